@@ -1,0 +1,1 @@
+"""The operator's host: state of releases and the audit log."""

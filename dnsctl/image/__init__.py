@@ -1,0 +1,1 @@
+"""Signed zones to finished answer fragments in LMDB, and back."""

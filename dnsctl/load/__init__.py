@@ -1,0 +1,1 @@
+"""Operations repo to zones: dnsctl.yaml, zone files, git revisions. Reads; never writes."""

@@ -1,0 +1,56 @@
+"""The public side of DNSSEC keys: DNSKEY rdata, key tags, DS (RFC 4034 §2, §5, Appendix B).
+
+Nothing here is secret; private halves live in `dnsctl.sign.keystore` only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from dataclasses import dataclass
+from typing import Literal
+
+from dnsctl.model.name import Name
+
+ZONE_FLAG = 0x0100  # RFC 4034 §2.1.1
+SEP_FLAG = 0x0001  # RFC 4034 §2.1.1
+REVOKE_FLAG = 0x0080  # RFC 5011 §3
+DNSKEY_PROTOCOL = 3  # RFC 4034 §2.1.2
+
+KeyRole = Literal["csk", "ksk", "zsk"]
+DIGESTS = {1: hashlib.sha1, 2: hashlib.sha256, 4: hashlib.sha384}  # RFC 8624 §3.3, DS digest types
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A DNSKEY of `zone`. `public` is the algorithm's key field (RFC 4034 §2.1.4)."""
+
+    zone: Name
+    algorithm: int
+    flags: int
+    public: bytes
+
+    @property
+    def rdata(self) -> bytes:
+        return struct.pack("!HBB", self.flags, DNSKEY_PROTOCOL, self.algorithm) + self.public
+
+    @property
+    def tag(self) -> int:
+        return key_tag(self.rdata)
+
+    @property
+    def is_sep(self) -> bool:
+        return bool(self.flags & SEP_FLAG)
+
+    def ds(self, digest_type: int = 2) -> bytes:
+        """Return DS rdata (RFC 4034 §5.1.4). Raises KeyError for an unknown digest type."""
+        return (
+            struct.pack("!HBB", self.tag, self.algorithm, digest_type)
+            + DIGESTS[digest_type](self.zone + self.rdata, usedforsecurity=digest_type != 1).digest()
+        )
+
+
+def key_tag(dnskey_rdata: bytes) -> int:
+    """Return the key tag (RFC 4034 Appendix B; not for the withdrawn algorithm 1)."""
+    total = sum(dnskey_rdata[0::2]) * 256 + sum(dnskey_rdata[1::2])
+    return (total + (total >> 16)) & 0xFFFF

@@ -1,0 +1,42 @@
+"""DNSSEC policy of a zone: what to sign with and for how long (defaults: RFC 9276, RFC 8624)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import IntEnum
+from typing import Literal
+
+from dnsctl.model.serial import SerialPolicy
+
+
+class Algorithm(IntEnum):
+    """DNSSEC algorithm numbers this project signs with (RFC 8624 §3.1)."""
+
+    RSASHA256 = 8
+    ECDSAP256SHA256 = 13
+    ED25519 = 15
+
+
+@dataclass(frozen=True, slots=True)
+class SignaturePolicy:
+    """Validity of signatures. `refresh`: renew when less is left; `jitter`: how far expiry is spread."""
+
+    lifetime: timedelta = timedelta(days=14)
+    refresh: timedelta = timedelta(days=7)
+    inception_offset: timedelta = timedelta(hours=1)
+    jitter: timedelta = timedelta(hours=12)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How one zone is signed. `keys`: one combined signing key, or a KSK and a ZSK (RFC 6781 §3.1)."""
+
+    name: str = "standard"
+    algorithm: Algorithm = Algorithm.ECDSAP256SHA256
+    keys: Literal["csk", "ksk+zsk"] = "csk"
+    denial: Literal["nsec", "nsec3"] = "nsec"
+    opt_out: bool = False
+    signatures: SignaturePolicy = SignaturePolicy()
+    dnskey_ttl: int = 3600  # seconds
+    serial: SerialPolicy = "unixtime"

@@ -1,0 +1,106 @@
+"""A zone in each of its states, one frozen type a state: `Zone -> ValidatedZone -> SignedZone`.
+
+A `Zone` cannot be signed and a `ValidatedZone` cannot be edited. All three hold `nodes`: owner name to its
+RRsets (sorted by type code), in DNSSEC canonical order of owners (RFC 4034 §6.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from dnsctl.model.name import Name, ancestors, canonical_key
+from dnsctl.model.rrset import RRset, Type
+
+Nodes = Mapping[Name, tuple[RRset, ...]]
+
+
+def nodes_of(rrsets: Iterable[RRset]) -> dict[Name, tuple[RRset, ...]]:
+    """Group RRsets (at most one a type and owner) by owner, owners in canonical order, types ascending."""
+    grouped: dict[Name, list[RRset]] = {}
+    for one in rrsets:
+        grouped.setdefault(one.owner, []).append(one)
+    return {
+        owner: tuple(sorted(grouped[owner], key=lambda each: each.rdtype))
+        for owner in sorted(grouped, key=canonical_key)
+    }
+
+
+@dataclass(frozen=True)
+class _Nodes:
+    origin: Name
+    nodes: Nodes = field(repr=False)
+
+    def rrsets(self) -> Iterator[RRset]:
+        for node in self.nodes.values():
+            yield from node
+
+    def get(self, owner: Name, rdtype: int) -> RRset | None:
+        for one in self.nodes.get(owner, ()):
+            if one.rdtype == rdtype:
+                return one
+        return None
+
+    @cached_property
+    def cuts(self) -> frozenset[Name]:
+        """Owners below the apex that hold NS, whether or not another cut or a DNAME stands above them."""
+        return frozenset(
+            owner
+            for owner, node in self.nodes.items()
+            if owner != self.origin and any(one.rdtype == Type.NS for one in node)
+        )
+
+    @cached_property
+    def dnames(self) -> frozenset[Name]:
+        return frozenset(o for o, node in self.nodes.items() if any(one.rdtype == Type.DNAME for one in node))
+
+    def occluder(self, owner: Name) -> Name | None:
+        """Return the topmost zone cut or DNAME strictly above `owner`, or None where it is authoritative.
+
+        Below a cut is glue or occluded data, below a DNAME occluded (RFC 2136 §7.18, RFC 6672 §2.4).
+        """
+        found = None
+        if not self.cuts and not self.dnames:
+            return None
+        for above in ancestors(owner, self.origin):
+            if above in self.cuts or above in self.dnames:
+                found = above
+        return found
+
+
+@dataclass(frozen=True)
+class Zone(_Nodes):
+    """As loaded: nothing is promised but that each RRset parses. `file` is relative to the repo."""
+
+    file: str = ""
+
+
+@dataclass(frozen=True)
+class ValidatedZone(_Nodes):
+    """Fit to be served. Made by `dnsctl.validate.run` only."""
+
+    file: str = ""
+
+
+@dataclass(frozen=True)
+class Nsec3Parameters:
+    """NSEC3PARAM of a signed zone (RFC 5155 §4); iterations are 0 and salt empty in zones signed here."""
+
+    iterations: int = 0
+    salt: bytes = b""
+    opt_out: bool = False
+
+
+@dataclass(frozen=True)
+class SignedZone(_Nodes):
+    """Ready to be compiled: serial set; if `signed`, with DNSKEY, denial chain and RRSIGs in place.
+
+    NSEC RRsets stand in `nodes`; NSEC3 RRsets, whose owners are hashes and not names of the zone, in
+    `nsec3_nodes`: hash (20 octets) to RRset, ascending. An unsigned zone has neither.
+    """
+
+    serial: int = 0
+    signed: bool = False
+    nsec3: Nsec3Parameters | None = None
+    nsec3_nodes: Mapping[bytes, RRset] = field(default_factory=dict, repr=False)

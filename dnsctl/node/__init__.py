@@ -1,0 +1,1 @@
+"""A name-server node: supervisor and its worker processes."""

@@ -1,0 +1,1 @@
+"""Staging, proof and activation of releases over the nodes of all sites."""

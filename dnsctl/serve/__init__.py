@@ -1,0 +1,1 @@
+"""Answers over UDP and TCP from an image, and zone transfers."""

@@ -1,0 +1,1 @@
+"""Validated zones to signed zones: keys, signatures, denial of existence."""

@@ -1,0 +1,1 @@
+"""Zones to findings and validated zones. Pure."""
