@@ -1,0 +1,46 @@
+"""Other DNS implementations the tests compare with: skipped where absent, required in CI."""
+
+import os
+import shutil
+import socket
+
+import pytest
+
+PACKAGES = {  # program: the Debian package that brings it
+    "knotd": "knot",
+    "kdig": "knot-dnsutils",
+    "nsd": "nsd",
+    "named": "bind9",
+    "dnssec-verify": "bind9-utils",
+    "named-checkzone": "bind9-utils",
+    "dig": "bind9-dnsutils",
+    "unbound": "unbound",
+    "ldns-verify-zone": "ldnsutils",
+    "ldns-signzone": "ldnsutils",
+    "dnsperf": "dnsperf",
+}
+
+
+def need(program: str) -> str:
+    """Return the path of a peer's program; skip the test where it is missing, or fail it in CI."""
+    found = shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    if found is None:
+        message = f"{program} is not installed: apt-get install {PACKAGES[program]}"
+        if os.environ.get("DNSCTL_REQUIRE_PEERS") == "1":
+            pytest.fail(message)
+        pytest.skip(message)
+    return found
+
+
+def free_port() -> int:
+    """Return a loopback port that was free for UDP and TCP a moment ago."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream:
+            stream.bind(("127.0.0.1", 0))
+            port = int(stream.getsockname()[1])
+            try:
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram:
+                    datagram.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
