@@ -1,0 +1,53 @@
+# Everything runs in .venv, made on first need and brought up to date when pyproject.toml changes. No root.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+
+.PHONY: help demo test lint bench clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.run ## two datacenters on this machine, end to end, in under 20 seconds
+	@$(BIN)/dnsctl demo
+
+test: lint ## style, types, layers, then every test (WORKERS=2 at a time)
+	@$(BIN)/pytest -n $(WORKERS)
+
+lint: $(VENV)/.test ## style, types and layers only
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(VENV)/.bench ## short form of the benchmarks, peers side by side where installed
+	@$(BIN)/python bench/serve.py --short
+	@$(BIN)/python bench/sign.py --short
+
+clean: ## remove what make and the tests left
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	@find dnsctl tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "dnsctl needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) --version 2>&1 || echo missing)." \
+	       "Install it, or name another: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) >/dev/null || { rm -rf $(VENV); \
+	  echo "$(PYTHON) cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.run: pyproject.toml | $(VENV)/.python
+	@echo "Setting up $(VENV) ..." >&2
+	@$(PIP) install -e .
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(VENV)/.run
+	@$(PIP) install -e '.[test]'
+	@touch $@
+
+$(VENV)/.bench: pyproject.toml | $(VENV)/.run
+	@$(PIP) install -e '.[bench]'
+	@touch $@
