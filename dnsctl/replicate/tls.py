@@ -1,0 +1,128 @@
+"""TLS between the fleet's hosts, made from the authority of `pki`: contexts, who a peer is, what alerts mean.
+
+Invariant: both sides of every connection show a certificate of this fleet's authority, over TLS 1.3 or
+nothing. A node is pinned by its *name* (SAN `DNS:NAME`), not by its address, so that a node may move; what a
+peer may do follows from the one URI in its certificate.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from dnsctl.errors import PassphraseError, PkiError
+from dnsctl.replicate.pki import CONTROL, CONTROL_URI, NODE_URI, Credentials, advice_for, check
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who the other side of a connection is. `node` is empty for the control host."""
+
+    node: str = ""
+
+    @property
+    def is_control(self) -> bool:
+        return not self.node
+
+    def __str__(self) -> str:
+        return self.node or CONTROL
+
+
+def client_context(credentials: Credentials, now: datetime) -> ssl.SSLContext:
+    """Return the context for connecting to agents: TLS 1.3, our certificate shown, theirs required.
+
+    The caller names the node as server host name: that is what its certificate is checked against.
+    Raises PkiError (see `check`), PassphraseError.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = True
+    return _furnish(context, credentials, now)
+
+
+def server_context(credentials: Credentials, now: datetime) -> ssl.SSLContext:
+    """Return an agent's context: TLS 1.3, a certificate of the fleet required of every client.
+
+    Raises PkiError (see `check`), PassphraseError.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.num_tickets = 0  # no resumption: every connection proves itself
+    return _furnish(context, credentials, now)
+
+
+def _furnish(context: ssl.SSLContext, credentials: Credentials, now: datetime) -> ssl.SSLContext:
+    check(credentials, now)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
+    context.load_verify_locations(cafile=str(credentials.authority))
+    # A function, also where there is none: OpenSSL must never ask the terminal.
+    password = credentials.passphrase or (lambda: b"")
+    try:
+        context.load_cert_chain(str(credentials.certificate), str(credentials.key), password=password)
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            raise PkiError(
+                f"does not belong to {credentials.certificate}",
+                where=str(credentials.key),
+                advice=advice_for(credentials.certificate),
+            ) from error
+        raise PassphraseError(
+            "cannot be opened: the passphrase is wrong or the file is damaged",
+            where=str(credentials.key),
+            advice="check the keystore's passphrase (keystore: passphrase in dnsctl.yaml)",
+        ) from error
+    return context
+
+
+def peer_of(certificate: Mapping[str, Any] | None) -> Peer | None:
+    """Return who a verified certificate (as `SSLObject.getpeercert()` shows it) speaks for, or None."""
+    uris = [value for kind, value in (certificate or {}).get("subjectAltName", ()) if kind == "URI"]
+    if uris == [CONTROL_URI]:
+        return Peer()
+    if len(uris) == 1 and uris[0].startswith(NODE_URI) and len(uris[0]) > len(NODE_URI):
+        return Peer(uris[0][len(NODE_URI) :])
+    return None
+
+
+_SAME = "both sides need the same ca.crt"
+_OTHER = "shows a certificate of another authority"
+_ALERTS = (  # what OpenSSL says, what it means for a person
+    ("certificate expired", "says that our certificate has expired", "check both clocks, then renew it"),
+    ("certificate has expired", "shows a certificate that has expired", "issue it again on the control host"),
+    ("not yet valid", "shows a certificate that is not valid yet", "check both hosts' clocks"),
+    ("unknown ca", "does not know the authority of our certificate", _SAME),
+    ("unable to get local issuer", _OTHER, _SAME),
+    ("self-signed certificate", _OTHER, _SAME),
+    ("self signed certificate", _OTHER, _SAME),
+    ("signature failure", _OTHER, _SAME),
+    ("hostname mismatch", "shows another node's certificate", "check `control:` of the node in dnsctl.yaml"),
+    ("certificate required", "demands a client certificate", "check keys/pki/control.crt"),
+    ("bad certificate", "refuses our certificate", _SAME),
+    ("certificate unknown", "refuses our certificate", _SAME),
+    ("decrypt error", "does not accept our certificate's signature", _SAME),
+    ("wrong version number", "does not speak TLS 1.3", "check `control:` of the node in dnsctl.yaml"),
+    ("protocol version", "does not speak TLS 1.3", "check `control:` of the node in dnsctl.yaml"),
+)  # fmt: skip
+
+
+def explain(error: BaseException, where: str) -> PkiError | None:
+    """Return what a failed TLS handshake means, or None where `error` is not about certificates.
+
+    In TLS 1.3 a client learns that its certificate was refused from an alert that comes with the first
+    read, so the cause may be deep in the chain of exceptions.
+    """
+    seen: BaseException | None = error
+    texts = []
+    while seen is not None:
+        texts.append(str(seen).lower().replace("_", " "))
+        seen = seen.__cause__ or seen.__context__
+    whole = " ".join(texts)
+    if "ssl" not in whole and "certificate" not in whole:
+        return None
+    for sign, meaning, advice in _ALERTS:
+        if sign in whole:
+            return PkiError(meaning, where=where, advice=advice)
+    return None
