@@ -1,0 +1,64 @@
+"""Canonical JSON: one value has one byte form, so that a digest or signature over it means the value.
+
+ASCII, keys sorted, no spaces, integers within 64 bits, no floats. Decoding is strict: what is not byte for
+byte what `encode` would have made of the same value is refused, duplicate keys and odd escapes included.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+from dnsctl.errors import ReleaseError
+
+_LARGEST = 2**63 - 1
+
+
+def encode(value: Any) -> bytes:
+    """Return the canonical form of `value`: dicts with str keys, lists, str, int, bool, None."""
+    return json.dumps(
+        value, ensure_ascii=True, allow_nan=False, sort_keys=True, separators=(",", ":")
+    ).encode()
+
+
+def decode(data: bytes, limit: int, what: str) -> dict[str, Any]:
+    """Return the object that `data` is the canonical form of; `what` names it in errors.
+
+    Checked in this order, cheapest first: size, JSON, integers, being an object, canonical form.
+    Raises ReleaseError.
+    """
+    if len(data) > limit:
+        raise ReleaseError(f"{what} of {len(data)} octets, at most {limit} are read")
+    try:
+        value = json.loads(
+            data.decode("ascii"), parse_int=_integer, parse_float=_refuse, parse_constant=_refuse
+        )
+        if not isinstance(value, dict):
+            raise ReleaseError(f"{what} is no JSON object")
+        same = encode(value) == data
+    except (ValueError, RecursionError) as error:
+        raise ReleaseError(f"{what} is malformed: {str(error)[:120]}") from None
+    if not same:
+        raise ReleaseError(f"{what} is not in canonical form")
+    return value
+
+
+def fields(value: Any, what: str, expected: dict[str, type | tuple[type, ...]]) -> dict[str, Any]:
+    """Check that `value` is an object with exactly the `expected` keys and types. Raises ReleaseError."""
+    if not isinstance(value, dict) or value.keys() != expected.keys():
+        raise ReleaseError(f"{what} has not the fields {', '.join(sorted(expected))}")
+    for key, kind in expected.items():
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        if type(value[key]) not in kinds:  # a bool is an int to isinstance
+            raise ReleaseError(f"{what}: {key} is not a {' or '.join(each.__name__ for each in kinds)}")
+    return value
+
+
+def _integer(text: str) -> int:
+    if len(text) > 20 or abs(int(text)) > _LARGEST:
+        raise ValueError("integer beyond 64 bits")
+    return int(text)
+
+
+def _refuse(text: str) -> NoReturn:
+    raise ValueError(f"{text[:20]} where an integer belongs")

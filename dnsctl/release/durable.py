@@ -1,0 +1,70 @@
+"""Files that are wholly there or not at all, after a crash too: written aside, fsynced, renamed, and the
+directory fsynced. Nothing here reads what it replaces.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+TEMPORARY_PREFIX = ".writing-"  # what a killed writer may leave behind; readers skip it
+
+
+def make_directory(path: Path, mode: int = 0o755) -> None:
+    """Make `path` and its parents, each one's entry in its parent fsynced."""
+    if path.is_dir():
+        return
+    make_directory(path.parent)
+    with contextlib.suppress(FileExistsError):
+        path.mkdir(mode=mode)
+    sync_directory(path.parent)
+
+
+def write(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Put `data` at `path`, replacing what is there. Raises OSError."""
+    temporary = _write_aside(path, data, mode)
+    try:
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
+def create(path: Path, data: bytes, mode: int = 0o644) -> bool:
+    """Put `data` at `path` unless something is there: False then, whoever came first. Raises OSError."""
+    temporary = _write_aside(path, data, mode)
+    try:
+        path.hardlink_to(temporary)
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_directory(path.parent)
+    return True
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in `path` durable, not only what they name."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_aside(path: Path, data: bytes, mode: int) -> Path:
+    descriptor, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return temporary

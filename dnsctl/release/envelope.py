@@ -1,0 +1,255 @@
+"""Release keys, and what they sign: a payload, its purpose, and Ed25519 signatures, sealed as one file.
+
+Format 1, canonical JSON: `{"format": 1, "payload": base64, "purpose": text, "signatures": [{"key": id,
+"signature": base64}, ...]}` in order of key ids. Signed is `dnsctl-envelope-1 NUL purpose NUL payload`, so
+that a signature made for an activation never passes for a manifest. A key's id is the first 16 hex digits
+of the SHA-256 of its raw public half; ids only help to find the key, signatures decide.
+
+The sealed bytes are what travels and what is archived. Knows nothing of what is inside.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from dnsctl.errors import KeystoreError, PassphraseError, ReleaseError
+from dnsctl.release import canonical, durable
+
+Purpose = Literal["manifest", "activation"]
+
+FORMAT = 1
+PUBLIC_LENGTH = 32  # octets, RFC 8032 §5.1.5
+SIGNATURE_LENGTH = 64  # octets, RFC 8032 §5.1.6
+MAX_SIGNATURES = 64  # in one envelope
+MAX_ENVELOPE = 64 * 2**20  # octets: a first release of 100,000 zones fits
+_CONTEXT = b"dnsctl-envelope-1\0"
+_MAX_KEY_FILE = 64 * 1024  # octets
+
+
+@dataclass(frozen=True)
+class ReleaseKey:
+    """One release key with its private half, decrypted. Only the control host has it."""
+
+    public: bytes
+    private: Ed25519PrivateKey = field(repr=False)
+
+    @property
+    def id(self) -> str:
+        return key_id(self.public)
+
+
+def key_id(public: bytes) -> str:
+    """Return the id of a raw public key: 16 hex digits."""
+    return hashlib.sha256(public).hexdigest()[:16]
+
+
+def seal(payload: bytes, keys: Iterable[ReleaseKey], purpose: Purpose) -> bytes:
+    """Return `payload` signed by each of `keys` for `purpose`; the same input gives the same bytes."""
+    signed = _signed_bytes(payload, purpose)
+    signatures = {key.id: key.private.sign(signed) for key in keys}
+    if not signatures:
+        raise ReleaseError("no release key to sign with", advice="name one in dnsctl.yaml, release: keys")
+    sealed = canonical.encode(
+        {
+            "format": FORMAT,
+            "payload": base64.b64encode(payload).decode(),
+            "purpose": purpose,
+            "signatures": [
+                {"key": each, "signature": base64.b64encode(signatures[each]).decode()}
+                for each in sorted(signatures)
+            ],
+        }
+    )
+    if len(sealed) > MAX_ENVELOPE:
+        raise ReleaseError(f"sealed {purpose} of {len(sealed)} octets, at most {MAX_ENVELOPE} are accepted")
+    return sealed
+
+
+def open_envelope(data: bytes, public_keys: Iterable[bytes], threshold: int, purpose: Purpose) -> bytes:
+    """Return the payload once `threshold` distinct keys of `public_keys` have signed it for `purpose`.
+
+    Signatures of unknown keys are passed over; several by one key count once; one that is wrong does not
+    count. Nothing of the payload is looked at before. Raises ReleaseError.
+    """
+    trusted = {key_id(public): public for public in public_keys}
+    if not 1 <= threshold <= len(trusted):
+        raise ReleaseError(
+            f"{threshold} signatures are asked for of {len(trusted)} distinct release keys",
+            advice="correct release: threshold and keys in dnsctl.yaml",
+        )
+    payload, signatures = _parse(data, purpose)
+    signed = _signed_bytes(payload, purpose)
+    good = {
+        key for key, signature in signatures if key in trusted and _verifies(trusted[key], signature, signed)
+    }
+    if len(good) < threshold:
+        known = sorted({key for key, _ in signatures if key in trusted})
+        raise ReleaseError(
+            f"{purpose} is signed by {len(good)} of the {threshold} release keys needed"
+            f" (signatures by known keys: {', '.join(known) or 'none'})",
+            advice="compare the release keys of this host with those of the control host",
+        )
+    return payload
+
+
+def unverified_payload(data: bytes, purpose: Purpose) -> bytes:
+    """Return what is inside without checking any signature: for files that were checked when stored.
+
+    Raises ReleaseError where it is no envelope for `purpose`.
+    """
+    return _parse(data, purpose)[0]
+
+
+def _parse(data: bytes, purpose: Purpose) -> tuple[bytes, list[tuple[str, bytes]]]:
+    what = f"sealed {purpose}"
+    value = canonical.fields(
+        canonical.decode(data, MAX_ENVELOPE, what),
+        what,
+        {"format": int, "payload": str, "purpose": str, "signatures": list},
+    )
+    if value["format"] != FORMAT:
+        raise ReleaseError(f"{what} is of format {value['format']}, this dnsctl reads {FORMAT}")
+    if value["purpose"] != purpose:
+        raise ReleaseError(f"an envelope for {value['purpose'][:20]!r} where one for {purpose!r} belongs")
+    if len(value["signatures"]) > MAX_SIGNATURES:
+        raise ReleaseError(f"{what} has {len(value['signatures'])} signatures, at most {MAX_SIGNATURES}")
+    signatures = []
+    for each in value["signatures"]:
+        one = canonical.fields(each, f"{what}: signature", {"key": str, "signature": str})
+        signatures.append((one["key"], _from_base64(one["signature"], what)))
+    return _from_base64(value["payload"], what), signatures
+
+
+def _from_base64(text: str, what: str) -> bytes:
+    try:
+        octets = binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
+    except (ValueError, UnicodeEncodeError):
+        raise ReleaseError(f"{what} holds malformed base64") from None
+    if base64.b64encode(octets).decode() != text:  # unused bits set
+        raise ReleaseError(f"{what} holds base64 that is not canonical")
+    return octets
+
+
+def _signed_bytes(payload: bytes, purpose: Purpose) -> bytes:
+    return _CONTEXT + purpose.encode() + b"\0" + payload
+
+
+def _verifies(public: bytes, signature: bytes, signed: bytes) -> bool:
+    if len(signature) != SIGNATURE_LENGTH:
+        return False
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, signed)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def ensure_release_key(keys_dir: Path, passphrase: bytes) -> bool:
+    """Make `release.pem` (encrypted PKCS#8, mode 0600) and `release.pub` where there is none yet.
+
+    True where one was made. A private half without its public half, as a crash can leave it, gets the
+    public one again. Raises KeystoreError where only the public half is there: another host holds the
+    private one, and a new pair would lock the fleet out. Raises PassphraseError for an empty passphrase.
+    """
+    pem, pub = keys_dir / "release.pem", keys_dir / "release.pub"
+    if pem.exists():
+        if not pub.exists():
+            durable.write(pub, _public_text(load_release_key(pem, passphrase).public))
+        return False
+    if pub.exists():
+        raise KeystoreError(
+            "the public half is there, the private half release.pem is not",
+            where=str(pub),
+            advice="copy release.pem from the control host that has it",
+        )
+    if not passphrase:
+        raise PassphraseError("an empty passphrase", where=str(pem), advice="see keys/README.md")
+    private = Ed25519PrivateKey.generate()
+    encrypted = private.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(passphrase),
+    )
+    durable.make_directory(keys_dir, 0o700)
+    if not durable.create(pem, encrypted, 0o600):
+        return False
+    durable.write(pub, _public_text(private.public_key().public_bytes_raw()))
+    return True
+
+
+def load_release_key(path: Path, passphrase: bytes) -> ReleaseKey:
+    """Decrypt the private half at `path`. Raises PassphraseError, or KeystoreError with what is wrong.
+
+    A `.pub` beside it must be its public half.
+    """
+    octets = _read_key_file(path)
+    if b"-----BEGIN ENCRYPTED PRIVATE KEY-----" not in octets:
+        raise KeystoreError("no encrypted PKCS#8 private key", where=str(path))
+    try:
+        private = serialization.load_pem_private_key(octets, passphrase or b"\0")
+    except (ValueError, TypeError):
+        raise PassphraseError(
+            "the passphrase does not open this key",
+            where=str(path),
+            advice="check keystore: passphrase in dnsctl.yaml and what it refers to",
+        ) from None
+    if not isinstance(private, Ed25519PrivateKey):
+        raise KeystoreError("a private key that is not Ed25519", where=str(path))
+    public = private.public_key().public_bytes_raw()
+    beside = path.with_suffix(".pub")
+    if beside.exists() and load_public_keys([beside]) != (public,):
+        raise KeystoreError("is not the private half of the key beside it", where=str(path))
+    return ReleaseKey(public, private)
+
+
+def load_public_keys(paths: Iterable[Path]) -> tuple[bytes, ...]:
+    """Return the raw public key of each file: base64 on one line, `#` starts a comment line.
+
+    Raises KeystoreError.
+    """
+    return tuple(_public_from_text(_read_key_file(path), path) for path in paths)
+
+
+def _public_text(public: bytes) -> bytes:
+    lines = (
+        f"# dnsctl release key {key_id(public)}, public half (Ed25519, base64).",
+        "# Nodes accept releases signed by it. Not a secret; it may be committed.",
+        base64.b64encode(public).decode(),
+    )
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _public_from_text(octets: bytes, path: Path) -> bytes:
+    try:
+        lines = [line.strip() for line in octets.decode("ascii").splitlines()]
+        (text,) = [line for line in lines if line and not line.startswith("#")]
+        public = binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:
+        public = b""
+    if len(public) != PUBLIC_LENGTH:
+        raise KeystoreError(
+            "no release key",
+            where=str(path),
+            advice="one line of base64 of 32 octets belongs there, as `dnsctl init` writes it",
+        )
+    return public
+
+
+def _read_key_file(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_MAX_KEY_FILE)
+    except OSError as error:
+        raise KeystoreError(
+            f"cannot be read: {error.strerror}", where=str(path), advice="`dnsctl init` makes release keys"
+        ) from None
