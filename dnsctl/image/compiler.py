@@ -1,0 +1,115 @@
+"""Compile a signed zone to the nodes of an image. Pure: the same zone gives the same bytes.
+
+Names below a cut or a DNAME are kept, for glue and for transfers, and marked with the depth of what occludes
+them, so that an answer finds the cut without a search.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from dnsctl.errors import ImageError
+from dnsctl.image import digest, fragment
+from dnsctl.image.layout import CUT, DNAME_HERE, NEGATIVE_SOA, OCCLUDED, Table, ZoneEntry, zone_prefix
+from dnsctl.model.key import key_tag
+from dnsctl.model.name import canonical_key, labels, to_text
+from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.zone import SignedZone
+
+_EXPIRATION_AT = 8  # octets into RRSIG rdata, RFC 4034 §3.1
+
+
+@dataclass(frozen=True)
+class CompiledZone:
+    """The nodes of one zone: `owners` and `hashes` map keys to values, in key order."""
+
+    entry: ZoneEntry
+    owners: dict[bytes, bytes]
+    hashes: dict[bytes, bytes]
+
+
+def compile_zone(zone: SignedZone, source: str = "") -> CompiledZone:
+    """Return nodes and entry of `zone`; `source` is kept in the entry. Raises ImageError without SOA."""
+    soa = zone.get(zone.origin, Type.SOA)
+    if soa is None:
+        raise ImageError("a zone without SOA cannot be compiled", where=to_text(zone.origin))
+    owners = _owners(zone, soa)
+    prefix = zone_prefix(zone.origin)
+    hashes = {
+        prefix + digest_: fragment.encode_node(0, 0, [(int(Type.NSEC3), one)], one.owner)
+        for digest_, one in sorted(zone.nsec3_nodes.items())
+    }
+    return CompiledZone(_entry(zone, source, owners, hashes), owners, hashes)
+
+
+def _owners(zone: SignedZone, soa: RRset) -> dict[bytes, bytes]:
+    apex_key = canonical_key(zone.origin)
+    apex_length, apex_labels = len(apex_key), len(labels(zone.origin))
+    owners: dict[bytes, bytes] = {}
+    occluder, depth = (
+        b"\xff",
+        0,
+    )  # no key begins with it: a label is at most 63 octets, 0xff is above all names
+    occluded_below = False
+    for owner, node in zone.nodes.items():
+        key = canonical_key(owner)
+        rrsets = [(one.rdtype, one) for one in node]
+        if occluded_below and key.startswith(occluder):
+            flags, level = OCCLUDED, depth
+        else:
+            flags, level = _flags(node, owner == zone.origin), 0
+            occluded_below = bool(flags)
+            occluder, depth = key, len(labels(owner)) - apex_labels
+        if owner == zone.origin:
+            rrsets.insert(0, (NEGATIVE_SOA, soa._replace(ttl=negative_ttl(soa))))
+        owners[apex_key + b"\0" + key[apex_length:]] = fragment.encode_node(flags, level, rrsets, owner)
+    return owners
+
+
+def _flags(node: tuple[RRset, ...], is_apex: bool) -> int:
+    flags = 0
+    for one in node:
+        if one.rdtype == Type.NS and not is_apex:
+            flags |= CUT
+        elif one.rdtype == Type.DNAME:
+            flags |= DNAME_HERE
+    return flags
+
+
+def negative_ttl(soa: RRset) -> int:
+    """Return the TTL of negative answers: the smaller of the SOA's TTL and its MINIMUM (RFC 2308 §3)."""
+    (minimum,) = struct.unpack("!I", soa.rdatas[0][-4:])
+    return min(soa.ttl, int(minimum))
+
+
+def _entry(
+    zone: SignedZone, source: str, owners: dict[bytes, bytes], hashes: dict[bytes, bytes]
+) -> ZoneEntry:
+    prefix = zone_prefix(zone.origin)
+    rrsets = records = 0
+    expiry: int | None = None
+    for one in (*zone.rrsets(), *zone.nsec3_nodes.values()):
+        rrsets += 1
+        records += len(one.rdatas)
+        for signature in one.signatures:
+            (expiration,) = struct.unpack_from("!I", signature, _EXPIRATION_AT)
+            expiry = expiration if expiry is None or expiration < expiry else expiry
+    dnskey = zone.get(zone.origin, Type.DNSKEY)
+    return ZoneEntry(
+        origin=zone.origin,
+        serial=zone.serial,
+        signed=zone.signed,
+        nsec3=zone.nsec3,
+        digest=digest.zone_digest(
+            (table, key, value)
+            for table, nodes in ((Table.OWNERS, owners), (Table.HASHES, hashes))
+            for key, value in digest.buckets_of(prefix, nodes).items()
+        ),
+        owners=len(owners),
+        rrsets=rrsets,
+        records=records,
+        expiry=expiry,
+        tags=tuple(sorted(key_tag(rdata) for rdata in dnskey.rdatas)) if dnskey else (),
+        source=source,
+    )

@@ -1,0 +1,172 @@
+"""How an image is laid out in LMDB: tables, keys, the entry of a zone, the value of an owner. Format 1.
+
+Tables (named LMDB databases), all read in byte order of their keys:
+
+* `zones`: zone prefix -> `ZoneEntry` as canonical JSON.
+* `owners`: zone prefix + canonical key of the owner below the apex -> a node (below).
+* `hashes`: zone prefix + NSEC3 hash (20 octets) -> a node that holds the NSEC3 RRset.
+* `buckets`: digests derived from `owners` and `hashes` (see `digest`).
+* `meta`: format, generation, manifest digest.
+
+The zone prefix is the apex's canonical key and one more 0x00: no label is empty, so keys of one zone stand
+together and never among those of a zone below it. Byte order inside a zone is DNSSEC canonical order
+(RFC 4034 §6.1). The longest possible key is 505 octets (LMDB allows 511).
+
+A node is: flags (1), depth of the occluder in labels below the apex (1), number of RRsets n (2), n type codes
+(2 each, ascending), n `ENTRY` structs, then the fragments (see `fragment`). All integers are big-endian.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from base64 import b32hexencode
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from dnsctl.errors import ImageError
+from dnsctl.model.name import Name, canonical_key, from_canonical_key, from_text, to_text
+from dnsctl.model.zone import Nsec3Parameters
+
+FORMAT = 1
+
+
+class Table(IntEnum):
+    """Tables that a release changes; the numbers are part of the delta format."""
+
+    ZONES = 1
+    OWNERS = 2
+    HASHES = 3
+
+
+HEADER = struct.Struct("!BBH")  # flags, occluder depth, number of RRsets
+ENTRY = struct.Struct("!IIIHHH")  # offset, length without and with RRSIGs, records, RRSIGs, compressed names
+TYPES_AT = HEADER.size
+
+CUT = 0x01  # a delegation: NS below the apex, itself not occluded
+OCCLUDED = 0x02  # below a cut or a DNAME; `depth` tells which ancestor
+DNAME_HERE = 0x04  # holds a DNAME and is not occluded
+
+NEGATIVE_SOA = 0  # type code under which the apex keeps its SOA with the TTL of RFC 2308 §3
+
+
+def zone_prefix(origin: Name) -> bytes:
+    """Return the key of the zone in `zones`, which all its keys in `owners` and `hashes` begin with."""
+    return canonical_key(origin) + b"\0"
+
+
+def apex_of(prefix: bytes) -> Name:
+    """Return the apex of the zone with `prefix`."""
+    return from_canonical_key(prefix[:-1])
+
+
+def owner_key(owner: Name, origin: Name) -> bytes:
+    """Return the key of `owner`, which is `origin` or below it."""
+    apex = canonical_key(origin)
+    return apex + b"\0" + canonical_key(owner)[len(apex) :]
+
+
+def hash_key(digest: bytes, origin: Name) -> bytes:
+    """Return the key of an NSEC3 hash (20 octets) of the zone."""
+    return zone_prefix(origin) + digest
+
+
+def owner_of(key: bytes, prefix: bytes) -> Name:
+    """Return the owner name that stands behind `key` of the zone with `prefix`."""
+    return from_canonical_key(prefix[:-1] + key[len(prefix) :])
+
+
+def nsec3_owner(digest_: bytes, origin: Name) -> Name:
+    """Return the owner name of an NSEC3 RRset: base32hex of the hash below the apex (RFC 5155 §1.3)."""
+    label = b32hexencode(digest_).lower()
+    return Name(bytes([len(label)]) + label + origin)
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneEntry:
+    """What the table of zones says of one. `digest`: hex, over all its nodes; `expiry`: unix seconds of the
+    first signature to expire; `tags`: key tags of its DNSKEYs; `source`: digest of what it was made from.
+    """
+
+    origin: Name
+    serial: int
+    signed: bool
+    nsec3: Nsec3Parameters | None
+    digest: str
+    owners: int
+    rrsets: int
+    records: int
+    expiry: int | None
+    tags: tuple[int, ...]
+    source: str
+
+    def to_json(self) -> dict[str, Any]:
+        nsec3 = self.nsec3 and [self.nsec3.iterations, self.nsec3.salt.hex(), self.nsec3.opt_out]
+        return {
+            "digest": self.digest,
+            "expiry": self.expiry,
+            "nsec3": nsec3,
+            "origin": to_text(self.origin),
+            "owners": self.owners,
+            "records": self.records,
+            "rrsets": self.rrsets,
+            "serial": self.serial,
+            "signed": self.signed,
+            "source": self.source,
+            "tags": list(self.tags),
+        }
+
+    @classmethod
+    def from_json(cls, data: object) -> ZoneEntry:
+        """Parse what `to_json` made. Raises ImageError for anything else."""
+        try:
+            if not isinstance(data, dict) or not _well_typed(data):
+                raise ValueError("unexpected fields")
+            nsec3 = data["nsec3"]
+            return cls(
+                origin=from_text(data["origin"]),
+                serial=data["serial"],
+                signed=data["signed"],
+                nsec3=nsec3 and Nsec3Parameters(int(nsec3[0]), bytes.fromhex(nsec3[1]), bool(nsec3[2])),
+                digest=data["digest"],
+                owners=data["owners"],
+                rrsets=data["rrsets"],
+                records=data["records"],
+                expiry=data["expiry"],
+                tags=tuple(data["tags"]),
+                source=data["source"],
+            )
+        except (ValueError, KeyError, IndexError, TypeError) as error:
+            raise ImageError(f"malformed zone entry: {error}") from None
+
+    def to_bytes(self) -> bytes:
+        return json.dumps(self.to_json(), sort_keys=True, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> ZoneEntry:
+        try:
+            return cls.from_json(json.loads(data))
+        except (ValueError, RecursionError) as error:
+            raise ImageError(f"malformed zone entry: {error}") from None
+
+
+_FIELD_TYPES: dict[str, tuple[type, ...]] = {
+    "digest": (str,),
+    "expiry": (int, type(None)),
+    "nsec3": (list, type(None)),
+    "origin": (str,),
+    "owners": (int,),
+    "records": (int,),
+    "rrsets": (int,),
+    "serial": (int,),
+    "signed": (bool,),
+    "source": (str,),
+    "tags": (list,),
+}
+
+
+def _well_typed(data: dict[str, Any]) -> bool:
+    return data.keys() == _FIELD_TYPES.keys() and all(
+        isinstance(data[field], kinds) for field, kinds in _FIELD_TYPES.items()
+    )

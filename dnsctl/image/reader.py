@@ -1,0 +1,181 @@
+"""Read an image inside one LMDB transaction: entries of zones, nodes, neighbours, whole zones decoded.
+
+A reader sees one generation, however long it lives; `renew` moves it to the newest. Keep it short or
+renew it: a stale reader keeps replaced pages alive. A `Reader` on a write transaction sees what is not
+yet committed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, Self
+
+from dnsctl.errors import ImageError
+from dnsctl.image import fragment
+from dnsctl.image.layout import Table, ZoneEntry, apex_of, nsec3_owner, owner_of, zone_prefix
+from dnsctl.model.name import Name, to_text
+from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.zone import SignedZone
+
+GENERATION = b"generation"
+MANIFEST = b"manifest"
+APEXES = b"apexes"  # counts changes of the set of zones
+
+
+class Tables:
+    """Handles of the named databases of one environment."""
+
+    __slots__ = ("buckets", "hashes", "meta", "owners", "zones")
+
+    def __init__(self, open_table: Callable[[bytes], Any]) -> None:
+        self.meta = open_table(b"meta")
+        self.zones = open_table(b"zones")
+        self.owners = open_table(b"owners")
+        self.hashes = open_table(b"hashes")
+        self.buckets = open_table(b"buckets")
+
+    def of(self, table: Table) -> Any:
+        return (self.zones, self.owners, self.hashes)[table - 1]
+
+
+class Reader:
+    """One read transaction. `owner_cursor` and `hash_cursor` are for neighbour searches in those tables."""
+
+    def __init__(self, begin: Callable[[], Any], tables: Tables) -> None:
+        self._begin = begin
+        self._transaction = begin()
+        self._tables = tables
+        self._take()
+
+    def _take(self) -> None:
+        self.owner_cursor = self._transaction.cursor(self._tables.owners)
+        self.hash_cursor = self._transaction.cursor(self._tables.hashes)
+        self._get = self._transaction.get
+        self._owners = self._tables.owners
+        self._hashes = self._tables.hashes
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._transaction.abort()
+
+    def renew(self) -> None:
+        """Move to the newest generation."""
+        self._transaction.abort()
+        self._transaction = self._begin()
+        self._take()
+
+    def _meta(self, key: bytes) -> bytes:
+        value: bytes | None = self._get(key, db=self._tables.meta)
+        return value or b""
+
+    @property
+    def generation(self) -> int:
+        """Number of the release that is in the image; 0 before the first."""
+        return int(self._meta(GENERATION) or b"0")
+
+    @property
+    def manifest(self) -> str:
+        """Hex digest of the manifest of that release; empty before the first."""
+        return self._meta(MANIFEST).decode("ascii")
+
+    @property
+    def apexes_version(self) -> int:
+        """Changes whenever a zone came or went."""
+        return int(self._meta(APEXES) or b"0")
+
+    def apexes(self) -> Iterator[Name]:
+        """Yield the apex of every zone, in canonical order."""
+        with self._transaction.cursor(self._tables.zones) as cursor:
+            for key in cursor.iternext(keys=True, values=False):
+                yield apex_of(key)
+
+    def zones(self) -> Iterator[ZoneEntry]:
+        """Yield the entry of every zone, in canonical order."""
+        with self._transaction.cursor(self._tables.zones) as cursor:
+            for value in cursor.iternext(keys=False, values=True):
+                yield ZoneEntry.from_bytes(value)
+
+    def zone(self, origin: Name) -> ZoneEntry | None:
+        value = self.zone_bytes(zone_prefix(origin))
+        return ZoneEntry.from_bytes(value) if value is not None else None
+
+    def zone_bytes(self, prefix: bytes) -> bytes | None:
+        """Return the entry of the zone with `prefix` as stored."""
+        value: bytes | None = self._get(prefix, db=self._tables.zones)
+        return value
+
+    def table_digest(self) -> str:
+        """Return the hex digest over the entries of all zones: two images with equal ones serve the same."""
+        state = hashlib.sha256(b"dnsctl zone table 1")
+        with self._transaction.cursor(self._tables.zones) as cursor:
+            for key, value in cursor:
+                state.update(len(key).to_bytes(2, "big") + key + len(value).to_bytes(4, "big") + value)
+        return state.hexdigest()
+
+    def owner(self, key: bytes) -> bytes | None:
+        """Return the node of an owner by `layout.owner_key`."""
+        value: bytes | None = self._get(key, None, self._owners)
+        return value
+
+    def hashed(self, key: bytes) -> bytes | None:
+        """Return the node of an NSEC3 hash by `layout.hash_key`."""
+        value: bytes | None = self._get(key, None, self._hashes)
+        return value
+
+    def nodes(self, table: Table, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield (key, value) of one zone in key order. Do not change the table meanwhile."""
+        with self._transaction.cursor(self._tables.of(table)) as cursor:
+            if not cursor.set_range(prefix):
+                return
+            for key, value in cursor:
+                if not key.startswith(prefix):
+                    return
+                yield key, value
+
+    def rrsets(self, origin: Name) -> Iterator[RRset]:
+        """Yield every RRset of a zone decoded, NSEC3 last; owners in canonical order."""
+        prefix = zone_prefix(origin)
+        for key, value in self.nodes(Table.OWNERS, prefix):
+            owner = owner_of(key, prefix)
+            for code in fragment.node_types(value):
+                if code:
+                    yield fragment.decode(value, code, owner)
+        for _, one in self.nsec3_rrsets(origin):
+            yield one
+
+    def nsec3_rrsets(self, origin: Name) -> Iterator[tuple[bytes, RRset]]:
+        """Yield (hash, NSEC3 RRset) of a zone, ascending."""
+        prefix = zone_prefix(origin)
+        for key, value in self.nodes(Table.HASHES, prefix):
+            digest = key[len(prefix) :]
+            yield digest, fragment.decode(value, Type.NSEC3, nsec3_owner(digest, origin))
+
+    def signed_zone(self, origin: Name) -> SignedZone:
+        """Return a whole zone decoded. Raises ImageError where the image does not hold it."""
+        entry = self.zone(origin)
+        if entry is None:
+            raise ImageError("no such zone in the image", where=to_text(origin))
+        prefix = zone_prefix(origin)
+        nodes = {}
+        for key, value in self.nodes(Table.OWNERS, prefix):
+            owner = owner_of(key, prefix)
+            nodes[owner] = tuple(
+                fragment.decode(value, code, owner) for code in fragment.node_types(value) if code
+            )
+        return SignedZone(
+            origin=origin,
+            nodes=nodes,
+            serial=entry.serial,
+            signed=entry.signed,
+            nsec3=entry.nsec3,
+            nsec3_nodes=dict(self.nsec3_rrsets(origin)),
+        )

@@ -1,0 +1,247 @@
+"""An image on disk: one LMDB environment, many readers, one writer.
+
+Open it after a fork, and once a process. A writer's changes are seen by nobody until it commits; the commit
+is atomic and synced. The map is sized generously: it is address space, not memory or disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import lmdb
+
+from dnsctl.errors import ImageError
+from dnsctl.image.difference import Change
+from dnsctl.image.digest import begins_bucket, bucket_digest, zone_digest
+from dnsctl.image.layout import FORMAT, Table, ZoneEntry, apex_of, zone_prefix
+from dnsctl.image.reader import APEXES, GENERATION, MANIFEST, Reader, Tables
+from dnsctl.model.name import Name, to_text
+
+MAP_SIZE = 1 << 36  # 64 GiB of address space
+_FORMAT_KEY = b"format"
+
+
+class Image:
+    """An environment. Use `Image.open`; `reader` and `writer` begin transactions."""
+
+    def __init__(self, environment: Any, tables: Tables) -> None:
+        self._environment = environment
+        self._tables = tables
+
+    @classmethod
+    def open(cls, path: Path, *, readonly: bool = True) -> Image:
+        """Open the image in directory `path`; where not `readonly`, make it if it is missing.
+
+        Raises ImageError where there is none, or it is damaged or of another format.
+        """
+        try:
+            if not readonly:
+                path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            environment = lmdb.open(
+                str(path),
+                map_size=MAP_SIZE,
+                readonly=readonly,
+                create=not readonly,
+                max_dbs=8,
+                max_readers=512,
+            )
+        except (lmdb.Error, OSError) as error:
+            raise ImageError(f"cannot open the image: {error}", where=str(path)) from None
+        try:
+            tables = Tables(lambda name: environment.open_db(name, create=not readonly))
+            image = cls(environment, tables)
+            image._check_format(readonly)
+        except lmdb.Error as error:
+            environment.close()
+            raise ImageError(f"not an image, or an unfinished one: {error}", where=str(path)) from None
+        return image
+
+    def _check_format(self, readonly: bool) -> None:
+        with self._environment.begin(db=self._tables.meta, write=not readonly) as transaction:
+            found = transaction.get(_FORMAT_KEY)
+            if found is None and not readonly:
+                transaction.put(_FORMAT_KEY, b"%d" % FORMAT)
+            elif found != b"%d" % FORMAT:
+                raise ImageError(
+                    f"image of format {(found or b'?').decode('ascii', 'replace')}, this is for {FORMAT}",
+                    where=self._environment.path(),
+                    advice="remove the directory: it is rebuilt from the release",
+                )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._environment.close()
+
+    def reader(self) -> Reader:
+        return Reader(self._environment.begin, self._tables)
+
+    def writer(self) -> Writer:
+        return Writer(lambda: self._environment.begin(write=True), self._tables)
+
+
+class Writer(Reader):
+    """The one write transaction. As a context manager it commits, or aborts where the block raised."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.commit()
+        else:
+            self.abort()
+
+    def commit(self) -> None:
+        try:
+            self._transaction.commit()
+        except lmdb.Error as error:
+            raise ImageError(f"cannot commit: {error}") from None
+
+    def abort(self) -> None:
+        self._transaction.abort()
+
+    def renew(self) -> None:
+        """A write transaction always sees its own state: nothing to do."""
+
+    def set_release(self, generation: int, manifest: str) -> None:
+        """Note which release the image holds."""
+        self._transaction.put(GENERATION, b"%d" % generation, db=self._tables.meta)
+        self._transaction.put(MANIFEST, manifest.encode("ascii"), db=self._tables.meta)
+
+    def apply(self, changes: Iterable[Change]) -> frozenset[Name]:
+        """Make the changes, renew the digests of what they touch, and return the zones touched.
+
+        Raises ImageError where a zone's nodes then do not match the digest in its entry, where nodes stand
+        outside any zone's entry, or where LMDB refuses; the caller must then abort.
+        """
+        try:
+            return self._apply(changes)
+        except lmdb.Error as error:
+            raise ImageError(f"cannot apply the changes: {error}") from None
+
+    def _apply(self, changes: Iterable[Change]) -> frozenset[Name]:
+        put, delete = self._transaction.put, self._transaction.delete
+        touched: dict[bytes, dict[Table, list[bytes]]] = {}  # zone prefix -> table -> keys
+        came_or_went = False
+        for table, key, value in changes:
+            database = self._tables.of(table)
+            if table is Table.ZONES:
+                touched.setdefault(key, {})
+                came_or_went |= value is None or self.zone_bytes(key) is None
+                if value is None:
+                    self._drop(key)
+            else:
+                touched.setdefault(_prefix_of(key), {}).setdefault(table, []).append(key)
+            if value is None:
+                delete(key, db=database)
+            else:
+                put(key, value, db=database)
+        for prefix, tables in touched.items():
+            self._redigest(prefix, tables)
+        if came_or_went:
+            put(APEXES, b"%d" % (self.apexes_version + 1), db=self._tables.meta)
+        self._take()
+        return frozenset(apex_of(prefix) for prefix in touched)
+
+    def _drop(self, prefix: bytes) -> None:
+        """Delete all nodes and buckets of a zone."""
+        for database, start in (
+            (self._tables.owners, prefix),
+            (self._tables.hashes, prefix),
+            (self._tables.buckets, bytes([Table.OWNERS]) + prefix),
+            (self._tables.buckets, bytes([Table.HASHES]) + prefix),
+        ):
+            with self._transaction.cursor(database) as cursor:
+                found = cursor.set_range(start)
+                while found and cursor.key().startswith(start):
+                    found = cursor.delete()
+
+    def _redigest(self, prefix: bytes, tables: dict[Table, list[bytes]]) -> None:
+        for table, keys in tables.items():
+            self._rebucket(table, prefix, sorted(keys))
+        found = self.zone_bytes(prefix)
+        if found is None:
+            if next(self.nodes(Table.OWNERS, prefix), None) or next(self.nodes(Table.HASHES, prefix), None):
+                raise ImageError("nodes of a zone that has no entry")
+            return
+        entry = ZoneEntry.from_bytes(found)
+        if zone_prefix(entry.origin) != prefix:
+            raise ImageError("an entry stands under another zone's key", where=to_text(entry.origin))
+        if zone_digest(self.buckets(prefix)) != entry.digest:
+            raise ImageError("the zone's records do not match its digest", where=to_text(entry.origin))
+
+    def buckets(self, prefix: bytes) -> Iterator[tuple[Table, bytes, bytes]]:
+        """Yield (table, bucket key, digest) of a zone, ascending."""
+        with self._transaction.cursor(self._tables.buckets) as cursor:
+            for table in (Table.OWNERS, Table.HASHES):
+                start = bytes([table]) + prefix
+                found = cursor.set_range(start)
+                while found and cursor.key().startswith(start):
+                    yield table, cursor.key()[1:], cursor.value()
+                    found = cursor.next()
+
+    def _rebucket(self, table: Table, prefix: bytes, keys: list[bytes]) -> None:
+        """Renew the digests of all buckets that `keys` (ascending; set or deleted) are or were in."""
+        mark = bytes([table])
+        with self._transaction.cursor(self._tables.of(table)) as cursor:
+            done_up_to = b""
+            for key in keys:
+                boundary = begins_bucket(key)
+                if boundary and cursor.set_key(key) is False:
+                    self._transaction.delete(mark + key, db=self._tables.buckets)
+                if key < done_up_to:
+                    continue
+                start = self._bucket_start(cursor, prefix, key)
+                end = self._rehash(cursor, mark, prefix, start)
+                while boundary and end <= key:  # the key was or is the first of its bucket: the next one too
+                    end = self._rehash(cursor, mark, prefix, end)
+                done_up_to = end
+
+    @staticmethod
+    def _bucket_start(cursor: Any, prefix: bytes, key: bytes) -> bytes:
+        """Return the key of the bucket that a node `key` is in, or would be did none begin at `key`."""
+        found = cursor.prev() if cursor.set_range(key) else cursor.last()
+        while found and cursor.key().startswith(prefix):
+            if begins_bucket(cursor.key()):
+                return bytes(cursor.key())
+            found = cursor.prev()
+        return prefix
+
+    def _rehash(self, cursor: Any, mark: bytes, prefix: bytes, start: bytes) -> bytes:
+        """Renew the digest of the bucket `start`; return the key of the next one, or the end of the zone."""
+        nodes: list[tuple[bytes, bytes]] = []
+        end = prefix[:-1] + b"\1"  # above all keys of the zone
+        found = cursor.set_range(start)
+        while found:
+            key, value = cursor.item()
+            if not key.startswith(prefix):
+                break
+            if begins_bucket(key) and (nodes or start == prefix):
+                end = bytes(key)
+                break
+            nodes.append((key, value))
+            found = cursor.next()
+        if nodes:
+            self._transaction.put(mark + start, bucket_digest(nodes), db=self._tables.buckets)
+        else:
+            self._transaction.delete(mark + start, db=self._tables.buckets)
+        return end
+
+
+def _prefix_of(key: bytes) -> bytes:
+    """Return the zone prefix of a node's key: all up to the first empty label."""
+    if key.startswith(b"\0"):
+        return b"\0"  # the root zone
+    end = key.find(b"\0\0")
+    if end < 0:
+        raise ImageError("a node's key without a zone")
+    return key[: end + 2]
