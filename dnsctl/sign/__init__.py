@@ -1,1 +1,1 @@
-"""Validated zones to signed zones: keys, signatures, denial of existence."""
+"""DNSSEC: keys at rest, DNSKEY and CDS, denial chains, signatures. Pure; only `keystore` does I/O."""

@@ -1,0 +1,162 @@
+"""The DNSSEC algorithms signed with: key pairs, the DNSKEY key field, raw signatures over octets.
+
+RSASHA256 (RFC 3110, RFC 5702), ECDSAP256SHA256 (RFC 6605, nonces by RFC 6979), ED25519 (RFC 8080). All three
+are deterministic: the same key and message give the same signature on any host. Knows nothing of RRsets: see
+`rrsig`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from dnsctl.errors import SigningError
+from dnsctl.model.policy import Algorithm
+
+PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
+Sign = Callable[[bytes], bytes]
+Check = Callable[[bytes, bytes], bool]  # (signature, message)
+
+_RSA_BITS = 2048  # NIST SP 800-57: enough to 2030; a larger key makes larger answers
+_RSA_EXPONENT = 65537
+_P256_OCTETS = 32
+_P256_SIGNATURE = 2 * _P256_OCTETS  # RFC 6605 §4: r and s, no ASN.1
+_ECDSA = ec.ECDSA(SHA256(), deterministic_signing=True)
+_PKCS1 = padding.PKCS1v15()
+_SHA256 = SHA256()
+
+
+class Scheme(NamedTuple):
+    """What an algorithm can do. `field` is the DNSKEY key field of a private key (RFC 4034 §2.1.4)."""
+
+    generate: Callable[[], PrivateKey]
+    field: Callable[[PrivateKey], bytes]
+    signer: Callable[[PrivateKey], Sign]
+    checker: Callable[[bytes], Check]
+
+
+def scheme(algorithm: int) -> Scheme:
+    """Return the scheme of `algorithm`. Raises SigningError for one this project does not sign with."""
+    found = _SCHEMES.get(algorithm)
+    if found is None:
+        known = ", ".join(str(int(one)) for one in _SCHEMES)
+        raise SigningError(f"DNSSEC algorithm {algorithm} is not supported", advice=f"use one of {known}")
+    return found
+
+
+def _mismatch(wanted: str) -> SigningError:
+    return SigningError(f"the private key is not an {wanted} key")
+
+
+def _p256_field(private: PrivateKey) -> bytes:
+    if not isinstance(private, ec.EllipticCurvePrivateKey) or not isinstance(private.curve, ec.SECP256R1):
+        raise _mismatch("ECDSA P-256")
+    # RFC 6605 §4: x and y, without the octet that X9.62 puts in front of an uncompressed point
+    return private.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)[1:]
+
+
+def _p256_signer(private: PrivateKey) -> Sign:
+    _p256_field(private)
+    assert isinstance(private, ec.EllipticCurvePrivateKey)  # noqa: S101  for mypy: _p256_field raised otherwise
+    sign = private.sign
+
+    def signature(message: bytes) -> bytes:
+        r, s = decode_dss_signature(sign(message, _ECDSA))
+        return r.to_bytes(_P256_OCTETS, "big") + s.to_bytes(_P256_OCTETS, "big")
+
+    return signature
+
+
+def _p256_checker(field: bytes) -> Check:
+    public = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), b"\x04" + field)
+    verify = public.verify
+
+    def is_valid(signature: bytes, message: bytes) -> bool:
+        if len(signature) != _P256_SIGNATURE:
+            return False
+        r = int.from_bytes(signature[:_P256_OCTETS], "big")
+        s = int.from_bytes(signature[_P256_OCTETS:], "big")
+        try:
+            verify(encode_dss_signature(r, s), message, _ECDSA)
+        except InvalidSignature:
+            return False
+        return True
+
+    return is_valid
+
+
+def _ed25519_field(private: PrivateKey) -> bytes:
+    if not isinstance(private, ed25519.Ed25519PrivateKey):
+        raise _mismatch("Ed25519")
+    return private.public_key().public_bytes_raw()
+
+
+def _ed25519_signer(private: PrivateKey) -> Sign:
+    if not isinstance(private, ed25519.Ed25519PrivateKey):
+        raise _mismatch("Ed25519")
+    return private.sign
+
+
+def _ed25519_checker(field: bytes) -> Check:
+    verify = ed25519.Ed25519PublicKey.from_public_bytes(field).verify
+
+    def is_valid(signature: bytes, message: bytes) -> bool:
+        try:
+            verify(signature, message)
+        except InvalidSignature:
+            return False
+        return True
+
+    return is_valid
+
+
+def _rsa_field(private: PrivateKey) -> bytes:
+    if not isinstance(private, rsa.RSAPrivateKey):
+        raise _mismatch("RSA")
+    numbers = private.public_key().public_numbers()
+    exponent = numbers.e.to_bytes((numbers.e.bit_length() + 7) // 8, "big")
+    # RFC 3110 §2: length of the exponent in one octet, or in three when it is longer than 255
+    length = bytes([len(exponent)]) if len(exponent) < 256 else b"\0" + len(exponent).to_bytes(2, "big")
+    return length + exponent + numbers.n.to_bytes((numbers.n.bit_length() + 7) // 8, "big")
+
+
+def _rsa_signer(private: PrivateKey) -> Sign:
+    if not isinstance(private, rsa.RSAPrivateKey):
+        raise _mismatch("RSA")
+    sign = private.sign
+    return lambda message: sign(message, _PKCS1, _SHA256)
+
+
+def _rsa_checker(field: bytes) -> Check:
+    start, length = (1, field[0]) if field[0] else (3, int.from_bytes(field[1:3], "big"))
+    exponent = int.from_bytes(field[start : start + length], "big")
+    modulus = int.from_bytes(field[start + length :], "big")
+    verify = rsa.RSAPublicNumbers(exponent, modulus).public_key().verify
+
+    def is_valid(signature: bytes, message: bytes) -> bool:
+        try:
+            verify(signature, message, _PKCS1, _SHA256)
+        except InvalidSignature:
+            return False
+        return True
+
+    return is_valid
+
+
+_SCHEMES: dict[int, Scheme] = {
+    Algorithm.RSASHA256: Scheme(
+        lambda: rsa.generate_private_key(_RSA_EXPONENT, _RSA_BITS), _rsa_field, _rsa_signer, _rsa_checker
+    ),
+    Algorithm.ECDSAP256SHA256: Scheme(
+        lambda: ec.generate_private_key(ec.SECP256R1()), _p256_field, _p256_signer, _p256_checker
+    ),
+    Algorithm.ED25519: Scheme(
+        ed25519.Ed25519PrivateKey.generate, _ed25519_field, _ed25519_signer, _ed25519_checker
+    ),
+}
