@@ -38,20 +38,27 @@ _TABLES = frozenset(int(table) for table in Table)
 
 def encode(changes: Iterable[Change]) -> bytes:
     """Return the delta of `changes`, in their order. Raises ReleaseError where one cannot be expressed."""
-    return _encode(changes)[0]
+    return b"".join(encode_parts(changes))
 
 
 def encode_with_reference(changes: Iterable[Change]) -> tuple[bytes, DeltaReference]:
     """Return the delta and what a manifest says of it."""
-    data, length = _encode(changes)
-    return data, DeltaReference(hashlib.sha256(data).hexdigest(), len(data), length)
+    tally = _Tally()
+    data = b"".join(encode_parts(changes, tally))
+    return data, DeltaReference(hashlib.sha256(data).hexdigest(), len(data), tally.length)
 
 
-def _encode(changes: Iterable[Change]) -> tuple[bytes, int]:
+class _Tally:
+    length = 0  # octets before compression
+
+
+def encode_parts(changes: Iterable[Change], tally: _Tally | None = None) -> Iterator[bytes]:
+    """Yield the delta of `changes` a part at a time: for what is too large to be held. Raises ReleaseError."""
     compressor = zlib.compressobj(_LEVEL)
-    parts = [_HEADER]
+    tally = tally or _Tally()
+    yield _HEADER
     pending = bytearray()
-    count = length = 0
+    count = 0
     for change in changes:
         value = b"" if change.value is None else change.value
         if len(change.key) > MAX_KEY or len(value) > MAX_VALUE:
@@ -62,14 +69,13 @@ def _encode(changes: Iterable[Change]) -> tuple[bytes, int]:
         pending += value
         count += 1
         if len(pending) >= _CHUNK:
-            length += len(pending)
-            parts.append(compressor.compress(bytes(pending)))
+            tally.length += len(pending)
+            yield compressor.compress(bytes(pending))
             pending.clear()
     pending += _END.pack(_END_MARK, count)
-    length += len(pending)
-    parts.append(compressor.compress(bytes(pending)))
-    parts.append(compressor.flush())
-    return b"".join(parts), length
+    tally.length += len(pending)
+    yield compressor.compress(bytes(pending))
+    yield compressor.flush()
 
 
 def check_reference(data: bytes, reference: DeltaReference) -> None:
