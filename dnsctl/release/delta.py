@@ -53,7 +53,7 @@ class _Tally:
 
 
 def encode_parts(changes: Iterable[Change], tally: _Tally | None = None) -> Iterator[bytes]:
-    """Yield the delta of `changes` a part at a time: for what is too large to be held. Raises ReleaseError."""
+    """Yield the delta of `changes` a part at a time, for what is too large to hold. Raises ReleaseError."""
     compressor = zlib.compressobj(_LEVEL)
     tally = tally or _Tally()
     yield _HEADER
