@@ -248,7 +248,7 @@ def test_writer_that_never_ends_is_told_of(tmp_path: Path, monkeypatch: pytest.M
     ("zone", "directory", "stem"),
     [
         (ROOT, "@", "K.+015+"),
-        (from_text("0/25.2.0.192.in-addr.arpa."), "0%2F25.2.0.192.in-addr.arpa", "K0%2F25.2.0.192.in-addr.arpa.+"),
+        (from_text("0/25.0.192.arpa."), "0%2F25.0.192.arpa", "K0%2F25.0.192.arpa.+"),
         (from_text(r"a\000b.example."), "a%00b.example", "Ka%00b.example.+"),
         (from_text(r"\.\..example."), "%2E%2E.example", "K%2E%2E.example.+"),
         (from_text(r"\@."), "%40", "K%40.+"),

@@ -1,0 +1,132 @@
+"""Signatures in bulk, made and then verified, in this process or in several.
+
+Invariant: what comes out was verified with the public key taken from the DNSKEY RRset *by key, not by tag*,
+in the process that made it. Private keys reach the workers through fork, in memory; nothing secret is pickled
+or written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import itertools
+import multiprocessing
+import signal
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+from dnsctl.errors import SigningError
+from dnsctl.model.name import Name, to_text
+from dnsctl.model.rrset import RRset, type_text
+from dnsctl.sign.algorithm import Check, Sign, scheme
+from dnsctl.sign.dnskey import public_key
+from dnsctl.sign.keystore import SigningKey
+
+Task = tuple[int, bytes]  # which key signs, and the octets to sign: see `rrsig.message`
+
+_CHUNK = 512  # signatures; some 50 ms of work, so that progress moves and workers end together
+_WORTH_FORKING = 4 * _CHUNK  # below this a second process costs more than it brings
+_AHEAD = 3  # chunks waiting a worker: bounds memory, keeps every worker busy
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+class Signatory:
+    """One key, ready to sign; checks with the DNSKEY that is published, not with its own idea of it."""
+
+    __slots__ = ("check", "cut", "sign", "text")
+
+    def __init__(self, key: SigningKey, dnskey: RRset) -> None:
+        """Raises SigningError where the key is not in `dnskey`, or its two halves do not belong together."""
+        self.text = f"key {key.public.tag} of algorithm {key.public.algorithm}"
+        where = to_text(dnskey.owner)
+        if key.public.rdata not in dnskey.rdatas:
+            raise SigningError(f"{self.text} is not in the DNSKEY RRset", where=where)
+        published = public_key(dnskey.owner, dnskey.rdatas[dnskey.rdatas.index(key.public.rdata)])
+        made = scheme(published.algorithm)
+        if made.field(key.private) != published.public:
+            raise SigningError(
+                f"the private half of {self.text} does not belong to the DNSKEY",
+                where=where,
+                advice="restore the key's files from one backup",
+            )
+        self.sign: Sign = made.signer(key.private)
+        self.check: Check = made.checker(published.public)
+        self.cut = 18 + len(dnskey.owner)  # RRSIG rdata before the signature: fixed fields, signer's name
+
+
+def signatures(
+    tasks: Iterable[Task], count: int, keys: Sequence[SigningKey], dnskey: RRset, workers: int
+) -> Iterator[list[bytes]]:
+    """Yield RRSIG rdatas in the order of `tasks` (about `count` of them), a list for each chunk.
+
+    Raises SigningError where a signature does not verify, or a worker died.
+    """
+    chunks = _chunks(tasks)
+    if workers <= 1 or count < _WORTH_FORKING:
+        signatories = [Signatory(key, dnskey) for key in keys]
+        yield from (signed(chunk, signatories) for chunk in chunks)
+        return
+    context = multiprocessing.get_context("fork")  # the keys are inherited, not sent
+    try:
+        with ProcessPoolExecutor(workers, context, _begin, (tuple(keys), dnskey)) as pool:
+            waiting: deque[Future[list[bytes]]] = deque()
+            try:
+                for chunk in chunks:
+                    waiting.append(pool.submit(_work, chunk))
+                    if len(waiting) > _AHEAD * workers:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+    except BrokenProcessPool:
+        raise SigningError(
+            "a signing process was killed", where=to_text(dnskey.owner), advice="check the memory, try again"
+        ) from None
+
+
+def signed(chunk: list[Task], signatories: Sequence[Signatory]) -> list[bytes]:
+    """Sign a chunk, then verify it."""
+    made = [(place, octets, signatories[place].sign(octets)) for place, octets in chunk]
+    for place, octets, signature in made:
+        if not signatories[place].check(signature, octets):
+            raise _invalid(signatories[place], octets)
+    return [octets[: signatories[place].cut] + signature for place, octets, signature in made]
+
+
+def _invalid(signatory: Signatory, octets: bytes) -> SigningError:
+    body = octets[signatory.cut :]
+    end = body.index(0) + 1  # good enough for a message: the owner's name up to its root label
+    rdtype = type_text(int.from_bytes(octets[:2], "big"))
+    return SigningError(
+        f"the signature over {to_text(Name(body[:end]))} {rdtype} does not verify with the DNSKEY of "
+        f"{signatory.text}",
+        advice="nothing was published; check this machine's memory and the key's files",
+    )
+
+
+def _chunks(tasks: Iterable[Task]) -> Iterator[list[Task]]:
+    source = iter(tasks)
+    while chunk := list(itertools.islice(source, _CHUNK)):
+        yield chunk
+
+
+_signatories: list[Signatory] = []  # of a worker process
+
+
+def _begin(keys: Sequence[SigningKey], dnskey: RRset) -> None:
+    """Set a worker up: it leaves interrupts to its parent, and never outlives it with keys in memory."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    gc.disable()  # a collection would touch, and so copy, every page shared with the parent
+    _signatories[:] = [Signatory(key, dnskey) for key in keys]
+
+
+def _work(chunk: list[Task]) -> list[bytes]:
+    return signed(chunk, _signatories)

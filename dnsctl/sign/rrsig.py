@@ -1,0 +1,150 @@
+"""Making and checking signatures over wire form (RFC 4034 §3, §6.2; RFC 4035 §5.3).
+
+An RRset of the model is canonical already, so what is signed is a concatenation: RRSIG rdata without the
+signature, then each record. No object is made per record. Times are unix seconds modulo 2^32.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from dnsctl.errors import SigningError
+from dnsctl.model.key import PublicKey
+from dnsctl.model.name import Name, label_count
+from dnsctl.model.policy import SignaturePolicy
+from dnsctl.model.rrset import RRset
+from dnsctl.sign.algorithm import scheme
+
+_HEADER = struct.Struct(
+    "!HBBIIIH"
+)  # type covered, algorithm, labels, original TTL, expiration, inception, tag
+_RECORD = struct.Struct("!HHI")  # type, class, TTL
+_HEADER_OCTETS = _HEADER.size
+_SAME = 8  # octets of the header that follow from RRset and key alone
+_IN = 1
+_TIME_MODULUS = 2**32
+
+
+class Signature(NamedTuple):
+    """RRSIG rdata, taken apart. `start` is where the raw signature begins."""
+
+    covered: int
+    algorithm: int
+    labels: int
+    original_ttl: int
+    expiration: int
+    inception: int
+    tag: int
+    signer: Name
+    start: int
+
+
+def parse(rdata: bytes) -> Signature:
+    """Take RRSIG rdata apart. Raises SigningError where it is malformed."""
+    try:
+        covered, algorithm, labels, ttl, expires, inception, tag = _HEADER.unpack_from(rdata)
+        end = _HEADER_OCTETS
+        while rdata[end]:
+            end += 1 + rdata[end]
+    except (struct.error, IndexError):
+        raise SigningError("malformed RRSIG") from None
+    signer = Name(rdata[_HEADER_OCTETS : end + 1].lower())
+    return Signature(covered, algorithm, labels, ttl, expires, inception, tag, signer, end + 1)
+
+
+def expiration(rdata: bytes) -> int:
+    """Return the expiration of RRSIG rdata, in unix seconds (RFC 4034 §3.1.5)."""
+    return int.from_bytes(rdata[8:12], "big")
+
+
+@dataclass(frozen=True, slots=True)
+class Validity:
+    """From when until when signatures hold, and which old ones are still good. Unix seconds."""
+
+    now: int
+    inception: int
+    expiration: int  # the latest: jitter takes up to `jitter` seconds off
+    jitter: int
+    keep_after: int  # an older signature stays while it expires after this
+
+    @classmethod
+    def of(cls, policy: SignaturePolicy, now: datetime) -> Validity:
+        """Return the validity at `now`. Raises SigningError where a new signature would be due at once."""
+        moment = int(now.timestamp())
+        lifetime, jitter = int(policy.lifetime.total_seconds()), int(policy.jitter.total_seconds())
+        refresh = int(policy.refresh.total_seconds())
+        if lifetime - jitter <= refresh:
+            raise SigningError(
+                f"signatures live {lifetime} s less up to {jitter} s of jitter, and are renewed when {refresh} s "
+                "are left: each would be due as soon as it is made",
+                advice="raise `lifetime`, or lower `refresh` or `jitter`",
+            )
+        inception = moment - int(policy.inception_offset.total_seconds())
+        return cls(moment, inception, moment + lifetime, jitter, moment + refresh)
+
+    def expires(self, owner: Name, rdtype: int) -> int:
+        """Return when a new signature at `owner` expires: spread by name and type, not by chance.
+
+        The same input must give the same release on any host.
+        """
+        if self.jitter <= 0:
+            return self.expiration
+        return self.expiration - zlib.crc32(owner, rdtype) % (self.jitter + 1)
+
+
+class Header:
+    """Makes the RRSIG rdata up to the signature, for one key and one validity."""
+
+    __slots__ = ("_algorithm", "_tail", "_validity")
+
+    def __init__(self, public: PublicKey, validity: Validity) -> None:
+        self._algorithm = public.algorithm
+        self._validity = validity
+        inception = validity.inception % _TIME_MODULUS
+        self._tail = struct.pack("!IH", inception, public.tag) + public.zone
+
+    def octets(self, rrset: RRset, labels: int) -> bytes:
+        """Return the octets for a new signature over `rrset`. `labels`: see `name.label_count`."""
+        expires = self._validity.expires(rrset.owner, rrset.rdtype) % _TIME_MODULUS
+        return struct.pack("!HBBII", rrset.rdtype, self._algorithm, labels, rrset.ttl, expires) + self._tail
+
+    def keeps(self, signature: bytes, rrset: RRset, labels: int) -> bool:
+        """True where an older `signature` over the same rdatas is by this key and not yet due for renewal."""
+        validity = self._validity
+        return (
+            signature[:_SAME] == struct.pack("!HBBI", rrset.rdtype, self._algorithm, labels, rrset.ttl)
+            and signature.startswith(self._tail[4:], 16)
+            and validity.keep_after < expiration(signature) <= validity.expiration
+            and int.from_bytes(signature[12:16], "big") <= validity.now
+        )
+
+
+def message(header: bytes, rrset: RRset) -> bytes:
+    """Return what is signed: `header`, then the records in canonical form and order (RFC 4034 §3.1.8.1)."""
+    head = rrset.owner + _RECORD.pack(rrset.rdtype, _IN, rrset.ttl)
+    rdatas = rrset.rdatas
+    if len(rdatas) == 1:  # nearly always
+        return header + head + len(rdatas[0]).to_bytes(2, "big") + rdatas[0]
+    return header + b"".join([head + len(rdata).to_bytes(2, "big") + rdata for rdata in rdatas])
+
+
+def is_valid(rrset: RRset, signature: bytes, dnskey: PublicKey, now: datetime | None = None) -> bool:
+    """Check one signature over `rrset`, as stored, with `dnskey` (RFC 4035 §5.3); its times only if `now` is
+    given.
+
+    The owner of a wildcard counts as it stands in the zone, not as expanded. Raises SigningError where the
+    signature is malformed or of an algorithm that is not known here.
+    """
+    told = parse(signature)
+    if (told.covered, told.algorithm, told.signer) != (rrset.rdtype, dnskey.algorithm, dnskey.zone):
+        return False
+    if told.labels != label_count(rrset.owner) or told.tag != dnskey.tag:
+        return False
+    if now is not None and not told.inception <= int(now.timestamp()) <= told.expiration:
+        return False
+    signed = message(signature[: told.start], rrset._replace(ttl=told.original_ttl))
+    return scheme(dnskey.algorithm).checker(dnskey.public)(signature[told.start :], signed)

@@ -1,0 +1,277 @@
+"""From a validated zone to a signed one (RFC 4035 §2), or to one that goes out unsigned.
+
+Pure: the keys, the clock and the signatures of last time are arguments, and the same arguments give the same
+octets, with one worker or many. Invariants of what comes out: each authoritative RRset has a signature of
+each key whose role it is to sign it; the denial chain is closed; SOA expire is not above the time that
+signatures have left when they are renewed. Each new signature was verified (see `batch`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+
+from dnsctl.errors import SigningError
+from dnsctl.model.key import key_tag
+from dnsctl.model.name import Name, label_count, to_text
+from dnsctl.model.policy import Policy
+from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.zone import Nodes, Nsec3Parameters, SignedZone, ValidatedZone
+from dnsctl.sign import batch, nsec, nsec3
+from dnsctl.sign.authority import Standing, denied_types, is_signed, walk
+from dnsctl.sign.dnskey import key_rrsets
+from dnsctl.sign.keystore import SigningKey
+from dnsctl.sign.rrsig import Header, Validity, expiration, message
+
+Progress = Callable[[int, int], None]  # signatures made, of how many
+
+_KEY_TYPES = frozenset((Type.DNSKEY, Type.CDS, Type.CDNSKEY))
+_MADE_HERE = frozenset((Type.RRSIG, Type.NSEC, Type.NSEC3, Type.NSEC3PARAM))  # never taken from the input
+_SOA_SERIAL = slice(-20, -16)  # from the end of SOA rdata (RFC 1035 §3.3.13)
+_SOA_EXPIRE = slice(-8, -4)
+
+
+def sign_zone(
+    zone: ValidatedZone,
+    keys: Sequence[SigningKey],
+    policy: Policy,
+    now: datetime,
+    serial: int,
+    previous: SignedZone | None = None,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> SignedZone:
+    """Return `zone` signed at `now`, with `serial` in its SOA.
+
+    A signature of `previous` is kept where rdatas, TTL and key are the same and it is not due for renewal. An
+    SOA expire above the policy's `refresh` is lowered to it: a secondary must not outlive its signatures.
+    `progress` is told of new signatures only. Raises SigningError where the keys do not fit, or a signature
+    does not verify.
+    """
+    validity = Validity.of(policy.signatures, now)
+    _refuse_unfit(zone.origin, keys)
+    ttl = _denial_ttl(zone)  # RFC 9077 §3
+    parameters = Nsec3Parameters(opt_out=policy.opt_out) if policy.denial == "nsec3" else None
+    apex = [_soa(zone, serial, int(policy.signatures.refresh.total_seconds()))]
+    apex += key_rrsets(zone, [one.public for one in keys], policy.dnskey_ttl)
+    if parameters is not None:
+        apex.append(nsec3.parameter_record(zone.origin, parameters, ttl))
+    given = _with_apex(zone, apex)
+
+    work = _Work(zone.origin, keys, validity, previous)
+    nodes: dict[Name, list[RRset]] = {}
+    for owner, node, standing in _linked(zone.origin, given, ttl, parameters is None):
+        nodes[owner] = work.take(owner, node, standing)
+    hashes: dict[bytes, list[RRset]] = {}
+    if parameters is not None:
+        chain = nsec3.chain(_denied(zone.origin, given), zone.origin, parameters, ttl)
+        hashes = {digest: work.take_hash(digest, one) for digest, one in chain.items()}
+    work.sign(workers, progress, apex[1])
+    return SignedZone(
+        zone.origin,
+        {owner: tuple(made) for owner, made in nodes.items()},
+        serial,
+        True,
+        parameters,
+        {digest: made[0] for digest, made in hashes.items()},
+    )
+
+
+def unsigned_zone(zone: ValidatedZone, serial: int) -> SignedZone:
+    """Return `zone` with `serial` in its SOA, and no signatures."""
+    soa = _soa(zone, serial, None)
+    apex = tuple(soa if one.rdtype == Type.SOA else one for one in zone.nodes[zone.origin])
+    return SignedZone(zone.origin, {**zone.nodes, zone.origin: apex}, serial)
+
+
+def earliest_expiry(zone: SignedZone) -> int | None:
+    """Return when the first of all signatures expires, in unix seconds; None where there are none."""
+    found = [
+        expiration(signature)
+        for rrsets in (zone.rrsets(), zone.nsec3_nodes.values())
+        for one in rrsets
+        for signature in one.signatures
+    ]
+    return min(found, default=None)
+
+
+class _Work:
+    """RRsets on their way: each in the list it will be returned in, with the signatures it could keep."""
+
+    def __init__(
+        self, origin: Name, keys: Sequence[SigningKey], validity: Validity, previous: SignedZone | None
+    ) -> None:
+        self._origin = origin
+        self._keys = keys
+        self._headers = [Header(one.public, validity) for one in keys]
+        self._key_signers = _places(keys, "ksk")
+        self._zone_signers = _places(keys, "zsk")
+        self._previous: Nodes = previous.nodes if previous else {}
+        self._previous_hashes = previous.nsec3_nodes if previous else {}
+        self._known = _signed_before(keys, previous)
+        self._pending: list[tuple[list[RRset], int, int, int]] = []  # list, place in it, labels, signer
+
+    def take(self, owner: Name, node: tuple[RRset, ...], standing: Standing) -> list[RRset]:
+        """Note what is to be signed of `node`; return the list its RRsets will stand in."""
+        made = list(node)
+        if standing is Standing.OCCLUDED:
+            return made
+        labels = label_count(owner)
+        before = {one.rdtype: one for one in self._previous.get(owner, ())}
+        for place, one in enumerate(node):
+            if is_signed(one.rdtype, standing):
+                at_apex = one.rdtype in _KEY_TYPES and owner == self._origin
+                signers = self._key_signers if at_apex else self._zone_signers
+                self._note(made, place, labels, signers, before.get(one.rdtype))
+        return made
+
+    def take_hash(self, digest: bytes, one: RRset) -> list[RRset]:
+        """Note an NSEC3 RRset; return the list of one that it will stand in."""
+        made = [one]
+        self._note(made, 0, label_count(one.owner), self._zone_signers, self._previous_hashes.get(digest))
+        return made
+
+    def _note(
+        self, made: list[RRset], place: int, labels: int, signers: tuple[int, ...], before: RRset | None
+    ) -> None:
+        one = made[place]
+        if before is None or before.rdatas != one.rdatas or before.ttl != one.ttl:
+            for signer in signers:
+                self._pending.append((made, place, labels, signer))
+            return
+        kept: list[bytes] = []
+        for signer in signers:
+            keeps = self._headers[signer].keeps
+            if signer in self._known and (
+                good := [each for each in before.signatures if keeps(each, one, labels)]
+            ):
+                kept.append(good[0])
+            else:
+                self._pending.append((made, place, labels, signer))
+        made[place] = one._replace(signatures=tuple(sorted(kept)))
+
+    def sign(self, workers: int, progress: Progress | None, dnskey: RRset) -> None:
+        """Make and verify what is pending, and put it in place."""
+        pending, done = self._pending, 0
+        for chunk in batch.signatures(self._tasks(), len(pending), self._keys, dnskey, workers):
+            for rdata in chunk:
+                made, place, _, _ = pending[done]
+                owner, rdtype, ttl, rdatas, position, kept = made[place]
+                signatures = tuple(sorted((*kept, rdata))) if kept else (rdata,)
+                made[place] = RRset(owner, rdtype, ttl, rdatas, position, signatures)
+                done += 1
+            if progress is not None:
+                progress(done, len(pending))
+        if done != len(pending):
+            raise SigningError(f"{len(pending) - done} signatures are missing", where=to_text(self._origin))
+
+    def _tasks(self) -> Iterator[batch.Task]:
+        headers = self._headers
+        for made, place, labels, signer in self._pending:
+            one = made[place]
+            yield signer, message(headers[signer].octets(one, labels), one)
+
+
+def _linked(
+    origin: Name, nodes: Nodes, ttl: int, with_nsec: bool
+) -> Iterator[tuple[Name, tuple[RRset, ...], Standing]]:
+    """Yield what `walk` yields, without old signatures, and with an NSEC at each authoritative owner."""
+    owned = (
+        (owner, denied_types(node, standing))
+        for owner, node, standing in walk(origin, nodes)
+        if standing is not Standing.OCCLUDED
+    )
+    links = nsec.chain(owned, ttl)  # lazy: runs one owner ahead of the walk below
+    for owner, node, standing in walk(origin, nodes):
+        if with_nsec and standing is not Standing.OCCLUDED:
+            yield owner, _with(node, next(links)), standing
+        else:
+            yield owner, node, standing
+
+
+def _with(node: tuple[RRset, ...], one: RRset) -> tuple[RRset, ...]:
+    if not node or node[-1].rdtype < one.rdtype:  # nearly always
+        return (*node, one)
+    return tuple(sorted((*node, one), key=lambda each: each.rdtype))
+
+
+def _denied(origin: Name, nodes: Nodes) -> Iterator[nsec3.Denied]:
+    for owner, node, standing in walk(origin, nodes):
+        if standing is not Standing.OCCLUDED:
+            types = denied_types(node, standing)
+            yield nsec3.Denied(owner, types, standing is Standing.CUT and Type.DS not in types)
+
+
+def _with_apex(zone: ValidatedZone, apex: Sequence[RRset]) -> Nodes:
+    """Return the zone's nodes with `apex` in place of the RRsets of those types, and nothing that is made
+    here."""
+    own = {one.rdtype: one for one in zone.nodes[zone.origin]} | {one.rdtype: one for one in apex}
+    nodes = {
+        owner: node
+        if not any(one.rdtype in _MADE_HERE or one.signatures for one in node)
+        else _stripped(node)
+        for owner, node in zone.nodes.items()
+    }
+    made = frozenset(one.rdtype for one in apex)
+    nodes[zone.origin] = tuple(
+        own[rdtype] for rdtype in sorted(own) if rdtype in made or rdtype not in _MADE_HERE
+    )
+    return {owner: node for owner, node in nodes.items() if node}
+
+
+def _stripped(node: tuple[RRset, ...]) -> tuple[RRset, ...]:
+    return tuple(one._replace(signatures=()) for one in node if one.rdtype not in _MADE_HERE)
+
+
+def _soa(zone: ValidatedZone, serial: int, longest_expire: int | None) -> RRset:
+    """Return the SOA with `serial`, and expire lowered to `longest_expire` seconds."""
+    found = _found_soa(zone)
+    rdata = bytearray(found.rdatas[0])
+    rdata[_SOA_SERIAL] = serial.to_bytes(4, "big")
+    if longest_expire is not None:
+        expire = min(int.from_bytes(rdata[_SOA_EXPIRE], "big"), longest_expire)
+        rdata[_SOA_EXPIRE] = expire.to_bytes(4, "big")
+    return found._replace(rdatas=(bytes(rdata),), signatures=())
+
+
+def _denial_ttl(zone: ValidatedZone) -> int:
+    """Return the TTL of NSEC and NSEC3: the lesser of SOA TTL and SOA minimum (RFC 9077 §3)."""
+    soa = _found_soa(zone)
+    return min(soa.ttl, int.from_bytes(soa.rdatas[0][-4:], "big"))
+
+
+def _found_soa(zone: ValidatedZone) -> RRset:
+    soa = zone.get(zone.origin, Type.SOA)
+    if soa is None:
+        raise SigningError("no SOA at the apex", where=to_text(zone.origin))
+    return soa
+
+
+def _refuse_unfit(origin: Name, keys: Sequence[SigningKey]) -> None:
+    where = to_text(origin)
+    for one in keys:
+        if one.public.zone != origin:
+            raise SigningError(f"{one!r} is not of this zone", where=where)
+    if not _places(keys, "ksk") or not _places(keys, "zsk"):
+        raise SigningError(
+            "no key signs its DNSKEY RRset, or none its data",
+            where=where,
+            advice="give a CSK, or a KSK and a ZSK",
+        )
+
+
+def _places(keys: Sequence[SigningKey], role: str) -> tuple[int, ...]:
+    return tuple(place for place, one in enumerate(keys) if one.role in {role, "csk"})
+
+
+def _signed_before(keys: Sequence[SigningKey], previous: SignedZone | None) -> frozenset[int]:
+    """Return the places of keys whose signatures in `previous` are told by their tag alone, without doubt."""
+    dnskey = previous.get(previous.origin, Type.DNSKEY) if previous else None
+    if dnskey is None:
+        return frozenset()
+    tags = [(rdata[3], key_tag(rdata)) for rdata in dnskey.rdatas]
+    return frozenset(
+        place
+        for place, one in enumerate(keys)
+        if one.public.rdata in dnskey.rdatas and tags.count((one.public.algorithm, one.public.tag)) == 1
+    )
