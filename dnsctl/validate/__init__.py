@@ -1,1 +1,1 @@
-"""Zones to findings and validated zones. Pure."""
+"""What must not be served, and what should not: pure rules over zones, as one literal table (`rules`)."""

@@ -1,0 +1,174 @@
+"""Zone cuts: glue, what lies below them, DS, and whether parent and child of ours agree (RFC 1034 §4.2.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dnsctl.model.name import Name, is_subdomain, to_text
+from dnsctl.model.rrset import RRset, Type, type_text
+from dnsctl.validate.landscape import Standing
+from dnsctl.validate.rule import Fault, Scope
+
+_ADDRESS = frozenset({Type.A, Type.AAAA})
+_AT_CUT = (
+    frozenset({Type.NS, Type.DS, Type.NSEC, Type.RRSIG}) | _ADDRESS
+)  # RFC 4035 §2; addresses are judged apart
+_DIGEST_SHA1 = 1
+
+
+def occluded_data(scope: Scope) -> Iterator[Fault]:
+    """Data other than addresses at or below a cut: written, released, and never answered."""
+    zone = scope.zone
+    for cut in _cuts(scope):
+        others = [each for each in zone.nodes[cut.owner] if each.rdtype not in _AT_CUT]
+        if others:
+            yield _hidden(scope, others, cut)
+    for owner, occluder in scope.survey.occluded.items():
+        occluding = zone.get(occluder, Type.NS)
+        if occluding is None or occluder == zone.origin:
+            continue  # below a DNAME: rule dname-below
+        others = [each for each in zone.nodes[owner] if each.rdtype not in _ADDRESS]
+        if others:
+            yield _hidden(scope, others, occluding)
+
+
+def _hidden(scope: Scope, others: list[RRset], cut: RRset) -> Fault:
+    where = "at" if others[0].owner == cut.owner else "below"
+    return Fault(
+        scope.at(others[0]),
+        f"{to_text(others[0].owner)} {', '.join(type_text(each.rdtype) for each in others)} is {where} the "
+        f"zone cut {to_text(cut.owner)} and can never be answered from here",
+        f"move it to the zone {to_text(cut.owner)}, or remove the NS in {scope.at(cut)}",
+    )
+
+
+def orphan_glue(scope: Scope) -> Iterator[Fault]:
+    """Addresses at or below a cut that no name server of this zone or its delegations needs."""
+    zone = scope.zone
+    hidden = [owner for owner in scope.survey.occluded if zone.get(scope.survey.occluded[owner], Type.NS)]
+    hidden += [cut.owner for cut in _cuts(scope)]
+    if not hidden:
+        return
+    needed = {rdata for ns in scope.survey.of(Type.NS) for rdata in ns.rdatas}
+    for owner in hidden:
+        addresses = [each for each in zone.nodes[owner] if each.rdtype in _ADDRESS]
+        if addresses and owner not in needed:
+            yield Fault(
+                scope.at(addresses[0]),
+                f"address of {to_text(owner)} below a zone cut is glue for no name server and never answered",
+                "remove it, or move it to the delegated zone",
+            )
+
+
+def glue_missing(scope: Scope) -> Iterator[Fault]:
+    for cut in _cuts(scope):
+        for rdata in cut.rdatas:
+            target = Name(rdata)
+            if is_subdomain(target, cut.owner) and not _has_address(scope, target):
+                yield Fault(
+                    scope.at(cut),
+                    f"{to_text(cut.owner)} is delegated to {to_text(target)} inside itself, without its "
+                    "address: nobody can reach it",
+                    f"add the glue: {to_text(target)} A or AAAA (RFC 9471)",
+                )
+
+
+def sibling_glue_missing(scope: Scope) -> Iterator[Fault]:
+    for one, target, place in scope.references(Type.NS):
+        if is_subdomain(target, one.owner) and one.owner != scope.origin:
+            continue  # rule glue-missing
+        below_our_cut = is_subdomain(target, scope.origin) and (
+            target in scope.survey.occluded
+            or place.standing is Standing.DELEGATED
+            or place.zone is not scope.zone
+        )
+        if below_our_cut and not _has_address(scope, target):
+            yield Fault(
+                scope.at(one),
+                f"{to_text(target)}, name server of {to_text(one.owner)}, is below a zone cut and has no "
+                "address here",
+                f"add {to_text(target)} A or AAAA as sibling glue (RFC 9471 §2.2)",
+            )
+
+
+def _has_address(scope: Scope, name: Name) -> bool:
+    return any(each.rdtype in _ADDRESS for each in scope.zone.nodes.get(name, ()))
+
+
+def _cuts(scope: Scope) -> list[RRset]:
+    """Return the NS RRsets of zone cuts that are not themselves occluded."""
+    return [each for each in scope.survey.authoritative(Type.NS) if each.owner != scope.origin]
+
+
+def ds_without_ns(scope: Scope) -> Iterator[Fault]:
+    for ds in scope.survey.of(Type.DS):
+        if ds.owner != scope.origin and scope.zone.get(ds.owner, Type.NS) is None:
+            yield Fault(
+                scope.at(ds),
+                f"DS at {to_text(ds.owner)} without NS: there is no delegation to secure (RFC 4035 §2.4)",
+                f"add the NS of {to_text(ds.owner)}, or remove the DS",
+            )
+
+
+def ds_at_apex(scope: Scope) -> Iterator[Fault]:
+    ds = scope.zone.get(scope.origin, Type.DS)
+    if ds is not None:
+        yield Fault(
+            scope.at(ds),
+            f"DS at the apex of {to_text(scope.origin)}: it belongs to the parent (RFC 4035 §2.4)",
+            "remove it here and give it to the parent; `dnsctl key ds` prints it",
+        )
+
+
+def ds_digest(scope: Scope) -> Iterator[Fault]:
+    for ds in scope.survey.of(Type.DS):
+        if all(rdata[3] == _DIGEST_SHA1 for rdata in ds.rdatas):
+            yield Fault(
+                scope.at(ds),
+                f"DS of {to_text(ds.owner)} only has SHA-1 digests, which validators stop accepting",
+                "add the DS with digest type 2, SHA-256 (RFC 8624 §3.3)",
+            )
+
+
+def wildcard_delegation(scope: Scope) -> Iterator[Fault]:
+    for rdtype in (Type.NS, Type.DNAME, Type.DS):
+        for one in scope.survey.of(rdtype):
+            if one.owner[:2] == b"\x01*":
+                yield Fault(
+                    scope.at(one),
+                    f"{rdtype.name} at the wildcard {to_text(one.owner)} means different things to resolvers",
+                    "write one for each name (RFC 4592 §4.2, §4.4)",
+                )
+
+
+def delegation_missing(scope: Scope) -> Iterator[Fault]:
+    """The zone above is ours and does not know of this one: it denies that this zone exists."""
+    parent = scope.landscape.zone_above(scope.origin, strictly=True)
+    if parent is None or scope.origin in scope.landscape.survey(parent.origin).occluded:
+        return
+    if parent.get(scope.origin, Type.NS) is None:
+        targets = _ns_text(scope.zone.get(scope.origin, Type.NS))
+        yield Fault(
+            scope.at(),
+            f"{to_text(parent.origin)} is our zone too and does not delegate {to_text(scope.origin)}: "
+            "validators that learn so from it refuse this zone's answers",
+            f"add to {parent.file}: {to_text(scope.origin)} NS {targets}, and its DS if it is signed",
+        )
+
+
+def delegation_differs(scope: Scope) -> Iterator[Fault]:
+    for cut in _cuts(scope):
+        child = scope.landscape.zone_above(cut.owner)
+        if child is None or child.origin != cut.owner:
+            continue
+        apex = child.get(child.origin, Type.NS)
+        if apex is not None and apex.rdatas != cut.rdatas:
+            yield Fault(
+                scope.at(cut),
+                f"{to_text(cut.owner)} is delegated to {_ns_text(cut)} here and names {_ns_text(apex)}",
+                f"make both the same, here or in {child.file}",
+            )
+
+
+def _ns_text(ns: RRset | None) -> str:
+    return " ".join(to_text(Name(each)) for each in ns.rdatas) if ns is not None else "…"

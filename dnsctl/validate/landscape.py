@@ -1,0 +1,157 @@
+"""Where a name lives among all our zones: what an answer for it would find (RFC 1034 §4.3.2, RFC 4592).
+
+Names outside every zone at hand are OUTSIDE: nothing can be said of them, and no rule says anything.
+Surveys of other zones are made when a name first leads there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from typing import NamedTuple
+
+from dnsctl.model.name import MAX_NAME, ROOT, Name
+from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.zone import Zone
+from dnsctl.validate.survey import Survey, survey
+
+
+class Standing(Enum):
+    """What is found at a name."""
+
+    OUTSIDE = "in no zone of ours"
+    DELEGATED = "below a zone cut, in a zone that is not ours"
+    REDIRECTED = "below a DNAME"
+    PRESENT = "with data, its own or a wildcard's"
+    EMPTY = "an empty non-terminal"
+    MISSING = "does not exist"
+
+
+class Place(NamedTuple):
+    """`node` holds the RRsets an answer would be made of, for PRESENT; the DNAME, for REDIRECTED."""
+
+    standing: Standing
+    node: tuple[RRset, ...] = ()
+    zone: Zone | None = None
+
+    def get(self, rdtype: int) -> RRset | None:
+        for each in self.node:
+            if each.rdtype == rdtype:
+                return each
+        return None
+
+    @property
+    def has_address(self) -> bool:
+        return self.get(Type.A) is not None or self.get(Type.AAAA) is not None
+
+
+OUTSIDE = Place(Standing.OUTSIDE)
+
+
+class Landscape:
+    """All zones at hand, looked at as resolvers would."""
+
+    def __init__(self, zones: Mapping[Name, Zone]) -> None:
+        self._zones = zones
+        self._surveys: dict[Name, Survey] = {}
+
+    def survey(self, origin: Name) -> Survey:
+        found = self._surveys.get(origin)
+        if found is None:
+            found = self._surveys[origin] = survey(self._zones[origin])
+        return found
+
+    def zone_above(self, name: Name, *, strictly: bool = False) -> Zone | None:
+        """Return our zone with the longest origin that is `name` or above it."""
+        while True:
+            if not strictly and name in self._zones:
+                return self._zones[name]
+            if name == ROOT:
+                return None
+            strictly = False
+            name = Name(name[1 + name[0] :])
+
+    def find(self, name: Name) -> Place:
+        zone = self.zone_above(name)
+        if zone is None:
+            return OUTSIDE
+        return _place(self.survey(zone.origin), name)
+
+
+def _place(here: Survey, name: Name) -> Place:
+    zone = here.zone
+    occluder = here.occluded.get(name)
+    node = zone.nodes.get(name)
+    if occluder is None and node is not None:
+        return Place(Standing.DELEGATED if name in here.cuts else Standing.PRESENT, node, zone)
+    for above in _downwards(name, zone.origin):
+        if above in here.cuts:
+            return Place(Standing.DELEGATED, (), zone)
+        held = zone.get(above, Type.DNAME)
+        if held is not None:
+            return Place(Standing.REDIRECTED, (held,), zone)
+    if name in here.empty_non_terminals:
+        return Place(Standing.EMPTY, (), zone)
+    return _wildcard(here, name)
+
+
+def _wildcard(here: Survey, name: Name) -> Place:
+    """Look for the wildcard below the closest encloser (RFC 4592 §3.3.1)."""
+    encloser = Name(name[1 + name[0] :])
+    while not here.names_exist(encloser) and encloser not in (here.zone.origin, ROOT):
+        encloser = Name(encloser[1 + encloser[0] :])
+    source = Name(b"\x01*" + encloser)
+    node = here.zone.nodes.get(source) if len(source) <= MAX_NAME else None
+    if node is None:
+        return Place(Standing.MISSING, (), here.zone)
+    return Place(Standing.PRESENT, node, here.zone)
+
+
+def _downwards(name: Name, origin: Name) -> list[Name]:
+    """Return the proper ancestors of `name` inside the zone, from the origin down."""
+    found = []
+    while name not in (origin, ROOT):
+        name = Name(name[1 + name[0] :])
+        found.append(name)
+    return found[::-1]
+
+
+class Alias(NamedTuple):
+    """Where following aliases from a name led: the names passed, in order, and the place of the last."""
+
+    path: tuple[Name, ...]
+    end: Place
+    looped: bool
+
+
+MAX_FOLLOWED = 32  # aliases; every resolver in use gives up earlier (Unbound 11, BIND 16, Knot Resolver 12)
+
+
+def follow(landscape: Landscape, name: Name) -> Alias:
+    """Follow CNAMEs and DNAMEs from `name` through our zones, until data, an end, a loop or the limit."""
+    path: list[Name] = [name]
+    seen = {name}
+    while True:
+        place = landscape.find(path[-1])
+        target = next(_targets(place, path[-1]), None)
+        if target is None:
+            return Alias(tuple(path), place, looped=False)
+        if target in seen:
+            return Alias((*path, target), place, looped=True)
+        path.append(target)
+        seen.add(target)
+        if len(path) > MAX_FOLLOWED:
+            return Alias(tuple(path), place, looped=False)
+
+
+def _targets(place: Place, name: Name) -> Iterator[Name]:
+    if place.standing is Standing.PRESENT:
+        cname = place.get(Type.CNAME)
+        if cname is not None:
+            yield Name(cname.rdatas[0])
+    elif place.standing is Standing.REDIRECTED:
+        dname = place.get(Type.DNAME)
+        if dname is not None:
+            substituted = Name(name[: len(name) - len(dname.owner)] + dname.rdatas[0])
+            if len(substituted) <= MAX_NAME:  # else YXDOMAIN (RFC 6672 §2.2)
+                yield substituted

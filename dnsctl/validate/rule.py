@@ -1,0 +1,112 @@
+"""What a rule is: a pure function from a scope (one zone among all of ours) to faults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from dnsctl.model.finding import Position, Severity
+from dnsctl.model.name import ROOT, Name
+from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.zone import Zone
+from dnsctl.validate.landscape import OUTSIDE, Landscape, Place, Standing
+from dnsctl.validate.survey import Survey
+
+
+class Fault(NamedTuple):
+    """What is wrong, where, and what to write instead."""
+
+    position: Position
+    message: str
+    advice: str
+
+
+class Reference(NamedTuple):
+    """A name in the rdata of `rrset`, and what stands there among our zones."""
+
+    rrset: RRset
+    target: Name
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One zone under validation. `signed`: it will be signed here, so DNSSEC data is not the user's."""
+
+    zone: Zone
+    survey: Survey
+    landscape: Landscape
+    signed: bool
+    _references: dict[int, tuple[Reference, ...]] = field(default_factory=dict, repr=False)
+
+    @property
+    def origin(self) -> Name:
+        return self.zone.origin
+
+    def at(self, rrset: RRset | None = None) -> Position:
+        """Return where `rrset` stands in its file, or the file."""
+        if rrset is not None and rrset.position is not None:
+            return rrset.position
+        return Position(self.zone.file)
+
+    def at_owner(self, owner: Name) -> Position:
+        node = self.zone.nodes.get(owner)
+        return self.at(node[0] if node else None)
+
+    def references(self, rdtype: int) -> tuple[Reference, ...]:
+        """Return the names that authoritative data of `rdtype` (and NS at cuts) leads to in our zones.
+
+        Targets outside our zones and the root (a target that says "none") are left out.
+        """
+        if rdtype not in self._references:
+            self._references[rdtype] = tuple(self._refer(rdtype))
+        return self._references[rdtype]
+
+    def _refer(self, rdtype: int) -> Iterator[Reference]:
+        offset = NAME_AT[rdtype]
+        last, place = ROOT, OUTSIDE  # neighbours often lead to the same name
+        for one in self.survey.authoritative(rdtype):
+            for rdata in one.rdatas:
+                target = name_in(rdata, offset)
+                if target == ROOT:
+                    continue
+                if target != last:
+                    last, place = target, self.landscape.find(target)
+                if place.standing is not Standing.OUTSIDE:
+                    yield Reference(one, target, place)
+
+
+# Where the target's name starts in rdata (RFC 1035 §3.3, RFC 2782, RFC 6672, RFC 9460 §2.2).
+NAME_AT: dict[int, int] = {
+    Type.NS: 0,
+    Type.CNAME: 0,
+    Type.PTR: 0,
+    Type.DNAME: 0,
+    Type.SOA: 0,
+    Type.MX: 2,
+    Type.SRV: 6,
+    Type.SVCB: 2,
+    Type.HTTPS: 2,
+}
+
+
+def name_in(rdata: bytes, offset: int) -> Name:
+    """Return the uncompressed name at `offset`, lower-cased; other fields may follow it."""
+    end = offset
+    while rdata[end]:
+        end += 1 + rdata[end]
+    return Name(rdata[offset : end + 1].lower())
+
+
+Check = Callable[[Scope], Iterator[Fault]]
+
+
+class Rule(NamedTuple):
+    """A row of the table. `fixed`: later stages rely on it, so dnsctl.yaml cannot lower it."""
+
+    name: str
+    severity: Severity
+    check: Check
+    meaning: str
+    fixed: bool = False

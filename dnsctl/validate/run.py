@@ -1,0 +1,100 @@
+"""Run every rule over every zone: `Zone -> ValidatedZone`, with all findings, never stopping at the first.
+
+A zone with a finding of severity ERROR is left out of the verdict's zones; the others are in. Each zone is
+walked a fixed number of times, whatever the number of findings, so a million RRsets take seconds.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from dnsctl.model.finding import Finding, Position, Severity
+from dnsctl.model.name import Name
+from dnsctl.model.zone import ValidatedZone, Zone
+from dnsctl.validate.landscape import Landscape
+from dnsctl.validate.rule import Rule, Scope
+from dnsctl.validate.rules import RULE_NAMES, RULES
+
+_LEVELS: Mapping[str, Severity | None] = {
+    "off": None,
+    "note": Severity.NOTE,
+    "warning": Severity.WARNING,
+    "error": Severity.ERROR,
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What may be signed and served, and everything found."""
+
+    zones: Mapping[Name, ValidatedZone]
+    findings: tuple[Finding, ...]
+
+
+def validate(
+    zones: Mapping[Name, Zone],
+    checks: Callable[[Name], Mapping[str, str]],
+    signed: Callable[[Name], bool],
+    beside: Mapping[Name, Zone] | None = None,
+) -> Verdict:
+    """Judge `zones`. `checks`: severities a zone from dnsctl.yaml; `signed`: will the zone be signed here?
+
+    `beside` are other zones of ours that targets and aliases may lead to; they are not judged.
+    """
+    landscape = Landscape({**(beside or {}), **zones})
+    passed: dict[Name, ValidatedZone] = {}
+    findings: list[Finding] = []
+    settings_told: set[Finding] = set()
+    for origin, zone in zones.items():
+        levels = checks(origin)
+        for told in settings_findings(levels):
+            if told not in settings_told:
+                settings_told.add(told)
+                findings.append(told)
+        scope = Scope(zone, landscape.survey(origin), landscape, signed(origin))
+        found = list(_judge(scope, levels))
+        findings += found
+        if not any(each.severity is Severity.ERROR for each in found):
+            passed[origin] = ValidatedZone(origin, zone.nodes, zone.file)
+    return Verdict(passed, tuple(findings))
+
+
+def _judge(scope: Scope, levels: Mapping[str, str]) -> Iterator[Finding]:
+    for rule in RULES:
+        severity = severity_of(rule, levels)
+        if severity is None:
+            continue
+        for fault in rule.check(scope):
+            yield Finding(rule.name, severity, fault.position, fault.message, fault.advice, scope.origin)
+
+
+def severity_of(rule: Rule, levels: Mapping[str, str]) -> Severity | None:
+    """Return the severity that applies, or None for off. A fixed rule keeps its own."""
+    if rule.fixed or rule.name not in levels:
+        return rule.severity
+    return _LEVELS.get(levels[rule.name], rule.severity)
+
+
+def settings_findings(levels: Mapping[str, str], file: str = "dnsctl.yaml") -> Iterator[Finding]:
+    """Judge what `checks` says: rules that do not exist, and rules that cannot be changed."""
+    fixed = {rule.name for rule in RULES if rule.fixed}
+    for name, level in levels.items():
+        if name in fixed and level != "error":
+            yield Finding(
+                "checks-fixed",
+                Severity.WARNING,
+                Position(file),
+                f"rule {name} cannot be set to {level}: the zone could not be served",
+                f"remove {name} from `checks`",
+            )
+        elif name not in RULE_NAMES:
+            near = difflib.get_close_matches(name, RULE_NAMES, 1)
+            yield Finding(
+                "checks-unknown",
+                Severity.WARNING,
+                Position(file),
+                f"`checks` names {name}, which is no rule",
+                f"did you mean {near[0]}?" if near else "`dnsctl check --rules` lists them",
+            )

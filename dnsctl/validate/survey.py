@@ -1,0 +1,77 @@
+"""One pass over a zone that every rule then builds on, so that validation stays linear in its size.
+
+A survey knows each RRset by its type, the empty non-terminals (RFC 4592 §2.2.2), and which owners stand
+below a zone cut or a DNAME. Rules ask for the types they are about and never walk the whole zone again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dnsctl.model.name import ROOT, Name, is_subdomain
+from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.zone import Zone
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """`by_type`: type code to RRsets in canonical order; `occluded`: owner to the topmost cut or DNAME
+    strictly above it; `strangers`: owners that are not in the zone at all; `cuts`: owners of NS below
+    the apex."""
+
+    zone: Zone
+    by_type: Mapping[int, list[RRset]]
+    empty_non_terminals: frozenset[Name]
+    occluded: Mapping[Name, Name]
+    strangers: tuple[Name, ...]
+    cuts: frozenset[Name]
+
+    def of(self, rdtype: int) -> list[RRset]:
+        return self.by_type.get(rdtype, [])
+
+    def authoritative(self, rdtype: int) -> list[RRset]:
+        """Return RRsets of `rdtype` that the zone answers with: neither glue nor occluded."""
+        if not self.occluded:
+            return self.of(rdtype)
+        return [each for each in self.of(rdtype) if each.owner not in self.occluded]
+
+    def names_exist(self, name: Name) -> bool:
+        """True where `name` owns data or stands above an owner that does."""
+        return name in self.zone.nodes or name in self.empty_non_terminals
+
+
+def survey(zone: Zone) -> Survey:
+    """Walk `zone` once. Its nodes stand in canonical order, so all below an occluder follow it at once."""
+    by_type: dict[int, list[RRset]] = {}
+    empty: set[Name] = set()
+    occluded: dict[Name, Name] = {}
+    strangers: list[Name] = []
+    origin, nodes = zone.origin, zone.nodes
+    occluder: Name | None = None
+    for owner, node in nodes.items():
+        occludes = False
+        for one in node:
+            rdtype = one.rdtype
+            if rdtype in by_type:
+                by_type[rdtype].append(one)
+            else:
+                by_type[rdtype] = [one]
+            if rdtype == Type.DNAME or (rdtype == Type.NS and owner != origin):
+                occludes = True
+        if owner == origin:
+            occluder = owner if occludes else None
+            continue
+        if not owner.endswith(origin) or not is_subdomain(owner, origin):
+            strangers.append(owner)
+            continue
+        above = owner[1 + owner[0] :]
+        while above not in nodes and above not in empty and above not in (origin, ROOT):
+            empty.add(Name(above))
+            above = above[1 + above[0] :]
+        if occluder is not None and owner.endswith(occluder) and is_subdomain(owner, occluder):
+            occluded[owner] = occluder
+        elif occludes:
+            occluder = owner
+    cuts = frozenset(one.owner for one in by_type.get(Type.NS, ()) if one.owner != origin)
+    return Survey(zone, by_type, frozenset(empty), occluded, tuple(strangers), cuts)

@@ -1,0 +1,29 @@
+"""DNSSEC data by hand: refused where we sign, served where somebody else did."""
+
+import pytest
+
+from tests.validate.scenes import rules
+
+SIGNATURE = "{} RRSIG {} 13 2 3600 20300101000000 20200101000000 1 example.com. AAAA\n"
+DNSKEY = f"@ DNSKEY 257 3 13 {'A' * 86}==\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SIGNATURE.format("@", "SOA"),
+        "@ NSEC ns1 SOA NS\n",
+        "@ NSEC3PARAM 1 0 0 -\n",
+        "0p9mhaveqvm6t7vbl5lop2u3t2rp3tom NSEC3 1 0 0 - 2T7B4G4VSA5SMI47K61MV5BV1A22BOJR A\n",
+        DNSKEY,
+    ],
+)
+def test_dnssec_data_is_refused_where_we_sign_and_fine_where_somebody_did(text: str):
+    assert rules(text, signed=True) == {"dnssec-by-hand"}
+    assert rules(text, signed=False) == set()
+
+
+def test_zonemd_by_hand_is_warned_of_and_signed_elsewhere_is_fine():
+    zonemd = "@ ZONEMD 1 1 1 " + "AB" * 48 + "\n"
+    assert rules(zonemd) == {"zonemd-by-hand"}
+    assert rules(zonemd + SIGNATURE.format("@", "ZONEMD")) == set()

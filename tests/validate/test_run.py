@@ -1,0 +1,140 @@
+"""The verdict: which zones pass, how severities are changed, and what every finding carries."""
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dnsctl.model.finding import Position, Severity
+from dnsctl.model.name import Name, from_text
+from dnsctl.model.rrset import RRset, Type, rrset
+from dnsctl.model.zone import Zone, nodes_of
+from dnsctl.validate.rules import RULES
+from dnsctl.validate.run import validate
+from tests.validate.scenes import only, verdict
+
+BAD_MX = "@ MX 10 mail\n"
+
+
+def test_clean_zone_passes_without_findings():
+    made = verdict(("example.com.", "www A 192.0.2.1\n@ MX 10 www\n"))
+    assert made.findings == ()
+    zone = made.zones[from_text("example.com.")]
+    assert zone.get(from_text("www.example.com."), Type.A) is not None
+
+
+def test_zone_with_an_error_is_left_out_and_the_other_one_passes():
+    made = verdict(("example.com.", BAD_MX), ("example.net.", ""))
+    assert set(made.zones) == {from_text("example.net.")}
+
+
+def test_rule_turned_off_finds_nothing_and_the_zone_passes():
+    made = verdict(("example.com.", BAD_MX), checks={"mx-target-resolves": "off"})
+    assert made.findings == ()
+    assert made.zones
+
+
+@pytest.mark.parametrize("level", ["note", "warning", "error"])
+def test_severity_is_what_dnsctl_yaml_says(level: str):
+    made = verdict(("example.com.", BAD_MX), checks={"mx-target-resolves": level})
+    assert [each.severity for each in made.findings] == [Severity[level.upper()]]
+    assert bool(made.zones) == (level != "error")
+
+
+def test_fixed_rule_cannot_be_turned_off_and_this_is_said():
+    made = verdict(("example.com.", "www CNAME ns1\nwww A 192.0.2.1\n"), checks={"cname-other-data": "off"})
+    assert {each.rule for each in made.findings} == {"checks-fixed", "cname-other-data"}
+    assert not made.zones
+
+
+def test_unknown_rule_in_checks_names_the_nearest_one():
+    made = verdict(("example.com.", ""), ("example.net.", ""), checks={"mx-target-resolve": "off"})
+    [told] = made.findings
+    assert told.rule == "checks-unknown"
+    assert "mx-target-resolves" in told.advice
+
+
+def test_finding_tells_rule_place_and_what_to_write():
+    finding = only(BAD_MX, "mx-target-resolves")
+    assert finding.position == Position("zones/example.com.zone", 6, 1)
+    assert "mail.example.com. does not exist" in finding.message
+    assert "add mail.example.com. A or AAAA" in finding.advice
+
+
+def test_rule_ids_are_unique_kebab_case_and_explained():
+    names = [rule.name for rule in RULES]
+    assert len(set(names)) == len(names)
+    assert all(name == name.lower() and " " not in name and "_" not in name for name in names)
+    assert all(rule.meaning.endswith(".") for rule in RULES)
+
+
+_LABELS = st.sampled_from(["a", "b", "*", "example", "com", "_tcp"])
+_OWNERS = st.lists(_LABELS, max_size=3).map(lambda parts: from_text(".".join([*parts, "example.com."])))
+_ELSEWHERE = st.sampled_from(
+    [from_text("example.net."), from_text("."), from_text("example.com.example.com.")]
+)
+_TARGETS = st.one_of(_OWNERS, _ELSEWHERE)
+
+
+@st.composite
+def _rrsets(draw: st.DrawFn) -> RRset:
+    owner = draw(_OWNERS)
+    rdtype = draw(
+        st.sampled_from([Type.A, Type.NS, Type.CNAME, Type.DNAME, Type.MX, Type.SRV, Type.DS, Type.TXT])
+    )
+    targets = draw(st.lists(_TARGETS, min_size=1, max_size=3))
+    prefix = {Type.MX: b"\0\1", Type.SRV: b"\0" * 6}.get(rdtype, b"")
+    if rdtype == Type.A:
+        return rrset(owner, rdtype, 60, [b"\xc0\0\2\1"])
+    if rdtype == Type.DS:
+        return rrset(owner, rdtype, 60, [b"\0\1\x0d\1" + bytes(20)])
+    if rdtype == Type.TXT:
+        return rrset(owner, rdtype, 60, [b"\x0bv=spf1 -all"])
+    return rrset(owner, rdtype, 60, [prefix + target for target in targets])
+
+
+@settings(max_examples=150)
+@given(st.lists(_rrsets(), max_size=12, unique_by=lambda each: (each.owner, each.rdtype)))
+def test_no_zone_makes_a_rule_raise(rrsets: list[RRset]):
+    origin = from_text("example.com.")
+    zone = Zone(origin, nodes_of(rrsets), "zones/example.com.yaml")
+    made = validate({origin: zone}, lambda _: {}, lambda _: True)
+    assert made.findings  # there is no SOA
+    assert all(each.message and each.advice and each.zone == origin for each in made.findings)
+
+
+def _large_zone(hosts: int) -> Zone:
+    origin = from_text("example.com.")
+    name_server = from_text("ns1.example.com.")
+    timers = b"".join(each.to_bytes(4, "big") for each in (1, 7200, 1800, 1209600, 300))
+    rrsets = [
+        rrset(origin, Type.SOA, 3600, [name_server + name_server + timers]),
+        rrset(origin, Type.NS, 3600, [name_server, from_text("ns2.example.net.")]),
+        rrset(name_server, Type.A, 3600, [b"\xc0\0\2\1"]),
+    ]
+    previous = name_server
+    for number in range(hosts):
+        owner = Name(b"\x08h%07d" % number + origin)
+        alias = Name(b"\x08a%07d" % number + origin)
+        cut = Name(b"\x08c%07d" % number + origin)
+        rrsets += [
+            rrset(owner, Type.A, 3600, [b"\xc0\0\2\1"]),
+            rrset(owner, Type.MX, 3600, [b"\0\1" + owner]),
+            rrset(alias, Type.CNAME, 3600, [previous]),  # one chain through all of them
+            rrset(cut, Type.NS, 3600, [Name(b"\2ns" + cut)]),
+            rrset(Name(b"\2ns" + cut), Type.A, 3600, [b"\xc0\0\2\1"]),
+        ]
+        previous = alias
+    return Zone(origin, nodes_of(rrsets), "zones/example.com.yaml")
+
+
+def test_time_grows_with_the_zone_and_not_with_its_square():
+    seconds = []
+    for hosts in (1000, 8000):
+        zone = _large_zone(hosts)
+        start = time.process_time()
+        made = validate({zone.origin: zone}, lambda _: {}, lambda _: False)
+        seconds.append(time.process_time() - start)
+        assert {each.rule for each in made.findings} == {"cname-chain"}
+    assert seconds[1] < 8 * 4 * seconds[0]
