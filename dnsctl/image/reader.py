@@ -47,9 +47,11 @@ class Reader:
         self._begin = begin
         self._transaction = begin()
         self._tables = tables
+        self.epoch = 0  # changes whenever this reader may see something new
         self._take()
 
     def _take(self) -> None:
+        self.epoch += 1
         self.owner_cursor = self._transaction.cursor(self._tables.owners)
         self.hash_cursor = self._transaction.cursor(self._tables.hashes)
         self._get = self._transaction.get

@@ -1,0 +1,284 @@
+"""The answer to one question from one zone (RFC 1034 §4.3.2, 2308, 4592, 6604, 6672, 4035 §3.1, 5155 §7.2).
+
+`answer` walks one name at a time: the question's, then the targets of CNAMEs and DNAMEs inside the zone. For
+each it finds the node, or the cut, DNAME or wildcard that stands for it, and fills the sections of a `Draft`.
+"""
+
+from __future__ import annotations
+
+import struct
+from enum import Enum
+from typing import NamedTuple
+
+from dnsctl.image.fragment import Entry, find, node_types, rdatas_of
+from dnsctl.image.layout import CUT, NEGATIVE_SOA, OCCLUDED
+from dnsctl.image.reader import Reader
+from dnsctl.model.name import MAX_NAME, Name, is_subdomain
+from dnsctl.model.rrset import Type
+from dnsctl.serve.denial import proof_for
+from dnsctl.serve.lookup import (
+    Neighbours,
+    ZoneView,
+    closest_encloser,
+    neighbours,
+    occluder,
+    occluder_of,
+)
+from dnsctl.serve.question import Rcode
+from dnsctl.serve.wire import ADDITIONAL, ANSWER, AUTHORITY, Draft
+
+MAX_ALIASES = 16  # followed in one answer; a resolver asks for the rest
+_ADDRESS_TYPES = (int(Type.A), int(Type.AAAA))
+_NOT_ALIASED = frozenset((int(Type.CNAME), int(Type.NSEC), int(Type.RRSIG), int(Type.ANY)))  # RFC 4035 §2.5
+_CNAME_HEAD = struct.Struct("!HHHIH")
+
+
+class Step(Enum):
+    """What was found for one name on the way."""
+
+    ANSWER = "answer"
+    NO_DATA = "no data"
+    EMPTY_NON_TERMINAL = "empty non-terminal"
+    NAME_ERROR = "name error"
+    WILDCARD = "wildcard"
+    ALIAS = "alias"
+    DNAME = "dname"
+    REFERRAL = "referral"
+    LOOP = "alias loop or too long a chain"
+    OUTSIDE = "alias leaves the zone"
+
+
+class Trace(NamedTuple):
+    """One step of an answer: what, and the name it was found at (owner, wildcard, cut or target)."""
+
+    step: Step
+    name: Name
+
+
+class Answer:
+    """The way to one answer, and its result: `draft`, `rcode`, `authoritative`, `trace`."""
+
+    def __init__(self, reader: Reader, view: ZoneView, qname: Name, rdtype: int, signed: bool) -> None:
+        self._reader = reader
+        self._view = view
+        self._rdtype = rdtype
+        self.draft = Draft(qname, signed)
+        self._proof = proof_for(reader, view, self.draft)
+        self._expanded: list[tuple[Name, Neighbours, bytes]] = []  # wildcards to be proved behind the answers
+        self.rcode = Rcode.NOERROR
+        self.authoritative = True
+        self.trace: list[Trace] = []
+
+    def follow(self) -> None:
+        """Fill the sections, over as many aliases as the zone holds."""
+        seen: set[Name] = set()
+        name: Name | None = self.draft.qname
+        while name is not None:
+            if name in seen or len(seen) > MAX_ALIASES:
+                self._note(Step.LOOP, name)
+                break
+            if not is_subdomain(name, self._view.origin):
+                self._note(Step.OUTSIDE, name)
+                break
+            seen.add(name)
+            name = self._at(name)
+        if self.draft.signed:
+            for expanded in self._expanded:
+                self._proof.wildcard_expanded(*expanded)
+
+    def _note(self, step: Step, name: Name) -> None:
+        self.trace.append(Trace(step, name))
+
+    def _at(self, name: Name) -> Name | None:
+        """Answer for one name. Return where an alias leads, or None at the end of the way."""
+        key = self._view.key(name)
+        value = self._reader.owner(key)
+        if value is None:
+            return self._missing(name, key)
+        flags = value[0]
+        if flags & OCCLUDED:
+            return self._hidden(name, *occluder(self._reader, self._view, key, value))
+        if flags & CUT and self._rdtype != Type.DS:
+            return self._hidden(name, key, value)
+        return self._node(name, key, value)
+
+    def _node(self, name: Name, key: bytes, value: bytes) -> Name | None:
+        """Answer from a node that exists and is authoritative, or holds a DS that is."""
+        if self._place_type(name, value, None):
+            self._note(Step.ANSWER, name)
+            return None
+        target = self._place_alias(name, value, None)
+        if target is None:
+            self._note(Step.NO_DATA, name)
+            self._soa()
+            self._proof.no_type(name, key, value)
+        return target
+
+    def _place_type(self, name: Name, value: bytes, template: Name | None) -> bool:
+        """Place the RRset asked for, if the node has it. ANY gets one RRset (RFC 8482 §4.1)."""
+        rdtype = self._rdtype
+        if rdtype in (Type.ANY, Type.RRSIG):
+            return self._place_any(name, value, template)
+        entry = find(value, rdtype) if rdtype else None
+        if entry is None:
+            return False
+        self.draft.place(ANSWER, value, entry, name, template)
+        return True
+
+    def _place_any(self, name: Name, value: bytes, template: Name | None) -> bool:
+        for code in node_types(value):
+            entry = find(value, code)
+            if entry is None or code == NEGATIVE_SOA:
+                continue
+            if self._rdtype == Type.RRSIG:
+                if not entry.signatures:
+                    continue
+                entry = Entry(
+                    entry.start + entry.plain,
+                    entry.full - entry.plain,
+                    entry.full - entry.plain,
+                    entry.signatures,
+                    0,
+                    0,
+                )
+            self.draft.place(ANSWER, value, entry, name, template)
+            return True
+        return False
+
+    def _place_alias(self, name: Name, value: bytes, template: Name | None) -> Name | None:
+        """Place a CNAME, if the node has one and the type is not exempt; return its target."""
+        if self._rdtype in _NOT_ALIASED:
+            return None
+        entry = find(value, Type.CNAME)
+        if entry is None:
+            return None
+        rdata_at = self.draft.place(ANSWER, value, entry, name, template)
+        target = Name(next(rdatas_of(value, entry, template or name))[1])
+        self.draft.learn(target, rdata_at)
+        self._note(Step.ALIAS, name)
+        return target
+
+    def _hidden(self, name: Name, key: bytes, value: bytes) -> Name | None:
+        """Answer for a name at or below a cut, or below a DNAME."""
+        owner = self._view.name(key)
+        if value[0] & CUT:
+            self._referral(owner, key, value)
+            return None
+        return self._redirect(name, owner, value)
+
+    def _referral(self, cut: Name, key: bytes, value: bytes) -> None:
+        """Place the delegation: NS, DS or the proof that there is none, and glue (RFC 4035 §3.1.4, 9471)."""
+        self._note(Step.REFERRAL, cut)
+        self.authoritative = bool(self.draft.counts[ANSWER])
+        name_servers = find(value, Type.NS)
+        if name_servers is None:
+            return
+        self.draft.place(AUTHORITY, value, name_servers, cut)
+        if self.draft.signed:
+            ds = find(value, Type.DS)
+            if ds is not None:
+                self.draft.place(AUTHORITY, value, ds, cut)
+            else:
+                self._proof.no_ds(cut, key, value)
+        for _, target in list(rdatas_of(value, name_servers, cut))[: name_servers.records]:
+            self._addresses(Name(target))
+
+    def _addresses(self, name: Name) -> None:
+        """Place the addresses of a name server that this zone knows."""
+        if not is_subdomain(name, self._view.origin):
+            return
+        value = self._reader.owner(self._view.key(name))
+        if value is None:
+            return
+        for rdtype in _ADDRESS_TYPES:
+            entry = find(value, rdtype)
+            if entry is not None:
+                self.draft.place(ADDITIONAL, value, entry, name)
+
+    def _redirect(self, name: Name, owner: Name, value: bytes) -> Name | None:
+        """Place a DNAME and the CNAME made from it (RFC 6672 §3.1); return where that leads."""
+        entry = find(value, Type.DNAME)
+        if entry is None:
+            return None
+        self._note(Step.DNAME, owner)
+        self.draft.place(ANSWER, value, entry, owner)
+        rdata = next(rdatas_of(value, entry, owner))[1]
+        if len(name) - len(owner) + len(rdata) > MAX_NAME:
+            self.rcode = Rcode.YXDOMAIN
+            return None
+        target = Name(name[: len(name) - len(owner)] + rdata)
+        ttl = value[entry.start + 6 : entry.start + 10]
+        where = self.draft.offsets.get(name)
+        reference = (0xC000 | where).to_bytes(2, "big") if where is not None else bytes(name)
+        head = reference + Type.CNAME.to_bytes(2, "big") + b"\0\1" + ttl
+        self.draft.put(ANSWER, head + len(target).to_bytes(2, "big") + target, 1)
+        self.draft.learn(target, self.draft.at - len(target))
+        return target
+
+    def _missing(self, name: Name, key: bytes) -> Name | None:
+        """Answer for a name without a node: empty, hidden, matched by a wildcard, or not there."""
+        around = neighbours(self._reader, key)
+        is_empty = around.successor.startswith(key)
+        encloser = key if is_empty else closest_encloser(key, around)
+        above = occluder_of(self._reader, self._view, encloser, around)
+        if above is not None:
+            return self._hidden(name, *above)
+        if is_empty:
+            self._note(Step.EMPTY_NON_TERMINAL, name)
+            self._soa()
+            self._proof.empty_non_terminal(name, around)
+            return None
+        return self._wildcard_or_error(name, around, encloser)
+
+    def _wildcard_or_error(self, name: Name, around: Neighbours, encloser: bytes) -> Name | None:
+        source = encloser + b"*\0"
+        value = self._reader.owner(source)
+        if value is not None:
+            return self._synthesize(name, around, encloser, value)
+        if self._reader.owner_cursor.set_range(source) and self._reader.owner_cursor.key().startswith(source):
+            self._note(Step.EMPTY_NON_TERMINAL, self._view.name(source))
+            self._soa()
+            self._proof.wildcard_no_type(name, around, encloser, None)
+            return None
+        self._note(Step.NAME_ERROR, name)
+        self.rcode = Rcode.NXDOMAIN
+        self._soa()
+        self._proof.no_name(name, around, encloser)
+        return None
+
+    def _synthesize(self, name: Name, around: Neighbours, encloser: bytes, value: bytes) -> Name | None:
+        """Answer from a wildcard as if it were the name (RFC 4592 §3.3.1)."""
+        template = self._view.name(encloser + b"*\0")
+        self._note(Step.WILDCARD, template)
+        if self._place_type(name, value, template):
+            self._expanded.append((name, around, encloser))
+            self._note(Step.ANSWER, name)
+            return None
+        target = self._place_alias(name, value, template)
+        if target is None:
+            self._note(Step.NO_DATA, template)
+            self._soa()
+            self._proof.wildcard_no_type(name, around, encloser, value)
+            return None
+        self._expanded.append((name, around, encloser))
+        return target
+
+    def _soa(self) -> None:
+        """Place the SOA with the TTL of negative answers (RFC 2308 §3)."""
+        view, draft = self._view, self.draft
+        entry = view.negative_soa
+        slot = (len(draft.qname), draft.signed)
+        rendered = view.soa_cache.get(slot)
+        count = entry.records + entry.signatures if draft.signed else entry.records
+        if rendered is not None:
+            draft.put(AUTHORITY, rendered, count)
+            return
+        draft.place(AUTHORITY, view.apex, entry, view.origin)
+        view.soa_cache[slot] = draft.parts[-1]
+
+
+def answer(reader: Reader, view: ZoneView, qname: Name, rdtype: int, signed: bool) -> Answer:
+    """Return the answer of a zone to a question at or below its apex. `signed`: with DNSSEC records (DO)."""
+    result = Answer(reader, view, qname, rdtype, signed)
+    result.follow()
+    return result

@@ -1,0 +1,187 @@
+"""Proofs that something does not exist (RFC 4035 §3.1.3, RFC 5155 §7.2), placed into the authority section.
+
+Each RRset is placed once, however many things it proves. In a zone that is not signed, or without DO, nothing
+is placed. Does not decide what is to be proved: see `answer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha1
+
+from dnsctl.image.fragment import find
+from dnsctl.image.layout import OCCLUDED, nsec3_owner
+from dnsctl.image.reader import Reader
+from dnsctl.model.name import Name, parent, wildcard
+from dnsctl.model.rrset import Type
+from dnsctl.serve.lookup import Neighbours, ZoneView, neighbours, occluder
+from dnsctl.serve.wire import AUTHORITY, Draft
+
+MAX_ITERATIONS = 500  # zones signed elsewhere may have some; RFC 9276 §3.1 says none
+NSEC3_LENGTH = 20  # octets of a SHA-1 hash
+
+
+def nsec3_hash(name: Name, salt: bytes, iterations: int) -> bytes:
+    """Return the NSEC3 hash of `name` (RFC 5155 §5)."""
+    digest = sha1(name + salt, usedforsecurity=False).digest()
+    for _ in range(min(iterations, MAX_ITERATIONS)):
+        digest = sha1(digest + salt, usedforsecurity=False).digest()
+    return digest
+
+
+class Proof:
+    """The proofs of one response. Choose `NsecProof` or `Nsec3Proof` by `proof_for`."""
+
+    def __init__(self, reader: Reader, view: ZoneView, draft: Draft) -> None:
+        self._reader = reader
+        self._view = view
+        self._draft = draft
+        self._placed: set[bytes] = set()
+
+    def no_type(self, name: Name, key: bytes, value: bytes) -> None:
+        """Prove that an existing owner lacks the type asked for."""
+
+    def empty_non_terminal(self, name: Name, around: Neighbours) -> None:
+        """Prove that a name has no records, though names below it have."""
+
+    def no_name(self, name: Name, around: Neighbours, encloser: bytes) -> None:
+        """Prove that neither the name nor a wildcard that could stand for it exists."""
+
+    def wildcard_expanded(self, name: Name, around: Neighbours, encloser: bytes) -> None:
+        """Prove that nothing closer than the wildcard matches the name."""
+
+    def wildcard_no_type(
+        self, name: Name, around: Neighbours, encloser: bytes, wildcard_value: bytes | None
+    ) -> None:
+        """Prove that the wildcard that stands for the name lacks the type. No value: it is itself empty."""
+
+    def no_ds(self, cut: Name, key: bytes, value: bytes) -> None:
+        """Prove that a delegation is not signed."""
+
+
+class NsecProof(Proof):
+    """NSEC: the owner's own RRset, or the one of the predecessor in canonical order."""
+
+    def _place(self, key: bytes, value: bytes) -> None:
+        if value[0] & OCCLUDED:
+            key, value = occluder(self._reader, self._view, key, value)
+        entry = find(value, Type.NSEC)
+        if entry is not None and key not in self._placed:
+            self._placed.add(key)
+            self._draft.place(AUTHORITY, value, entry, self._view.name(key))
+
+    def no_type(self, name: Name, key: bytes, value: bytes) -> None:
+        self._place(key, value)
+
+    def empty_non_terminal(self, name: Name, around: Neighbours) -> None:
+        self._place(around.predecessor, around.predecessor_value)
+
+    def no_name(self, name: Name, around: Neighbours, encloser: bytes) -> None:
+        self._place(around.predecessor, around.predecessor_value)
+        source = encloser + b"*\0"
+        if around.predecessor < source and (source < around.successor or not around.successor):
+            return  # the wildcard would stand in the same gap
+        beside = neighbours(self._reader, source)
+        self._place(beside.predecessor, beside.predecessor_value)
+
+    def wildcard_expanded(self, name: Name, around: Neighbours, encloser: bytes) -> None:
+        self._place(around.predecessor, around.predecessor_value)
+
+    def wildcard_no_type(
+        self, name: Name, around: Neighbours, encloser: bytes, wildcard_value: bytes | None
+    ) -> None:
+        self._place(around.predecessor, around.predecessor_value)
+        if wildcard_value is not None:
+            self._place(encloser + b"*\0", wildcard_value)
+        else:
+            beside = neighbours(self._reader, encloser + b"*\0")
+            self._place(beside.predecessor, beside.predecessor_value)
+
+    def no_ds(self, cut: Name, key: bytes, value: bytes) -> None:
+        self._place(key, value)
+
+
+class Nsec3Proof(Proof):
+    """NSEC3: hashes that match or cover (RFC 5155 §7.2); with opt-out, the closest provable encloser."""
+
+    def _key(self, name: Name) -> bytes:
+        nsec3 = self._view.entry.nsec3
+        assert nsec3 is not None  # noqa: S101 - proof_for has seen it
+        return self._view.prefix + nsec3_hash(name, nsec3.salt, nsec3.iterations)
+
+    def _place(self, key: bytes, value: bytes) -> None:
+        if key in self._placed:
+            return
+        self._placed.add(key)
+        entry = find(value, Type.NSEC3)
+        if entry is not None:
+            owner = nsec3_owner(key[len(self._view.prefix) :], self._view.origin)
+            self._draft.place(AUTHORITY, value, entry, owner)
+
+    def _match(self, name: Name) -> bool:
+        key = self._key(name)
+        value = self._reader.hashed(key)
+        if value is None:
+            return False
+        self._place(key, value)
+        return True
+
+    def _cover(self, name: Name) -> None:
+        """Place the NSEC3 whose span holds the hash of `name`; the last one of the zone wraps around."""
+        prefix, cursor = self._view.prefix, self._reader.hash_cursor
+        key = self._key(name)
+        for start in (key, prefix[:-1] + b"\1"):
+            found = cursor.prev() if cursor.set_range(start) else cursor.last()
+            if found and cursor.key().startswith(prefix):
+                self._place(cursor.key(), cursor.value())
+                return
+
+    def _closest_encloser(self, name: Name) -> Name:
+        """Prove the closest encloser of `name` and that the next closer name does not exist (§7.2.1)."""
+        next_closer, encloser = name, parent(name)
+        while not self._match(encloser) and encloser != self._view.origin:
+            next_closer, encloser = encloser, parent(encloser)
+        self._cover(next_closer)
+        return encloser
+
+    def no_type(self, name: Name, key: bytes, value: bytes) -> None:
+        if not self._match(name) and name != self._view.origin:  # opt-out: §7.2.4
+            self._closest_encloser(name)
+
+    def empty_non_terminal(self, name: Name, around: Neighbours) -> None:
+        self.no_type(name, b"", b"")
+
+    def no_name(self, name: Name, around: Neighbours, encloser: bytes) -> None:
+        proved = self._closest_encloser(name)
+        self._cover_wildcard(proved)
+
+    def _cover_wildcard(self, encloser: Name) -> None:
+        if len(encloser) + 2 <= 255:  # else no wildcard fits below it
+            self._cover(wildcard(encloser))
+
+    def wildcard_expanded(self, name: Name, around: Neighbours, encloser: bytes) -> None:
+        above = self._view.name(encloser)
+        next_closer = name
+        while (candidate := parent(next_closer)) != above:
+            next_closer = candidate
+        self._cover(next_closer)
+
+    def wildcard_no_type(
+        self, name: Name, around: Neighbours, encloser: bytes, wildcard_value: bytes | None
+    ) -> None:
+        proved = self._closest_encloser(name)
+        if not self._match(wildcard(proved)):
+            self._cover_wildcard(proved)
+
+    def no_ds(self, cut: Name, key: bytes, value: bytes) -> None:
+        self.no_type(cut, key, value)
+
+
+def proof_for(reader: Reader, view: ZoneView, draft: Draft) -> Proof:
+    """Return the proofs that fit the zone and the question."""
+    kind: Callable[[Reader, ZoneView, Draft], Proof]
+    if not draft.signed or not view.entry.signed:
+        kind = Proof
+    else:
+        kind = NsecProof if view.entry.nsec3 is None else Nsec3Proof
+    return kind(reader, view, draft)

@@ -1,0 +1,181 @@
+"""Find names in a zone of the image: keys, neighbours in canonical order, closest encloser (RFC 4592 §3.3.1).
+
+An empty non-terminal has no node: it exists where a key of the zone begins with its key.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dnsctl.errors import ImageError
+from dnsctl.image.fragment import Entry, find
+from dnsctl.image.layout import (
+    CUT,
+    DNAME_HERE,
+    NEGATIVE_SOA,
+    OCCLUDED,
+    ZoneEntry,
+    owner_key,
+    owner_of,
+    zone_prefix,
+)
+from dnsctl.image.reader import Reader
+from dnsctl.model.name import Name, is_subdomain, parent, to_text
+from dnsctl.model.rrset import Type
+
+
+class Neighbours(NamedTuple):
+    """The nodes before and behind a key that has none; `successor` is empty at the end of the table."""
+
+    predecessor: bytes
+    predecessor_value: bytes
+    successor: bytes
+    successor_value: bytes
+
+
+class ZoneView:
+    """One zone of the image as answers need it, made once a generation."""
+
+    __slots__ = ("apex", "entry", "negative_soa", "origin", "prefix", "soa_cache")
+
+    def __init__(self, reader: Reader, origin: Name) -> None:
+        self.origin = origin
+        self.prefix = zone_prefix(origin)
+        found = reader.zone_bytes(self.prefix)
+        apex = reader.owner(self.prefix)
+        soa = find(apex, NEGATIVE_SOA) if apex is not None else None
+        if found is None or apex is None or soa is None:
+            raise ImageError("the image holds the zone in part only", where=to_text(origin))
+        self.entry = ZoneEntry.from_bytes(found)
+        self.apex = apex
+        self.negative_soa: Entry = soa
+        self.soa_cache: dict[tuple[int, bool], bytes] = {}  # (length of question name, DO) -> rendered SOA
+
+    def key(self, name: Name) -> bytes:
+        """Return the key of a name in this zone."""
+        below = name[: len(name) - len(self.origin)]
+        if below and below[0] + 1 == len(below) and b"\0" not in below and b"\1" not in below:
+            return self.prefix + below[1:] + b"\0"
+        return owner_key(name, self.origin)
+
+    def name(self, key: bytes) -> Name:
+        """Return the name of a key of this zone."""
+        below = key[len(self.prefix) :]
+        if below.count(0) == 1 and 1 not in below:
+            return Name(bytes([len(below) - 1]) + below[:-1] + self.origin)
+        return owner_of(key, self.prefix)
+
+    def depth(self, key: bytes) -> int:
+        """Return how many labels below the apex a key is."""
+        return key.count(0, len(self.prefix))
+
+    def ancestor(self, key: bytes, depth: int) -> bytes:
+        """Return the key of the ancestor `depth` labels below the apex."""
+        at = len(self.prefix)
+        for _ in range(depth):
+            at = key.index(0, at) + 1
+        return key[:at]
+
+
+def parent_key(key: bytes) -> bytes:
+    """Return the key one label up (for keys below the apex)."""
+    return key[: key.rindex(0, 0, -1) + 1]
+
+
+def neighbours(reader: Reader, key: bytes) -> Neighbours:
+    """Return what stands around `key` in the owners table: at least the apex stands before it."""
+    cursor = reader.owner_cursor
+    if cursor.set_range(key):
+        successor, successor_value = cursor.item()
+        cursor.prev()
+    else:
+        successor = successor_value = b""
+        cursor.last()
+    predecessor, predecessor_value = cursor.item()
+    return Neighbours(predecessor, predecessor_value, successor, successor_value)
+
+
+def closest_encloser(key: bytes, around: Neighbours) -> bytes:
+    """Return the key of the longest existing ancestor of a name that does not exist (RFC 4592 §3.3.1)."""
+    encloser = parent_key(key)
+    while not (around.predecessor.startswith(encloser) or around.successor.startswith(encloser)):
+        encloser = parent_key(encloser)
+    return encloser
+
+
+def occluder_of(
+    reader: Reader, view: ZoneView, encloser: bytes, around: Neighbours
+) -> tuple[bytes, bytes] | None:
+    """Return (key, node) of the cut or DNAME that stands at or above the closest encloser, or None."""
+    value = reader.owner(encloser)
+    if value is not None:
+        flags = value[0]
+        if flags & OCCLUDED:
+            return occluder(reader, view, encloser, value)
+        return (encloser, value) if flags & (CUT | DNAME_HERE) else None
+    for key, below in (
+        (around.predecessor, around.predecessor_value),
+        (around.successor, around.successor_value),
+    ):
+        if key.startswith(encloser) and below[0] & OCCLUDED and below[1] <= view.depth(encloser):
+            return occluder(reader, view, key, below)
+    return None
+
+
+def occluder(reader: Reader, view: ZoneView, key: bytes, value: bytes) -> tuple[bytes, bytes]:
+    """Return (key, node) of what hides an occluded node."""
+    above = view.ancestor(key, value[1])
+    node = reader.owner(above)
+    if node is None:
+        raise ImageError("a node names an occluder that is not there", where=to_text(view.origin))
+    return above, node
+
+
+class Zones:
+    """The zones a reader sees. Forgets what it knows of them when the reader sees something new."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._epoch = reader.epoch
+        self._version = reader.apexes_version
+        self._apexes = frozenset(reader.apexes())
+        self._views: dict[Name, ZoneView] = {}
+
+    def is_of(self, reader: Reader) -> bool:
+        """True where these are the zones of `reader`, brought up to what it sees now."""
+        if self._reader is not reader:
+            return False
+        if self._epoch != reader.epoch:
+            self._refresh()
+        return True
+
+    def _refresh(self) -> None:
+        self._epoch = self._reader.epoch
+        self._views.clear()
+        if self._version != self._reader.apexes_version:
+            self._version = self._reader.apexes_version
+            self._apexes = frozenset(self._reader.apexes())
+
+    def find(self, qname: Name, rdtype: int) -> ZoneView | None:
+        """Return the zone that answers: the nearest at or above `qname`; for DS the parent's if it is here.
+
+        RFC 1034 §4.3.2 step 2, RFC 4035 §3.1.4.1.
+        """
+        apexes = self._apexes
+        name = qname
+        while name not in apexes:
+            if len(name) == 1:
+                return None
+            name = parent(name)
+        if rdtype == Type.DS and name == qname and len(name) > 1:
+            above = self.find(parent(name), 0)
+            if above is not None:
+                return above
+        view = self._views.get(name)
+        if view is None:
+            view = self._views[name] = ZoneView(self._reader, name)
+        return view
+
+
+def in_zone(name: Name, view: ZoneView) -> bool:
+    return is_subdomain(name, view.origin)

@@ -1,0 +1,117 @@
+"""Put a response together from fragments: places of names, moved pointers, counts (RFC 1035 §4.1.4).
+
+Records must be placed in the order of the message: answer, authority, additional. A fragment whose owner is
+the question's goes in as it is. Any other gets its owner written (compressed towards all names seen so far),
+and the pointers in its rdata moved to where its owner's labels now stand.
+"""
+
+from __future__ import annotations
+
+from dnsctl.image.fragment import (
+    OWNER_POINTER,
+    QUESTION_AT,
+    RECORD_HEAD,
+    Entry,
+    pointer_places,
+    record_places,
+)
+from dnsctl.model.name import Name
+
+ANSWER, AUTHORITY, ADDITIONAL = 0, 1, 2
+_MAX_OFFSET = 0x3FFF  # a pointer has 14 bits
+
+
+class Draft:
+    """The sections of one response, as they grow. `signed`: RRSIGs go along (DO)."""
+
+    __slots__ = ("_offsets", "at", "counts", "parts", "qname", "signed")
+
+    def __init__(self, qname: Name, signed: bool) -> None:
+        self.qname = qname
+        self.signed = signed
+        self.parts: list[bytes] = []
+        self.counts = [0, 0, 0]
+        self.at = QUESTION_AT + len(qname) + 4  # offset in the message of what comes next
+        self._offsets: dict[bytes, int] | None = None
+
+    @property
+    def offsets(self) -> dict[bytes, int]:
+        """Where the names written so far, and their suffixes, stand in the message."""
+        if self._offsets is None:
+            self._offsets = {}
+            self.learn(self.qname, QUESTION_AT)
+        return self._offsets
+
+    def learn(self, name: Name, position: int) -> None:
+        """Note that `name` stands at `position`, up to the first suffix that is known already."""
+        offsets = self.offsets
+        at = 0
+        while name[at] and name[at:] not in offsets and position + at <= _MAX_OFFSET:
+            offsets[name[at:]] = position + at
+            at += 1 + name[at]
+
+    def put(self, section: int, data: bytes, count: int) -> None:
+        """Add finished records."""
+        self.parts.append(data)
+        self.at += len(data)
+        self.counts[section] += count
+
+    def place(
+        self, section: int, value: bytes, entry: Entry, owner: Name, template: Name | None = None
+    ) -> int:
+        """Add an RRset with `owner`; return the offset of its first rdata in the message.
+
+        `template` is the owner it was compiled for, where that is another one: a wildcard.
+        """
+        end = entry.full if self.signed else entry.plain
+        count = entry.records + entry.signatures if self.signed else entry.records
+        if owner == self.qname and (template is None or not entry.pointers):
+            rdata_at = self.at + RECORD_HEAD
+            self.put(section, value[entry.start : entry.start + end], count)
+            return rdata_at
+        reference = self._reference(owner)
+        rdata_at = self.at + len(reference) + RECORD_HEAD - 2
+        fragment = value[entry.start : entry.start + end]
+        if entry.pointers:
+            fragment = self._moved(value, entry, fragment, template or owner)
+        self.put(
+            section, self._rewritten(fragment, reference, owner, record_places(value, entry, end)), count
+        )
+        return rdata_at
+
+    def _reference(self, name: Name) -> bytes:
+        """Return `name` as it is to be written here, and learn where it stands."""
+        offsets = self.offsets
+        at = 0
+        while name[at]:
+            known = offsets.get(name[at:])
+            if known is not None:
+                reference = name[:at] + (0xC000 | known).to_bytes(2, "big")
+                break
+            at += 1 + name[at]
+        else:
+            reference = bytes(name)
+        self.learn(name, self.at)
+        return reference
+
+    def _moved(self, value: bytes, entry: Entry, fragment: bytes, template: Name) -> bytes:
+        """Return the fragment with the pointers in its rdata leading to where those names stand now.
+
+        Raises KeyError where one of them stands too far into the message to be pointed at.
+        """
+        offsets = self.offsets
+        moved = bytearray(fragment)
+        for place in pointer_places(value, entry):
+            target = (moved[place] << 8 | moved[place + 1]) & _MAX_OFFSET
+            moved[place : place + 2] = (0xC000 | offsets[template[target - QUESTION_AT :]]).to_bytes(2, "big")
+        return bytes(moved)
+
+    def _rewritten(self, fragment: bytes, reference: bytes, owner: Name, places: list[int]) -> bytes:
+        """Return `fragment` with the first owner written as `reference`, the others as a pointer to it."""
+        known = self.offsets.get(owner)
+        pointer = (0xC000 | known).to_bytes(2, "big") if known is not None else bytes(reference)
+        if reference == pointer == OWNER_POINTER:
+            return fragment
+        ends = [*places[1:], len(fragment)]
+        records = [fragment[place + 2 : end] for place, end in zip(places, ends, strict=True)]
+        return reference + pointer.join(records)
