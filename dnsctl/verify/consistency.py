@@ -1,0 +1,292 @@
+"""Prove from outside that every node serves exactly the release, over real DNS.
+
+All addresses of all nodes are asked the same questions, a batch at a time; while one batch is judged, the
+next is under way. Octets that came from two nodes alike are decoded and judged once, and counted for both.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import random
+import socket
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from dnsctl.errors import InconclusiveError, WireFormatError
+from dnsctl.image.layout import ZoneEntry
+from dnsctl.image.reader import Reader
+from dnsctl.model.fleet import Endpoint, Node
+from dnsctl.model.name import ROOT, Name, to_text
+from dnsctl.model.rrset import Type
+from dnsctl.verify.anchor import Anchors, chain_of
+from dnsctl.verify.decoders import Answer, decode
+from dnsctl.verify.expectation import Data, Expectation, Mismatch
+from dnsctl.verify.probe import MIN_UDP_PAYLOAD, WINDOW, Channel, Reply
+from dnsctl.verify.released import ReleasedZone
+from dnsctl.verify.report import Fault, NodeResult, Note, Report
+from dnsctl.verify.survey import Depth, expectations
+
+SAMPLED_OWNERS = 4000  # asked over all zones together when not everything is asked
+QUICK_OWNERS = 4  # a zone, beside what was touched
+KEPT_FAULTS = 1000  # a node that serves something else entirely fails at every question
+
+Progress = Callable[[int, int], None]  # zones asked, zones in all
+
+
+@dataclass
+class _Target:
+    """One address under test, and what came of it so far."""
+
+    node: Node
+    channel: Channel
+    answers: int = 0
+    faults: int = 0
+    expiry: int | None = None
+    serials: dict[Name, int] = field(default_factory=dict)
+    lost: set[Name] = field(default_factory=set)  # zones it does not serve at all: told once each
+
+    def result(self) -> NodeResult:
+        return NodeResult(
+            self.node.name,
+            self.node.site,
+            str(self.channel.endpoint),
+            self.channel.silent,
+            self.answers,
+            self.faults,
+            self.expiry,
+            self.serials,
+        )
+
+
+class _Asked(NamedTuple):
+    """A question with the zone it belongs to. `first`: the zone's SOA, its first question."""
+
+    zone: ReleasedZone
+    expectation: Expectation
+    first: bool
+
+
+class _Judged(NamedTuple):
+    answer: Answer | None
+    mismatches: tuple[Mismatch, ...]
+
+
+def verify_fleet(
+    nodes: Sequence[Node],
+    reader: Reader,
+    *,
+    now: datetime,
+    zones: Collection[Name] | None = None,
+    full: bool = False,
+    touched: Collection[Name] | None = None,
+    anchors: Anchors | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Ask every address of `nodes` and compare with the release that `reader` holds.
+
+    `zones`: these only. `full`: every RRset; `touched`, for right after a push: the apex, these owners and a
+    few more, over UDP only; without either a sample. `anchors`: DS rdatas by apex, beside what a parent in
+    the release publishes. Raises InconclusiveError where there is no release or no node to compare, or a
+    zone is named that the release does not hold.
+    """
+    started = time.monotonic()
+    entries = _entries(nodes, reader, zones)
+    run = _Run(nodes, reader, now, anchors or {})
+    run.over(entries, _depth(entries, full, touched), progress)
+    return run.report(entries, time.monotonic() - started)
+
+
+def _entries(nodes: Sequence[Node], reader: Reader, zones: Collection[Name] | None) -> list[ZoneEntry]:
+    if not nodes:
+        raise InconclusiveError("no node to ask", advice="name a site of dnsctl.yaml that has nodes")
+    if not reader.generation:
+        raise InconclusiveError("nothing was released yet", advice="run `dnsctl push` first")
+    if zones is None:
+        return list(reader.zones())
+    entries = []
+    for origin in sorted(zones):
+        entry = reader.zone(origin)
+        if entry is None:
+            raise InconclusiveError(
+                "the release holds no such zone",
+                where=to_text(origin),
+                advice="`dnsctl zone list` shows what there is; push what is new first",
+            )
+        entries.append(entry)
+    return entries
+
+
+def _depth(entries: Sequence[ZoneEntry], full: bool, touched: Collection[Name] | None) -> Depth:
+    if full:
+        return Depth(None)
+    if touched is not None:
+        return Depth(QUICK_OWNERS, transports=False, touched=frozenset(touched))
+    return Depth(max(2, SAMPLED_OWNERS // max(1, len(entries))))
+
+
+class _Run:
+    """One verification: its targets, and what was found."""
+
+    def __init__(self, nodes: Sequence[Node], reader: Reader, now: datetime, anchors: Anchors) -> None:
+        self._reader = reader
+        self._now = now
+        self._anchors = anchors
+        self._targets = [_Target(node, Channel(endpoint)) for node in nodes for endpoint in addresses(node)]
+        self._faults: list[Fault] = []
+        self._more = 0
+        self._notes: list[Note] = []
+        self._checked = 0
+        self._one_decoder = 0
+
+    def over(self, entries: Sequence[ZoneEntry], depth: Depth, progress: Progress | None) -> None:
+        """Ask everything: while one batch is judged, the next is under way."""
+        with ExitStack() as channels:
+            for target in self._targets:
+                channels.enter_context(target.channel)
+            questions = self._questions(entries, depth, progress)
+            under_way: list[_Asked] = []
+            while batch := list(islice(questions, WINDOW)) or under_way:
+                replies = [target.channel.collect() for target in self._targets] if under_way else []
+                if batch is not under_way:
+                    self._post(batch)
+                for at, asked in enumerate(under_way):
+                    self._judge(asked, [each[at] for each in replies])
+                under_way = batch if batch is not under_way else []
+
+    def _post(self, batch: Sequence[_Asked]) -> None:
+        for target in self._targets:
+            target.channel.post([asked.expectation.question for asked in batch])
+
+    def report(self, entries: Sequence[ZoneEntry], seconds: float) -> Report:
+        if self._one_decoder:
+            message = (
+                f"{self._one_decoder} answers hold labels that dnslib cannot read: one decoder read them"
+            )
+            self._notes.append(Note(ROOT, message))
+        return Report(
+            generation=self._reader.generation,
+            manifest=self._reader.manifest,
+            zones=len(entries),
+            rrsets=sum(entry.rrsets for entry in entries),
+            checked=self._checked,
+            seconds=seconds,
+            nodes=tuple(target.result() for target in self._targets),
+            faults=tuple(self._faults),
+            notes=tuple(self._notes),
+            more_faults=self._more,
+        )
+
+    def _questions(
+        self, entries: Sequence[ZoneEntry], depth: Depth, progress: Progress | None
+    ) -> Iterator[_Asked]:
+        chance = random.Random(self._now.timestamp())  # noqa: S311 - a sample, not a secret
+        for done, entry in enumerate(entries):
+            if progress:
+                progress(done, len(entries))
+            found = chain_of(self._reader, entry, self._anchors, self._now)
+            for mismatch in found.mismatches:
+                self._keep(Fault("release", "", entry.origin, *mismatch))
+            if found.note:
+                self._notes.append(Note(entry.origin, found.note))
+            zone = ReleasedZone(self._reader, entry, found.chain)
+            for number, expectation in enumerate(expectations(zone, depth, chance)):
+                yield _Asked(zone, expectation, number == 0)
+        if progress:
+            progress(len(entries), len(entries))
+
+    def _judge(self, asked: _Asked, replies: Sequence[Reply]) -> None:
+        """Judge one question's replies, alike octets once; then the nodes against each other."""
+        judged: dict[bytes, _Judged] = {}
+        agreed: tuple[str, Answer] | None = None
+        for target, reply in zip(self._targets, replies, strict=True):
+            if target.channel.silent or asked.zone.origin in target.lost:
+                continue
+            if reply.wire is None:
+                self._found(target, asked, _mismatch("no-answer", asked, "an answer", reply.reason))
+                continue
+            content = reply.wire[2:]  # all but the message ID
+            if content not in judged:
+                judged[content] = _judge(asked, reply.wire)
+            answer, mismatches = judged[content]
+            self._count(target, asked, answer)
+            for mismatch in (*mismatches, *_oversize(asked, reply)):
+                self._found(target, asked, mismatch)
+            if answer is None or mismatches:
+                continue
+            if agreed is None:
+                agreed = (target.node.name, answer)
+            elif answer is not agreed[1] and not answer.same_content(agreed[1]):
+                got = "other records in the authority or additional section"
+                self._found(target, asked, _mismatch("nodes-differ", asked, f"what {agreed[0]} answers", got))
+        if isinstance(asked.expectation, Data) and asked.expectation.question.payload > MIN_UDP_PAYLOAD:
+            self._checked += not asked.expectation.question.stream
+
+    def _count(self, target: _Target, asked: _Asked, answer: Answer | None) -> None:
+        target.answers += 1
+        if answer is None:
+            return
+        self._one_decoder += answer.decoders == 1
+        expiry = answer.expiry()
+        if expiry is not None and (target.expiry is None or expiry < target.expiry):
+            target.expiry = expiry
+        if asked.first:
+            soa = next((one for one in answer.answer if one.rdtype == Type.SOA), None)
+            if soa is not None:
+                target.serials[asked.zone.origin] = int.from_bytes(soa.rdata[-20:-16], "big")
+            elif answer.rcode:
+                target.lost.add(asked.zone.origin)
+
+    def _found(self, target: _Target, asked: _Asked, mismatch: Mismatch) -> None:
+        target.faults += 1
+        self._keep(Fault(target.node.name, str(target.channel.endpoint), asked.zone.origin, *mismatch))
+
+    def _keep(self, fault: Fault) -> None:
+        if len(self._faults) < KEPT_FAULTS:
+            self._faults.append(fault)
+        else:
+            self._more += 1
+
+
+def _judge(asked: _Asked, wire: bytes) -> _Judged:
+    try:
+        answer = decode(wire)
+    except WireFormatError as error:
+        return _Judged(None, (_mismatch("undecodable", asked, "a well-formed answer", str(error)),))
+    return _Judged(answer, tuple(asked.expectation.check(answer, asked.zone)))
+
+
+def _oversize(asked: _Asked, reply: Reply) -> Iterator[Mismatch]:
+    limit = max(asked.expectation.question.payload, MIN_UDP_PAYLOAD)
+    if reply.datagram > limit:
+        yield _mismatch("too-large", asked, f"at most {limit} octets over UDP", f"{reply.datagram} octets")
+
+
+def _mismatch(rule: str, asked: _Asked, expected: str, got: str) -> Mismatch:
+    question = asked.expectation.question
+    return Mismatch(rule, question.qname, question.qtype, expected, got)
+
+
+def addresses(node: Node) -> tuple[Endpoint, ...]:
+    """Return where `node` can be asked: an unspecified address (0.0.0.0, ::) is that of its agent's URL."""
+    found = []
+    for endpoint in node.listen:
+        if not ipaddress.ip_address(endpoint.address).is_unspecified:
+            found.append(endpoint)
+        elif host := urlsplit(node.control).hostname:
+            found.append(Endpoint(_resolve(host, ":" in endpoint.address), endpoint.port))
+    return tuple(found)
+
+
+def _resolve(host: str, wide: bool) -> str:
+    """Return an address of `host` of the wanted family, or `host` itself where it has none."""
+    try:
+        family = socket.AF_INET6 if wide else socket.AF_INET
+        return str(socket.getaddrinfo(host, None, family, socket.SOCK_DGRAM)[0][4][0])
+    except OSError:
+        return host

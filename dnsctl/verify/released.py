@@ -1,0 +1,110 @@
+"""A zone as it was released, read from the control host's image owner by owner: what nodes must serve.
+
+Nothing is decoded before it is asked for, so that looking at one owner of a million costs one look-up.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from dnsctl.errors import ImageError
+from dnsctl.image import fragment
+from dnsctl.image.layout import (
+    CUT,
+    DNAME_HERE,
+    HEADER,
+    OCCLUDED,
+    Table,
+    ZoneEntry,
+    hash_key,
+    nsec3_owner,
+    owner_key,
+    owner_of,
+    zone_prefix,
+)
+from dnsctl.image.reader import Reader
+from dnsctl.model.name import Name, to_text
+from dnsctl.model.rrset import RRset, Type
+from dnsctl.verify.chain import Chain
+
+
+class Node(NamedTuple):
+    """An owner and its RRsets. `cut`: a delegation; `occluded`: below a cut or DNAME; `dname`: holds one."""
+
+    owner: Name
+    cut: bool
+    occluded: bool
+    dname: bool
+    rrsets: tuple[RRset, ...]
+
+    def get(self, rdtype: int) -> RRset | None:
+        return next((one for one in self.rrsets if one.rdtype == rdtype), None)
+
+    @property
+    def types(self) -> frozenset[int]:
+        return frozenset(one.rdtype for one in self.rrsets)
+
+
+class ReleasedZone:
+    """One zone of the release, for as long as `reader` is open. `chain` is None where it is not signed."""
+
+    def __init__(self, reader: Reader, entry: ZoneEntry, chain: Chain | None = None) -> None:
+        self.entry = entry
+        self.origin = entry.origin
+        self.chain = chain
+        self._reader = reader
+        self._prefix = zone_prefix(entry.origin)
+
+    @property
+    def soa(self) -> RRset:
+        """Return the SOA RRset. Raises ImageError without one: such a zone cannot have been released."""
+        found = self.rrset(self.origin, Type.SOA)
+        if found is None:
+            raise ImageError("the release has no SOA", where=to_text(self.origin))
+        return found
+
+    def node(self, owner: Name) -> Node | None:
+        value = self._reader.owner(owner_key(owner, self.origin))
+        return _node(owner, value) if value is not None else None
+
+    def rrset(self, owner: Name, rdtype: int) -> RRset | None:
+        node = self.node(owner)
+        return node.get(rdtype) if node else None
+
+    def nsec3(self, digest: bytes) -> RRset | None:
+        """Return the NSEC3 RRset of a hash (20 octets)."""
+        value = self._reader.hashed(hash_key(digest, self.origin))
+        if value is None:
+            return None
+        return fragment.decode(value, Type.NSEC3, nsec3_owner(digest, self.origin))
+
+    def exists(self, name: Name) -> bool:
+        """True where `name` or a name below it has data: empty non-terminals exist (RFC 4592 §2.2.2)."""
+        return next(self._reader.nodes(Table.OWNERS, owner_key(name, self.origin)), None) is not None
+
+    def nodes(self) -> Iterator[Node]:
+        """Yield all owners in canonical order."""
+        for key, value in self._reader.nodes(Table.OWNERS, self._prefix):
+            yield _node(owner_of(key, self._prefix), value)
+
+    def sample(self, size: int, chance: random.Random) -> list[Node]:
+        """Return at most `size` owners, each as likely as another, in canonical order."""
+        if self.entry.owners <= size:
+            return list(self.nodes())
+        wanted = sorted(chance.sample(range(self.entry.owners), size))
+        found, at = [], 0
+        for number, (key, value) in enumerate(self._reader.nodes(Table.OWNERS, self._prefix)):
+            if number == wanted[at]:
+                found.append(_node(owner_of(key, self._prefix), value))
+                at += 1
+                if at == len(wanted):
+                    break
+        return found
+
+
+def _node(owner: Name, value: bytes) -> Node:
+    flags = HEADER.unpack_from(value)[0]
+    rrsets = tuple(fragment.decode(value, code, owner) for code in fragment.node_types(value) if code)
+    return Node(owner, bool(flags & CUT), bool(flags & OCCLUDED), bool(flags & DNAME_HERE), rrsets)

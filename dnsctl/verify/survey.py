@@ -1,0 +1,160 @@
+"""Choose what to ask of a zone: every RRset or a sample, names that do not exist, cuts, wildcards, sizes.
+
+Pure over the release: the same zone, depth and random seed give the same questions.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain, islice
+
+from dnsctl.model.name import MAX_NAME, Name, ancestors, is_subdomain, is_wildcard, parent, wildcard
+from dnsctl.model.rrset import RRset, Type
+from dnsctl.verify.denial import Claim
+from dnsctl.verify.expectation import Absent, Data, Expanded, Expectation, Redirected, Referral
+from dnsctl.verify.probe import MIN_UDP_PAYLOAD, Question
+from dnsctl.verify.released import Node, ReleasedZone
+
+_ABSENT_TYPES = (13, 29, 44, 61)  # HINFO, LOC, SSHFP, OPENPGPKEY: asked where an owner lacks them
+_ADDRESSES = (Type.A, Type.AAAA)
+_MISSING_NAMES = 4  # NXDOMAIN asked in this many places of a zone
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How much of a zone is asked. `owners` None: all; `transports`: TCP, small EDNS, plain DNS as well."""
+
+    owners: int | None
+    transports: bool = True
+    touched: frozenset[Name] = field(default_factory=frozenset)  # owners that are asked in any case
+
+
+def expectations(zone: ReleasedZone, depth: Depth, chance: random.Random) -> Iterator[Expectation]:
+    """Yield the questions of `zone`, its SOA first."""
+    soa = zone.soa
+    yield _data(soa)
+    label = b"verify-%08x" % chance.getrandbits(32)
+    nodes: Iterable[Node] = zone.nodes() if depth.owners is None else _chosen(zone, depth, chance)
+    seen: list[Node] = []
+    gaps: set[Name] = set()
+    for node in nodes:
+        if len(seen) < _MISSING_NAMES * 4 and not (node.occluded or node.cut or node.dname):
+            seen.append(node)
+        yield from _of_node(zone, node, label, all_proofs=depth.owners is None)
+        for name in _gaps_above(zone, node):
+            if name in gaps:
+                break
+            gaps.add(name)
+            yield Absent(Question(name, Type.TXT), Claim.TYPE)
+    yield from islice(_missing_names(zone, seen, label), _MISSING_NAMES)
+    if depth.transports:
+        yield from _transports(zone, soa)
+
+
+def _chosen(zone: ReleasedZone, depth: Depth, chance: random.Random) -> Iterator[Node]:
+    """Yield the apex, what was touched, and a sample of the rest, each once."""
+    first = [zone.origin, *sorted(depth.touched)]
+    named = (zone.node(owner) for owner in first if is_subdomain(owner, zone.origin))
+    done: set[Name] = set()
+    for node in chain(named, zone.sample(depth.owners or 0, chance) if depth.owners else ()):
+        if node is not None and node.owner not in done:
+            done.add(node.owner)
+            yield node
+
+
+def _data(rrset: RRset) -> Data:
+    return Data(Question(rrset.owner, rrset.rdtype), rrset)
+
+
+def _of_node(zone: ReleasedZone, node: Node, label: bytes, *, all_proofs: bool) -> Iterator[Expectation]:
+    """Yield what is asked of one owner: nothing of an occluded one, since it is never served."""
+    if node.occluded:
+        return
+    if node.cut:
+        yield from _of_cut(zone, node, label)
+        return
+    for rrset in node.rrsets:
+        if not (rrset.rdtype == Type.SOA and node.owner == zone.origin):
+            yield _data(rrset)
+    if all_proofs and zone.entry.nsec3 is not None:
+        yield from _absent_type(node)  # an NSEC3 cannot be asked for by name: it comes as a proof only
+    if is_wildcard(node.owner):
+        yield from _of_wildcard(zone, node, label)
+    if node.dname and (below := _below(node.owner, label)):
+        target = node.get(Type.DNAME)
+        if target is not None and len(label) + 1 + len(target.rdatas[0]) <= MAX_NAME:
+            yield Redirected(Question(below, Type.A), target)
+
+
+def _of_cut(zone: ReleasedZone, node: Node, label: bytes) -> Iterator[Expectation]:
+    ns, ds = node.get(Type.NS), node.get(Type.DS)
+    if ns is None:
+        return
+    glue = []
+    for target in ns.rdatas:
+        if is_subdomain(Name(target), node.owner) and (found := zone.node(Name(target))):
+            glue += [one for one in found.rrsets if one.rdtype in _ADDRESSES]
+    plain = tuple(one._replace(signatures=()) for one in glue)
+    below = _below(node.owner, label) or node.owner
+    yield Referral(Question(below, Type.A), ns._replace(signatures=()), ds, plain)
+    yield _data(ds) if ds else Absent(Question(node.owner, Type.DS), Claim.TYPE)
+
+
+def _gaps_above(zone: ReleasedZone, node: Node) -> Iterator[Name]:
+    """Yield the empty non-terminals from `node` up to the next owner.
+
+    With opt-out, one that only leads to an unsigned cut need not have an NSEC3 (RFC 5155 §7.1).
+    """
+    if node.occluded or (node.cut and zone.entry.nsec3 is not None and zone.entry.nsec3.opt_out):
+        return
+    for name in ancestors(node.owner, zone.origin):
+        if zone.node(name) is not None:
+            return
+        yield name
+
+
+def _of_wildcard(zone: ReleasedZone, node: Node, label: bytes) -> Iterator[Expectation]:
+    name = _below(parent(node.owner), label)
+    if name is None or node.dname or zone.exists(name):
+        return
+    for rrset in node.rrsets:
+        if rrset.rdtype not in (Type.NSEC, Type.NS, Type.SOA):
+            yield Expanded(Question(name, rrset.rdtype), rrset)
+            break
+    for absent in _absent_type(node):
+        yield Absent(absent.question._replace(qname=name), Claim.TYPE)
+
+
+def _absent_type(node: Node) -> Iterator[Absent]:
+    if Type.CNAME not in node.types:
+        for rdtype in _ABSENT_TYPES:
+            if rdtype not in node.types:
+                yield Absent(Question(node.owner, rdtype), Claim.TYPE)
+                return
+
+
+def _missing_names(zone: ReleasedZone, seen: Iterable[Node], label: bytes) -> Iterator[Absent]:
+    """Yield names below owners that have no wildcard: their closest encloser is that owner."""
+    for node in seen:
+        name = _below(node.owner, label)
+        if name is None or is_wildcard(node.owner) or zone.exists(name):
+            continue
+        if zone.node(wildcard(node.owner)) is None:
+            yield Absent(Question(name, Type.A), Claim.NAME)
+            yield from _absent_type(node)
+
+
+def _transports(zone: ReleasedZone, soa: RRset) -> Iterator[Expectation]:
+    """Yield the same data over TCP, with the smallest EDNS size, and without EDNS."""
+    yield Data(Question(soa.owner, soa.rdtype, stream=True), soa)
+    large = zone.rrset(zone.origin, Type.DNSKEY) or zone.rrset(zone.origin, Type.NS) or soa
+    yield Data(Question(large.owner, large.rdtype, payload=MIN_UDP_PAYLOAD), large)
+    yield Data(Question(soa.owner, soa.rdtype, payload=0), soa)
+
+
+def _below(name: Name, label: bytes) -> Name | None:
+    if len(name) + len(label) + 1 > MAX_NAME:
+        return None
+    return Name(bytes([len(label)]) + label + name)
