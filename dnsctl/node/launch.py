@@ -1,0 +1,114 @@
+"""Bring up a node: state on disk, sockets, privileges, then its processes until a signal ends them.
+
+Order: the state is locked and made where it is missing, every address is bound, privileges are dropped,
+and only then anything is forked or any query read. A node with an empty image answers REFUSED until its
+first release comes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dnsctl.errors import DnsctlError
+from dnsctl.image.store import Image
+from dnsctl.model.fleet import NodeSettings
+from dnsctl.node import sandbox
+from dnsctl.node.supervisor import Role, Supervisor
+from dnsctl.node.worker import answer_datagrams, answer_streams, image_path
+from dnsctl.serve.sockets import Listener, listen
+
+_log = logging.getLogger(__name__)
+
+Agent = Callable[[NodeSettings], None]  # runs the node's agent until the process ends
+
+
+def run_node(settings: NodeSettings, agent: Agent | None = None, user: str = "") -> None:
+    """Serve until SIGTERM or SIGINT. Where we are root and `user` is given, serve as that user.
+
+    Raises ListenError for an address that cannot be bound, ImageError for a damaged image, DnsctlError
+    where another process serves from the same state.
+    """
+    with _locked(settings.state):
+        Image.open(image_path(settings.state), readonly=False).close()
+        listeners = listen(settings.serve.listen, settings.serve.workers)
+        try:
+            if user:
+                sandbox.drop_privileges(user, settings.state)
+            sandbox.forbid_new_privileges()
+            sandbox.raise_descriptor_limit()
+            name = settings.node.name
+            Supervisor(
+                _roles(settings, listeners, agent), lambda generation: _report(name, listeners, generation)
+            ).run()
+            _notify("STOPPING=1")
+            _log.info("%s stopped", name)
+        finally:
+            for listener in listeners:
+                listener.close()
+
+
+def _roles(settings: NodeSettings, listeners: tuple[Listener, ...], agent: Agent | None) -> list[Role]:
+    serve, state = settings.serve, settings.state
+
+    def worker(number: int) -> Role:
+        sockets = [listener.datagrams[number] for listener in listeners]
+        return Role(f"udp{number}", lambda ready: answer_datagrams(sockets, state, serve.identity, ready))
+
+    streams = [listener.stream for listener in listeners]
+    roles = [worker(number) for number in range(serve.workers)]
+    roles.append(
+        Role("stream", lambda ready: answer_streams(streams, state, serve.identity, serve.transfer, ready))
+    )
+    if agent is not None:
+        roles.append(Role("agent", lambda _ready: agent(settings), awaited=False))
+    return roles
+
+
+@contextmanager
+def _locked(state: Path) -> Iterator[None]:
+    """Make `state` and hold it for this node alone: two would write one image."""
+    try:
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as fault:
+        raise DnsctlError(
+            f"cannot keep state: {fault.strerror}", where=str(state), advice="choose another with --state"
+        ) from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise DnsctlError(
+            "another process serves from this state",
+            where=str(state),
+            advice="stop it or choose another with --state",
+        ) from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _report(name: str, listeners: tuple[Listener, ...], generation: int) -> None:
+    addresses = ", ".join(str(listener.endpoint) for listener in listeners)
+    _log.info("%s serving on %s udp tcp (generation %d)", name, addresses, generation)
+    _notify("READY=1")
+
+
+def _notify(state: str) -> None:
+    """Tell systemd, where it asked to be told (sd_notify(3))."""
+    path = os.environ.get("NOTIFY_SOCKET")
+    if not path:
+        return
+    address = "\0" + path[1:] if path.startswith("@") else path
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as notify:
+            notify.sendto(state.encode(), address)
+    except OSError as fault:
+        _log.warning("systemd cannot be told %s: %s", state, fault.strerror)

@@ -1,0 +1,76 @@
+"""What a process of a node gives up or asks of the kernel before it serves (Linux)."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pwd
+import resource
+import signal
+from pathlib import Path
+
+from dnsctl.errors import DnsctlError
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+# linux/prctl.h
+_PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
+_PR_SET_NO_NEW_PRIVS = 38
+
+
+def _prctl(option: int, argument: int | bytes) -> None:
+    value = ctypes.c_char_p(argument) if isinstance(argument, bytes) else ctypes.c_ulong(argument)
+    if _LIBC.prctl(ctypes.c_int(option), value, *[ctypes.c_ulong(0)] * 3):
+        fault = ctypes.get_errno()
+        raise OSError(fault, f"prctl({option}): {os.strerror(fault)}")
+
+
+def die_with_parent(parent: int) -> None:
+    """End this process when `parent` ends, even by SIGKILL; at once if it already has.
+
+    To be called after a change of user: that clears the request (prctl(2)).
+    """
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def name_process(name: str) -> None:
+    """Set the name that ps and top show (15 octets)."""
+    _prctl(_PR_SET_NAME, name.encode()[:15])
+
+
+def forbid_new_privileges() -> None:
+    """Make set-user-id programs and file capabilities powerless from here on."""
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+def raise_descriptor_limit() -> None:
+    """Allow as many open files as the hard limit does: every stream client takes one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def drop_privileges(user: str, state: Path) -> None:
+    """Become `user`, who is given `state` and what is in it. Nothing happens where we are not root.
+
+    Raises DnsctlError where there is no such user, or where root could be got back.
+    """
+    if os.geteuid() != 0:
+        return
+    try:
+        account = pwd.getpwnam(user)
+    except KeyError:
+        raise DnsctlError(f"no user {user!r} on this machine", advice=f"useradd --system {user}") from None
+    for path in (state, *state.rglob("*")):
+        os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
+    os.initgroups(user, account.pw_gid)
+    os.setgid(account.pw_gid)
+    os.setuid(account.pw_uid)
+    if account.pw_uid == 0:
+        return
+    try:
+        os.setuid(0)
+    except PermissionError:
+        return
+    raise DnsctlError(f"privileges could be got back after becoming {user!r}", advice="check capabilities")

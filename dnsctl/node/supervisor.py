@@ -1,0 +1,222 @@
+"""The parent of a node's processes: forks them, starts anew what dies, ends them all.
+
+It holds the listening sockets open, so that a port never closes while a process of the node is replaced,
+and does nothing else: no image, no network. A child that dies is back at once; one that keeps dying is
+retried ever more slowly, up to `SLOWEST_RESTART`, but never given up: fail static. Only before all were
+ready for the first time do `STARTS` failures of one end the node, so that a wrong set-up is told at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import signal
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import FrameType
+from typing import Final, NoReturn
+
+from dnsctl.errors import DnsctlError
+from dnsctl.node import sandbox
+
+QUICK_DEATH: Final = 5.0  # seconds; a child that lived longer is restarted at once
+FIRST_RESTART: Final = 0.05  # seconds before the second restart of a child that dies quickly; then doubled
+SLOWEST_RESTART: Final = 5.0  # seconds
+STARTS: Final = 5  # failures of one child before all were ready for the first time
+PATIENCE: Final = 5.0  # seconds for children to end after SIGTERM, then SIGKILL
+_STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_HANDLED: Final = (*_STOP_SIGNALS, signal.SIGHUP, signal.SIGCHLD)
+_log = logging.getLogger(__name__)
+
+Work = Callable[[Callable[[int], None]], None]  # given what to call, with the generation, when it is ready
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A process of the node: its name, what it runs, and whether the node is ready only once it is."""
+
+    name: str
+    work: Work
+    awaited: bool = True
+
+
+@dataclass(slots=True)
+class _Child:
+    role: Role
+    pid: int = 0  # 0: not running
+    started: float = 0.0
+    quick_deaths: int = 0
+    due: float = 0.0  # when to start it
+    generation: int | None = None  # what it served when it was ready
+
+
+class Supervisor:
+    """Runs each of `roles` in a process of its own until a signal says to stop.
+
+    `on_ready` is called once, when every awaited child has been ready, with the lowest generation told.
+    """
+
+    def __init__(self, roles: Sequence[Role], on_ready: Callable[[int], None]) -> None:
+        self._children = [_Child(role) for role in roles]
+        self._on_ready = on_ready
+        self._stopping = False
+        self._was_ready = False
+
+    def run(self) -> None:
+        """Return after SIGTERM or SIGINT, when all children have ended. SIGHUP is ignored.
+
+        Raises DnsctlError where a child could not be started at all.
+        """
+        wake, wakened = socket.socketpair()
+        told, tell = os.pipe()
+        for one in (wake, wakened):
+            one.setblocking(False)
+        os.set_blocking(told, False)
+        previous = signal.set_wakeup_fd(wakened.fileno(), warn_on_full_buffer=False)
+        handlers = {number: signal.signal(number, self._signalled) for number in _HANDLED}
+        try:
+            with selectors.DefaultSelector() as selector:
+                selector.register(wake, selectors.EVENT_READ)
+                selector.register(told, selectors.EVENT_READ)
+                while not self._stopping:
+                    self._start_due(tell)
+                    selector.select(self._until_next())
+                    _drain(wake.fileno())
+                    self._hear(_drain(told))
+                    self._reap()
+        finally:
+            self._end_all()
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+            signal.set_wakeup_fd(previous)
+            wake.close()
+            wakened.close()
+            os.close(told)
+            os.close(tell)
+
+    def _signalled(self, number: int, _frame: FrameType | None) -> None:
+        if number in _STOP_SIGNALS:
+            self._stopping = True
+
+    def _until_next(self) -> float | None:
+        """Return seconds until a child is due, None where all run."""
+        waiting = [child.due for child in self._children if not child.pid]
+        return max(0.0, min(waiting) - time.monotonic()) if waiting else None
+
+    def _start_due(self, tell: int) -> None:
+        now = time.monotonic()
+        for number, child in enumerate(self._children):
+            if not child.pid and child.due <= now:
+                self._start(number, child, tell)
+
+    def _start(self, number: int, child: _Child, tell: int) -> None:
+        """Fork the child. Signals wait until its handlers are reset: one that came before would be lost."""
+        parent = os.getpid()
+        child.started = time.monotonic()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
+        child.pid = os.fork()
+        if not child.pid:
+            _be_child(child.role, parent, lambda generation: _tell(tell, number, generation))
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def _hear(self, text: bytes) -> None:
+        for line in text.splitlines():
+            number, generation = map(int, line.split())
+            self._children[number].generation = generation
+        if self._was_ready:
+            return
+        told = [child.generation for child in self._children if child.role.awaited]
+        known = [generation for generation in told if generation is not None]
+        if len(known) == len(told):
+            self._was_ready = True
+            self._on_ready(min(known, default=0))
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            for child in self._children:
+                if child.pid == pid:
+                    self._bury(child, os.waitstatus_to_exitcode(status))
+
+    def _bury(self, child: _Child, code: int) -> None:
+        now, pid = time.monotonic(), child.pid
+        child.pid = 0
+        if self._stopping:
+            return
+        child.quick_deaths = child.quick_deaths + 1 if now - child.started < QUICK_DEATH else 0
+        if not self._was_ready and child.quick_deaths >= STARTS:
+            raise DnsctlError(
+                f"{child.role.name} failed to start {STARTS} times", advice="see its reason above"
+            )
+        delay = 0.0
+        if child.quick_deaths > 1:
+            delay = min(FIRST_RESTART * 2 ** min(child.quick_deaths - 2, 16), SLOWEST_RESTART)
+        child.due = now + delay
+        _log.warning("%s (process %d) %s; started anew", child.role.name, pid, _ending(code))
+
+    def _end_all(self) -> None:
+        """End every child: SIGTERM, `PATIENCE`, SIGKILL."""
+        self._stopping = True
+        self._signal_all(signal.SIGTERM)
+        deadline = time.monotonic() + PATIENCE
+        while any(child.pid for child in self._children):
+            self._reap()
+            if time.monotonic() > deadline:
+                self._signal_all(signal.SIGKILL)
+                deadline += PATIENCE
+            time.sleep(0.01)
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        for child in self._children:
+            if child.pid:
+                os.kill(child.pid, number)
+
+
+def _tell(tell: int, number: int, generation: int) -> None:
+    os.write(tell, f"{number} {generation}\n".encode())  # shorter than PIPE_BUF: never in two pieces
+
+
+def _be_child(role: Role, parent: int, ready: Callable[[int], None]) -> NoReturn:
+    """Do the child's work and end the process, never returning into the parent's code."""
+    code = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches all: the parent decides
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
+        sandbox.die_with_parent(parent)
+        sandbox.name_process(f"dnsctl {role.name}")
+        role.work(ready)
+        code = 0
+    except DnsctlError as fault:
+        _log.error("%s: %s", role.name, fault)
+    except Exception as fault:  # noqa: BLE001 - a line for the log; the parent starts it anew
+        _log.error("%s: %s: %s", role.name, type(fault).__name__, fault)
+    finally:
+        logging.shutdown()
+        os._exit(code)
+
+
+def _drain(descriptor: int) -> bytes:
+    """Return what can be read without waiting."""
+    read = b""
+    try:
+        while piece := os.read(descriptor, 4096):
+            read += piece
+    except BlockingIOError:
+        pass
+    return read
+
+
+def _ending(code: int) -> str:
+    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"

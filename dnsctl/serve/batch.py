@@ -1,0 +1,174 @@
+"""Datagrams of one socket by the batch: recvmmsg(2) and sendmmsg(2) through ctypes.
+
+Buffers, iovecs, addresses and message headers are set up once. An answer is written over its query, so that
+the message id and the question (in its own case) need no copy: datagram `i` stands in `octets` from
+`starts[i]`, and its answer leaves from the same place with the length in `sizes[i]`, to where it came from.
+On a socket bound to a wildcard address it also leaves *from* the address that was asked: the control
+message with which the kernel names that address (IP_PKTINFO, RFC 3542 §6.1) is sent back.
+
+x86-64 and aarch64 Linux only: the layout of `struct msghdr` is that of 64-bit Linux.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import socket
+import sys
+from typing import Final
+
+from dnsctl.serve.sockets import is_wildcard
+
+BATCH: Final = 64  # datagrams a system call; more gains nothing measurable
+DATAGRAM: Final = 4096  # octets; longer queries are cut, longer answers never made
+SLOT: Final = DATAGRAM + 64  # off a power of two, so that slots do not compete for the same cache lines
+_PEER: Final = 32  # octets kept for a source address; sockaddr_in6 has 28
+_CONTROL: Final = 64  # octets kept for control messages: one in_pktinfo (32) or in6_pktinfo (40)
+_MSG_WAITFORONE: Final = 0x10000
+_MSG_DONTWAIT: Final = 0x40
+
+# Word positions (8 octets each) in struct mmsghdr, and of the interface index in a control message (4 each)
+_WORDS: Final = 8
+_CONTROL_LENGTH_WORD: Final = 5
+_LENGTH_HALF: Final = 14
+_INTERFACE_QUAD: Final = {socket.AF_INET: 4, socket.AF_INET6: 8}
+
+
+class _Iovec(ctypes.Structure):
+    _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
+
+
+class _Msghdr(ctypes.Structure):
+    _fields_ = (
+        ("name", ctypes.c_void_p),
+        ("namelen", ctypes.c_uint32),
+        ("iov", ctypes.c_void_p),
+        ("iovlen", ctypes.c_size_t),
+        ("control", ctypes.c_void_p),
+        ("controllen", ctypes.c_size_t),
+        ("flags", ctypes.c_int),
+    )
+
+
+class _Mmsghdr(ctypes.Structure):
+    _fields_ = (("header", _Msghdr), ("length", ctypes.c_uint32))
+
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_recvmmsg = _LIBC.recvmmsg
+_recvmmsg.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_void_p)
+_sendmmsg = _LIBC.sendmmsg
+_sendmmsg.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int)
+
+
+class Batch:
+    """The datagrams one socket received last. One thread only; the socket must outlive it."""
+
+    def __init__(self, one: socket.socket) -> None:
+        if ctypes.sizeof(_Mmsghdr) != _WORDS * 8 or sys.byteorder != "little":
+            raise OSError(errno.ENOSYS, "this platform lays out struct mmsghdr in another way")
+        self.socket = one
+        self.starts: Final = tuple(range(0, BATCH * SLOT, SLOT))
+        self.octets: Final = bytearray(BATCH * SLOT)
+        self._peers = ctypes.create_string_buffer(BATCH * _PEER)
+        self._control = ctypes.create_string_buffer(BATCH * _CONTROL)
+        self._base = (ctypes.c_char * len(self.octets)).from_buffer(self.octets)
+        self._incoming, in_iovecs = self._table(one)
+        self._outgoing, out_iovecs = self._table(one)
+        self._iovecs = (in_iovecs, out_iovecs)  # kept alive: the kernel reads them
+        self.sizes: Final = memoryview(out_iovecs).cast("B").cast("Q")[1::2]
+        self._lengths = memoryview(self._incoming).cast("B").cast("I")[_LENGTH_HALF :: _WORDS * 2]
+        self._set_up_control(one)
+
+    def _table(self, one: socket.socket) -> tuple[ctypes.Array[_Mmsghdr], ctypes.Array[_Iovec]]:
+        messages, iovecs = (_Mmsghdr * BATCH)(), (_Iovec * BATCH)()
+        for i in range(BATCH):
+            iovecs[i].base = ctypes.addressof(self._base) + i * SLOT
+            iovecs[i].length = DATAGRAM
+            header = messages[i].header
+            header.name = ctypes.addressof(self._peers) + i * _PEER
+            header.namelen = 28 if one.family == socket.AF_INET6 else 16  # sockaddr_in6, sockaddr_in
+            header.iov, header.iovlen = ctypes.addressof(iovecs[i]), 1
+        return messages, iovecs
+
+    def _set_up_control(self, one: socket.socket) -> None:
+        self._wildcard = is_wildcard(one)
+        if not self._wildcard:
+            return
+        for table in (self._incoming, self._outgoing):
+            for i in range(BATCH):
+                table[i].header.control = ctypes.addressof(self._control) + i * _CONTROL
+        words = [
+            memoryview(table).cast("B").cast("Q")[_CONTROL_LENGTH_WORD::_WORDS]
+            for table in (self._incoming, self._outgoing)
+        ]
+        self._in_control, self._out_control = words
+        self._full = memoryview((ctypes.c_uint64 * BATCH)(*[_CONTROL] * BATCH)).cast("B").cast("Q")
+        self._control_octets = memoryview(self._control).cast("B")
+        quads = self._control_octets.cast("I")
+        self._interfaces = quads[_INTERFACE_QUAD[one.family] :: _CONTROL // 4]
+        self._none = memoryview(bytes(4 * BATCH)).cast("I")
+
+    def receive(self, *, wait: bool) -> int:
+        """Fill the batch; return how many came. With `wait`, block for the first up to the socket's timeout.
+
+        Returns 0 where nothing came, or a signal did. Raises OSError where the socket itself is broken.
+        """
+        if self._wildcard:
+            self._in_control[:] = self._full
+        flags = _MSG_WAITFORONE if wait else _MSG_DONTWAIT
+        count: int = _recvmmsg(self.socket.fileno(), ctypes.addressof(self._incoming), BATCH, flags, None)
+        if count < 0:
+            fault = ctypes.get_errno()
+            if fault in (
+                errno.EAGAIN,
+                errno.EINTR,
+                errno.ECONNREFUSED,
+                errno.EHOSTUNREACH,
+                errno.ENETUNREACH,
+            ):
+                return 0
+            raise OSError(fault, "recvmmsg failed")
+        if self._wildcard:
+            self._return_control(count)
+        return count
+
+    def lengths(self, count: int) -> list[int]:
+        """Return the lengths of the first `count` datagrams."""
+        return self._lengths[:count].tolist()
+
+    def send(self, first: int, last: int) -> int:
+        """Send answers `first` to `last` - 1; return how many the kernel refused.
+
+        sendmmsg(2) stops at the first datagram it cannot send (unreachable, filtered, source port 0): that
+        one is left out and the rest goes on. A full device queue drops the rest: it would be full for all.
+        """
+        refused = 0
+        table = ctypes.addressof(self._outgoing)
+        while first < last:
+            sent: int = _sendmmsg(self.socket.fileno(), table + first * _WORDS * 8, last - first, 0)
+            if sent > 0:
+                first += sent
+                continue
+            fault = ctypes.get_errno()
+            if fault in (errno.EAGAIN, errno.ENOBUFS, errno.EBADF):
+                return refused + last - first
+            if fault != errno.EINTR:
+                refused += 1
+                first += 1
+        return refused
+
+    def _return_control(self, count: int) -> None:
+        """Make the control messages received fit for sending: same source address, route left to the kernel.
+
+        A link-local IPv6 address means something on its interface only, so there the index stays.
+        """
+        self._out_control[:] = self._in_control
+        if self.socket.family == socket.AF_INET:
+            self._interfaces[:] = self._none
+            return
+        octets = self._control_octets
+        for i in range(count):
+            at = i * _CONTROL + 16  # behind struct cmsghdr
+            if octets[at] != 0xFE or octets[at + 1] & 0xC0 != 0x80:  # fe80::/10
+                self._interfaces[i] = 0

@@ -1,0 +1,150 @@
+"""Finished answers by question, in front of the image: bounded in number and octets, one process each.
+
+The key is the query behind its message id, with all of it lower-cased: one C call where parsing would cost
+more than the rest of the answer. That is right only where lower-casing changes nothing but the name asked
+for. So an answer is stored under that key only if the query has no letter among the octets of its header,
+type, class and what follows; no other query can then fold to it. Queries with such letters (type HTTPS is
+65, an `A`) are found by a second, exact key on the slower path.
+
+Denials (any response code but NOERROR) have a small share of their own, since a flood of random names makes
+nothing else; what the flood pushes out is never an answer. A share is two dicts: when the recent one is full
+it becomes the previous one, and what is asked for again moves back. So a store is O(1), a popular answer
+stays, and a flood costs a bounded amount of memory.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple, Protocol
+
+MAX_ENTRIES: Final = 131_072
+MAX_OCTETS: Final = 64 << 20
+DENIAL_SHARE: Final = 8  # denials get one part in this many, of both bounds
+ENTRY_OVERHEAD: Final = 288  # octets: tuple, three bytes objects, slot in the dict (measured: 270 to 300)
+
+Key = bytes | tuple[bytes, bytes, bytes]
+
+
+class Entry(NamedTuple):
+    """An answer without what the query brings: its id (octets 0, 1) and its question (12 to `end`)."""
+
+    header: bytes  # octets 2 to 11
+    end: int  # of the question
+    tail: bytes  # all behind it
+    size: int  # of the whole response
+
+
+class Response(Protocol):
+    """What `dnsctl.serve.respond` makes of a query."""
+
+    @property
+    def wire(self) -> bytes: ...
+    @property
+    def question_end(self) -> int: ...
+    @property
+    def cacheable(self) -> bool: ...
+
+
+class Share:
+    """Two generations of entries. `recent` is rebound when it fills: fetch it once a batch, not once."""
+
+    def __init__(self, entries: int, octets: int) -> None:
+        self.recent: dict[Key, Entry] = {}
+        self._previous: dict[Key, Entry] = {}
+        self._octets = 0  # of recent
+        self._max_entries = entries // 2
+        self._max_octets = octets // 2
+
+    def __len__(self) -> int:
+        return len(self.recent) + len(self._previous)
+
+    def get(self, key: Key) -> Entry | None:
+        """Return the entry of `key`; one from the previous generation moves to the recent one."""
+        entry = self.recent.get(key)
+        if entry is None:
+            entry = self._previous.pop(key, None)
+            if entry is not None:
+                self.store(key, entry)
+        return entry
+
+    def store(self, key: Key, entry: Entry) -> None:
+        cost = sum(map(len, key)) if isinstance(key, tuple) else len(key)
+        cost += len(entry.tail) + ENTRY_OVERHEAD
+        if len(self.recent) >= self._max_entries or self._octets + cost > self._max_octets:
+            self._previous, self.recent, self._octets = self.recent, {}, 0
+        self.recent[key] = entry
+        self._octets += cost
+
+    def clear(self) -> None:
+        self.recent, self._previous, self._octets = {}, {}, 0
+
+
+class AnswerCache:
+    """Answers of one worker and one generation of the image: `clear` when that changes."""
+
+    def __init__(self, entries: int = MAX_ENTRIES, octets: int = MAX_OCTETS) -> None:
+        self.answers = Share(entries - entries // DENIAL_SHARE, octets - octets // DENIAL_SHARE)
+        self.denials = Share(entries // DENIAL_SHARE, octets // DENIAL_SHARE)
+        self._headers: dict[bytes, bytes] = {}  # the few there are, shared between entries
+
+    def __len__(self) -> int:
+        return len(self.answers) + len(self.denials)
+
+    def find(self, message: bytes) -> Entry | None:
+        """Return the entry for `message` by its folded key, else by its exact one."""
+        key: Key = message[2:].lower()
+        entry = self.answers.get(key) or self.denials.get(key)
+        if entry is None:
+            exact = _exact_key(message)
+            if exact is not None:
+                return self.answers.get(exact) or self.denials.get(exact)
+        return entry
+
+    def store(self, message: bytes, response: Response) -> None:
+        """Keep `response` to `message` where it may be given to every query with the same key."""
+        wire, end = response.wire, response.question_end
+        if not response.cacheable or wire[12:end] != message[12:end] or not _is_plain(message, end):
+            return
+        key: Key = message[2:].lower()
+        if _has_letters(message[2:12] + message[end - 4 :]):
+            key = _exact_key(message) or key  # never the latter: its letters stand behind the name
+        header = self._header(wire[2:12])
+        share = self.denials if header[1] & 0x0F else self.answers
+        share.store(key, Entry(header, end, wire[end:], len(wire)))
+
+    def clear(self) -> None:
+        self.answers.clear()
+        self.denials.clear()
+        self._headers.clear()
+
+    def _header(self, header: bytes) -> bytes:
+        if len(self._headers) > 1024:  # never near it: flags, response code and four small counts
+            self._headers.clear()
+        return self._headers.setdefault(header, header)
+
+
+def _has_letters(octets: bytes) -> bool:
+    return octets.lower() != octets.upper()
+
+
+def _exact_key(message: bytes) -> Key | None:
+    """Return a key that folds the name only, or None where the folded key says as much.
+
+    The name ends at the first zero octet at the latest (a label may hold one); what stands behind it is
+    compared as it is.
+    """
+    cut = message.find(0, 12) + 1
+    if cut == 0 or not _has_letters(message[2:12] + message[cut:]):
+        return None
+    return message[2:12], message[12:cut].lower(), message[cut:]
+
+
+def _is_plain(message: bytes, end: int) -> bool:
+    """True where one uncompressed name, a type and a class stand from octet 12 to `end`."""
+    at = 12
+    last = min(end, len(message)) - 5  # where the root's octet of the name must be
+    while at < last:
+        length = message[at]
+        if not 0 < length < 64:
+            return False
+        at += 1 + length
+    return at == last and message[at] == 0

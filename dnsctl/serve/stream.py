@@ -1,0 +1,195 @@
+"""DNS over TCP (RFC 7766): one asyncio process for all stream clients, transfers included.
+
+Queries on a connection may be pipelined; each is answered as soon as it is read. A client costs a bounded
+amount: connections in all and from one network, time for a whole query to arrive, time for an answer to be
+taken, octets waiting in each direction. At the limit the connection that has been quiet longest makes room
+for a new one (RFC 7766 §6.2.3). A connection's end never says anything but that it ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import socket
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from dnsctl.image.generation import GenerationCounter
+from dnsctl.image.reader import Reader
+from dnsctl.image.store import Image
+from dnsctl.model.fleet import Network
+from dnsctl.serve import transfer
+from dnsctl.serve.respond import Responder, is_transfer
+from dnsctl.serve.sockets import IDLE_SECONDS
+from dnsctl.serve.udp import server_failure
+
+_FAIR_SHARE: Final = 16  # pipelined queries answered in a row before others get their turn
+_READ_BUFFER: Final = 16 << 10  # octets; asyncio stops reading at twice this
+_WRITE_BUFFER: Final = 128 << 10  # octets of answers that wait for a slow reader
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """Bounds on what clients may take. Times in seconds."""
+
+    clients: int = 1000
+    clients_per_network: int = 100  # an IPv4 address, or an IPv6 /64
+    idle: float = 10.0  # for a whole query to arrive
+    drain: float = 10.0  # for answers to be taken
+    transfers: int = 8  # at once; more wait for `idle`
+    transfer: float = 600.0  # for a whole transfer: it holds a read transaction
+
+
+class StreamServer:
+    """Answers on listening sockets. Opens its own read transactions on `image`."""
+
+    def __init__(
+        self,
+        image: Image,
+        counter: GenerationCounter,
+        responder: Responder,
+        networks: Iterable[Network] = (),
+        limits: StreamLimits | None = None,
+    ) -> None:
+        self._image = image
+        self._counter = counter
+        self._responder = responder
+        self._networks = tuple(networks)
+        self._limits = limits or StreamLimits()
+        self._reader: Reader = image.reader()
+        self._seen = counter.value
+        self._per_network: Counter[str] = Counter()
+        self._quiet: dict[asyncio.StreamWriter, None] = {}  # all connections, the longest quiet first
+        self._transfers = asyncio.Semaphore(self._limits.transfers)
+        self.failures = 0  # messages the responder could not handle
+
+    async def run(self, sockets: Iterable[socket.socket], ready: Callable[[], None]) -> None:
+        """Serve until cancelled; call `ready` once connections are accepted."""
+        asyncio.get_running_loop().set_exception_handler(_log_loop_fault)
+        servers = [await asyncio.start_server(self._client, sock=one, limit=_READ_BUFFER) for one in sockets]
+        ready()
+        try:
+            while True:
+                await asyncio.sleep(IDLE_SECONDS)
+                self._renew()
+        finally:
+            for server in servers:
+                server.close()
+
+    def _renew(self) -> None:
+        value = self._counter.value
+        if value != self._seen:
+            self._reader.renew()
+            self._seen = value
+
+    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = writer.get_extra_info("peername")
+        if peer is None:  # it went before it was served
+            writer.transport.abort()
+            return
+        address = peer[0].partition("%")[0]
+        network = _network(address)
+        if self._per_network[network] >= self._limits.clients_per_network:
+            writer.transport.abort()
+            return
+        if len(self._quiet) >= self._limits.clients:
+            next(iter(self._quiet)).transport.abort()
+        self._per_network[network] += 1
+        self._quiet[writer] = None
+        writer.transport.set_write_buffer_limits(high=_WRITE_BUFFER)
+        try:
+            await self._converse(reader, writer, address)
+            writer.close()
+        except (TimeoutError, OSError, asyncio.IncompleteReadError):
+            writer.transport.abort()
+        except Exception as fault:  # noqa: BLE001 - a transfer that cannot go on, or what nobody foresaw
+            self.failures += 1
+            _log.error("connection of %s cut: %s: %s", address, type(fault).__name__, fault)
+            writer.transport.abort()
+        finally:
+            self._quiet.pop(writer, None)
+            self._per_network[network] -= 1
+            if not self._per_network[network]:
+                del self._per_network[network]
+
+    async def _converse(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: str
+    ) -> None:
+        """Answer query after query. Returns at the client's end; raises at a timeout or a broken stream."""
+        answered = 0
+        while True:
+            async with asyncio.timeout(self._limits.idle):
+                try:
+                    length = await reader.readexactly(2)
+                except asyncio.IncompleteReadError as end:
+                    if end.partial:
+                        raise
+                    return
+                message = await reader.readexactly(length[0] << 8 | length[1])
+            self._quiet.pop(writer, None)
+            self._quiet[writer] = None
+            if is_transfer(message):
+                await self._transfer(message, writer, address)
+            else:
+                wire = self._respond(message)
+                if wire is None:
+                    return  # nothing that is a query: no reason to listen on
+                await self._send(writer, wire)
+            answered += 1
+            if answered % _FAIR_SHARE == 0:
+                await asyncio.sleep(0)
+
+    def _respond(self, message: bytes) -> bytes | None:
+        self._renew()
+        try:
+            response = self._responder.respond(self._reader, message, stream=True)
+        except Exception as fault:  # noqa: BLE001 - one message must not take the others' process down
+            self.failures += 1
+            _log.error("query failed: %s: %s; query: %s", type(fault).__name__, fault, message[:512].hex())
+            return server_failure(message)
+        return None if response is None else response.wire
+
+    async def _send(self, writer: asyncio.StreamWriter, wire: bytes) -> None:
+        writer.write(len(wire).to_bytes(2, "big") + wire)
+        async with asyncio.timeout(self._limits.drain):
+            await writer.drain()
+
+    async def _transfer(self, message: bytes, writer: asyncio.StreamWriter, address: str) -> None:
+        """Send a whole zone as it is now, or the reason why not."""
+        if not transfer.is_allowed(address, self._networks):
+            await self._send(writer, transfer.refusal(message))
+            return
+        try:
+            async with asyncio.timeout(self._limits.idle):
+                await self._transfers.acquire()
+        except TimeoutError:
+            _log.warning("transfer to %s put off: %d others are under way", address, self._limits.transfers)
+            await self._send(writer, transfer.postponement(message))
+            return
+        try:
+            async with asyncio.timeout(self._limits.transfer):
+                with self._image.reader() as reader:
+                    await self._send_all(writer, transfer.messages(reader, message))
+        finally:
+            self._transfers.release()
+
+    async def _send_all(self, writer: asyncio.StreamWriter, wires: Iterator[bytes]) -> None:
+        for wire in wires:
+            await self._send(writer, wire)
+            await asyncio.sleep(0)  # a fast reader never makes drain() wait: the others want their turn
+
+
+def _network(address: str) -> str:
+    """Return what counts as one client: an IPv4 address, or an IPv6 /64."""
+    found = ipaddress.ip_address(address)
+    if found.version == 6:
+        return str(ipaddress.ip_network((found, 64), strict=False))
+    return address
+
+
+def _log_loop_fault(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    _log.error("stream server: %s: %s", context.get("message"), context.get("exception"))

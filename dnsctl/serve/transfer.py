@@ -1,0 +1,188 @@
+"""Zone transfers over a stream: AXFR (RFC 5936), and IXFR answered in full or with the SOA (RFC 1995 §4).
+
+A transfer is what one read transaction sees, whatever is activated meanwhile: SOA, every other RRset with
+its signatures, glue and occluded names included, NSEC3 last, SOA. Names are compressed where RFC 3597 §4
+allows. Does not authenticate: addresses only (`is_allowed`); TSIG stands elsewhere.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import struct
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import dns.exception
+import dns.message
+import dns.rdatatype
+
+from dnsctl.image.fragment import COMPRESSIBLE, decode
+from dnsctl.image.layout import owner_key
+from dnsctl.image.reader import Reader
+from dnsctl.model.fleet import Network
+from dnsctl.model.name import Name
+from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.serial import is_after
+
+MESSAGE_SIZE: Final = 16 << 10  # octets; all of it can be reached by a compression pointer (RFC 1035 §4.1.4)
+_MAX_MESSAGE: Final = 0xFFFF
+_RECORD: Final = struct.Struct("!HHIH")  # type, class, TTL, length of rdata
+_CLASS_IN: Final = 1
+_HEADER: Final = 12  # octets
+_FORMERR: Final = 1
+_SERVFAIL: Final = 2
+_REFUSED: Final = 5
+_NOTAUTH: Final = 9
+_OPT_ANSWER: Final = b"\0\0\x29\x04\xd0\0\0\0\0\0\0"  # EDNS version 0, 1232 octets over UDP, no options
+
+
+def is_allowed(address: str, networks: Iterable[Network]) -> bool:
+    """True where `address` (text) is in one of `networks`. An IPv4-mapped address counts as IPv4."""
+    found = ipaddress.ip_address(address)
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return any((mapped or found) in network for network in networks)
+
+
+def refusal(message: bytes) -> bytes:
+    """Return REFUSED for a transfer query. Whether there is such a zone is not told."""
+    return _failure(message, _REFUSED)
+
+
+def postponement(message: bytes) -> bytes:
+    """Return SERVFAIL for a transfer query: the receiver tries again later."""
+    return _failure(message, _SERVFAIL)
+
+
+def messages(reader: Reader, message: bytes) -> Iterator[bytes]:
+    """Yield the messages that answer the transfer query `message`; one with an RCODE where it cannot be.
+
+    Raises OverflowError, in the middle, for a record no message can hold: the connection must then be cut,
+    so that the receiver does not take what it has for the zone.
+    """
+    try:
+        query = dns.message.from_wire(message, ignore_trailing=True)
+        question = query.question[0]
+        serial = _serial_of(query)
+    except dns.message.UnknownTSIGKey:
+        yield _failure(message, _NOTAUTH)
+        return
+    except (dns.exception.DNSException, LookupError, ValueError):
+        yield _failure(message, _FORMERR)
+        return
+    origin = Name(question.name.to_digestable())
+    entry = reader.zone(origin) if question.rdclass == _CLASS_IN else None
+    apex = reader.owner(owner_key(origin, origin)) if entry is not None else None
+    if entry is None or apex is None:
+        yield _failure(message, _NOTAUTH)
+        return
+    soa = decode(apex, Type.SOA, origin)
+    writer = _Writer(message, edns=query.edns >= 0)
+    if serial is not None and not is_after(entry.serial, serial):
+        yield from writer.add(soa._replace(signatures=()))
+    else:
+        yield from writer.add(soa)
+        for one in reader.rrsets(origin):
+            if one.rdtype != Type.SOA:
+                yield from writer.add(one)
+        yield from writer.add(soa._replace(signatures=()))
+    yield writer.finish()
+
+
+def _serial_of(query: dns.message.Message) -> int | None:
+    """Return the serial an IXFR client has (RFC 1995 §3); None for AXFR. Raises LookupError without one."""
+    if query.question[0].rdtype != dns.rdatatype.IXFR:
+        return None
+    held = [one for one in query.authority if one.rdtype == dns.rdatatype.SOA]
+    return int(held[0][0].serial)
+
+
+def _failure(message: bytes, code: int) -> bytes:
+    """Return `code` with the question of `message`, as far as it can be told."""
+    end = _question_end(message)
+    counts = bytes((0, 1 if end > _HEADER else 0)) + bytes(6)
+    return message[:2] + bytes((0x80 | message[2] & 0x79, code)) + counts + message[_HEADER:end]
+
+
+def _question_end(message: bytes) -> int:
+    """Return where the first question ends, or where it would begin if it is not a plain one."""
+    at = _HEADER
+    while at < len(message) and 0 < message[at] < 64:
+        at += 1 + message[at]
+    whole = at + 5 <= len(message) and message[at] == 0
+    return at + 5 if whole else _HEADER
+
+
+class _Writer:
+    """Fills messages of about MESSAGE_SIZE with records, compressing names inside each."""
+
+    def __init__(self, query: bytes, *, edns: bool) -> None:
+        self._start = query[:2] + bytes((0x84 | query[2] & 0x01, 0))  # QR, AA, and RD as it came
+        self._question = query[_HEADER : _question_end(query)]
+        self._additional = _OPT_ANSWER if edns else b""
+        self._begin()
+
+    def _begin(self) -> None:
+        self._octets = bytearray(_HEADER)
+        self._octets += self._question
+        self._names: dict[bytes, int] = {}
+        self._records = 0
+
+    def add(self, one: RRset) -> Iterator[bytes]:
+        """Write the records of `one` and its signatures; yield the message before where it got full."""
+        for rdata in one.rdatas:
+            yield from self._add(one.owner, one.rdtype, one.ttl, rdata)
+        for rdata in one.signatures:
+            yield from self._add(one.owner, Type.RRSIG, one.ttl, rdata)
+
+    def _add(self, owner: bytes, rdtype: int, ttl: int, rdata: bytes) -> Iterator[bytes]:
+        room = len(owner) + _RECORD.size + len(rdata) + len(self._additional)
+        if self._records and len(self._octets) + room > MESSAGE_SIZE:
+            yield self.finish()
+            self._begin()
+        self._name(owner)
+        at = len(self._octets)
+        self._octets += _RECORD.pack(rdtype, _CLASS_IN, ttl, 0)
+        self._rdata(rdtype, rdata)
+        length = len(self._octets) - at - _RECORD.size
+        self._octets[at + 8 : at + 10] = length.to_bytes(2, "big")
+        self._records += 1
+        if len(self._octets) + len(self._additional) > _MAX_MESSAGE:
+            raise OverflowError(f"a record of {length} octets of rdata fits no message")
+
+    def _rdata(self, rdtype: int, rdata: bytes) -> None:
+        """Write `rdata`, whose names are compressed for the types of RFC 1035 §3.3 only (RFC 3597 §4)."""
+        before, names = COMPRESSIBLE.get(rdtype, (len(rdata), 0))
+        self._octets += rdata[:before]
+        at = before
+        for _ in range(names):
+            end = at
+            while rdata[end]:
+                end += 1 + rdata[end]
+            self._name(rdata[at : end + 1])
+            at = end + 1
+        self._octets += rdata[at:]
+
+    def _name(self, name: bytes) -> None:
+        """Write `name`, ending in a pointer to the longest suffix written before."""
+        names, octets = self._names, self._octets
+        at = 0
+        while length := name[at]:
+            suffix = name[at:]
+            place = names.get(suffix)
+            if place is not None:
+                octets += place.to_bytes(2, "big")
+                return
+            here = len(octets)
+            if here < MESSAGE_SIZE:
+                names[suffix] = 0xC000 | here
+            octets += name[at : at + 1 + length]
+            at += 1 + length
+        octets.append(0)
+
+    def finish(self) -> bytes:
+        """Return the message; the question and OPT stand in the first only (RFC 5936 §2.2)."""
+        counts = struct.pack("!HHHH", bool(self._question), self._records, 0, bool(self._additional))
+        self._octets[:_HEADER] = self._start + counts
+        wire = bytes(self._octets + self._additional)
+        self._question = self._additional = b""
+        return wire

@@ -1,0 +1,155 @@
+"""One UDP worker: a plain loop over batches of datagrams, answered from the cache or from the image.
+
+Once a batch the generation counter is looked at; where it moved, the worker renews its read transaction and
+drops what it cached, so no answer is older than the activation seen before its query was read. Nothing that
+arrives can raise past `_work_out`: what the responder cannot do is answered SERVFAIL, counted and logged.
+A broken socket or image does raise: the supervisor starts the worker anew.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import select
+import socket
+import time
+from collections.abc import Sequence
+from typing import Final, NoReturn
+
+from dnsctl.image.generation import GenerationCounter
+from dnsctl.image.reader import Reader
+from dnsctl.serve.batch import DATAGRAM, Batch
+from dnsctl.serve.cache import AnswerCache
+from dnsctl.serve.respond import Responder
+from dnsctl.serve.sockets import IDLE_SECONDS
+
+LOG_INTERVAL: Final = 60.0  # seconds between two lines about failures, however many there are
+_SERVFAIL: Final = 2
+_log = logging.getLogger(__name__)
+
+
+class UdpWorker:
+    """Answers on `sockets` until the process ends. `reader` is this process's own read transaction."""
+
+    def __init__(
+        self,
+        sockets: Sequence[socket.socket],
+        reader: Reader,
+        counter: GenerationCounter,
+        responder: Responder,
+        cache: AnswerCache | None = None,
+    ) -> None:
+        self._batches = [Batch(one) for one in sockets]
+        self._reader = reader
+        self._counter = counter
+        self._responder = responder
+        self._cache = AnswerCache() if cache is None else cache
+        self._seen = -1
+        self.failures = 0  # messages the responder could not handle
+        self.refused = 0  # answers the kernel would not send
+        self._logged = -LOG_INTERVAL
+
+    def run(self) -> NoReturn:
+        """Answer for ever. Raises OSError for a broken socket, ImageError for a broken image."""
+        self.renew()
+        gc.collect()
+        gc.freeze()  # what exists now stays: keep the collector, and the forked pages, off it
+        if len(self._batches) == 1:
+            batch = self._batches[0]
+            while True:
+                self.turn(batch, batch.receive(wait=True))
+        poll = select.poll()
+        by_descriptor = {batch.socket.fileno(): batch for batch in self._batches}
+        for descriptor in by_descriptor:
+            poll.register(descriptor, select.POLLIN)
+        while True:
+            ready = poll.poll(IDLE_SECONDS * 1000)
+            for descriptor, _ in ready:
+                batch = by_descriptor[descriptor]
+                self.turn(batch, batch.receive(wait=False))
+            if not ready:
+                self.renew()
+
+    def turn(self, batch: Batch, count: int) -> None:
+        """Answer the `count` datagrams that `batch` received; none: it was idle."""
+        if self._counter.value != self._seen:
+            self.renew()
+        if not count:
+            return
+        silent = self._answer(batch, count)
+        first = 0
+        for index in silent:
+            if first < index:
+                self.refused += batch.send(first, index)
+            first = index + 1
+        if first < count:
+            self.refused += batch.send(first, count)
+
+    def renew(self) -> None:
+        """See the newest generation: a fresh read transaction and an empty cache where it moved on."""
+        generation = self._counter.value
+        if generation != self._seen:
+            self._reader.renew()
+            self._cache.clear()
+            self._seen = generation
+
+    def _answer(self, batch: Batch, count: int) -> list[int]:
+        """Write the answers over the queries; return the indexes of those that get none, ascending."""
+        octets, starts, sizes = batch.octets, batch.starts, batch.sizes
+        get = self._cache.answers.recent.get
+        silent: list[int] = []
+        for index, length in enumerate(batch.lengths(count)):
+            start = starts[index]
+            entry = get(bytes(octets[start + 2 : start + length]).lower())
+            if entry is not None:
+                header, end, tail, size = entry
+                octets[start + 2 : start + 12] = header
+                octets[start + end : start + size] = tail
+                sizes[index] = size
+                continue
+            wire = self._work_out(bytes(octets[start : start + length]))
+            if wire is None:
+                silent.append(index)
+            else:
+                size = len(wire)
+                octets[start : start + size] = wire
+                sizes[index] = size
+        return silent
+
+    def _work_out(self, message: bytes) -> bytes | None:
+        """Return the answer to `message` from the cache's slower paths or the image; None: say nothing."""
+        entry = self._cache.find(message)
+        if entry is not None:
+            header, end, tail, _ = entry
+            return message[:2] + header + message[12:end] + tail
+        try:
+            response = self._responder.respond(self._reader, message, stream=False)
+            if response is None:
+                return None
+            self._cache.store(message, response)
+            if len(response.wire) <= DATAGRAM:
+                return response.wire
+            raise OverflowError(f"answer of {len(response.wire)} octets over UDP")
+        except Exception as fault:  # noqa: BLE001 - whatever one message brings, the others are answered
+            self.failures += 1
+            self._log_failure(message, fault)
+            return server_failure(message)
+
+    def _log_failure(self, message: bytes, fault: Exception) -> None:
+        now = time.monotonic()
+        if now - self._logged >= LOG_INTERVAL:
+            self._logged = now
+            _log.error(
+                "%d queries failed so far; last: %s: %s; query: %s",
+                self.failures,
+                type(fault).__name__,
+                fault,
+                message[:512].hex(),
+            )
+
+
+def server_failure(message: bytes) -> bytes | None:
+    """Return SERVFAIL without a question for a query that could not be handled; None where it is none."""
+    if len(message) < 12 or message[2] & 0x80:
+        return None
+    return message[:2] + bytes((0x80 | message[2] & 0x79, _SERVFAIL)) + bytes(8)

@@ -1,0 +1,168 @@
+"""The answer cache: which queries may share an answer, and what a flood may cost."""
+
+import random
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnsctl.serve.cache import AnswerCache
+
+OPT_DO = b"\0\0\x29\x04\xd0\0\0\x80\0\0\0"
+
+
+class Answer(NamedTuple):
+    wire: bytes
+    question_end: int
+    cacheable: bool = True
+
+
+def query(name: bytes, rdtype: int = 1, *, flags: bytes = b"\1\0", opt: bytes = OPT_DO) -> bytes:
+    counts = bytes((0, 1, 0, 0, 0, 0, 0, 1 if opt else 0))
+    return b"id" + flags + counts + name + rdtype.to_bytes(2, "big") + b"\0\1" + opt
+
+
+def answer(message: bytes, *, rcode: int = 0, tail: bytes = b"tail", cacheable: bool = True) -> Answer:
+    end = message.index(b"\0", 12) + 5
+    wire = message[:2] + bytes((0x84, rcode)) + bytes(8) + message[12:end] + tail
+    return Answer(wire, end, cacheable)
+
+
+WWW = b"\3www\7example\3com\0"
+
+
+def test_other_case_of_the_same_name_is_found():
+    cache = AnswerCache()
+    cache.store(query(WWW), answer(query(WWW)))
+    found = cache.find(query(b"\3wWw\7EXAMPLE\3com\0"))
+    assert found is not None and found.tail == b"tail"
+    assert found.size == 12 + len(WWW) + 4 + len(b"tail")
+
+
+def test_other_id_shares_the_answer():
+    cache = AnswerCache()
+    cache.store(query(WWW), answer(query(WWW)))
+    assert cache.find(b"xy" + query(WWW)[2:]) is not None
+
+
+@pytest.mark.parametrize("rdtype", [65, 90, 97, 122], ids=["HTTPS", "90", "97", "122"])
+def test_type_that_is_a_letter_is_found_but_not_under_the_other_case(rdtype):
+    cache = AnswerCache()
+    cache.store(query(WWW, rdtype), answer(query(WWW, rdtype)))
+    assert cache.find(query(WWW.upper(), rdtype)) is not None
+    assert cache.find(query(WWW, rdtype ^ 0x20)) is None
+
+
+@pytest.mark.parametrize("stored", [b"a", b"A"])
+def test_letters_in_edns_options_are_compared_exactly(stored):
+    other = stored.swapcase()
+    opts = {one: b"\0\0\x29\x04\xd0\0\0\x80\0\0\5\0\3\0\1" + one for one in (stored, other)}
+    cache = AnswerCache()
+    cache.store(query(WWW, opt=opts[stored]), answer(query(WWW, opt=opts[stored])))
+    assert cache.find(query(WWW, opt=opts[stored])) is not None
+    assert cache.find(query(WWW, opt=opts[other])) is None
+
+
+def test_flags_that_are_letters_are_compared_exactly():
+    cache = AnswerCache()
+    asked = query(WWW, flags=b"\x01\x61")
+    cache.store(asked, answer(asked))
+    assert cache.find(asked) is not None
+    assert cache.find(query(WWW, flags=b"\x01\x41")) is None
+
+
+def test_answer_not_for_all_is_not_kept():
+    cache = AnswerCache()
+    cache.store(query(WWW), answer(query(WWW), cacheable=False))
+    assert cache.find(query(WWW)) is None
+
+
+@pytest.mark.parametrize(
+    "name", [b"\xc0\x0c", b"\x41" + b"a" * 65 + b"\0", b"\3ww"], ids=["pointer", "long label", "cut"]
+)
+def test_question_that_is_no_plain_name_is_not_kept(name):
+    cache = AnswerCache()
+    message = query(name)
+    cache.store(message, Answer(message + b"tail", 12 + len(name) + 4))
+    assert len(cache) == 0
+
+
+def test_zero_octets_inside_a_label_do_not_confuse_names():
+    cache = AnswerCache()
+    name = b"\3a\0B\7example\0"
+    message = query(name, 65)
+    end = 12 + len(name) + 4
+    cache.store(message, Answer(message[:end] + b"tail", end))
+    assert cache.find(message) is not None
+    assert cache.find(query(b"\3a\0B\7example\0", 97)) is None
+
+
+octet_sets = st.lists(
+    st.sampled_from([0, 1, 3, 12, 41, 63, 64, 65, 90, 91, 96, 97, 122, 123, 192, 255]), max_size=24
+)
+
+
+@given(first=octet_sets, second=octet_sets, rest=octet_sets, flips=st.integers(0, 2**32))
+def test_what_is_found_was_stored_for_that_query_up_to_the_case_of_its_name(first, second, rest, flips):
+    """Store under one query, look up with a version of it in another case: only the name may differ."""
+    name = bytes((len(first),)) + bytes(first) + bytes((len(second),)) + bytes(second) + b"\0"
+    if not first or not second:
+        name = b"\0"
+    message = b"id" + bytes(10) + name + bytes((0, 65 + len(rest), 0, 1)) + bytes(rest)
+    end = 12 + len(name) + 4
+    cache = AnswerCache()
+    cache.store(message, Answer(message[:end] + b"tail", end))
+    picked = random.Random(flips)
+    other = bytes(
+        octet ^ 0x20 if chr(octet).isascii() and chr(octet).isalpha() and picked.random() < 0.3 else octet
+        for octet in message[2:]
+    )
+    found = cache.find(b"id" + other)
+    binary_differs = other[end - 6 :] != message[end - 4 :] or other[:10] != message[2:12]
+    if binary_differs:
+        assert found is None
+    elif 0 not in first + second:  # a name with zero octets may be kept once a case
+        assert found is not None
+
+
+def test_flood_of_names_that_do_not_exist_pushes_out_no_answer():
+    cache = AnswerCache(entries=800, octets=1 << 20)
+    for number in range(200):
+        asked = query(b"\4h%03d\0" % number)
+        cache.store(asked, answer(asked))
+    for number in range(10_000):
+        asked = query(b"\6r%05d\0" % number)
+        cache.store(asked, answer(asked, rcode=3))
+    assert all(cache.find(query(b"\4h%03d\0" % number)) is not None for number in range(200))
+    assert len(cache) <= 800
+
+
+def test_entries_are_bounded_in_number_and_what_is_asked_for_stays():
+    cache = AnswerCache(entries=100, octets=1 << 20)
+    popular = query(b"\7popular\0")
+    cache.store(popular, answer(popular))
+    for number in range(1000):
+        asked = query(b"\4h%03d\0" % number)
+        cache.store(asked, answer(asked))
+        assert cache.find(popular) is not None
+        assert len(cache) <= 100
+
+
+def test_entries_are_bounded_in_octets():
+    cache = AnswerCache(entries=1 << 20, octets=100_000)
+    for number in range(2000):
+        asked = query(b"\4%04d\0" % number)
+        cache.store(asked, answer(asked, tail=bytes(1000)))
+    assert 30 < len(cache) < 100_000 / 1000
+
+
+def test_cleared_cache_finds_nothing():
+    cache = AnswerCache()
+    for rcode in (0, 3):
+        asked = query(b"\1%d\0" % rcode)
+        cache.store(asked, answer(asked, rcode=rcode))
+    cache.clear()
+    assert cache.find(query(b"\0010\0")) is None
+    assert cache.find(query(b"\0013\0")) is None
+    assert len(cache) == 0
