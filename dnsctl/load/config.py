@@ -1,0 +1,134 @@
+"""dnsctl.yaml, loaded whole or not at all: the fleet, the defaults of zones, DNSSEC policies, guards.
+
+`load_config` reads it through a `Source` and returns a frozen `Config`. A key that is not known, a value that
+is not of its kind and a contradiction raise ConfigError with `file:line:column` and the way out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import UnionType
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from dnsctl.errors import ConfigError, RevisionError
+from dnsctl.load import yaml_nodes
+from dnsctl.load.nearest import did_you_mean
+from dnsctl.load.revision import Source
+from dnsctl.load.settings import DEFAULT_PATH, Config
+from dnsctl.load.settings_rules import Path, contradictions
+
+__all__ = ["DEFAULT_PATH", "Config", "load_config", "parse_config"]
+
+
+def load_config(source: Source, path: str = DEFAULT_PATH) -> Config:
+    """Read and check dnsctl.yaml. Raises ConfigError for the first fault, with how many more there are."""
+    try:
+        data = source.read(path)
+    except RevisionError as error:
+        raise ConfigError(
+            f"{path}: {error.what}",
+            where=str(source.root),
+            advice="run `dnsctl init`, or name the repo with -C",
+        ) from None
+    return parse_config(data, path)
+
+
+def parse_config(data: bytes, path: str = DEFAULT_PATH) -> Config:
+    """Check the octets of dnsctl.yaml; `path` is for messages. Raises ConfigError."""
+    try:
+        tree = yaml_nodes.compose(data)
+    except yaml_nodes.YamlFault as fault:
+        place = _place(path, fault.line, fault.column)
+        raise ConfigError(f"{fault.message} [{fault.rule}]", where=place, advice=fault.advice) from None
+    if not isinstance(tree, yaml_nodes.Mapping):
+        raise ConfigError("is not a mapping of settings", where=path, advice="see docs, or run `dnsctl init`")
+    for key in _repeated(tree):
+        raise ConfigError(
+            f"{key.text!r} is set twice", where=_place(path, key.line, key.column), advice="keep one of them"
+        )
+    try:
+        config = Config.model_validate(_plain(tree))
+    except ValidationError as error:
+        raise _config_error(error, tree, path) from None
+    for found in contradictions(config):
+        raise ConfigError(found[1], where=_where(tree, found[0], path), advice=found[2])
+    return config
+
+
+def _plain(node: yaml_nodes.Node | None) -> Any:
+    """Return dicts, lists and text; what was left empty or written `null` is None."""
+    if isinstance(node, yaml_nodes.Mapping):
+        return {key: _plain(value) for key, (_, value) in node.items.items()}
+    if isinstance(node, yaml_nodes.Sequence):
+        return [_plain(item) for item in node.items]
+    return None if node is None or node.is_null else node.text
+
+
+def _repeated(node: yaml_nodes.Node) -> Iterator[yaml_nodes.Scalar]:
+    if isinstance(node, yaml_nodes.Mapping):
+        yield from node.repeated
+        for _, value in node.items.values():
+            yield from _repeated(value)
+    elif isinstance(node, yaml_nodes.Sequence):
+        for item in node.items:
+            yield from _repeated(item)
+
+
+def _config_error(error: ValidationError, tree: yaml_nodes.Node, path: str) -> ConfigError:
+    """Turn the first complaint in the file's order into one line a person can act on."""
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    first = min(faults, key=lambda fault: (fault["type"] == "missing", _position(tree, fault["loc"])))
+    loc = first["loc"]
+    name = ".".join(str(part) for part in loc if part != "[key]") or "the file"
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    if first["type"] == "extra_forbidden":
+        what, advice = f"unknown setting {name}", did_you_mean(str(loc[-1]), _known_keys(loc[:-1]))
+    elif first["type"] == "missing":
+        what, advice = f"{name} is missing", "set it"
+    else:
+        reason = str(first["msg"]).removeprefix("Value error, ").replace("Input should", "should")
+        what, advice = f"{name}: {reason}", "" if ":" in reason else "correct it"
+    return ConfigError(what + more, where=_where(tree, loc, path), advice=advice)
+
+
+def _known_keys(loc: Path) -> list[str]:
+    """Return the keys of the settings at `loc`, found by walking the types."""
+    kind: Any = Config
+    for part in loc:
+        if _is_settings(kind):
+            kind = next((each.annotation for each in kind.model_fields.values() if each.alias == part), None)
+            if isinstance(kind, UnionType):  # X | None
+                kind = next((each for each in get_args(kind) if _is_settings(each)), None)
+        else:  # dict[key, kind] or tuple[kind, ...]
+            inner = [each for each in get_args(kind) if each is not Ellipsis]
+            kind = inner[-1] if inner else None
+    return [each.alias or name for name, each in kind.model_fields.items()] if _is_settings(kind) else []
+
+
+def _is_settings(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _position(tree: yaml_nodes.Node, loc: Path) -> tuple[int, int]:
+    """Return line and column of the deepest node on the way to `loc`: the key's, where it is in a mapping."""
+    node, line, column = tree, tree.line, tree.column
+    for part in loc:
+        if isinstance(node, yaml_nodes.Mapping) and part in node.items:
+            key, node = node.items[str(part)]
+            line, column = key.line, key.column
+        elif isinstance(node, yaml_nodes.Sequence) and isinstance(part, int) and part < len(node.items):
+            node = node.items[part]
+            line, column = node.line, node.column
+        else:
+            break
+    return line, column
+
+
+def _where(tree: yaml_nodes.Node, loc: Path, path: str) -> str:
+    return _place(path, *_position(tree, loc))
+
+
+def _place(path: str, line: int, column: int) -> str:
+    return f"{path}:{line}:{column}" if line else path

@@ -1,0 +1,167 @@
+"""The values of dnsctl.yaml as text becomes types: durations, names, addresses, shares, references.
+
+Each type here is for pydantic: it takes the text a person wrote and gives a frozen value, or raises
+ValueError with the form that is accepted. `WithJsonSchema` says the same to editors.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Sized
+from datetime import timedelta
+from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+
+from dnsctl.errors import NameSyntaxError
+from dnsctl.load.secret import check_reference
+from dnsctl.model.duration import parse_seconds
+from dnsctl.model.fleet import Endpoint, Network
+from dnsctl.model.name import Name, from_labels, from_text, labels
+from dnsctl.model.policy import Algorithm
+from dnsctl.model.rrset import MAX_TTL
+
+Filled = TypeVar("Filled", bound=Sized)
+_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
+_SHARE = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%")
+_TEXT = {"type": "string"}
+_DURATION_SCHEMA = {"type": ["string", "integer"], "pattern": r"^(\d+|(\d+[smhdwSMHDW])+)$"}
+
+
+def _seconds(value: object) -> int:
+    seconds = parse_seconds(value if isinstance(value, int) else str(value))
+    if seconds > MAX_TTL:
+        raise ValueError(f"is over {MAX_TTL} seconds (RFC 2181 §8)")
+    return seconds
+
+
+def _span(value: object) -> timedelta:
+    return timedelta(seconds=_seconds(value))
+
+
+def absolute_name(value: object) -> Name:
+    """Return a name written with or without its final dot. Raises ValueError."""
+    text = str(value)
+    try:
+        name = from_text(text if text.endswith(".") else text + ".")
+    except NameSyntaxError as error:
+        raise ValueError(f"{text!r} is no domain name: {error}") from None
+    return name
+
+
+def mailbox(value: object) -> Name:
+    """Return the RNAME of a mailbox, written as a name or as `user@domain` (RFC 1035 §8)."""
+    text = str(value)
+    local, at, domain = text.rpartition("@")
+    if not at:
+        return absolute_name(text)
+    try:
+        return from_labels([local.encode(), *labels(absolute_name(domain))])
+    except NameSyntaxError as error:
+        raise ValueError(f"{text!r} is no mailbox: {error}") from None
+
+
+def endpoint(value: object) -> Endpoint:
+    """Return the address and port of `192.0.2.1:53` or `[2001:db8::1]:53`. Raises ValueError."""
+    text = str(value)
+    host, colon, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ValueError(f"{text!r}: write an IPv6 address in brackets, [2001:db8::1]:53")
+    try:
+        address = str(ipaddress.ip_address(host))
+    except ValueError:
+        raise ValueError(f"{text!r} is no address and port: write 192.0.2.1:53 or [2001:db8::1]:53") from None
+    if not colon or not port.isascii() or not port.isdigit() or not 0 < int(port[:6]) < 65536:
+        raise ValueError(f"{text!r} has no port between 1 and 65535")
+    return Endpoint(address, int(port))
+
+
+def _control_url(value: object) -> str:
+    text = str(value)
+    parts = urlsplit(text)  # raises ValueError for malformed brackets
+    if (
+        parts.scheme != "https"
+        or not parts.hostname
+        or parts.path.strip("/")
+        or parts.query
+        or parts.fragment
+    ):
+        raise ValueError(f"{text!r} is no control URL: write https://HOST:PORT")
+    if parts.port is None or parts.username is not None:
+        raise ValueError(f"{text!r} needs a port and no user: write https://HOST:PORT")
+    return text.rstrip("/")
+
+
+def _label(value: object) -> str:
+    text = str(value)
+    if not _LABEL.fullmatch(text):
+        raise ValueError(
+            f"{text!r}: use letters, digits, `-`, `_` and `.`, at most 63, not first or last a sign"
+        )
+    return text
+
+
+def _share(value: object) -> float:
+    found = _SHARE.fullmatch(str(value).strip())
+    if not found or float(found.group(1)) > 100:
+        raise ValueError(f"{value!r} is no share: write 0% to 100%")
+    return float(found.group(1)) / 100
+
+
+def _network(value: object) -> Network:
+    try:
+        return ipaddress.ip_network(str(value))
+    except ValueError as error:
+        raise ValueError(f"is no network: {error}; write 192.0.2.0/24 or 2001:db8::/32") from None
+
+
+def _algorithm(value: object) -> Algorithm:
+    text = str(value).upper()
+    try:
+        return Algorithm(int(text)) if text.isascii() and text.isdigit() else Algorithm[text]
+    except (KeyError, ValueError):
+        known = ", ".join(f"{each.name} ({each.value})" for each in Algorithm)
+        raise ValueError(f"algorithm {value} is not signed with here; use {known}") from None
+
+
+def _reference(value: object) -> str:
+    return check_reference(str(value))
+
+
+def _at_least_one(value: Filled) -> Filled:
+    if not value:
+        raise ValueError("needs at least one entry")
+    return value
+
+
+def _path(value: object) -> str:
+    text = str(value)
+    if not text or "\0" in text:
+        raise ValueError("is no path")
+    return text
+
+
+Seconds = Annotated[int, BeforeValidator(_seconds), WithJsonSchema(_DURATION_SCHEMA)]
+Span = Annotated[timedelta, BeforeValidator(_span), WithJsonSchema(_DURATION_SCHEMA)]
+DomainName = Annotated[Name, BeforeValidator(absolute_name), WithJsonSchema(_TEXT)]
+Mailbox = Annotated[Name, BeforeValidator(mailbox), WithJsonSchema(_TEXT)]
+Listen = Annotated[Endpoint, BeforeValidator(endpoint), WithJsonSchema(_TEXT)]
+ControlUrl = Annotated[str, BeforeValidator(_control_url), WithJsonSchema({**_TEXT, "pattern": "^https://"})]
+Label = Annotated[str, BeforeValidator(_label), WithJsonSchema({**_TEXT, "pattern": f"^{_LABEL.pattern}$"})]
+Share = Annotated[
+    float, BeforeValidator(_share), WithJsonSchema({**_TEXT, "pattern": r"^\d{1,3}(\.\d+)?\s*%$"})
+]
+AllowedNetwork = Annotated[Network, BeforeValidator(_network), WithJsonSchema(_TEXT)]
+SigningAlgorithm = Annotated[
+    Algorithm,
+    BeforeValidator(_algorithm),
+    WithJsonSchema({"enum": [name for each in Algorithm for name in (each.name, each.value)]}),
+]
+SecretReference = Annotated[str, BeforeValidator(_reference), WithJsonSchema(_TEXT)]
+FilePath = Annotated[str, BeforeValidator(_path), WithJsonSchema(_TEXT)]
+NotEmpty = AfterValidator(_at_least_one)
+Level = Literal["off", "note", "warning", "error"]

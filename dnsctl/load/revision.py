@@ -1,0 +1,263 @@
+"""Where files come from: the work tree, or a git commit. Reads nothing outside the operations repo.
+
+Paths are posix and relative to the operations repo's root, which may be a directory inside a git repository.
+A symbolic link is followed where it stays inside the repo and refused where it leaves it, in both sources.
+git is called with argument lists, without a shell, and a revision can never be taken for an option.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import posixpath
+import stat
+import subprocess
+import threading
+import weakref
+from pathlib import Path
+from typing import Protocol
+
+from dnsctl.errors import RevisionError
+
+MAX_FILE = 256 * 2**20  # octets of one file
+_GIT_TIMEOUT = 60  # seconds
+_GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.quotepath=off")
+
+
+class Source(Protocol):
+    """Files of an operations repo as they stood at one moment."""
+
+    @property
+    def root(self) -> Path: ...
+
+    @property
+    def commit(self) -> str | None:
+        """Full commit id, or None for a work tree."""
+
+    def read(self, path: str) -> bytes:
+        """Return a file's octets. Raises RevisionError where it is missing, outside, too large or no file."""
+
+    def files(self, directory: str) -> tuple[str, ...]:
+        """Return the files directly in `directory` as sorted paths from the root; none where it is absent."""
+
+
+class WorkTree:
+    """The files as they are on disk now; works without git."""
+
+    commit: str | None = None
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._real = Path(os.path.realpath(root))
+
+    def read(self, path: str) -> bytes:
+        real = self._inside(path)
+        try:
+            descriptor = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO must not hang us
+            with os.fdopen(descriptor, "rb") as file:
+                status = os.fstat(file.fileno())
+                if not stat.S_ISREG(status.st_mode):
+                    raise RevisionError("is not a regular file", where=path, advice="put a file there")
+                if status.st_size > MAX_FILE:
+                    raise _too_large(path, status.st_size)
+                return file.read(MAX_FILE + 1)
+        except OSError as error:
+            raise RevisionError(
+                f"cannot be read: {error.strerror}", where=path, advice="check the path"
+            ) from None
+
+    def files(self, directory: str) -> tuple[str, ...]:
+        real = self._inside(directory)
+        try:
+            entries = sorted(entry.name for entry in os.scandir(real) if entry.is_file())
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise RevisionError(
+                f"cannot be listed: {error.strerror}", where=directory, advice="check the path"
+            ) from None
+        return tuple(posixpath.join(_normal(directory), name) for name in entries)
+
+    def _inside(self, path: str) -> Path:
+        real = Path(os.path.realpath(self._real / _normal(path)))
+        if not real.is_relative_to(self._real):
+            raise RevisionError(
+                "leads outside the operations repo", where=path, advice="keep files inside it"
+            )
+        return real
+
+
+class Revision:
+    """The files of one commit, through one long-lived `git cat-file --batch`."""
+
+    def __init__(self, root: Path, rev: str) -> None:
+        self.root = root
+        self.commit: str | None = resolve(root, rev)
+        self._prefix = _git(root, "rev-parse", "--show-prefix").decode(errors="surrogateescape").rstrip("\n")
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def read(self, path: str) -> bytes:
+        wanted = _normal(path)
+        if "\n" in wanted:
+            raise RevisionError("a path with a line break", where=repr(path), advice="rename the file")
+        with self._lock:
+            return self._fetch(path, f"{self.commit}:{self._prefix}{wanted}")
+
+    def files(self, directory: str) -> tuple[str, ...]:
+        tree = _normal(directory)
+        listing = _git(
+            self.root, "ls-tree", "-z", "--end-of-options", self.commit or "", f"{tree}/" if tree else ""
+        )
+        found = []
+        for line in listing.split(b"\0"):
+            mode_kind_id, _, name = line.partition(b"\t")
+            if b" blob " in mode_kind_id:
+                found.append(os.fsdecode(name))
+        return tuple(sorted(found))
+
+    def close(self) -> None:
+        """End git; reading again starts it again."""
+        with self._lock:
+            if self._process is not None:
+                _end(self._process)
+                self._process = None
+
+    def _fetch(self, path: str, spec: str) -> bytes:
+        process = self._git_process()
+        assert process.stdin is not None and process.stdout is not None  # noqa: S101 - both are pipes
+        try:
+            process.stdin.write(spec.encode(errors="surrogateescape") + b"\n")
+            process.stdin.flush()
+            header = process.stdout.readline().split()
+            known = header[-1:] != [b"missing"]
+            if known and len(header) == 3:
+                size = int(header[2])
+                if size > MAX_FILE:
+                    _end(process)
+                    self._process = None
+                    raise _too_large(path, size)
+                data = process.stdout.read(size)
+                process.stdout.read(1)
+                if header[1] == b"blob" and len(data) == size:
+                    return data
+                raise RevisionError("is not a file", where=self._where(path), advice="put a file there")
+            if known and len(header) == 2:  # symlink, dangling, loop or notdir, with the path that was tried
+                process.stdout.read(int(header[1]) + 1)
+        except OSError as error:
+            self._process = None
+            raise RevisionError(
+                f"git failed: {error.strerror}", where=self._where(path), advice="try again"
+            ) from None
+        if header[:1] == [b"symlink"]:
+            raise RevisionError(
+                "leads outside the operations repo", where=self._where(path), advice="keep files inside it"
+            )
+        raise RevisionError("is not in this commit", where=self._where(path), advice="commit it")
+
+    def _where(self, path: str) -> str:
+        return f"{path} at {(self.commit or '')[:12]}"
+
+    def _git_process(self) -> subprocess.Popen[bytes]:
+        if self._process is None or self._process.poll() is not None:
+            command = (*_GIT, "cat-file", "--batch", "--follow-symlinks")
+            pipe = subprocess.PIPE
+            self._process = subprocess.Popen(
+                command, cwd=self.root, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=_environment()
+            )
+            weakref.finalize(self, _end, self._process)
+        return self._process
+
+
+def resolve(root: Path, rev: str) -> str:
+    """Return the full commit id of `rev`. Raises RevisionError where there is no git or no such commit."""
+    found = _git(
+        root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}", check=False
+    )
+    commit = found.decode(errors="replace").strip()
+    if not commit:
+        advice = "commit first" if rev == "HEAD" else "see `git log` for what there is"
+        raise RevisionError(f"there is no commit {rev!r}", where=str(root), advice=advice)
+    return commit
+
+
+def head(root: Path) -> str:
+    """Return the full id of the commit that is checked out. Raises RevisionError."""
+    return resolve(root, "HEAD")
+
+
+def is_dirty(root: Path, paths: tuple[str, ...]) -> tuple[str, ...]:
+    """Return which files under `paths` differ from HEAD or are new to git, relative to `root`, sorted."""
+    wanted = [_normal(path) or "." for path in paths]
+    listing = _git(
+        root, "status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--", *wanted
+    )
+    prefix = os.fsdecode(_git(root, "rev-parse", "--show-prefix")).rstrip("\n")
+    changed = (os.fsdecode(line[3:]) for line in listing.split(b"\0") if len(line) > 3)
+    return tuple(sorted(path.removeprefix(prefix) for path in changed))
+
+
+def _normal(path: str) -> str:
+    """Return `path` without `.` and `..`; empty for the root. Raises RevisionError where it leads outside."""
+    if "\0" in path:
+        raise RevisionError("a path with a NUL octet", where=repr(path), advice="rename the file")
+    normal = posixpath.normpath(path) if path else ""
+    if posixpath.isabs(normal) or normal.split("/")[0] == "..":
+        raise RevisionError("leads outside the operations repo", where=path, advice="keep files inside it")
+    return "" if normal == "." else normal
+
+
+def _too_large(path: str, size: int) -> RevisionError:
+    return RevisionError(f"{size} octets, at most {MAX_FILE} are read", where=path, advice="split it")
+
+
+def _environment() -> dict[str, str]:
+    """Return our environment without variables that would point git at another repository."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("GIT_DIR", "GIT_WORK_TREE")}
+    return kept | {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+
+
+def _git(root: Path, *arguments: str, check: bool = True) -> bytes:
+    try:
+        done = subprocess.run(
+            (*_GIT, *arguments),
+            cwd=root,
+            capture_output=True,
+            check=False,
+            timeout=_GIT_TIMEOUT,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+        )
+    except FileNotFoundError:
+        missing = "git is not installed" if root.is_dir() else "no such directory"
+        raise RevisionError(missing, where=str(root), advice="install git, or correct -C") from None
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        raise RevisionError(f"git failed: {error}", where=str(root), advice="try again") from None
+    if b"not a git repository" in done.stderr:
+        raise RevisionError("this is no git repository", where=str(root), advice="run `git init` and commit")
+    if b"dubious ownership" in done.stderr:
+        raise RevisionError(
+            "git does not trust this repository's owner",
+            where=str(root),
+            advice="see git's setting safe.directory",
+        )
+    if check and done.returncode:
+        reason = done.stderr.decode(errors="replace").strip().splitlines()
+        raise RevisionError(
+            f"git {arguments[0]} failed: {reason[0] if reason else done.returncode}",
+            where=str(root),
+            advice="see git",
+        )
+    return done.stdout
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
+    try:
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,304 @@
+"""The settings of dnsctl.yaml as frozen types, and what they mean for a zone or a node.
+
+Made by `dnsctl.load.config.load_config` only, which also refuses settings that contradict each other. No file
+that a setting names is opened, except by `Config.node_settings`: it reads the release keys' public halves,
+for a node to pin.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import fnmatch
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key, load_ssh_public_key
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from dnsctl.errors import ConfigError
+from dnsctl.load.config_values import (
+    AllowedNetwork,
+    ControlUrl,
+    DomainName,
+    FilePath,
+    Label,
+    Level,
+    Listen,
+    Mailbox,
+    NotEmpty,
+    Seconds,
+    SecretReference,
+    Share,
+    SigningAlgorithm,
+    Span,
+    absolute_name,
+)
+from dnsctl.load.nearest import did_you_mean
+from dnsctl.model import policy as model
+from dnsctl.model.fleet import Network, Node, NodeSettings, ServeSettings
+from dnsctl.model.name import Name, to_text
+from dnsctl.model.serial import SerialPolicy
+
+DEFAULT_PATH = "dnsctl.yaml"
+UNSIGNED = "none"
+STANDARD = "standard"
+
+
+class _Settings(BaseModel):
+    """Frozen, keys written with hyphens, unknown keys refused."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=lambda name: name.replace("_", "-"),
+        populate_by_name=False,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _left_empty(cls, value: object) -> object:
+        """Take a key that is written without a value as not written."""
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            return value
+        known = {field.alias for field in cls.model_fields.values()}
+        return {key: each for key, each in value.items() if each is not None or key not in known}
+
+
+class NodeConfig(_Settings):
+    """One name server. `metrics`: where its /metrics and /health listen; `workers`: UDP processes."""
+
+    listen: Annotated[tuple[Listen, ...], NotEmpty]
+    control: ControlUrl
+    metrics: Listen | None = None
+    workers: int = Field(default=1, ge=1, le=256)
+
+    @field_validator("listen", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+
+class Site(_Settings):
+    """One datacenter."""
+
+    nodes: Annotated[dict[Label, NodeConfig], NotEmpty]
+
+
+class SoaDefaults(_Settings):
+    """The SOA of zones that have none (RFC 1035 §3.3.13); the release assigns the serial."""
+
+    mname: DomainName
+    rname: Mailbox
+    refresh: Seconds = 7200
+    retry: Seconds = 1800
+    expire: Seconds = 1209600
+    minimum: Seconds = 300
+
+
+class Defaults(_Settings):
+    """What a zone gets where its file and its entry under `zones` say nothing."""
+
+    ttl: Seconds = 3600
+    soa: SoaDefaults | None = None
+    ns: tuple[DomainName, ...] = ()
+    dnssec: str = STANDARD
+
+
+class SignatureConfig(_Settings):
+    """Validity of signatures: see `model.policy.SignaturePolicy`."""
+
+    lifetime: Span = model.SignaturePolicy().lifetime
+    refresh: Span = model.SignaturePolicy().refresh
+    inception_offset: Span = model.SignaturePolicy().inception_offset
+    jitter: Span = model.SignaturePolicy().jitter
+
+
+class PolicyConfig(_Settings):
+    """A DNSSEC policy by name."""
+
+    algorithm: SigningAlgorithm = model.Algorithm.ECDSAP256SHA256
+    keys: Literal["csk", "ksk+zsk"] = "csk"
+    denial: Literal["nsec", "nsec3"] = "nsec"
+    opt_out: bool = False
+    signatures: SignatureConfig = SignatureConfig()
+    dnskey_ttl: Seconds = 3600
+    serial: SerialPolicy = "unixtime"
+
+    def policy(self, name: str) -> model.Policy:
+        """Return the same as the stages know it."""
+        return model.Policy(
+            name=name,
+            algorithm=self.algorithm,
+            keys=self.keys,
+            denial=self.denial,
+            opt_out=self.opt_out,
+            signatures=model.SignaturePolicy(
+                lifetime=self.signatures.lifetime,
+                refresh=self.signatures.refresh,
+                inception_offset=self.signatures.inception_offset,
+                jitter=self.signatures.jitter,
+            ),
+            dnskey_ttl=self.dnskey_ttl,
+            serial=self.serial,
+        )
+
+
+class ZoneConfig(_Settings):
+    """What differs for zones whose name a pattern matches. `checks`: rule id to severity, or `off`."""
+
+    dnssec: str | None = None
+    checks: dict[str, Level] = {}
+
+
+class ReleaseConfig(_Settings):
+    """Public halves of the keys that sign releases, and how many signatures a node asks for."""
+
+    keys: Annotated[tuple[FilePath, ...], NotEmpty] = ("keys/release.pub",)
+    threshold: int = Field(default=1, ge=1)
+
+
+class Guards(_Settings):
+    """Shares of a zone's RRsets (0.0 to 1.0) that one push may delete or update without being asked twice.
+
+    Zones with fewer than `minimum` RRsets are not guarded by share.
+    """
+
+    deletes: Share = 0.3
+    updates: Share = 0.3
+    minimum: int = Field(default=10, ge=0)
+
+
+class KeystoreConfig(_Settings):
+    """`passphrase`: a reference for `dnsctl.load.secret`."""
+
+    passphrase: SecretReference = "file:keys/passphrase"  # noqa: S105 - where it is, not what
+
+
+class TransferConfig(_Settings):
+    """Who may AXFR."""
+
+    allow: tuple[AllowedNetwork, ...] = ()
+
+
+class Config(_Settings):
+    """All of dnsctl.yaml."""
+
+    version: Literal[1]
+    sites: Annotated[dict[Label, Site], NotEmpty]
+    release: ReleaseConfig = ReleaseConfig()
+    defaults: Defaults = Defaults()
+    policies: dict[Label, PolicyConfig] = {}
+    zones: dict[str, ZoneConfig] = {}
+    guards: Guards = Guards()
+    keystore: KeystoreConfig = KeystoreConfig()
+    transfers: TransferConfig = TransferConfig()
+
+    @field_validator("version", mode="before")
+    @classmethod
+    def _number(cls, value: object) -> object:
+        return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+
+    @property
+    def transfer(self) -> tuple[Network, ...]:
+        return self.transfers.allow
+
+    def nodes(self) -> tuple[Node, ...]:
+        """Return every node of every site, in the order of the file."""
+        return tuple(
+            Node(name, site_name, node.listen, node.control)
+            for site_name, site in self.sites.items()
+            for name, node in site.nodes.items()
+        )
+
+    def policy(self, zone: Name) -> model.Policy | None:
+        """Return the DNSSEC policy of `zone`, or None where it stays unsigned."""
+        name = next(
+            (each.dnssec for each in self._matching(zone) if each.dnssec is not None), self.defaults.dnssec
+        )
+        if name == UNSIGNED:
+            return None
+        return self.policies.get(name, PolicyConfig()).policy(name)
+
+    def checks(self, zone: Name) -> Mapping[str, str]:
+        """Return rule id to level for `zone`; the most specific pattern has the last word on each rule."""
+        merged: dict[str, str] = {}
+        for each in self._matching(zone):
+            for rule, level in each.checks.items():
+                merged.setdefault(rule, level)
+        return merged
+
+    def _matching(self, zone: Name) -> Iterator[ZoneConfig]:
+        """Give the entries under `zones` that match, the most specific first."""
+        name = to_text(zone).removesuffix(".")
+        matching = [pattern for pattern in self.zones if _matches(pattern, name)]
+        for pattern in sorted(matching, key=_specificity, reverse=True):
+            yield self.zones[pattern]
+
+    def node_config(self, name: str) -> NodeConfig:
+        """Return the settings of one node. Raises ConfigError with the nearest known name."""
+        for site in self.sites.values():
+            if name in site.nodes:
+                return site.nodes[name]
+        known = [each.name for each in self.nodes()]
+        raise ConfigError(f"there is no node {name}", where=DEFAULT_PATH, advice=did_you_mean(name, known))
+
+    def node_settings(self, name: str, root: Path, state: Path | None = None) -> NodeSettings:
+        """Return all that node `name` must know to run. Raises ConfigError, also for a release key."""
+        own = self.node_config(name)
+        fleet = {each.name: each for each in self.nodes()}
+        pki = root / "keys" / "pki"
+        return NodeSettings(
+            node=fleet.pop(name),
+            serve=ServeSettings(own.listen, workers=own.workers, transfer=self.transfer, identity=name),
+            state=state or root / "state" / "nodes" / name,
+            peers=tuple(fleet.values()),
+            release_keys=tuple(_release_key(root, path) for path in self.release.keys),
+            threshold=self.release.threshold,
+            authority=pki / "ca.crt",
+            certificate=pki / f"{name}.crt",
+            key=pki / f"{name}.pem",
+        )
+
+
+def _matches(pattern: str, name: str) -> bool:
+    if any(sign in pattern for sign in "*?["):
+        return fnmatch.fnmatchcase(name, pattern.lower().removesuffix("."))
+    return to_text(absolute_name(pattern)).removesuffix(".") == name
+
+
+def _specificity(pattern: str) -> tuple[bool, int]:
+    """Exact names first, then the pattern that fixes the most characters."""
+    return (not any(sign in pattern for sign in "*?["), sum(sign not in "*?[]" for sign in pattern))
+
+
+def _release_key(root: Path, path: str) -> bytes:
+    """Return the 32 octets of an Ed25519 public key: PEM, OpenSSH's line, or base64 of the octets."""
+    where = root / path
+    try:
+        data = where.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"release key cannot be read: {error.strerror}",
+            where=path,
+            advice="run `dnsctl init`, or copy it here",
+        ) from None
+    try:
+        if data.startswith(b"ssh-"):
+            key: object = load_ssh_public_key(data)
+        elif b"-----BEGIN" in data:
+            key = load_pem_public_key(data)
+        else:
+            key = Ed25519PublicKey.from_public_bytes(base64.b64decode(data.strip(), validate=True))
+    except (ValueError, binascii.Error, UnsupportedAlgorithm):
+        raise ConfigError(
+            "is no public key", where=path, advice="copy the release key's public half here"
+        ) from None
+    if not isinstance(key, Ed25519PublicKey):
+        raise ConfigError("is not an Ed25519 key", where=path, advice="releases are signed with Ed25519 only")
+    return key.public_bytes_raw()

@@ -1,0 +1,69 @@
+"""Settings that are each right but not together. One rule a function; no rule opens a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dnsctl.load.nearest import did_you_mean
+from dnsctl.load.settings import STANDARD, UNSIGNED, Config
+
+Path = tuple[int | str, ...]  # of keys and list positions, from the top of dnsctl.yaml
+
+
+def contradictions(config: Config) -> Iterator[tuple[Path, str, str]]:
+    """Give (path in the file, what, advice) for settings that are each right but not together."""
+    yield from _shared_addresses(config)
+    yield from _unknown_policies(config)
+    if config.release.threshold > len(config.release.keys):
+        count = len(config.release.keys)
+        yield (
+            ("release", "threshold"),
+            f"threshold {config.release.threshold} of {count} keys",
+            "lower it or add keys",
+        )
+    if len(set(config.release.keys)) < len(config.release.keys):
+        yield ("release", "keys"), "a release key is named twice", "name each once"
+    for name, policy in config.policies.items():
+        window = policy.signatures
+        if window.refresh + window.jitter >= window.lifetime:
+            yield (
+                ("policies", name, "signatures"),
+                "refresh and jitter leave nothing of the signatures' lifetime",
+                "keep lifetime above refresh + jitter",
+            )
+        if policy.opt_out and policy.denial != "nsec3":
+            yield (
+                ("policies", name, "opt-out"),
+                "opt-out needs denial: nsec3",
+                "set denial: nsec3, or drop opt-out",
+            )
+
+
+def _shared_addresses(config: Config) -> Iterator[tuple[Path, str, str]]:
+    taken: dict[str, str] = {}
+    for site_name, site in config.sites.items():
+        for name, node in site.nodes.items():
+            at: Path = ("sites", site_name, "nodes", name)
+            if f"node {name}" in taken:
+                yield at, f"node {name} is in two sites", "give each node a name of its own"
+            taken[f"node {name}"] = name
+            control = node.control.removeprefix("https://")
+            used = [("listen", str(each)) for each in node.listen] + [("control", control)]
+            if node.metrics is not None:
+                used.append(("metrics", str(node.metrics)))
+            for setting, address in used:
+                if address in taken:
+                    what = f"{address} is an address of {taken[address]} already"
+                    yield (*at, setting), what, "give each its own address or port"
+                taken[address] = f"node {name}"
+
+
+def _unknown_policies(config: Config) -> Iterator[tuple[Path, str, str]]:
+    if UNSIGNED in config.policies:
+        yield ("policies", UNSIGNED), "`none` means unsigned and cannot name a policy", "rename it"
+    known = {STANDARD, UNSIGNED, *config.policies}
+    wanted: list[tuple[Path, str | None]] = [(("defaults", "dnssec"), config.defaults.dnssec)]
+    wanted += [(("zones", pattern, "dnssec"), each.dnssec) for pattern, each in config.zones.items()]
+    for at, policy in wanted:
+        if policy is not None and policy not in known:
+            yield at, f"there is no policy {policy}", did_you_mean(policy, known)

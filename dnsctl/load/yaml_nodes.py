@@ -1,0 +1,259 @@
+"""YAML as it stands in the file: scalars as text with their line and column, never as objects.
+
+Built from libyaml's events by a loop of our own, so that nothing is constructed, resolved or recursed into:
+`no`, `67` and `44.74` stay the text that was written. Explicit tags and recursive aliases are refused;
+anchors, aliases and merge keys work within the limits below, which bound what a file may expand to.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import yaml
+
+MAX_BYTES = 256 * 2**20  # a master file of a million names is about 60 MB
+MAX_DEPTH = 32  # the deepest sensible zone file needs 7
+MAX_ALIASED = 100_000  # nodes that aliases may add, so that a "billion laughs" ends early
+
+# What YAML 1.1 allows in a stream (§5.1); NUL and most other control characters it does not.
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NULLS = frozenset(("", "~", "null", "Null", "NULL"))
+_TAGS = "tag:yaml.org,2002:"
+_PLAIN_TAGS = frozenset(_TAGS + kind for kind in ("str", "int", "float", "bool", "null", "map", "seq"))
+
+
+class YamlFault(Exception):  # noqa: N818 - a fault becomes a Finding or a ConfigError, it is neither
+    """The text is no YAML this project reads. `rule` is a finding's rule id, `line` and `column` from 1."""
+
+    def __init__(self, rule: str, message: str, advice: str, line: int = 0, column: int = 0) -> None:
+        super().__init__(message)
+        self.rule = rule
+        self.message = message
+        self.advice = advice
+        self.line = line
+        self.column = column
+
+
+class Scalar(NamedTuple):
+    """A leaf: its text, where it begins, and whether it was written without quotes."""
+
+    text: str
+    line: int
+    column: int
+    plain: bool = True
+
+    @property
+    def is_null(self) -> bool:
+        return self.plain and self.text in _NULLS
+
+
+@dataclass(slots=True)
+class Sequence:
+    """A list. `size` counts it and all nodes below, aliases expanded."""
+
+    line: int
+    column: int
+    items: list[Node] = field(default_factory=list)
+    size: int = 1
+
+
+@dataclass(slots=True)
+class Mapping:
+    """Keys are text. `repeated` holds keys that came again: the first one stands, all are told."""
+
+    line: int
+    column: int
+    items: dict[str, tuple[Scalar, Node]] = field(default_factory=dict)
+    repeated: list[Scalar] = field(default_factory=list)
+    merges: list[Mapping] = field(default_factory=list)
+    size: int = 1
+
+    def merge(self) -> None:
+        """Take over what `<<` names, under what the mapping says itself (YAML 1.1 merge key)."""
+        for other in self.merges:
+            for text, pair in other.items.items():
+                self.items.setdefault(text, pair)
+        self.merges = []
+
+    def get(self, key: str) -> Node | None:
+        found = self.items.get(key)
+        return None if found is None else found[1]
+
+
+Node = Scalar | Sequence | Mapping
+
+
+def decode(data: bytes) -> str:
+    """Return the text of a UTF-8 file without its BOM. Raises YamlFault with the place of a bad octet."""
+    if len(data) > MAX_BYTES:
+        raise YamlFault(
+            "file-too-large", f"{len(data)} octets, at most {MAX_BYTES} are read", "split the zone"
+        )
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        line = before.count(b"\n") + 1
+        raise YamlFault(
+            "file-encoding",
+            f"octet 0x{data[error.start]:02x} is not UTF-8",
+            "save the file as UTF-8",
+            line,
+            len(before) - (before.rfind(b"\n") + 1) + 1,
+        ) from None
+    return text
+
+
+def compose(data: bytes) -> Node | None:
+    """Return the one document in `data`, or None where it is empty. Raises YamlFault, and nothing else."""
+    text = decode(data)
+    forbidden = _FORBIDDEN.search(text)
+    if forbidden:
+        line = text.count("\n", 0, forbidden.start()) + 1
+        column = forbidden.start() - (text.rfind("\n", 0, forbidden.start()) + 1) + 1
+        what = f"control character U+{ord(forbidden.group()):04X}"
+        raise YamlFault("yaml-syntax", what, "remove it, or write it as an escape", line, column)
+    try:
+        return _Builder().build(_events(yaml.CSafeLoader(text)))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+        problem = ", ".join(part for part in (error.context, error.problem) if part)
+        raise YamlFault("yaml-syntax", problem or "no YAML", _syntax_advice(problem), line, column) from None
+    except yaml.YAMLError as error:
+        raise YamlFault("yaml-syntax", " ".join(str(error).split()), "correct the file") from None
+
+
+def _syntax_advice(problem: str) -> str:
+    if "scanning an alias" in problem:
+        return "quote a name or value that begins with `*`: '*'"
+    if "tab" in problem or "cannot start any token" in problem:
+        return "quote values that begin with a special character, and indent with spaces"
+    if "mapping values are not allowed" in problem:
+        return "quote a value that holds `: `, and check the indentation"
+    return "check the indentation and quotes at and before this line"
+
+
+def _events(loader: yaml.CSafeLoader) -> Iterator[yaml.Event]:
+    while True:
+        event = loader.get_event()
+        if event is None or isinstance(event, yaml.StreamEndEvent):
+            return
+        yield event
+
+
+class _Builder:
+    """Puts nodes together from events with a stack of its own (depth is bounded by MAX_DEPTH).
+
+    Events are `Any`: the stubs of PyYAML make every attribute of libyaml's events optional.
+    """
+
+    def __init__(self) -> None:
+        self.stack: list[tuple[Sequence | Mapping, Scalar | None, str | None]] = []
+        self.anchors: dict[str, Node] = {}
+        self.aliased = 0
+        self.root: Node | None = None
+        self.documents = 0
+
+    def build(self, events: Iterator[yaml.Event]) -> Node | None:
+        for event in events:
+            kind = type(event)
+            if kind is yaml.ScalarEvent:
+                self._scalar(event)
+            elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+                self._open(event)
+            elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+                self._close()
+            elif kind is yaml.AliasEvent:
+                self._alias(event)
+            elif kind is yaml.DocumentStartEvent:
+                self.documents += 1
+                if self.documents > 1:
+                    raise _fault("yaml-syntax", "a second document", "keep one document a file", event)
+        return self.root
+
+    def _scalar(self, event: Any) -> None:
+        if event.tag is not None:
+            _check_tag(event)
+        mark = event.start_mark
+        node = Scalar(event.value, mark.line + 1, mark.column + 1, not event.style)
+        if event.anchor is not None:
+            self.anchors[event.anchor] = node
+        self._add(node)
+
+    def _open(self, event: Any) -> None:
+        if event.tag is not None:
+            _check_tag(event)
+        if len(self.stack) >= MAX_DEPTH:
+            raise _fault("yaml-depth", f"nested more than {MAX_DEPTH} deep", "flatten this", event)
+        kind = Mapping if type(event) is yaml.MappingStartEvent else Sequence
+        node = kind(event.start_mark.line + 1, event.start_mark.column + 1)
+        if self.stack:
+            parent, key, _ = self.stack[-1]
+            if isinstance(parent, Mapping) and key is None:
+                raise _fault(
+                    "yaml-key", "a key that is itself a list or mapping", "use plain text keys", event
+                )
+        self.stack.append((node, None, event.anchor))
+
+    def _close(self) -> None:
+        node, _, anchor = self.stack.pop()
+        if isinstance(node, Mapping) and node.merges:
+            node.merge()
+        if anchor is not None:
+            self.anchors[anchor] = node
+        self._add(node)
+
+    def _alias(self, event: Any) -> None:
+        node = self.anchors.get(event.anchor)
+        if node is None:  # libyaml's parser does not check; also met where an alias stands inside its anchor
+            raise _fault(
+                "yaml-alias", f"alias *{event.anchor} has no anchor before it", "define it first", event
+            )
+        self.aliased += 1 if isinstance(node, Scalar) else node.size
+        if self.aliased > MAX_ALIASED:
+            raise _fault("yaml-alias", f"aliases expand to over {MAX_ALIASED} nodes", "write it out", event)
+        self._add(node)
+
+    def _add(self, node: Node) -> None:
+        if not self.stack:
+            self.root = node
+            return
+        parent, key, anchor = self.stack[-1]
+        if isinstance(parent, Sequence):
+            parent.items.append(node)
+            parent.size += 1 if isinstance(node, Scalar) else node.size
+        elif key is None:
+            if not isinstance(node, Scalar):
+                fault = "a key that is itself a list or mapping"
+                raise YamlFault("yaml-key", fault, "use plain text keys", parent.line, parent.column)
+            self.stack[-1] = (parent, node, anchor)
+        else:
+            self.stack[-1] = (parent, None, anchor)
+            parent.size += 1 if isinstance(node, Scalar) else node.size
+            _put(parent, key, node)
+
+
+def _put(parent: Mapping, key: Scalar, node: Node) -> None:
+    if key.text == "<<" and key.plain and not isinstance(node, Scalar):
+        merged = node.items if isinstance(node, Sequence) else [node]
+        parent.merges += [each for each in merged if isinstance(each, Mapping)]
+    elif key.text in parent.items:
+        parent.repeated.append(key)
+    else:
+        parent.items[key.text] = (key, node)
+
+
+def _check_tag(event: Any) -> None:
+    if event.tag not in _PLAIN_TAGS and event.tag != "!":
+        shown = str(event.tag).replace(_TAGS, "!!")
+        raise _fault(
+            "yaml-tag", f"tag {shown} is not read", "remove the tag: every value here is text", event
+        )
+
+
+def _fault(rule: str, message: str, advice: str, event: Any) -> YamlFault:
+    return YamlFault(rule, message, advice, event.start_mark.line + 1, event.start_mark.column + 1)
