@@ -42,6 +42,20 @@ class Archive:
             self._write(path, data)
         return digest
 
+    def adopt(self, path: Path, digest: str) -> None:
+        """Move in a file of this file system whose digest was taken while it was written and fsynced."""
+        target = self._object(digest)
+        try:
+            durable.make_directory(target.parent)
+            path.replace(target)
+            durable.sync_directory(target.parent)
+        except OSError as error:
+            raise ReleaseError(f"cannot be written: {error.strerror}", where=str(target)) from None
+
+    def locate(self, digest: str) -> Path:
+        """Return where the object is, or would be: for what is too large to `get`. Raises ReleaseError."""
+        return self._object(digest)
+
     def has(self, digest: str) -> bool:
         """True where the object is there and is what its digest says."""
         try:

@@ -10,8 +10,6 @@ must start with no person present. Revocation is by re-issue: change the authori
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from dnsctl.errors import PassphraseError, PkiError
+from dnsctl.release import durable
 
 AUTHORITY_LIFETIME = timedelta(days=3650)
 LEAF_LIFETIME = timedelta(days=730)
@@ -210,28 +209,9 @@ def _write_pair(
         serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
     )
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
-    pki.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _write(pki / f"{name}.pem", pem)  # key first: a pair without its certificate is issued anew
-    _write(pki / f"{name}.crt", certificate.public_bytes(serialization.Encoding.PEM))
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Replace `path` atomically and durably, mode 0600."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600 by its contract
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    durable.make_directory(pki, 0o700)
+    durable.write(pki / f"{name}.pem", pem, 0o600)  # key first: a pair without its certificate is issued anew
+    durable.write(pki / f"{name}.crt", certificate.public_bytes(serialization.Encoding.PEM))
 
 
 # -- Checks before a connection ------------------------------------------------------------------------------

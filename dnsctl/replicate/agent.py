@@ -1,0 +1,239 @@
+"""The agent process of a node: its API over mutual TLS, its catch-up, and the only writer of its image.
+
+Invariants: nobody without a certificate of this fleet gets as far as HTTP; the image is written by one
+thread; whatever fails here, the node's other processes go on serving what was committed last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from dnsctl.errors import DnsctlError, ListenError, PkiError
+from dnsctl.image.generation import GenerationCounter
+from dnsctl.image.store import Image
+from dnsctl.model.fleet import NodeSettings
+from dnsctl.release.archive import Archive
+from dnsctl.replicate import probe, tls
+from dnsctl.replicate.api import PEER_CERTIFICATE, Api, Limits
+from dnsctl.replicate.catchup import CatchUp
+from dnsctl.replicate.client import AgentClient, Patience
+from dnsctl.replicate.pki import Credentials
+from dnsctl.replicate.staging import Staging
+from dnsctl.replicate.trust import Trust
+
+KEEP_RELEASES = 200  # in a node's archive: what peers can catch up on without a snapshot
+_ANNOUNCE_PATIENCE = Patience(connect=2.0, short=5.0, long=120.0)  # a peer that is away must not hold us up
+
+_log = logging.getLogger("dnsctl.replicate")
+
+
+def run_agent(
+    settings: NodeSettings, stop: threading.Event | None = None, limits: Limits | None = None
+) -> None:
+    """Run the agent until SIGTERM, SIGINT, or `stop` is set. Call it in a process of its own, after the fork.
+
+    Raises PkiError for certificates that nobody would accept, ListenError where the address of
+    `settings.node.control` cannot be bound, ImageError for a damaged image.
+    """
+    asyncio.run(_Agent(settings, limits or Limits()).run(stop))
+
+
+class _PeerProtocol(H11Protocol):
+    """HTTP/1.1 that hands the peer's certificate on, which uvicorn does not do by itself."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        # Copied by uvicorn into the scope of each request of this connection.
+        self.app_state = {**self.app_state, PEER_CERTIFICATE: transport.get_extra_info("peercert")}
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield  # `_Agent.run` listens for them
+
+
+class _Agent:
+    def __init__(self, settings: NodeSettings, limits: Limits) -> None:
+        self._settings = settings
+        self._limits = limits
+        self._credentials = _credentials(settings)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._peers: list[AgentClient] = []
+
+    async def run(self, stop: threading.Event | None) -> None:
+        settings = self._settings
+        context = tls.server_context(self._credentials, datetime.now(UTC))
+        listener = _bind(settings.node.control)
+        image = Image.open(settings.state / "image", readonly=False)
+        counter = GenerationCounter(settings.state / "generation")
+        writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
+        try:
+            staging = self._staging(image, counter)
+            counter.advance()  # a predecessor may have died between commit and this
+            await asyncio.get_running_loop().run_in_executor(writer, _prune, staging.archive)
+            await self._serve(context, listener, image, staging, writer, stop)
+            await asyncio.get_running_loop().run_in_executor(writer, staging.close)
+        finally:
+            writer.shutdown()
+            counter.close()
+            image.close()
+            listener.close()
+
+    def _staging(self, image: Image, counter: GenerationCounter) -> Staging:
+        settings = self._settings
+        return Staging(
+            image,
+            Archive(settings.state / "releases"),
+            Trust(settings.release_keys, settings.threshold),
+            prove=probe.prove,
+            committed=counter.advance,
+            expiry=self._limits.expiry,
+        )
+
+    async def _serve(
+        self,
+        context: ssl.SSLContext,
+        listener: socket.socket,
+        image: Image,
+        staging: Staging,
+        writer: ThreadPoolExecutor,
+        stop: threading.Event | None,
+    ) -> None:
+        wake = asyncio.Event()
+        async with contextlib.AsyncExitStack() as stack:
+            towards_peers = tls.client_context(self._credentials, datetime.now(UTC))
+            self._peers = [
+                await stack.enter_async_context(AgentClient(peer, towards_peers, _ANNOUNCE_PATIENCE))
+                for peer in self._settings.peers
+                if peer.name != self._settings.node.name
+            ]
+            api = Api(
+                self._settings,
+                image,
+                staging,
+                writer,
+                limits=self._limits,
+                activated=self._announce,
+                missed=wake.set,
+            )
+            server = _Server(self._uvicorn_config(api, context))
+            catch_up = CatchUp(staging, writer, self._peers, self._announce)
+            self._spawn(catch_up.run(self._limits.catch_up_every, wake))
+            with _ended_by_signal(server):
+                if stop is not None:
+                    self._spawn(_wait(stop, server))
+                name, control = self._settings.node.name, self._settings.node.control
+                _log.info("agent of %s on %s, generation %d", name, control, staging.served.generation)
+                await server.serve(sockets=[listener])
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _uvicorn_config(self, api: Api, context: ssl.SSLContext) -> uvicorn.Config:
+        return uvicorn.Config(
+            api.application(),
+            http=_PeerProtocol,
+            ws="none",
+            loop="asyncio",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=self._limits.connections,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=2,
+            ssl_context_factory=lambda _config, _default: context,
+        )
+
+    def _announce(self, sealed: bytes) -> None:
+        """Hand a certificate that changed what is served on to every peer, without waiting."""
+        for peer in self._peers:
+            self._spawn(_tell(peer, sealed))
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _tell(peer: AgentClient, sealed: bytes) -> None:
+    try:
+        await peer.activate(sealed)
+    except DnsctlError as error:  # it asks by itself, in a few seconds at most
+        _log.debug("announcing to %s: %s", peer.node.name, error)
+
+
+def _prune(archive: Archive) -> None:
+    if len(archive.generations()) > KEEP_RELEASES:
+        archive.prune(KEEP_RELEASES)
+
+
+def _credentials(settings: NodeSettings) -> Credentials:
+    if not (settings.authority and settings.certificate and settings.key):
+        raise PkiError(
+            "a node of a fleet needs a certificate",
+            where=settings.node.name,
+            advice="run `dnsctl init` on the control host; copy keys/pki/ca.crt, NODE.crt and NODE.pem here",
+        )
+    return Credentials(settings.authority, settings.certificate, settings.key)
+
+
+def _bind(control: str) -> socket.socket:
+    """Return a listening socket for the address in a node's `control:` URL. Raises ListenError."""
+    advice = "set `control:` of this node in dnsctl.yaml to https://ADDRESS:PORT of this host"
+    try:
+        parts = urlsplit(control)
+        host, port = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise ListenError(f"no address: {error}", where=control, advice=advice) from None
+    if parts.scheme != "https" or not host or not port:
+        raise ListenError("is not https://ADDRESS:PORT", where=control, advice=advice)
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.create_server((host, port), family=family, backlog=128)
+    except OSError as error:
+        raise ListenError(f"cannot be bound: {error.strerror}", where=control, advice=advice) from None
+    listener.setblocking(False)
+    return listener
+
+
+@contextlib.contextmanager
+def _ended_by_signal(server: uvicorn.Server) -> Iterator[None]:
+    """Let SIGTERM and SIGINT end `server`; in a thread other than the main one there is nothing to do."""
+
+    def end() -> None:
+        server.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    caught = []
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, end)
+            caught.append(number)
+    try:
+        yield
+    finally:
+        for number in caught:
+            loop.remove_signal_handler(number)
+
+
+async def _wait(stop: threading.Event, server: uvicorn.Server) -> None:
+    while not stop.is_set():
+        await asyncio.sleep(0.05)
+    server.should_exit = True

@@ -1,0 +1,386 @@
+"""The agent's HTTP interface under /v1: who may ask what, how much, how long. JSON in errors: what, advice.
+
+    GET  status?zones=1       what is served, prepared, last refused               any host of the fleet
+    GET  releases?after=N     activated releases after N, sealed, in order         any host of the fleet
+    GET  blobs/DIGEST         a delta (HEAD: is it here)                           any host of the fleet
+    GET  snapshot             everything that is served, as one delta              any host of the fleet
+    POST activate             a sealed certificate                                 any host of the fleet
+    PUT  blobs/DIGEST         a delta, or a snapshot to restore from               control host
+    POST prepare              a sealed manifest                                    control host
+    POST abort                {"manifest": DIGEST}                                 control host
+    POST restore              {"manifest", "certificate", "snapshot"}              control host
+
+A certificate may come from anybody because the release keys' seal on it is what counts. Everything that
+touches the image is handed to the one thread that owns its write transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from dnsctl.errors import DnsctlError, PkiError, ReleaseError, ReleaseRefusedError
+from dnsctl.image.reader import Reader
+from dnsctl.image.store import Image
+from dnsctl.model.fleet import NodeSettings
+from dnsctl.model.name import to_text
+from dnsctl.release import durable
+from dnsctl.release.envelope import MAX_ENVELOPE
+from dnsctl.release.manifest import MAX_CERTIFICATE
+from dnsctl.replicate import snapshot
+from dnsctl.replicate.staging import Staging
+from dnsctl.replicate.tls import Peer, peer_of
+from dnsctl.replicate.trust import Certified
+
+PEER_CERTIFICATE = "peer_certificate"  # key of the connection's state, see `agent`
+_MAX_SEALED_CERTIFICATE = 4 * MAX_CERTIFICATE  # octets: base64 and the signatures of many keys
+_MAX_RELEASES = 64  # in one answer
+_RELEASES_BUDGET = 16 * 2**20  # octets in one answer, unless a single release is larger
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an agent grants. Sizes in octets, times in seconds."""
+
+    blob: int = 2**36  # a snapshot of the largest image
+    connections: int = 64
+    transfers: int = 4  # blobs and snapshots at once
+    body_time: float = 30.0
+    transfer_time: float = 900.0
+    expiry: float = 60.0  # how long a prepared release waits for its certificate
+    catch_up_every: float = 5.0
+
+
+class _TooLargeError(DnsctlError):
+    pass
+
+
+class _NotFoundError(DnsctlError):
+    pass
+
+
+class _BusyError(DnsctlError):
+    pass
+
+
+class Api:
+    """The endpoints of one node. `activated` is called with each certificate that changed what is served,
+    `missed` when a certificate came for a release that is not prepared here.
+    """
+
+    def __init__(
+        self,
+        settings: NodeSettings,
+        image: Image,
+        staging: Staging,
+        writer: Executor,
+        *,
+        limits: Limits,
+        activated: Callable[[bytes], None],
+        missed: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._image = image
+        self._staging = staging
+        self._writer = writer
+        self._limits = limits
+        self._activated = activated
+        self._missed = missed
+        self._known = {peer.name for peer in settings.peers}
+        self._transfers = asyncio.Semaphore(limits.transfers)
+        self._summary: tuple[str, dict[str, Any]] = ("", {})
+
+    def application(self) -> Starlette:
+        return Starlette(
+            routes=[
+                Route("/v1/status", self._open(self.status), methods=["GET"]),
+                Route("/v1/releases", self._open(self.releases), methods=["GET"]),
+                Route("/v1/blobs/{digest}", self._open(self.get_blob), methods=["GET", "HEAD"]),
+                Route("/v1/snapshot", self._open(self.snapshot), methods=["GET"]),
+                Route("/v1/activate", self._open(self.activate), methods=["POST"]),
+                Route("/v1/blobs/{digest}", self._control(self.put_blob), methods=["PUT"]),
+                Route("/v1/prepare", self._control(self.prepare), methods=["POST"]),
+                Route("/v1/abort", self._control(self.abort), methods=["POST"]),
+                Route("/v1/restore", self._control(self.restore), methods=["POST"]),
+            ],
+            exception_handlers={DnsctlError: _tell, ClientDisconnect: _tell_nobody, 404: _no_such_path},
+        )
+
+    # -- Who -----------------------------------------------------------------------------------------------
+
+    def _open(self, handler: _Handler) -> _Handler:
+        async def checked(request: Request) -> Response:
+            self._peer(request)
+            return await handler(request)
+
+        return checked
+
+    def _control(self, handler: _Handler) -> _Handler:
+        async def checked(request: Request) -> Response:
+            peer = self._peer(request)
+            if not peer.is_control:
+                raise PkiError(f"{peer} may not do this, only the control host may")
+            return await handler(request)
+
+        return checked
+
+    def _peer(self, request: Request) -> Peer:
+        peer = peer_of(request.scope.get("state", {}).get(PEER_CERTIFICATE))
+        if peer is None:
+            raise PkiError("this certificate says neither control host nor node")
+        if not peer.is_control and peer.node not in self._known:
+            raise PkiError(f"{peer} is no peer of {self._settings.node.name}", advice="check its settings")
+        return peer
+
+    # -- Questions -----------------------------------------------------------------------------------------
+
+    async def status(self, request: Request) -> Response:
+        served, prepared, refusal = self._staging.served, self._staging.prepared(), self._staging.refusal
+        answer: dict[str, Any] = {
+            "name": self._settings.node.name,
+            "site": self._settings.node.site,
+            "generation": served.generation,
+            "manifest": served.manifest,
+            "prepared": prepared
+            and {
+                "generation": prepared[0].generation,
+                "manifest": prepared[0].digest,
+                "expires_in": round(prepared[1], 3),
+            },
+            "refusal": refusal and {"at": refusal.at, "action": refusal.action, "reason": refusal.reason},
+            "workers": self._settings.serve.workers,
+        }
+        if self._summary[0] != served.manifest or not self._summary[1]:
+            self._summary = (served.manifest, await asyncio.to_thread(self._summarize, served.generation))
+        answer |= self._summary[1]
+        if "zones" in request.query_params:
+            answer["zones"] = await asyncio.to_thread(self._zones)
+        return JSONResponse(answer)
+
+    def _summarize(self, generation: int) -> dict[str, Any]:
+        with self._image.reader() as reader:
+            expiries = [entry.expiry for entry in reader.zones()]
+        sealed = self._staging.archive.manifest(generation) if generation else None
+        created = self._staging.trust.manifest(sealed).created if sealed else None
+        return {
+            "zone_count": len(expiries),
+            "expiry": min((each for each in expiries if each is not None), default=None),
+            "created": created,
+        }
+
+    def _zones(self) -> dict[str, dict[str, Any]]:
+        with self._image.reader() as reader:
+            return {
+                to_text(entry.origin): {
+                    "serial": entry.serial,
+                    "digest": entry.digest,
+                    "expiry": entry.expiry,
+                }
+                for entry in reader.zones()
+            }
+
+    async def releases(self, request: Request) -> Response:
+        after = request.query_params.get("after", "")
+        if not (after.isascii() and after.isdigit() and len(after) < 17):
+            raise ReleaseError("`after` must be a generation")
+        found = await asyncio.to_thread(self._releases, int(after))
+        return JSONResponse({"releases": found})
+
+    def _releases(self, after: int) -> list[dict[str, str]]:
+        found: list[dict[str, str]] = []
+        budget = _RELEASES_BUDGET
+        served = self._staging.served.generation
+        listed = [each for each in self._staging.archive.generations() if after < each <= served]
+        for generation in listed[:_MAX_RELEASES]:
+            release = self._staging.certified(generation)
+            if release is None:
+                continue  # pruned meanwhile
+            budget -= len(release.manifest) + len(release.certificate)
+            if found and budget < 0:
+                break
+            found.append(
+                {
+                    "manifest": release.manifest.decode("ascii"),
+                    "certificate": release.certificate.decode("ascii"),
+                }
+            )
+        return found
+
+    async def get_blob(self, request: Request) -> Response:
+        archive, digest = self._staging.archive, request.path_params["digest"]
+        if not await asyncio.to_thread(archive.has, digest):
+            raise _NotFoundError(f"{digest[:64]} is not here")
+        return FileResponse(archive.locate(digest), media_type="application/octet-stream")
+
+    async def snapshot(self, request: Request) -> Response:
+        if self._transfers.locked():
+            raise _BusyError("too many transfers at once", advice="try again in a minute")
+        reader = await asyncio.to_thread(self._image.reader)
+        return StreamingResponse(
+            self._snapshot_parts(reader),
+            media_type="application/octet-stream",
+            headers={"dnsctl-generation": str(reader.generation)},
+        )
+
+    async def _snapshot_parts(self, reader: Reader) -> AsyncIterator[bytes]:
+        async with self._transfers:
+            parts = snapshot.encode(reader)
+            try:
+                while (part := await asyncio.to_thread(next, parts, None)) is not None:
+                    if part:
+                        yield part
+            finally:
+                reader.close()
+
+    # -- What changes something ----------------------------------------------------------------------------
+
+    async def activate(self, request: Request) -> Response:
+        sealed = await self._body(request, _MAX_SEALED_CERTIFICATE)
+        try:
+            changed = await self._write(self._staging.activate, sealed)
+        except ReleaseRefusedError:
+            self._missed()
+            raise
+        if changed:
+            self._activated(sealed)
+        return JSONResponse({"generation": self._staging.served.generation})
+
+    async def put_blob(self, request: Request) -> Response:
+        digest = request.path_params["digest"]
+        archive = self._staging.archive
+        archive.locate(digest)  # refuses what is no digest before anything is read
+        async with self._transfers:
+            await asyncio.to_thread(durable.make_directory, archive.root)
+            path = await self._receive(request, digest, archive.root)
+            await asyncio.to_thread(archive.adopt, path, digest)
+        return JSONResponse({"digest": digest})
+
+    async def _receive(self, request: Request, digest: str, directory: Path) -> Path:
+        """Write the body to a file aside, fsynced. Raises where it is too large, too slow or another."""
+        state = hashlib.sha256()
+        size = 0
+        with tempfile.NamedTemporaryFile(
+            dir=directory, prefix=durable.TEMPORARY_PREFIX, delete=False
+        ) as file:
+            path = Path(file.name)
+            try:
+                async with _time_limit(self._limits.transfer_time):
+                    async for chunk in request.stream():
+                        size += len(chunk)
+                        if size > self._limits.blob:
+                            raise _TooLargeError(f"more than {self._limits.blob} octets")
+                        state.update(chunk)
+                        file.write(chunk)
+                if state.hexdigest() != digest:
+                    raise ReleaseRefusedError(f"{size} octets arrived, and they are not {digest[:12]}")
+                file.flush()
+                await asyncio.to_thread(os.fsync, file.fileno())
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
+        return path
+
+    async def prepare(self, request: Request) -> Response:
+        sealed = await self._body(request, MAX_ENVELOPE)
+        await self._write(self._staging.prepare, sealed)
+        prepared = self._staging.prepared()
+        asyncio.get_running_loop().call_later(
+            self._limits.expiry + 0.05, self._writer.submit, self._staging.expire
+        )
+        return JSONResponse({"prepared": True, "expires_in": prepared[1] if prepared else 0.0})
+
+    async def abort(self, request: Request) -> Response:
+        body = await self._json(request, 4096, ("manifest",))
+        dropped = await self._write(self._staging.abort, body["manifest"])
+        return JSONResponse({"dropped": dropped})
+
+    async def restore(self, request: Request) -> Response:
+        body = await self._json(request, 4 * MAX_ENVELOPE, ("manifest", "certificate", "snapshot"))
+        try:
+            release = Certified(body["manifest"].encode("ascii"), body["certificate"].encode("ascii"))
+        except UnicodeEncodeError:
+            raise ReleaseError("a sealed release is ASCII") from None
+        path = self._staging.archive.locate(body["snapshot"])
+        try:
+            await self._write(self._staging.restore, release, snapshot.decode(path))
+        finally:
+            path.unlink(missing_ok=True)
+        return JSONResponse({"generation": self._staging.served.generation})
+
+    async def _write(self, function: Callable[..., _Result], *arguments: Any) -> _Result:
+        return await asyncio.get_running_loop().run_in_executor(self._writer, function, *arguments)
+
+    async def _body(self, request: Request, limit: int) -> bytes:
+        body = bytearray()
+        async with _time_limit(self._limits.body_time):
+            async for chunk in request.stream():
+                if len(body) + len(chunk) > limit:
+                    raise _TooLargeError(f"more than {limit} octets")
+                body += chunk
+        return bytes(body)
+
+    async def _json(self, request: Request, limit: int, keys: tuple[str, ...]) -> dict[str, str]:
+        body = await self._body(request, limit)
+        try:
+            value = json.loads(body)
+        except (ValueError, RecursionError):
+            value = None
+        if not isinstance(value, dict) or not all(isinstance(value.get(key), str) for key in keys):
+            raise ReleaseError(f"a JSON object with {', '.join(keys)} belongs here")
+        return value
+
+
+_Handler = Callable[[Request], Awaitable[Response]]
+
+
+@asynccontextmanager
+async def _time_limit(seconds: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise ReleaseError(f"did not arrive within {seconds:.0f} s") from None
+
+
+_STATUS_CODES: tuple[tuple[type[DnsctlError], int], ...] = (
+    (PkiError, 403),
+    (_NotFoundError, 404),
+    (_TooLargeError, 413),
+    (_BusyError, 503),
+    (ReleaseRefusedError, 409),
+    (ReleaseError, 400),
+)
+
+
+async def _tell(request: Request, error: Exception) -> Response:
+    code = next((code for kind, code in _STATUS_CODES if isinstance(error, kind)), 500)
+    what, where, advice = (getattr(error, field, "") for field in ("what", "where", "advice"))
+    return JSONResponse(
+        {"what": f"{where}: {what}" if where else what, "advice": advice},
+        status_code=code,
+        headers={"connection": "close"},  # what is left of a refused body is not read
+    )
+
+
+async def _tell_nobody(request: Request, error: Exception) -> Response:
+    return Response(status_code=400)
+
+
+async def _no_such_path(request: Request, error: Exception) -> Response:
+    return JSONResponse({"what": f"no such path: {request.url.path[:80]}", "advice": ""}, status_code=404)

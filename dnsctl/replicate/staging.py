@@ -1,0 +1,356 @@
+"""A release on its way into an image: prepared in an open write transaction, then committed or dropped.
+
+Pure of HTTP and of the event loop; all of it runs in one thread, because an LMDB write transaction belongs
+to the thread that began it. Invariants:
+
+* What is served changes only by `commit`: one transaction, after every check has passed.
+* At most one release is prepared. Another is refused until that one is activated, aborted or has expired:
+  with all nodes prepared for one push, no second push can get a certificate (see `transaction`).
+* The certificate is on disk before the commit, so that a node killed between the two finishes by itself
+  (`resume`), and its peers can always fetch what it serves.
+* Every refusal has a reason, kept for `status`.
+
+The order of checks is the cheapest and most trusted first: seal, form, generation, parent, nothing else
+prepared, delta, digests of zones, digest of the table, probes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from dnsctl.errors import DnsctlError, ImageError, ReleaseRefusedError
+from dnsctl.image.difference import Change, difference
+from dnsctl.image.reader import Reader
+from dnsctl.image.store import Image, Writer
+from dnsctl.model.name import to_text
+from dnsctl.release import delta
+from dnsctl.release.archive import Archive
+from dnsctl.release.manifest import Manifest
+from dnsctl.replicate.trust import Certified, Trust
+
+EXPIRY = 60.0  # seconds a prepared release waits for its certificate
+
+_log = logging.getLogger("dnsctl.replicate")
+
+Prove = Callable[[Manifest, Reader], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The release that is served: its generation (0 before the first) and its manifest's digest."""
+
+    generation: int
+    manifest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The last thing refused: when (unix seconds), what was asked, and why not."""
+
+    at: int
+    action: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    manifest: Manifest
+    writer: Writer
+    deadline: float  # of the monotonic clock
+
+
+class Staging:
+    """The one way into an image, on nodes and on the control host.
+
+    `prove` asks the manifest's probes of the uncommitted state; `committed` is called after each commit.
+    """
+
+    def __init__(
+        self,
+        image: Image,
+        archive: Archive,
+        trust: Trust,
+        *,
+        prove: Prove,
+        committed: Callable[[], None] = lambda: None,
+        expiry: float = EXPIRY,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.archive = archive
+        self.trust = trust
+        self.refusal: Refusal | None = None
+        self._image = image
+        self._prove = prove
+        self._committed = committed
+        self._expiry = expiry
+        self._clock = clock
+        self._prepared: _Prepared | None = None
+        self._served = self._read_served()
+
+    # -- What is -------------------------------------------------------------------------------------------
+
+    @property
+    def served(self) -> Served:
+        """What is committed. Safe to read from any thread."""
+        return self._served
+
+    def prepared(self) -> tuple[Manifest, float] | None:
+        """Return the prepared manifest and the seconds it has left. Safe to read from any thread."""
+        one = self._prepared
+        return (one.manifest, max(0.0, one.deadline - self._clock())) if one else None
+
+    # -- A push, step by step ------------------------------------------------------------------------------
+
+    def prepare(self, sealed: bytes) -> Manifest:
+        """Bring a release to where only the commit is missing. Preparing the same one again is harmless.
+
+        Order of checks: the manifest's seal (pinned keys, threshold), its form, its generation is the next
+        one (an older one is a replay, a newer one means this node is behind), its parent is what is served,
+        nothing else is prepared, the delta is here and is the one named, every touched zone's digest, the
+        table's digest, the probes. Raises ReleaseRefusedError; what is served is as it was.
+        """
+        with self._refusing("prepare"):
+            self.expire()
+            manifest = self.trust.manifest(sealed)
+            if self._prepared is not None and self._prepared.manifest.digest == manifest.digest:
+                return manifest
+            self._check_place(manifest)
+            if self._prepared is not None:
+                raise ReleaseRefusedError(
+                    f"generation {self._prepared.manifest.generation} of another push is prepared"
+                    f" ({self._prepared.manifest.digest[:12]})",
+                    advice=f"let it end, or wait {self._expiry:.0f} s for it to expire",
+                )
+            self._begin(manifest)
+            self._archive(manifest, sealed)
+        return manifest
+
+    def activate(self, sealed: bytes) -> bool:
+        """Commit what is prepared; False where it is served already.
+
+        Order of checks: the certificate's seal, its form, it names what is prepared and that has not
+        expired. Raises ReleaseRefusedError; the prepared release stays until it expires.
+        """
+        with self._refusing("activate"):
+            self.expire()
+            certificate = self.trust.certificate(sealed)
+            wanted = Served(certificate.generation, certificate.manifest)
+            if wanted == self._served:
+                return False
+            if wanted.generation <= self._served.generation:
+                raise ReleaseRefusedError(
+                    f"a certificate for generation {wanted.generation} ({wanted.manifest[:12]}), and"
+                    f" {self._served.generation} ({self._served.manifest[:12]}) is served"
+                )
+            if self._prepared is None or self._prepared.manifest.digest != wanted.manifest:
+                raise ReleaseRefusedError(
+                    f"generation {wanted.generation} ({wanted.manifest[:12]}) is not prepared here",
+                    advice="it expired or never arrived; this node fetches it from its peers",
+                )
+            self.archive.put_activation(certificate.generation, sealed)
+            self._commit(self._prepared)
+        return True
+
+    def abort(self, digest: str = "") -> bool:
+        """Drop what is prepared, if it is the manifest with `digest` (or any, where empty)."""
+        if self._prepared is None or digest not in ("", self._prepared.manifest.digest):
+            return False
+        self._drop("aborted")
+        return True
+
+    def expire(self) -> bool:
+        """Drop what is prepared if its time is over; the delta stays on disk."""
+        if self._prepared is None or self._clock() < self._prepared.deadline:
+            return False
+        self._drop(f"expired after {self._expiry:.0f} s without a certificate")
+        return True
+
+    # -- Releases that were activated elsewhere ------------------------------------------------------------
+
+    def follow(self, release: Certified) -> bool:
+        """Take the next release of the chain, activated elsewhere; False where it is served already.
+
+        Checks are those of `prepare` and `activate`, the certificate's seal first of all. It is decided:
+        whatever else is prepared here is dropped. Raises ReleaseRefusedError.
+        """
+        with self._refusing("follow"):
+            manifest = self.trust.certified(release)
+            if Served(manifest.generation, manifest.digest) == self._served:
+                return False
+            self._check_place(manifest)
+            if self._prepared is None or self._prepared.manifest.digest != manifest.digest:
+                if self._prepared is not None:
+                    self._drop(f"dropped, generation {manifest.generation} was activated elsewhere")
+                self._begin(manifest)
+            self._archive(manifest, *release)
+            self._commit(self._prepared_now())
+        return True
+
+    def restore(self, release: Certified, snapshot: Iterable[Change]) -> None:
+        """Replace the whole image by a snapshot of an activated release that is ahead of this node.
+
+        Order of checks: seals and form of both, generation is ahead, the release's own delta is archived
+        (peers will ask for it), every zone's digest, the table's digest, the probes. The chain between is
+        not seen: the table's digest under the release keys' signatures vouches for every octet.
+        Raises ReleaseRefusedError.
+        """
+        with self._refusing("restore"):
+            manifest = self.trust.certified(release)
+            if manifest.generation <= self._served.generation:
+                raise ReleaseRefusedError(
+                    f"a snapshot of generation {manifest.generation}, and {self._served.generation} is served"
+                )
+            self._delta(manifest)
+            self._drop("dropped for a snapshot")
+            with self._open_writer() as writer:
+                writer.apply((*difference(writer, (), tuple(writer.apexes())),))
+                writer.apply(snapshot)
+                self._check_state(manifest, writer)
+                self._prepared = _Prepared(manifest, writer, self._clock() + self._expiry)
+            self._archive(manifest, *release)
+            self._commit(self._prepared_now())
+
+    def resume(self) -> int:
+        """Take activated releases that are in the archive but not in the image: a crash came in between.
+
+        Returns how many. Raises ReleaseRefusedError where one cannot be applied.
+        """
+        taken = 0
+        while (release := self.certified(self._served.generation + 1)) and self.follow(release):
+            taken += 1
+        return taken
+
+    def certified(self, generation: int) -> Certified | None:
+        """Return an activated release of the archive. Safe to call from any thread."""
+        certificate = self.archive.activation(generation)
+        manifest = self.archive.manifest(generation) if certificate else None
+        return Certified(manifest, certificate) if manifest and certificate else None
+
+    def close(self) -> None:
+        """Drop what is prepared; call it from the thread that prepared it."""
+        self._drop("the agent ends")
+
+    # -- Inside --------------------------------------------------------------------------------------------
+
+    def _check_place(self, manifest: Manifest) -> None:
+        """Refuse what is not the next release after the one served: the fence."""
+        generation, digest = self._served.generation, self._served.manifest
+        if manifest.generation <= generation:
+            same = manifest.generation == generation and manifest.digest == digest
+            raise ReleaseRefusedError(
+                f"generation {manifest.generation} is served already"
+                if same
+                else f"generation {manifest.generation} ({manifest.digest[:12]}) comes too late:"
+                f" {generation} ({digest[:12]}) is served",
+                advice="" if same else "plan and push again on top of what is served",
+            )
+        if manifest.generation > generation + 1:
+            raise ReleaseRefusedError(
+                f"generation {manifest.generation} needs {manifest.generation - 1},"
+                f" this node serves {generation}",
+                advice="it catches up from its peers; try again in a few seconds",
+            )
+        if (manifest.parent or "") != digest:
+            raise ReleaseRefusedError(
+                f"generation {manifest.generation} was made on top of {(manifest.parent or 'nothing')[:12]},"
+                f" this node serves {digest[:12] or 'nothing'}",
+                advice="this node's history is another one; remove its state directory to start afresh",
+            )
+
+    def _delta(self, manifest: Manifest) -> bytes:
+        data = self.archive.get(manifest.delta.digest)
+        delta.check_reference(data, manifest.delta)
+        return data
+
+    def _begin(self, manifest: Manifest) -> None:
+        data = self._delta(manifest)
+        with self._open_writer() as writer:
+            touched = writer.apply(delta.decode(data, manifest.delta.length))
+            unlisted = touched - manifest.zones.keys() - set(manifest.removed)
+            if unlisted:
+                raise ReleaseRefusedError(
+                    f"the delta touches {to_text(min(unlisted))}, which the manifest does not list"
+                )
+            self._check_state(manifest, writer)
+            self._prepared = _Prepared(manifest, writer, self._clock() + self._expiry)
+
+    @contextlib.contextmanager
+    def _open_writer(self) -> Iterator[Writer]:
+        """Begin the write transaction: left open where the block ends well, aborted where it raises."""
+        writer = self._image.writer()
+        try:
+            yield writer
+        except BaseException:
+            writer.abort()
+            raise
+
+    def _check_state(self, manifest: Manifest, writer: Writer) -> None:
+        for origin, entry in manifest.zones.items():
+            if writer.zone(origin) != entry:
+                raise ReleaseRefusedError(
+                    f"{to_text(origin)} would not be what the manifest says it is",
+                )
+        if writer.table_digest() != manifest.table:
+            raise ReleaseRefusedError(
+                "the table of all zones would not have the digest the manifest names",
+                advice="this node's image may be damaged; remove its state directory to start afresh",
+            )
+        self._prove(manifest, writer)
+        writer.set_release(manifest.generation, manifest.digest)
+
+    def _archive(self, manifest: Manifest, sealed: bytes, certificate: bytes = b"") -> None:
+        try:
+            self.archive.put_manifest(manifest.generation, sealed)
+            if certificate:
+                self.archive.put_activation(manifest.generation, certificate)
+        except BaseException:
+            self._drop("could not be archived")
+            raise
+
+    def _commit(self, prepared: _Prepared) -> None:
+        self._prepared = None
+        manifest = prepared.manifest
+        try:
+            prepared.writer.commit()
+        finally:
+            self._served = self._read_served()
+        _log.info("generation %d (%s) is served", manifest.generation, manifest.digest[:12])
+        self._committed()
+
+    def _prepared_now(self) -> _Prepared:
+        if self._prepared is None:
+            raise ImageError("nothing is prepared")
+        return self._prepared
+
+    def _drop(self, why: str) -> None:
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None:
+            prepared.writer.abort()
+            _log.info("prepared generation %d: %s", prepared.manifest.generation, why)
+
+    def _read_served(self) -> Served:
+        with self._image.reader() as reader:
+            return Served(reader.generation, reader.manifest)
+
+    @contextlib.contextmanager
+    def _refusing(self, action: str) -> Iterator[None]:
+        """Turn what goes wrong inside into a refusal, and keep the reason."""
+        try:
+            yield
+        except (DnsctlError, OSError) as error:
+            refused = _refused(error)
+            self.refusal = Refusal(int(time.time()), action, str(refused))
+            _log.warning("%s refused: %s", action, refused)
+            raise refused from error
+
+
+def _refused(error: DnsctlError | OSError) -> ReleaseRefusedError:
+    if isinstance(error, ReleaseRefusedError):
+        return error
+    if isinstance(error, DnsctlError):
+        return ReleaseRefusedError(error.what, where=error.where, advice=error.advice)
+    return ReleaseRefusedError(str(error), advice="check this node's disk")
