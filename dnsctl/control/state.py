@@ -1,0 +1,300 @@
+"""What the control host remembers, in SQLite: releases, activations per node, observations, the audit log.
+
+None of it is needed to serve, and all but the audit log can be had again from any node. Every write is one
+transaction in WAL mode, synced before it returns. The clock is an argument: times are aware datetimes,
+kept as unix seconds. One object is for one thread.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from dnsctl.errors import DnsctlError
+from dnsctl.release.durable import make_directory
+from dnsctl.release.manifest import Manifest
+
+SCHEMA_VERSION = 1
+_APPLICATION_ID = 0x444E5343  # "DNSC", so that `file` and we know our own
+_BUSY = 10.0  # seconds to wait for another process's write
+
+_SCHEMA = """
+CREATE TABLE releases (
+    generation INTEGER PRIMARY KEY,
+    manifest TEXT NOT NULL,
+    parent TEXT,
+    commit_id TEXT,
+    created INTEGER NOT NULL,
+    changed INTEGER NOT NULL,
+    removed INTEGER NOT NULL
+) STRICT;
+CREATE TABLE activations (
+    node TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (node, generation)
+) STRICT;
+CREATE TABLE observations (
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    subject TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    value TEXT NOT NULL
+) STRICT;
+CREATE INDEX observations_by_subject ON observations (subject, kind, at);
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    action TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    details TEXT NOT NULL
+) STRICT;
+CREATE TRIGGER audit_is_not_rewritten BEFORE UPDATE ON audit
+BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END;
+CREATE TRIGGER audit_is_not_removed BEFORE DELETE ON audit
+BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END;
+"""
+
+
+class StateError(DnsctlError):
+    """The control host's state cannot be opened or written, or is of another version."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRecord:
+    """A release that was activated. `manifest` is its digest (hex), `changed` and `removed` count zones."""
+
+    generation: int
+    manifest: str
+    parent: str | None
+    commit: str | None
+    created: datetime
+    changed: int
+    removed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Something seen outside at `at`: `kind` of `subject`, such as the DS of a zone at its parent."""
+
+    at: datetime
+    subject: str
+    kind: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Who did what, when and why."""
+
+    at: datetime
+    actor: str
+    action: str
+    reason: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+class ControlState:
+    """The open database. A context manager; closing it leaves one file."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+
+    @classmethod
+    def open(cls, path: Path) -> ControlState:
+        """Open `path` (`state/control.db`), made if it is missing. Raises StateError."""
+        try:
+            make_directory(path.parent)
+            connection = sqlite3.connect(path, timeout=_BUSY, isolation_level=None)
+            try:
+                state = cls(connection, path)
+                state._prepare()
+            except BaseException:
+                connection.close()
+                raise
+        except (sqlite3.Error, OSError) as error:
+            raise StateError(f"cannot be opened: {error}", where=str(path), advice=_ADVICE) from None
+        return state
+
+    def _prepare(self) -> None:
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = FULL")
+        with self._transaction():
+            version, application = (
+                self._connection.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("user_version", "application_id")
+            )
+            if version == SCHEMA_VERSION and application == _APPLICATION_ID:
+                return
+            if version or application or self._connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+                raise StateError(
+                    f"is of schema version {version}, this dnsctl reads {SCHEMA_VERSION}",
+                    where=str(self._path),
+                    advice=_ADVICE,
+                )
+            for statement in _statements(_SCHEMA):
+                self._connection.execute(statement)
+            self._connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def record_release(self, manifest: Manifest) -> None:
+        """Remember a release; again is harmless. Raises StateError for another of the same generation."""
+        row = (
+            manifest.generation,
+            manifest.digest,
+            manifest.parent,
+            manifest.commit,
+            manifest.created,
+            len(manifest.zones),
+            len(manifest.removed),
+        )
+        with self._transaction():
+            found = self._connection.execute(
+                "SELECT manifest FROM releases WHERE generation = ?", row[:1]
+            ).fetchone()
+            if found is None:
+                self._connection.execute("INSERT INTO releases VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+            elif found[0] != manifest.digest:
+                raise StateError(
+                    f"generation {manifest.generation} is already another release", where=str(self._path)
+                )
+
+    def release(self, generation: int) -> ReleaseRecord | None:
+        """Return what is remembered of one release."""
+        return self._release("WHERE generation = ?", generation)
+
+    def last_release(self) -> ReleaseRecord | None:
+        """Return the release with the highest generation; None before the first."""
+        return self._release("ORDER BY generation DESC LIMIT 1")
+
+    def record_activation(self, node: str, generation: int, when: datetime) -> None:
+        """Remember that `node` serves `generation` since `when`; the first time told counts."""
+        with self._transaction():
+            self._connection.execute(
+                "INSERT OR IGNORE INTO activations VALUES (?, ?, ?)", (node, generation, _seconds(when))
+            )
+
+    def activations(self) -> dict[str, tuple[int, datetime]]:
+        """Return the highest generation each node was seen to serve, and since when."""
+        rows = self._rows("SELECT node, generation, at FROM activations ORDER BY generation")
+        return {node: (generation, _time(at)) for node, generation, at in rows}
+
+    def observe(self, subject: str, kind: str, value: str, when: datetime) -> None:
+        """Remember something seen outside."""
+        with self._transaction():
+            self._connection.execute(
+                "INSERT INTO observations (at, subject, kind, value) VALUES (?, ?, ?, ?)",
+                (_seconds(when), subject, kind, value),
+            )
+
+    def observations(self, subject: str, kind: str) -> tuple[Observation, ...]:
+        """Return what was seen of `subject`, the oldest first."""
+        rows = self._rows(
+            "SELECT at, subject, kind, value FROM observations WHERE subject = ? AND kind = ?"
+            " ORDER BY at, id",
+            subject,
+            kind,
+        )
+        return tuple(Observation(_time(at), *rest) for at, *rest in rows)
+
+    def audit(
+        self,
+        actor: str,
+        action: str,
+        reason: str = "",
+        details: Mapping[str, Any] | None = None,
+        *,
+        when: datetime,
+    ) -> None:
+        """Add to the audit log, which is never rewritten. `details` must be JSON. Durable on return."""
+        text = json.dumps(dict(details or {}), sort_keys=True)
+        with self._transaction():
+            self._connection.execute(
+                "INSERT INTO audit (at, actor, action, reason, details) VALUES (?, ?, ?, ?, ?)",
+                (_seconds(when), actor, action, reason, text),
+            )
+
+    def audit_log(self, limit: int = 100) -> tuple[AuditEntry, ...]:
+        """Return the last `limit` entries, the newest first."""
+        rows = self._rows(
+            "SELECT at, actor, action, reason, details FROM audit ORDER BY id DESC LIMIT ?", limit
+        )
+        return tuple(
+            AuditEntry(_time(at), actor, action, reason, json.loads(details))
+            for at, actor, action, reason, details in rows
+        )
+
+    def _release(self, condition: str, *values: Any) -> ReleaseRecord | None:
+        rows = self._rows(
+            "SELECT generation, manifest, parent, commit_id, created, changed, removed FROM releases "  # noqa: S608
+            + condition,  # a constant of this module
+            *values,
+        )
+        for generation, manifest, parent, commit, created, changed, removed in rows:
+            return ReleaseRecord(generation, manifest, parent, commit, _time(created), changed, removed)
+        return None
+
+    def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        try:
+            return self._connection.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._error("cannot be read", error) from None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._error("cannot be written", error) from None
+
+    def _error(self, what: str, error: sqlite3.Error) -> StateError:
+        return StateError(f"{what}: {error}", where=str(self._path), advice=_ADVICE)
+
+
+_ADVICE = "free space or restore the file; without it no zone is lost"
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Yield the statements of `script` (`executescript` would commit the transaction they belong in)."""
+    statement = ""
+    for line in script.splitlines():
+        statement += line + "\n"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def _seconds(when: datetime) -> int:
+    if when.tzinfo is None:
+        raise ValueError("a time without a time zone")
+    return int(when.timestamp())
+
+
+def _time(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
