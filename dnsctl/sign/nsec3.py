@@ -20,7 +20,7 @@ from dnsctl.sign.nsec import type_bitmap
 
 SHA1 = 1  # RFC 5155 §11: the only hash algorithm there is
 HASH_OCTETS = 20
-_OPT_OUT = 0x01  # RFC 5155 §3.1.2.1
+OPT_OUT = 0x01  # RFC 5155 §3.1.2.1
 
 
 class Denied(NamedTuple):
@@ -54,6 +54,18 @@ def owner_hash(owner: Name, origin: Name) -> bytes | None:
         return None
 
 
+def is_of(rdata: bytes, parameters: Nsec3Parameters) -> bool:
+    """True where NSEC3 rdata belongs to the chain with `parameters`."""
+    return rdata[:1] == bytes((SHA1,)) and rdata[2:].startswith(_prefix(parameters, 0)[2:])
+
+
+def next_hash(rdata: bytes) -> tuple[bytes, bytes]:
+    """Split NSEC3 rdata into the next hash and the type bitmap (RFC 5155 §3.2)."""
+    start = 5 + rdata[4]
+    end = start + 1 + rdata[start]
+    return rdata[start + 1 : end], rdata[end:]
+
+
 def parameter_record(origin: Name, parameters: Nsec3Parameters, ttl: int) -> RRset:
     """Return the NSEC3PARAM of the apex. Its flags are 0, also with opt-out (RFC 5155 §4.1.2)."""
     return RRset(origin, Type.NSEC3PARAM, ttl, (_prefix(parameters, 0),))
@@ -79,7 +91,7 @@ def chain(
                 break
             names.add(above)
             _add(bitmaps, above, parameters, b"")
-    return _linked(bitmaps, origin, _prefix(parameters, _OPT_OUT if parameters.opt_out else 0), ttl)
+    return _linked(bitmaps, origin, _prefix(parameters, OPT_OUT if parameters.opt_out else 0), ttl)
 
 
 def _listed(one: Denied) -> tuple[int, ...]:

@@ -79,8 +79,8 @@ class Validity:
         refresh = int(policy.refresh.total_seconds())
         if lifetime - jitter <= refresh:
             raise SigningError(
-                f"signatures live {lifetime} s less up to {jitter} s of jitter, and are renewed when {refresh} s "
-                "are left: each would be due as soon as it is made",
+                f"signatures live {lifetime} s less up to {jitter} s of jitter, and are renewed when "
+                f"{refresh} s are left: each would be due as soon as it is made",
                 advice="raise `lifetime`, or lower `refresh` or `jitter`",
             )
         inception = moment - int(policy.inception_offset.total_seconds())

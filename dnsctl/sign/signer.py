@@ -205,17 +205,12 @@ def _denied(origin: Name, nodes: Nodes) -> Iterator[nsec3.Denied]:
 def _with_apex(zone: ValidatedZone, apex: Sequence[RRset]) -> Nodes:
     """Return the zone's nodes with `apex` in place of the RRsets of those types, and nothing that is made
     here."""
-    own = {one.rdtype: one for one in zone.nodes[zone.origin]} | {one.rdtype: one for one in apex}
     nodes = {
-        owner: node
-        if not any(one.rdtype in _MADE_HERE or one.signatures for one in node)
-        else _stripped(node)
+        owner: _stripped(node) if any(one.rdtype in _MADE_HERE or one.signatures for one in node) else node
         for owner, node in zone.nodes.items()
     }
-    made = frozenset(one.rdtype for one in apex)
-    nodes[zone.origin] = tuple(
-        own[rdtype] for rdtype in sorted(own) if rdtype in made or rdtype not in _MADE_HERE
-    )
+    own = {one.rdtype: one for one in nodes[zone.origin]} | {one.rdtype: one for one in apex}
+    nodes[zone.origin] = tuple(own[rdtype] for rdtype in sorted(own))
     return {owner: node for owner, node in nodes.items() if node}
 
 
