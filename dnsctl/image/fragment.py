@@ -134,10 +134,8 @@ def find(value: bytes, code: int) -> Entry | None:
     wanted = code.to_bytes(2, "big")
     end = TYPES_AT + 2 * count
     at = value.find(wanted, TYPES_AT, end)
-    while at & 1:  # the second octet of one code and the first of the next
+    while at > 0 and at & 1:  # the second octet of one code and the first of the next
         at = value.find(wanted, at + 1, end)
-        if at < 0:
-            return None
     if at < 0:
         return None
     offset, plain, full, records, signatures, pointers = ENTRY.unpack_from(

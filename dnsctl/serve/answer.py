@@ -174,7 +174,7 @@ class Answer:
         if name_servers is None:
             return
         self.draft.place(AUTHORITY, value, name_servers, cut)
-        if self.draft.signed:
+        if self.draft.signed and self._view.entry.signed:
             ds = find(value, Type.DS)
             if ds is not None:
                 self.draft.place(AUTHORITY, value, ds, cut)
@@ -213,7 +213,7 @@ class Answer:
         head = reference + Type.CNAME.to_bytes(2, "big") + b"\0\1" + ttl
         self.draft.put(ANSWER, head + len(target).to_bytes(2, "big") + target, 1)
         self.draft.learn(target, self.draft.at - len(target))
-        return target
+        return None if self._rdtype in (Type.CNAME, Type.ANY) else target
 
     def _missing(self, name: Name, key: bytes) -> Name | None:
         """Answer for a name without a node: empty, hidden, matched by a wildcard, or not there."""
