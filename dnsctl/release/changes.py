@@ -1,0 +1,113 @@
+"""What differs between two states of a zone, RRset by RRset, as an operator thinks of it.
+
+What signing derives is left out: RRSIG, NSEC, NSEC3, NSEC3PARAM, the SOA's serial, and for zones
+signed here the apex's DNSKEY, CDS and CDNSKEY. Two states without a change here may still differ in those.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from dnsctl.model.name import Name, canonical_key
+from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.zone import Nodes
+
+Kind = Literal["add", "delete", "update"]
+
+_ALWAYS_DERIVED = frozenset({Type.RRSIG, Type.NSEC, Type.NSEC3, Type.NSEC3PARAM})
+_DERIVED_KEYS = frozenset({Type.DNSKEY, Type.CDS, Type.CDNSKEY})
+_SOA_TAIL = 20  # octets: serial and the four intervals end SOA rdata (RFC 1035 §3.3.13)
+_EXPIRE = slice(-8, -4)
+
+
+class HasNodes(Protocol):
+    """A zone in any state."""
+
+    @property
+    def origin(self) -> Name: ...
+    @property
+    def nodes(self) -> Nodes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RecordChange:
+    """One RRset that comes, goes, or changes TTL or rdata. `before` or `after` is None accordingly."""
+
+    kind: Kind
+    owner: Name
+    rdtype: int
+    before: RRset | None
+    after: RRset | None
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneChanges:
+    """Changes in canonical order, and how many RRsets (derived ones left out) there were and will be."""
+
+    records: tuple[RecordChange, ...]
+    before: int
+    after: int
+
+
+def zone_changes(
+    before: HasNodes | None, after: HasNodes | None, *, signed_here: bool, longest_expire: int | None = None
+) -> ZoneChanges:
+    """Compare two states of one zone; None where it did not, or will not, exist.
+
+    `signed_here`: at least one of them was or will be signed by us, so DNSKEY, CDS and CDNSKEY are derived,
+    unless `after` brings its own CDS or CDNSKEY. `longest_expire` (seconds): what signing lowers the SOA's
+    expire to.
+    """
+    old, new = (zone.nodes if zone is not None else {} for zone in (before, after))
+    origin = next((zone.origin for zone in (before, after) if zone is not None), None)
+    own = {one.rdtype for one in new.get(origin, ())} if origin is not None else set()
+    derived_at_apex = _DERIVED_KEYS - (own - {Type.DNSKEY}) if signed_here else frozenset()
+    found: list[RecordChange] = []
+    totals = [0, 0]
+    for owner in old.keys() | new.keys():
+        derived = _ALWAYS_DERIVED | derived_at_apex if owner == origin else _ALWAYS_DERIVED
+        was = {one.rdtype: one for one in old.get(owner, ()) if one.rdtype not in derived}
+        will = {one.rdtype: one for one in new.get(owner, ()) if one.rdtype not in derived}
+        totals[0] += len(was)
+        totals[1] += len(will)
+        for rdtype in was.keys() | will.keys():
+            coming = will.get(rdtype)
+            if rdtype == Type.SOA and coming is not None and longest_expire is not None:
+                coming = coming._replace(
+                    rdatas=tuple(_lowered(each, longest_expire) for each in coming.rdatas)
+                )
+            change = _compare(owner, rdtype, was.get(rdtype), coming)
+            if change is not None:
+                found.append(change)
+    found.sort(key=lambda each: (canonical_key(each.owner), each.rdtype))
+    return ZoneChanges(tuple(found), *totals)
+
+
+def _compare(owner: Name, rdtype: int, was: RRset | None, will: RRset | None) -> RecordChange | None:
+    if was is None:
+        return RecordChange("add", owner, rdtype, None, will)
+    if will is None:
+        return RecordChange("delete", owner, rdtype, was, None)
+    same = was.rdatas == will.rdatas or (rdtype == Type.SOA and _same_but_serial(was, will))
+    return None if same and was.ttl == will.ttl else RecordChange("update", owner, rdtype, was, will)
+
+
+def without_serial(soa: bytes) -> bytes:
+    """Return SOA rdata with serial 0."""
+    return soa[:-_SOA_TAIL] + bytes(4) + soa[-_SOA_TAIL + 4 :]
+
+
+def _lowered(soa: bytes, longest_expire: int) -> bytes:
+    """Return SOA rdata with its expire at most `longest_expire`."""
+    expire = min(int.from_bytes(soa[_EXPIRE], "big"), longest_expire)
+    return soa[: _EXPIRE.start] + expire.to_bytes(4, "big") + soa[_EXPIRE.stop :]
+
+
+def soa_serial(soa: RRset) -> int:
+    """Return the serial in an SOA RRset."""
+    return int.from_bytes(soa.rdatas[0][-_SOA_TAIL : -_SOA_TAIL + 4], "big")
+
+
+def _same_but_serial(was: RRset, will: RRset) -> bool:
+    return [without_serial(each) for each in was.rdatas] == [without_serial(each) for each in will.rdatas]

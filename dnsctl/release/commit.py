@@ -1,0 +1,77 @@
+"""Read a commit: load and validate join to an `Intent`; and the release keys that its dnsctl.yaml names.
+
+Nothing partial is ever released: an error in any zone stops all of it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dnsctl.errors import KeystoreError, ZoneFaultsError
+from dnsctl.load.config import Config
+from dnsctl.load.revision import Source
+from dnsctl.load.zones import load_zones
+from dnsctl.model.finding import Finding, Severity
+from dnsctl.model.name import Name
+from dnsctl.model.policy import Policy
+from dnsctl.model.zone import Zone
+from dnsctl.release.envelope import ReleaseKey, load_release_key
+from dnsctl.release.intent import GuardLimits, Intent, Progress, ZoneIntent, no_progress
+from dnsctl.sign.presigned import is_presigned
+from dnsctl.validate.run import validate
+
+
+class ZonesWithErrorsError(ZoneFaultsError):
+    """Zones of the commit have errors: nothing is released. `findings` are all that were found."""
+
+    def __init__(self, findings: tuple[Finding, ...]) -> None:
+        self.findings = findings
+        errors = [each for each in findings if each.severity is Severity.ERROR]
+        more = f" (and {len(errors) - 1} more errors)" if len(errors) > 1 else ""
+        super().__init__(
+            f"[{errors[0].rule}] {errors[0].message}{more}",
+            where=str(errors[0].position),
+            advice="`dnsctl check` lists every finding",
+        )
+
+
+def intent_of(source: Source, config: Config, progress: Progress = no_progress) -> Intent:
+    """Load and validate every zone at `source`. Raises ZonesWithErrorsError with all findings."""
+    loaded = load_zones(source, config, progress=lambda done, total: progress("load", done, total))
+    presigned = {origin for origin, zone in loaded.zones.items() if is_presigned(zone)}
+    policies = {origin: _policy(config, zone, presigned) for origin, zone in loaded.zones.items()}
+    progress("validate", 0, len(loaded.zones))
+    verdict = validate(loaded.zones, config.checks, lambda origin: policies[origin] is not None)
+    progress("validate", len(loaded.zones), len(loaded.zones))
+    findings = (*loaded.findings, *verdict.findings)
+    if any(each.severity is Severity.ERROR for each in findings):
+        raise ZonesWithErrorsError(findings)
+    return Intent(
+        {
+            origin: ZoneIntent(zone, policies[origin], origin in presigned)
+            for origin, zone in verdict.zones.items()
+        },
+        source.commit,
+        findings,
+        GuardLimits(config.guards.deletes, config.guards.updates, config.guards.minimum),
+    )
+
+
+def _policy(config: Config, zone: Zone, presigned: set[Name]) -> Policy | None:
+    return None if zone.origin in presigned else config.policy(zone.origin)
+
+
+def load_release_keys(root: Path, config: Config, passphrase: bytes) -> tuple[ReleaseKey, ...]:
+    """Return the release keys of dnsctl.yaml whose private halves are on this host, `.pem` beside `.pub`.
+
+    Raises KeystoreError where they are fewer than the threshold.
+    """
+    paths = [(root / public).with_suffix(".pem") for public in config.release.keys]
+    keys = tuple(load_release_key(path, passphrase) for path in paths if path.exists())
+    if len({key.public for key in keys}) < config.release.threshold:
+        raise KeystoreError(
+            f"{len(keys)} private release keys are on this host, releases need {config.release.threshold}",
+            where=str(root / "keys"),
+            advice="`dnsctl init` makes one; or push from the host that has them",
+        )
+    return keys

@@ -1,0 +1,126 @@
+"""Guards: changes that are rarely meant, and are refused until allowed by name with a reason.
+
+The table below is all there are. A first release and a new zone trip none. There is no general force: each
+verdict is allowed by its guard's name, and who allowed it, and why, is logged. Pure; nothing is decided here
+on what is malformed: that is `validate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import Final, NamedTuple
+
+from dnsctl.errors import ReleaseRefusedError
+from dnsctl.model import duration
+from dnsctl.model.name import Name, to_text
+from dnsctl.model.rrset import Type, type_text
+from dnsctl.release.intent import GuardLimits
+from dnsctl.release.survey import Fate, ZoneSurvey
+
+GUARDS: Final[dict[str, str]] = {
+    "deletes": "a large share of a zone's RRsets would be deleted",
+    "updates": "a large share of a zone's RRsets would change",
+    "emptied-zone": "nothing but the apex's SOA and NS would be left",
+    "removed-zone": "a zone would no longer be served",
+    "apex-ns": "the name servers of a zone would change; the parent's NS must follow",
+    "ds-change": "DNSSEC would be added or removed, or the keys that a DS points to would change",
+    "serial-jump": "a serial would not go forward, or so far that secondaries could lose track",
+    "ttl-jump": "a TTL would grow so much that a mistake would stay in caches for long",
+}
+
+SERIAL_JUMP: Final = (
+    100_000_000  # three years of seconds; a change of serial policy passes it, an edit does not
+)
+TTL_JUMP_FACTOR: Final = 10
+TTL_JUMP_ABOVE: Final = 86_400  # seconds: a day in caches can be waited for
+_SHOWN = 3  # owners named in one message
+
+
+class GuardVerdict(NamedTuple):
+    """What a guard has against a release. `guard` is a name of GUARDS."""
+
+    guard: str
+    zone: Name
+    message: str
+
+    def __str__(self) -> str:
+        return f"{to_text(self.zone)}: [{self.guard}] {self.message}"
+
+
+def judge(zones: Iterable[ZoneSurvey], limits: GuardLimits) -> tuple[GuardVerdict, ...]:
+    """Return what the guards have against a release, zones in their order, guards in the table's."""
+    return tuple(
+        GuardVerdict(guard, zone.origin, message)
+        for zone in zones
+        for guard, message in sorted(_judge(zone, limits), key=lambda each: list(GUARDS).index(each[0]))
+    )
+
+
+def enforce(verdicts: Iterable[GuardVerdict], allowed: Collection[str]) -> None:
+    """Raise ReleaseRefusedError for the first verdict not allowed, or where `allowed` names no guard."""
+    for name in allowed:
+        if name not in GUARDS:
+            raise ReleaseRefusedError(f"{name!r} is no guard", advice=f"guards are {', '.join(GUARDS)}")
+    refused = [verdict for verdict in verdicts if verdict.guard not in allowed]
+    if not refused:
+        return
+    names = sorted({verdict.guard for verdict in refused})
+    more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+    raise ReleaseRefusedError(
+        f"guard {refused[0].guard}: {refused[0].message}{more}",
+        where=to_text(refused[0].zone),
+        advice=f"if it is meant, add {' '.join(f'--allow {each}' for each in names)} --reason TEXT",
+    )
+
+
+def _judge(zone: ZoneSurvey, limits: GuardLimits) -> Iterator[tuple[str, str]]:
+    if zone.before is None or zone.fate is Fate.CARRIED:
+        return
+    if zone.fate is Fate.REMOVED:
+        yield "removed-zone", f"serial {zone.before.serial}, {zone.before.records} records would be removed"
+        return
+    yield from _shares(zone, limits)
+    if zone.emptied:
+        yield "emptied-zone", f"{zone.rrsets_before} RRsets would go, only SOA and NS of the apex stay"
+    for change in zone.records:
+        if change.owner == zone.origin and change.rdtype == Type.NS:
+            yield "apex-ns", "the apex's NS RRset would change"
+    for event in zone.events:
+        if event.ds_relevant:
+            yield "ds-change", event.message
+    ahead = (zone.serial - zone.before.serial) % 2**32
+    if zone.serial != zone.before.serial and ahead >= 2**31:
+        yield "serial-jump", f"serial {zone.serial} is not after {zone.before.serial}"
+    elif ahead > SERIAL_JUMP:
+        yield "serial-jump", f"serial {zone.serial} is {ahead} after {zone.before.serial}"
+    elif ahead == 0:
+        yield "serial-jump", f"contents change and serial {zone.serial} stays, so secondaries will not see it"
+    yield from _ttls(zone)
+
+
+def _shares(zone: ZoneSurvey, limits: GuardLimits) -> Iterator[tuple[str, str]]:
+    total = zone.rrsets_before
+    if total < limits.minimum:
+        return
+    for guard, kind, limit in (("deletes", "delete", limits.deletes), ("updates", "update", limits.updates)):
+        count = sum(change.kind == kind for change in zone.records)
+        if count > limit * total:
+            yield guard, f"{count} of {total} RRsets ({count / total:.0%}, allowed are {limit:.0%})"
+
+
+def _ttls(zone: ZoneSurvey) -> Iterator[tuple[str, str]]:
+    grown = [
+        change
+        for change in zone.records
+        if change.before is not None
+        and change.after is not None
+        and change.after.ttl > max(TTL_JUMP_ABOVE, change.before.ttl * TTL_JUMP_FACTOR)
+    ]
+    if grown:
+        shown = ", ".join(
+            f"{to_text(change.owner)} {type_text(change.rdtype)} to {duration.to_text(change.after.ttl)}"
+            for change in grown[:_SHOWN]
+            if change.after is not None
+        )
+        more = f" and {len(grown) - _SHOWN} more" if len(grown) > _SHOWN else ""
+        yield "ttl-jump", f"TTL of {shown}{more}"

@@ -1,0 +1,55 @@
+"""What a commit asks for: its zones, validated, each with how it is to be signed. Made by `commit`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from dnsctl.model.finding import Finding
+from dnsctl.model.name import Name
+from dnsctl.model.policy import Policy
+from dnsctl.model.serial import SerialPolicy
+from dnsctl.model.zone import ValidatedZone
+
+Progress = Callable[[str, int, int], None]  # stage, done, total
+
+
+def no_progress(stage: str, done: int, total: int) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuardLimits:
+    """Settings `guards` of dnsctl.yaml: shares (0 to 1) a zone, of zones with at least `minimum` RRsets."""
+
+    deletes: float = 0.3
+    updates: float = 0.3
+    minimum: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneIntent:
+    """One zone. `policy` is None where it is not signed here: unsigned, or `presigned` by someone else."""
+
+    zone: ValidatedZone
+    policy: Policy | None = None
+    presigned: bool = False
+
+    @property
+    def signed(self) -> bool:
+        """True where it will be served with signatures."""
+        return self.presigned or self.policy is not None
+
+    @property
+    def serial_policy(self) -> SerialPolicy:
+        return self.policy.serial if self.policy is not None else "unixtime"
+
+
+@dataclass(frozen=True)
+class Intent:
+    """All zones of one commit. `commit` is None for a work tree outside git."""
+
+    zones: Mapping[Name, ZoneIntent] = field(repr=False)
+    commit: str | None = None
+    findings: tuple[Finding, ...] = ()
+    limits: GuardLimits = GuardLimits()

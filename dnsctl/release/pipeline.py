@@ -1,0 +1,271 @@
+"""From what a commit asks for to a sealed release, and from an activated release to the control host's image.
+
+`build` changes nothing that is kept but, on first need, the keystore: survey, sign, compile, compare, prove
+on the control host's image inside a write transaction that is then dropped, name, seal. Unchanged zones are
+carried over without work. `adopt` is for after activation: archive first, image second, so that what a
+crash leaves in between is completed by `replay` from the archive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from dnsctl.errors import ImageError, ReleaseError, ReleaseRefusedError
+from dnsctl.image.compiler import compile_zone
+from dnsctl.image.difference import Change, difference
+from dnsctl.image.layout import ZoneEntry
+from dnsctl.image.reader import Reader
+from dnsctl.image.store import Image
+from dnsctl.model.finding import Finding
+from dnsctl.model.name import Name, to_text
+from dnsctl.model.zone import SignedZone
+from dnsctl.release import delta as deltas
+from dnsctl.release.archive import Archive
+from dnsctl.release.envelope import ReleaseKey, open_envelope, seal
+from dnsctl.release.guards import GuardVerdict, judge
+from dnsctl.release.intent import Intent, Progress, ZoneIntent, no_progress
+from dnsctl.release.manifest import MAX_PROBES, ActivationCertificate, DeltaReference, Manifest, Probe
+from dnsctl.release.probes import budget, zone_probes
+from dnsctl.release.source import source_digest
+from dnsctl.release.survey import Fate, ZoneSurvey, active_keys, fate_of, removed_zones, survey_zone
+from dnsctl.sign.keystore import Keystore
+from dnsctl.sign.presigned import presigned_zone
+from dnsctl.sign.signer import sign_zone, unsigned_zone
+
+_MANY_SIGNATURES = 10_000  # half a second of signing
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release ready to be staged. `sealed` is its manifest in an envelope; `guards` what is against it."""
+
+    manifest: Manifest
+    sealed: bytes = field(repr=False)
+    delta: bytes = field(repr=False)
+    zones: tuple[ZoneSurvey, ...] = field(repr=False)
+    carried: int
+    guards: tuple[GuardVerdict, ...] = ()
+    findings: tuple[Finding, ...] = field(default=(), repr=False)
+
+    @property
+    def generation(self) -> int:
+        return self.manifest.generation
+
+    @property
+    def changes(self) -> int:
+        """Number of RRsets added, deleted and updated by people; DNSSEC's own are not counted."""
+        return sum(len(zone.records) for zone in self.zones)
+
+
+def build(
+    intent: Intent,
+    keystore: Keystore,
+    release_keys: tuple[ReleaseKey, ...],
+    image: Image,
+    now: datetime,
+    *,
+    workers: int = 1,
+    progress: Progress = no_progress,
+) -> Release | None:
+    """Return the release that turns what `image` holds into `intent`, or None where nothing would change.
+
+    `image` is the control host's, opened for writing; it is left as it was. Guards are judged, not enforced.
+    Raises DnsctlError of the stage that fails.
+    """
+    with image.reader() as parent:
+        work = _Work(intent, keystore, parent, now, workers, progress)
+        removed = removed_zones(intent, parent)
+        data, reference = deltas.encode_with_reference(work.changes(removed))
+        generation, parent_digest = parent.generation + 1, parent.manifest or None
+    if not work.surveys and not removed:
+        return None
+    progress("prove", 0, 1)
+    table = _prove(image, data, reference, generation - 1, parent_digest)
+    progress("prove", 1, 1)
+    manifest = Manifest(
+        generation=generation,
+        parent=parent_digest,
+        commit=intent.commit,
+        created=int(now.timestamp()),
+        zones=work.entries,
+        removed=tuple(sorted((each.origin for each in removed), key=to_text)),
+        table=table,
+        delta=reference,
+        probes=tuple(work.probes),
+    )
+    sealed = seal(manifest.to_bytes(), release_keys, "manifest")
+    surveys = (*work.surveys, *removed)
+    return Release(
+        manifest=manifest,
+        sealed=sealed,
+        delta=data,
+        zones=surveys,
+        carried=len(intent.zones) - len(work.surveys),
+        guards=judge(surveys, intent.limits),
+        findings=intent.findings,
+    )
+
+
+class _Work:
+    """Zones on their way into a release: one in memory at a time, what is kept of each collected."""
+
+    def __init__(
+        self,
+        intent: Intent,
+        keystore: Keystore,
+        parent: Reader,
+        now: datetime,
+        workers: int,
+        progress: Progress,
+    ) -> None:
+        self._intent = intent
+        self._keystore = keystore
+        self._parent = parent
+        self._now = now
+        self._workers = workers
+        self._progress = progress
+        self.surveys: list[ZoneSurvey] = []
+        self.entries: dict[Name, ZoneEntry] = {}
+        self.probes: list[Probe] = []
+
+    def changes(self, removed: tuple[ZoneSurvey, ...]) -> Iterator[Change]:
+        """Yield what goes into the delta, making each zone when its turn comes."""
+        yield from difference(self._parent, (), [each.origin for each in removed])
+        due = list(self._due())
+        each_may = budget(len(due))
+        for done, (wanted, fate) in enumerate(due):
+            self._progress("sign and compile", done, len(due))
+            surveyed, signed, source = self._make(wanted, fate)
+            compiled = compile_zone(signed, source)
+            yield from difference(self._parent, [compiled])
+            self.surveys.append(surveyed)
+            self.entries[signed.origin] = compiled.entry
+            room = min(each_may, MAX_PROBES - len(self.probes))
+            self.probes += zone_probes(signed, surveyed.records, room)
+        self._progress("sign and compile", len(due), len(due))
+
+    def _due(self) -> Iterator[tuple[ZoneIntent, Fate]]:
+        """Yield the zones that are not carried over."""
+        total = len(self._intent.zones)
+        for done, (origin, wanted) in enumerate(self._intent.zones.items()):
+            self._progress("compare", done, total)
+            keys = active_keys(self._keystore, wanted)
+            fate = fate_of(wanted, keys, self._parent.zone(origin), self._now)
+            if fate is not Fate.CARRIED:
+                yield wanted, fate
+        self._progress("compare", total, total)
+
+    def _make(self, wanted: ZoneIntent, fate: Fate) -> tuple[ZoneSurvey, SignedZone, str]:
+        origin = wanted.zone.origin
+        before = self._parent.zone(origin)
+        previous = self._parent.signed_zone(origin) if before is not None else None
+        keys = active_keys(self._keystore, wanted)
+        surveyed = survey_zone(wanted, keys, fate, before, previous, self._now)
+        if wanted.policy is None:
+            source = source_digest(wanted.zone, None, ())
+            if wanted.presigned:
+                return surveyed, presigned_zone(wanted.zone, self._now), source
+            return surveyed, unsigned_zone(wanted.zone, surveyed.serial), source
+        signing = self._keystore.signing_keys(origin, wanted.policy, self._now)
+        signed = sign_zone(
+            wanted.zone,
+            signing,
+            wanted.policy,
+            self._now,
+            surveyed.serial,
+            previous,
+            self._workers,
+            self._signing_progress(origin),
+        )
+        source = source_digest(wanted.zone, wanted.policy, (key.public for key in signing))
+        return surveyed, signed, source
+
+    def _signing_progress(self, origin: Name) -> Callable[[int, int], None]:
+        """Tell of signatures only where there are so many of one zone that a person would wonder."""
+
+        def tell(done: int, total: int) -> None:
+            if total >= _MANY_SIGNATURES:
+                self._progress(f"sign {to_text(origin)}", done, total)
+
+        return tell
+
+
+def _prove(image: Image, data: bytes, reference: DeltaReference, generation: int, parent: str | None) -> str:
+    """Apply the delta as a node will, in a transaction that is dropped; return the table's digest after."""
+    writer = image.writer()
+    try:
+        if (writer.generation, writer.manifest or None) != (generation, parent):
+            raise ReleaseRefusedError(
+                f"generation {writer.generation} was adopted while this release was being built",
+                advice="push again",
+            )
+        writer.apply(deltas.decode(data, reference.length))
+        return writer.table_digest()
+    finally:
+        writer.abort()
+
+
+def certify(manifest: Manifest, release_keys: tuple[ReleaseKey, ...], now: datetime) -> bytes:
+    """Return the sealed activation certificate of `manifest`."""
+    certificate = ActivationCertificate(manifest.generation, manifest.digest, int(now.timestamp()))
+    return seal(certificate.to_bytes(), release_keys, "activation")
+
+
+def keep(release: Release, archive: Archive) -> None:
+    """Archive a release as staged: delta first, so that no manifest is ever without it."""
+    archive.put(release.delta)
+    archive.put_manifest(release.generation, release.sealed)
+
+
+def adopt(release: Release, certificate: bytes, image: Image, archive: Archive) -> None:
+    """Make an activated release the control host's own. Doing it again, or after a crash, is harmless.
+
+    `certificate` is the sealed activation. Raises ReleaseRefusedError where the image holds another parent.
+    """
+    keep(release, archive)
+    archive.put_activation(release.generation, certificate)
+    _apply(image, release.manifest, release.delta)
+
+
+def replay(image: Image, archive: Archive, public_keys: tuple[bytes, ...], threshold: int) -> int:
+    """Apply activated releases of the archive that the image does not hold yet; return its generation.
+
+    Completes what an `adopt` that was killed began. Everything is verified again. Raises ReleaseError.
+    """
+    with image.reader() as reader:
+        generation = reader.generation
+    while (sealed := archive.activation(generation + 1)) is not None:
+        certificate = ActivationCertificate.from_bytes(
+            open_envelope(sealed, public_keys, threshold, "activation")
+        )
+        manifest = Manifest.from_bytes(
+            open_envelope(archive.manifest(generation + 1) or b"", public_keys, threshold, "manifest")
+        )
+        if certificate.manifest != manifest.digest or manifest.generation != generation + 1:
+            raise ReleaseError(f"generation {generation + 1} in the archive does not hold together")
+        _apply(image, manifest, archive.get(manifest.delta.digest))
+        generation += 1
+    return generation
+
+
+def _apply(image: Image, manifest: Manifest, data: bytes) -> None:
+    """Apply a release to an image, once: in one transaction, after the fence and all digests have agreed."""
+    deltas.check_reference(data, manifest.delta)
+    writer = image.writer()
+    try:
+        if (writer.generation, writer.manifest) == (manifest.generation, manifest.digest):
+            return
+        if (writer.generation, writer.manifest or None) != (manifest.generation - 1, manifest.parent):
+            raise ReleaseRefusedError(
+                f"generation {manifest.generation} does not follow the image's, {writer.generation}",
+                advice="another host has pushed: run `dnsctl status`",
+            )
+        writer.apply(deltas.decode(data, manifest.delta.length))
+        if writer.table_digest() != manifest.table:
+            raise ImageError("the table of zones does not match the manifest's digest")
+        writer.set_release(manifest.generation, manifest.digest)
+        writer.commit()
+    finally:
+        writer.abort()  # nothing to do after a commit

@@ -1,0 +1,62 @@
+"""The digest of what a zone is made from: equal digests mean that nothing needs to be made anew.
+
+Covers, in canonical order, every RRset with owner, type, TTL and rdata; what of the policy shapes the signed
+zone; and the active keys. Left out: positions in files, and the SOA's serial, which a release chooses. A
+pre-signed zone's serial and signatures are its own, so they are covered. When signatures are due is not in
+it: see `survey`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterable
+
+from dnsctl.image.layout import FORMAT
+from dnsctl.model.key import PublicKey
+from dnsctl.model.policy import Policy
+from dnsctl.model.rrset import Type
+from dnsctl.model.zone import ValidatedZone
+from dnsctl.release.changes import without_serial
+from dnsctl.sign.presigned import is_presigned
+
+_HEAD = struct.Struct("!BHIHH")  # length of the owner, type, TTL, number of rdatas and of signatures
+
+
+def source_digest(zone: ValidatedZone, policy: Policy | None, keys: Iterable[PublicKey]) -> str:
+    """Return the hex SHA-256. `policy` is None for a zone that is not signed here; `keys` in any order."""
+    state = hashlib.sha256(b"dnsctl source 1, image %d\0" % FORMAT)
+    _count(state, sorted(key.rdata for key in keys))
+    shape: list[bytes] = []
+    if policy is not None:
+        shape = [
+            str(each).encode()
+            for each in (
+                int(policy.algorithm),
+                policy.keys,
+                policy.denial,
+                policy.opt_out,
+                policy.dnskey_ttl,
+                int(policy.signatures.refresh.total_seconds()),  # the SOA's expire is lowered to it
+            )
+        ]
+    _count(state, shape)
+    presigned = policy is None and is_presigned(zone)
+    for one in zone.rrsets():
+        rdatas = one.rdatas
+        if one.rdtype == Type.SOA and not presigned:
+            rdatas = tuple(without_serial(each) for each in rdatas)
+        signatures = one.signatures if presigned else ()
+        state.update(
+            _HEAD.pack(len(one.owner), one.rdtype, one.ttl, len(rdatas), len(signatures)) + one.owner
+        )
+        for each in (*rdatas, *signatures):
+            state.update(len(each).to_bytes(2, "big") + each)
+    return state.hexdigest()
+
+
+def _count(state: hashlib._Hash, parts: list[bytes]) -> None:
+    """Add `parts` so that no other list adds the same octets."""
+    state.update(len(parts).to_bytes(2, "big"))
+    for each in parts:
+        state.update(len(each).to_bytes(4, "big") + each)

@@ -1,0 +1,231 @@
+"""What a release would do to each zone, told without making anything: no key, no signature, no passphrase.
+
+A zone is carried over untouched where its source digest is the parent's and no signature of it is inside the
+refresh window; otherwise it is new, changed, or renewed (fresh signatures only), and gets a later serial.
+`plan` shows a survey and `build` carries it out, so that both judge by the same rules. Pure but for reading
+the parent's image and the public side of the keystore.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+from typing import NamedTuple
+
+from dnsctl.image.layout import ZoneEntry
+from dnsctl.image.reader import Reader
+from dnsctl.model.key import SEP_FLAG, key_tag
+from dnsctl.model.name import Name
+from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.serial import is_after, next_serial
+from dnsctl.model.zone import SignedZone
+from dnsctl.release.changes import RecordChange, soa_serial, zone_changes
+from dnsctl.release.intent import Intent, Progress, ZoneIntent, no_progress
+from dnsctl.release.source import source_digest
+from dnsctl.sign.keyfile import KeyState
+from dnsctl.sign.keystore import Keystore, StoredKey
+
+
+class Fate(Enum):
+    """What becomes of a zone in a release."""
+
+    CARRIED = "unchanged"
+    NEW = "new"
+    CHANGED = "changed"
+    RENEWED = "signatures renewed"
+    REMOVED = "removed"
+
+
+class DnssecEvent(NamedTuple):
+    """Something that happens to a zone's DNSSEC. `ds_relevant`: the parent's DS may no longer fit."""
+
+    name: str
+    message: str
+    ds_relevant: bool = False
+
+
+@dataclass(frozen=True)
+class ZoneSurvey:
+    """What a release does to one zone. `serial` is what it would get; `rrsets_*` leave derived ones out."""
+
+    origin: Name
+    fate: Fate
+    before: ZoneEntry | None
+    serial: int = 0
+    records: tuple[RecordChange, ...] = field(default=(), repr=False)
+    rrsets_before: int = 0
+    rrsets_after: int = 0
+    emptied: bool = False
+    events: tuple[DnssecEvent, ...] = ()
+
+
+@dataclass(frozen=True)
+class Survey:
+    """All zones that are not carried over, in canonical order of load, removed ones last."""
+
+    zones: tuple[ZoneSurvey, ...]
+    carried: int
+
+    @property
+    def changes(self) -> int:
+        """Number of RRsets added, deleted and updated."""
+        return sum(len(zone.records) for zone in self.zones)
+
+
+def survey(
+    intent: Intent,
+    keystore: Keystore,
+    parent: Reader | None,
+    now: datetime,
+    progress: Progress = no_progress,
+) -> Survey:
+    """Compare `intent` with the parent release's image; None: there is no release yet."""
+    found: list[ZoneSurvey] = []
+    for done, (origin, wanted) in enumerate(intent.zones.items()):
+        progress("compare", done, len(intent.zones))
+        keys = active_keys(keystore, wanted)
+        before = parent.zone(origin) if parent is not None else None
+        fate = fate_of(wanted, keys, before, now)
+        if fate is not Fate.CARRIED:
+            previous = parent.signed_zone(origin) if parent is not None and before is not None else None
+            found.append(survey_zone(wanted, keys, fate, before, previous, now))
+    progress("compare", len(intent.zones), len(intent.zones))
+    carried = len(intent.zones) - len(found)
+    return Survey((*found, *removed_zones(intent, parent)), carried)
+
+
+def removed_zones(intent: Intent, parent: Reader | None) -> tuple[ZoneSurvey, ...]:
+    """Return the zones that the parent serves and `intent` no longer has."""
+    if parent is None:
+        return ()
+    gone = [entry for entry in parent.zones() if entry.origin not in intent.zones]
+    return tuple(ZoneSurvey(each.origin, Fate.REMOVED, each, rrsets_before=each.rrsets) for each in gone)
+
+
+def active_keys(keystore: Keystore, wanted: ZoneIntent) -> tuple[StoredKey, ...]:
+    """Return the keys that sign the zone today; none where it is not signed here."""
+    if wanted.policy is None:
+        return ()
+    return tuple(key for key in keystore.list(wanted.zone.origin) if key.state is KeyState.ACTIVE)
+
+
+def fate_of(wanted: ZoneIntent, keys: tuple[StoredKey, ...], before: ZoneEntry | None, now: datetime) -> Fate:
+    """Return what a release does to the zone. Reads every RRset of it, and nothing of the parent's."""
+    if before is None:
+        return Fate.NEW
+    if _lacks_keys(wanted, keys):
+        return Fate.CHANGED
+    if source_digest(wanted.zone, wanted.policy, (key.public for key in keys)) != before.source:
+        return Fate.CHANGED
+    if wanted.policy is not None and before.expiry is not None:
+        left = before.expiry - now.timestamp()
+        if left <= wanted.policy.signatures.refresh.total_seconds():
+            return Fate.RENEWED
+    return Fate.CARRIED
+
+
+def survey_zone(
+    wanted: ZoneIntent,
+    keys: tuple[StoredKey, ...],
+    fate: Fate,
+    before: ZoneEntry | None,
+    previous: SignedZone | None,
+    now: datetime,
+) -> ZoneSurvey:
+    """Return what a release does to one zone that is not carried over; `previous` is the parent's."""
+    signed_here = not wanted.presigned and (wanted.policy is not None or bool(before and before.signed))
+    longest_expire = int(wanted.policy.signatures.refresh.total_seconds()) if wanted.policy else None
+    changes = zone_changes(previous, wanted.zone, signed_here=signed_here, longest_expire=longest_expire)
+    apex_only = all(
+        one.owner == wanted.zone.origin and one.rdtype in (Type.SOA, Type.NS) for one in wanted.zone.rrsets()
+    )
+    return ZoneSurvey(
+        origin=wanted.zone.origin,
+        fate=fate,
+        before=before,
+        serial=serial_for(wanted, before, now),
+        records=changes.records,
+        rrsets_before=changes.before,
+        rrsets_after=changes.after,
+        emptied=apex_only and changes.before > changes.after,
+        events=tuple(_events(wanted, keys, fate, before, previous)),
+    )
+
+
+def serial_for(wanted: ZoneIntent, before: ZoneEntry | None, now: datetime) -> int:
+    """Return the serial to publish: the zone's own if pre-signed, else by policy, after the last one.
+
+    A serial written in the zone file counts as a floor, so that a zone moved here from elsewhere does not go
+    back for its secondaries; 0 is what files without one have.
+    """
+    written = soa_serial(_apex(wanted, Type.SOA))
+    if wanted.presigned:
+        return written
+    last = before.serial if before is not None else None
+    if written and (last is None or is_after(written, last)):
+        last = (written - 1) % 2**32
+    return next_serial(wanted.serial_policy, last, now)
+
+
+def _apex(wanted: ZoneIntent, rdtype: int) -> RRset:
+    found = wanted.zone.get(wanted.zone.origin, rdtype)
+    if found is None:  # validation promises it
+        raise AssertionError("a validated zone without SOA")
+    return found
+
+
+def _lacks_keys(wanted: ZoneIntent, keys: tuple[StoredKey, ...]) -> bool:
+    return wanted.policy is not None and not set(wanted.policy.keys.split("+")) <= {key.role for key in keys}
+
+
+def _events(
+    wanted: ZoneIntent,
+    keys: tuple[StoredKey, ...],
+    fate: Fate,
+    before: ZoneEntry | None,
+    previous: SignedZone | None,
+) -> Iterator[DnssecEvent]:
+    was = before is not None and before.signed
+    policy = wanted.policy
+    if wanted.signed and not was:
+        how = "as it came, pre-signed" if policy is None else f"{policy.algorithm.name}, {policy.denial}"
+        yield DnssecEvent("signed", f"DNSSEC is added ({how})", before is not None)
+    if was and not wanted.signed:
+        yield DnssecEvent("unsigned", "DNSSEC is removed; a DS at the parent must be gone before", True)
+    if policy is not None and _lacks_keys(wanted, keys):
+        yield DnssecEvent("new-key", f"a new {policy.keys} is made, none is in the keystore", was)
+    elif wanted.signed and was and previous is not None:
+        yield from _key_changes(wanted, keys, previous)
+    if policy is not None and was and previous is not None:
+        denial = "nsec" if previous.nsec3 is None else "nsec3"
+        if denial != policy.denial:
+            yield DnssecEvent("denial", f"denial of existence changes from {denial} to {policy.denial}")
+    if fate is Fate.RENEWED and before is not None and before.expiry is not None:
+        first = datetime.fromtimestamp(before.expiry, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        yield DnssecEvent("renewal", f"signatures are renewed, the first would expire {first}")
+
+
+def _key_changes(
+    wanted: ZoneIntent, keys: tuple[StoredKey, ...], previous: SignedZone
+) -> Iterator[DnssecEvent]:
+    """Tell whether the DNSKEY RRset changes, and whether a DS at the parent may notice."""
+    published = _dnskeys(previous.get(previous.origin, Type.DNSKEY))
+    given = _dnskeys(wanted.zone.get(wanted.zone.origin, Type.DNSKEY))  # all of them, or other signers'
+    coming = given | {key.public.rdata for key in keys}
+    if published == coming:
+        return
+    tags = " to ".join(
+        ", ".join(str(key_tag(each)) for each in sorted(which)) or "none" for which in (published, coming)
+    )
+    sep_changed = {each for each in published if _is_sep(each)} != {each for each in coming if _is_sep(each)}
+    yield DnssecEvent("key-set", f"the DNSKEY set changes, key tags {tags}", sep_changed)
+
+
+def _dnskeys(found: RRset | None) -> frozenset[bytes]:
+    return frozenset(found.rdatas) if found is not None else frozenset()
+
+
+def _is_sep(dnskey: bytes) -> bool:
+    return bool(int.from_bytes(dnskey[:2], "big") & SEP_FLAG)

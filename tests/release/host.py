@@ -1,0 +1,63 @@
+"""A control host for tests: keystore, image, archive and release key, and the way of a push."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dnsctl.image.store import Image
+from dnsctl.model.name import Name, from_text
+from dnsctl.model.policy import Policy
+from dnsctl.model.zone import SignedZone
+from dnsctl.release.archive import Archive
+from dnsctl.release.intent import GuardLimits, Intent, ZoneIntent
+from dnsctl.release.pipeline import Release, adopt, build, certify
+from dnsctl.sign.keystore import Keystore
+from dnsctl.sign.presigned import is_presigned
+from tests.build import validated
+from tests.release.releases import release_key
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+STANDARD = Policy()
+_LIMITS = GuardLimits()
+SIMPLE = "www A 192.0.2.1\nmail A 192.0.2.2\n@ MX 10 mail\n"
+
+
+def intent(
+    zones: Mapping[str, str], policy: Policy | None = STANDARD, limits: GuardLimits | None = None
+) -> Intent:
+    """Return the intent of zones given as master-file text without SOA and NS."""
+    wanted = {}
+    for origin, text in zones.items():
+        zone = validated(origin, text, apex="SOA" not in text)
+        presigned = is_presigned(zone)
+        wanted[zone.origin] = ZoneIntent(zone, None if presigned else policy, presigned)
+    return Intent(wanted, "ab" * 20, (), limits)
+
+
+class Host:
+    def __init__(self, root: Path) -> None:
+        self.keystore = Keystore(root / "keys", lambda: b"passphrase")
+        self.image = Image.open(root / "image", readonly=False)
+        self.archive = Archive(root / "archive")
+        self.keys = (release_key(),)
+
+    def build(self, wanted: Intent, now: datetime = NOW) -> Release | None:
+        return build(wanted, self.keystore, self.keys, self.image, now)
+
+    def push(self, wanted: Intent, now: datetime = NOW) -> Release:
+        release = self.build(wanted, now)
+        assert release is not None
+        adopt(release, certify(release.manifest, self.keys, now), self.image, self.archive)
+        return release
+
+    def zone(self, origin: str) -> SignedZone:
+        with self.image.reader() as reader:
+            return reader.signed_zone(from_text(origin))
+
+    def table(self) -> tuple[int, str, str]:
+        with self.image.reader() as reader:
+            return reader.generation, reader.manifest, reader.table_digest()
+
+
+def name(text: str) -> Name:
+    return from_text(text)

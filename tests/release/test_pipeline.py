@@ -1,0 +1,301 @@
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from dnsctl.errors import ReleaseError, ReleaseRefusedError
+from dnsctl.image.store import Image
+from dnsctl.model.policy import Policy
+from dnsctl.model.rrset import Type
+from dnsctl.release import delta
+from dnsctl.release.archive import Archive
+from dnsctl.release.envelope import open_envelope
+from dnsctl.release.manifest import Manifest
+from dnsctl.release.pipeline import adopt, certify, keep, replay
+from dnsctl.release.survey import Fate
+from dnsctl.sign.signer import earliest_expiry
+from tests.release.host import NOW, SIMPLE, Host, intent, name
+from tests.release.releases import release_key
+
+TWO = {"example.com.": SIMPLE, "example.org.": SIMPLE}
+DAY = timedelta(days=1)
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    return Host(tmp_path)
+
+
+def test_first_release_holds_every_zone_and_has_no_parent(host: Host) -> None:
+    release = host.push(intent(TWO))
+    assert (release.generation, release.manifest.parent) == (1, None)
+    assert {each.fate for each in release.zones} == {Fate.NEW}
+    assert release.guards == ()
+    assert set(release.manifest.zones) == {name("example.com."), name("example.org.")}
+    assert host.table() == (1, release.manifest.digest, release.manifest.table)
+    assert open_envelope(release.sealed, [release_key().public], 1, "manifest") == release.manifest.to_bytes()
+
+
+def test_zone_in_the_image_is_the_signed_zone_with_its_serial(host: Host) -> None:
+    release = host.push(intent(TWO))
+    zone = host.zone("example.com.")
+    entry = release.manifest.zones[zone.origin]
+    assert zone.serial == entry.serial == int(NOW.timestamp())
+    assert entry.expiry == earliest_expiry(zone)
+    assert len(entry.tags) == 1
+    www = zone.get(name("www.example.com."), Type.A)
+    assert www is not None
+    assert www.signatures
+
+
+def test_building_leaves_the_image_as_it_was(host: Host) -> None:
+    before = host.table()
+    assert host.build(intent(TWO)) is not None
+    assert host.table() == before
+    assert host.archive.latest() is None
+
+
+def test_same_input_gives_the_same_release_octet_by_octet(host: Host) -> None:
+    first, second = host.build(intent(TWO)), host.build(intent(TWO))
+    assert first is not None
+    assert second is not None
+    assert (first.sealed, first.delta) == (second.sealed, second.delta)
+
+
+def test_nothing_changed_is_no_release(host: Host) -> None:
+    host.push(intent(TWO))
+    assert host.build(intent(TWO), NOW + DAY) is None
+
+
+def test_only_the_changed_zone_is_in_the_next_release(host: Host) -> None:
+    first = host.push(intent(TWO))
+    second = host.push(intent(TWO | {"example.org.": SIMPLE + "ftp A 192.0.2.9\n"}), NOW + DAY)
+    assert list(second.manifest.zones) == [name("example.org.")]
+    assert (second.generation, second.manifest.parent) == (2, first.manifest.digest)
+    assert second.carried == 1
+    assert [(each.kind, each.owner) for each in second.zones[0].records] == [
+        ("add", name("ftp.example.org."))
+    ]
+    assert host.zone("example.com.").serial == int(NOW.timestamp())
+    assert host.zone("example.org.").serial == int((NOW + DAY).timestamp())
+    assert len(second.delta) < len(first.delta) / 2
+
+
+def test_unchanged_rrset_keeps_its_signature(host: Host) -> None:
+    host.push(intent(TWO))
+    before = host.zone("example.com.").get(name("www.example.com."), Type.A)
+    host.push(intent(TWO | {"example.com.": SIMPLE + "zzz A 192.0.2.9\n"}), NOW + DAY)
+    assert host.zone("example.com.").get(name("www.example.com."), Type.A) == before
+
+
+def test_serial_goes_up_within_one_second(host: Host) -> None:
+    host.push(intent(TWO))
+    host.push(intent(TWO | {"example.com.": SIMPLE + "a A 192.0.2.9\n"}))
+    assert host.zone("example.com.").serial == int(NOW.timestamp()) + 1
+
+
+def test_zone_moved_here_does_not_go_back_for_its_secondaries(host: Host) -> None:
+    text = "@ SOA ns1 hostmaster 2126112101 7200 1800 1209600 300\n@ NS ns1\nns1 A 192.0.2.53\n"
+    host.push(intent({"example.com.": text}))
+    assert host.zone("example.com.").serial == 2126112101
+    assert host.build(intent({"example.com.": text}), NOW + DAY) is None
+
+
+def test_signatures_inside_the_refresh_window_are_renewed(host: Host) -> None:
+    host.push(intent(TWO))
+    assert host.build(intent(TWO), NOW + 6 * DAY) is None
+    release = host.push(intent(TWO), NOW + 8 * DAY)
+    assert {each.fate for each in release.zones} == {Fate.RENEWED}
+    assert release.changes == 0
+    assert release.guards == ()
+    expiry = release.manifest.zones[name("example.com.")].expiry
+    assert expiry is not None
+    assert expiry > (NOW + 15 * DAY).timestamp()
+
+
+def test_removed_zone_leaves_nothing_behind(host: Host, tmp_path: Path) -> None:
+    host.push(intent(TWO))
+    release = host.push(intent({"example.com.": SIMPLE}))
+    assert release.manifest.removed == (name("example.org."),)
+    assert [(each.guard, each.zone) for each in release.guards] == [("removed-zone", name("example.org."))]
+    with host.image.reader() as reader:
+        assert list(reader.apexes()) == [name("example.com.")]
+    assert host.table()[2] == release.manifest.table
+
+
+def test_unsigned_zone_is_released_and_carried_over(host: Host) -> None:
+    release = host.push(intent(TWO, policy=None))
+    entry = release.manifest.zones[name("example.com.")]
+    assert (entry.signed, entry.expiry, entry.tags) == (False, None, ())
+    assert host.build(intent(TWO, policy=None), NOW + 100 * DAY) is None
+
+
+@pytest.mark.parametrize("policy", [Policy(denial="nsec3"), Policy(keys="ksk+zsk")])
+def test_nsec3_and_split_keys_are_carried_over_too(host: Host, policy: Policy) -> None:
+    host.push(intent(TWO, policy))
+    assert host.build(intent(TWO, policy), NOW + DAY) is None
+    host.push(intent(TWO | {"example.com.": "only A 192.0.2.1\n"}, policy), NOW + DAY)
+    fresh = Host(host.archive.root.parent / "fresh")
+    fresh.keystore = host.keystore
+    fresh.push(intent(TWO | {"example.com.": "only A 192.0.2.1\n"}, policy), NOW + DAY)
+    stepped, at_once = host.zone("example.com."), fresh.zone("example.com.")
+    assert stepped.nodes.keys() == at_once.nodes.keys()
+    assert stepped.nsec3_nodes.keys() == at_once.nsec3_nodes.keys()
+
+
+def test_zone_signed_elsewhere_is_released_as_it_came(host: Host, tmp_path: Path) -> None:
+    host.push(intent({"example.com.": SIMPLE}))
+    signed = host.zone("example.com.")
+    text = "".join(_master_lines(signed))
+    other = Host(tmp_path / "other")
+    release = other.push(intent({"example.com.": text}))
+    assert other.zone("example.com.").nodes == signed.nodes
+    assert release.manifest.zones[signed.origin].digest == host_digest(host)
+    assert other.build(intent({"example.com.": text}), NOW + DAY) is None
+
+
+def test_release_that_does_not_follow_the_image_is_refused(host: Host) -> None:
+    host.push(intent(TWO))
+    one = host.build(intent({"example.com.": "a A 192.0.2.1\n"}))
+    other = host.build(intent({"example.com.": "b A 192.0.2.1\n"}))
+    assert one is not None
+    assert other is not None
+    adopt(one, certify(one.manifest, host.keys, NOW), host.image, host.archive)
+    before = host.table()
+    with pytest.raises(ReleaseError, match="never replaced"):
+        adopt(other, certify(other.manifest, host.keys, NOW), host.image, host.archive)
+    with pytest.raises(ReleaseRefusedError, match="does not follow"):
+        adopt(other, certify(other.manifest, host.keys, NOW), host.image, Archive(host.archive.root / "new"))
+    assert host.table() == before
+
+
+def test_adopting_twice_is_harmless(host: Host) -> None:
+    release = host.push(intent(TWO))
+    before = host.table()
+    adopt(release, certify(release.manifest, host.keys, NOW), host.image, host.archive)
+    assert host.table() == before
+
+
+def test_image_is_rebuilt_from_the_archive(host: Host, tmp_path: Path) -> None:
+    host.push(intent(TWO))
+    host.push(intent(TWO | {"example.org.": "a A 192.0.2.1\n"}))
+    host.push(intent({"example.org.": "a A 192.0.2.1\n"}))
+    with Image.open(tmp_path / "again", readonly=False) as image:
+        assert replay(image, host.archive, (release_key().public,), 1) == 3
+        with image.reader() as reader:
+            assert (reader.generation, reader.manifest, reader.table_digest()) == host.table()
+
+
+def test_archive_with_releases_of_another_key_is_not_replayed(host: Host, tmp_path: Path) -> None:
+    host.push(intent(TWO))
+    with (
+        Image.open(tmp_path / "again", readonly=False) as image,
+        pytest.raises(ReleaseError, match="signed by 0"),
+    ):
+        replay(image, host.archive, (release_key(9).public,), 1)
+
+
+def test_staged_release_is_not_replayed(host: Host) -> None:
+    release = host.build(intent(TWO))
+    assert release is not None
+    keep(release, host.archive)
+    assert replay(host.image, host.archive, (release_key().public,), 1) == 0
+
+
+def test_damaged_delta_in_the_archive_changes_nothing(host: Host, tmp_path: Path) -> None:
+    release = host.push(intent(TWO))
+    digest = release.manifest.delta.digest
+    (host.archive.root / "objects" / digest[:2] / digest[2:]).write_bytes(release.delta[:-1])
+    with Image.open(tmp_path / "again", readonly=False) as image:
+        with pytest.raises(ReleaseError, match="no longer matches"):
+            replay(image, host.archive, (release_key().public,), 1)
+        with image.reader() as reader:
+            assert reader.generation == 0
+            assert list(reader.apexes()) == []
+
+
+def test_delta_decodes_to_what_makes_the_manifests_table(host: Host, tmp_path: Path) -> None:
+    release = host.build(intent(TWO))
+    assert release is not None
+    with Image.open(tmp_path / "node", readonly=False) as image:
+        with image.writer() as writer:
+            writer.apply(delta.decode(release.delta, release.manifest.delta.length))
+        with image.reader() as reader:
+            assert reader.table_digest() == Manifest.from_bytes(release.manifest.to_bytes()).table
+
+
+WRITER = """
+import sys
+from datetime import timedelta
+from pathlib import Path
+from tests.release.host import NOW, Host, intent
+host = Host(Path(sys.argv[1]))
+generation = host.table()[0]
+print("ready", flush=True)
+while True:
+    generation += 1
+    zones = {"example.com.": f"a{generation} A 192.0.2.1\\n"}
+    host.push(intent(zones, None), NOW + timedelta(seconds=generation))
+"""
+
+
+def test_adopting_killed_at_any_moment_is_completed_from_the_archive(tmp_path: Path) -> None:
+    dice, reached, interrupted = random.Random(11), 0, 0
+    deadline = time.monotonic() + 10
+    rounds = 0
+    while rounds < 10 and time.monotonic() < deadline:
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(tmp_path)],
+            stdout=subprocess.PIPE,
+            cwd=Path(__file__).parents[2],
+        ) as writer:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == b"ready\n"
+            time.sleep(dice.uniform(0.0, 0.2))  # the kill point is what is being varied
+            os.kill(writer.pid, signal.SIGKILL)
+        host = Host(tmp_path)
+        generation = host.table()[0]
+        latest = host.archive.latest() or 0
+        assert latest - generation in (0, 1)
+        interrupted += latest - generation
+        assert replay(host.image, host.archive, (release_key().public,), 1) == latest >= reached
+        if latest:
+            sealed = host.archive.manifest(latest)
+            assert sealed is not None
+            manifest = Manifest.from_bytes(open_envelope(sealed, [release_key().public], 1, "manifest"))
+            assert host.table() == (latest, manifest.digest, manifest.table)
+            assert host.zone("example.com.").get(name(f"a{latest}.example.com."), Type.A) is not None
+        host.image.close()
+        reached = latest
+        rounds += 1
+    assert reached > 3
+
+
+def host_digest(host: Host) -> str:
+    with host.image.reader() as reader:
+        entry = reader.zone(name("example.com."))
+    assert entry is not None
+    return entry.digest
+
+
+def _master_lines(zone: object) -> list[str]:
+    from dnsctl.model.name import to_text
+    from dnsctl.model.rrset import rdata_text, type_text
+    from dnsctl.model.zone import SignedZone
+
+    assert isinstance(zone, SignedZone)
+    lines = []
+    for one in zone.rrsets():
+        for rdtype, rdatas in ((one.rdtype, one.rdatas), (int(Type.RRSIG), one.signatures)):
+            lines += [
+                f"{to_text(one.owner)} {one.ttl} {type_text(rdtype)} {rdata_text(rdtype, each)}\n"
+                for each in rdatas
+            ]
+    return lines
