@@ -6,7 +6,6 @@ What comes back is octets, matched to its question by source, ID and question se
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 import selectors
 import socket
@@ -61,6 +60,7 @@ class _Batch:
     questions: Sequence[Question]
     waiting: dict[int, int]
     replies: list[Reply]
+    refused: str = ""
 
 
 class Channel:
@@ -96,7 +96,7 @@ class Channel:
         waiting = {(base + at) & 0xFFFF: at for at, one in enumerate(questions) if not one.stream}
         self._batch = _Batch(questions, waiting, [Reply(None, reason="no answer")] * len(questions))
         if not self.silent:
-            self._send(self._batch)
+            self._batch.refused = self._send(self._batch)
 
     def collect(self) -> list[Reply]:
         """Return a reply for each question of the batch that was posted last, in its order."""
@@ -106,9 +106,9 @@ class Channel:
             return [Reply(None, reason=self.silent)] * len(batch.questions)
         reason = ""
         for attempt in range(self._attempts):
-            if attempt and batch.waiting:
-                self._send(batch)
-            reason = self._receive(batch)
+            if attempt:
+                batch.refused = self._send(batch)
+            reason = batch.refused or self._receive(batch)
             if not batch.waiting:
                 break
             if reason:
@@ -128,10 +128,16 @@ class Channel:
             replies += self.collect()
         return replies
 
-    def _send(self, batch: _Batch) -> None:
+    def _send(self, batch: _Batch) -> str:
+        """Send what is not answered yet. Return why it can't be: an error of what was sent before counts."""
         for identifier, at in batch.waiting.items():
-            with contextlib.suppress(ConnectionRefusedError, BlockingIOError):
+            try:
                 self._socket.send(batch.questions[at].to_wire(identifier))
+            except BlockingIOError:
+                return ""  # the rest goes with the next attempt
+            except OSError as error:
+                return error.strerror or str(error)
+        return ""
 
     def _receive(self, batch: _Batch) -> str:
         """Take what arrives until all is there or the timeout has passed. Return why nothing can arrive."""
@@ -197,5 +203,6 @@ def _echoes(wire: bytes, question: Question) -> bool:
     """
     if len(wire) < 12 or not wire[2] & 0x80:
         return False
-    section = question.section
-    return wire[12 : 12 + len(section)].lower() == section or wire[4:6] == b"\0\0"
+    end = 12 + len(question.qname)  # a type can be a letter (HTTPS is `A`): only the name is lower-cased
+    echoed = wire[12:end].lower() + wire[end : end + 4]
+    return echoed == question.section or wire[4:6] == b"\0\0"

@@ -10,7 +10,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
-from dnsctl.model.name import MAX_NAME, Name, ancestors, is_subdomain, is_wildcard, parent, wildcard
+from dnsctl.model.name import (
+    MAX_LABEL,
+    MAX_NAME,
+    Name,
+    ancestors,
+    is_subdomain,
+    is_wildcard,
+    labels,
+    parent,
+    wildcard,
+)
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.verify.denial import Claim
 from dnsctl.verify.expectation import Absent, Data, Expanded, Expectation, Redirected, Referral
@@ -74,6 +84,8 @@ def _of_node(zone: ReleasedZone, node: Node, label: bytes, *, all_proofs: bool) 
         return
     if node.cut:
         yield from _of_cut(zone, node, label)
+        if all_proofs and node.get(Type.DS) is not None:
+            yield from _past_cut(zone, node)
         return
     for rrset in node.rrsets:
         if not (rrset.rdtype == Type.SOA and node.owner == zone.origin):
@@ -89,7 +101,7 @@ def _of_node(zone: ReleasedZone, node: Node, label: bytes, *, all_proofs: bool) 
 
 
 def _of_cut(zone: ReleasedZone, node: Node, label: bytes) -> Iterator[Expectation]:
-    ns, ds = node.get(Type.NS), node.get(Type.DS)
+    ns, ds = node.get(Type.NS), node.get(Type.DS) if zone.entry.signed else None
     if ns is None:
         return
     glue = []
@@ -99,7 +111,8 @@ def _of_cut(zone: ReleasedZone, node: Node, label: bytes) -> Iterator[Expectatio
     plain = tuple(one._replace(signatures=()) for one in glue)
     below = _below(node.owner, label) or node.owner
     yield Referral(Question(below, Type.A), ns._replace(signatures=()), ds, plain)
-    yield _data(ds) if ds else Absent(Question(node.owner, Type.DS), Claim.TYPE)
+    stored = node.get(Type.DS)
+    yield _data(stored) if stored else Absent(Question(node.owner, Type.DS), Claim.TYPE)
 
 
 def _gaps_above(zone: ReleasedZone, node: Node) -> Iterator[Name]:
@@ -113,6 +126,15 @@ def _gaps_above(zone: ReleasedZone, node: Node) -> Iterator[Name]:
         if zone.node(name) is not None:
             return
         yield name
+
+
+def _past_cut(zone: ReleasedZone, node: Node) -> Iterator[Absent]:
+    """Yield the first name behind a signed cut and all below it: only its denial shows the cut's NSEC."""
+    first, rest = labels(node.owner)[0], parent(node.owner)
+    if zone.entry.nsec3 is None and len(first) < MAX_LABEL and len(node.owner) < MAX_NAME:
+        name = Name(bytes([len(first) + 1]) + first + b"\0" + rest)
+        if not zone.exists(name) and zone.node(wildcard(rest)) is None:
+            yield Absent(Question(name, Type.A), Claim.NAME)
 
 
 def _of_wildcard(zone: ReleasedZone, node: Node, label: bytes) -> Iterator[Expectation]:
@@ -155,6 +177,7 @@ def _transports(zone: ReleasedZone, soa: RRset) -> Iterator[Expectation]:
 
 
 def _below(name: Name, label: bytes) -> Name | None:
+    """Return the name one label below `name`, or None where it would be too long."""
     if len(name) + len(label) + 1 > MAX_NAME:
         return None
     return Name(bytes([len(label)]) + label + name)
