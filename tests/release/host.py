@@ -23,7 +23,7 @@ SIMPLE = "www A 192.0.2.1\nmail A 192.0.2.2\n@ MX 10 mail\n"
 
 
 def intent(
-    zones: Mapping[str, str], policy: Policy | None = STANDARD, limits: GuardLimits | None = None
+    zones: Mapping[str, str], policy: Policy | None = STANDARD, limits: GuardLimits = _LIMITS
 ) -> Intent:
     """Return the intent of zones given as master-file text without SOA and NS."""
     wanted = {}
