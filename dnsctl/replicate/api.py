@@ -224,6 +224,7 @@ class Api:
 
     async def get_blob(self, request: Request) -> Response:
         archive, digest = self._staging.archive, request.path_params["digest"]
+        archive.locate(digest)  # refuses what is no digest
         if not await asyncio.to_thread(archive.has, digest):
             raise _NotFoundError(f"{digest[:64]} is not here")
         return FileResponse(archive.locate(digest), media_type="application/octet-stream")

@@ -7,6 +7,7 @@ peer may do follows from the one URI in its certificate.
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from typing import Any
 
 from dnsctl.errors import PassphraseError, PkiError
 from dnsctl.replicate.pki import CONTROL, CONTROL_URI, NODE_URI, Credentials, advice_for, check
+
+_log = logging.getLogger("dnsctl.replicate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,30 @@ def server_context(credentials: Credentials, now: datetime) -> ssl.SSLContext:
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.num_tickets = 0  # no resumption: every connection proves itself
+    context.sslobject_class = _TellingObject
     return _furnish(context, credentials, now)
+
+
+class _TellingObject(ssl.SSLObject):
+    """Lets the alert of a failed handshake out, so that the client learns why.
+
+    asyncio ends a connection at the first SSLError, with the alert still in its buffer. Asking for more
+    input instead makes it send what there is; the error itself comes with whatever the client does next.
+    """
+
+    _fault: ssl.SSLError | None = None
+
+    def do_handshake(self) -> None:
+        if self._fault is not None:
+            raise self._fault
+        try:
+            super().do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError as error:
+            self._fault = error
+            _log.warning("a client was refused: %s", error.reason or error)
+            raise ssl.SSLWantReadError from error
 
 
 def _furnish(context: ssl.SSLContext, credentials: Credentials, now: datetime) -> ssl.SSLContext:

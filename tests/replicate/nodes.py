@@ -1,0 +1,146 @@
+"""Nodes as real agent processes on loopback, with real TLS: started, killed, asked."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from dnsctl.errors import NodeUnreachableError
+from dnsctl.image.store import Image
+from dnsctl.model.fleet import Endpoint, Node, NodeSettings, ServeSettings
+from dnsctl.replicate import pki, tls
+from dnsctl.replicate.agent import run_agent
+from dnsctl.replicate.api import Limits
+from dnsctl.replicate.client import AgentClient, NodeStatus, Patience
+from tests.peers import free_port
+from tests.replicate.control import Control
+
+PATIENCE = Patience(connect=2, short=5, long=15)
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(["dnsctl.replicate.agent"])
+_Result = TypeVar("_Result")
+
+
+def passphrase() -> bytes:
+    return b"correct horse"
+
+
+def _serve(settings: NodeSettings, limits: Limits) -> None:
+    run_agent(settings, limits=limits)
+
+
+class Fleet:
+    """The nodes `ns1`, `ns2`, … of sites `dc1`, `dc2`, …, none started yet."""
+
+    def __init__(self, root: Path, control: Control, *, size: int = 2, limits: Limits | None = None) -> None:
+        self.root = root
+        self.limits = limits or Limits(catch_up_every=0.5)
+        self.nodes = tuple(
+            Node(
+                f"ns{number}",
+                f"dc{number}",
+                (Endpoint("127.0.0.1", free_port()),),
+                f"https://127.0.0.1:{free_port()}",
+            )
+            for number in range(1, size + 1)
+        )
+        self.keys = root / "keys"
+        pki.ensure_authority(self.keys, passphrase, [node.name for node in self.nodes], datetime.now(UTC))
+        self._control = control
+        self._running: dict[str, multiprocessing.process.BaseProcess] = {}
+
+    def node(self, name: str) -> Node:
+        return next(node for node in self.nodes if node.name == name)
+
+    def state(self, name: str) -> Path:
+        return self.root / "nodes" / name
+
+    def settings(self, name: str) -> NodeSettings:
+        return NodeSettings(
+            node=self.node(name),
+            serve=ServeSettings(self.node(name).listen),
+            state=self.state(name),
+            peers=self.nodes,
+            release_keys=self._control.trust.keys,
+            threshold=self._control.trust.threshold,
+            authority=self.keys / "pki/ca.crt",
+            certificate=self.keys / f"pki/{name}.crt",
+            key=self.keys / f"pki/{name}.pem",
+        )
+
+    def start(self, *names: str) -> None:
+        for name in names:
+            process = _processes.Process(target=_serve, args=(self.settings(name), self.limits), daemon=True)
+            process.start()
+            self._running[name] = process
+        for name in names:
+            self.wait(name, lambda status: True)
+
+    def start_all(self) -> None:
+        self.start(*(node.name for node in self.nodes))
+
+    def kill(self, name: str) -> None:
+        process = self._running.pop(name)
+        process.kill()
+        process.join()
+
+    def stop(self) -> None:
+        for process in self._running.values():
+            process.terminate()
+        for name, process in self._running.items():
+            process.join(5)
+            if process.exitcode != 0:
+                process.kill()
+                raise AssertionError(f"{name} ended with {process.exitcode} on {signal.SIGTERM.name}")
+        self._running.clear()
+
+    def credentials(self, who: str = "control", keys: Path | None = None) -> pki.Credentials:
+        directory = (keys or self.keys) / "pki"
+        return pki.Credentials(
+            self.keys / "pki/ca.crt", directory / f"{who}.crt", directory / f"{who}.pem", passphrase
+        )
+
+    def client(self, name: str, who: str = "control") -> AgentClient:
+        context = tls.client_context(self.credentials(who), datetime.now(UTC))
+        return AgentClient(self.node(name), context, PATIENCE)
+
+    def ask(
+        self, name: str, question: Callable[[AgentClient], Awaitable[_Result]], who: str = "control"
+    ) -> _Result:
+        async def asked() -> _Result:
+            async with self.client(name, who) as client:
+                return await question(client)
+
+        return asyncio.run(asked())
+
+    def status(self, name: str) -> NodeStatus:
+        return self.ask(name, lambda client: client.status(zones=True))
+
+    def wait(self, name: str, until: Callable[[NodeStatus], bool], seconds: float = 10) -> NodeStatus:
+        """Poll the node's status until it is as wanted."""
+        deadline = time.monotonic() + seconds
+        while True:
+            status = None
+            try:
+                status = self.status(name)
+                if until(status):
+                    return status
+            except NodeUnreachableError:
+                if not self._running[name].is_alive():
+                    raise
+            assert time.monotonic() < deadline, f"{name} is not as wanted in {seconds} s: {status}"
+            time.sleep(0.03)
+
+    def wait_for_generation(self, generation: int, *names: str) -> None:
+        for name in names or [node.name for node in self.nodes]:
+            self.wait(name, lambda status: status.served.generation >= generation)
+
+    def table(self, name: str) -> tuple[int, str, str]:
+        with Image.open(self.state(name) / "image") as image, image.reader() as reader:
+            return reader.generation, reader.manifest, reader.table_digest()
