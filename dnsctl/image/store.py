@@ -48,6 +48,7 @@ class Image:
                 max_dbs=8,
                 max_readers=512,
             )
+            environment.reader_check()  # processes that were killed hold no pages any longer
         except (lmdb.Error, OSError) as error:
             raise ImageError(f"cannot open the image: {error}", where=str(path)) from None
         try:

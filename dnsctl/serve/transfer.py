@@ -60,7 +60,7 @@ def messages(reader: Reader, message: bytes) -> Iterator[bytes]:
     so that the receiver does not take what it has for the zone.
     """
     try:
-        query = dns.message.from_wire(message, ignore_trailing=True)
+        query = dns.message.from_wire(message)
         question = query.question[0]
         serial = _serial_of(query)
     except dns.message.UnknownTSIGKey:

@@ -1,0 +1,143 @@
+"""A node in real processes, for tests: zones compiled into an image, `run_node` in a process of its own."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dnsctl.image.compiler import compile_zone
+from dnsctl.image.difference import difference
+from dnsctl.image.generation import GenerationCounter
+from dnsctl.image.store import Image
+from dnsctl.model.zone import SignedZone, ValidatedZone
+from dnsctl.node.worker import counter_path, image_path
+
+_START = """
+import ipaddress, json, logging, sys
+from pathlib import Path
+from dnsctl.errors import DnsctlError
+from dnsctl.model.fleet import Endpoint, Node, NodeSettings, ServeSettings
+from dnsctl.node.launch import run_node
+
+logging.basicConfig(format="dnsctl: %(message)s", level=logging.INFO)
+name, state, listen, workers, transfer = sys.argv[1:]
+endpoints = tuple(Endpoint(*one) for one in json.loads(listen))
+networks = tuple(map(ipaddress.ip_network, json.loads(transfer)))
+serve = ServeSettings(endpoints, workers=int(workers), transfer=networks)
+try:
+    run_node(NodeSettings(Node(name, "site", endpoints, ""), serve, Path(state)))
+except DnsctlError as fault:
+    sys.exit(f"dnsctl: {fault}")
+"""
+READY = re.compile(r"dnsctl: (\S+) serving on (.+) udp tcp \(generation (\d+)\)")
+
+
+def publish(
+    state: Path, zones: Iterable[ValidatedZone], *, generation: int = 1, image: Image | None = None
+) -> None:
+    """Make `zones`, with `generation` as serial, what the image in `state` holds.
+
+    `image`: that image, where this process has it open (LMDB opens an environment once a process).
+    """
+    signed = [
+        SignedZone(one.origin, one.nodes, serial=generation, signed=bool(one.get(one.origin, 48)))
+        for one in zones
+    ]
+    wanted = {one.origin for one in signed}
+    used = image or Image.open(image_path(state), readonly=False)
+    with used.writer() as writer:
+        gone = [origin for origin in writer.apexes() if origin not in wanted]
+        writer.apply(list(difference(writer, map(compile_zone, signed), gone)))
+        writer.set_release(generation, "")
+    if image is None:
+        used.close()
+    counter = GenerationCounter(counter_path(state))
+    counter.advance()
+    counter.close()
+
+
+class RunningNode:
+    """The supervisor's process, its lines on standard error, and the ports it told."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.lines: list[str] = []
+        self._reading = threading.Thread(target=self._read, daemon=True)
+        self._reading.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.lines.append(line.rstrip("\n"))
+
+    def wait_for(self, pattern: str, seconds: float = 10.0) -> re.Match[str]:
+        """Return the first line that `pattern` is found in."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for line in list(self.lines):
+                if found := re.search(pattern, line):
+                    return found
+            if self.process.poll() is not None and not self._reading.is_alive():
+                break
+            time.sleep(0.005)
+        raise AssertionError(f"no line matches {pattern!r}: {self.lines}")
+
+    @property
+    def ports(self) -> list[int]:
+        addresses = self.wait_for(READY.pattern).group(2)
+        return [int(one.rpartition(":")[2]) for one in addresses.split(", ")]
+
+    @property
+    def port(self) -> int:
+        return self.ports[0]
+
+    def children(self) -> dict[str, int]:
+        """Return name to process id of the supervisor's children."""
+        pid = self.process.pid
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        found = {}
+        for child in text.split():
+            name = Path(f"/proc/{child}/comm").read_text().strip()
+            found[name.removeprefix("dnsctl ")] = int(child)
+        return found
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        code = self.process.wait(10)
+        self._reading.join(10)
+        return code
+
+
+@contextmanager
+def running(
+    state: Path,
+    listen: list[tuple[str, int]] | None = None,
+    *,
+    workers: int = 1,
+    transfer: tuple[str, ...] = (),
+    environment: dict[str, str] | None = None,
+) -> Iterator[RunningNode]:
+    """Run a node on `state`; by default on a free loopback port. Ended at the end, whatever happens."""
+    process = subprocess.Popen(
+        [
+            sys.executable, "-c", _START, "ns1", str(state),
+            json.dumps(listen or [("127.0.0.1", 0)]), str(workers), json.dumps(transfer),
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **(environment or {})},
+    )  # fmt: skip
+    node = RunningNode(process)
+    try:
+        yield node
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait(10)

@@ -1,0 +1,259 @@
+"""The node's processes: whoever dies is back, whoever stops ends all, nothing is shared by accident."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import dns.message
+import dns.query
+import dns.rcode
+import lmdb
+import pytest
+
+from tests.build import validated
+from tests.node.running import READY, RunningNode, publish, running
+from tests.peers import free_port
+
+QUERY = dns.message.make_query("www.example.com", "A")
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    publish(tmp_path, [validated("example.com.", "www A 192.0.2.1")], generation=7)
+    return tmp_path
+
+
+def until(condition: Callable[[], bool], seconds: float = 5.0) -> float:
+    """Return the seconds until `condition` held."""
+    start = time.monotonic()
+    while not condition():
+        assert time.monotonic() - start < seconds, "condition never held"
+        time.sleep(0.002)
+    return time.monotonic() - start
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def ask(node: RunningNode, *, tcp: bool = False) -> dns.message.Message:
+    send = dns.query.tcp if tcp else dns.query.udp
+    return send(QUERY, "127.0.0.1", port=node.port, timeout=3)
+
+
+def test_ready_line_tells_name_addresses_and_generation(state: Path):
+    with running(state, [("127.0.0.1", 0), ("::1", 0)]) as node:
+        found = node.wait_for(READY.pattern)
+        assert found.group(1) == "ns1"
+        assert found.group(3) == "7"
+        first, second = found.group(2).split(", ")
+        assert first.startswith("127.0.0.1:") and second.startswith("[::1]:")
+        assert ask(node).answer and ask(node, tcp=True).answer
+
+
+def test_empty_state_is_made_and_answers_refused(tmp_path: Path):
+    with running(tmp_path / "new" / "state") as node:
+        assert ask(node).rcode() == dns.rcode.REFUSED
+        assert ask(node, tcp=True).rcode() == dns.rcode.REFUSED
+
+
+def test_first_release_is_served_without_a_restart(tmp_path: Path):
+    with running(tmp_path) as node:
+        assert ask(node).rcode() == dns.rcode.REFUSED
+        publish(tmp_path, [validated("example.com.", "www A 192.0.2.1")])
+        assert ask(node).answer
+        assert ask(node, tcp=True).answer
+
+
+@pytest.mark.parametrize("tcp", [False, True], ids=["udp", "tcp"])
+def test_killed_process_is_back_within_100_ms_and_the_port_answers(state: Path, tcp: bool):
+    with running(state) as node:
+        assert ask(node, tcp=tcp).answer
+        name = "stream" if tcp else "udp0"
+        before = node.children()[name]
+        os.kill(before, signal.SIGKILL)
+        taken = until(lambda: node.children().get(name, before) != before)
+        assert taken < 0.1
+        assert ask(node, tcp=tcp).answer
+        node.wait_for(rf"{name} \(process {before}\) was ended by SIGKILL; started anew")
+
+
+def test_no_query_gets_a_wrong_answer_while_workers_are_killed(state: Path):
+    with running(state, workers=2) as node:
+        port = node.port
+        wrong: list[str] = []
+        answered = 0
+        done = threading.Event()
+
+        def client() -> None:
+            nonlocal answered
+            while not done.is_set():
+                try:
+                    reply = dns.query.udp(QUERY, "127.0.0.1", port=port, timeout=1)
+                except dns.exception.Timeout:
+                    continue  # it was in the dead process's hands
+                answered += 1
+                if not reply.answer:
+                    wrong.append(reply.to_text())
+
+        thread = threading.Thread(target=client)
+        thread.start()
+        for _ in range(4):
+            victims = {name: pid for name, pid in node.children().items() if name.startswith("udp")}
+            for pid in victims.values():
+                os.kill(pid, signal.SIGKILL)
+            until(
+                lambda victims=victims: (
+                    {"udp0", "udp1"} <= node.children().keys()
+                    and not set(node.children().values()) & set(victims.values())
+                )
+            )
+            seen = answered
+            until(lambda seen=seen: answered > seen)
+        done.set()
+        thread.join(5)
+        assert not wrong
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_ends_all_processes_cleanly(state: Path, number: signal.Signals):
+    with running(state, workers=2) as node:
+        port = node.port
+        children = node.children()
+        assert set(children) == {"udp0", "udp1", "stream"}
+        assert node.stop(number) == 0
+        assert all(is_gone(pid) for pid in children.values())
+        assert "dnsctl: ns1 stopped" in node.lines
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as again:
+            again.bind(("127.0.0.1", port))
+
+
+def test_hangup_changes_nothing(state: Path):
+    with running(state) as node:
+        assert ask(node).answer
+        children = node.children()
+        node.process.send_signal(signal.SIGHUP)
+        assert ask(node).answer
+        assert node.children() == children
+
+
+def test_killed_supervisor_takes_its_processes_along(state: Path):
+    with running(state, workers=2) as node:
+        assert node.port
+        children = node.children()
+        node.process.kill()
+        until(lambda: all(is_gone(pid) for pid in children.values()))
+
+
+def test_taken_port_names_its_holder(state: Path):
+    port = free_port()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # sharing must be refused as well
+        taken.bind(("127.0.0.1", port))
+        with running(state, [("127.0.0.1", port)]) as node:
+            assert node.process.wait(10) == 1
+            said = node.wait_for(r"^dnsctl: 127\.0\.0\.1:\d+: UDP port").string
+    assert f"UDP port {port} is taken by " in said
+    assert f"(process {os.getpid()})" in said
+    assert said.endswith("; stop that program or listen on another port")
+
+
+def test_port_taken_for_tcp_only_is_told(state: Path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with running(state, [("127.0.0.1", port)]) as node:
+            assert node.process.wait(10) == 1
+            node.wait_for(rf"TCP port {port} is taken by ")
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [("192.0.2.1", "is no address of this machine"), ("not-an-address", "is no IP address")],
+)
+def test_address_that_cannot_be_bound_is_one_line(state: Path, address: str, said: str):
+    with running(state, [(address, 5300)]) as node:
+        assert node.process.wait(10) == 1
+        node.wait_for(said)
+        assert len(node.lines) == 1
+
+
+def test_second_node_on_the_same_state_is_refused(state: Path):
+    with running(state) as node:
+        assert node.port
+        with running(state) as second:
+            assert second.process.wait(10) == 1
+            second.wait_for("another process serves from this state")
+        assert ask(node).answer
+
+
+def test_damaged_image_is_told_and_nothing_is_bound(tmp_path: Path):
+    (tmp_path / "image").mkdir()
+    (tmp_path / "image" / "data.mdb").write_bytes(b"\xff" * 8192)
+    with running(tmp_path) as node:
+        assert node.process.wait(10) == 1
+        node.wait_for("cannot open the image")
+        assert len(node.lines) == 1
+
+
+def test_child_that_never_starts_ends_the_node_with_its_reason():
+    script = """
+import logging, sys, time
+from dnsctl.errors import DnsctlError, ImageError
+from dnsctl.node.supervisor import Role, Supervisor
+
+def fail(ready):
+    raise ImageError("it is broken", where="image")
+
+logging.basicConfig(format="%(message)s")
+def live(ready):
+    ready(1)
+    time.sleep(60)
+
+try:
+    Supervisor([Role("udp0", fail), Role("stream", live)], print).run()
+except DnsctlError as fault:
+    sys.exit(str(fault))
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", script], check=False, capture_output=True, text=True, timeout=20
+    )
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    lines = ended.stderr.splitlines()
+    assert lines.count("udp0: image: it is broken") == 5
+    assert lines[-1].startswith("udp0 failed to start 5 times")
+
+
+def test_readers_of_killed_processes_leave_no_slot_behind(state: Path):
+    """A dead reader's slot would keep the pages of its generation for ever."""
+    with running(state) as node:
+        assert ask(node).answer
+        for _ in range(3):
+            before = node.children()["udp0"]
+            os.kill(before, signal.SIGKILL)
+            until(lambda before=before: node.children().get("udp0", before) != before)
+            assert ask(node).answer
+        with lmdb.open(str(state / "image"), readonly=True) as environment:
+            slots = environment.readers().splitlines()[1:]
+        assert {int(slot.split()[0]) for slot in slots} <= set(node.children().values())
+
+
+def test_systemd_is_told_when_answers_can_be_given(state: Path, tmp_path: Path):
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.bind(path)
+        notify.settimeout(10)
+        with running(state, environment={"NOTIFY_SOCKET": path}) as node:
+            assert notify.recv(100) == b"READY=1"
+            assert ask(node).answer
+            node.stop()
+            assert notify.recv(100) == b"STOPPING=1"

@@ -1,0 +1,250 @@
+"""The UDP worker: batches, addresses, hostile neighbours in a batch, and the cache against no cache."""
+
+import random
+import socket
+import time
+from pathlib import Path
+
+import dns.flags
+import dns.message
+import dns.query
+import dns.rcode
+import pytest
+
+from dnsctl.image.generation import GenerationCounter
+from dnsctl.image.store import Image
+from dnsctl.node.worker import counter_path, image_path
+from dnsctl.serve.batch import BATCH, SLOT, Batch
+from dnsctl.serve.respond import Responder
+from dnsctl.serve.udp import UdpWorker, server_failure
+from tests.build import validated
+from tests.node.running import publish, running
+
+ZONE = """\
+www A 192.0.2.1
+www AAAA 2001:db8::1
+www HTTPS 1 . alpn=h2
+alias CNAME www
+*.wild TXT "found"
+sub NS ns1.sub
+ns1.sub A 192.0.2.2
+big TXT "0123456789012345678901234567890123456789012345678901234567890123456789"
+"""
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    publish(tmp_path, [validated("example.com.", ZONE)])
+    return tmp_path
+
+
+ANY = "0.0.0.0"  # noqa: S104 - the wildcard address is what is tested
+
+
+def ask(name: str, rdtype: str = "A", **more: object) -> dns.message.Message:
+    return dns.message.make_query(name, rdtype, **more)  # type: ignore[arg-type]
+
+
+def a_socket(*, timeout: float = 2.0) -> socket.socket:
+    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    made.bind(("127.0.0.1", 0))
+    made.settimeout(timeout)
+    return made
+
+
+class Worker:
+    """A worker without a process around it: `exchange` sends, lets it answer one batch, and collects."""
+
+    def __init__(self, state: Path) -> None:
+        self.socket = a_socket()
+        self.image = Image.open(image_path(state), readonly=False)
+        self.batch = Batch(self.socket)
+        self.worker = UdpWorker(
+            [self.socket], self.image.reader(), GenerationCounter(counter_path(state)), Responder()
+        )
+
+    def exchange(self, wires: list[bytes]) -> list[bytes]:
+        with a_socket(timeout=0.5) as client:
+            for wire in wires:
+                client.sendto(wire, self.socket.getsockname())
+            self.worker.turn(self.batch, self.batch.receive(wait=True))
+            found = []
+            client.setblocking(False)
+            try:
+                while True:
+                    found.append(client.recv(65535))
+            except BlockingIOError:
+                return found
+
+
+@pytest.fixture
+def worker(state: Path) -> Worker:
+    return Worker(state)
+
+
+def test_hostile_datagrams_in_a_batch_leave_the_others_answered(worker: Worker):
+    good = [ask(name).to_wire() for name in ("www.example.com", "nothing.example.com")]
+    hostile = [
+        b"",
+        b"\0",
+        b"id" + bytes(9),
+        bytes(12),
+        b"id\x01\0\0\1" + bytes(6) + b"\x3f",
+        b"id\x01\0\0\1" + bytes(6) + b"\xc0\x0c\0\1\0\1",
+        b"id\x80\0\0\1" + bytes(6) + b"\3www\0\0\1\0\1",
+        b"\xff" * 600,
+        random.Random(1).randbytes(4096),
+        ask("www.example.com").to_wire()[:-3],
+        b"A" * 9000,
+    ]
+    found = worker.exchange([good[0], *hostile, good[1]])
+    answered = {wire[:2] for wire in found}
+    assert {wire[:2] for wire in good} <= answered
+    assert all(wire[2] & 0x80 for wire in found)
+    assert worker.worker.failures == 0
+
+
+def test_responses_are_never_answered(worker: Worker):
+    response = dns.message.make_response(ask("www.example.com")).to_wire()
+    assert worker.exchange([response, response]) == []
+
+
+def test_whole_batch_is_answered_in_one_turn_and_the_rest_in_the_next(worker: Worker):
+    wires = [ask("www.example.com", id=number).to_wire() for number in range(BATCH + 5)]
+    first = worker.exchange(wires)
+    assert {int.from_bytes(wire[:2], "big") for wire in first} == set(range(BATCH))
+    assert worker.batch.receive(wait=True) == 5
+
+
+def test_failing_responder_costs_one_answer_and_says_so(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    respond = worker.worker._responder.respond
+
+    def failing(reader: object, message: bytes, *, stream: bool) -> object:
+        if b"boom" in message:
+            raise ZeroDivisionError("unforeseen")
+        return respond(reader, message, stream=stream)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(worker.worker._responder, "respond", failing)
+    found = worker.exchange([ask("boom.example.com").to_wire(), ask("www.example.com").to_wire()])
+    codes = sorted(dns.message.from_wire(wire).rcode() for wire in found)
+    assert codes == [dns.rcode.NOERROR, dns.rcode.SERVFAIL]
+    assert worker.worker.failures == 1
+    assert "unforeseen" in caplog.text
+
+
+def test_unsendable_answer_is_left_out_and_the_rest_leave(worker: Worker):
+    """A datagram with source port 0 cannot be answered: sendmmsg(2) stops there."""
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw, a_socket() as client:
+        query = ask("www.example.com").to_wire()
+        port = worker.socket.getsockname()[1]
+        udp = bytes(2) + port.to_bytes(2, "big") + (8 + len(query)).to_bytes(2, "big") + bytes(2) + query
+        header = b"\x45\0" + (20 + len(udp)).to_bytes(2, "big") + b"\0\0\0\0\x40\x11\0\0"
+        client.sendto(query, ("127.0.0.1", port))
+        raw.sendto(header + socket.inet_aton("127.0.0.1") * 2 + udp, ("127.0.0.1", 0))
+        client.sendto(query, ("127.0.0.1", port))
+        worker.worker.turn(worker.batch, worker.batch.receive(wait=True))
+        assert client.recv(4096)[:2] == client.recv(4096)[:2] == query[:2]
+        assert worker.worker.refused == 1
+
+
+def random_query(picked: random.Random) -> bytes:
+    names = ["www", "alias", "a.wild", "x.sub", "nothing", "big", "@", "b.a.wild", "sub"]
+    label = picked.choice(names)
+    name = "example.com" if label == "@" else f"{label}.example.com"
+    name = "".join(picked.choice((c.upper(), c.lower())) for c in name)
+    query = ask(name, picked.choice(["A", "AAAA", "HTTPS", "TYPE97", "TXT", "SOA", "ANY"]))
+    if picked.random() < 0.7:
+        query.use_edns(
+            0, ednsflags=picked.choice([0, dns.flags.DO]), payload=picked.choice([512, 1232, 16705])
+        )
+    wire = bytearray(query.to_wire())
+    if picked.random() < 0.3:
+        wire[picked.randrange(len(wire))] = picked.choice(b"aAzZ\0\1\xff")
+    if picked.random() < 0.1:
+        wire += picked.choice([b"a", b"A", b"\0"])
+    return bytes(wire)
+
+
+def test_cached_answers_are_those_without_a_cache(worker: Worker):
+    """Few names in random case, random flags and stray letters: what is cached changes no octet."""
+    picked = random.Random(20261121)
+    responder = Responder()
+    reader = worker.image.reader()
+    hits = 0
+    for _ in range(40):
+        wires = [random_query(picked) for _ in range(50)]
+        wires = [number.to_bytes(2, "big") + wire[2:] for number, wire in enumerate(wires)]
+        got = {wire[:2]: wire for wire in worker.exchange(wires)}
+        hits += sum(wire[2:].lower() in worker.worker._cache.answers.recent for wire in wires)
+        for wire in wires:
+            wanted = responder.respond(reader, wire, stream=False)
+            assert got.get(wire[:2]) == (wanted.wire if wanted else None)
+    assert hits > 500
+
+
+def test_new_generation_is_answered_at_once(worker: Worker, state: Path):
+    query = ask("www.example.com").to_wire()
+    before = worker.exchange([query, query])
+    publish(state, [validated("example.com.", "www A 192.0.2.99")], generation=2, image=worker.image)
+    after = worker.exchange([query])
+    assert socket.inet_aton("192.0.2.1") in before[1]
+    assert socket.inet_aton("192.0.2.99") in after[0]
+
+
+def test_batch_slots_keep_neighbours_apart(worker: Worker):
+    """Answers of every length are written over their own queries only."""
+    assert SLOT >= 4096
+    wires = [
+        ask(("x" * (1 + number % 60)) + ".wild.example.com", "TXT", id=number).to_wire()
+        for number in range(BATCH)
+    ]
+    for _ in range(2):  # uncached, then cached
+        for wire in worker.exchange(wires):
+            answer = dns.message.from_wire(wire)
+            assert str(answer.question[0].name) == "x" * (1 + answer.id % 60) + ".wild.example.com."
+            assert answer.answer[0].name == answer.question[0].name
+
+
+@pytest.mark.parametrize(
+    ("listen", "asked"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("::1", "::1"),
+        (ANY, "127.0.0.1"),
+        (ANY, "127.0.0.2"),
+        ("::", "::1"),
+    ],
+)
+def test_answer_comes_from_the_address_that_was_asked(state: Path, listen: str, asked: str):
+    with running(state, [(listen, 0)]) as node:
+        for _ in range(2):
+            answer = dns.query.udp(ask("www.example.com"), asked, port=node.port, timeout=2)
+            assert answer.answer[0][0].address == "192.0.2.1"  # dns.query checks where it came from
+
+
+def test_one_worker_answers_on_all_its_addresses(state: Path):
+    with running(state, [("127.0.0.1", 0), ("::1", 0), (ANY, 0)]) as node:
+        for address, port in zip(("127.0.0.1", "::1", "127.0.0.3"), node.ports, strict=True):
+            answer = dns.query.udp(ask("alias.example.com"), address, port=port, timeout=2)
+            assert len(answer.answer) == 2
+
+
+def test_idle_worker_lets_go_of_the_old_generation(worker: Worker, state: Path):
+    assert worker.exchange([ask("www.example.com").to_wire()])
+    publish(state, [validated("example.com.", "www A 192.0.2.99")], generation=2, image=worker.image)
+    worker.worker.turn(worker.batch, 0)
+    assert worker.worker._reader.generation == 2
+    assert len(worker.worker._cache) == 0
+
+
+def test_receive_without_waiting_returns_at_once(worker: Worker):
+    start = time.monotonic()
+    assert worker.batch.receive(wait=False) == 0
+    assert time.monotonic() - start < 0.5
+
+
+@pytest.mark.parametrize("message", [b"", b"id", b"id\x80" + bytes(9)])
+def test_no_failure_is_told_to_what_is_no_query(message: bytes):
+    assert server_failure(message) is None
