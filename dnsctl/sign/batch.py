@@ -15,7 +15,7 @@ import multiprocessing
 import signal
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
@@ -60,7 +60,7 @@ class Signatory:
 
 def signatures(
     tasks: Iterable[Task], count: int, keys: Sequence[SigningKey], dnskey: RRset, workers: int
-) -> Iterator[list[bytes]]:
+) -> Generator[list[bytes], None, None]:
     """Yield RRSIG rdatas in the order of `tasks` (about `count` of them), a list for each chunk.
 
     Raises SigningError where a signature does not verify, or a worker died.
@@ -82,7 +82,7 @@ def signatures(
                 while waiting:
                     yield waiting.popleft().result()
             finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+                pool.shutdown(cancel_futures=True)
     except BrokenProcessPool:
         raise SigningError(
             "a signing process was killed", where=to_text(dnskey.owner), advice="check the memory, try again"

@@ -9,6 +9,7 @@ signatures have left when they are renewed. Each new signature was verified (see
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from datetime import datetime
 
 from dnsctl.errors import SigningError
@@ -153,15 +154,17 @@ class _Work:
     def sign(self, workers: int, progress: Progress | None, dnskey: RRset) -> None:
         """Make and verify what is pending, and put it in place."""
         pending, done = self._pending, 0
-        for chunk in batch.signatures(self._tasks(), len(pending), self._keys, dnskey, workers):
-            for rdata in chunk:
-                made, place, _, _ = pending[done]
-                owner, rdtype, ttl, rdatas, position, kept = made[place]
-                signatures = tuple(sorted((*kept, rdata))) if kept else (rdata,)
-                made[place] = RRset(owner, rdtype, ttl, rdatas, position, signatures)
-                done += 1
-            if progress is not None:
-                progress(done, len(pending))
+        made_here = batch.signatures(self._tasks(), len(pending), self._keys, dnskey, workers)
+        with closing(made_here) as chunks:  # ends the workers also when `progress` raises
+            for chunk in chunks:
+                for rdata in chunk:
+                    made, place, _, _ = pending[done]
+                    owner, rdtype, ttl, rdatas, position, kept = made[place]
+                    signatures = tuple(sorted((*kept, rdata))) if kept else (rdata,)
+                    made[place] = RRset(owner, rdtype, ttl, rdatas, position, signatures)
+                    done += 1
+                if progress is not None:
+                    progress(done, len(pending))
         if done != len(pending):
             raise SigningError(f"{len(pending) - done} signatures are missing", where=to_text(self._origin))
 

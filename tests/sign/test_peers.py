@@ -175,6 +175,8 @@ remote-control:
     anchors = [
         ds_text(keys_for(from_text(f"{label}.example."), policy)[0]) for label, policy in POLICIES.items()
     ]
+    other = signing_key(from_text(f"{BOGUS}.example."), Algorithm.ECDSAP256SHA256, "csk", 9)
+    anchors.append(ds_text(other))
     text = text.replace("  harden", "".join(f'  trust-anchor: "{one}"\n' for one in anchors) + "  harden")
     return text + "".join(
         f"stub-zone:\n  name: {label}.example.\n  stub-addr: 127.0.0.1@{authoritative}\n"
