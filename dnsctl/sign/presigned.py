@@ -14,7 +14,7 @@ from dnsctl.errors import SigningError
 from dnsctl.model.key import key_tag
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import RRset, Type, type_text
-from dnsctl.model.zone import Nodes, Nsec3Parameters, SignedZone, ValidatedZone
+from dnsctl.model.zone import Nodes, Nsec3Parameters, SignedZone, ValidatedZone, Zone
 from dnsctl.sign import nsec, nsec3
 from dnsctl.sign.authority import Standing, denied_types, is_signed, walk
 from dnsctl.sign.rrsig import parse
@@ -23,7 +23,7 @@ _SHOWN = 3  # faults in the message: enough to see the pattern
 _ADVICE = "sign the zone again where it was signed, or remove its signatures and have it signed here"
 
 
-def is_presigned(zone: ValidatedZone) -> bool:
+def is_presigned(zone: Zone | ValidatedZone) -> bool:
     """True where the apex holds signatures."""
     return any(one.signatures for one in zone.nodes.get(zone.origin, ()))
 
