@@ -143,7 +143,7 @@ class _Work:
             self.surveys.append(surveyed)
             self.entries[signed.origin] = compiled.entry
             room = min(each_may, MAX_PROBES - len(self.probes))
-            self.probes += zone_probes(signed, surveyed.records, room)
+            self.probes += zone_probes(signed, surveyed.records, self._intent.zones.keys(), room)
         self._progress("sign and compile", len(due), len(due))
 
     def _due(self) -> Iterator[tuple[ZoneIntent, Fate]]:

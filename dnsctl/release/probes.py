@@ -9,7 +9,7 @@ then some of its changed RRsets, a name that does not exist, and a name under ea
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
 
 from dnsctl.errors import NameSyntaxError
@@ -41,16 +41,22 @@ def budget(zones: int) -> int:
     return min(2 * _PER_ZONE + 3, max(1, MAX_PROBES // max(1, zones)))
 
 
-def zone_probes(zone: SignedZone, changes: tuple[RecordChange, ...], count: int) -> tuple[Probe, ...]:
-    """Return at most `count` probes for a zone that changed, the most telling first."""
-    return tuple(islice(_Asked(zone).probes(changes), count))
+def zone_probes(
+    zone: SignedZone, changes: tuple[RecordChange, ...], served: Collection[Name], count: int
+) -> tuple[Probe, ...]:
+    """Return at most `count` probes for a zone that changed, the most telling first.
+
+    `served`: the apexes of all zones of the release, which may lie below this one and answer in its place.
+    """
+    return tuple(islice(_Asked(zone, served).probes(changes), count))
 
 
 class _Asked:
     """One zone, and what can plainly be said about answers from it."""
 
-    def __init__(self, zone: SignedZone) -> None:
+    def __init__(self, zone: SignedZone, served: Collection[Name]) -> None:
         self._zone = zone
+        self._served = served
         self._owners = list(zone.nodes)
 
     def probes(self, changes: tuple[RecordChange, ...]) -> Iterator[Probe]:
@@ -64,6 +70,8 @@ class _Asked:
         yield from islice((probe for each in wildcards for probe in self._below(each)), _PER_ZONE)
 
     def _changed(self, change: RecordChange) -> Iterator[Probe]:
+        if self._is_elsewhere(change.owner, change.rdtype):
+            return
         if change.after is not None:
             yield from self._present(change.owner, change.rdtype)
         else:
@@ -105,6 +113,8 @@ class _Asked:
         name = _child(above)
         if name is None or self._exists(name) or self._zone.occluder(name) is not None:
             return
+        if self._is_elsewhere(name, Type.A):
+            return
         for one in self._zone.nodes[owner]:
             if one.rdtype in (Type.NS, Type.DNAME):  # RFC 4592 §4.2, §4.4: nothing plain to expect
                 return
@@ -119,6 +129,13 @@ class _Asked:
 
     def _probe(self, name: Name, rdtype: int, rcode: int, rdatas: tuple[bytes, ...] = ()) -> Probe:
         return Probe(name, rdtype, self._zone.signed, rcode, tuple(sorted(each.hex() for each in rdatas)))
+
+    def _is_elsewhere(self, name: Name, rdtype: int) -> bool:
+        """True where another zone of the release answers; DS is the parent's (RFC 4035 §3.1.4.1)."""
+        if name == self._zone.origin:
+            return False
+        above = [each for each in ancestors(name, self._zone.origin) if each != self._zone.origin]
+        return any(each in self._served for each in (above if rdtype == Type.DS else (name, *above)))
 
     def _exists(self, name: Name) -> bool:
         """True for owners and empty non-terminals (RFC 4592 §2.2.2)."""

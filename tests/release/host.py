@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dnsctl.image.store import Image
-from dnsctl.model.name import Name, from_text
+from dnsctl.model.name import Name, from_text, to_text
 from dnsctl.model.policy import Policy
+from dnsctl.model.rrset import Type, rdata_text, type_text
 from dnsctl.model.zone import SignedZone
 from dnsctl.release.archive import Archive
 from dnsctl.release.intent import GuardLimits, Intent, ZoneIntent
@@ -61,3 +62,13 @@ class Host:
 
 def name(text: str) -> Name:
     return from_text(text)
+
+
+def master_text(zone: SignedZone) -> str:
+    """Return a signed zone (NSEC, not NSEC3) as a master file with its signatures."""
+    return "".join(
+        f"{to_text(one.owner)} {one.ttl} {type_text(rdtype)} {rdata_text(rdtype, each)}\n"
+        for one in zone.rrsets()
+        for rdtype, rdatas in ((one.rdtype, one.rdatas), (int(Type.RRSIG), one.signatures))
+        for each in rdatas
+    )

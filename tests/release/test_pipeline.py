@@ -20,7 +20,7 @@ from dnsctl.release.manifest import Manifest
 from dnsctl.release.pipeline import adopt, certify, keep, replay
 from dnsctl.release.survey import Fate
 from dnsctl.sign.signer import earliest_expiry
-from tests.release.host import NOW, SIMPLE, Host, intent, name
+from tests.release.host import NOW, SIMPLE, Host, intent, master_text, name
 from tests.release.releases import release_key
 
 TWO = {"example.com.": SIMPLE, "example.org.": SIMPLE}
@@ -153,7 +153,7 @@ def test_nsec3_and_split_keys_are_carried_over_too(host: Host, policy: Policy) -
 def test_zone_signed_elsewhere_is_released_as_it_came(host: Host, tmp_path: Path) -> None:
     host.push(intent({"example.com.": SIMPLE}))
     signed = host.zone("example.com.")
-    text = "".join(_master_lines(signed))
+    text = master_text(signed)
     other = Host(tmp_path / "other")
     release = other.push(intent({"example.com.": text}))
     assert other.zone("example.com.").nodes == signed.nodes
@@ -283,19 +283,3 @@ def host_digest(host: Host) -> str:
         entry = reader.zone(name("example.com."))
     assert entry is not None
     return entry.digest
-
-
-def _master_lines(zone: object) -> list[str]:
-    from dnsctl.model.name import to_text
-    from dnsctl.model.rrset import rdata_text, type_text
-    from dnsctl.model.zone import SignedZone
-
-    assert isinstance(zone, SignedZone)
-    lines = []
-    for one in zone.rrsets():
-        for rdtype, rdatas in ((one.rdtype, one.rdatas), (int(Type.RRSIG), one.signatures)):
-            lines += [
-                f"{to_text(one.owner)} {one.ttl} {type_text(rdtype)} {rdata_text(rdtype, each)}\n"
-                for each in rdatas
-            ]
-    return lines
