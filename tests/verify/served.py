@@ -81,6 +81,7 @@ class Server:
     def __init__(self, image: Image, answering: Answering | None = None, *, truncates: bool = True) -> None:
         self._image = image
         self._truncates = truncates
+        self.closes_streams = False
         self._answering = answering
         self._datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.port = free_port()
@@ -125,6 +126,9 @@ class Server:
 
     def _serve_stream(self, responder: Responder, reader) -> None:
         connection, _ = self._listening.accept()
+        if self.closes_streams:
+            connection.close()
+            return
         with connection, connection.makefile("rb") as incoming, contextlib.suppress(OSError):
             connection.settimeout(2)
             while header := incoming.read(2):

@@ -1,0 +1,127 @@
+"""`dnsctl verify`: prove from outside that every node serves exactly the release.
+
+Exit codes: 0 consistent, 1 drift, 2 could not tell (a node did not answer, or nothing was released yet).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from dnsctl.cli import output
+from dnsctl.cli.context import Context, JsonOption, complete_zone, here, zone_name
+from dnsctl.errors import ConfigError, InconclusiveError
+from dnsctl.image.store import Image
+from dnsctl.load.config import Config
+from dnsctl.load.nearest import did_you_mean
+from dnsctl.model.fleet import Node
+from dnsctl.model.name import Name, to_text
+from dnsctl.verify.anchor import anchors_in
+from dnsctl.verify.consistency import verify_fleet
+from dnsctl.verify.report import Report
+
+SHOWN_FAULTS = 20
+_STYLES = ("bold green", "bold red", "bold yellow")  # by exit code
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        "verify",
+        epilog=output.examples(
+            "dnsctl verify", "dnsctl verify example.com --full", "dnsctl verify --site dc2 --json"
+        ),
+    )(verify)
+
+
+def verify(
+    ctx: typer.Context,
+    zones: Annotated[
+        list[str] | None, typer.Argument(metavar="[ZONE]...", autocompletion=complete_zone)
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Ask for every RRset, not a sample.")] = False,
+    site: Annotated[str | None, typer.Option(help="Ask the nodes of this site only.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Prove from outside that every node serves exactly the release."""
+    context = here(ctx)
+    config = context.config()
+    report = _ask(
+        context, _nodes(config, site), None if not zones else {zone_name(each) for each in zones}, full=full
+    )
+    if as_json:
+        output.json_result(report.to_json())
+    else:
+        show(report)
+    raise typer.Exit(report.exit_code)
+
+
+def _nodes(config: Config, site: str | None) -> Sequence[Node]:
+    nodes = config.nodes()
+    if site is None:
+        return nodes
+    if site not in config.sites:
+        raise ConfigError(
+            f"there is no site {site!r} in dnsctl.yaml", advice=did_you_mean(site, list(config.sites))
+        )
+    return [node for node in nodes if node.site == site]
+
+
+def _ask(context: Context, nodes: Sequence[Node], zones: set[Name] | None, *, full: bool) -> Report:
+    if not context.image.is_dir():
+        raise InconclusiveError("nothing was released from here yet", advice="run `dnsctl push` first")
+    with (
+        Image.open(context.image) as image,
+        image.reader() as reader,
+        output.progress() as bar,
+    ):
+        task = bar.add_task("verifying zones", total=None)
+        return verify_fleet(
+            nodes,
+            reader,
+            now=datetime.now(UTC),
+            zones=zones,
+            full=full,
+            anchors=anchors_in(context.keys),
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+
+
+def show(report: Report) -> None:
+    """Print the verdict, a line a node, and what is wrong, to a person."""
+    output.table(
+        ("node", "site", "address", "answers", "faults", "nearest expiry", "verdict"),
+        (
+            (
+                one.node,
+                one.site,
+                one.address,
+                str(one.answers),
+                str(one.faults),
+                _day(one.expiry),
+                f"silent: {one.silent}" if one.silent else "drift" if one.faults else "as released",
+            )
+            for one in report.nodes
+        ),
+    )
+    for fault in report.faults[:SHOWN_FAULTS]:
+        output.line(output.visible(str(fault)))
+    more = len(report.faults) - SHOWN_FAULTS + report.more_faults
+    if more > 0:
+        output.say(f"and {more} more (--json lists up to {len(report.faults)})")
+    for note in report.notes:
+        output.say(f"{to_text(note.zone)}: {note.message}")
+    console = output.results()
+    verdict = Text.assemble(
+        (report.verdict, _STYLES[report.exit_code]),
+        f": generation {report.generation}, {output.plural(report.zones, 'zone')}, "
+        f"{report.checked} of {report.rrsets} RRsets compared by name, {report.seconds:.1f} s",
+    )
+    console.print(verdict)
+
+
+def _day(expiry: int | None) -> str:
+    return datetime.fromtimestamp(expiry, UTC).strftime("%Y-%m-%d %H:%MZ") if expiry is not None else "-"
