@@ -65,6 +65,7 @@ class Answer:
         self.draft = Draft(qname, signed)
         self._proof = proof_for(reader, view, self.draft)
         self._expanded: list[tuple[Name, Neighbours, bytes]] = []  # wildcards to be proved behind the answers
+        self._name_servers: list[Name] = []  # of a delegation: their addresses come last
         self.rcode = Rcode.NOERROR
         self.authoritative = True
         self.trace: list[Trace] = []
@@ -83,8 +84,10 @@ class Answer:
             seen.add(name)
             name = self._at(name)
         if self.draft.signed:
-            for expanded in self._expanded:
-                self._proof.wildcard_expanded(*expanded)
+            for each in self._expanded:
+                self._proof.wildcard_expanded(*each)
+        for name_server in self._name_servers:
+            self._addresses(name_server)
 
     def _note(self, step: Step, name: Name) -> None:
         self.trace.append(Trace(step, name))
@@ -167,7 +170,7 @@ class Answer:
         return self._redirect(name, owner, value)
 
     def _referral(self, cut: Name, key: bytes, value: bytes) -> None:
-        """Place the delegation: NS, DS or the proof that there is none, and glue (RFC 4035 §3.1.4, 9471)."""
+        """Place the delegation: NS, DS or the proof that there is none (RFC 4035 §3.1.4)."""
         self._note(Step.REFERRAL, cut)
         self.authoritative = bool(self.draft.counts[ANSWER])
         name_servers = find(value, Type.NS)
@@ -180,8 +183,11 @@ class Answer:
                 self.draft.place(AUTHORITY, value, ds, cut)
             else:
                 self._proof.no_ds(cut, key, value)
-        for _, target in list(rdatas_of(value, name_servers, cut))[: name_servers.records]:
-            self._addresses(Name(target))
+        self._name_servers = [
+            Name(target)
+            for place, target in rdatas_of(value, name_servers, cut)
+            if place < name_servers.plain
+        ]
 
     def _addresses(self, name: Name) -> None:
         """Place the addresses of a name server that this zone knows."""
