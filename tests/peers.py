@@ -10,6 +10,7 @@ PACKAGES = {  # program: the Debian package that brings it
     "knotd": "knot",
     "kdig": "knot-dnsutils",
     "nsd": "nsd",
+    "nsd-checkzone": "nsd",
     "named": "bind9",
     "dnssec-verify": "bind9-utils",
     "named-checkzone": "bind9-utils",

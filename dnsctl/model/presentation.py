@@ -1,0 +1,132 @@
+"""Zones as master files (RFC 1035 §5): one record a line, absolute names, streamed and never held whole.
+
+What is written is read back the same by BIND, Knot, NSD and ldns: SOA first, owners in canonical order, the
+RRSIGs behind what they cover, NSEC3 at the end. Types that a peer may not know yet are written as RFC 3597.
+"""
+
+from __future__ import annotations
+
+import base64
+import struct
+import time
+from collections.abc import Callable, Iterator
+
+from dnsctl.model.name import Name, from_wire, to_text
+from dnsctl.model.rrset import RRset, Type, rdata_text, type_text
+from dnsctl.model.zone import SignedZone, ValidatedZone, Zone
+
+_RRSIG = struct.Struct("!HBBIIIH")  # covered, algorithm, labels, original TTL, expiration, inception, tag
+_NSEC3 = struct.Struct("!BBHB")  # algorithm, flags, iterations, length of the salt
+_KNOWN_EVERYWHERE = 65  # HTTPS; every type up to it that dnspython knows, BIND 9.18 and Knot 3.2 know
+_ALSO_KNOWN = frozenset({99, 104, 105, 106, 107, 108, 109, 256, 257})  # SPF, NID … EUI64, URI, CAA
+
+
+def master_file(zone: Zone | ValidatedZone | SignedZone) -> Iterator[str]:
+    """Yield the lines of `zone` with their line breaks."""
+    apex = zone.nodes.get(zone.origin, ())
+    for one in apex:
+        if one.rdtype == Type.SOA:
+            yield from records(one)
+    for node in zone.nodes.values():
+        for one in node:
+            if one.rdtype != Type.SOA or one.owner != zone.origin:
+                yield from records(one)
+    if isinstance(zone, SignedZone):
+        for one in zone.nsec3_nodes.values():
+            yield from records(one)
+
+
+def records(rrset: RRset) -> Iterator[str]:
+    """Yield one line a record, then one a signature."""
+    owner = to_text(rrset.owner)
+    head = f"{owner} {rrset.ttl} IN {_type(rrset.rdtype)} "
+    write = _WRITERS.get(rrset.rdtype) or _writer(rrset.rdtype)
+    for rdata in rrset.rdatas:
+        yield f"{head}{write(rdata)}\n"
+    for signature in rrset.signatures:
+        yield f"{owner} {rrset.ttl} IN RRSIG {_rrsig(signature)}\n"
+
+
+def _type(rdtype: int) -> str:
+    return type_text(rdtype) if _is_known(rdtype) else f"TYPE{rdtype}"
+
+
+def _is_known(rdtype: int) -> bool:
+    return rdtype <= _KNOWN_EVERYWHERE or rdtype in _ALSO_KNOWN
+
+
+def _writer(rdtype: int) -> Callable[[bytes], str]:
+    if not _is_known(rdtype):
+        return _generic
+    return lambda rdata: rdata_text(rdtype, rdata)
+
+
+def _generic(rdata: bytes) -> str:
+    return rf"\# {len(rdata)} {rdata.hex()}" if rdata else r"\# 0"  # RFC 3597 §5
+
+
+def _address(rdata: bytes) -> str:
+    return ".".join(map(str, rdata))
+
+
+def _name(rdata: bytes) -> str:
+    return to_text(Name(rdata))
+
+
+def _rrsig(rdata: bytes) -> str:
+    """Return RRSIG rdata as text; a zone has as many as RRsets, so this does without dnspython."""
+    covered, algorithm, labels, ttl, expiration, inception, tag = _RRSIG.unpack_from(rdata)
+    end = _RRSIG.size
+    while rdata[end]:
+        end += 1 + rdata[end]
+    signer = to_text(from_wire(rdata[_RRSIG.size : end + 1]))
+    signature = base64.b64encode(rdata[end + 1 :]).decode("ascii")
+    return (
+        f"{_type(covered)} {algorithm} {labels} {ttl} {_moment(expiration)} {_moment(inception)} {tag} "
+        f"{signer} {signature}"
+    )
+
+
+def _nsec(rdata: bytes) -> str:
+    end = 0
+    while rdata[end]:
+        end += 1 + rdata[end]
+    return " ".join((to_text(from_wire(rdata[: end + 1])), *_bitmap(rdata[end + 1 :])))
+
+
+def _nsec3(rdata: bytes) -> str:
+    """Return NSEC3 rdata as text (RFC 5155 §3.3)."""
+    algorithm, flags, iterations, length = _NSEC3.unpack_from(rdata)
+    at = _NSEC3.size + length
+    salt = rdata[_NSEC3.size : at].hex() or "-"
+    following = base64.b32hexencode(rdata[at + 1 : at + 1 + rdata[at]]).decode("ascii").lower().rstrip("=")
+    types = _bitmap(rdata[at + 1 + rdata[at] :])
+    return " ".join((f"{algorithm} {flags} {iterations} {salt} {following}", *types))
+
+
+def _bitmap(bitmap: bytes) -> Iterator[str]:
+    """Yield the types of a bitmap (RFC 4034 §4.1.2): a mnemonic that a peer lacks would be refused here too."""
+    at = 0
+    while at < len(bitmap):
+        window, length = bitmap[at], bitmap[at + 1]
+        for index, octet in enumerate(bitmap[at + 2 : at + 2 + length]):
+            for bit in range(8):
+                if octet & 0x80 >> bit:
+                    yield _type(window << 8 | index << 3 | bit)
+        at += 2 + length
+
+
+def _moment(seconds: int) -> str:
+    return time.strftime("%Y%m%d%H%M%S", time.gmtime(seconds))  # RFC 4034 §3.2
+
+
+_WRITERS: dict[int, Callable[[bytes], str]] = {
+    Type.A: _address,
+    Type.NS: _name,
+    Type.CNAME: _name,
+    Type.PTR: _name,
+    Type.DNAME: _name,
+    Type.RRSIG: _rrsig,
+    Type.NSEC: _nsec,
+    Type.NSEC3: _nsec3,
+}
