@@ -105,7 +105,7 @@ def _nsec3(rdata: bytes) -> str:
 
 
 def _bitmap(bitmap: bytes) -> Iterator[str]:
-    """Yield the types of a bitmap (RFC 4034 §4.1.2): a mnemonic that a peer lacks would be refused here too."""
+    """Yield the types of a bitmap (RFC 4034 §4.1.2), a mnemonic only where every peer knows it."""
     at = 0
     while at < len(bitmap):
         window, length = bitmap[at], bitmap[at + 1]
