@@ -16,7 +16,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dnsctl.errors import DnsctlError, ReleaseRefusedError
+from dnsctl.errors import DnsctlError, NodeUnreachableError, ReleaseRefusedError
 from dnsctl.release import durable
 from dnsctl.replicate import snapshot
 from dnsctl.replicate.client import AgentClient
@@ -119,3 +119,20 @@ class CatchUp:
 
     async def _write(self, function: Callable[..., _Result], *arguments: Any) -> _Result:
         return await asyncio.get_running_loop().run_in_executor(self._writer, function, *arguments)
+
+
+async def recover(staging: Staging, writer: Executor, clients: Sequence[AgentClient]) -> int:
+    """Bring a control host that lost or never had the last releases up to the fleet; return how many.
+
+    The nodes come first, the host's own archive second: what was decided here and reached nobody is
+    completed only where no other host has decided otherwise. Nodes that are away are passed over.
+    Raises ReleaseRefusedError where the fleet's history and this host's differ.
+    """
+    follower = CatchUp(staging, writer, clients)
+    taken = 0
+    for client in clients:
+        try:
+            taken += await follower.follow(client)
+        except NodeUnreachableError as error:
+            _log.info("recovering from %s: %s", client.node.name, error)
+    return taken + await asyncio.get_running_loop().run_in_executor(writer, staging.resume)

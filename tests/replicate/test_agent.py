@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,14 +18,26 @@ from tests.replicate.control import Control, Made, text
 from tests.replicate.nodes import PATIENCE, Fleet, passphrase
 
 
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """A fleet for tests that change nothing."""
+    root = tmp_path_factory.mktemp("untouched")
+    control = Control(root / "control")
+    fleet = Fleet(root, control)
+    fleet.start("ns1")
+    yield fleet
+    fleet.stop()
+    control.close()
+
+
 async def push(client: AgentClient, made: Made) -> None:
     await client.put_blob(made.manifest.delta.digest, made.delta)
     await client.prepare(made.sealed)
     await client.activate(made.certificate)
 
 
-def test_empty_node_says_so(fleet: Fleet) -> None:
-    status = fleet.status("ns1")
+def test_empty_node_says_so(untouched: Fleet) -> None:
+    status = untouched.status("ns1")
     assert (status.name, status.site, status.served.generation) == ("ns1", "dc1", 0)
     assert status.prepared is None
     assert status.zones == {}
@@ -90,11 +102,11 @@ def test_restarted_node_serves_what_it_served(control: Control, fleet: Fleet) ->
     ids=["prepare", "put blob", "abort", "restore"],
 )
 def test_node_may_not_do_what_control_does(
-    control: Control, fleet: Fleet, request_: Callable[[AgentClient, Made], Awaitable[None]]
+    control: Control, untouched: Fleet, request_: Callable[[AgentClient, Made], Awaitable[None]]
 ) -> None:
     made = control.release({"example.com.": text(1)})
     with pytest.raises(ReleaseRefusedError, match="ns1: ns2 may not do this, only the control host may"):
-        fleet.ask("ns1", lambda client: request_(client, made), who="ns2")
+        untouched.ask("ns1", lambda client: request_(client, made), who="ns2")
 
 
 def test_node_of_the_authority_that_is_no_peer_is_refused(fleet: Fleet) -> None:
@@ -130,15 +142,15 @@ def test_expired_client_certificate_is_refused_in_plain_words(fleet: Fleet) -> N
     assert "our certificate has expired" in told.what
 
 
-def test_client_of_another_authority_is_refused_in_plain_words(fleet: Fleet, tmp_path: Path) -> None:
+def test_client_of_another_authority_is_refused_in_plain_words(untouched: Fleet, tmp_path: Path) -> None:
     other = tmp_path / "other"
     pki.ensure_authority(other, passphrase, (), datetime.now(UTC))
-    told = refused_by_tls(fleet, other / "pki/control.crt", other / "pki/control.pem")
+    told = refused_by_tls(untouched, other / "pki/control.crt", other / "pki/control.pem")
     assert "same ca.crt" in told.advice
 
 
-def test_client_without_certificate_is_refused_in_plain_words(fleet: Fleet) -> None:
-    assert "demands a client certificate" in refused_by_tls(fleet, None, None).what
+def test_client_without_certificate_is_refused_in_plain_words(untouched: Fleet) -> None:
+    assert "demands a client certificate" in refused_by_tls(untouched, None, None).what
 
 
 def test_node_that_is_down_is_named_with_its_address(control: Control, fleet: Fleet) -> None:
@@ -158,13 +170,13 @@ def raw(fleet: Fleet, method: str, path: str, body: bytes = b"") -> httpx.Respon
     return asyncio.run(asked())
 
 
-def test_blob_that_is_not_its_digest_is_refused_and_not_kept(fleet: Fleet) -> None:
+def test_blob_that_is_not_its_digest_is_refused_and_not_kept(untouched: Fleet) -> None:
     digest = hashlib.sha256(b"one thing").hexdigest()
-    response = raw(fleet, "PUT", f"/v1/blobs/{digest}", b"another thing")
+    response = raw(untouched, "PUT", f"/v1/blobs/{digest}", b"another thing")
     assert response.status_code == 409
     assert "they are not" in response.json()["what"]
-    assert raw(fleet, "HEAD", f"/v1/blobs/{digest}").status_code == 404
-    assert [path for path in (fleet.state("ns1") / "releases").rglob("*") if path.is_file()] == []
+    assert raw(untouched, "HEAD", f"/v1/blobs/{digest}").status_code == 404
+    assert [path for path in (untouched.state("ns1") / "releases").rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.parametrize(
@@ -187,16 +199,16 @@ def test_blob_that_is_not_its_digest_is_refused_and_not_kept(fleet: Fleet) -> No
     ],
 )
 def test_nonsense_gets_an_answer_that_says_what(
-    fleet: Fleet, method: str, path: str, body: bytes, status: int
+    untouched: Fleet, method: str, path: str, body: bytes, status: int
 ) -> None:
-    response = raw(fleet, method, path, body)
+    response = raw(untouched, method, path, body)
     assert response.status_code == status, response.text
     assert response.json()["what"]
-    assert fleet.status("ns1").served.generation == 0
+    assert untouched.status("ns1").served.generation == 0
 
 
-def test_taken_control_port_is_named(fleet: Fleet) -> None:
-    settings = fleet.settings("ns1")
+def test_taken_control_port_is_named(untouched: Fleet) -> None:
+    settings = untouched.settings("ns1")
     with pytest.raises(ListenError, match=r"https://127\.0\.0\.1:\d+: cannot be bound: .*in use"):
         run_agent(settings)
 

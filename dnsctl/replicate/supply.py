@@ -1,0 +1,123 @@
+"""What the control host has to bring a node up with: its archive of releases, and a snapshot of its image.
+
+Reads only. A node that is behind gets the releases it lacks in order; where they are not to be had, or are
+too many, everything at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from dnsctl.errors import ReleaseError, ReleaseRefusedError
+from dnsctl.image.store import Image
+from dnsctl.release import durable
+from dnsctl.release.archive import Archive
+from dnsctl.release.envelope import unverified_payload
+from dnsctl.release.manifest import Manifest
+from dnsctl.replicate import snapshot
+from dnsctl.replicate.client import AgentClient
+from dnsctl.replicate.staging import Served
+from dnsctl.replicate.trust import Certified, Trust
+
+SNAPSHOT_BEYOND = 50  # releases behind: one at a time takes longer than a snapshot of most images
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """The control host's archive and image. `trust` checks what is read from disk, as a node would."""
+
+    archive: Archive
+    image: Image
+    trust: Trust
+
+    def certified(self, generation: int) -> Certified | None:
+        """Return an activated release with its delta at hand, or None."""
+        certificate = self.archive.activation(generation)
+        manifest = self.archive.manifest(generation) if certificate else None
+        if manifest is None or certificate is None:
+            return None
+        release = Certified(manifest, certificate)
+        return release if self.archive.has(self.trust.certified(release).delta.digest) else None
+
+    def staged(self, generation: int) -> str:
+        """Return the digest of a manifest that was staged from here and never activated; empty if none."""
+        sealed = self.archive.manifest(generation)
+        if sealed is None or self.archive.activation(generation) is not None:
+            return ""
+        return Manifest.from_bytes(unverified_payload(sealed, "manifest")).digest
+
+    def served(self) -> Served:
+        """Return what the control host's image holds: what every node should serve."""
+        with self.image.reader() as reader:
+            return Served(reader.generation, reader.manifest)
+
+    async def level(self, client: AgentClient, served: Served, target: Served) -> None:
+        """Bring the node behind `client`, which serves `served`, to `target`, the control host's release.
+
+        It may be catching up by itself meanwhile. Raises ReleaseRefusedError where its history is another.
+        """
+        while served.generation < target.generation:
+            release = await asyncio.to_thread(self.certified, served.generation + 1)
+            try:
+                if release is None or target.generation - served.generation > SNAPSHOT_BEYOND:
+                    await self._restore(client, target)
+                else:
+                    await self._feed(client, served, release)
+            except ReleaseRefusedError:
+                if (await client.status()).served.generation <= served.generation:
+                    raise  # else it was a peer that was faster
+            served = (await client.status()).served
+        if served != target:
+            raise ReleaseRefusedError(
+                f"serves generation {served.generation} ({served.manifest[:12]}), this host knows"
+                f" {target.generation} ({target.manifest[:12] or 'nothing'})",
+                where=client.node.name,
+                advice="another control host made it; if it is the wrong one, remove the node's state"
+                " directory and start it again",
+            )
+
+    async def _feed(self, client: AgentClient, served: Served, release: Certified) -> None:
+        manifest = self.trust.certified(release)
+        if (manifest.parent or "") != served.manifest:
+            raise ReleaseRefusedError(
+                f"serves another generation {served.generation} ({served.manifest[:12]}) than was released",
+                where=client.node.name,
+                advice="remove the node's state directory and start it again",
+            )
+        await self._send_delta(client, manifest)
+        await client.prepare(release.manifest)
+        await client.activate(release.certificate)
+
+    async def _send_delta(self, client: AgentClient, manifest: Manifest) -> None:
+        data = await asyncio.to_thread(self.archive.get, manifest.delta.digest)
+        await client.put_blob(manifest.delta.digest, data)
+
+    async def _restore(self, client: AgentClient, target: Served) -> None:
+        release = await asyncio.to_thread(self.certified, target.generation)
+        if release is None:
+            raise ReleaseError(
+                f"generation {target.generation} is not in the archive, so no node can be brought up",
+                where=str(self.archive.root),
+                advice="let the node catch up from another node",
+            )
+        await self._send_delta(client, self.trust.certified(release))
+        await asyncio.to_thread(durable.make_directory, self.archive.root)
+        with tempfile.TemporaryDirectory(dir=self.archive.root, prefix=durable.TEMPORARY_PREFIX) as directory:
+            path = Path(directory) / "snapshot"
+            digest = await asyncio.to_thread(self._write_snapshot, path, target)
+            await client.put_blob(digest, path)
+        await client.restore(release, digest)
+
+    def _write_snapshot(self, path: Path, target: Served) -> str:
+        state = hashlib.sha256()
+        with self.image.reader() as reader, path.open("wb") as file:
+            if Served(reader.generation, reader.manifest) != target:
+                raise ReleaseRefusedError("the control host's image has moved on", advice="push again")
+            for part in snapshot.encode(reader):
+                state.update(part)
+                file.write(part)
+        return state.hexdigest()

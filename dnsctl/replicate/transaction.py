@@ -1,0 +1,215 @@
+"""A push over the whole fleet: fence, stage, prepare, certify, activate. All nodes, or none.
+
+The one moment of decision is when the sealed certificate is durable in the control host's archive: before
+it nothing has changed anywhere and everything is dropped; after it the release is what the fleet serves,
+and whoever is missing gets it from a peer, from the next push, or both. Why no two pushes can both decide:
+a node holds one prepared release at a time, for a fixed time; a certificate is made only while every node
+holds this one, and well before the first of them lets go.
+
+Works on sealed bytes; builds nothing, prints nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
+
+from dnsctl.errors import DnsctlError, NodeUnreachableError, ReleaseRefusedError
+from dnsctl.release.manifest import Manifest
+from dnsctl.replicate.client import AgentClient, NodeStatus
+from dnsctl.replicate.staging import Served
+from dnsctl.replicate.supply import Supply
+
+Phase = Literal["reach", "catch up", "stage", "prepare", "activate"]
+Progress = Callable[[Phase, str], None]  # a node has done with a phase
+_Result = TypeVar("_Result")
+
+MARGIN = 0.5  # of the time prepared releases are held may pass before the certificate is made
+CONFIRM = 5.0  # seconds in which a node that missed the certificate may still get it from a peer
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A release on its way out: what the nodes are sent, and the manifest that is inside `sealed`."""
+
+    manifest: Manifest
+    sealed: bytes = field(repr=False)
+    delta: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a push ended after the decision: who serves the release, and who did not get it, and why."""
+
+    generation: int
+    activated: tuple[str, ...]
+    missed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        return NodeUnreachableError.exit_code if self.missed else 0
+
+
+def _silent(phase: Phase, node: str) -> None:
+    pass
+
+
+async def fence(
+    clients: Sequence[AgentClient], supply: Supply, progress: Progress = _silent
+) -> dict[str, NodeStatus]:
+    """Read what every node serves, and bring whoever is behind to the control host's release.
+
+    Returns the statuses as they were read. What a push of this host left prepared when it was killed is
+    dropped: it was staged from this archive, and has no certificate. Raises ReleaseRefusedError for a node
+    that cannot be reached, serves another history, or is ahead.
+    """
+    target = supply.served()
+    statuses = _or_raise(await _each(clients, "reach", progress, lambda client: client.status()))
+    for client in clients:
+        served = statuses[client.node.name].served
+        if served.generation > target.generation:
+            raise ReleaseRefusedError(
+                f"serves generation {served.generation} ({served.manifest[:12]}), this host was about to"
+                f" build on {target.generation}",
+                where=client.node.name,
+                advice="another push won; run `dnsctl push` again to build on it",
+            )
+    stale = supply.staged(target.generation + 1)
+
+    async def ready(client: AgentClient) -> None:
+        status = statuses[client.node.name]
+        if stale and status.prepared is not None and status.prepared.manifest == stale:
+            await client.abort(stale)
+        await supply.level(client, status.served, target)
+
+    _or_raise(await _each(clients, "catch up", progress, ready))
+    return statuses
+
+
+async def push_release(
+    outgoing: Outgoing,
+    clients: Sequence[AgentClient],
+    supply: Supply,
+    certify: Callable[[], bytes],
+    progress: Progress = _silent,
+) -> Outcome:
+    """Have every node of `clients` serve `outgoing`, or none of them.
+
+    `certify` returns the sealed certificate. Raises ReleaseRefusedError where any node could not be reached
+    or refused before the decision: nothing has changed then, and nothing is left prepared. Cancelled before
+    the decision, it leaves nothing; cancelled after it, it completes first.
+    """
+    manifest = outgoing.manifest
+    await fence(clients, supply, progress)
+    supply.archive.put(outgoing.delta)
+    supply.archive.put_manifest(manifest.generation, outgoing.sealed)
+    try:
+        _or_raise(
+            await _each(
+                clients, "stage", progress, lambda one: one.put_blob(manifest.delta.digest, outgoing.delta)
+            )
+        )
+        began = time.monotonic()
+        held = _or_raise(await _each(clients, "prepare", progress, lambda one: one.prepare(outgoing.sealed)))
+        taken = time.monotonic() - began
+        if held and taken > MARGIN * min(held.values()):
+            raise ReleaseRefusedError(
+                f"preparing took {taken:.0f} s, and the first node to be ready lets go after"
+                f" {min(held.values()):.0f} s",
+                advice="look for the slow node in `dnsctl status`, then push again",
+            )
+        sealed = certify()
+        supply.archive.put_activation(manifest.generation, sealed)  # the decision
+    except BaseException:
+        await _completed(_abort(clients, manifest))
+        raise
+    return await _completed(_activate(clients, manifest, sealed, progress))
+
+
+async def _activate(
+    clients: Sequence[AgentClient], manifest: Manifest, sealed: bytes, progress: Progress
+) -> Outcome:
+    results = await _each(clients, "activate", progress, lambda one: one.activate(sealed))
+    missed: dict[str, str] = {}
+    for client in clients:
+        result = results[client.node.name]
+        if isinstance(result, DnsctlError) and not await _confirmed(client, manifest):
+            missed[client.node.name] = str(result)
+    activated = tuple(one.node.name for one in clients if one.node.name not in missed)
+    return Outcome(manifest.generation, activated, missed)
+
+
+async def _confirmed(client: AgentClient, manifest: Manifest) -> bool:
+    """True once the node serves the release after all: the response was lost, or a peer told it."""
+    wanted = Served(manifest.generation, manifest.digest)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CONFIRM):
+            while True:
+                try:
+                    if (await client.status()).served == wanted:
+                        return True
+                except DnsctlError:
+                    return False
+                await asyncio.sleep(0.1)
+    return False
+
+
+async def _abort(clients: Sequence[AgentClient], manifest: Manifest) -> None:
+    """Tell every node to drop it; a node that does not hear this drops it when it expires."""
+    await _each(clients, "prepare", _silent, lambda one: one.abort(manifest.digest))
+
+
+async def _completed(work: Awaitable[_Result]) -> _Result:
+    """Wait for `work` to end, also when cancelled meanwhile; then the cancellation goes on."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
+
+
+async def _each(
+    clients: Iterable[AgentClient],
+    phase: Phase,
+    progress: Progress,
+    ask: Callable[[AgentClient], Awaitable[_Result]],
+) -> dict[str, _Result | DnsctlError]:
+    """Ask all nodes at once; what goes wrong at one stands in place of its answer."""
+
+    async def one(client: AgentClient) -> _Result | DnsctlError:
+        try:
+            result = await ask(client)
+        except DnsctlError as error:
+            return error
+        progress(phase, client.node.name)
+        return result
+
+    clients = list(clients)
+    results = await asyncio.gather(*(one(client) for client in clients))
+    return {client.node.name: result for client, result in zip(clients, results, strict=True)}
+
+
+def _or_raise(results: Mapping[str, _Result | DnsctlError]) -> dict[str, _Result]:
+    """Return the answers if every node gave one. Raises the first failure, with how many more there are."""
+    failures = [result for result in results.values() if isinstance(result, DnsctlError)]
+    if failures:
+        raise _stopped(failures)
+    return {name: result for name, result in results.items() if not isinstance(result, DnsctlError)}
+
+
+def _stopped(failures: Sequence[DnsctlError]) -> DnsctlError:
+    first = failures[0]
+    more = f" (and {len(failures) - 1} more nodes)" if len(failures) > 1 else ""
+    if isinstance(first, NodeUnreachableError):  # nothing has changed: a refusal, not a partial push
+        return ReleaseRefusedError(
+            first.what + more,
+            where=first.where,
+            advice="bring it back, or go ahead with --without SITE --reason TEXT",
+        )
+    first.what += more
+    return first
