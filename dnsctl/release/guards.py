@@ -74,10 +74,10 @@ def enforce(verdicts: Iterable[GuardVerdict], allowed: Collection[str]) -> None:
 
 
 def _judge(zone: ZoneSurvey, limits: GuardLimits) -> Iterator[tuple[str, str]]:
-    if zone.before is None or zone.fate is Fate.CARRIED:
+    if zone.fate is Fate.NEW or zone.fate is Fate.CARRIED:
         return
     if zone.fate is Fate.REMOVED:
-        yield "removed-zone", f"serial {zone.before.serial}, {zone.before.records} records would be removed"
+        yield "removed-zone", f"its {zone.rrsets_before} RRsets would no longer be served"
         return
     yield from _shares(zone, limits)
     if zone.emptied:
@@ -88,14 +88,19 @@ def _judge(zone: ZoneSurvey, limits: GuardLimits) -> Iterator[tuple[str, str]]:
     for event in zone.events:
         if event.ds_relevant:
             yield "ds-change", event.message
-    ahead = (zone.serial - zone.before.serial) % 2**32
-    if zone.serial != zone.before.serial and ahead >= 2**31:
-        yield "serial-jump", f"serial {zone.serial} is not after {zone.before.serial}"
-    elif ahead > SERIAL_JUMP:
-        yield "serial-jump", f"serial {zone.serial} is {ahead} after {zone.before.serial}"
-    elif ahead == 0:
-        yield "serial-jump", f"contents change and serial {zone.serial} stays, so secondaries will not see it"
+    if zone.serial is not None and zone.serial_before is not None:
+        yield from _serials(zone.serial_before, zone.serial)
     yield from _ttls(zone)
+
+
+def _serials(before: int, after: int) -> Iterator[tuple[str, str]]:
+    ahead = (after - before) % 2**32
+    if ahead >= 2**31:
+        yield "serial-jump", f"serial {after} is not after {before}"
+    elif ahead > SERIAL_JUMP:
+        yield "serial-jump", f"serial {after} is {ahead} after {before}"
+    elif ahead == 0:
+        yield "serial-jump", f"contents change and serial {after} stays, so secondaries will not see it"
 
 
 def _shares(zone: ZoneSurvey, limits: GuardLimits) -> Iterator[tuple[str, str]]:

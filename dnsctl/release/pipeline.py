@@ -29,7 +29,15 @@ from dnsctl.release.intent import Intent, Progress, ZoneIntent, no_progress
 from dnsctl.release.manifest import MAX_PROBES, ActivationCertificate, DeltaReference, Manifest, Probe
 from dnsctl.release.probes import budget, zone_probes
 from dnsctl.release.source import source_digest
-from dnsctl.release.survey import Fate, ZoneSurvey, active_keys, fate_of, removed_zones, survey_zone
+from dnsctl.release.survey import (
+    Fate,
+    ZoneSurvey,
+    active_keys,
+    fate_of,
+    removed_zones,
+    serial_for,
+    survey_zone,
+)
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.presigned import presigned_zone
 from dnsctl.sign.signer import sign_zone, unsigned_zone
@@ -163,18 +171,19 @@ class _Work:
         previous = self._parent.signed_zone(origin) if before is not None else None
         keys = active_keys(self._keystore, wanted)
         surveyed = survey_zone(wanted, keys, fate, before, previous, self._now)
+        serial = serial_for(wanted, before, self._now)
         if wanted.policy is None:
             source = source_digest(wanted.zone, None, ())
             if wanted.presigned:
                 return surveyed, presigned_zone(wanted.zone, self._now), source
-            return surveyed, unsigned_zone(wanted.zone, surveyed.serial), source
+            return surveyed, unsigned_zone(wanted.zone, serial), source
         signing = self._keystore.signing_keys(origin, wanted.policy, self._now)
         signed = sign_zone(
             wanted.zone,
             signing,
             wanted.policy,
             self._now,
-            surveyed.serial,
+            serial,
             previous,
             self._workers,
             self._signing_progress(origin),

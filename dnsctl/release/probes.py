@@ -8,25 +8,23 @@ then some of its changed RRsets, a name that does not exist, and a name under ea
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Collection, Iterator
 from itertools import islice
 
 from dnsctl.errors import NameSyntaxError
 from dnsctl.model.name import (
+    MAX_NAME,
     Name,
     ancestors,
-    canonical_key,
     from_labels,
-    is_subdomain,
     is_wildcard,
     labels,
     parent,
-    wildcard,
 )
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.zone import SignedZone
 from dnsctl.release.changes import RecordChange
+from dnsctl.release.existence import Existence
 from dnsctl.release.manifest import MAX_PROBES, Probe
 
 NOERROR, NXDOMAIN = 0, 3  # RFC 1035 §4.1.1
@@ -57,7 +55,7 @@ class _Asked:
     def __init__(self, zone: SignedZone, served: Collection[Name]) -> None:
         self._zone = zone
         self._served = served
-        self._owners = list(zone.nodes)
+        self._names = Existence(zone)
 
     def probes(self, changes: tuple[RecordChange, ...]) -> Iterator[Probe]:
         yield from self._present(self._zone.origin, Type.SOA)
@@ -66,7 +64,7 @@ class _Asked:
         yield from self._absent_name()
         told = [change for change in changes if change.rdtype not in (Type.SOA, *_NEVER_ASKED)]
         yield from islice((probe for each in told for probe in self._changed(each)), _PER_ZONE)
-        wildcards = (owner for owner in self._owners if is_wildcard(owner))
+        wildcards = (owner for owner in self._zone.nodes if is_wildcard(owner))
         yield from islice((probe for each in wildcards for probe in self._below(each)), _PER_ZONE)
 
     def _changed(self, change: RecordChange) -> Iterator[Probe]:
@@ -91,7 +89,7 @@ class _Asked:
             return
         if self._zone.occluder(owner) is not None:
             return
-        if self._exists(owner):
+        if self._names.exists(owner):
             yield self._probe(owner, rdtype, NOERROR)
         elif not self._covered(owner):
             yield self._probe(owner, rdtype, NXDOMAIN)
@@ -102,7 +100,7 @@ class _Asked:
         if (
             absent is not None
             and not apex_has_dname
-            and not self._exists(absent)
+            and not self._names.exists(absent)
             and not self._covered(absent)
         ):
             yield self._probe(absent, Type.A, NXDOMAIN)
@@ -111,7 +109,7 @@ class _Asked:
         """Ask for a name that the wildcard `owner` answers."""
         above = parent(owner)
         name = _child(above)
-        if name is None or self._exists(name) or self._zone.occluder(name) is not None:
+        if name is None or self._names.exists(name) or self._zone.occluder(name) is not None:
             return
         if self._is_elsewhere(name, Type.A):
             return
@@ -137,20 +135,9 @@ class _Asked:
         above = [each for each in ancestors(name, self._zone.origin) if each != self._zone.origin]
         return any(each in self._served for each in (above if rdtype == Type.DS else (name, *above)))
 
-    def _exists(self, name: Name) -> bool:
-        """True for owners and empty non-terminals (RFC 4592 §2.2.2)."""
-        if name in self._zone.nodes:
-            return True
-        after = bisect_left(self._owners, canonical_key(name), key=canonical_key)
-        return after < len(self._owners) and is_subdomain(self._owners[after], name)
-
     def _covered(self, name: Name) -> bool:
-        """True where a wildcard, or one that would be too long to exist, is at the closest encloser."""
-        encloser = next(each for each in ancestors(name, self._zone.origin) if self._exists(each))
-        try:
-            return wildcard(encloser) in self._zone.nodes
-        except NameSyntaxError:
-            return True
+        """True where a wildcard answers for `name`, or is next to too long to tell."""
+        return len(name) + 2 > MAX_NAME or self._names.covering_wildcard(name) is not None
 
 
 def _child(name: Name) -> Name | None:

@@ -21,7 +21,8 @@ from dnsctl.model.name import Name
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.serial import is_after, next_serial
 from dnsctl.model.zone import SignedZone
-from dnsctl.release.changes import RecordChange, soa_serial, zone_changes
+from dnsctl.release.changes import RecordChange, ZoneChanges, soa_serial, zone_changes
+from dnsctl.release.existence import Effect, effects
 from dnsctl.release.intent import Intent, Progress, ZoneIntent, no_progress
 from dnsctl.release.source import source_digest
 from dnsctl.sign.keyfile import KeyState
@@ -48,17 +49,21 @@ class DnssecEvent(NamedTuple):
 
 @dataclass(frozen=True)
 class ZoneSurvey:
-    """What a release does to one zone. `serial` is what it would get; `rrsets_*` leave derived ones out."""
+    """What a release does to one zone. Serials are None where they are not known, as between two commits.
+
+    `rrsets_*` leave out what signing derives, but for a removed zone.
+    """
 
     origin: Name
     fate: Fate
-    before: ZoneEntry | None
-    serial: int = 0
+    serial_before: int | None = None
+    serial: int | None = None
     records: tuple[RecordChange, ...] = field(default=(), repr=False)
     rrsets_before: int = 0
     rrsets_after: int = 0
     emptied: bool = False
     events: tuple[DnssecEvent, ...] = ()
+    effects: tuple[Effect, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,9 @@ def removed_zones(intent: Intent, parent: Reader | None) -> tuple[ZoneSurvey, ..
     if parent is None:
         return ()
     gone = [entry for entry in parent.zones() if entry.origin not in intent.zones]
-    return tuple(ZoneSurvey(each.origin, Fate.REMOVED, each, rrsets_before=each.rrsets) for each in gone)
+    return tuple(
+        ZoneSurvey(each.origin, Fate.REMOVED, each.serial, rrsets_before=each.rrsets) for each in gone
+    )
 
 
 def active_keys(keystore: Keystore, wanted: ZoneIntent) -> tuple[StoredKey, ...]:
@@ -138,19 +145,68 @@ def survey_zone(
     signed_here = not wanted.presigned and (wanted.policy is not None or bool(before and before.signed))
     longest_expire = int(wanted.policy.signatures.refresh.total_seconds()) if wanted.policy else None
     changes = zone_changes(previous, wanted.zone, signed_here=signed_here, longest_expire=longest_expire)
-    apex_only = all(
-        one.owner == wanted.zone.origin and one.rdtype in (Type.SOA, Type.NS) for one in wanted.zone.rrsets()
-    )
     return ZoneSurvey(
         origin=wanted.zone.origin,
         fate=fate,
-        before=before,
+        serial_before=before.serial if before is not None else None,
         serial=serial_for(wanted, before, now),
         records=changes.records,
         rrsets_before=changes.before,
         rrsets_after=changes.after,
-        emptied=apex_only and changes.before > changes.after,
+        emptied=_is_emptied(wanted, changes),
         events=tuple(_events(wanted, keys, fate, before, previous)),
+        effects=tuple(effects(previous, wanted.zone, changes.records)),
+    )
+
+
+def compare(before: Intent, after: Intent) -> Survey:
+    """Compare what two commits ask for, without keys, serials or an image."""
+    found: list[ZoneSurvey] = []
+    for origin, wanted in after.zones.items():
+        old = before.zones.get(origin)
+        changes = zone_changes(old.zone if old else None, wanted.zone, signed_here=False)
+        events = tuple(_policy_events(old, wanted)) if old is not None else ()
+        if old is None or changes.records or events:
+            found.append(
+                ZoneSurvey(
+                    origin,
+                    Fate.NEW if old is None else Fate.CHANGED,
+                    records=changes.records,
+                    rrsets_before=changes.before,
+                    rrsets_after=changes.after,
+                    emptied=_is_emptied(wanted, changes),
+                    events=events,
+                    effects=tuple(effects(old.zone if old else None, wanted.zone, changes.records)),
+                )
+            )
+    removed = tuple(
+        ZoneSurvey(origin, Fate.REMOVED, rrsets_before=sum(1 for _ in old.zone.rrsets()))
+        for origin, old in before.zones.items()
+        if origin not in after.zones
+    )
+    return Survey((*found, *removed), len(after.zones) - len(found))
+
+
+def _policy_events(old: ZoneIntent, wanted: ZoneIntent) -> Iterator[DnssecEvent]:
+    if wanted.signed != old.signed:
+        yield _signing_event(wanted, ds_relevant=True)
+    elif (wanted.policy, wanted.presigned) != (old.policy, old.presigned):
+        told = wanted.policy.name if wanted.policy is not None else "the signer it comes from"
+        yield DnssecEvent("policy", f"signing now follows {told}", wanted.presigned != old.presigned)
+
+
+def _signing_event(wanted: ZoneIntent, *, ds_relevant: bool) -> DnssecEvent:
+    if not wanted.signed:
+        return DnssecEvent("unsigned", "DNSSEC is removed; a DS at the parent must be gone before", True)
+    policy = wanted.policy
+    how = "as it came, pre-signed" if policy is None else f"{policy.algorithm.name}, {policy.denial}"
+    return DnssecEvent("signed", f"DNSSEC is added ({how})", ds_relevant)
+
+
+def _is_emptied(wanted: ZoneIntent, changes: ZoneChanges) -> bool:
+    """True where RRsets go and only SOA and NS of the apex are left."""
+    return changes.before > changes.after and all(
+        one.owner == wanted.zone.origin and one.rdtype in (Type.SOA, Type.NS) for one in wanted.zone.rrsets()
     )
 
 
@@ -189,11 +245,8 @@ def _events(
 ) -> Iterator[DnssecEvent]:
     was = before is not None and before.signed
     policy = wanted.policy
-    if wanted.signed and not was:
-        how = "as it came, pre-signed" if policy is None else f"{policy.algorithm.name}, {policy.denial}"
-        yield DnssecEvent("signed", f"DNSSEC is added ({how})", before is not None)
-    if was and not wanted.signed:
-        yield DnssecEvent("unsigned", "DNSSEC is removed; a DS at the parent must be gone before", True)
+    if wanted.signed != was:
+        yield _signing_event(wanted, ds_relevant=before is not None)
     if policy is not None and _lacks_keys(wanted, keys):
         yield DnssecEvent("new-key", f"a new {policy.keys} is made, none is in the keystore", was)
     elif wanted.signed and was and previous is not None:

@@ -1,0 +1,28 @@
+"""Progress of the stages on a terminal: one bar a stage, gone when all is done; elsewhere nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.progress import TaskID
+
+from dnsctl.cli import output
+from dnsctl.release.intent import Progress, no_progress
+
+
+@contextmanager
+def stages() -> Iterator[Progress]:
+    """Give a callable (stage, done, total) that draws while the block runs."""
+    with output.progress() as bars:
+        if bars.disable:
+            yield no_progress
+            return
+        drawn: dict[str, TaskID] = {}
+
+        def tell(stage: str, done: int, total: int) -> None:
+            if stage not in drawn:
+                drawn[stage] = bars.add_task(output.visible(stage), total=total)
+            bars.update(drawn[stage], completed=done, total=total)
+
+        yield tell
