@@ -294,7 +294,8 @@ def _release_key(root: Path, path: str) -> bytes:
         elif b"-----BEGIN" in data:
             key = load_pem_public_key(data)
         else:
-            key = Ed25519PublicKey.from_public_bytes(base64.b64decode(data.strip(), validate=True))
+            text = b"".join(line for line in data.splitlines() if not line.startswith(b"#"))
+            key = Ed25519PublicKey.from_public_bytes(base64.b64decode(text.strip(), validate=True))
     except (ValueError, binascii.Error, UnsupportedAlgorithm):
         raise ConfigError(
             "is no public key", where=path, advice="copy the release key's public half here"
