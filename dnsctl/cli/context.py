@@ -1,0 +1,73 @@
+"""What every verb starts from: the operations repo, its settings and files, and names as people type them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dnsctl.errors import DnsctlError
+from dnsctl.load.config import Config, load_config
+from dnsctl.load.nearest import did_you_mean
+from dnsctl.load.revision import WorkTree
+from dnsctl.load.secret import resolve
+from dnsctl.model.name import ROOT, Name, from_text, to_text
+
+
+@dataclass(frozen=True)
+class Context:
+    """The global options. `root` is the operations repo (`-C DIR`)."""
+
+    root: Path
+
+    @property
+    def keys(self) -> Path:
+        return self.root / "keys"
+
+    @property
+    def image(self) -> Path:
+        """Where the control host keeps the image of the last release."""
+        return self.root / "state" / "image"
+
+    def work_tree(self) -> WorkTree:
+        return WorkTree(self.root)
+
+    def config(self) -> Config:
+        """Return dnsctl.yaml of the work tree. Raises ConfigError."""
+        return load_config(self.work_tree())
+
+    def passphrase(self, config: Config) -> bytes:
+        """Return the keystore's passphrase. Raises PassphraseError."""
+        return resolve(config.keystore.passphrase, self.root)
+
+
+def here(ctx: typer.Context) -> Context:
+    """Return the context that the global options made."""
+    found = ctx.find_object(Context)
+    if found is None:
+        raise AssertionError("the callback of the application has not run")
+    return found
+
+
+def zone_name(text: str, known: tuple[Name, ...] | None = None) -> Name:
+    """Return the zone that a person named, with or without the final dot.
+
+    Raises NameSyntaxError; and DnsctlError where it is none of `known`, with the nearest one.
+    """
+    name = from_text(text, ROOT)
+    if known is not None and name not in known:
+        texts = [to_text(each) for each in known]
+        raise DnsctlError(f"there is no zone {to_text(name)} here", advice=did_you_mean(to_text(name), texts))
+    return name
+
+
+def complete_zone(incomplete: str) -> list[str]:
+    """Return the zones of the current directory's repo that begin so, for shell completion."""
+    stems = {path.stem for path in Path("zones").glob("*") if path.suffix in (".yaml", ".zone")}
+    return sorted(each for each in stems if each.startswith(incomplete))
+
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON with stable keys.")]
+ZoneArgument = Annotated[str, typer.Argument(metavar="ZONE", autocompletion=complete_zone)]

@@ -1,0 +1,209 @@
+"""`dnsctl init`: an operations repo from nothing to ready for a first push. Adds what is missing.
+
+Order: files of the repo, git, then secrets: passphrase, release key, authority and certificates of the
+control host and of every node that dnsctl.yaml names. Run it again after adding a node. Nothing that exists
+is touched.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dnsctl.cli import output
+from dnsctl.cli.context import Context, JsonOption, here
+from dnsctl.cli.scaffold import GITIGNORE, HOOK, template_files
+from dnsctl.errors import ConfigError, PassphraseError
+from dnsctl.load.config import Config
+from dnsctl.load.example import example_files
+from dnsctl.release.envelope import ensure_release_key
+from dnsctl.replicate.pki import ensure_authority
+
+PASSPHRASE_OCTETS = 32  # random
+_ENCRYPTED = ("release.pem", "pki/ca.pem", "pki/control.pem")
+
+
+@dataclass
+class _Report:
+    """What was made and what was there already, as paths relative to the repo."""
+
+    root: Path
+    made: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+
+    def note(self, path: str, *, made: bool) -> None:
+        (self.made if made else self.kept).append(path)
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        "init",
+        epilog=output.examples(
+            "dnsctl init dns", "dnsctl init dns --example", "dnsctl init   # again: adds what is missing"
+        ),
+    )(init)
+
+
+def init(
+    ctx: typer.Context,
+    directory: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Where; default: here.")] = None,
+    example: Annotated[
+        bool, typer.Option("--example", help="With the zones of a small mail provider.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make an operations repo with keys and certificates, or add what one lacks. Overwrites nothing."""
+    root = here(ctx).root / directory if directory is not None else here(ctx).root
+    report = _Report(root)
+    _directory(root, 0o777)
+    own_repository = _write_repo(report, example=example)
+    context = Context(root)
+    config = context.config()
+    _secrets(report, context, config)
+    if as_json:
+        output.json_result({"root": str(root), "made": report.made, "kept": report.kept})
+        return
+    for path in report.made:
+        output.line(f"made  {output.visible(path)}")
+    for path in report.kept:
+        output.line(f"kept  {output.visible(path)}")
+    _next_steps(report, config, own_repository=own_repository, example=example)
+
+
+def _write_repo(report: _Report, *, example: bool) -> bool:
+    """Write what is not secret. Returns whether the git repository is one that init made."""
+    root = report.root
+    for name, mode in (("zones", 0o777), ("keys", 0o700), ("hooks", 0o777)):
+        _directory(root / name, mode)
+    example_texts = example_files()
+    wanted: dict[str, bytes] = {}
+    if example:
+        wanted |= example_texts
+    wanted["keys/README.md"] = example_texts["keys/README.md"]
+    for path, content in template_files().items():
+        wanted.setdefault(path, content)
+    for path, content in wanted.items():
+        report.note(path, made=_create(root / path, content, 0o666))
+    report.note("hooks/pre-commit", made=_create(root / "hooks" / "pre-commit", HOOK, 0o777))
+    report.note(".gitignore", made=_ignore(root / ".gitignore"))
+    return _git_init(report)
+
+
+def _secrets(report: _Report, context: Context, config: Config) -> None:
+    reference = config.keystore.passphrase
+    if reference.startswith("file:"):
+        path = reference.removeprefix("file:")
+        report.note(path, made=_passphrase(context, path))
+    passphrase = context.passphrase(config)
+    report.note("keys/release.pem", made=ensure_release_key(context.keys, passphrase))
+    names = [node.name for node in config.nodes()]
+    made = ensure_authority(context.keys, lambda: passphrase, names, datetime.now(UTC))
+    for path in made:
+        report.note(f"keys/{path}", made=True)
+    for name in ("ca", "control", *names):
+        if f"pki/{name}.crt" not in made:
+            report.note(f"keys/pki/{name}.crt", made=False)
+
+
+def _passphrase(context: Context, path: str) -> bool:
+    """Write a random passphrase where there is none. Raises PassphraseError where keys are locked by one."""
+    if not (context.root / path).exists():
+        locked = next((each for each in _locked_keys(context.keys) if each.exists()), None)
+        if locked is not None:
+            raise PassphraseError(
+                f"is missing, and {locked.relative_to(context.root)} is encrypted with it",
+                where=path,
+                advice="bring the passphrase back from its backup; a new one opens nothing",
+            )
+    text = base64.urlsafe_b64encode(secrets.token_bytes(PASSPHRASE_OCTETS))
+    return _create(context.root / path, text + b"\n", 0o600)
+
+
+def _locked_keys(keys: Path) -> Iterator[Path]:
+    yield from (keys / each for each in _ENCRYPTED)
+    yield from keys.glob("*/K*.private.pem")
+
+
+def _create(path: Path, content: bytes, mode: int) -> bool:
+    """Write a new file; False where there is one already. Parents are made."""
+    _directory(path.parent, 0o777)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    except FileExistsError:
+        return False
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return True
+
+
+def _directory(path: Path, mode: int) -> None:
+    try:
+        path.mkdir(mode=mode, parents=True, exist_ok=True)
+    except FileExistsError:
+        raise ConfigError("is no directory", where=str(path), advice="choose another place") from None
+
+
+def _ignore(path: Path) -> bool:
+    """Make .gitignore hold every line it must; what a person wrote stays."""
+    if _create(path, b"\n".join(GITIGNORE) + b"\n", 0o666):
+        return True
+    present = path.read_bytes()
+    missing = [each for each in GITIGNORE if each not in present.splitlines()]
+    if missing:
+        start = b"" if present.endswith(b"\n") or not present else b"\n"
+        with path.open("ab") as file:
+            file.write(start + b"\n".join(missing) + b"\n")
+    return bool(missing)
+
+
+def _git_init(report: _Report) -> bool:
+    """Make the directory a git repository unless it is in one; only then are hooks switched on."""
+    if shutil.which("git") is None:
+        output.say("git is not installed: install it, then run `dnsctl init` again")
+        return False
+    if _git(report.root, "rev-parse", "--is-inside-work-tree"):
+        return False
+    if not _git(report.root, "init", "--quiet", "--initial-branch=main"):
+        output.say("`git init` failed: run it by hand")
+        return False
+    _git(report.root, "config", "core.hooksPath", "hooks")
+    report.note(".git", made=True)
+    return True
+
+
+def _git(root: Path, *arguments: str) -> bool:
+    done = subprocess.run(
+        ("git", *arguments), cwd=root, capture_output=True, check=False, stdin=subprocess.DEVNULL
+    )
+    return done.returncode == 0
+
+
+def _next_steps(report: _Report, config: Config, *, own_repository: bool, example: bool) -> None:
+    """Tell a newcomer how to go on; somebody who runs it again knows."""
+    if "dnsctl.yaml" not in report.made:
+        return
+    place = "" if report.root.resolve() == Path.cwd().resolve() else f" -C {report.root}"
+    output.say("")
+    if not example:
+        output.say(
+            "next: name your sites and nodes in dnsctl.yaml, put zones into zones/ (see zones/README.md)"
+        )
+    if not own_repository:
+        output.say("to check zones before every commit: git config core.hooksPath hooks")
+    output.say(
+        "keys/passphrase opens every key: keep a copy elsewhere, and move it to a systemd credential "
+        "(keystore: {passphrase: credential:NAME}) on a real host"
+    )
+    output.say(f"then: dnsctl{place} check; git add -A && git commit; dnsctl{place} push")

@@ -1,0 +1,103 @@
+"""The zones of the work tree, loaded and validated: what `check`, `zone` and `explain` start from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dnsctl.cli import output
+from dnsctl.cli.context import Context, zone_name
+from dnsctl.errors import ZoneFaultsError
+from dnsctl.load.config import Config
+from dnsctl.load.zones import Loaded, load_zones, zone_files
+from dnsctl.model.finding import Finding, Severity
+from dnsctl.model.name import ROOT, Name, ancestors, to_text
+from dnsctl.model.zone import ValidatedZone, Zone
+from dnsctl.sign.presigned import is_presigned
+from dnsctl.validate.run import Verdict, validate
+
+
+@dataclass(frozen=True)
+class Judged:
+    """All that was found in `files` zone files, by position."""
+
+    findings: tuple[Finding, ...]
+    files: int
+
+    def count(self, severity: Severity) -> int:
+        return sum(each.severity is severity for each in self.findings)
+
+
+def judge(context: Context, names: list[str]) -> Judged:
+    """Load and validate the zones called `names`, or all. Raises DnsctlError for a zone that is not there."""
+    config = context.config()
+    known = known_zones(context)
+    only = frozenset(zone_name(each, known) for each in names) if names else None
+    loaded = load_work_tree(context, config, only)
+    verdict = verdict_of(loaded, config)
+    found = output.by_position((*loaded.findings, *verdict.findings))
+    return Judged(tuple(found), len(only if only is not None else known))
+
+
+def known_zones(context: Context) -> tuple[Name, ...]:
+    """Return the zones that have a file in the work tree."""
+    return tuple(zone_files(context.work_tree()))
+
+
+def load_work_tree(context: Context, config: Config, only: frozenset[Name] | None = None) -> Loaded:
+    """Load zones with a progress bar on a terminal."""
+    with output.progress() as bar:
+        task = bar.add_task("load", total=None)
+        return load_zones(
+            context.work_tree(),
+            config,
+            only,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+
+
+def verdict_of(loaded: Loaded, config: Config) -> Verdict:
+    """Validate what was loaded, as a release would."""
+
+    def signed(origin: Name) -> bool:
+        return not is_presigned(loaded.zones[origin]) and config.policy(origin) is not None
+
+    return validate(loaded.zones, config.checks, signed)
+
+
+def load_one(context: Context, text: str) -> Zone:
+    """Return the zone called `text`. Raises ZoneFaultsError after printing why it cannot be loaded."""
+    name = zone_name(text, known_zones(context))
+    loaded = load_work_tree(context, context.config(), frozenset((name,)))
+    _tell_errors(loaded.findings)
+    if name not in loaded.zones:
+        raise _faults(name)
+    return loaded.zones[name]
+
+
+def zones_above(context: Context, qname: Name) -> list[ValidatedZone]:
+    """Return our zones at or above `qname`, validated. Raises ZoneFaultsError after printing why not."""
+    known = known_zones(context)
+    wanted = frozenset(each for each in (qname, *ancestors(qname, ROOT)) if each in known)
+    if not wanted:
+        return []
+    config = context.config()
+    loaded = load_work_tree(context, config, wanted)
+    verdict = verdict_of(loaded, config)
+    _tell_errors((*loaded.findings, *verdict.findings))
+    for name in wanted:
+        if name not in verdict.zones:
+            raise _faults(name)
+    return list(verdict.zones.values())
+
+
+def _tell_errors(found: tuple[Finding, ...]) -> None:
+    errors = [each for each in found if each.severity is Severity.ERROR]
+    output.findings(output.by_position(errors), output.messages())
+
+
+def _faults(name: Name) -> ZoneFaultsError:
+    return ZoneFaultsError(
+        "the zone has errors",
+        where=to_text(name),
+        advice="correct what is named above, or see `dnsctl check`",
+    )

@@ -1,0 +1,191 @@
+"""`dnsctl key`: list the keys of zones, print their DS, make one ahead of its use."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from dnsctl.cli import output
+from dnsctl.cli.context import Context, JsonOption, ZoneArgument, complete_zone, here, zone_name
+from dnsctl.errors import ConfigError, KeystoreError
+from dnsctl.load.config import Config
+from dnsctl.model.key import KeyRole
+from dnsctl.model.name import Name, to_text
+from dnsctl.model.rrset import Type, rdata_text
+from dnsctl.sign.keyfile import KeyState
+from dnsctl.sign.keystore import Keystore, StoredKey
+
+_GONE = frozenset({KeyState.RETIRED, KeyState.REMOVED})
+_ROLES: dict[str, tuple[KeyRole, ...]] = {"csk": ("csk",), "ksk+zsk": ("ksk", "zsk")}
+DS_TTL = 3600  # seconds; the parent decides, this is what the printed record says
+
+
+class Digest(StrEnum):
+    """DS digests by the names people use (RFC 8624 §3.3)."""
+
+    SHA256 = "sha256"
+    SHA384 = "sha384"
+    SHA1 = "sha1"
+
+    @property
+    def number(self) -> int:
+        return {"sha1": 1, "sha256": 2, "sha384": 4}[self.value]
+
+
+def register(app: typer.Typer) -> None:
+    keys = typer.Typer(
+        help="List the keys of zones, print their DS, make one ahead of its use.",
+        epilog=output.examples("dnsctl key list", "dnsctl key ds example.com"),
+    )
+    keys.callback(invoke_without_command=True)(_no_verb)
+    keys.command("list", epilog=output.examples("dnsctl key list", "dnsctl key list example.com --json"))(
+        list_keys
+    )
+    keys.command(
+        "ds", epilog=output.examples("dnsctl key ds example.com", "dnsctl key ds example.com --digest sha384")
+    )(ds)
+    keys.command("generate", epilog=output.examples("dnsctl key generate example.com"))(generate)
+    app.add_typer(keys, name="key")
+
+
+def _no_verb(ctx: typer.Context) -> None:
+    if ctx.invoked_subcommand is None:
+        output.line(ctx.get_help())
+
+
+def list_keys(
+    ctx: typer.Context,
+    zone: Annotated[str | None, typer.Argument(metavar="[ZONE]", autocompletion=complete_zone)] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List keys with their state. Needs no passphrase."""
+    found = _keystore(here(ctx)).list(zone_name(zone) if zone is not None else None)
+    if as_json:
+        output.json_result({"keys": [_key_json(each, here(ctx)) for each in found]})
+        return
+    output.table(
+        ("zone", "tag", "role", "algorithm", "state", "since"),
+        (
+            (
+                to_text(each.public.zone),
+                str(each.public.tag),
+                each.role,
+                str(each.public.algorithm),
+                str(each.state),
+                _since(each),
+            )
+            for each in found
+        ),
+    )
+    if not found:
+        output.say("no keys yet: `dnsctl push` makes them on first need")
+
+
+def ds(
+    ctx: typer.Context,
+    zone: ZoneArgument,
+    digest: Annotated[Digest, typer.Option(help="Digest of the DS.")] = Digest.SHA256,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the DS records to give to the parent zone."""
+    name = zone_name(zone)
+    found = [
+        each for each in _keystore(here(ctx)).list(name) if each.public.is_sep and each.state not in _GONE
+    ]
+    used = [each for each in found if each.state is not KeyState.GENERATED] or found
+    if not used:
+        raise KeystoreError(
+            "no key that a DS could point to",
+            where=to_text(name),
+            advice="`dnsctl push` makes it, or `dnsctl key generate` ahead of that",
+        )
+    records = [(each, each.public.ds(digest.number)) for each in used]
+    if as_json:
+        output.json_result({"ds": [_ds_json(key, rdata) for key, rdata in records]})
+        return
+    for _, rdata in records:
+        output.line(f"{to_text(name)} {DS_TTL} IN DS {rdata_text(Type.DS, rdata)}")
+    if all(each.state is KeyState.GENERATED for each in used):
+        output.say(f"{to_text(name)} is not signed with it yet: give the DS to the parent after the push")
+
+
+def generate(
+    ctx: typer.Context,
+    zone: ZoneArgument,
+    role: Annotated[
+        str | None, typer.Option(help="csk, ksk or zsk; default: what the policy asks for.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a key in state `generated`: on disk, used from the first signing that needs one."""
+    context = here(ctx)
+    name = zone_name(zone)
+    config = context.config()
+    policy = config.policy(name)
+    if policy is None:
+        raise ConfigError(
+            f"{to_text(name)} is not signed (dnssec: none)",
+            where="dnsctl.yaml",
+            advice="give it a policy under `zones` or `defaults: dnssec`",
+        )
+    wanted = _ROLES[policy.keys]
+    if role is not None:
+        wanted = tuple(each for each in wanted if each == role)
+        if not wanted:
+            raise typer.BadParameter(f"policy {policy.name} has {policy.keys}", param_hint="--role")
+    store = _keystore(context, config)
+    made = [store.generate(name, policy, each, datetime.now(UTC)) for each in wanted]
+    if as_json:
+        output.json_result({"keys": [_key_json(each, context) for each in made]})
+        return
+    for each in made:
+        output.line(f"{_path(each, context)}  {each.role} {each.public.tag}")
+
+
+def _keystore(context: Context, config: Config | None = None) -> Keystore:
+    def passphrase() -> bytes:
+        return context.passphrase(config or context.config())
+
+    return Keystore(context.keys, passphrase)
+
+
+def _since(key: StoredKey) -> str:
+    entered = getattr(key.times, str(key.state))
+    return f"{entered:%Y-%m-%d %H:%M:%S}Z" if entered is not None else ""
+
+
+def _path(key: StoredKey, context: Context) -> str:
+    return str(key.path.relative_to(context.root)) if key.path.is_relative_to(context.root) else str(key.path)
+
+
+def _key_json(key: StoredKey, context: Context) -> dict[str, Any]:
+    times = {
+        str(each): moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+        for each in KeyState
+        if (moment := getattr(key.times, str(each))) is not None
+    }
+    return {
+        "zone": to_text(key.public.zone),
+        "tag": key.public.tag,
+        "role": key.role,
+        "algorithm": key.public.algorithm,
+        "flags": key.public.flags,
+        "state": str(key.state),
+        "times": times,
+        "file": _path(key, context),
+    }
+
+
+def _ds_json(key: StoredKey, rdata: bytes) -> dict[str, Any]:
+    return {
+        "zone": to_text(Name(key.public.zone)),
+        "tag": key.public.tag,
+        "algorithm": key.public.algorithm,
+        "digest_type": rdata[3],
+        "digest": rdata[4:].hex().upper(),
+        "record": f"{to_text(key.public.zone)} {DS_TTL} IN DS {rdata_text(Type.DS, rdata)}",
+        "state": str(key.state),
+    }

@@ -1,0 +1,177 @@
+"""The `dnsctl` command: joins the verbs, and turns whatever happens into one line and an exit code.
+
+Verbs are imported when they are asked for, so that `dnsctl check` does not pay for a web server. Results go
+to standard out, all else to standard error. Exit codes: each verb's own for what it found, 1 for an error,
+2 for a command line that cannot be understood, 130 when interrupted, 141 when nobody reads the output.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Iterator, MutableMapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import typer.core
+import typer.main
+
+from dnsctl import __version__
+from dnsctl.cli import output
+from dnsctl.cli.context import Context
+from dnsctl.errors import DnsctlError
+
+VERBS: tuple[str, ...] = (  # in the order of a day's work; each is a module beside this one
+    "init",
+    "check",
+    "plan",
+    "push",
+    "verify",
+    "status",
+    "rollback",
+    "serve",
+    "demo",
+    "zone",
+    "key",
+    "explain",
+    "schema",
+)
+INTERRUPTED = 130  # as shells report SIGINT
+UNREAD = 141  # as shells report SIGPIPE
+DEBUG = "DNSCTL_DEBUG"
+_UsageError: type[Exception] = typer.BadParameter.__bases__[0]  # typer exports only what derives from it
+
+
+class _Verbs(MutableMapping[str, Any]):
+    """Commands by name, each made when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in VERBS:
+            raise KeyError(name)
+        if name not in self._made:
+            alone = typer.Typer(rich_markup_mode="rich")
+            importlib.import_module(f"dnsctl.cli.{name}").register(alone)
+            self._made[name] = typer.main.get_group(alone).commands[name]
+        return self._made[name]
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        self._made[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        raise TypeError("verbs are fixed")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(VERBS)
+
+    def __len__(self) -> int:
+        return len(VERBS)
+
+
+class _LazyGroup(typer.core.TyperGroup):
+    """The top of the command line, without its verbs until one is asked for."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = _Verbs()
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        output.line(f"dnsctl {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    ctx: typer.Context,
+    directory: Annotated[
+        Path, typer.Option("-C", metavar="DIR", help="The operations repo to work in; default: here.")
+    ] = Path(),
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Zones in git, signed, released to two datacenters at once, and verified from outside."""
+    if not directory.is_dir():
+        raise typer.BadParameter(f"{directory} is no directory", param_hint="-C")
+    ctx.obj = Context(directory)
+    if ctx.invoked_subcommand is None:
+        output.line(ctx.get_help())
+
+
+def application() -> typer.Typer:
+    """Return the command line with every verb."""
+    app = typer.Typer(
+        cls=_LazyGroup,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog=output.examples("dnsctl init --example shop", "dnsctl -C shop check", "dnsctl -C shop push"),
+    )
+    app.callback(invoke_without_command=True)(_options)
+    return app
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit code. Prints one line for any failure; never raises."""
+    output.prepare()
+    try:
+        code = typer.main.get_command(application())(
+            args=arguments, prog_name="dnsctl", standalone_mode=False
+        )
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_output()
+        return UNREAD
+    except (KeyboardInterrupt, typer.Abort):
+        output.failure("interrupted")
+        return INTERRUPTED
+    except DnsctlError as error:
+        _debug()
+        output.failure(str(error))
+        return error.exit_code
+    except _UsageError as error:
+        output.failure(_usage(error))
+        return 2
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a traceback is a bug
+        _debug()
+        output.failure(_internal(error))
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def _usage(error: Exception) -> str:
+    told = getattr(error, "format_message", error.__str__)().rstrip(".")
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "dnsctl"
+    return f"{told}; see `{path} --help`"
+
+
+def _internal(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
+        return f"{where}{error.strerror}; check the path, its owner and the disk"
+    reason = f"{type(error).__name__}: {error}".strip(": ")
+    return f"internal error: {reason}; this is a bug, please report it (traceback with {DEBUG}=1)"
+
+
+def _debug() -> None:
+    if os.environ.get(DEBUG) == "1":
+        traceback.print_exc()
+
+
+def _discard_output() -> None:
+    """Point standard out at nothing, so that Python's own flush at exit does not complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def main() -> None:
+    """Entry point of the `dnsctl` script."""
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,91 @@
+"""What `dnsctl init` writes into a new operations repo, besides keys and the example."""
+
+from __future__ import annotations
+
+GITIGNORE = (
+    b"# what dnsctl keeps on this host, and secrets",
+    b"/state/",
+    b"/keys/passphrase",
+    b"/keys/.lock",
+    b"*.pem",
+    b"*.tmp",
+)
+
+HOOK = b"""#!/bin/sh
+# Refuses a commit whose zones have errors. Switched on by: git config core.hooksPath hooks
+exec dnsctl check
+"""
+
+_CONFIG = b"""\
+# The fleet and its zones. Unknown keys are errors; `dnsctl schema` prints the JSON Schema for editors.
+# Durations: 90s 30m 2h 14d. Secrets are never in here: env:NAME, file:PATH or credential:NAME.
+version: 1
+
+# Two sites, so that either can be lost. `listen`: DNS over UDP and TCP; `control`: the agent, by mutual TLS.
+# These addresses run the whole fleet on this machine; replace them by those of your hosts.
+sites:
+  dc1:
+    nodes:
+      ns1: {listen: ["127.0.0.1:5301"], control: "https://127.0.0.1:8301"}
+  dc2:
+    nodes:
+      ns2: {listen: ["127.0.0.1:5302"], control: "https://127.0.0.1:8302"}
+
+# Nodes accept only what this many of these keys have signed.
+release: {keys: [keys/release.pub], threshold: 1}
+
+# What a zone gets when its file says nothing.
+defaults:
+  ttl: 1h
+  soa:
+    mname: ns1.example.net.
+    rname: hostmaster.example.net.   # hostmaster@example.net
+    refresh: 2h
+    retry: 30m
+    expire: 14d
+    minimum: 5m
+  ns: [ns1.example.net., ns2.example.net.]
+  dnssec: standard   # or `none`
+
+policies:
+  standard:
+    algorithm: ECDSAP256SHA256   # or ED25519, RSASHA256
+    keys: csk                    # or ksk+zsk
+    denial: nsec                 # or nsec3
+    signatures: {lifetime: 14d, refresh: 7d, inception-offset: 1h, jitter: 12h}
+
+# Every file in zones/ is a zone; what differs for one stands here.
+zones:
+  "*": {}
+  # example.org: {dnssec: none, checks: {mx-target-resolves: off}}
+
+# A push that deletes or updates more of a zone than this is refused, unless told by name and with a reason.
+guards: {deletes: 30%, updates: 30%, minimum: 10}
+
+keystore: {passphrase: "file:keys/passphrase"}
+
+# Who may transfer zones (AXFR); nobody unless named.
+transfers: {allow: []}
+"""
+
+_ZONES = b"""\
+# Zones
+
+One file a zone, named by its apex: `example.com.yaml`, or the master file `example.com.zone`.
+
+```yaml
+'':                       # the apex; SOA and NS come from `defaults` in dnsctl.yaml unless they stand here
+  - {type: A, value: 192.0.2.80}
+  - {type: MX, values: [{preference: 10, exchange: mail.example.com.}]}
+  - {type: TXT, value: v=spf1 mx -all}
+mail: {type: A, ttl: 300, values: [192.0.2.25, 192.0.2.26]}
+www: {type: CNAME, value: example.com.}
+```
+
+Names in values end in a dot. octoDNS files load unchanged. `dnsctl check` says what is wrong, and where.
+"""
+
+
+def template_files() -> dict[str, bytes]:
+    """Return path to content of what a new repo starts with."""
+    return {"dnsctl.yaml": _CONFIG, "zones/README.md": _ZONES}

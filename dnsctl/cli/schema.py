@@ -1,0 +1,32 @@
+"""`dnsctl schema`: JSON Schemas of the files people write, so that editors complete and check them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from dnsctl.cli import output
+from dnsctl.load.schema import config_schema, zone_schema
+
+
+class Which(StrEnum):
+    """Files that have a schema."""
+
+    CONFIG = "config"
+    ZONE = "zone"
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        "schema",
+        epilog=output.examples("dnsctl schema > dnsctl.schema.json", "dnsctl schema zone > zone.schema.json"),
+    )(schema)
+
+
+def schema(
+    which: Annotated[Which, typer.Argument(help="config: dnsctl.yaml; zone: zones/*.yaml.")] = Which.CONFIG,
+) -> None:
+    """Print the JSON Schema of dnsctl.yaml or of a zone file, for editors."""
+    output.json_result(config_schema() if which is Which.CONFIG else zone_schema())

@@ -1,0 +1,160 @@
+"""`dnsctl zone`: list and show zones of the work tree; export one as a master file, signed as released."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dnsctl.cli import output
+from dnsctl.cli.context import Context, JsonOption, ZoneArgument, here, zone_name
+from dnsctl.cli.judged import load_one, load_work_tree
+from dnsctl.errors import ImageError
+from dnsctl.image.store import Image
+from dnsctl.load.config import Config
+from dnsctl.model.name import Name, to_relative_text, to_text
+from dnsctl.model.presentation import master_file
+from dnsctl.model.rrset import RRset, rdata_text, type_text
+from dnsctl.model.zone import SignedZone, Zone
+from dnsctl.sign.presigned import is_presigned
+
+
+def register(app: typer.Typer) -> None:
+    zones = typer.Typer(
+        help="List, show and export zones.",
+        epilog=output.examples("dnsctl zone list", "dnsctl zone export example.com -o example.com.zone"),
+    )
+    zones.callback(invoke_without_command=True)(_no_verb)
+    zones.command("list", epilog=output.examples("dnsctl zone list", "dnsctl zone list --json"))(list_zones)
+    zones.command("show", epilog=output.examples("dnsctl zone show example.com"))(show)
+    zones.command(
+        "export",
+        epilog=output.examples(
+            "dnsctl zone export example.com --signed | ldns-verify-zone /dev/stdin",
+            "dnsctl zone export example.com --unsigned -o example.com.zone",
+        ),
+    )(export)
+    app.add_typer(zones, name="zone")
+
+
+def _no_verb(ctx: typer.Context) -> None:
+    if ctx.invoked_subcommand is None:
+        output.line(ctx.get_help())
+
+
+def list_zones(ctx: typer.Context, as_json: JsonOption = False) -> None:
+    """List the zones of the work tree."""
+    context = here(ctx)
+    config = context.config()
+    loaded = load_work_tree(context, config)
+    rows = [_row(zone, config) for _, zone in sorted(loaded.zones.items(), key=lambda each: to_text(each[0]))]
+    if as_json:
+        output.json_result({"zones": rows})
+        return
+    output.table(
+        ("zone", "file", "rrsets", "records", "dnssec"),
+        ([str(value) for value in row.values()] for row in rows),
+    )
+
+
+def _row(zone: Zone, config: Config) -> dict[str, Any]:
+    policy = config.policy(zone.origin)
+    dnssec = "pre-signed" if is_presigned(zone) else policy.name if policy is not None else "none"
+    return {
+        "zone": to_text(zone.origin),
+        "file": zone.file,
+        "rrsets": sum(len(node) for node in zone.nodes.values()),
+        "records": sum(len(each.rdatas) for each in zone.rrsets()),
+        "dnssec": dnssec,
+    }
+
+
+def show(ctx: typer.Context, zone: ZoneArgument, as_json: JsonOption = False) -> None:
+    """Show the records of a zone of the work tree, and where each is written."""
+    found = load_one(here(ctx), zone)
+    if as_json:
+        output.json_result({"zone": to_text(found.origin), "file": found.file, "rrsets": _rrsets_json(found)})
+        return
+    output.table(
+        ("owner", "ttl", "type", "value", "line"),
+        (
+            (
+                to_relative_text(one.owner, found.origin),
+                str(one.ttl),
+                type_text(one.rdtype),
+                rdata_text(one.rdtype, rdata),
+                _line(one),
+            )
+            for one in found.rrsets()
+            for rdata in one.rdatas
+        ),
+    )
+
+
+def _line(one: RRset) -> str:
+    return str(one.position.line) if one.position is not None and one.position.line else ""
+
+
+def _rrsets_json(zone: Zone) -> list[dict[str, Any]]:
+    return [
+        {
+            "owner": to_text(one.owner),
+            "ttl": one.ttl,
+            "type": type_text(one.rdtype),
+            "values": [rdata_text(one.rdtype, rdata) for rdata in one.rdatas],
+            "file": one.position.file if one.position is not None else zone.file,
+            "line": one.position.line if one.position is not None else 0,
+        }
+        for one in zone.rrsets()
+    ]
+
+
+def export(
+    ctx: typer.Context,
+    zone: ZoneArgument,
+    signed: Annotated[
+        bool | None,
+        typer.Option(
+            "--signed/--unsigned",
+            help="As released, or from the work tree. Default: as released, where there is a release.",
+        ),
+    ] = None,
+    target: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Default: standard out.")
+    ] = None,
+) -> None:
+    """Write a zone as a master file: absolute names, one record a line."""
+    context = here(ctx)
+    released = _released(context, zone_name(zone), required=signed is True) if signed is not False else None
+    lines = master_file(released if released is not None else load_one(context, zone))
+    if target is None:
+        sys.stdout.writelines(lines)
+    else:
+        _write(target, lines)
+
+
+def _released(context: Context, origin: Name, *, required: bool) -> SignedZone | None:
+    """Return the zone as the last release has it. Raises ImageError where it is `required` and missing."""
+    if not required and not context.image.is_dir():
+        return None
+    if not context.image.is_dir():
+        raise ImageError("nothing is released yet", where=str(context.image), advice="`dnsctl push` first")
+    with Image.open(context.image) as image, image.reader() as reader:
+        if reader.zone(origin) is None and not required:
+            return None
+        return reader.signed_zone(origin)
+
+
+def _write(target: Path, lines: Iterator[str]) -> None:
+    """Write the file whole or not at all: a reader never sees half a zone."""
+    aside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        with aside.open("w", encoding="ascii") as file:
+            file.writelines(lines)
+        aside.replace(target)
+    finally:
+        aside.unlink(missing_ok=True)

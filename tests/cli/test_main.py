@@ -1,0 +1,135 @@
+"""The frame: exit codes, one line a failure, no traceback, help with examples, completion."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import dnsctl.cli.check
+import dnsctl.cli.main
+from dnsctl import __version__
+from dnsctl.cli.main import VERBS
+from dnsctl.errors import NodeUnreachableError
+from tests.cli.shell import dnsctl as run
+from tests.cli.shell import process, repo
+
+
+def test_version_is_printed():
+    assert run("--version") == (0, f"dnsctl {__version__}\n", "")
+
+
+def test_no_verb_prints_the_help_with_every_verb():
+    told = run()
+    assert told.code == 0
+    assert all(verb in told.out for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_of_every_verb_has_an_example(verb: str):
+    told = run(verb, "--help")
+    assert told.code == 0
+    assert "Examples" in told.out
+    assert f"dnsctl {verb}" in told.out or f"-C shop {verb}" in told.out
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--nope"], ["chekc"], ["check", "--nope"], ["-C", "/nonexistent", "check"]]
+)
+def test_command_line_that_cannot_be_understood_is_one_line_and_exit_2(arguments: list[str]):
+    told = run(*arguments)
+    assert told.code == 2
+    assert told.out == ""
+    assert told.line.startswith("dnsctl: ")
+    assert "--help" in told.line
+
+
+def test_mistyped_verb_is_told_the_nearest_one():
+    assert "Did you mean 'check'" in run("chekc").line
+
+
+def fails_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(dnsctl.cli.check, "judge", broken)
+
+
+def test_error_of_ours_is_one_line_and_its_exit_code(monkeypatch: pytest.MonkeyPatch):
+    fails_with(monkeypatch, NodeUnreachableError("no answer", where="ns1", advice="start it"))
+    assert run("check") == (3, "", "dnsctl: ns1: no answer; start it\n")
+
+
+def test_error_that_nobody_thought_of_is_one_line_without_traceback(monkeypatch: pytest.MonkeyPatch):
+    fails_with(monkeypatch, RuntimeError("boom\nsecond line"))
+    told = run("check")
+    assert told.code == 1
+    assert "internal error: RuntimeError: boom second line" in told.line
+    assert "DNSCTL_DEBUG=1" in told.line
+
+
+def test_traceback_is_shown_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DNSCTL_DEBUG", "1")
+    fails_with(monkeypatch, RuntimeError("boom"))
+    told = run("check")
+    assert told.code == 1
+    assert "Traceback (most recent call last)" in told.err
+
+
+def test_error_of_the_system_names_the_file(monkeypatch: pytest.MonkeyPatch):
+    fails_with(monkeypatch, PermissionError(13, "Permission denied", "/keys/x"))
+    assert run("check") == (
+        1,
+        "",
+        "dnsctl: /keys/x: Permission denied; check the path, its owner and the disk\n",
+    )
+
+
+def test_interrupt_is_exit_130(monkeypatch: pytest.MonkeyPatch):
+    fails_with(monkeypatch, KeyboardInterrupt())
+    told = run("check")
+    assert told.code == 130
+    assert "Traceback" not in told.err
+
+
+def test_control_characters_never_reach_the_terminal(monkeypatch: pytest.MonkeyPatch):
+    fails_with(monkeypatch, NodeUnreachableError("a\x1b]0;title\x07b\u202e"))
+    assert run("check").line == "dnsctl: a\\x1b]0;title\\x07b\\u202e"
+
+
+def test_output_that_nobody_reads_ends_quietly(tmp_path: Path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-c", "from dnsctl.cli.main import main; main()", "check", "--rules"]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False, timeout=30)
+    os.close(writer)
+    assert done.returncode == 141
+    assert done.stderr == b""
+
+
+def test_colour_is_for_terminals_only(tmp_path: Path):
+    root = repo(tmp_path, example_com_yaml="www: {type: CNAME, value: gone.example.com.}\n")
+    told = process("check", root=root, TERM="xterm-256color", COLORTERM="truecolor")
+    assert told.code == 0
+    assert "\x1b" not in told.out + told.err
+
+
+def test_shell_completion_offers_verbs_and_zones(tmp_path: Path):
+    root = repo(tmp_path, example_com_yaml="", example_net_yaml="")
+    for typed, expected in (("dnsctl ch", "check"), ("dnsctl check example.n", "example.net")):
+        done = subprocess.run(
+            [sys.executable, "-c", "from dnsctl.cli.main import main; main()"],
+            env={
+                **os.environ,
+                "_DNSCTL_COMPLETE": "complete_bash",
+                "COMP_WORDS": typed,
+                "COMP_CWORD": str(typed.count(" ")),
+            },
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+        assert expected in done.stdout.split(), (done.stdout, done.stderr)
