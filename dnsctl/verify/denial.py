@@ -202,7 +202,9 @@ def _check_nsec(proof: Proof, claim: Claim, name: dns.name.Name, qtype: int, lab
     star = _STAR + _nsec_closest_encloser(covering, name)
     wildcard = next((one for one in proof.nsec if one.owner == star), None)
     if wildcard is None:
-        return f"no NSEC matches the wildcard {star}"
+        beside = _nsec_covering(proof, star)  # a wildcard can be an empty non-terminal (RFC 4592 §2.2.2)
+        is_empty = beside is not None and beside.next.is_subdomain(star)
+        return None if is_empty else f"no NSEC matches the wildcard {star}"
     return _lacks(wildcard.types, qtype, parent_side=False)
 
 
@@ -228,7 +230,10 @@ def _nsec_name_error(proof: Proof, name: dns.name.Name) -> str | None:
     if covering.next.is_subdomain(name):
         return f"{name} is an empty non-terminal: it exists"
     star = _STAR + _nsec_closest_encloser(covering, name)
-    return None if _nsec_covering(proof, star) else f"no NSEC covers the wildcard {star}"
+    beside = _nsec_covering(proof, star)
+    if beside is None:
+        return f"no NSEC covers the wildcard {star}"
+    return f"the wildcard {star} exists" if beside.next.is_subdomain(star) else None
 
 
 # ── NSEC3 ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -248,11 +253,15 @@ def _check_nsec3(proof: Proof, claim: Claim, name: dns.name.Name, qtype: int, la
     encloser, covering = _nsec3_closest_encloser(proof, name)
     if encloser is None:
         return f"no NSEC3 matches an ancestor of {name}, or none covers the next closer name"
-    if qtype == Type.DS and claim is not Claim.NAME:
+    star = _STAR + encloser
+    if (
+        qtype == Type.DS
+        and claim is not Claim.NAME
+        and (claim is Claim.DS or not _nsec3_matching(proof, star))
+    ):
         return (
             None if covering is not None and covering.opt_out else "the NSEC3 has no opt-out (RFC 5155 §8.6)"
         )
-    star = _STAR + encloser
     if claim is Claim.NAME:
         return None if _nsec3_covering(proof, star) else f"no NSEC3 covers the wildcard {star}"
     wildcard = _nsec3_matching(proof, star)

@@ -80,13 +80,16 @@ class Expanded:
 
 @dataclass(frozen=True, slots=True)
 class Redirected:
-    """A name below a DNAME: the DNAME itself and a CNAME made from it (RFC 6672 §3.1)."""
+    """A name below a DNAME: the DNAME itself and a CNAME made from it (RFC 6672 §3.1).
+
+    The rcode is that of the end of the chain (RFC 6604 §3), which may be in the zone and not exist.
+    """
 
     question: Question
     rrset: RRset
 
     def check(self, answer: Answer, zone: ReleasedZone) -> Iterator[Mismatch]:
-        if failed := _header(self.question, answer, NOERROR):
+        if failed := _header(self.question, answer, NXDOMAIN if answer.rcode == NXDOMAIN else NOERROR):
             yield failed
             return
         yield from _rrset(answer.answer, self.rrset, zone)

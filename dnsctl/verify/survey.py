@@ -133,7 +133,7 @@ def _past_cut(zone: ReleasedZone, node: Node) -> Iterator[Absent]:
     first, rest = labels(node.owner)[0], parent(node.owner)
     if zone.entry.nsec3 is None and len(first) < MAX_LABEL and len(node.owner) < MAX_NAME:
         name = Name(bytes([len(first) + 1]) + first + b"\0" + rest)
-        if not zone.exists(name) and zone.node(wildcard(rest)) is None:
+        if not zone.exists(name) and not zone.exists(wildcard(rest)):
             yield Absent(Question(name, Type.A), Claim.NAME)
 
 
@@ -163,7 +163,7 @@ def _missing_names(zone: ReleasedZone, seen: Iterable[Node], label: bytes) -> It
         name = _below(node.owner, label)
         if name is None or is_wildcard(node.owner) or zone.exists(name):
             continue
-        if zone.node(wildcard(node.owner)) is None:
+        if not zone.exists(wildcard(node.owner)):  # an empty non-terminal is a wildcard, too
             yield Absent(Question(name, Type.A), Claim.NAME)
             yield from _absent_type(node)
 
