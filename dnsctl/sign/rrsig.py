@@ -22,9 +22,10 @@ from dnsctl.sign.algorithm import scheme
 _HEADER = struct.Struct(
     "!HBBIIIH"
 )  # type covered, algorithm, labels, original TTL, expiration, inception, tag
+_SAME = struct.Struct("!HBBI")  # what of it follows from RRset and key alone
+_TIMED = struct.Struct("!HBBII")  # and with the expiration
 _RECORD = struct.Struct("!HHI")  # type, class, TTL
 _HEADER_OCTETS = _HEADER.size
-_SAME = 8  # octets of the header that follow from RRset and key alone
 _IN = 1
 _TIME_MODULUS = 2**32
 
@@ -110,16 +111,16 @@ class Header:
     def octets(self, rrset: RRset, labels: int) -> bytes:
         """Return the octets for a new signature over `rrset`. `labels`: see `name.label_count`."""
         expires = self._validity.expires(rrset.owner, rrset.rdtype) % _TIME_MODULUS
-        return struct.pack("!HBBII", rrset.rdtype, self._algorithm, labels, rrset.ttl, expires) + self._tail
+        return _TIMED.pack(rrset.rdtype, self._algorithm, labels, rrset.ttl, expires) + self._tail
 
     def keeps(self, signature: bytes, rrset: RRset, labels: int) -> bool:
         """True where an older `signature` over the same rdatas is by this key and not yet due for renewal."""
         validity = self._validity
         return (
-            signature[:_SAME] == struct.pack("!HBBI", rrset.rdtype, self._algorithm, labels, rrset.ttl)
-            and signature.startswith(self._tail[4:], 16)
-            and validity.keep_after < expiration(signature) <= validity.expiration
+            validity.keep_after < int.from_bytes(signature[8:12], "big") <= validity.expiration
             and int.from_bytes(signature[12:16], "big") <= validity.now
+            and signature.startswith(self._tail[4:], 16)
+            and signature.startswith(_SAME.pack(rrset.rdtype, self._algorithm, labels, rrset.ttl))
         )
 
 

@@ -8,9 +8,11 @@ signatures have left when they are renewed. Each new signature was verified (see
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
+from typing import cast
 
 from dnsctl.errors import SigningError
 from dnsctl.model.key import key_tag
@@ -70,7 +72,7 @@ def sign_zone(
     work.sign(workers, progress, apex[1])
     return SignedZone(
         zone.origin,
-        {owner: tuple(made) for owner, made in nodes.items()},
+        _frozen(nodes),
         serial,
         True,
         parameters,
@@ -110,7 +112,8 @@ class _Work:
         self._previous: Nodes = previous.nodes if previous else {}
         self._previous_hashes = previous.nsec3_nodes if previous else {}
         self._known = _signed_before(keys, previous)
-        self._pending: list[tuple[list[RRset], int, int, int]] = []  # list, place in it, labels, signer
+        self._pending: deque[tuple[list[RRset], int, int, int]] = deque()  # list, place in it, labels, signer
+        self._sent: deque[tuple[list[RRset], int]] = deque()  # given to `batch`, in the order it answers
 
     def take(self, owner: Name, node: tuple[RRset, ...], standing: Standing) -> list[RRset]:
         """Note what is to be signed of `node`; return the list its RRsets will stand in."""
@@ -143,36 +146,48 @@ class _Work:
         kept: list[bytes] = []
         for signer in signers:
             keeps = self._headers[signer].keeps
-            if signer in self._known and (
-                good := [each for each in before.signatures if keeps(each, one, labels)]
-            ):
-                kept.append(good[0])
+            for signature in before.signatures if signer in self._known else ():
+                if keeps(signature, one, labels):
+                    kept.append(signature)
+                    break
             else:
                 self._pending.append((made, place, labels, signer))
-        made[place] = one._replace(signatures=tuple(sorted(kept)))
+        if len(kept) == len(before.signatures) and before.position == one.position:
+            made[place] = before  # the very same: two releases in memory then share it
+        else:
+            made[place] = RRset(*one[:5], tuple(sorted(kept)))
 
     def sign(self, workers: int, progress: Progress | None, dnskey: RRset) -> None:
         """Make and verify what is pending, and put it in place."""
-        pending, done = self._pending, 0
-        made_here = batch.signatures(self._tasks(), len(pending), self._keys, dnskey, workers)
-        with closing(made_here) as chunks:  # ends the workers also when `progress` raises
+        count, done = len(self._pending), 0
+        signatures = batch.signatures(self._tasks(), count, self._keys, dnskey, workers)
+        with closing(signatures) as chunks:  # ends the workers also when `progress` raises
             for chunk in chunks:
                 for rdata in chunk:
-                    made, place, _, _ = pending[done]
+                    made, place = self._sent.popleft()
                     owner, rdtype, ttl, rdatas, position, kept = made[place]
-                    signatures = tuple(sorted((*kept, rdata))) if kept else (rdata,)
-                    made[place] = RRset(owner, rdtype, ttl, rdatas, position, signatures)
-                    done += 1
+                    made[place] = RRset(owner, rdtype, ttl, rdatas, position, tuple(sorted((*kept, rdata))))
+                done += len(chunk)
                 if progress is not None:
-                    progress(done, len(pending))
-        if done != len(pending):
-            raise SigningError(f"{len(pending) - done} signatures are missing", where=to_text(self._origin))
+                    progress(done, count)
+        if done != count:
+            raise SigningError(f"{count - done} signatures are missing", where=to_text(self._origin))
 
     def _tasks(self) -> Iterator[batch.Task]:
-        headers = self._headers
-        for made, place, labels, signer in self._pending:
+        headers, sent = self._headers, self._sent
+        while self._pending:
+            made, place, labels, signer = self._pending.popleft()
             one = made[place]
+            sent.append((made, place))
             yield signer, message(headers[signer].octets(one, labels), one)
+
+
+def _frozen(nodes: dict[Name, list[RRset]]) -> Nodes:
+    """Turn the lists into tuples where they stand: a second mapping of a million owners would not fit."""
+    frozen: dict[Name, tuple[RRset, ...]] = cast("dict[Name, tuple[RRset, ...]]", nodes)
+    for owner, made in nodes.items():
+        frozen[owner] = tuple(made)
+    return frozen
 
 
 def _linked(
