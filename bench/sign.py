@@ -18,10 +18,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from dnsctl.model.key import PublicKey
-from dnsctl.model.name import from_text
+from dnsctl.model.name import from_text, to_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import RRset, Type, rdata_text, rrset, type_text
 from dnsctl.model.zone import SignedZone, ValidatedZone, nodes_of
@@ -53,6 +54,12 @@ def records(names: int) -> list[RRset]:
         if number % 2:
             made.append(rrset(owner, Type.AAAA, 3600, [b"\x20\x01\x0d\xb8" + number.to_bytes(12, "big")]))
     return made
+
+
+def sign_into(
+    kept: list[SignedZone], zone: ValidatedZone, key: SigningKey, policy: Policy, now: datetime, workers: int
+) -> None:
+    kept.append(sign_zone(zone, [key], policy, now, 1, workers=workers))
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -114,14 +121,8 @@ def run(command: list[str], directory: Path, timeout: float) -> float | None:
 def write(path: Path, made: list[RRset]) -> None:
     with path.open("w") as file:
         for one in made:
-            owner = one.owner[:-1]
-            parts = []
-            while owner:
-                parts.append(owner[1 : 1 + owner[0]].decode())
-                owner = owner[1 + owner[0] :]
-            for rdata in one.rdatas:
-                text = rdata_text(one.rdtype, rdata)
-                file.write(f"{'.'.join(parts)}. {one.ttl} IN {type_text(one.rdtype)} {text}\n")
+            head = f"{to_text(one.owner)} {one.ttl} IN {type_text(one.rdtype)}"
+            file.writelines(f"{head} {rdata_text(one.rdtype, rdata)}\n" for rdata in one.rdatas)
 
 
 def main() -> None:
@@ -140,11 +141,9 @@ def main() -> None:
 
     results: dict[str, float | None] = {}
     kept: list[SignedZone] = []
-    for workers in (1, 2):
+    for workers, label in ((1, "dnsctl, 1 process"), (2, "dnsctl, 2 processes")):
         kept.clear()
-        results[f"dnsctl, {workers} process{'es'[: 2 * workers - 2]}"] = timed(
-            lambda workers=workers: kept.append(sign_zone(zone, [key], policy, now, 1, workers=workers))  # type: ignore[misc]
-        )
+        results[label] = timed(partial(sign_into, kept, zone, key, policy, now, workers))
     previous = kept[0]
     results["dnsctl again, nothing changed"] = timed(
         lambda: sign_zone(zone, [key], policy, now, 1, previous=previous)

@@ -73,7 +73,7 @@ class Validity:
     keep_after: int  # an older signature stays while it expires after this
 
     @classmethod
-    def of(cls, policy: SignaturePolicy, now: datetime) -> Validity:
+    def of(cls, policy: SignaturePolicy, now: datetime, where: str = "") -> Validity:
         """Return the validity at `now`. Raises SigningError where a new signature would be due at once."""
         moment = int(now.timestamp())
         lifetime, jitter = int(policy.lifetime.total_seconds()), int(policy.jitter.total_seconds())
@@ -82,6 +82,7 @@ class Validity:
             raise SigningError(
                 f"signatures live {lifetime} s less up to {jitter} s of jitter, and are renewed when "
                 f"{refresh} s are left: each would be due as soon as it is made",
+                where=where,
                 advice="raise `lifetime`, or lower `refresh` or `jitter`",
             )
         inception = moment - int(policy.inception_offset.total_seconds())

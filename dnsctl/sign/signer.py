@@ -51,7 +51,7 @@ def sign_zone(
     `progress` is told of new signatures only. Raises SigningError where the keys do not fit, or a signature
     does not verify.
     """
-    validity = Validity.of(policy.signatures, now)
+    validity = Validity.of(policy.signatures, now, f"policy {policy.name}")
     _refuse_unfit(zone.origin, keys)
     ttl = _denial_ttl(zone)  # RFC 9077 §3
     parameters = Nsec3Parameters(opt_out=policy.opt_out) if policy.denial == "nsec3" else None
