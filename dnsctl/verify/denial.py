@@ -266,6 +266,8 @@ def _check_nsec3(proof: Proof, claim: Claim, name: dns.name.Name, qtype: int, la
         return None if _nsec3_covering(proof, star) else f"no NSEC3 covers the wildcard {star}"
     wildcard = _nsec3_matching(proof, star)
     if wildcard is None:
+        if covering is not None and covering.opt_out:
+            return None  # an empty non-terminal above unsigned cuts only need not have an NSEC3 (§7.1)
         return f"no NSEC3 matches the wildcard {star} (RFC 5155 §8.7)"
     return _lacks(wildcard.types, qtype, parent_side=False)
 
