@@ -1,8 +1,8 @@
 """Bring up a node: state on disk, sockets, privileges, then its processes until a signal ends them.
 
-Order: the state is locked and made where it is missing, every address is bound, privileges are dropped,
-and only then anything is forked or any query read. A node with an empty image answers REFUSED until its
-first release comes.
+Order: the state is locked and made where it is missing, every address is bound, the image is prepared,
+privileges are dropped, and only then is a process of the node forked or any query read. A node with an empty
+image answers REFUSED until its first release comes.
 """
 
 from __future__ import annotations
@@ -28,16 +28,25 @@ _log = logging.getLogger(__name__)
 Agent = Callable[[NodeSettings], None]  # runs the node's agent until the process ends
 
 
-def run_node(settings: NodeSettings, agent: Agent | None = None, user: str = "") -> None:
+def run_node(
+    settings: NodeSettings,
+    agent: Agent | None = None,
+    *,
+    user: str = "",
+    prepare: Callable[[], None] | None = None,
+) -> None:
     """Serve until SIGTERM or SIGINT. Where we are root and `user` is given, serve as that user.
 
-    Raises ListenError for an address that cannot be bound, ImageError for a damaged image, DnsctlError
-    where another process serves from the same state.
+    `prepare` fills the image while nobody else can, and must not leave it open. Raises ListenError for an
+    address that cannot be bound, ImageError for a damaged image, DnsctlError where another process serves
+    from the same state.
     """
     with _locked(settings.state):
-        Image.open(image_path(settings.state), readonly=False).close()
         listeners = listen(settings.serve.listen, settings.serve.workers)
         try:
+            if prepare is not None:
+                prepare()
+            Image.open(image_path(settings.state), readonly=False).close()
             if user:
                 sandbox.drop_privileges(user, settings.state)
             sandbox.forbid_new_privileges()

@@ -2,8 +2,8 @@
 
 It holds the listening sockets open, so that a port never closes while a process of the node is replaced,
 and does nothing else: no image, no network. A child that dies is back at once; one that keeps dying is
-retried ever more slowly, up to `SLOWEST_RESTART`, but never given up: fail static. Only before all were
-ready for the first time do `STARTS` failures of one end the node, so that a wrong set-up is told at once.
+retried ever more slowly, up to `SLOWEST_RESTART`, but never given up: fail static. Only before the node was
+ready for the first time do `STARTS` failures of one it waits for end it: a wrong set-up is told at once.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ class Supervisor:
         if self._stopping:
             return
         child.quick_deaths = child.quick_deaths + 1 if now - child.started < QUICK_DEATH else 0
-        if not self._was_ready and child.quick_deaths >= STARTS:
+        if not self._was_ready and child.role.awaited and child.quick_deaths >= STARTS:
             raise DnsctlError(
                 f"{child.role.name} failed to start {STARTS} times", advice="see its reason above"
             )

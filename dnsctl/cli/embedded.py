@@ -1,0 +1,229 @@
+"""The embedded default of `dnsctl serve --zones`: files of a directory, compiled into an image at once.
+
+No fleet, no control host, no release: load, validate, sign where asked, compile, commit. A zone with errors
+is left out and named. Runs in a process of its own that ends before anything is served (`compile_apart`),
+so that what loading and signing took is not carried along by the servers.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dnsctl.cli import output
+from dnsctl.errors import DnsctlError, PassphraseError, SigningError
+from dnsctl.image.compiler import CompiledZone, compile_zone
+from dnsctl.image.difference import difference
+from dnsctl.image.generation import GenerationCounter
+from dnsctl.image.reader import Reader
+from dnsctl.image.store import Image
+from dnsctl.load.config import DEFAULT_PATH, Config, load_config
+from dnsctl.load.draft import PLACEHOLDER_SERIAL
+from dnsctl.load.revision import WorkTree
+from dnsctl.load.secret import resolve
+from dnsctl.load.zones import SUFFIXES, load_directory
+from dnsctl.model.finding import Finding, Severity
+from dnsctl.model.name import Name, to_text
+from dnsctl.model.policy import Policy
+from dnsctl.model.rrset import Type
+from dnsctl.model.serial import next_serial
+from dnsctl.model.zone import SignedZone, ValidatedZone, Zone
+from dnsctl.node.worker import counter_path, image_path
+from dnsctl.sign.keystore import Keystore
+from dnsctl.sign.presigned import is_presigned, presigned_zone
+from dnsctl.sign.signer import sign_zone, unsigned_zone
+from dnsctl.validate.run import validate
+
+_SERIAL = slice(-20, -16)  # from the end of SOA rdata, RFC 1035 §3.3.13
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """What to compile: the zone files in `directory`, into the image of `state`; signed if `sign`."""
+
+    directory: Path
+    state: Path
+    sign: bool = False
+    strict: bool = False
+    keep_keys: bool = False  # keys stand in the state, not beside the zones
+    workers: int = 1  # processes that sign
+
+
+def find_config(directory: Path) -> tuple[Config, Path] | None:
+    """Return the dnsctl.yaml in `directory` or beside it, and its root; None without. Raises ConfigError."""
+    for root in (directory, directory.resolve().parent):
+        if (root / DEFAULT_PATH).is_file():
+            return load_config(WorkTree(root)), root
+    return None
+
+
+def check_directory(directory: Path) -> None:
+    """Raise DnsctlError where `directory` does not exist or holds no zone files."""
+    advice = "name a directory with files like example.com.yaml or example.com.zone"
+    if not directory.is_dir():
+        what = "is no directory" if directory.exists() else "no such directory"
+        raise DnsctlError(what, where=str(directory), advice=advice)
+    if not any(path.suffix in SUFFIXES and path.name != DEFAULT_PATH for path in directory.iterdir()):
+        raise DnsctlError("no zone files", where=str(directory), advice=advice)
+
+
+def compile_apart(work: Embedded) -> None:
+    """Run `compile_directory` in a process that ends with it; raises what it raises."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as apart:
+        apart.submit(compile_directory, work).result()
+
+
+def compile_directory(work: Embedded) -> None:
+    """Load, validate, sign and commit; print findings. Raises DnsctlError where nothing may be served."""
+    found = find_config(work.directory)
+    config = found[0] if found else None
+    root = found[1] if found else work.directory
+    loaded = load_directory(work.directory, config)
+    policies = {origin: _policy(zone, work, config) for origin, zone in loaded.zones.items()}
+    verdict = validate(
+        loaded.zones,
+        lambda origin: config.checks(origin) if config else {},
+        lambda origin: policies[origin] is not None,
+        beside=loaded.partial,
+    )
+    findings = output.by_position((*loaded.findings, *verdict.findings))
+    output.findings(findings, output.messages())
+    left_out = _left_out(findings, frozenset(verdict.zones))
+    keystore = _keystore(work, config, root)
+    with Image.open(image_path(work.state), readonly=False) as image, image.writer() as writer:
+        fresh, refused = _finish_all(verdict.zones, policies, keystore, writer, work.workers)
+        left_out += refused
+        _report(left_out, bool(fresh), work)
+        gone = [origin for origin in writer.apexes() if origin not in fresh]
+        writer.apply(difference(writer, fresh.values(), gone))
+        writer.set_release(writer.generation + 1, "")
+    counter = GenerationCounter(counter_path(work.state))
+    counter.advance()
+    counter.close()
+
+
+def _policy(zone: Zone, work: Embedded, config: Config | None) -> Policy | None:
+    """Return how `zone` is signed here; None where it is not, or came signed."""
+    if not work.sign or is_presigned(ValidatedZone(zone.origin, zone.nodes, zone.file)):
+        return None
+    return config.policy(zone.origin) if config else Policy()
+
+
+def _left_out(findings: list[Finding], served: frozenset[Name]) -> list[str]:
+    """Return the zones with errors, and the files that are no zone's, sorted."""
+    return sorted(
+        {
+            to_text(each.zone) if each.zone is not None else each.position.file
+            for each in findings
+            if each.severity is Severity.ERROR and each.zone not in served
+        }
+    )
+
+
+def _report(left_out: list[str], any_left: bool, work: Embedded) -> None:
+    """Name what is not served. Raises DnsctlError where that is all, or anything with `--strict`."""
+    for name in left_out:
+        output.say(f"dnsctl: {name} is left out: it has errors")
+    if left_out and work.strict:
+        raise DnsctlError(
+            f"{output.plural(len(left_out), 'zone')} with errors",
+            advice="correct them, or leave out --strict",
+        )
+    if not any_left:
+        raise DnsctlError(
+            "no zone that can be served", where=str(work.directory), advice="correct its errors"
+        )
+
+
+def _finish_all(
+    zones: Mapping[Name, ValidatedZone],
+    policies: Mapping[Name, Policy | None],
+    keystore: Keystore,
+    reader: Reader,
+    workers: int,
+) -> tuple[dict[Name, CompiledZone], list[str]]:
+    """Return the compiled zones, and the names of those that cannot be signed or came signed wrongly."""
+    compiled: dict[Name, CompiledZone] = {}
+    refused = []
+    for origin, zone in zones.items():
+        previous = reader.signed_zone(origin) if reader.zone(origin) is not None else None
+        try:
+            finished = _finish(zone, policies[origin], keystore, previous, workers)
+        except SigningError as error:
+            output.say(f"dnsctl: {error}")
+            refused.append(to_text(origin))
+        else:
+            compiled[origin] = compile_zone(finished, zone.file)
+    return compiled, refused
+
+
+def _finish(
+    zone: ValidatedZone, policy: Policy | None, keystore: Keystore, previous: SignedZone | None, workers: int
+) -> SignedZone:
+    """Sign `zone`, or take it as it came. Raises SigningError."""
+    now = datetime.now(UTC)
+    if is_presigned(zone):
+        return presigned_zone(zone)
+    soa = zone.get(zone.origin, Type.SOA)
+    written = int.from_bytes(soa.rdatas[0][_SERIAL], "big") if soa else 0
+    before = previous.serial if previous else written or None
+    if policy is None:
+        chosen = written not in (0, PLACEHOLDER_SERIAL)
+        return unsigned_zone(zone, written if chosen else next_serial("unixtime", before, now))
+    serial = next_serial(policy.serial, before, now)
+    keys = keystore.signing_keys(zone.origin, policy, now)
+    with output.progress() as shown:
+        task = shown.add_task(f"signing {to_text(zone.origin)}", total=None)
+        return sign_zone(
+            zone, keys, policy, now, serial, previous, workers,
+            lambda done, of: shown.update(task, completed=done, total=of),
+        )  # fmt: skip
+
+
+def _keystore(work: Embedded, config: Config | None, root: Path) -> Keystore:
+    """Return the keystore: of the operations repo, in the state where it is kept, or beside the zones."""
+    if config is not None:
+        reference, keys = config.keystore.passphrase, root / "keys"
+    else:
+        root = work.state if work.keep_keys else work.directory
+        reference, keys = "file:keys/passphrase", root / "keys"
+
+    def passphrase() -> bytes:
+        kind, _, path = reference.partition(":")
+        if kind == "file":
+            _ensure_passphrase(root / path, keys)
+        return resolve(reference, root)
+
+    return Keystore(keys, passphrase)
+
+
+def _ensure_passphrase(path: Path, keys: Path) -> None:
+    """Write a random passphrase where there is none and no key needs another."""
+    if path.exists():
+        return
+    if locked := next(_locked(keys), None):
+        raise PassphraseError(
+            f"is missing, and {locked.name} is encrypted with it", where=str(path), advice="bring it back"
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as fault:
+        raise PassphraseError(
+            f"cannot be made: {fault.strerror}", where=str(path), advice="choose another place with --state"
+        ) from None
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(32) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _locked(keys: Path) -> Iterator[Path]:
+    yield from keys.glob("*.pem")
+    yield from keys.glob("*/*.private.pem")

@@ -1,0 +1,156 @@
+"""`dnsctl serve`: run a nameserver, of the fleet (`--node`) or of the files in a directory (`--zones`)."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import re
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dnsctl.cli import output
+from dnsctl.cli.context import Context, here
+from dnsctl.errors import ListenError
+from dnsctl.model.fleet import Endpoint, Network, Node, NodeSettings, ServeSettings
+from dnsctl.node.launch import run_node
+
+_ENDPOINT = re.compile(r"(?:\[(?P<bracketed>[^\[\]]+)\]|(?P<plain>[^:\[\]]+)):(?P<port>[0-9]{1,5})")
+_MAX_PORT = 65535
+_MAX_WORKERS = 256
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        "serve",
+        epilog=output.examples(
+            "dnsctl serve --zones zones --listen 127.0.0.1:5300",
+            "dnsctl serve --zones zones --listen 127.0.0.1:5300 --listen [::1]:5300 --sign --workers 2",
+            "dnsctl -C /etc/dnsctl serve --node ns1 --state /var/lib/dnsctl",
+        ),
+    )(serve)
+
+
+def serve(
+    ctx: typer.Context,
+    *,
+    node: Annotated[str | None, typer.Option(metavar="NAME", help="A node of dnsctl.yaml.")] = None,
+    zones: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Serve the zone files in DIR (*.yaml, *.zone).")
+    ] = None,
+    listen: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ADDR:PORT", help="With --zones; repeatable. Port 0: the kernel picks one."),
+    ] = None,
+    sign: Annotated[bool, typer.Option("--sign", help="With --zones: sign what is not signed.")] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, max=_MAX_WORKERS, help="UDP processes; default: as configured, or 1."
+        ),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="With --zones: refuse to start if any zone has an error.")
+    ] = False,
+    transfer: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NETWORK", help="With --zones: who may AXFR; repeatable."),
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Where state is kept; default: state/nodes/NAME, or a temporary one."
+        ),
+    ] = None,
+    user: Annotated[
+        str, typer.Option(metavar="NAME", help="Serve as this user once ports are bound, if we are root.")
+    ] = "",
+) -> None:
+    """Run a nameserver in the foreground until SIGTERM or SIGINT."""
+    if (node is None) == (zones is None):
+        raise typer.BadParameter("give one of --node NAME and --zones DIR", ctx)
+    _start_log()
+    context = here(ctx)
+    if node is not None:
+        for option, value in (
+            ("--listen", listen),
+            ("--transfer", transfer),
+            ("--sign", sign),
+            ("--strict", strict),
+        ):
+            if value:
+                raise typer.BadParameter(f"{option} goes with --zones; a node has it in dnsctl.yaml", ctx)
+        _serve_node(context, node, state, workers, user)
+    elif zones is not None:
+        if not listen:
+            raise typer.BadParameter("--zones needs --listen ADDR:PORT, such as 127.0.0.1:5300", ctx)
+        settings = ServeSettings(
+            tuple(parse_endpoint(each) for each in listen),
+            workers=workers or 1,
+            transfer=tuple(_network(each) for each in transfer or ()),
+        )
+        _serve_zones(context.root / zones, settings, state, user, sign=sign, strict=strict)
+
+
+def _serve_node(context: Context, name: str, state: Path | None, workers: int | None, user: str) -> None:
+    settings = context.config().node_settings(name, context.root, state)
+    if workers is not None:
+        settings = replace(settings, serve=replace(settings.serve, workers=workers))
+    run_node(settings, _run_agent, user=user)
+
+
+def _serve_zones(
+    directory: Path, settings: ServeSettings, state: Path | None, user: str, *, sign: bool, strict: bool
+) -> None:
+    from dnsctl.cli.embedded import Embedded, check_directory, compile_apart  # noqa: PLC0415 - a node has no need
+
+    check_directory(directory)
+    with ExitStack() as stack:
+        kept = state is not None
+        if state is None:
+            state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dnsctl-")))
+        work = Embedded(directory, state, sign, strict, keep_keys=kept, workers=settings.workers)
+        own = Node("embedded", "", settings.listen, "")
+        run_node(NodeSettings(own, settings, state), user=user, prepare=lambda: compile_apart(work))
+
+
+def _run_agent(settings: NodeSettings) -> None:
+    from dnsctl.replicate.agent import run_agent  # noqa: PLC0415 - keeps a web server out of the workers
+
+    run_agent(settings)
+
+
+def parse_endpoint(text: str) -> Endpoint:
+    """Return the address and port of `192.0.2.1:53` or `[2001:db8::1]:53`; port 0 is allowed.
+
+    Raises ListenError.
+    """
+    found = _ENDPOINT.fullmatch(text)
+    advice = "write 192.0.2.1:53 or [2001:db8::1]:53"
+    if not found or int(found["port"]) > _MAX_PORT:
+        raise ListenError("is no address and port", where=text, advice=advice)
+    try:
+        address = ipaddress.ip_address(found["bracketed"] or found["plain"])
+    except ValueError:
+        raise ListenError("is no IP address", where=text, advice=advice) from None
+    return Endpoint(str(address), int(found["port"]))
+
+
+def _network(text: str) -> Network:
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{error}; write 192.0.2.0/24 or 2001:db8::/32", param_hint="--transfer"
+        ) from None
+
+
+def _start_log() -> None:
+    """Log plain lines to standard error: our own from INFO, libraries' from WARNING."""
+    logging.basicConfig(stream=sys.stderr, format="dnsctl: %(message)s", level=logging.WARNING)
+    logging.getLogger("dnsctl").setLevel(logging.INFO)
