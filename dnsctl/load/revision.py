@@ -8,6 +8,7 @@ git is called with argument lists, without a shell, and a revision can never be 
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import posixpath
 import stat
@@ -36,6 +37,9 @@ class Source(Protocol):
 
     def read(self, path: str) -> bytes:
         """Return a file's octets. Raises RevisionError where it is missing, outside, too large or no file."""
+
+    def below(self, directory: str) -> Source:
+        """Return the files below `directory` alone, as a source that nothing leads out of."""
 
     def files(self, directory: str) -> tuple[str, ...]:
         """Return the files directly in `directory` as sorted paths from the root; none where it is absent."""
@@ -66,6 +70,9 @@ class WorkTree:
                 f"cannot be read: {error.strerror}", where=path, advice="check the path"
             ) from None
 
+    def below(self, directory: str) -> WorkTree:
+        return WorkTree(self._inside(directory))
+
     def files(self, directory: str) -> tuple[str, ...]:
         real = self._inside(directory)
         try:
@@ -93,7 +100,9 @@ class Revision:
     def __init__(self, root: Path, rev: str) -> None:
         self.root = root
         self.commit: str | None = resolve(root, rev)
-        self._prefix = _git(root, "rev-parse", "--show-prefix").decode(errors="surrogateescape").rstrip("\n")
+        prefix = os.fsdecode(_git(root, "rev-parse", "--show-prefix")).rstrip("\n")
+        self._tree = f"{self.commit}:"  # what git resolves paths and symbolic links in
+        self._prefix = prefix
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -102,18 +111,28 @@ class Revision:
         if "\n" in wanted:
             raise RevisionError("a path with a line break", where=repr(path), advice="rename the file")
         with self._lock:
-            return self._fetch(path, f"{self.commit}:{self._prefix}{wanted}")
+            return self._fetch(path, f"{self._tree}{self._prefix}{wanted}")
+
+    def below(self, directory: str) -> Revision:
+        """As the protocol says: paths and links are resolved in the directory's own tree object."""
+        confined = copy.copy(self)
+        spec = f"{self._tree}{self._prefix}{_normal(directory)}".rstrip("/")
+        tree = _git(self.root, "rev-parse", "--verify", "--quiet", "--end-of-options", spec, check=False)
+        confined._tree = f"{tree.decode().strip()}:"
+        confined._prefix = ""
+        confined._process = None
+        confined._lock = threading.Lock()
+        return confined
 
     def files(self, directory: str) -> tuple[str, ...]:
-        tree = _normal(directory)
-        listing = _git(
-            self.root, "ls-tree", "-z", "--end-of-options", self.commit or "", f"{tree}/" if tree else ""
-        )
+        path = f"{self._prefix}{_normal(directory)}".rstrip("/")
+        tree = self._tree.removesuffix(":")
+        listing = _git(self.root, "ls-tree", "-z", "--full-tree", tree, *([f"{path}/"] if path else []))
         found = []
         for line in listing.split(b"\0"):
             mode_kind_id, _, name = line.partition(b"\t")
             if b" blob " in mode_kind_id:
-                found.append(os.fsdecode(name))
+                found.append(os.fsdecode(name).removeprefix(self._prefix))
         return tuple(sorted(found))
 
     def close(self) -> None:

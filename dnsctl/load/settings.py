@@ -204,6 +204,14 @@ class Config(_Settings):
     def _number(cls, value: object) -> object:
         return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
 
+    @field_validator("zones")
+    @classmethod
+    def _names(cls, value: dict[str, ZoneConfig]) -> dict[str, ZoneConfig]:
+        for each in value:
+            if not any(sign in each for sign in "*?["):
+                absolute_name(each)
+        return value
+
     @property
     def transfer(self) -> tuple[Network, ...]:
         return self.transfers.allow
@@ -232,6 +240,10 @@ class Config(_Settings):
             for rule, level in each.checks.items():
                 merged.setdefault(rule, level)
         return merged
+
+    def named_zones(self) -> tuple[Name, ...]:
+        """Return the zones that have an entry by their exact name."""
+        return tuple(absolute_name(each) for each in self.zones if not any(sign in each for sign in "*?["))
 
     def _matching(self, zone: Name) -> Iterator[ZoneConfig]:
         """Give the entries under `zones` that match, the most specific first."""

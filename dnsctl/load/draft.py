@@ -1,0 +1,164 @@
+"""A zone while its file is being read: RRsets and findings pile up here, then become a frozen `Zone`.
+
+One for both kinds of files, so that both follow the same rules: one TTL an RRset, SOA and apex NS from the
+defaults where the file has none, owners inside the zone. Nothing here raises for what a file says.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from dnsctl.load.settings import Defaults
+from dnsctl.model.finding import Finding, Position, Severity
+from dnsctl.model.name import Name, from_text, is_subdomain, to_unicode
+from dnsctl.model.rrset import RRset, Type, type_text
+from dnsctl.model.zone import Zone, nodes_of
+
+PLACEHOLDER_SERIAL = 1  # the release assigns the serial (dnssec.md)
+
+
+@dataclass(frozen=True)
+class ZoneDefaults:
+    """What a zone gets that its file leaves out. `file`: where they are written, for positions."""
+
+    ttl: int = 3600
+    soa: bytes | None = None
+    ns: tuple[Name, ...] = ()
+    file: str = "dnsctl.yaml"
+
+    @staticmethod
+    def of(defaults: Defaults, file: str = "dnsctl.yaml") -> ZoneDefaults:
+        """Return the defaults of dnsctl.yaml as a zone takes them."""
+        soa = defaults.soa
+        rdata = None
+        if soa is not None:
+            timers = (soa.refresh, soa.retry, soa.expire, soa.minimum)
+            rdata = soa.mname + soa.rname + struct.pack("!5I", PLACEHOLDER_SERIAL, *timers)
+        return ZoneDefaults(defaults.ttl, rdata, defaults.ns, file)
+
+
+# For zones served without a dnsctl.yaml: names that exist nowhere, so that nothing points at strangers.
+LOCALHOST_DEFAULTS = ZoneDefaults(
+    ttl=3600,
+    soa=from_text("localhost.")
+    + from_text("hostmaster.localhost.")
+    + struct.pack("!5I", PLACEHOLDER_SERIAL, 7200, 1800, 1209600, 300),
+    ns=(from_text("localhost."),),
+    file="",
+)
+
+
+class _Growing:
+    """An RRset that is still being read."""
+
+    __slots__ = ("column", "file", "line", "mixed", "rdatas", "ttl")
+
+    def __init__(self, ttl: int, rdata: bytes, file: str, line: int, column: int) -> None:
+        self.ttl = ttl
+        self.rdatas = [rdata]
+        self.file = file
+        self.line = line
+        self.column = column
+        self.mixed = False
+
+
+class Draft:
+    """Collects one zone. `file` is the zone's own; positions may name a file that it includes."""
+
+    def __init__(self, origin: Name, file: str, defaults: ZoneDefaults) -> None:
+        self.origin = origin
+        self.file = file
+        self.defaults = defaults
+        self.findings: list[Finding] = []
+        self._growing: dict[tuple[Name, int], _Growing] = {}
+        self._signatures: dict[tuple[Name, int], list[bytes]] = {}
+
+    def find(self, rule: str, severity: Severity, position: Position, message: str, advice: str = "") -> None:
+        self.findings.append(Finding(rule, severity, position, message, advice, self.origin))
+
+    def add(
+        self, owner: Name, rdtype: int, ttl: int, rdata: bytes, file: str, line: int, column: int
+    ) -> None:
+        """Add one record. Its RRset stands where its first record does, and has the lowest TTL of all."""
+        known = self._growing.get((owner, rdtype))
+        if known is None:
+            if not is_subdomain(owner, self.origin):
+                self._outside(owner, Position(file, line, column))
+                return
+            self._growing[owner, rdtype] = _Growing(ttl, rdata, file, line, column)
+            return
+        known.rdatas.append(rdata)
+        if ttl != known.ttl:
+            if not known.mixed:
+                known.mixed = True
+                self._mix(owner, rdtype, ttl, known, Position(file, line, column))
+            known.ttl = min(known.ttl, ttl)
+
+    def sign(self, owner: Name, signature: bytes, position: Position) -> None:
+        """Keep one RRSIG for the RRset it covers."""
+        if not is_subdomain(owner, self.origin):
+            self._outside(owner, position)
+            return
+        covered = int.from_bytes(signature[:2], "big")
+        self._signatures.setdefault((owner, covered), []).append(signature)
+
+    def zone(self) -> Zone:
+        """Return what was collected, completed from the defaults."""
+        found = [
+            RRset(
+                owner,
+                rdtype,
+                each.ttl,
+                (each.rdatas[0],) if len(each.rdatas) == 1 else tuple(sorted(set(each.rdatas))),
+                Position(each.file, each.line, each.column),
+            )
+            for (owner, rdtype), each in self._growing.items()
+        ]
+        found += self._from_defaults()
+        if self._signatures:
+            found = [
+                one._replace(signatures=tuple(sorted(set(self._signatures.pop((one.owner, one.rdtype), ())))))
+                for one in found
+            ]
+            for owner, covered in self._signatures:
+                self._stray(owner, covered)
+        return Zone(self.origin, nodes_of(found), self.file)
+
+    def _from_defaults(self) -> list[RRset]:
+        ttl, position = self.defaults.ttl, Position(self.defaults.file or self.file)
+        made = []
+        if self.defaults.soa is not None and (self.origin, Type.SOA) not in self._growing:
+            made.append(RRset(self.origin, int(Type.SOA), ttl, (self.defaults.soa,), position))
+        if self.defaults.ns and (self.origin, Type.NS) not in self._growing:
+            servers = tuple(sorted(set(self.defaults.ns)))
+            made.append(RRset(self.origin, int(Type.NS), ttl, servers, position))
+        return made
+
+    def _outside(self, owner: Name, position: Position) -> None:
+        self.find(
+            "owner-outside-zone",
+            Severity.ERROR,
+            position,
+            f"{to_unicode(owner)} is outside {to_unicode(self.origin)}",
+            "move it to its own zone's file, or correct the name",
+        )
+
+    def _mix(self, owner: Name, rdtype: int, ttl: int, known: _Growing, position: Position) -> None:
+        self.find(
+            "rrset-ttl-mix",
+            Severity.WARNING,
+            position,
+            f"{to_unicode(owner)} {type_text(rdtype)} has TTL {ttl} here and {known.ttl} at "
+            f"{Position(known.file, known.line, known.column)}",
+            "give all records of an RRset one TTL (RFC 2181 §5.2); the lowest is served",
+        )
+
+    def _stray(self, owner: Name, covered: int) -> None:
+        self.find(
+            "signature-covers-nothing",
+            Severity.WARNING,
+            Position(self.file),
+            f"RRSIG at {to_unicode(owner)} covers {type_text(covered)}, which is not there",
+            "sign the zone again; this signature is left out",
+        )

@@ -1,0 +1,59 @@
+r"""BIND's `$GENERATE start-stop[/step]`: a range; `$`, `${offset,width,base}`, `$$`, `\$` in templates."""
+
+from __future__ import annotations
+
+import re
+
+from dnsctl.load.rdata_text import RdataFault
+
+MAX_STEPS = 65536  # of one directive
+MAX_WIDTH = 255  # digits
+_RANGE = re.compile(r"(\d{1,10})-(\d{1,10})(?:/(\d{1,10}))?", re.ASCII)
+_TEMPLATE = re.compile(r"\\\$|\$\$|\$\{([^{}]*)\}|\$")
+_MODIFIER = re.compile(r"(-?\d{1,10})(?:,(\d{1,3})(?:,([doxXnN]))?)?", re.ASCII)
+
+
+def steps(text: str) -> range:
+    """Return the numbers of `1-9` or `0-100/10`. Raises RdataFault."""
+    found = _RANGE.fullmatch(text)
+    if not found:
+        raise RdataFault(f"{text[:40]!r} is no range", "write 1-9, or 0-100/10")
+    start, stop, step = int(found[1]), int(found[2]), int(found[3] or 1)
+    if step == 0 or start > stop:
+        raise RdataFault(f"{text} never ends or never begins", "write start-stop/step with start up to stop")
+    numbers = range(start, stop + 1, step)
+    if len(numbers) > MAX_STEPS:
+        raise RdataFault(f"{text} makes {len(numbers)} records, at most {MAX_STEPS}", "split the range")
+    return numbers
+
+
+def substitute(template: str, number: int) -> str:
+    """Return `template` with every `$…` replaced for this step. Raises RdataFault."""
+    if "$" not in template:
+        return template
+    return _TEMPLATE.sub(lambda found: _one(found, number), template)
+
+
+def _one(found: re.Match[str], number: int) -> str:
+    if found.group() in ("$$", "\\$"):
+        return "$"
+    if found.group() == "$":
+        return str(number)
+    modifier = _MODIFIER.fullmatch(found[1])
+    if not modifier or int(modifier[2] or 0) > MAX_WIDTH:
+        raise RdataFault(
+            f"{found.group()[:40]} is no modifier", "write ${offset,width,base}, base d o x X n or N"
+        )
+    value = number + int(modifier[1])
+    if value < 0:
+        raise RdataFault(f"{found.group()} becomes negative", "raise the offset or the range")
+    base, width = modifier[3] or "d", int(modifier[2] or 0)
+    if base in "nN":
+        return _nibbles(value, width, upper=base == "N")
+    return format(value, f"0{width}{base}" if width else base)
+
+
+def _nibbles(value: int, width: int, *, upper: bool) -> str:
+    """Return hexadecimal digits from the last, dots between, as in ip6.arpa; `width` counts the dots."""
+    digits = format(value, "X" if upper else "x")[::-1]
+    return ".".join(digits.ljust((width + 1) // 2, "0"))

@@ -1,0 +1,454 @@
+r"""Rdata from presentation form (RFC 1035 §5.1) to canonical wire form (RFC 4034 §6.2), by type.
+
+The types that fill real zones go straight to wire here; all others, and RFC 3597's `\#`, go through
+dnspython. Text comes as tokens that still hold their quotes and escapes; a `NameReader` says what becomes of
+relative names. Whatever the text, the only exception out of this module is `RdataFault` (or NameSyntaxError,
+which is one of ours).
+"""
+
+from __future__ import annotations
+
+import binascii
+import calendar
+import re
+import struct
+import time
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from socket import AF_INET, AF_INET6, inet_pton
+
+import dns.exception
+import dns.name
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+
+from dnsctl.load.nearest import did_you_mean
+from dnsctl.model.name import MAX_LABEL, MAX_NAME, ROOT, Name, from_text
+from dnsctl.model.rrset import Type
+
+MAX_RDATA = 65535  # octets, RFC 1035 §3.2.1
+MAX_STRING = 255  # octets of a character-string, RFC 1035 §3.3
+_LENGTHS = [bytes((length,)) for length in range(256)]
+_ESCAPE = re.compile(r"\\(\d{3}|.)", re.DOTALL | re.ASCII)
+_QUOTED = r'"[^"\\]*(?:\\.[^"\\]*)*"'
+_TOKEN = re.compile(rf'(?:{_QUOTED}|[^\s"\\]|\\.)+', re.DOTALL)
+_STRING = re.compile(rf'{_QUOTED}|(?:[^"\\]|\\.)+', re.DOTALL)
+_NUMBER = re.compile(r"\d{1,10}", re.ASCII)
+_TYPE_NUMBER = re.compile(r"TYPE(\d{1,5})", re.ASCII | re.IGNORECASE)
+# What dnspython raises for text that is not of its type, besides its own exceptions.
+_REJECTED = (
+    dns.exception.DNSException,
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    TypeError,
+    AttributeError,
+    struct.error,
+)
+
+TYPES: dict[str, int] = {
+    text: int(each)
+    for each in dns.rdatatype.RdataType
+    if each.value and not dns.rdatatype.is_metatype(each)
+    for text in (dns.rdatatype.to_text(each), dns.rdatatype.to_text(each).lower())
+}
+
+
+class RdataFault(Exception):  # noqa: N818 - becomes a Finding, it is no error of ours
+    """This text is no rdata of this type."""
+
+    def __init__(self, message: str, advice: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+
+
+class NameReader:
+    """Completes names with `origin`; an `absolute` one takes all as absolute, and keeps which were not."""
+
+    __slots__ = ("absolute", "dnspython_origin", "origin", "relative")
+
+    def __init__(self, origin: Name, *, absolute: bool = False) -> None:
+        self.origin = origin
+        self.absolute = absolute
+        self.relative: list[str] = []
+        self.dnspython_origin = dns.name.from_wire(origin, 0)[0]
+
+    def __call__(self, text: str) -> Name:
+        if not self.absolute:
+            return cached_name(text, self.origin)
+        if text.endswith(".") or text == "@":
+            return cached_name(text, self.origin)
+        self.relative.append(text)
+        return cached_name(text, ROOT)
+
+    def cased(self, text: str) -> bytes:
+        """As a call, but upper case stays: for names that canonical form does not touch (RFC 6840 §5.1)."""
+        lower = self(text)
+        if text.islower() or "\\" in text or not text.isascii():
+            return lower
+        kept = text.encode()
+        cut = len(lower) - (1 if text.endswith(".") else len(self.origin))
+        made = bytearray(lower)
+        made[1:cut] = bytes(low if low < 0x40 else up for low, up in zip(lower[1:cut], kept, strict=False))
+        return bytes(made)
+
+
+def type_code(text: str) -> int | None:
+    """Return the code of a mnemonic or of TYPE65400 (RFC 3597 §5), or None where it is no type of records."""
+    code = TYPES.get(text) or TYPES.get(text.upper())
+    if code is None and (found := _TYPE_NUMBER.fullmatch(text)):
+        code = int(found.group(1))
+        if not 0 < code < 65535 or dns.rdatatype.is_metatype(dns.rdatatype.RdataType.make(code)):
+            return None
+    return code
+
+
+def type_advice(text: str) -> str:
+    """Return what to do about an unknown type."""
+    return f"{did_you_mean(text, _SUGGESTED)} or write TYPEnnn with \\# (RFC 3597)"
+
+
+_SUGGESTED = [text for text in TYPES if text.isupper()]
+
+
+def domain_name(text: str, origin: Name) -> Name:
+    """As `model.name.from_text`, but quick for names without escapes. Raises NameSyntaxError."""
+    if text.isascii() and "\\" not in text:
+        wire = text.encode().lower()
+        if wire[-1:] == b".":
+            parts, rest = wire[:-1].split(b"."), b"\0"
+        else:
+            parts, rest = wire.split(b"."), origin
+        made = b"".join([_LENGTHS[len(part) & 0xFF] + part for part in parts]) + rest
+        if len(made) <= MAX_NAME and b"" not in parts and max(map(len, parts)) <= MAX_LABEL and wire != b"@":
+            return Name(made)
+    return from_text(text, origin)
+
+
+cached_name = lru_cache(maxsize=1 << 16)(domain_name)
+
+
+def tokenize(text: str) -> list[str]:
+    """Split one line of rdata, quotes and escapes kept. Raises RdataFault where a quote is left open."""
+    if '"' not in text and "\\" not in text:
+        return text.split()
+    found = _TOKEN.findall(text)
+    if _TOKEN.sub("", text).strip():
+        raise RdataFault("an open quote or a backslash at the end", 'close it, or escape it: \\" and \\\\')
+    return found
+
+
+def to_wire(rdtype: int, tokens: Sequence[str], names: NameReader) -> bytes:
+    r"""Return canonical rdata of `rdtype`. Raises RdataFault, or NameSyntaxError for a name in it."""
+    parse = _PARSERS.get(rdtype)
+    if parse is None or (tokens and tokens[0] == r"\#"):
+        wire = _by_dnspython(rdtype, " ".join(tokens), names)
+    else:
+        wire = parse(tokens, names)
+    if len(wire) > MAX_RDATA:
+        raise RdataFault(f"rdata of {len(wire)} octets, at most {MAX_RDATA} fit", "shorten or split it")
+    return wire
+
+
+def _by_dnspython(rdtype: int, text: str, names: NameReader) -> bytes:
+    origin = None if names.absolute else names.dnspython_origin
+    try:
+        parsed = dns.rdata.from_text(
+            dns.rdataclass.IN,
+            dns.rdatatype.RdataType.make(rdtype),
+            text,
+            origin=origin,
+            relativize=False,
+            idna_codec=dns.name.IDNA_2008_UTS_46,
+        )
+        try:
+            return bytes(parsed.to_digestable(origin))
+        except dns.name.NeedAbsoluteNameOrOrigin:
+            names.relative.append(text)
+            return bytes(parsed.to_digestable(dns.name.root))
+    except _REJECTED as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        kind = dns.rdatatype.to_text(dns.rdatatype.RdataType.make(rdtype))
+        raise RdataFault(f"no {kind} rdata: {reason[:200]}", "see the type's RFC for its form") from None
+
+
+# ── fields ────────────────────────────────────────────────────────────
+
+
+def number(text: str, limit: int, what: str) -> int:
+    if not _NUMBER.fullmatch(text) or int(text) > limit:
+        raise RdataFault(f"{what} {text[:40]!r} is no number from 0 to {limit}", "correct it")
+    return int(text)
+
+
+def unescape(text: str) -> bytes:
+    r"""Return the octets of text with `\X` and `\DDD`; the rest as UTF-8. Raises RdataFault."""
+    if "\\" not in text:
+        return text.encode()
+    made = bytearray()
+    last = 0
+    for found in _ESCAPE.finditer(text):
+        made += text[last : found.start()].encode()
+        inner = found.group(1)
+        if len(inner) == 3:
+            if int(inner) > 255:
+                raise RdataFault(rf"\{inner} is no octet", "use 000 to 255")
+            made.append(int(inner))
+        elif inner.isdigit():
+            raise RdataFault(rf"\{inner} is an unfinished escape", r"write \DDD with three digits, or \\")
+        else:
+            made += inner.encode()
+        last = found.end()
+    if text.endswith("\\") and last < len(text):
+        raise RdataFault("a backslash at the end", r"write \\")
+    return bytes(made + text[last:].encode())
+
+
+def character_strings(tokens: Sequence[str]) -> list[bytes]:
+    r"""Return the strings that tokens stand for; `"a""b"` without a space between are two."""
+    strings = []
+    for token in tokens:
+        if '"' not in token:
+            strings.append(unescape(token))
+            continue
+        for part in _STRING.findall(token):
+            strings.append(unescape(part[1:-1] if part[0] == '"' else part))
+    return strings
+
+
+def strings_wire(strings: Sequence[bytes]) -> bytes:
+    """Return TXT rdata, strings over 255 octets split into several (RFC 1035 §3.3.14)."""
+    wire = bytearray()
+    for string in strings:
+        for start in range(0, len(string) or 1, MAX_STRING):
+            piece = string[start : start + MAX_STRING]
+            wire.append(len(piece))
+            wire += piece
+    return bytes(wire)
+
+
+def _count(tokens: Sequence[str], wanted: int, form: str) -> None:
+    if len(tokens) != wanted:
+        what = "nothing" if not tokens else f"{len(tokens)} fields" if len(tokens) > 1 else "1 field"
+        raise RdataFault(f"{what} where {wanted} {'is' if wanted == 1 else 'are'} needed", f"write {form}")
+
+
+def _hex(tokens: Sequence[str]) -> bytes:
+    try:
+        return binascii.unhexlify("".join(tokens))
+    except ValueError:
+        raise RdataFault("no hexadecimal digits, or an odd number of them", "correct it") from None
+
+
+def _base64(tokens: Sequence[str]) -> bytes:
+    try:
+        return binascii.a2b_base64("".join(tokens), strict_mode=True)
+    except ValueError as error:
+        raise RdataFault(f"no base64: {error}", "correct it") from None
+
+
+# ── types ────────────────────────────────────────────────────────────
+
+
+def _a(tokens: Sequence[str], _: NameReader) -> bytes:
+    _count(tokens, 1, "an IPv4 address")
+    try:
+        return inet_pton(AF_INET, tokens[0])
+    except (OSError, ValueError):
+        raise RdataFault(f"{tokens[0][:60]!r} is no IPv4 address", "write 192.0.2.1") from None
+
+
+def _aaaa(tokens: Sequence[str], _: NameReader) -> bytes:
+    _count(tokens, 1, "an IPv6 address")
+    try:
+        return inet_pton(AF_INET6, tokens[0])
+    except (OSError, ValueError):
+        raise RdataFault(f"{tokens[0][:60]!r} is no IPv6 address", "write 2001:db8::1") from None
+
+
+def _one_name(tokens: Sequence[str], names: NameReader) -> bytes:
+    _count(tokens, 1, "one domain name")
+    return names(tokens[0])
+
+
+def _mx(tokens: Sequence[str], names: NameReader) -> bytes:
+    _count(tokens, 2, "preference and exchange: 10 mail.example.com.")
+    return number(tokens[0], 0xFFFF, "preference").to_bytes(2, "big") + names(tokens[1])
+
+
+def _srv(tokens: Sequence[str], names: NameReader) -> bytes:
+    _count(tokens, 4, "priority, weight, port and target: 0 5 443 www.example.com.")
+    priority = number(tokens[0], 0xFFFF, "priority")
+    weight = number(tokens[1], 0xFFFF, "weight")
+    return struct.pack("!HHH", priority, weight, number(tokens[2], 0xFFFF, "port")) + names(tokens[3])
+
+
+def _txt(tokens: Sequence[str], _: NameReader) -> bytes:
+    if not tokens:
+        raise RdataFault("no text", 'write "" for an empty one')
+    return strings_wire(character_strings(tokens))
+
+
+def _soa(tokens: Sequence[str], names: NameReader) -> bytes:
+    _count(tokens, 7, "mname rname serial refresh retry expire minimum")
+    serial = number(tokens[2], 0xFFFFFFFF, "serial")
+    timers = [ttl(token) for token in tokens[3:]]
+    for token, seconds in zip(tokens[3:], timers, strict=True):
+        if seconds is None:
+            raise RdataFault(f"{token[:40]!r} is no time", "write seconds, or 1h30m")
+    return names(tokens[0]) + names(tokens[1]) + struct.pack("!5I", serial, *timers)
+
+
+def _ds(tokens: Sequence[str], _: NameReader) -> bytes:
+    if len(tokens) < 4:
+        _count(tokens, 4, "key tag, algorithm, digest type and digest")
+    tag = number(tokens[0], 0xFFFF, "key tag")
+    kind = number(tokens[2], 0xFF, "digest type")
+    digest = _hex(tokens[3:])
+    if len(digest) != DIGEST_LENGTHS.get(kind, len(digest)):
+        raise RdataFault(
+            f"digest of {len(digest)} octets, type {kind} has {DIGEST_LENGTHS[kind]}", "copy all of it"
+        )
+    return struct.pack("!HBB", tag, _algorithm(tokens[1]), kind) + digest
+
+
+def _dnskey(tokens: Sequence[str], _: NameReader) -> bytes:
+    if len(tokens) < 4:
+        _count(tokens, 4, "flags, protocol, algorithm and public key")
+    flags, protocol = number(tokens[0], 0xFFFF, "flags"), number(tokens[1], 0xFF, "protocol")
+    return struct.pack("!HBB", flags, protocol, _algorithm(tokens[2])) + _base64(tokens[3:])
+
+
+def _tlsa(tokens: Sequence[str], _: NameReader) -> bytes:
+    if len(tokens) < 4:
+        _count(tokens, 4, "usage, selector, matching type and data: 3 1 1 …")
+    named = zip(tokens, ("certificate usage", "selector", "matching type"), strict=False)
+    return bytes(number(token, 0xFF, what) for token, what in named) + _hex(tokens[3:])
+
+
+def _sshfp(tokens: Sequence[str], _: NameReader) -> bytes:
+    if len(tokens) < 3:
+        _count(tokens, 3, "algorithm, fingerprint type and fingerprint")
+    head = bytes((number(tokens[0], 0xFF, "algorithm"), number(tokens[1], 0xFF, "fingerprint type")))
+    return head + _hex(tokens[2:])
+
+
+def _caa(tokens: Sequence[str], _: NameReader) -> bytes:
+    _count(tokens, 3, 'flags, tag and value: 0 issue "ca.example.net"')
+    tag = tokens[1].lower()
+    if not (tag.isascii() and tag.isalnum() and len(tag) <= MAX_STRING):
+        raise RdataFault(
+            f"CAA tag {tokens[1][:40]!r} is not of letters and digits", "use issue, issuewild, iodef"
+        )
+    value = b"".join(character_strings(tokens[2:]))
+    return bytes((number(tokens[0], 0xFF, "flags"), len(tag))) + tag.encode() + value
+
+
+def _rrsig(tokens: Sequence[str], names: NameReader) -> bytes:
+    if len(tokens) < 9:
+        _count(
+            tokens, 9, "type, algorithm, labels, TTL, expiration, inception, key tag, signer and signature"
+        )
+    covered = type_code(tokens[0])
+    if covered is None:
+        raise RdataFault(f"covers no type {tokens[0][:40]!r}", type_advice(tokens[0]))
+    labels, original_ttl = number(tokens[2], 0xFF, "labels"), number(tokens[3], 0x7FFFFFFF, "TTL")
+    window = struct.pack("!II", _moment(tokens[4]), _moment(tokens[5]))
+    tag = number(tokens[6], 0xFFFF, "key tag").to_bytes(2, "big")
+    head = struct.pack("!HBBI", covered, _algorithm(tokens[1]), labels, original_ttl)
+    return head + window + tag + names(tokens[7]) + _base64(tokens[8:])
+
+
+def _nsec(tokens: Sequence[str], names: NameReader) -> bytes:
+    if not tokens:
+        _count(tokens, 1, "next owner and types")
+    codes = set()
+    for token in tokens[1:]:
+        code = type_code(token)
+        if code is None:
+            raise RdataFault(f"no type {token[:40]!r}", type_advice(token))
+        codes.add(code)
+    return names.cased(tokens[0]) + type_bitmap(codes)
+
+
+def type_bitmap(codes: set[int]) -> bytes:
+    """Return the type bit maps field (RFC 4034 §4.1.2)."""
+    windows: dict[int, bytearray] = {}
+    for code in sorted(codes):
+        bits = windows.setdefault(code >> 8, bytearray())
+        low = code & 0xFF
+        bits.extend(bytes((low >> 3) + 1 - len(bits)))
+        bits[low >> 3] |= 0x80 >> (low & 7)
+    return b"".join(bytes((window, len(bits))) + bits for window, bits in windows.items())
+
+
+DIGEST_LENGTHS = {1: 20, 2: 32, 4: 48}  # octets of a DS digest: RFC 3658, 4509, 6605
+_ALGORITHMS = {  # mnemonics of DNSSEC algorithms (RFC 8624 §3.1)
+    "RSASHA1": 5,
+    "RSASHA256": 8,
+    "RSASHA512": 10,
+    "ECDSAP256SHA256": 13,
+    "ECDSAP384SHA384": 14,
+    "ED25519": 15,
+    "ED448": 16,
+}
+
+
+def _algorithm(text: str) -> int:
+    known = _ALGORITHMS.get(text.upper())
+    return number(text, 0xFF, "algorithm") if known is None else known
+
+
+@lru_cache(maxsize=4096)
+def _moment(text: str) -> int:
+    """Return a signature time: YYYYMMDDHHmmSS in UTC, or seconds since 1970 (RFC 4034 §3.2)."""
+    if len(text) != 14:
+        return number(text, 0xFFFFFFFF, "signature time")
+    try:
+        return calendar.timegm(time.strptime(text, "%Y%m%d%H%M%S")) & 0xFFFFFFFF
+    except ValueError:
+        raise RdataFault(f"{text!r} is no time", "write YYYYMMDDHHmmSS") from None
+
+
+_TTL = re.compile(r"(?:\d{1,10}[smhdw])+", re.ASCII | re.IGNORECASE)
+_TTL_PART = re.compile(r"(\d+)([a-z])", re.ASCII | re.IGNORECASE)
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+@lru_cache(maxsize=1024)
+def ttl(text: str) -> int | None:
+    """Return seconds of `3600` or `1h30m`, or None for anything else or over 2^31 - 1 (RFC 2181 §8)."""
+    if _NUMBER.fullmatch(text):
+        seconds = int(text)
+    elif len(text) <= 64 and _TTL.fullmatch(text):
+        seconds = sum(int(amount) * _UNITS[unit.lower()] for amount, unit in _TTL_PART.findall(text))
+    else:
+        return None
+    return seconds if seconds < 2**31 else None
+
+
+_PARSERS: dict[int, Callable[[Sequence[str], NameReader], bytes]] = {
+    Type.A: _a,
+    Type.NS: _one_name,
+    Type.CNAME: _one_name,
+    Type.SOA: _soa,
+    Type.PTR: _one_name,
+    Type.MX: _mx,
+    Type.TXT: _txt,
+    Type.AAAA: _aaaa,
+    Type.SRV: _srv,
+    Type.DNAME: _one_name,
+    Type.DS: _ds,
+    44: _sshfp,  # RFC 4255
+    Type.RRSIG: _rrsig,
+    Type.NSEC: _nsec,
+    Type.DNSKEY: _dnskey,
+    52: _tlsa,
+    53: _tlsa,  # SMIMEA, RFC 8162
+    Type.CDS: _ds,
+    Type.CDNSKEY: _dnskey,
+    99: _txt,  # SPF, RFC 7208 §3.1
+    257: _caa,  # RFC 8659
+}
