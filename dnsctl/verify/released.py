@@ -29,6 +29,9 @@ from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.verify.chain import Chain
 
+_WALKED = 200  # owners that are walked past for each that is asked
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-"
+
 
 class Node(NamedTuple):
     """An owner and its RRsets. `cut`: a delegation; `occluded`: below a cut or DNAME; `dname`: holds one."""
@@ -90,18 +93,33 @@ class ReleasedZone:
             yield _node(owner_of(key, self._prefix), value)
 
     def sample(self, size: int, chance: random.Random) -> list[Node]:
-        """Return at most `size` owners, each as likely as another, in canonical order."""
+        """Return at most `size` owners at random, in canonical order.
+
+        Each is as likely as another, unless there are so many that walking past them would take longer than
+        asking: then it is those that stand behind random names.
+        """
         if self.entry.owners <= size:
             return list(self.nodes())
+        if self.entry.owners > size * _WALKED:
+            return self._behind_random_names(size, chance)
         wanted = sorted(chance.sample(range(self.entry.owners), size))
-        found, at = [], 0
+        found: list[Node] = []
         for number, (key, value) in enumerate(self._reader.nodes(Table.OWNERS, self._prefix)):
-            if number == wanted[at]:
+            if number == wanted[len(found)]:
                 found.append(_node(owner_of(key, self._prefix), value))
-                at += 1
-                if at == len(wanted):
+                if len(found) == size:
                     break
         return found
+
+    def _behind_random_names(self, size: int, chance: random.Random) -> list[Node]:
+        found: dict[bytes, Node] = {}
+        for _ in range(size):
+            cursor = self._reader.owner_cursor
+            name = "".join(chance.choices(_LETTERS, k=4)).encode()
+            if cursor.set_range(self._prefix + name) and cursor.key().startswith(self._prefix):
+                key, value = cursor.item()
+                found[key] = _node(owner_of(key, self._prefix), value)
+        return [found[key] for key in sorted(found)]
 
 
 def _node(owner: Name, value: bytes) -> Node:
