@@ -10,7 +10,7 @@ from dnsctl.cli import output
 from dnsctl.cli.context import JsonOption, complete_zone, here
 from dnsctl.cli.judged import Judged, judge
 from dnsctl.model.finding import Severity
-from dnsctl.validate.rules import RULES
+from dnsctl.validate.rules import READING, RULES
 
 
 def register(app: typer.Typer) -> None:
@@ -65,25 +65,23 @@ def _summary(judged: Judged) -> str:
 
 
 def _print_rules(*, as_json: bool) -> None:
+    rules = [(rule.name, rule.severity, rule.fixed, rule.meaning) for rule in RULES]
+    rules += [(name, severity, severity is Severity.ERROR, meaning) for name, severity, meaning in READING]
+    rows = [
+        {"rule": name, "severity": severity.name.lower(), "fixed": fixed, "meaning": meaning}
+        for name, severity, fixed, meaning in rules
+    ]
     if as_json:
-        output.json_result(
-            {
-                "rules": [
-                    {
-                        "rule": rule.name,
-                        "severity": rule.severity.name.lower(),
-                        "fixed": rule.fixed,
-                        "meaning": rule.meaning,
-                    }
-                    for rule in RULES
-                ]
-            }
-        )
+        output.json_result({"rules": rows})
         return
     output.table(
         ("rule", "severity", "meaning"),
         (
-            (rule.name, rule.severity.name.lower() + (", fixed" if rule.fixed else ""), rule.meaning)
-            for rule in RULES
+            (
+                str(row["rule"]),
+                str(row["severity"]) + (", fixed" if row["fixed"] else ""),
+                str(row["meaning"]),
+            )
+            for row in rows
         ),
     )

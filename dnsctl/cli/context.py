@@ -31,6 +31,11 @@ class Context:
         """Where the control host keeps the image of the last release."""
         return self.root / "state" / "image"
 
+    @property
+    def is_released(self) -> bool:
+        """True where there is an image of a release on this host."""
+        return (self.image / "data.mdb").exists()
+
     def work_tree(self) -> WorkTree:
         return WorkTree(self.root)
 

@@ -101,7 +101,7 @@ def _type(text: str) -> int:
 
 @contextlib.contextmanager
 def _from_release(context: Context) -> Iterator[Reader]:
-    if not context.image.is_dir():
+    if not context.is_released:
         raise ImageError(
             "nothing is released yet",
             where=str(context.image),

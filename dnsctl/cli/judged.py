@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from dnsctl.cli import output
 from dnsctl.cli.context import Context, zone_name
-from dnsctl.errors import ZoneFaultsError
+from dnsctl.errors import SigningError, ZoneFaultsError
 from dnsctl.load.config import Config
 from dnsctl.load.zones import Loaded, load_zones, zone_files
-from dnsctl.model.finding import Finding, Severity
+from dnsctl.model.finding import Finding, Position, Severity
 from dnsctl.model.name import ROOT, Name, ancestors, to_text
 from dnsctl.model.zone import ValidatedZone, Zone
-from dnsctl.sign.presigned import is_presigned
+from dnsctl.sign.presigned import is_presigned, presigned_zone
 from dnsctl.validate.run import Verdict, validate
+
+PRESIGNED = "presigned-incomplete"  # rule id
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ def judge(context: Context, names: list[str]) -> Judged:
 
 def known_zones(context: Context) -> tuple[Name, ...]:
     """Return the zones that have a file in the work tree."""
-    return tuple(zone_files(context.work_tree()))
+    return tuple(zone_files(context.work_tree())[0])
 
 
 def load_work_tree(context: Context, config: Config, only: frozenset[Name] | None = None) -> Loaded:
@@ -59,9 +63,23 @@ def verdict_of(loaded: Loaded, config: Config) -> Verdict:
     """Validate what was loaded, as a release would."""
 
     def signed(origin: Name) -> bool:
-        return not is_presigned(loaded.zones[origin]) and config.policy(origin) is not None
+        zone = loaded.zones.get(origin) or loaded.partial[origin]
+        return not is_presigned(zone) and config.policy(origin) is not None
 
-    return validate(loaded.zones, config.checks, signed)
+    verdict = validate(loaded.zones, config.checks, signed, partial=loaded.partial)
+    return Verdict(verdict.zones, (*verdict.findings, *_presigned_faults(verdict)))
+
+
+def _presigned_faults(verdict: Verdict) -> Iterator[Finding]:
+    """Tell what a release would stop at: zones that came signed, and not completely or not any more."""
+    for origin, zone in verdict.zones.items():
+        if is_presigned(zone):
+            try:
+                presigned_zone(zone, datetime.now(UTC))
+            except SigningError as error:
+                yield Finding(
+                    PRESIGNED, Severity.ERROR, Position(zone.file), error.what, error.advice, origin
+                )
 
 
 def load_one(context: Context, text: str) -> Zone:

@@ -128,6 +128,8 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         _discard_output()
         return UNREAD
+    except SystemExit as leaving:  # typer's own way out, for completion and for a pipe nobody reads
+        return UNREAD if isinstance(leaving.__context__, BrokenPipeError) else _code(leaving.code)
     except (KeyboardInterrupt, typer.Abort):
         output.failure("interrupted")
         return INTERRUPTED
@@ -142,7 +144,11 @@ def run(arguments: list[str]) -> int:
         _debug()
         output.failure(_internal(error))
         return 1
-    return code if isinstance(code, int) else 0
+    return _code(code)
+
+
+def _code(value: object) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def _usage(error: Exception) -> str:

@@ -139,9 +139,9 @@ def export(
 
 def _released(context: Context, origin: Name, *, required: bool) -> SignedZone | None:
     """Return the zone as the last release has it. Raises ImageError where it is `required` and missing."""
-    if not required and not context.image.is_dir():
-        return None
-    if not context.image.is_dir():
+    if not context.is_released:
+        if not required:
+            return None
         raise ImageError("nothing is released yet", where=str(context.image), advice="`dnsctl push` first")
     with Image.open(context.image) as image, image.reader() as reader:
         if reader.zone(origin) is None and not required:

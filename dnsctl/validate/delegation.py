@@ -17,7 +17,10 @@ _DIGEST_SHA1 = 1
 
 
 def occluded_data(scope: Scope) -> Iterator[Fault]:
-    """Data other than addresses at or below a cut: written, released, and never answered."""
+    """Data other than addresses at or below a cut: written, released, and never answered.
+
+    A warning: real zones hold such data, and those who ask are served right without it.
+    """
     zone = scope.zone
     for cut in _cuts(scope):
         others = [each for each in zone.nodes[cut.owner] if each.rdtype not in _AT_CUT]

@@ -49,10 +49,12 @@ OUTSIDE = Place(Standing.OUTSIDE)
 
 
 class Landscape:
-    """All zones at hand, looked at as resolvers would."""
+    """All zones at hand, looked at as resolvers would. What `partial` ones lack says nothing: it may be
+    what could not be read."""
 
-    def __init__(self, zones: Mapping[Name, Zone]) -> None:
+    def __init__(self, zones: Mapping[Name, Zone], partial: frozenset[Name] = frozenset()) -> None:
         self._zones = zones
+        self._partial = partial
         self._surveys: dict[Name, Survey] = {}
 
     def survey(self, origin: Name) -> Survey:
@@ -75,7 +77,10 @@ class Landscape:
         zone = self.zone_above(name)
         if zone is None:
             return OUTSIDE
-        return _place(self.survey(zone.origin), name)
+        place = _place(self.survey(zone.origin), name)
+        if zone.origin in self._partial and place.standing is not Standing.REDIRECTED:
+            return place if place.has_address or place.get(Type.CNAME) is not None else OUTSIDE
+        return place
 
 
 def _place(here: Survey, name: Name) -> Place:

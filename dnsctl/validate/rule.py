@@ -103,10 +103,12 @@ Check = Callable[[Scope], Iterator[Fault]]
 
 
 class Rule(NamedTuple):
-    """A row of the table. `fixed`: later stages rely on it, so dnsctl.yaml cannot lower it."""
+    """A row of the table. `fixed`: later stages rely on it, so dnsctl.yaml cannot lower it. `whole`: it tells
+    of what is missing, which only a zone that was read completely shows."""
 
     name: str
     severity: Severity
     check: Check
     meaning: str
     fixed: bool = False
+    whole: bool = False

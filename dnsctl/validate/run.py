@@ -15,7 +15,7 @@ from dnsctl.model.name import Name
 from dnsctl.model.zone import ValidatedZone, Zone
 from dnsctl.validate.landscape import Landscape
 from dnsctl.validate.rule import Rule, Scope
-from dnsctl.validate.rules import RULE_NAMES, RULES
+from dnsctl.validate.rules import READING, RULE_NAMES, RULES
 
 _LEVELS: Mapping[str, Severity | None] = {
     "off": None,
@@ -38,33 +38,36 @@ def validate(
     checks: Callable[[Name], Mapping[str, str]],
     signed: Callable[[Name], bool],
     beside: Mapping[Name, Zone] | None = None,
+    partial: Mapping[Name, Zone] | None = None,
 ) -> Verdict:
     """Judge `zones`. `checks`: severities a zone from dnsctl.yaml; `signed`: will the zone be signed here?
 
-    `beside` are other zones of ours that targets and aliases may lead to; they are not judged.
+    `beside` are other zones of ours that targets and aliases may lead to; they are not judged. `partial` are
+    zones of which something could not be read: they are judged by what is there, and never pass.
     """
-    landscape = Landscape({**(beside or {}), **zones})
+    partial = partial or {}
+    landscape = Landscape({**(beside or {}), **zones, **partial}, frozenset(partial))
     passed: dict[Name, ValidatedZone] = {}
     findings: list[Finding] = []
     settings_told: set[Finding] = set()
-    for origin, zone in zones.items():
+    for origin, zone in (*zones.items(), *partial.items()):
         levels = checks(origin)
         for told in settings_findings(levels):
             if told not in settings_told:
                 settings_told.add(told)
                 findings.append(told)
         scope = Scope(zone, landscape.survey(origin), landscape, signed(origin))
-        found = list(_judge(scope, levels))
+        found = list(_judge(scope, levels, whole=origin not in partial))
         findings += found
-        if not any(each.severity is Severity.ERROR for each in found):
+        if origin not in partial and not any(each.severity is Severity.ERROR for each in found):
             passed[origin] = ValidatedZone(origin, zone.nodes, zone.file)
     return Verdict(passed, tuple(findings))
 
 
-def _judge(scope: Scope, levels: Mapping[str, str]) -> Iterator[Finding]:
+def _judge(scope: Scope, levels: Mapping[str, str], *, whole: bool) -> Iterator[Finding]:
     for rule in RULES:
         severity = severity_of(rule, levels)
-        if severity is None:
+        if severity is None or (rule.whole and not whole):
             continue
         for fault in rule.check(scope):
             yield Finding(rule.name, severity, fault.position, fault.message, fault.advice, scope.origin)
@@ -80,6 +83,7 @@ def severity_of(rule: Rule, levels: Mapping[str, str]) -> Severity | None:
 def settings_findings(levels: Mapping[str, str], file: str = "dnsctl.yaml") -> Iterator[Finding]:
     """Judge what `checks` says: rules that do not exist, and rules that cannot be changed."""
     fixed = {rule.name for rule in RULES if rule.fixed}
+    fixed |= {name for name, severity, _ in READING if severity is Severity.ERROR}
     for name, level in levels.items():
         if name in fixed and level != "error":
             yield Finding(

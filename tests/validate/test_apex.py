@@ -51,4 +51,4 @@ def test_owner_of_another_zone_is_refused():
     near = rrset(from_text("notexample.com."), Type.A, 60, [b"\xc0\0\2\1"])
     broken = Zone(made.origin, nodes_of([*made.rrsets(), stranger, near]), made.file)
     told = validate({made.origin: broken}, lambda _: {}, lambda _: False).findings
-    assert [each.rule for each in told] == ["owner-outside"] * 2
+    assert [each.rule for each in told] == ["owner-outside-zone"] * 2

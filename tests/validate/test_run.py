@@ -1,18 +1,21 @@
 """The verdict: which zones pass, how severities are changed, and what every finding carries."""
 
+import re
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dnsctl import load
 from dnsctl.model.finding import Position, Severity
 from dnsctl.model.name import Name, from_text
 from dnsctl.model.rrset import RRset, Type, rrset
 from dnsctl.model.zone import Zone, nodes_of
-from dnsctl.validate.rules import RULES
+from dnsctl.validate.rules import READING, RULES
 from dnsctl.validate.run import validate
-from tests.validate.scenes import only, verdict
+from tests.validate.scenes import only, verdict, zone
 
 BAD_MX = "@ MX 10 mail\n"
 
@@ -67,6 +70,25 @@ def test_rule_ids_are_unique_kebab_case_and_explained():
     assert len(set(names)) == len(names)
     assert all(name == name.lower() and " " not in name and "_" not in name for name in names)
     assert all(rule.meaning.endswith(".") for rule in RULES)
+
+
+def test_partial_zone_is_judged_by_what_it_holds_and_never_passes():
+    part = zone("example.com.", BAD_MX + "www CNAME ns1\nwww A 192.0.2.1\n")
+    whole = zone("example.net.", "@ MX 10 gone.example.com.\n")
+    made = validate({whole.origin: whole}, lambda _: {}, lambda _: False, partial={part.origin: part})
+    # what is missing may be what could not be read, in the zone itself and seen from others
+    assert [each.rule for each in made.findings] == ["cname-other-data"]
+    assert set(made.zones) == {whole.origin}
+
+
+def test_every_rule_of_load_is_listed_and_none_else():
+    source = "".join(path.read_text() for path in Path(load.__file__).parent.glob("*.py"))
+    kebab = r'"([a-z]+(?:-[a-z0-9]+)+)"'
+    told = set(re.findall(kebab + r",\s*(?:Severity\.)?(?:ERROR|WARNING|NOTE)", source))
+    told |= set(re.findall(r"(?:YamlFault|_fault|_refusal|_refuse)\w*\(\s*(?:event, )?" + kebab, source))
+    listed = {name for name, _, _ in READING}
+    assert told <= listed, told - listed
+    assert all(f'"{name}"' in source for name in listed)
 
 
 _LABELS = st.sampled_from(["a", "b", "*", "example", "com", "_tcp"])
