@@ -10,10 +10,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import secrets
+import signal
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from dnsctl.cli import output
@@ -34,6 +35,7 @@ from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import Type
 from dnsctl.model.serial import next_serial
 from dnsctl.model.zone import SignedZone, ValidatedZone, Zone
+from dnsctl.node.sandbox import die_with_parent
 from dnsctl.node.worker import counter_path, image_path
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.presigned import is_presigned, presigned_zone
@@ -74,9 +76,36 @@ def check_directory(directory: Path) -> None:
 
 
 def compile_apart(work: Embedded) -> None:
-    """Run `compile_directory` in a process that ends with it; raises what it raises."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as apart:
-        apart.submit(compile_directory, work).result()
+    """Run `compile_directory` in a process that ends with it; raises what it raises.
+
+    Whatever ends this process or interrupts it ends that one too.
+    """
+    context = multiprocessing.get_context("fork")
+    hear, tell = context.Pipe(duplex=False)
+    process = context.Process(target=_compile_and_tell, args=(work, tell, os.getpid()))
+    process.start()
+    tell.close()
+    try:
+        fault = hear.recv()
+    except EOFError:
+        fault = DnsctlError("compiling the zones was ended from outside", advice="is there memory enough?")
+    finally:
+        process.terminate()
+        process.join()
+    if fault is not None:
+        raise fault
+
+
+def _compile_and_tell(work: Embedded, tell: Connection, parent: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches both: the parent decides
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    die_with_parent(parent)
+    fault: Exception | None = None
+    try:
+        compile_directory(work)
+    except Exception as error:  # noqa: BLE001 - told to the parent, which raises it
+        fault = error
+    tell.send(fault)
 
 
 def compile_directory(work: Embedded) -> None:

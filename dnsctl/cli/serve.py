@@ -5,11 +5,13 @@ from __future__ import annotations
 import ipaddress
 import logging
 import re
+import signal
 import sys
 import tempfile
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -21,6 +23,7 @@ from dnsctl.model.fleet import Endpoint, Network, Node, NodeSettings, ServeSetti
 from dnsctl.node.launch import run_node
 
 _ENDPOINT = re.compile(r"(?:\[(?P<bracketed>[^\[\]]+)\]|(?P<plain>[^:\[\]]+)):(?P<port>[0-9]{1,5})")
+TERMINATED = 143  # as shells report SIGTERM
 _MAX_PORT = 65535
 _MAX_WORKERS = 256
 
@@ -110,6 +113,7 @@ def _serve_zones(
     from dnsctl.cli.embedded import Embedded, check_directory, compile_apart  # noqa: PLC0415 - a node has no need
 
     check_directory(directory)
+    signal.signal(signal.SIGTERM, _terminated)  # until the supervisor takes over: leave no temporary state
     with ExitStack() as stack:
         kept = state is not None
         if state is None:
@@ -117,6 +121,10 @@ def _serve_zones(
         work = Embedded(directory, state, sign, strict, keep_keys=kept, workers=settings.workers)
         own = Node("embedded", "", settings.listen, "")
         run_node(NodeSettings(own, settings, state), user=user, prepare=lambda: compile_apart(work))
+
+
+def _terminated(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(TERMINATED)
 
 
 def _run_agent(settings: NodeSettings) -> None:
