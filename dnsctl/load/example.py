@@ -1,0 +1,36 @@
+"""The example operations repo: dnsctl.yaml, zones/ and keys/README.md of this project, from one source.
+
+A wheel carries the files as `dnsctl/_example` (see pyproject.toml); in a source checkout, and in an editable
+install of one, they stand beside the package. What else lies in `keys/` there is never read.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from dnsctl.errors import ConfigError
+from dnsctl.load.zones import DIRECTORY, SUFFIXES
+
+_SINGLE = ("dnsctl.yaml", "keys/README.md")
+
+
+def example_files() -> dict[str, bytes]:
+    """Return the octets of each file by its path in an operations repo. Raises ConfigError."""
+    root = _root()
+    found = {path: root.joinpath(*path.split("/")).read_bytes() for path in _SINGLE}
+    for entry in sorted(root.joinpath(DIRECTORY).iterdir(), key=lambda each: each.name):
+        if entry.name.endswith(SUFFIXES):
+            found[f"{DIRECTORY}/{entry.name}"] = entry.read_bytes()
+    return found
+
+
+def _root() -> Traversable:
+    packaged = files("dnsctl").joinpath("_example")
+    if packaged.is_dir():
+        return packaged
+    checkout = Path(__file__).resolve().parents[2]
+    if (checkout / "dnsctl.yaml").is_file() and (checkout / DIRECTORY).is_dir():
+        return checkout
+    raise ConfigError("the example files are missing", where=str(packaged), advice="install dnsctl again")
