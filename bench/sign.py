@@ -92,14 +92,25 @@ def peers(directory: Path, timeout: float) -> dict[str, float | None]:
     found: dict[str, float | None] = {}
     if shutil.which("ldns-signzone"):
         found["ldns-signzone"] = run(
-            ["ldns-signzone", "-f", "/dev/null", "zone", key("-k")], directory, timeout
+            ["ldns-signzone", "-f", "signed.ldns", "zone", key("-k")], directory, timeout
         )
     if shutil.which("dnssec-signzone"):
         made = subprocess.run(
             ["dnssec-keygen", "-q", "-a", "ECDSAP256SHA256", "-f", "KSK", "bench.example"],
             cwd=directory, capture_output=True, text=True, check=True,
         )  # fmt: skip
-        command = ["dnssec-signzone", "-z", "-P", "-S", "-n", "2", "-o", "bench.example", "-f", "/dev/null"]
+        command = [
+            "dnssec-signzone",
+            "-z",
+            "-P",
+            "-S",
+            "-n",
+            "2",
+            "-o",
+            "bench.example",
+            "-f",
+            "signed.bind",
+        ]  # BIND renames onto it: as root, /dev/null would be gone
         found["dnssec-signzone -n 2"] = run([*command, "zone", made.stdout.strip()], directory, timeout)
         found["dnssec-signzone -n 2, verifying (no -P)"] = run(
             [one for one in [*command, "zone", made.stdout.strip()] if one != "-P"], directory, timeout
