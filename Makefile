@@ -24,8 +24,8 @@ lint: $(VENV)/.test ## style, types and layers only
 	@$(BIN)/lint-imports
 
 bench: $(VENV)/.bench ## short form of the benchmarks, peers side by side where installed
-	@$(BIN)/python bench/serve.py --short
-	@$(BIN)/python bench/sign.py --short
+	@$(BIN)/python bench/serve.py --names 2000 --rounds 1 --seconds 2
+	@$(BIN)/python bench/sign.py --names 5000
 
 clean: ## remove what make and the tests left
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
