@@ -41,6 +41,8 @@ def check(
     else:
         output.findings(judged.findings)
         output.line(_summary(judged))
+        if not judged.files:
+            output.say("no zone yet: put NAME.yaml or NAME.zone into zones/")
     if judged.count(Severity.ERROR):
         raise typer.Exit(1)
 
