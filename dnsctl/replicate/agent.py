@@ -49,6 +49,7 @@ def run_agent(
     Raises PkiError for certificates that nobody would accept, ListenError where the address of
     `settings.node.control` cannot be bound, ImageError for a damaged image.
     """
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it tells of every idle connection it ends
     asyncio.run(_Agent(settings, limits or Limits()).run(stop))
 
 
@@ -157,7 +158,7 @@ class _Agent:
             proxy_headers=False,
             limit_concurrency=self._limits.connections,
             timeout_keep_alive=30,
-            timeout_graceful_shutdown=2,
+            timeout_graceful_shutdown=1,
             ssl_context_factory=lambda _config, _default: context,
         )
 

@@ -68,7 +68,7 @@ async def fence(
     that cannot be reached, serves another history, or is ahead.
     """
     target = supply.served()
-    statuses = _or_raise(await _each(clients, "reach", progress, lambda client: client.status()))
+    statuses = _or_raise(clients, await _each(clients, "reach", progress, lambda client: client.status()))
     for client in clients:
         served = statuses[client.node.name].served
         if served.generation > target.generation:
@@ -86,7 +86,7 @@ async def fence(
             await client.abort(stale)
         await supply.level(client, status.served, target)
 
-    _or_raise(await _each(clients, "catch up", progress, ready))
+    _or_raise(clients, await _each(clients, "catch up", progress, ready))
     return statuses
 
 
@@ -109,12 +109,15 @@ async def push_release(
     supply.archive.put_manifest(manifest.generation, outgoing.sealed)
     try:
         _or_raise(
+            clients,
             await _each(
                 clients, "stage", progress, lambda one: one.put_blob(manifest.delta.digest, outgoing.delta)
-            )
+            ),
         )
         began = time.monotonic()
-        held = _or_raise(await _each(clients, "prepare", progress, lambda one: one.prepare(outgoing.sealed)))
+        held = _or_raise(
+            clients, await _each(clients, "prepare", progress, lambda one: one.prepare(outgoing.sealed))
+        )
         taken = time.monotonic() - began
         if held and taken > MARGIN * min(held.values()):
             raise ReleaseRefusedError(
@@ -194,22 +197,29 @@ async def _each(
     return {client.node.name: result for client, result in zip(clients, results, strict=True)}
 
 
-def _or_raise(results: Mapping[str, _Result | DnsctlError]) -> dict[str, _Result]:
+def _or_raise(
+    clients: Sequence[AgentClient], results: Mapping[str, _Result | DnsctlError]
+) -> dict[str, _Result]:
     """Return the answers if every node gave one. Raises the first failure, with how many more there are."""
-    failures = [result for result in results.values() if isinstance(result, DnsctlError)]
+    answers: dict[str, _Result] = {}
+    failures: list[tuple[AgentClient, DnsctlError]] = []
+    for client in clients:
+        result = results[client.node.name]
+        if isinstance(result, DnsctlError):
+            failures.append((client, result))
+        else:
+            answers[client.node.name] = result
     if failures:
-        raise _stopped(failures)
-    return {name: result for name, result in results.items() if not isinstance(result, DnsctlError)}
+        raise _stopped(*failures[0], len(failures) - 1)
+    return answers
 
 
-def _stopped(failures: Sequence[DnsctlError]) -> DnsctlError:
-    first = failures[0]
-    more = f" (and {len(failures) - 1} more nodes)" if len(failures) > 1 else ""
-    if isinstance(first, NodeUnreachableError):  # nothing has changed: a refusal, not a partial push
-        return ReleaseRefusedError(
-            first.what + more,
-            where=first.where,
-            advice="bring it back, or go ahead with --without SITE --reason TEXT",
-        )
-    first.what += more
-    return first
+def _stopped(client: AgentClient, failure: DnsctlError, others: int) -> DnsctlError:
+    failure.what += f" (and {others} more nodes)" if others else ""
+    if not isinstance(failure, NodeUnreachableError):
+        return failure
+    return ReleaseRefusedError(  # nothing has changed: a refusal, not a push that reached some
+        failure.what,
+        where=failure.where,
+        advice=f"bring it back, or go ahead with --without {client.node.site} --reason TEXT",
+    )

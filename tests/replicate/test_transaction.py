@@ -98,7 +98,7 @@ def test_node_that_is_down_stops_the_push_before_anything_changes(
 ) -> None:
     fleet.kill("ns2")
     made = control.release({"example.com.": text(2)}, adopt=False)
-    with pytest.raises(ReleaseRefusedError, match=r"ns2: cannot be reached .*--without SITE --reason TEXT"):
+    with pytest.raises(ReleaseRefusedError, match=r"ns2: cannot be reached .*--without dc2 --reason TEXT"):
         push(fleet, control, made)
     assert fleet.status("ns1").served.generation == 1
     assert fleet.status("ns1").prepared is None

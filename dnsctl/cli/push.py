@@ -1,0 +1,212 @@
+"""`dnsctl push`: the whole way of a change, with progress; ends verified, or rolled back.
+
+Exit codes: 0 served everywhere (or nothing to do), 1 refused or rolled back, 3 some nodes not reached.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from dnsctl.cli import output
+from dnsctl.cli.context import Context, JsonOption, here
+from dnsctl.cli.stages import stages
+from dnsctl.control.host import ControlHost, control_host
+from dnsctl.control.push import Ending, Request, Result, changed_zones, check_request
+from dnsctl.control.push import push as push_through
+from dnsctl.model.finding import Severity
+from dnsctl.model.name import to_text
+from dnsctl.release.commit import ZonesWithErrorsError
+from dnsctl.release.intent import Progress
+from dnsctl.release.pipeline import Release
+
+_STYLES: dict[Ending, str] = {"served": "bold green", "nothing": "bold green", "dry run": "bold"}
+_SHOWN_FAULTS = 5
+
+AllowOption = Annotated[
+    list[str] | None, typer.Option("--allow", metavar="GUARD", help="Let pass what this guard refuses.")
+]
+ReasonOption = Annotated[
+    str, typer.Option("--reason", metavar="TEXT", help="Why, for the audit log; with --allow and --without.")
+]
+WithoutOption = Annotated[
+    str,
+    typer.Option("--without", metavar="SITE", help="Go ahead without this site; it catches up by itself."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        "push",
+        epilog=output.examples(
+            "dnsctl push",
+            "dnsctl push --dry-run",
+            'dnsctl push --allow deletes --reason "shop closed"',
+            'dnsctl push --without dc2 --reason "power cut in dc2"',
+        ),
+    )(push)
+
+
+def push(
+    ctx: typer.Context,
+    rev: Annotated[
+        str, typer.Option("--rev", metavar="REV", help="The commit to release; default: a clean HEAD.")
+    ] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Build, sign and judge; send nothing to any node.")
+    ] = False,
+    without: WithoutOption = "",
+    allow: AllowOption = None,
+    reason: ReasonOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Validate, sign, stage, activate and verify: end with every node serving the commit, or none."""
+    request = Request(rev, tuple(allow or ()), without, reason, dry_run)
+    check_request(request)
+    context = here(ctx)
+    started = time.monotonic()
+    with opened(context, without) as host, told() as progress:
+        result = push_through(host, request, progress)
+    finish(result, time.monotonic() - started, as_json=as_json)
+
+
+@contextmanager
+def opened(context: Context, without: str) -> Iterator[ControlHost]:
+    """Open the control host; errors of zones are listed before the one line of the failure."""
+    config = context.config()
+    try:
+        with control_host(context.root, config, context.passphrase(config), without) as host:
+            yield host
+    except ZonesWithErrorsError as error:
+        errors = [each for each in error.findings if each.severity is Severity.ERROR]
+        output.findings(output.by_position(errors), output.messages())
+        raise
+
+
+@contextmanager
+def told() -> Iterator[Progress]:
+    """Show progress: bars on a terminal, elsewhere a line on standard error for each phase that is done."""
+    if output.messages().is_terminal:
+        with stages() as bars:
+            yield bars
+        return
+    done: set[str] = set()
+
+    def tell(stage: str, count: int, total: int) -> None:
+        if total and count >= total and stage not in done:
+            done.add(stage)
+            output.say(f"{stage}: {count}")
+
+    yield tell
+
+
+def finish(result: Result, seconds: float, *, as_json: bool) -> None:
+    """Print how it ended, and exit with its code."""
+    if as_json:
+        output.json_result(to_json(result, seconds))
+    else:
+        _print(result, seconds)
+    raise typer.Exit(result.exit_code)
+
+
+def _print(result: Result, seconds: float) -> None:
+    console = output.results()
+    if result.recovered:
+        output.say(
+            f"{output.plural(result.recovered, 'release')} of the fleet that this host lacked: taken over"
+        )
+    if result.release is not None and not result.failed:
+        for zone in changed_zones(result.release):
+            entry = result.release.manifest.zones.get(zone)
+            console.print(
+                f"  {output.visible(to_text(zone))} " + (f"serial {entry.serial}" if entry else "removed")
+            )
+    for name, why in (result.outcome.missed if result.outcome else {}).items():
+        output.say(f"not reached: {name}: {why}")
+    failed = result.failed or (result if result.ending in ("unverified", "rollback failed") else None)
+    if failed and failed.report:
+        for fault in failed.report.faults[:_SHOWN_FAULTS]:
+            output.say(f"  {fault}")
+        for silent in failed.report.silent:
+            output.say(f"  {silent.node} ({silent.address}): {silent.silent}")
+    if result.evidence:
+        output.say(f"evidence: {result.evidence}")
+    console.print(Text(_summary(result, seconds), style=_STYLES.get(result.ending, "bold red")))
+
+
+def _summary(result: Result, seconds: float) -> str:
+    generation, took = f"generation {result.generation}", f"{seconds:.1f} s"
+    release, left_out = result.release, _names(result.left_out)
+    if release is None:
+        on = f"every node but {left_out} serves" if left_out else "every node serves"
+        return f"Nothing to push: {on} {generation} ({took})"
+    content = _content(release)
+    if result.ending == "dry run":
+        return f"Dry run: generation {release.generation} would go out with {content} ({took})"
+    if result.ending == "served":
+        names = _names(result.outcome.activated if result.outcome else ())
+        rest = f"; {left_out} will catch up" if left_out else ""
+        return f"{generation.capitalize()} is served and verified on {names}: {content}{rest} ({took})"
+    if result.ending == "partly":
+        return f"{generation.capitalize()} is served, but not by every node: see above ({took})"
+    if result.ending == "rolled back" and result.failed:
+        return (
+            f"Rolled back: generation {result.failed.generation} failed verification,"
+            f" {generation} serves the records from before ({took})"
+        )
+    return f"{generation.capitalize()} is served and failed verification: {_advice(result)} ({took})"
+
+
+def _names(names: Sequence[str]) -> str:
+    if len(names) > 4:
+        return output.plural(len(names), "node")
+    return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else "".join(names)
+
+
+def _advice(result: Result) -> str:
+    if result.ending == "rollback failed":
+        return "it could not be rolled back; run `dnsctl verify`, then `dnsctl rollback`"
+    return "there was no release before it to go back to; run `dnsctl verify`"
+
+
+def _content(release: Release) -> str:
+    zones = output.plural(len(release.zones), "zone")
+    untouched = output.plural(release.carried, "zone")
+    return f"{zones} with {output.plural(release.changes, 'RRset')} changed, {untouched} untouched"
+
+
+def to_json(result: Result, seconds: float) -> dict[str, Any]:
+    """Return what `push --json` and `rollback --json` print; its keys are kept stable."""
+    release, outcome = result.release, result.outcome
+    return {
+        "result": result.ending.replace(" ", "-"),
+        "generation": result.generation,
+        "manifest": release.manifest.digest if release else None,
+        "commit": release.manifest.commit if release else None,
+        "zones": [
+            {
+                "zone": to_text(each.origin),
+                "fate": each.fate.name.lower(),
+                "serial": each.serial,
+                "changes": len(each.records),
+            }
+            for each in (release.zones if release else ())
+        ],
+        "guards": [
+            {"guard": each.guard, "zone": to_text(each.zone), "message": each.message}
+            for each in (release.guards if release else ())
+        ],
+        "activated": list(outcome.activated) if outcome else [],
+        "missed": dict(outcome.missed) if outcome else {},
+        "left_out": list(result.left_out),
+        "recovered": result.recovered,
+        "verification": result.report.to_json() if result.report else None,
+        "failed": to_json(result.failed, 0.0) if result.failed else None,
+        "evidence": str(result.evidence) if result.evidence else None,
+        "seconds": round(seconds, 3),
+    }

@@ -1,0 +1,363 @@
+"""The whole way of a change, once: recover, build, guard, push, adopt, record, verify, or go back.
+
+Order, and what an interruption at each point leaves:
+
+1. Recover: what the fleet serves, or an earlier push decided, becomes this host's own; nodes that are behind
+   are brought up. 2. Build, judge by the guards: nothing anywhere has changed. 3. Push to all nodes or none
+   (see `replicate.transaction`). 4. Adopt and record: after a kill in between, 1. does it. 5. Verify from
+   outside; where the fleet does not serve exactly the release, the records of the release before go out
+   again as a new generation, and the evidence is kept in `state/evidence/`.
+
+There is one way: a push, a rollback, a refresh of signatures all take it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from dnsctl.control.host import ControlHost, actor
+from dnsctl.errors import DnsctlError, NodeUnreachableError, ReleaseRefusedError, RevisionError
+from dnsctl.load.config import load_config
+from dnsctl.load.revision import Revision, is_dirty
+from dnsctl.model.name import Name, to_text
+from dnsctl.release import durable
+from dnsctl.release.commit import intent_of
+from dnsctl.release.envelope import unverified_payload
+from dnsctl.release.guards import GUARDS, enforce
+from dnsctl.release.intent import Progress, no_progress
+from dnsctl.release.manifest import Manifest
+from dnsctl.release.pipeline import Release, adopt, build, certify
+from dnsctl.release.survey import Fate
+from dnsctl.replicate.transaction import Outcome, Outgoing, Phase, fence, push_release
+from dnsctl.verify.anchor import anchors_in
+from dnsctl.verify.consistency import verify_fleet
+from dnsctl.verify.report import Report
+
+RELEASED = ("dnsctl.yaml", "zones")  # what a commit is released from
+_TOUCHED = 2000  # owners asked right after a push
+_UNTOUCHED_ZONES = 10  # asked where a release changes no zone that still exists
+_SECOND_LOOK = 0.3  # seconds; an answer lost on the way is no drift
+
+Ending = Literal["served", "nothing", "dry run", "partly", "unverified", "rolled back", "rollback failed"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for. `rev` empty: HEAD, and the work tree must be clean. `allow`: guards, by name."""
+
+    rev: str = ""
+    allow: tuple[str, ...] = ()
+    without: str = ""
+    reason: str = ""
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Result:
+    """How it ended. `generation` is what the fleet serves now; `failed` the release that was taken back.
+
+    `left_out`: nodes of the site that was left out on purpose.
+    """
+
+    ending: Ending
+    generation: int
+    release: Release | None = field(default=None, repr=False)
+    outcome: Outcome | None = None
+    report: Report | None = field(default=None, repr=False)
+    recovered: int = 0
+    left_out: tuple[str, ...] = ()
+    failed: Result | None = field(default=None, repr=False)
+    evidence: Path | None = None
+
+    @property
+    def exit_code(self) -> int:
+        if self.ending == "dry run" or (self.ending in ("served", "nothing") and not self.left_out):
+            return 0
+        return NodeUnreachableError.exit_code if self.ending in ("served", "nothing", "partly") else 1
+
+
+def push(host: ControlHost, request: Request, progress: Progress = no_progress) -> Result:
+    """Release the commit that `request` names. Raises DnsctlError where nothing has changed."""
+    check_request(request)
+    rev = request.rev or _clean_head(host.root)
+    if request.dry_run:
+        release = _built(host, rev, progress)
+        if release is not None:
+            enforce(release.guards, request.allow)
+        return Result("dry run" if release else "nothing", host.supply.served().generation, release)
+    recovered = _level(host, progress)
+    release = _built(host, rev, progress)
+    if release is None:
+        return _nothing(host, recovered)
+    enforce(release.guards, request.allow)
+    before = host.supply.served().generation
+    result = _out(host, release, "push", request, progress)
+    if result.ending == "unverified":
+        result = _taken_back(host, result, before, progress)
+    return replace(result, recovered=recovered, left_out=_left_out(host))
+
+
+def rollback(
+    host: ControlHost, generation: int | None, request: Request, progress: Progress = no_progress
+) -> Result:
+    """Release the records of an earlier generation again; None: of the last that had another commit.
+
+    Guards let pass what was released before, but for `ds-change`: no rollback mends a broken chain of trust.
+    Raises DnsctlError where nothing has changed.
+    """
+    check_request(request)
+    recovered = _level(host, progress)
+    commit = _commit_of(host, generation)
+    release = _built(host, commit, progress)
+    if release is None:
+        return _nothing(host, recovered)
+    enforce(release.guards, {*request.allow, *(set(GUARDS) - {"ds-change"})})
+    result = _out(host, release, "rollback", request, progress)
+    return replace(result, recovered=recovered, left_out=_left_out(host))
+
+
+def _nothing(host: ControlHost, recovered: int) -> Result:
+    served = host.supply.served().generation
+    return Result("nothing", served, recovered=recovered, left_out=_left_out(host))
+
+
+def _left_out(host: ControlHost) -> tuple[str, ...]:
+    chosen = {node.name for node in host.nodes}
+    return tuple(node.name for node in host.config.nodes() if node.name not in chosen)
+
+
+def check_request(request: Request) -> None:
+    """Raise ReleaseRefusedError where a reason is missing or `allow` names no guard."""
+    if (request.allow or request.without) and not request.reason.strip():
+        option = "--allow" if request.allow else "--without"
+        raise ReleaseRefusedError(f"{option} needs a reason", advice="add --reason TEXT; it is logged")
+    enforce((), request.allow)
+
+
+# -- The steps ---
+
+
+def _clean_head(root: Path) -> str:
+    changed = is_dirty(root, RELEASED)
+    if changed:
+        more = f" (and {len(changed) - 1} more files)" if len(changed) > 1 else ""
+        raise RevisionError(
+            f"has changes that are not committed{more}",
+            where=changed[0],
+            advice="commit them, or release a commit as it is with --rev HEAD",
+        )
+    return "HEAD"
+
+
+def _level(host: ControlHost, progress: Progress) -> int:
+    """Bring this host and then every node to the last release; return how many this host lacked."""
+    recovered = host.recover()
+    host.fleet.run(fence(host.fleet.clients, host.supply, _counted(host, progress)))
+    _record_history(host)
+    return recovered
+
+
+def _built(host: ControlHost, rev: str, progress: Progress) -> Release | None:
+    source = Revision(host.root, rev)
+    try:
+        intent = intent_of(source, load_config(source), progress)
+    finally:
+        source.close()
+    return build(
+        intent,
+        host.keystore,
+        host.release_keys,
+        host.image,
+        datetime.now(UTC),
+        workers=len(os.sched_getaffinity(0)),
+        progress=progress,
+    )
+
+
+def _out(
+    host: ControlHost,
+    release: Release,
+    action: str,
+    request: Request,
+    progress: Progress,
+    only: Collection[str] | None = None,
+) -> Result:
+    """Push, adopt, record, verify; on the nodes named in `only`, where it is given."""
+    manifest = release.manifest
+    details = {
+        "generation": manifest.generation,
+        "manifest": manifest.digest,
+        "commit": manifest.commit,
+        "allowed": [str(each) for each in release.guards],
+        "without": request.without,
+    }
+    host.state.audit(actor(), action, request.reason, details, when=datetime.now(UTC))
+    outcome = host.fleet.run(
+        push_release(
+            Outgoing(manifest, release.sealed, release.delta),
+            [each for each in host.fleet.clients if only is None or each.node.name in only],
+            host.supply,
+            lambda: certify(manifest, host.release_keys, datetime.now(UTC)),
+            _counted(host, progress),
+        )
+    )
+    certificate = host.archive.activation(manifest.generation) or b""
+    adopt(release, certificate, host.image, host.archive)
+    _record(host, manifest, outcome, action)
+    report = _verified(host, release, outcome, progress)
+    return Result(_ending(outcome, report), manifest.generation, release, outcome, report)
+
+
+def _ending(outcome: Outcome, report: Report | None) -> Ending:
+    """Any fault, or silence everywhere, is a failed release; silence of some is a partial one."""
+    if report is None:
+        return "partly"
+    if report.faults or len(report.silent) == len(report.nodes):
+        return "unverified"
+    return "partly" if report.silent or outcome.missed else "served"
+
+
+def _verified(host: ControlHost, release: Release, outcome: Outcome, progress: Progress) -> Report | None:
+    """Ask every node that serves the release for what it changed; None where there is none."""
+    nodes = [node for node in host.nodes if node.name in outcome.activated]
+    if not nodes:
+        return None
+    zones = {each.origin for each in release.zones if each.fate is not Fate.REMOVED}
+    owners = [change.owner for each in release.zones for change in each.records]
+    touched = owners[:: max(1, len(owners) // _TOUCHED)]
+    with host.image.reader() as reader:
+        if not zones:
+            zones = {origin for origin, _ in zip(reader.apexes(), range(_UNTOUCHED_ZONES), strict=False)}
+        for attempt in range(2):
+            if attempt:
+                time.sleep(_SECOND_LOOK)
+            report = verify_fleet(
+                nodes,
+                reader,
+                now=datetime.now(UTC),
+                zones=zones,
+                touched=touched,
+                anchors=anchors_in(host.root / "keys"),
+                progress=lambda done, total: progress("verify", done, total),
+            )
+            if report.consistent:
+                break
+    return report
+
+
+def _taken_back(host: ControlHost, failed: Result, before: int, progress: Progress) -> Result:
+    """Put the records of generation `before` out again, since what was released is not what is served."""
+    evidence = _keep_evidence(host, failed)
+    if not before:
+        return replace(failed, evidence=evidence)
+    request = Request(allow=tuple(GUARDS), reason=f"generation {failed.generation} failed verification")
+    try:
+        release = _built(host, _commit_of(host, before), progress)
+        if release is None:
+            raise ReleaseRefusedError(f"generation {before} has the same records")
+        reached = failed.outcome.activated if failed.outcome else ()
+        result = _out(host, release, "rollback", request, progress, reached)
+    except DnsctlError as error:
+        host.state.audit(actor(), "rollback failed", str(error), when=datetime.now(UTC))
+        return replace(failed, ending="rollback failed", evidence=evidence)
+    ending: Ending = "rollback failed" if result.ending == "unverified" else "rolled back"
+    return replace(result, ending=ending, failed=failed, evidence=evidence)
+
+
+def _keep_evidence(host: ControlHost, failed: Result) -> Path:
+    """Write what verification saw where a person will look for it."""
+    path = host.root / "state" / "evidence" / f"generation-{failed.generation}.json"
+    report = failed.report.to_json() if failed.report else None
+    manifest = failed.release.manifest if failed.release else None
+    text = json.dumps(
+        {
+            "generation": failed.generation,
+            "manifest": manifest.digest if manifest else None,
+            "commit": manifest.commit if manifest else None,
+            "at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "verification": report,
+        },
+        indent=2,
+    )
+    try:
+        durable.make_directory(path.parent)
+        durable.write(path, text.encode() + b"\n")
+    except OSError as error:
+        raise DnsctlError(f"evidence cannot be kept: {error.strerror}", where=str(path)) from None
+    return path
+
+
+# -- Records ---
+
+
+def _record(host: ControlHost, manifest: Manifest, outcome: Outcome, action: str) -> None:
+    now = datetime.now(UTC)
+    host.state.record_release(manifest)
+    for node in outcome.activated:
+        host.state.record_activation(node, manifest.generation, now)
+    details: dict[str, Any] = {"generation": manifest.generation, "activated": list(outcome.activated)}
+    if outcome.missed:
+        details["missed"] = dict(outcome.missed)
+    host.state.audit(actor(), f"{action} activated", "", details, when=now)
+
+
+def _record_history(host: ControlHost) -> None:
+    """Record releases that were made by another host, or by a push that was killed."""
+    last = host.state.last_release()
+    known = last.generation if last else 0
+    for generation in host.archive.generations():
+        if generation > known and (manifest := _manifest(host, generation)):
+            host.state.record_release(manifest)
+
+
+def _manifest(host: ControlHost, generation: int) -> Manifest | None:
+    sealed = host.archive.manifest(generation) if generation > 0 else None
+    if sealed is None or host.archive.activation(generation) is None:
+        return None
+    return Manifest.from_bytes(unverified_payload(sealed, "manifest"))
+
+
+def _commit_of(host: ControlHost, generation: int | None) -> str:
+    """Return the commit of an activated generation; of the last one whose commit is another, if None."""
+    served = host.supply.served().generation
+    if generation is None:
+        current = _manifest(host, served)
+        for earlier in range(served - 1, 0, -1):
+            found = _manifest(host, earlier)
+            if found is not None and found.commit and (not current or found.commit != current.commit):
+                return found.commit
+        raise ReleaseRefusedError(
+            "there is no earlier release with another commit", advice="push the commit you want, with --rev"
+        )
+    manifest = _manifest(host, generation)
+    if manifest is None or manifest.commit is None:
+        raise ReleaseRefusedError(
+            f"generation {generation} is not in the archive",
+            advice=f"generations 1 to {served} were released; `git log` and `dnsctl push --rev` always work",
+        )
+    return manifest.commit
+
+
+def changed_zones(release: Release) -> Collection[Name]:
+    """Return the apexes of the zones that `release` changes, removed ones included."""
+    return sorted((each.origin for each in release.zones), key=to_text)
+
+
+def _counted(host: ControlHost, progress: Progress) -> Any:
+    """Return a callable for `replicate.transaction` that counts nodes a phase."""
+    total = len(host.nodes)
+    done: dict[Phase, set[str]] = {}
+
+    def tell(phase: Phase, node: str) -> None:
+        seen = done.setdefault(phase, set())
+        seen.add(node)
+        progress(phase, len(seen), total)
+
+    return tell

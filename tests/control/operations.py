@@ -1,0 +1,146 @@
+"""An operations repo with two sites on loopback, and its nodes as real `dnsctl serve --node` processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dnsctl.release.envelope import ensure_release_key
+from dnsctl.replicate.pki import ensure_authority
+from tests.peers import free_port
+
+DNSCTL = (sys.executable, "-c", "from dnsctl.cli.main import main; main()")
+PASSPHRASE = b"correct horse battery staple"
+NODES = {"ns1": "dc1", "ns2": "dc2"}
+
+ZONE = """\
+'':
+  - {type: NS, values: [ns1.example.com., ns2.example.com.]}
+  - {type: MX, value: {exchange: mail.example.com., preference: 10}}
+ns1: {type: A, value: 192.0.2.53}
+ns2: {type: A, value: 198.51.100.53}
+mail: {type: A, value: 192.0.2.25}
+www: {type: A, value: %s}
+'*.dyn': {type: A, value: 192.0.2.81}
+"""
+
+
+def zone(address: str = "192.0.2.80", more: str = "") -> str:
+    return ZONE % address + more
+
+
+@dataclass
+class Operations:
+    """The repo at `root`. Nodes are started by name; all are ended by `stop`."""
+
+    root: Path
+    ports: Mapping[str, tuple[int, int]] = field(
+        default_factory=lambda: {name: (free_port(), free_port()) for name in NODES}
+    )
+    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def make(self, dnssec: str = "standard") -> None:
+        sites = "\n".join(
+            f'  {site}: {{nodes: {{{name}: {{listen: ["127.0.0.1:{self.ports[name][0]}"],'
+            f' control: "https://127.0.0.1:{self.ports[name][1]}"}}}}}}'
+            for name, site in NODES.items()
+        )
+        self.write(
+            "dnsctl.yaml",
+            f"version: 1\nsites:\n{sites}\ndefaults:\n  dnssec: {dnssec}\n"
+            "  soa: {mname: ns1.example.com., rname: hostmaster.example.com.}\n",
+        )
+        self.write("zones/example.com.yaml", zone())
+        self.write(".gitignore", "/state/\n/keys/\n/log/\n")
+        keys = self.root / "keys"
+        keys.mkdir()
+        (keys / "passphrase").write_bytes(PASSPHRASE + b"\n")
+        (keys / "passphrase").chmod(0o600)
+        ensure_release_key(keys, PASSPHRASE)
+        ensure_authority(keys, lambda: PASSPHRASE, NODES, datetime.now(UTC))
+        self.git("init", "--quiet", "--initial-branch=main")
+        self.commit("first")
+
+    def write(self, path: str, text: str) -> None:
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).write_text(text)
+
+    def git(self, *arguments: str) -> None:
+        identity = ("-c", "user.name=Operator", "-c", "user.email=operator@example.org")
+        subprocess.run(("git", *identity, *arguments), cwd=self.root, check=True, capture_output=True)
+
+    def commit(self, message: str) -> None:
+        self.git("add", "-A")
+        self.git("commit", "--quiet", "--allow-empty", "-m", message)
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run one command to its end."""
+        return subprocess.run(
+            (*DNSCTL, "-C", str(self.root), *arguments),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            env=os.environ | {"DNSCTL_DEBUG": "1"},
+        )
+
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command; the caller waits for it or kills it."""
+        return subprocess.Popen(
+            (*DNSCTL, "-C", str(self.root), *arguments),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def json(self, *arguments: str, code: int = 0) -> dict[str, Any]:
+        done = self.run(*arguments, "--json")
+        assert done.returncode == code, f"{done.returncode}: {done.stdout}{done.stderr}"
+        found = json.loads(done.stdout)
+        assert isinstance(found, dict)
+        return found
+
+    def start(self, *names: str) -> None:
+        for name in names:
+            log = (self.root / "log").resolve()
+            log.mkdir(exist_ok=True)
+            with (log / f"{name}.log").open("ab") as file:
+                self.running[name] = subprocess.Popen(
+                    (*DNSCTL, "-C", str(self.root), "serve", "--node", name), stdout=file, stderr=file
+                )
+        self.wait(lambda status: all(status[name]["reachable"] for name in names))
+
+    def wait(self, until: Any, seconds: float = 15) -> None:
+        """Poll `dnsctl status` until it is as wanted."""
+        deadline = time.monotonic() + seconds
+        while True:
+            nodes = {each["node"]: each for each in self.json("status")["nodes"]}
+            if until(nodes):
+                return
+            assert time.monotonic() < deadline, nodes
+            time.sleep(0.05)
+
+    def kill(self, name: str) -> None:
+        """End a node at once, with all its processes: the supervisor takes them along."""
+        process = self.running.pop(name)
+        process.send_signal(signal.SIGTERM)
+        process.wait(10)
+
+    def stop(self) -> None:
+        for process in self.running.values():
+            process.terminate()
+        for process in self.running.values():
+            process.wait(10)
+        self.running.clear()
+
+    def generations(self) -> dict[str, int]:
+        return {each["node"]: each.get("generation", -1) for each in self.json("status")["nodes"]}
