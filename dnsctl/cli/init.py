@@ -66,7 +66,8 @@ def init(
     root = here(ctx).root / directory if directory is not None else here(ctx).root
     report = _Report(root)
     _directory(root, 0o777)
-    own_repository = _write_repo(report, example=example)
+    _write_repo(report, example=example)
+    own_repository = _git_init(report)
     context = Context(root)
     config = context.config()
     _secrets(report, context, config)
@@ -80,8 +81,8 @@ def init(
     _next_steps(report, config, own_repository=own_repository, example=example)
 
 
-def _write_repo(report: _Report, *, example: bool) -> bool:
-    """Write what is not secret. Returns whether the git repository is one that init made."""
+def _write_repo(report: _Report, *, example: bool) -> None:
+    """Write what is not secret."""
     root = report.root
     for name, mode in (("zones", 0o777), ("keys", 0o700), ("hooks", 0o777)):
         _directory(root / name, mode)
@@ -96,7 +97,6 @@ def _write_repo(report: _Report, *, example: bool) -> bool:
         report.note(path, made=_create(root / path, content, 0o666))
     report.note("hooks/pre-commit", made=_create(root / "hooks" / "pre-commit", HOOK, 0o777))
     report.note(".gitignore", made=_ignore(root / ".gitignore"))
-    return _git_init(report)
 
 
 def _secrets(report: _Report, context: Context, config: Config) -> None:
@@ -173,9 +173,9 @@ def _git_init(report: _Report) -> bool:
     if shutil.which("git") is None:
         output.say("git is not installed: install it, then run `dnsctl init` again")
         return False
-    if _git(report.root, "rev-parse", "--is-inside-work-tree"):
+    if _git(report.root, "rev-parse", "--is-inside-work-tree") is not None:
         return False
-    if not _git(report.root, "init", "--quiet", "--initial-branch=main"):
+    if _git(report.root, "init", "--quiet", "--initial-branch=main") is None:
         output.say("`git init` failed: run it by hand")
         return False
     _git(report.root, "config", "core.hooksPath", "hooks")
@@ -183,11 +183,12 @@ def _git_init(report: _Report) -> bool:
     return True
 
 
-def _git(root: Path, *arguments: str) -> bool:
+def _git(root: Path, *arguments: str) -> str | None:
+    """Return what git prints, or None where it fails."""
     done = subprocess.run(
         ("git", *arguments), cwd=root, capture_output=True, check=False, stdin=subprocess.DEVNULL
     )
-    return done.returncode == 0
+    return done.stdout.decode("utf-8", "replace").strip() if done.returncode == 0 else None
 
 
 def _next_steps(report: _Report, config: Config, *, own_repository: bool, example: bool) -> None:
@@ -200,8 +201,9 @@ def _next_steps(report: _Report, config: Config, *, own_repository: bool, exampl
         output.say(
             "next: name your sites and nodes in dnsctl.yaml, put zones into zones/ (see zones/README.md)"
         )
-    if not own_repository:
-        output.say("to check zones before every commit: git config core.hooksPath hooks")
+    prefix = None if own_repository else _git(report.root, "rev-parse", "--show-prefix")
+    if prefix is not None:
+        output.say(f"to check zones before every commit: git config core.hooksPath {prefix}hooks")
     output.say(
         "keys/passphrase opens every key: keep a copy elsewhere, and move it to a systemd credential "
         "(keystore: {passphrase: credential:NAME}) on a real host"

@@ -5,15 +5,14 @@ from __future__ import annotations
 GITIGNORE = (
     b"# what dnsctl keeps on this host, and secrets",
     b"/state/",
-    b"/keys/passphrase",
-    b"/keys/.lock",
+    b"/keys/*",
+    b"!/keys/README.md",
     b"*.pem",
-    b"*.tmp",
 )
 
 HOOK = b"""#!/bin/sh
-# Refuses a commit whose zones have errors. Switched on by: git config core.hooksPath hooks
-exec dnsctl check
+# Refuses a commit whose zones have errors. Switched on by: git config core.hooksPath <this directory>
+exec dnsctl -C "$(dirname "$0")/.." check
 """
 
 _CONFIG = b"""\
