@@ -1,0 +1,199 @@
+import json
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsctl.cli.main import run
+from dnsctl.image.store import Image
+from dnsctl.load.config import load_config
+from dnsctl.load.revision import Revision
+from dnsctl.release.archive import Archive
+from dnsctl.release.commit import intent_of
+from dnsctl.release.pipeline import adopt, build, certify
+from dnsctl.sign.keystore import Keystore
+from tests.release.releases import release_key
+
+CONFIG = """\
+version: 1
+sites:
+  dc1: {nodes: {ns1: {listen: ["127.0.0.1:5301"], control: "https://127.0.0.1:8301"}}}
+defaults:
+  ttl: 1h
+  soa: {mname: ns1.example.net., rname: hostmaster.example.net.}
+  ns: [ns1.example.net., ns2.example.net.]
+"""
+ZONE = """\
+www: {type: A, value: 192.0.2.1}
+mail: {type: A, ttl: 300, value: 192.0.2.2}
+"""
+
+
+class Repo:
+    """An operations repo in git, and pushes to its control host's state."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.git("init", "-q", "-b", "main")
+        self.write("dnsctl.yaml", CONFIG)
+        self.write(".gitignore", "/state/\n/keys/\n")
+        self.commit(ZONE)
+
+    def git(self, *arguments: str) -> None:
+        subprocess.run(
+            ["git", "-c", "user.name=A", "-c", "user.email=a@example.net", *arguments],
+            cwd=self.root,
+            check=True,
+        )
+
+    def write(self, path: str, text: str) -> None:
+        (self.root / path).parent.mkdir(exist_ok=True)
+        (self.root / path).write_text(text)
+
+    def commit(self, zone: str, file: str = "zones/example.com.yaml") -> None:
+        self.write(file, zone)
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", "a change")
+
+    def push(self) -> None:
+        source = Revision(self.root, "HEAD")
+        now, keys = datetime.now(UTC), (release_key(),)
+        keystore = Keystore(self.root / "keys", lambda: b"passphrase")
+        with Image.open(self.root / "state" / "image", readonly=False) as image:
+            release = build(intent_of(source, load_config(source)), keystore, keys, image, now)
+            assert release is not None
+            archive = Archive(self.root / "state" / "archive")
+            adopt(release, certify(release.manifest, keys, now), image, archive)
+
+    def files(self) -> dict[str, bytes]:
+        return {
+            str(path): path.read_bytes()
+            for path in self.root.rglob("*")
+            if path.is_file() and ".git" not in path.parts and path.name != "lock.mdb"  # LMDB's reader table
+        }
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Repo:
+    return Repo(tmp_path)
+
+
+def _plan(repo: Repo, *options: str) -> int:
+    return run(["-C", str(repo.root), "plan", *options])
+
+
+def _json(repo: Repo, capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, Any]:
+    _plan(repo, "--json", *options)
+    made: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return made
+
+
+def test_first_plan_shows_the_whole_zone_and_the_key_that_would_be_made(
+    repo: Repo, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = repo.files()
+    assert _plan(repo) == 2
+    out = capsys.readouterr().out
+    assert "example.com. new" in out
+    assert "+ www 3600 A 192.0.2.1" in out
+    assert "DNSSEC is added (ECDSAP256SHA256, nsec)" in out
+    assert "a new csk is made" in out
+    assert repo.files() == before
+
+
+def test_nothing_to_release_exits_0(repo: Repo, capsys: pytest.CaptureFixture[str]) -> None:
+    repo.push()
+    before = repo.files()
+    assert _plan(repo) == 0
+    assert "Nothing to release" in capsys.readouterr().out
+    assert repo.files() == before
+
+
+def test_change_shows_old_and_new_ttl_and_rdata(repo: Repo, capsys: pytest.CaptureFixture[str]) -> None:
+    repo.push()
+    repo.commit("mail: {type: A, ttl: 60, value: 192.0.2.9}\nftp: {type: A, value: 192.0.2.3}\n")
+    assert _plan(repo) == 2
+    out = capsys.readouterr().out
+    for line in (
+        "+ ftp 3600 A 192.0.2.3",
+        "- www 3600 A 192.0.2.1",
+        "~ mail 300 -> 60 A",
+        "  - A 192.0.2.2",
+        "  + A 192.0.2.9",
+        "(www.example.com. no longer exists: NXDOMAIN)",
+        "1 zone of 1; RRsets: 1 to add, 1 to update, 1 to delete",
+    ):
+        assert line in out
+
+
+def test_json_has_stable_keys(repo: Repo, capsys: pytest.CaptureFixture[str]) -> None:
+    repo.push()
+    repo.commit("mail: {type: A, ttl: 60, value: 192.0.2.2}\nwww: {type: A, value: 192.0.2.1}\n")
+    made = _json(repo, capsys)
+    assert made.keys() == {"commit", "against", "totals", "zones", "guards"}
+    assert made["against"]["generation"] == 1
+    assert made["totals"] == {"zones": 1, "unchanged": 0, "added": 0, "deleted": 0, "updated": 1}
+    (zone,) = made["zones"]
+    assert zone["serial"]["after"] > zone["serial"]["before"]
+    (record,) = zone["records"]
+    assert record["change"] == "update"
+    assert record["before"] == {"ttl": 300, "values": ["192.0.2.2"]}
+    assert record["after"] == {"ttl": 60, "values": ["192.0.2.2"]}
+    assert record["position"].startswith("zones/example.com.yaml:1")
+
+
+def test_dirty_work_tree_is_warned_of_and_not_planned(repo: Repo, capsys: pytest.CaptureFixture[str]) -> None:
+    repo.push()
+    repo.write("zones/example.com.yaml", "www: {type: A, value: 192.0.2.77}\n")
+    assert _plan(repo) == 0
+    told = capsys.readouterr()
+    assert "zones/example.com.yaml differ from HEAD" in told.err
+    assert "192.0.2.77" not in told.out
+
+
+def test_two_revisions_are_compared_without_a_release(repo: Repo, capsys: pytest.CaptureFixture[str]) -> None:
+    repo.commit(ZONE + "ftp: {type: A, value: 192.0.2.3}\n")
+    assert _plan(repo, "--against", "HEAD~1") == 2
+    assert "+ ftp 3600 A 192.0.2.3" in capsys.readouterr().out
+    assert _plan(repo, "--against", "HEAD") == 0
+    assert _plan(repo, "--rev", "HEAD~1", "--against", "HEAD") == 2
+    assert "- ftp 3600 A 192.0.2.3" in capsys.readouterr().out
+
+
+def test_removed_zone_is_a_guard_with_the_way_to_allow_it(
+    repo: Repo, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repo.commit(ZONE, "zones/example.org.yaml")
+    repo.push()
+    (repo.root / "zones" / "example.org.yaml").unlink()
+    repo.commit(ZONE)
+    assert _plan(repo) == 2
+    out = capsys.readouterr().out
+    assert "guard removed-zone" in out
+    assert "--allow removed-zone --reason" in out
+
+
+def test_zone_with_errors_stops_the_plan_and_names_the_place(
+    repo: Repo, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repo.commit("www: {type: A, value: 192.0.2.256}\n")
+    assert _plan(repo) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "zones/example.com.yaml:1" in told.err
+
+
+def test_no_git_repository_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "dnsctl.yaml").write_text(CONFIG)
+    assert run(["-C", str(tmp_path), "plan"]) == 1
+    told = capsys.readouterr()
+    assert told.err.startswith("dnsctl: ")
+    assert "git" in told.err
+    assert len(told.err.splitlines()) == 1
+
+
+def test_unknown_revision_is_one_line(repo: Repo, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _plan(repo, "--rev", "nonesuch") == 1
+    assert "there is no commit 'nonesuch'" in capsys.readouterr().err
