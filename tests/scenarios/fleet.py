@@ -1,0 +1,100 @@
+"""A fleet of two sites on loopback for stories: the real command line, real processes, a git repo."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import dns.flags
+import dns.message
+import dns.query
+import dns.rdatatype
+
+from dnsctl.cli.rehearsal import Ran, Rehearsal, rehearsal
+
+ZONE = """\
+'':
+  - {type: A, ttl: 300, value: 192.0.2.1}
+  - {type: MX, value: {preference: 10, exchange: mail.example.com.}}
+mail: {type: A, value: 192.0.2.25}
+www: {type: A, ttl: 300, value: 192.0.2.80}
+'*.apps': {type: CNAME, value: www.example.com.}
+"""
+
+
+def write_zone(stage: Rehearsal, text: str, name: str = "example.com.yaml") -> None:
+    (stage.root / "zones" / name).write_text(text)
+
+
+def commit(stage: Rehearsal, message: str = "a change") -> None:
+    stage.git("add", "--all")
+    stage.git("commit", "--quiet", "--no-verify", "--message", message)
+
+
+def change(stage: Rehearsal, old: str, new: str, name: str = "example.com.yaml") -> None:
+    """Replace text in a zone file and commit that."""
+    path = stage.root / "zones" / name
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    commit(stage)
+
+
+def ask(
+    stage: Rehearsal, node: str, owner: str, rdtype: str = "A", *, stream: bool = False
+) -> dns.message.Message:
+    endpoint = stage.fleet[node].listen[0]
+    query = dns.message.make_query(owner, rdtype, want_dnssec=True, payload=1232)
+    query.flags &= ~dns.flags.RD
+    if stream:
+        return dns.query.tcp(query, endpoint.address, timeout=3, port=endpoint.port)
+    return dns.query.udp_with_fallback(query, endpoint.address, timeout=3, port=endpoint.port)[0]
+
+
+def texts(answer: dns.message.Message, rdtype: str) -> set[str]:
+    """Return the rdata of one type in the answer section, as text."""
+    kind = dns.rdatatype.from_text(rdtype)
+    return {rdata.to_text() for rrset in answer.answer if rrset.rdtype == kind for rdata in rrset}
+
+
+def serials(stage: Rehearsal, zone: str = "example.com.") -> dict[str, int]:
+    """Return the SOA serial at every node that runs; 0 where the zone is not served."""
+    found = {}
+    for name in stage.nodes:
+        answer = ask(stage, name, zone, "SOA")
+        found[name] = answer.answer[0][0].serial if answer.answer else 0
+    return found
+
+
+def is_up(stage: Rehearsal, node: str) -> bool:
+    with contextlib.suppress(OSError, dns.exception.DNSException):
+        ask(stage, node, "example.com.", "SOA")
+        return True
+    return False
+
+
+def start_all(stage: Rehearsal) -> None:
+    for name in stage.fleet:
+        stage.start(name)
+    stage.wait(lambda: all(is_up(stage, name) for name in stage.fleet), "an answer of every node")
+
+
+@contextlib.contextmanager
+def deployed(directory: Path, zone: str = ZONE) -> Iterator[Rehearsal]:
+    """Yield a fleet that serves `zone` as example.com after a first push."""
+    with rehearsal(directory) as stage:
+        stage.run("init")
+        stage.use_free_ports()
+        write_zone(stage, zone)
+        commit(stage, "the first zone")
+        start_all(stage)
+        stage.run("push")
+        yield stage
+
+
+def one_message(ran: Ran) -> str:
+    """Return what a failed command printed, having made sure that it is no traceback."""
+    told = "\n".join(ran.lines + ran.told)
+    assert "Traceback" not in told and "internal error" not in told, told
+    return told
