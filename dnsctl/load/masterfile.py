@@ -66,9 +66,8 @@ class _Parser:
         self.include = include
         self.names = NameReader(draft.origin)
         self.owner: Name | None = None
-        self.owner_known = (
-            False  # false: no owner yet; true with owner None: it was malformed, skip its records
-        )
+        # False: no owner yet. True with owner None: it was malformed, and its records are skipped.
+        self.owner_known = False
         self.default_ttl: int | None = None
         self.last_ttl: int | None = None
         self.files: list[str] = []
@@ -107,13 +106,13 @@ class _Parser:
             except NameSyntaxError as error:
                 self.owner = None
                 message = f"owner {tokens[0][:80]!r}: {error.what}"
-                self.find("owner-syntax", Severity.ERROR, line, column, message, error.advice)
+                self.find("owner-syntax", Severity.ERROR, line, column, message, error.advice or "shorten it")
         elif not self.owner_known:
             self.find(
                 "masterfile-syntax",
                 Severity.ERROR,
                 line,
-                1,
+                column,
                 "no owner before this record",
                 "begin with a name",
             )
@@ -182,7 +181,7 @@ class _Parser:
             self.find("rdata-syntax", Severity.ERROR, line, column, message, fault.advice)
         except NameSyntaxError as error:
             message = f"{type_text(rdtype)}: {error.what}"
-            self.find("rdata-syntax", Severity.ERROR, line, column, message, error.advice)
+            self.find("rdata-syntax", Severity.ERROR, line, column, message, error.advice or "correct it")
         else:
             if rdtype == Type.RRSIG:
                 self.draft.sign(owner, rdata, Position(self.files[-1], line, column))

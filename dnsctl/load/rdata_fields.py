@@ -77,7 +77,7 @@ FIELDS: dict[int, tuple[Field, ...]] = {
     CAA: (Field("flags", default="0"), Field("tag"), Field("value", quoted=True)),
 }
 # octoDNS's first names for the fields of DS, which were those of another type, in the order of FIELDS[DS].
-_OLD_DS = ("flags", "protocol", "algorithm", "public_key")
+OLD_DS = ("flags", "protocol", "algorithm", "public_key")
 _TEXT_TYPES = frozenset((int(Type.TXT), SPF))
 _ESCAPES = re.compile(r'\\(?:[\\";]|\d{3})|[\\"]', re.ASCII)
 _INTEGER = re.compile(r"\+?\d[\d_]*", re.ASCII)
@@ -119,7 +119,7 @@ def _tokens(rdtype: int, value: yaml_nodes.Mapping) -> list[str]:
         kind = type_text(rdtype)
         raise RdataFault(f"{kind} takes no mapping", "write its presentation form as one text")
     if rdtype == Type.DS and ("public_key" in value.items or "flags" in value.items):
-        fields = tuple(Field(name) for name in _OLD_DS)
+        fields = tuple(Field(name) for name in OLD_DS)
     known = {name for field in fields for name in (field.name, field.also) if name}
     for key in value.items:
         if key not in known:

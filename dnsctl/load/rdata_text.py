@@ -13,7 +13,7 @@ import calendar
 import re
 import struct
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from socket import AF_INET, AF_INET6, inet_pton
 
@@ -242,6 +242,14 @@ def _hex(tokens: Sequence[str]) -> bytes:
         raise RdataFault("no hexadecimal digits, or an odd number of them", "correct it") from None
 
 
+def _hash(tokens: Sequence[str], kind: int, lengths: Mapping[int, int]) -> bytes:
+    """Return hexadecimal data, whose length must be the one of its kind where that is known."""
+    data = _hex(tokens)
+    if len(data) != lengths.get(kind, len(data)):
+        raise RdataFault(f"{len(data)} octets, a hash of type {kind} has {lengths[kind]}", "copy all of it")
+    return data
+
+
 def _base64(tokens: Sequence[str]) -> bytes:
     try:
         return binascii.a2b_base64("".join(tokens), strict_mode=True)
@@ -306,12 +314,15 @@ def _ds(tokens: Sequence[str], _: NameReader) -> bytes:
         _count(tokens, 4, "key tag, algorithm, digest type and digest")
     tag = number(tokens[0], 0xFFFF, "key tag")
     kind = number(tokens[2], 0xFF, "digest type")
-    digest = _hex(tokens[3:])
-    if len(digest) != DIGEST_LENGTHS.get(kind, len(digest)):
-        raise RdataFault(
-            f"digest of {len(digest)} octets, type {kind} has {DIGEST_LENGTHS[kind]}", "copy all of it"
-        )
-    return struct.pack("!HBB", tag, _algorithm(tokens[1]), kind) + digest
+    if kind == 0:
+        raise RdataFault("digest type 0 is reserved", "use 2, SHA-256")
+    return struct.pack("!HBB", tag, _algorithm(tokens[1]), kind) + _hash(tokens[3:], kind, DIGEST_LENGTHS)
+
+
+def _cds(tokens: Sequence[str], names: NameReader) -> bytes:
+    if list(tokens) == ["0", "0", "0", "00"]:  # RFC 8078 §4 with erratum 5049: withdraw the DS
+        return bytes(5)
+    return _ds(tokens, names)
 
 
 def _dnskey(tokens: Sequence[str], _: NameReader) -> bytes:
@@ -325,19 +336,20 @@ def _tlsa(tokens: Sequence[str], _: NameReader) -> bytes:
     if len(tokens) < 4:
         _count(tokens, 4, "usage, selector, matching type and data: 3 1 1 …")
     named = zip(tokens, ("certificate usage", "selector", "matching type"), strict=False)
-    return bytes(number(token, 0xFF, what) for token, what in named) + _hex(tokens[3:])
+    head = bytes([number(token, 0xFF, what) for token, what in named])
+    return head + _hash(tokens[3:], head[2], {1: 32, 2: 64})  # RFC 6698 §2.1.3
 
 
 def _sshfp(tokens: Sequence[str], _: NameReader) -> bytes:
     if len(tokens) < 3:
         _count(tokens, 3, "algorithm, fingerprint type and fingerprint")
     head = bytes((number(tokens[0], 0xFF, "algorithm"), number(tokens[1], 0xFF, "fingerprint type")))
-    return head + _hex(tokens[2:])
+    return head + _hash(tokens[2:], head[1], {1: 20, 2: 32})  # RFC 4255 §3.1.2, RFC 6594 §3.2
 
 
 def _caa(tokens: Sequence[str], _: NameReader) -> bytes:
     _count(tokens, 3, 'flags, tag and value: 0 issue "ca.example.net"')
-    tag = tokens[1].lower()
+    tag = tokens[1]
     if not (tag.isascii() and tag.isalnum() and len(tag) <= MAX_STRING):
         raise RdataFault(
             f"CAA tag {tokens[1][:40]!r} is not of letters and digits", "use issue, issuewild, iodef"
@@ -384,7 +396,7 @@ def type_bitmap(codes: set[int]) -> bytes:
     return b"".join(bytes((window, len(bits))) + bits for window, bits in windows.items())
 
 
-DIGEST_LENGTHS = {1: 20, 2: 32, 4: 48}  # octets of a DS digest: RFC 3658, 4509, 6605
+DIGEST_LENGTHS = {1: 20, 2: 32, 3: 32, 4: 48}  # octets of a DS digest: RFC 3658, 4509, 5933, 6605
 _ALGORITHMS = {  # mnemonics of DNSSEC algorithms (RFC 8624 §3.1)
     "RSASHA1": 5,
     "RSASHA256": 8,
@@ -447,7 +459,7 @@ _PARSERS: dict[int, Callable[[Sequence[str], NameReader], bytes]] = {
     Type.DNSKEY: _dnskey,
     52: _tlsa,
     53: _tlsa,  # SMIMEA, RFC 8162
-    Type.CDS: _ds,
+    Type.CDS: _cds,
     Type.CDNSKEY: _dnskey,
     99: _txt,  # SPF, RFC 7208 §3.1
     257: _caa,  # RFC 8659

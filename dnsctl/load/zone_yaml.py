@@ -96,7 +96,13 @@ class _Reader:
         try:
             owner = domain_name(text, self.draft.origin)
         except NameSyntaxError as error:
-            self.find("owner-syntax", ERROR, key, f"owner {key.text[:80]!r}: {error.what}", error.advice)
+            self.find(
+                "owner-syntax",
+                ERROR,
+                key,
+                f"owner {key.text[:80]!r}: {error.what}",
+                error.advice or "shorten it",
+            )
             return
         records = value.items if isinstance(value, Sequence) else [value]
         for record in records:
@@ -229,7 +235,7 @@ class _Reader:
             self._check_value(rdtype, value)
             self.draft.add(owner, rdtype, seconds, rdata, self.draft.file, value.line, value.column)
             return
-        self.find("rdata-syntax", ERROR, value, f"{type_text(rdtype)}: {message}", advice)
+        self.find("rdata-syntax", ERROR, value, f"{type_text(rdtype)}: {message}", advice or "correct it")
 
     def _check_value(self, rdtype: int, value: Node) -> None:
         for text in self.names.relative:

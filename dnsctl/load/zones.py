@@ -216,6 +216,10 @@ def _localhost_findings(zone: Zone | None) -> Iterable[Finding]:
 def _includer(source: Source, path: str) -> Callable[[str], bytes]:
     """Return a reader of files below the directory of `path`, that no symbolic link leads out of."""
     base = path.rpartition("/")[0]
-    confined = source.below(base) if base else source
     start = len(base) + 1 if base else 0
-    return lambda wanted: confined.read(wanted[start:])
+
+    def read(wanted: str) -> bytes:
+        confined = source.below(base) if base else source
+        return confined.read(wanted[start:])
+
+    return read

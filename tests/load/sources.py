@@ -37,5 +37,12 @@ class MemorySource:
         except KeyError:
             raise RevisionError("cannot be read: No such file", where=path, advice="check the path") from None
 
+    def below(self, directory: str) -> "MemorySource":
+        made = MemorySource()
+        for path, data in self.contents.items():
+            if path.startswith(f"{directory}/"):
+                made.put(path.removeprefix(f"{directory}/"), data)
+        return made
+
     def files(self, directory: str) -> tuple[str, ...]:
         return tuple(sorted(path for path in self.contents if path.rpartition("/")[0] == directory))

@@ -1,0 +1,112 @@
+"""JSON Schemas (draft 2020-12) of dnsctl.yaml and of zone files, for editors to complete and check.
+
+Made from the same models and tables that loading uses. The schema of a zone file is no stricter than loading:
+what it refuses, `check` refuses as well.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from dnsctl.load import rdata_fields
+from dnsctl.load.config import Config
+from dnsctl.load.rdata_text import TYPES
+from dnsctl.load.zone_yaml import UNSERVED
+from dnsctl.model.rrset import Type, type_text
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_SCALAR = {"type": ["string", "number", "boolean"]}
+_TTL = {
+    "description": "seconds, or 1h30m; defaults.ttl of dnsctl.yaml where it is missing",
+    "type": ["integer", "string"],
+    "minimum": 0,
+    "maximum": 2**31 - 1,
+    "pattern": r"^([0-9_]+|([0-9]+[smhdwSMHDW])+)$",
+}
+_COMMON: dict[str, Any] = {
+    "ttl": _TTL,
+    "octodns": {"type": "object", "description": "for octoDNS's providers; ignored here"},
+    "geo": {"type": "object", "description": "not served"},
+    "dynamic": {"type": "object", "description": "not served"},
+    "owner": {**_SCALAR, "description": "who to ask; never served"},
+    "reason": {**_SCALAR, "description": "why it is there; never served"},
+    "expires": {
+        "description": "day from which `check` refuses the record, warning 14 days ahead; never served",
+        "type": "string",
+        "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
+    },
+}
+
+
+def config_schema() -> dict[str, Any]:
+    """Return the schema of dnsctl.yaml."""
+    made = Config.model_json_schema(by_alias=True, mode="validation")
+    return {"$schema": _DIALECT, "title": "dnsctl.yaml", **{k: v for k, v in made.items() if k != "title"}}
+
+
+def zone_schema() -> dict[str, Any]:
+    """Return the schema of zones/*.yaml: owner names, each with a record or a list of records."""
+    record = {"$ref": "#/$defs/record"}
+    return {
+        "$schema": _DIALECT,
+        "title": "dnsctl zone file",
+        "description": "Owner names relative to the apex: '' is the apex, '*' a wildcard.",
+        "type": ["object", "null"],
+        "additionalProperties": {"anyOf": [record, {"type": "array", "items": record}]},
+        "$defs": {"record": _record(), **{_def(code): _mapping(code) for code in rdata_fields.FIELDS}},
+    }
+
+
+def _record() -> dict[str, Any]:
+    """Return a record's schema: its keys, and for each type with fields what its values look like."""
+    known = sorted({*(text for text in TYPES if text.isupper()), *UNSERVED})
+    rules = []
+    for code in rdata_fields.FIELDS:
+        value = {"anyOf": [_SCALAR, {"$ref": f"#/$defs/{_def(code)}"}]}
+        one_or_more = {"anyOf": [value, {"type": "array", "items": value}]}
+        rules.append(
+            {
+                "if": {"properties": {"type": {"const": type_text(code)}}, "required": ["type"]},
+                "then": {"properties": {"value": one_or_more, "values": one_or_more}},
+            }
+        )
+    return {
+        "type": "object",
+        "required": ["type"],
+        "properties": {
+            "type": {
+                "type": "string",
+                "anyOf": [{"enum": known}, {"pattern": r"^(TYPE\d{1,5}|[a-z0-9-]+|.+/.+)$"}],
+            },
+            "value": {"description": "one value"},
+            "values": {"description": "several values"},
+            **_COMMON,
+        },
+        "allOf": rules,
+    }
+
+
+def _def(code: int) -> str:
+    return re.sub(r"\W", "-", type_text(code))
+
+
+def _mapping(code: int) -> dict[str, Any]:
+    """Return the schema of a value that is written as a mapping."""
+    fields = rdata_fields.FIELDS[code]
+    properties: dict[str, Any] = {}
+    required: list[dict[str, Any]] = []
+    for field in fields:
+        shape: dict[str, Any] = {"type": ["object", "null"]} if field.name == "svcparams" else _SCALAR
+        properties[field.name] = shape
+        if field.also:
+            properties[field.also] = shape
+        if field.default is None:
+            names = [name for name in (field.name, field.also) if name]
+            required.append({"anyOf": [{"required": [name]} for name in names]})
+    made: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
+    if code == Type.DS:  # octoDNS's older names are a set of their own
+        properties |= dict.fromkeys(rdata_fields.OLD_DS, _SCALAR)
+    elif required:
+        made["allOf"] = required
+    return made
