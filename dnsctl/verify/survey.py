@@ -49,6 +49,7 @@ def expectations(zone: ReleasedZone, depth: Depth, chance: random.Random) -> Ite
     nodes: Iterable[Node] = zone.nodes() if depth.owners is None else _chosen(zone, depth, chance)
     seen: list[Node] = []
     gaps: set[Name] = set()
+    yield from _gone(zone, depth.touched)
     for node in nodes:
         if len(seen) < _MISSING_NAMES * 4 and not (node.occluded or node.cut or node.dname):
             seen.append(node)
@@ -72,6 +73,23 @@ def _chosen(zone: ReleasedZone, depth: Depth, chance: random.Random) -> Iterator
         if node is not None and node.owner not in done:
             done.add(node.owner)
             yield node
+
+
+def _gone(zone: ReleasedZone, touched: Iterable[Name]) -> Iterator[Absent]:
+    """Yield the touched owners that the release no longer holds: they must not be answered any more."""
+    for name in sorted(touched):
+        if not is_subdomain(name, zone.origin) or zone.node(name) is not None:
+            continue
+        if zone.exists(name):
+            yield Absent(Question(name, Type.TXT), Claim.TYPE)
+            continue
+        encloser = next(above for above in ancestors(name, zone.origin) if zone.exists(above))
+        hidden = any(
+            node is not None and (node.cut or node.dname)
+            for node in map(zone.node, [encloser, *ancestors(encloser, zone.origin)])
+        )
+        if not hidden and not zone.exists(wildcard(encloser)):
+            yield Absent(Question(name, Type.A), Claim.NAME)
 
 
 def _data(rrset: RRset) -> Data:

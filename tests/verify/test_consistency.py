@@ -85,6 +85,23 @@ def test_after_a_push_the_touched_owners_are_asked(compare, zone):
     ]
 
 
+def test_after_a_push_removed_owners_must_be_gone(compare, zone, tmp_path):
+    gone = from_text("mail.example.com.")
+    shorter = signed(tmp_path / "keys", RECORDS.replace("mail MX 10 www\n", ""))
+    assert compare(shorter, release=shorter, full=False, touched=[gone]).exit_code == 0
+    report = compare(zone, release=shorter, full=False, touched=[gone])
+    assert (gone, "NXDOMAIN", "NOERROR") in {(each.owner, each.expected, each.got) for each in report.faults}
+
+
+def test_after_a_push_removed_owners_that_lead_elsewhere_now_are_no_fault(compare, tmp_path):
+    """A removed name may still be answered: from a wildcard, below a cut or a DNAME, or as a non-terminal."""
+    texts = ("gone.wild", "gone.sub", "gone.old", "below.nothing", "nothing", "sub", "gone.ns.plain")
+    touched = [from_text(f"{each}.example.com.") for each in (*texts, "elsewhere")] + [
+        from_text("example.net.")
+    ]
+    assert compare(full=False, touched=touched).exit_code == 0
+
+
 def signed_like(zone, owner, rdtype, rdata=None, ttl=None):
     """Return `zone` with other rdata or TTL in one RRset, signatures as they were."""
     name = from_text(owner)

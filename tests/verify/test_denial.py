@@ -143,12 +143,19 @@ def test_nsec3_proof_behind_a_wildcard_answer_holds():
         (["ns1"], Claim.NAME, "ns1.example.", "A", "it exists"),
         (["ns1"], Claim.TYPE, "ns1.example.", "A", "the bitmap holds A"),
         (["a"], Claim.DS, "a.example.", "DS", "the bitmap holds DS"),
-        (["w", "q04"], Claim.TYPE, "a.z.w.example.", "AAAA", "matches the wildcard"),
         (["w", "q04", "wild"], Claim.TYPE, "a.z.w.example.", "MX", "the bitmap holds MX"),
     ],
 )
 def test_nsec3_proof_that_falls_short_is_refused(records, claim, qname, qtype, missing):
     assert missing in check([NSEC3[each] for each in records], claim, qname, qtype)
+
+
+def test_no_data_without_the_wildcards_nsec3_holds_by_opt_out_only():
+    """What opt-out covers may be an empty non-terminal above unsigned cuts (RFC 5155 §7.1)."""
+    records = [NSEC3["w"], NSEC3["q04"]]
+    plain = [each.replace("NSEC3 1 1", "NSEC3 1 0") for each in records]
+    assert check(records, Claim.TYPE, "a.z.w.example.", "AAAA") is None
+    assert "matches the wildcard" in check(plain, Claim.TYPE, "a.z.w.example.", "AAAA")
 
 
 def test_unsigned_cut_without_opt_out_is_refused():
