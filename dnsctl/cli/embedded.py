@@ -36,12 +36,15 @@ from dnsctl.model.rrset import Type
 from dnsctl.model.serial import next_serial
 from dnsctl.model.zone import SignedZone, ValidatedZone, Zone
 from dnsctl.node.sandbox import die_with_parent
+from dnsctl.node.supervisor import STOP_SIGNALS
 from dnsctl.node.worker import counter_path, image_path
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.presigned import is_presigned, presigned_zone
 from dnsctl.sign.signer import sign_zone, unsigned_zone
 from dnsctl.validate.run import validate
 
+TERMINATED = 143  # exit code, as shells report SIGTERM
+_AWAITED = (*STOP_SIGNALS, signal.SIGCHLD)
 _SERIAL = slice(-20, -16)  # from the end of SOA rdata, RFC 1035 §3.3.13
 
 
@@ -78,20 +81,26 @@ def check_directory(directory: Path) -> None:
 def compile_apart(work: Embedded) -> None:
     """Run `compile_directory` in a process that ends with it; raises what it raises.
 
-    Whatever ends this process or interrupts it ends that one too.
+    SIGINT and SIGTERM end that process and then this one, by exception: KeyboardInterrupt or SystemExit.
     """
     context = multiprocessing.get_context("fork")
     hear, tell = context.Pipe(duplex=False)
     process = context.Process(target=_compile_and_tell, args=(work, tell, os.getpid()))
-    process.start()
-    tell.close()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
     try:
+        process.start()
+        tell.close()
+        while process.is_alive():
+            if (number := signal.sigwait(_AWAITED)) != signal.SIGCHLD:
+                raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(TERMINATED)
         fault = hear.recv()
     except EOFError:
         fault = DnsctlError("compiling the zones was ended from outside", advice="is there memory enough?")
     finally:
-        process.terminate()
+        if process.is_alive():
+            process.kill()
         process.join()
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     if fault is not None:
         raise fault
 
@@ -99,6 +108,7 @@ def compile_apart(work: Embedded) -> None:
 def _compile_and_tell(work: Embedded, tell: Connection, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches both: the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _AWAITED)
     die_with_parent(parent)
     fault: Exception | None = None
     try:

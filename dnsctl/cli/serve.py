@@ -5,13 +5,11 @@ from __future__ import annotations
 import ipaddress
 import logging
 import re
-import signal
 import sys
 import tempfile
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -21,9 +19,9 @@ from dnsctl.cli.context import Context, here
 from dnsctl.errors import ListenError
 from dnsctl.model.fleet import Endpoint, Network, Node, NodeSettings, ServeSettings
 from dnsctl.node.launch import run_node
+from dnsctl.node.supervisor import held_signals
 
 _ENDPOINT = re.compile(r"(?:\[(?P<bracketed>[^\[\]]+)\]|(?P<plain>[^:\[\]]+)):(?P<port>[0-9]{1,5})")
-TERMINATED = 143  # as shells report SIGTERM
 _MAX_PORT = 65535
 _MAX_WORKERS = 256
 
@@ -113,18 +111,13 @@ def _serve_zones(
     from dnsctl.cli.embedded import Embedded, check_directory, compile_apart  # noqa: PLC0415 - a node has no need
 
     check_directory(directory)
-    signal.signal(signal.SIGTERM, _terminated)  # until the supervisor takes over: leave no temporary state
-    with ExitStack() as stack:
+    with held_signals(), ExitStack() as stack:  # whatever comes, no temporary state stays behind
         kept = state is not None
         if state is None:
             state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dnsctl-")))
         work = Embedded(directory, state, sign, strict, keep_keys=kept, workers=settings.workers)
         own = Node("embedded", "", settings.listen, "")
         run_node(NodeSettings(own, settings, state), user=user, prepare=lambda: compile_apart(work))
-
-
-def _terminated(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(TERMINATED)
 
 
 def _run_agent(settings: NodeSettings) -> None:

@@ -19,7 +19,7 @@ from dnsctl.errors import DnsctlError
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import NodeSettings
 from dnsctl.node import sandbox
-from dnsctl.node.supervisor import Role, Supervisor
+from dnsctl.node.supervisor import Role, Supervisor, held_signals
 from dnsctl.node.worker import answer_datagrams, answer_streams, image_path
 from dnsctl.serve.sockets import Listener, listen
 
@@ -41,7 +41,7 @@ def run_node(
     address that cannot be bound, ImageError for a damaged image, DnsctlError where another process serves
     from the same state.
     """
-    with _locked(settings.state):
+    with held_signals(), _locked(settings.state):
         listeners = listen(settings.serve.listen, settings.serve.workers)
         try:
             if prepare is not None:

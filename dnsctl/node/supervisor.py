@@ -14,7 +14,8 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import Final, NoReturn
@@ -27,8 +28,8 @@ FIRST_RESTART: Final = 0.05  # seconds before the second restart of a child that
 SLOWEST_RESTART: Final = 5.0  # seconds
 STARTS: Final = 5  # failures of one child before all were ready for the first time
 PATIENCE: Final = 5.0  # seconds for children to end after SIGTERM, then SIGKILL
-_STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
-_HANDLED: Final = (*_STOP_SIGNALS, signal.SIGHUP, signal.SIGCHLD)
+STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_HANDLED: Final = (*STOP_SIGNALS, signal.SIGHUP, signal.SIGCHLD)
 _log = logging.getLogger(__name__)
 
 Work = Callable[[Callable[[int], None]], None]  # given what to call, with the generation, when it is ready
@@ -68,6 +69,7 @@ class Supervisor:
     def run(self) -> None:
         """Return after SIGTERM or SIGINT, when all children have ended. SIGHUP is ignored.
 
+        A signal that was held back before (`held_signals`) is heeded now.
         Raises DnsctlError where a child could not be started at all.
         """
         wake, wakened = socket.socketpair()
@@ -77,6 +79,7 @@ class Supervisor:
         os.set_blocking(told, False)
         previous = signal.set_wakeup_fd(wakened.fileno(), warn_on_full_buffer=False)
         handlers = {number: signal.signal(number, self._signalled) for number in _HANDLED}
+        mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
         try:
             with selectors.DefaultSelector() as selector:
                 selector.register(wake, selectors.EVENT_READ)
@@ -89,6 +92,7 @@ class Supervisor:
                     self._reap()
         finally:
             self._end_all()
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             for number, handler in handlers.items():
                 signal.signal(number, handler)
             signal.set_wakeup_fd(previous)
@@ -98,7 +102,7 @@ class Supervisor:
             os.close(tell)
 
     def _signalled(self, number: int, _frame: FrameType | None) -> None:
-        if number in _STOP_SIGNALS:
+        if number in STOP_SIGNALS:
             self._stopping = True
 
     def _until_next(self) -> float | None:
@@ -178,6 +182,19 @@ class Supervisor:
         for child in self._children:
             if child.pid:
                 os.kill(child.pid, number)
+
+
+@contextmanager
+def held_signals() -> Iterator[None]:
+    """Hold back SIGTERM and SIGINT, so that neither interrupts a clean-up or gets lost in a fork.
+
+    Inside, whoever waits for long must ask for them: with sigwait(3), or as `Supervisor.run` does.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _tell(tell: int, number: int, generation: int) -> None:
