@@ -320,8 +320,8 @@ def _ds(tokens: Sequence[str], _: NameReader) -> bytes:
 
 
 def _cds(tokens: Sequence[str], names: NameReader) -> bytes:
-    if list(tokens) == ["0", "0", "0", "00"]:  # RFC 8078 §4 with erratum 5049: withdraw the DS
-        return bytes(5)
+    if len(tokens) > 2 and tokens[2] == "0":  # asks to withdraw the DS (RFC 8078 §4)
+        return _by_dnspython(Type.CDS, " ".join(tokens), names)
     return _ds(tokens, names)
 
 
