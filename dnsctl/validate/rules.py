@@ -40,7 +40,7 @@ RULES: tuple[Rule, ...] = (
     Rule("ds-without-ns", _ERROR, delegation.ds_without_ns, "DS is at a delegation.", fixed=True, whole=True),
     Rule("ds-at-apex", _ERROR, delegation.ds_at_apex, "The apex holds no DS.", fixed=True),
     Rule("ds-digest", _WARNING, delegation.ds_digest, "DS is not SHA-1 alone."),
-    Rule("wildcard-delegation", _WARNING, delegation.wildcard_delegation, "No wildcard has NS, DS or DNAME."),
+    Rule("wildcard-delegation", _ERROR, delegation.wildcard_delegation, "No wildcard has NS, DS or DNAME."),
     Rule("delegation-missing", _WARNING, delegation.delegation_missing, "Our parent has it.", whole=True),
     Rule("delegation-differs", _WARNING, delegation.delegation_differs, "NS are the child's.", whole=True),
     Rule("ns-target-resolves", _ERROR, target.ns_target_resolves, "A name server has an address."),
@@ -69,7 +69,6 @@ RULES: tuple[Rule, ...] = (
 # What `dnsctl.load` finds while it reads, so that no zone is needed to tell: (rule id, severity, meaning).
 # `checks` may set the level of those that are no errors.
 READING: tuple[tuple[str, Severity, str], ...] = (
-    ("alias-not-served", _WARNING, "No provider's ALIAS, which is no DNS type."),
     ("apex-from-localhost", _WARNING, "SOA and NS are given, by the file or by defaults."),
     ("class-not-in", _ERROR, "Records are of class IN."),
     ("expires-passed", _ERROR, "A record's `expires` is ahead."),

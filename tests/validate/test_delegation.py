@@ -77,8 +77,8 @@ def test_ds_with_sha1_alone_is_warned_of_and_beside_sha256_is_not():
     assert rules(CUT + sha1 + "sub DS 1 13 2 " + "AB" * 32 + "\n") == set()
 
 
-def test_delegation_at_a_wildcard_is_warned_of():
-    assert rules("*.sub NS ns.elsewhere.example.\n") == {"wildcard-delegation"}
+def test_delegation_at_a_wildcard_is_refused():
+    assert errors("*.sub NS ns.elsewhere.example.\n") == {"wildcard-delegation"}
 
 
 def test_child_zone_that_our_parent_does_not_delegate_is_warned_of():
