@@ -148,6 +148,7 @@ def test_ixfr_of_an_older_serial_gets_the_whole_zone(reader: Reader):
         b"id" + bytes(10),
         query().to_wire() + b"\0",
     ],
+    ids=["IXFR without SOA", "octet lost", "cut off", "no question", "octet too many"],
 )
 def test_malformed_transfer_query_gets_one_message(reader: Reader, message: bytes):
     wires = list(transfer.messages(reader, message))
