@@ -226,7 +226,7 @@ class Writer(Reader):
             key, value = cursor.item()
             if not key.startswith(prefix):
                 break
-            if begins_bucket(key) and (nodes or start == prefix):
+            if begins_bucket(key) and key != start and (nodes or start == prefix):  # the apex may begin one
                 end = bytes(key)
                 break
             nodes.append((key, value))

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from dnsctl.errors import ReleaseError, ReleaseRefusedError
+from dnsctl.image.digest import begins_bucket
+from dnsctl.image.layout import owner_key
 from dnsctl.image.store import Image
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import Type
@@ -283,3 +285,16 @@ def host_digest(host: Host) -> str:
         entry = reader.zone(name("example.com."))
     assert entry is not None
     return entry.digest
+
+
+def test_zones_whose_apex_begins_a_bucket_of_digests_are_released_and_changed(host: Host) -> None:
+    """The apex's key is the zone's prefix: both name the first bucket, in one zone of 64."""
+    origins = [each for each in (f"z{number}.example." for number in range(500)) if _apex_begins_bucket(each)]
+    assert len(origins) > 2
+    for text in (SIMPLE, SIMPLE + "a A 192.0.2.9\n", "zz A 192.0.2.9\n"):
+        release = host.push(intent(dict.fromkeys(origins, text), None))
+        assert len(release.manifest.zones) == len(origins)
+
+
+def _apex_begins_bucket(origin: str) -> bool:
+    return begins_bucket(owner_key(name(origin), name(origin)))
