@@ -69,6 +69,7 @@ RULES: tuple[Rule, ...] = (
 # What `dnsctl.load` finds while it reads, so that no zone is needed to tell: (rule id, severity, meaning).
 # `checks` may set the level of those that are no errors.
 READING: tuple[tuple[str, Severity, str], ...] = (
+    ("alias-not-served", _WARNING, "No ALIAS, which is no DNS type."),
     ("apex-from-localhost", _WARNING, "SOA and NS are given, by the file or by defaults."),
     ("class-not-in", _ERROR, "Records are of class IN."),
     ("expires-passed", _ERROR, "A record's `expires` is ahead."),
@@ -102,6 +103,7 @@ READING: tuple[tuple[str, Severity, str], ...] = (
     ("type-missing", _ERROR, "A record has a type."),
     ("unknown-key", _WARNING, "Keys of a record are known."),
     ("unknown-type", _ERROR, "A type is known, or written as TYPE65400."),
+    ("urlfwd-not-served", _WARNING, "No URLFWD, which is no DNS type."),
     ("value-and-values", _WARNING, "A record has one of `value` and `values`."),
     ("value-missing", _ERROR, "A record has a value."),
     ("yaml-alias", _ERROR, "A zone file has no YAML aliases."),
