@@ -14,38 +14,48 @@ from dnsctl.model.name import from_text
 from dnsctl.model.rrset import rdata_text
 
 FILES = example_files()
-SPICE = [
-    *(
-        each.encode()
-        for each in "\0 \" ' \\ ( ) ; { } [ ] &a *a <<:*a !x !!python/object:a ~ null .. . @ * : - %".split(
-            " "
-        )
-    ),
-    *(
-        b"\xff",
-        b"\xed\xa0\x80",
-        b"\xc3\xbc",
-        b"\xef\xbb\xbf",
-        b"\xe2\x80\xa8",
-        b"\n",
-        b"\t",
-        b"\r",
-        b"---\n",
-        b"|\n",
-    ),
-    *(b"9" * 5000, b"a" * 70, b"\\000", b"\\999", b"\\# 4 00", b"xn--a", b"[" * 40, b"{a: " * 40, b"? "),
-    *(b"$INCLUDE x\n", b"$GENERATE 0-99 a$ A 192.0.2.$\n", b"$ORIGIN .\n", b"$TTL -1\n"),
-    *(
-        b"type: HTTPS",
-        b"type: NAPTR",
-        b"type: APL",
-        b"type: LOC",
-        b" HIP ",
-        b" IPSECKEY ",
-        b" NSEC3 ",
-        b" CERT ",
-    ),
-]
+SIGNS = (
+    b"\0",
+    b'"',
+    b"'",
+    b"\\",
+    b"(",
+    b")",
+    b";",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b": ",
+    b"- ",
+    b"%",
+    b"..",
+    b".",
+    b"@",
+)
+YAML = (b"&a ", b"*a", b"<<: *a", b"!x ", b"!!python/object:a ", b"~", b"null", b"*", b"? ", b"---\n", b"|\n")
+OCTETS = (
+    b"\xff",
+    b"\xed\xa0\x80",
+    b"\xc3\xbc",
+    b"\xef\xbb\xbf",
+    b"\xe2\x80\xa8",
+    b"\n",
+    b"\t",
+    b"\r",
+    b"\\999",
+)
+LARGE = (b"9" * 5000, b"a" * 70, b"[" * 40, b"{a: " * 40, b"\\# 4 00", b"xn--a")
+LINES = (
+    b"$INCLUDE x\n",
+    b"$GENERATE 0-99 a$ A 192.0.2.$\n",
+    b"$ORIGIN .\n",
+    b"$TTL -1\n",
+    b" HIP ",
+    b" NSEC3 ",
+)
+TYPES = (b"type: HTTPS", b"type: NAPTR", b"type: APL", b"type: LOC", b"type: CERT", b"type: IPSECKEY")
+SPICE = (*SIGNS, *YAML, *OCTETS, *LARGE, *LINES, *TYPES)
 
 
 @st.composite
@@ -98,4 +108,4 @@ def test_mutated_settings_load_or_give_one_error(text: bytes) -> None:
     try:
         parse_config(text)
     except ConfigError as error:
-        assert "\n" not in str(error)  # noqa: PT017 - most mutations are refused, some are not
+        assert "\n" not in str(error)
