@@ -36,7 +36,7 @@ from dnsctl.replicate.staging import Staging
 from dnsctl.replicate.trust import Trust
 
 KEEP_RELEASES = 200  # in a node's archive: what peers can catch up on without a snapshot
-_ANNOUNCE_PATIENCE = Patience(connect=2.0, short=5.0, long=120.0)  # a peer that is away must not hold us up
+_PATIENCE = Patience(connect=2.0, short=5.0, long=120.0)  # a peer that is away must not hold us up
 
 _log = logging.getLogger("dnsctl.replicate")
 
@@ -119,7 +119,7 @@ class _Agent:
         async with contextlib.AsyncExitStack() as stack:
             towards_peers = tls.client_context(self._credentials, datetime.now(UTC))
             self._peers = [
-                await stack.enter_async_context(AgentClient(peer, towards_peers, _ANNOUNCE_PATIENCE))
+                await stack.enter_async_context(AgentClient(peer, towards_peers, _PATIENCE, keep=False))
                 for peer in self._settings.peers
                 if peer.name != self._settings.node.name
             ]

@@ -69,16 +69,22 @@ class NodeStatus:
 
 
 class AgentClient:
-    """A connection to one agent; use it as an async context manager, from one event loop."""
+    """A client of one agent; use it as an async context manager, from one event loop.
 
-    def __init__(self, node: Node, context: ssl.SSLContext, patience: Patience | None = None) -> None:
+    `keep`: hold connections between requests, for a push; who asks now and then should not, because an
+    idle connection delays the other side's end.
+    """
+
+    def __init__(
+        self, node: Node, context: ssl.SSLContext, patience: Patience | None = None, *, keep: bool = True
+    ) -> None:
         self.node = node
         self._patience = patience or Patience()
         self._http = httpx.AsyncClient(
             base_url=node.control,
             verify=context,
             trust_env=False,  # no proxy from the environment stands between the fleet's hosts
-            limits=httpx.Limits(max_connections=4),
+            limits=httpx.Limits(max_connections=4, max_keepalive_connections=4 if keep else 0),
         )
 
     async def __aenter__(self) -> Self:

@@ -114,15 +114,15 @@ async def push_release(
                 clients, "stage", progress, lambda one: one.put_blob(manifest.delta.digest, outgoing.delta)
             ),
         )
-        began = time.monotonic()
-        held = _or_raise(
-            clients, await _each(clients, "prepare", progress, lambda one: one.prepare(outgoing.sealed))
-        )
-        taken = time.monotonic() - began
-        if held and taken > MARGIN * min(held.values()):
+
+        async def prepared(one: AgentClient) -> float:
+            """Return the moment until which this node's word is relied on."""
+            return await one.prepare(outgoing.sealed) * MARGIN + time.monotonic()
+
+        deadlines = _or_raise(clients, await _each(clients, "prepare", progress, prepared))
+        if time.monotonic() > min(deadlines.values(), default=0.0):
             raise ReleaseRefusedError(
-                f"preparing took {taken:.0f} s, and the first node to be ready lets go after"
-                f" {min(held.values()):.0f} s",
+                "the last node was ready when the first was about to let go of the prepared release",
                 advice="look for the slow node in `dnsctl status`, then push again",
             )
         sealed = certify()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import multiprocessing
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -12,13 +14,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from dnsctl.cli import main
 from dnsctl.release.envelope import ensure_release_key
 from dnsctl.replicate.pki import ensure_authority
 from tests.peers import free_port
 
 DNSCTL = (sys.executable, "-c", "from dnsctl.cli.main import main; main()")
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(["dnsctl.cli.main", "dnsctl.cli.serve", "dnsctl.replicate.agent"])
 PASSPHRASE = b"correct horse battery staple"
 NODES = {"ns1": "dc1", "ns2": "dc2"}
 
@@ -38,6 +43,22 @@ def zone(address: str = "192.0.2.80", more: str = "") -> str:
     return ZONE % address + more
 
 
+class Done(NamedTuple):
+    """A command that has ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def _serve(arguments: list[str], log: Path) -> None:
+    """Be `dnsctl serve`, writing to `log`."""
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    sys.exit(main.run(arguments))
+
+
 @dataclass
 class Operations:
     """The repo at `root`. Nodes are started by name; all are ended by `stop`."""
@@ -46,7 +67,7 @@ class Operations:
     ports: Mapping[str, tuple[int, int]] = field(
         default_factory=lambda: {name: (free_port(), free_port()) for name in NODES}
     )
-    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    running: dict[str, multiprocessing.process.BaseProcess] = field(default_factory=dict)
 
     def make(self, dnssec: str = "standard") -> None:
         sites = "\n".join(
@@ -82,19 +103,15 @@ class Operations:
         self.git("add", "-A")
         self.git("commit", "--quiet", "--allow-empty", "-m", message)
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run one command to its end."""
-        return subprocess.run(
-            (*DNSCTL, "-C", str(self.root), *arguments),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-            env=os.environ | {"DNSCTL_DEBUG": "1"},
-        )
+    def run(self, *arguments: str) -> Done:
+        """Run one command to its end, in this process."""
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = main.run(["-C", str(self.root), *arguments])
+        return Done(code, out.getvalue(), err.getvalue())
 
     def begin(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start a command; the caller waits for it or kills it."""
+        """Start a command as a process of its own; the caller waits for it or kills it."""
         return subprocess.Popen(
             (*DNSCTL, "-C", str(self.root), *arguments),
             stdout=subprocess.PIPE,
@@ -110,13 +127,13 @@ class Operations:
         return found
 
     def start(self, *names: str) -> None:
+        log = self.root / "log"
+        log.mkdir(exist_ok=True)
         for name in names:
-            log = (self.root / "log").resolve()
-            log.mkdir(exist_ok=True)
-            with (log / f"{name}.log").open("ab") as file:
-                self.running[name] = subprocess.Popen(
-                    (*DNSCTL, "-C", str(self.root), "serve", "--node", name), stdout=file, stderr=file
-                )
+            arguments = ["-C", str(self.root), "serve", "--node", name]
+            process = _processes.Process(target=_serve, args=(arguments, log / f"{name}.log"))
+            process.start()
+            self.running[name] = process
         self.wait(lambda status: all(status[name]["reachable"] for name in names))
 
     def wait(self, until: Any, seconds: float = 15) -> None:
@@ -129,17 +146,17 @@ class Operations:
             assert time.monotonic() < deadline, nodes
             time.sleep(0.05)
 
-    def kill(self, name: str) -> None:
-        """End a node at once, with all its processes: the supervisor takes them along."""
+    def end(self, name: str) -> None:
+        """End a node with all its processes."""
         process = self.running.pop(name)
-        process.send_signal(signal.SIGTERM)
-        process.wait(10)
+        process.terminate()
+        process.join(10)
 
     def stop(self) -> None:
         for process in self.running.values():
             process.terminate()
         for process in self.running.values():
-            process.wait(10)
+            process.join(10)
         self.running.clear()
 
     def generations(self) -> dict[str, int]:

@@ -1,0 +1,284 @@
+"""The command line against two real nodes: every way a push can end, and what is left when it is killed."""
+
+import random
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dns.message
+import dns.query
+import dns.rdatatype
+import pytest
+
+from dnsctl.control import push as pushing
+from dnsctl.control.host import control_host
+from dnsctl.control.push import Request, push
+from dnsctl.control.state import ControlState
+from dnsctl.load.config import load_config
+from dnsctl.load.revision import WorkTree
+from dnsctl.model.name import from_text
+from dnsctl.replicate import pki
+from dnsctl.verify.consistency import verify_fleet
+from dnsctl.verify.report import Fault, Report
+from tests.control.operations import NODES, PASSPHRASE, Operations, zone
+from tests.peers import free_port
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Iterator[Operations]:
+    """An operations repo whose nodes run and serve nothing yet."""
+    operations = Operations(tmp_path / "ops")
+    operations.root.mkdir()
+    operations.make()
+    try:
+        operations.start(*NODES)
+        yield operations
+    finally:
+        operations.stop()
+
+
+def answer(repo: Operations, node: str, name: str = "www.example.com.") -> list[str]:
+    """Ask a node over UDP for A."""
+    query = dns.message.make_query(name, dns.rdatatype.A)
+    response = dns.query.udp(query, "127.0.0.1", port=repo.ports[node][0], timeout=5)
+    return sorted(rdata.to_text() for rrset in response.answer for rdata in rrset)
+
+
+def edit(repo: Operations, address: str, more: str = "") -> None:
+    repo.write("zones/example.com.yaml", zone(address, more))
+    repo.commit(f"www is {address}")
+
+
+def test_push_serves_the_commit_everywhere_and_says_so(repo: Operations) -> None:
+    done = repo.run("push")
+    assert done.returncode == 0, done.stderr
+    assert "Generation 1 is served and verified on ns1 and ns2: 1 zone with" in done.stdout
+    assert answer(repo, "ns1") == answer(repo, "ns2") == ["192.0.2.80"]
+    again = repo.json("push")
+    assert (again["result"], again["generation"]) == ("nothing", 1)
+    edit(repo, "192.0.2.99")
+    told = repo.json("push")
+    assert told["result"] == "served"
+    assert [(each["zone"], each["fate"], each["changes"]) for each in told["zones"]] == [
+        ("example.com.", "changed", 1)
+    ]
+    assert told["verification"]["verdict"] == "consistent"
+    assert answer(repo, "ns1") == answer(repo, "ns2") == ["192.0.2.99"]
+    status = repo.json("status")
+    assert (status["generation"], status["commit"]) == (2, told["commit"])
+    assert [each["state"] for each in status["nodes"]] == ["current", "current"]
+    serials = {each["zones"]["example.com."]["serial"] for each in status["nodes"]}
+    assert serials == {told["zones"][0]["serial"]}
+
+
+def test_dry_run_signs_and_judges_and_sends_nothing(repo: Operations) -> None:
+    told = repo.json("push", "--dry-run")
+    assert (told["result"], told["generation"]) == ("dry-run", 0)
+    assert repo.generations() == {"ns1": 0, "ns2": 0}
+
+
+def test_work_tree_that_is_not_committed_is_refused(repo: Operations) -> None:
+    repo.write("zones/example.com.yaml", zone("192.0.2.1"))
+    done = repo.run("push")
+    assert done.returncode == 1
+    assert "zones/example.com.yaml: has changes that are not committed; commit them" in done.stderr
+    assert repo.generations() == {"ns1": 0, "ns2": 0}
+    assert repo.run("push", "--rev", "HEAD").returncode == 0
+    assert answer(repo, "ns1") == ["192.0.2.80"]
+
+
+def test_zone_with_an_error_stops_the_push_with_its_place(repo: Operations) -> None:
+    edit(repo, "192.0.2.300")
+    done = repo.run("push")
+    assert done.returncode == 1
+    assert "zones/example.com.yaml:" in done.stderr
+    assert repo.generations() == {"ns1": 0, "ns2": 0}
+
+
+def test_guard_refuses_until_allowed_by_name_with_a_reason(repo: Operations) -> None:
+    repo.write("zones/example.net.yaml", zone().replace("example.com.", "example.net."))
+    repo.commit("second zone")
+    assert repo.run("push").returncode == 0
+    (repo.root / "zones/example.net.yaml").unlink()
+    repo.commit("second zone gone")
+    done = repo.run("push")
+    assert done.returncode == 1
+    assert "guard removed-zone" in done.stderr
+    assert "--allow needs a reason" in repo.run("push", "--allow", "removed-zone").stderr
+    assert "'everything' is no guard" in repo.run("push", "--allow", "everything", "--reason", "x").stderr
+    assert repo.generations() == {"ns1": 1, "ns2": 1}
+    done = repo.run("push", "--allow", "removed-zone", "--reason", "moved elsewhere")
+    assert done.returncode == 0, done.stderr
+    with ControlState.open(repo.root / "state/control.db") as state:
+        entry = next(each for each in state.audit_log() if each.action == "push" and each.reason)
+    assert entry.reason == "moved elsewhere"
+    assert "[removed-zone]" in entry.details["allowed"][0]
+
+
+def test_site_that_is_away_stops_the_push_or_is_left_out_and_catches_up(repo: Operations) -> None:
+    assert repo.run("push").returncode == 0
+    repo.end("ns2")
+    edit(repo, "192.0.2.99")
+    done = repo.run("push")
+    assert done.returncode == 1
+    assert "ns2: cannot be reached" in done.stderr
+    assert "--without dc2 --reason TEXT" in done.stderr
+    assert answer(repo, "ns1") == ["192.0.2.80"]
+    assert "there is no site 'dc3'" in repo.run("push", "--without", "dc3", "--reason", "x").stderr
+    done = repo.run("push", "--without", "dc2", "--reason", "power cut")
+    assert done.returncode == 3, done.stderr
+    assert "verified on ns1" in done.stdout
+    assert "ns2 will catch up" in done.stdout
+    assert answer(repo, "ns1") == ["192.0.2.99"]
+    status = repo.run("status")
+    assert status.returncode == 0
+    assert "unreachable" in status.stdout
+    repo.start("ns2")
+    repo.wait(lambda nodes: nodes["ns2"]["generation"] == 2)
+    assert answer(repo, "ns2") == ["192.0.2.99"]
+
+
+def test_rollback_serves_the_records_of_before_with_a_higher_serial(repo: Operations) -> None:
+    repo.run("push")
+    assert "no earlier release with another commit" in repo.run("rollback").stderr
+    edit(repo, "192.0.2.99")
+    pushed = repo.json("push")
+    back = repo.json("rollback")
+    assert (back["result"], back["generation"]) == ("served", 3)
+    assert back["zones"][0]["serial"] > pushed["zones"][0]["serial"]
+    assert answer(repo, "ns1") == answer(repo, "ns2") == ["192.0.2.80"]
+    assert repo.json("rollback", "2")["generation"] == 4
+    assert answer(repo, "ns1") == ["192.0.2.99"]
+    assert "generation 9 is not in the archive" in repo.run("rollback", "9").stderr
+
+
+def test_release_that_fails_verification_is_taken_back_and_evidence_kept(
+    repo: Operations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert repo.run("push").returncode == 0
+    edit(repo, "192.0.2.99")
+
+    def finding(nodes: object, reader: object, **options: object) -> Report:
+        report = verify_fleet(nodes, reader, **options)  # type: ignore[arg-type]
+        assert report.consistent
+        if report.generation != 2:
+            return report
+        owner = from_text("www.example.com.")
+        wrong = Fault("ns2", "192.0.2.1:53", owner, "data", owner, 1, "192.0.2.99", "192.0.2.66")
+        return Report(**{name: getattr(report, name) for name in report.__slots__} | {"faults": (wrong,)})
+
+    monkeypatch.setattr(pushing, "verify_fleet", finding)
+    with control_host(repo.root, load_config(WorkTree(repo.root)), PASSPHRASE) as host:
+        result = push(host, Request())
+    assert (result.ending, result.exit_code, result.generation) == ("rolled back", 1, 3)
+    assert result.evidence is not None
+    assert "192.0.2.66" in result.evidence.read_text()
+    assert answer(repo, "ns1") == answer(repo, "ns2") == ["192.0.2.80"]
+
+
+def test_address_that_serves_something_else_is_found_and_named(repo: Operations, tmp_path: Path) -> None:
+    """A forgotten server answers on one of ns2's addresses: no rollback can mend it, so it is told."""
+    assert repo.run("push").returncode == 0
+    stale = tmp_path / "stale"
+    stale.mkdir()
+    (stale / "example.com.yaml").write_text(zone("192.0.2.1"))
+    port = free_port()
+    listen = f'"127.0.0.1:{repo.ports["ns2"][0]}"'
+    forgotten = repo.begin("serve", "--zones", str(stale), "--listen", f"127.0.0.1:{port}")
+    try:
+        config = (repo.root / "dnsctl.yaml").read_text()
+        repo.write("dnsctl.yaml", config.replace(listen, f'{listen}, "127.0.0.1:{port}"'))
+        edit(repo, "192.0.2.99")
+        done = repo.run("push")
+    finally:
+        forgotten.terminate()
+        forgotten.communicate(timeout=10)
+    assert done.returncode == 1
+    assert f"ns2 (127.0.0.1:{port})" in done.stderr
+    assert "evidence: " in done.stderr
+    assert answer(repo, "ns1") == ["192.0.2.80"]
+
+
+def test_two_pushes_at_once_and_one_is_told(repo: Operations) -> None:
+    with control_host(repo.root, load_config(WorkTree(repo.root)), PASSPHRASE):
+        done = repo.run("push")
+    assert done.returncode == 1
+    assert "another push is running on this host (process " in done.stderr
+    assert repo.run("push").returncode == 0
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_push_killed_at_any_moment_leaves_one_release_and_the_next_push_recovers(
+    repo: Operations, seed: int
+) -> None:
+    assert repo.run("push").returncode == 0
+    chance = random.Random(seed)
+    for number in range(3):
+        edit(repo, f"192.0.2.{100 + number}")
+        push_ = repo.begin("push")
+        time.sleep(chance.uniform(0.3, 1.1))
+        push_.send_signal(chance.choice((signal.SIGKILL, signal.SIGINT)))
+        push_.communicate(timeout=30)
+        repo.wait(lambda nodes: nodes["ns1"]["manifest"] == nodes["ns2"]["manifest"])
+        assert answer(repo, "ns1") == answer(repo, "ns2")
+        done = repo.run("push")
+        assert done.returncode == 0, done.stderr
+        assert answer(repo, "ns1") == answer(repo, "ns2") == [f"192.0.2.{100 + number}"]
+    assert repo.run("verify").returncode == 0
+
+
+def test_control_host_that_lost_its_state_takes_it_over_from_the_nodes(repo: Operations) -> None:
+    repo.run("push")
+    edit(repo, "192.0.2.99")
+    repo.run("push")
+    for name in ("image", "archive"):
+        shutil.rmtree(repo.root / "state" / name)
+    for path in (repo.root / "state").glob("control.db*"):
+        path.unlink()
+    told = repo.json("push")
+    assert (told["result"], told["generation"], told["recovered"]) == ("nothing", 2, 2)
+    edit(repo, "192.0.2.80")
+    assert repo.json("push")["generation"] == 3
+
+
+def test_new_empty_node_is_brought_up_by_a_push_of_nothing(repo: Operations) -> None:
+    repo.end("ns2")
+    repo.run("push", "--without", "dc2", "--reason", "not built yet")
+    (repo.root / "state/nodes/ns1/releases").rename(repo.root / "elsewhere")  # no peer can help
+    repo.start("ns2")
+    told = repo.json("push")
+    assert (told["result"], told["left_out"]) == ("nothing", [])
+    assert repo.generations() == {"ns1": 1, "ns2": 1}
+
+
+def test_signatures_that_are_due_are_renewed_without_a_change(repo: Operations) -> None:
+    config = (repo.root / "dnsctl.yaml").read_text()
+    brief = "signatures: {lifetime: 1h, refresh: 3599s, inception-offset: 1h, jitter: 0s}"
+    repo.write("dnsctl.yaml", config + f"policies: {{standard: {{{brief}}}}}\n")
+    repo.commit("brief signatures")
+    first = repo.json("push")
+    time.sleep(1.1)
+    second = repo.json("push")
+    assert (second["result"], second["generation"]) == ("served", 2)
+    assert second["zones"][0]["fate"] == "renewed"
+    assert second["zones"][0]["serial"] > first["zones"][0]["serial"]
+
+
+def test_expired_control_certificate_is_told_with_its_remedy(repo: Operations) -> None:
+    (repo.root / "keys/pki/control.crt").unlink()
+    long_ago = datetime.now(UTC) - pki.LEAF_LIFETIME - timedelta(days=1)
+    pki.ensure_authority(repo.root / "keys", lambda: PASSPHRASE, NODES, long_ago)
+    done = repo.run("push")
+    assert done.returncode == 1
+    assert "control.crt: expired on " in done.stderr
+    assert "run `dnsctl init`" in done.stderr.splitlines()[-1]
+
+
+def test_wrong_passphrase_changes_nothing(repo: Operations) -> None:
+    (repo.root / "keys/passphrase").write_text("wrong\n")
+    done = repo.run("push")
+    assert done.returncode == 1
+    assert "passphrase" in done.stderr.splitlines()[-1]
