@@ -5,6 +5,7 @@ Nothing partial is ever released: an error in any zone stops all of it.
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 from dnsctl.errors import KeystoreError, ZoneFaultsError
@@ -35,9 +36,16 @@ class ZonesWithErrorsError(ZoneFaultsError):
         )
 
 
-def intent_of(source: Source, config: Config, progress: Progress = no_progress) -> Intent:
-    """Load and validate every zone at `source`. Raises ZonesWithErrorsError with all findings."""
-    loaded = load_zones(source, config, progress=lambda done, total: progress("load", done, total))
+def intent_of(
+    source: Source, config: Config, progress: Progress = no_progress, *, today: date | None = None
+) -> Intent:
+    """Load and validate every zone at `source`. Raises ZonesWithErrorsError with all findings.
+
+    `today` (UTC's by default) is what a record's `expires` is compared with.
+    """
+    loaded = load_zones(
+        source, config, progress=lambda done, total: progress("load", done, total), today=today
+    )
     presigned = {origin for origin, zone in loaded.zones.items() if is_presigned(zone)}
     policies = {origin: _policy(config, zone, presigned) for origin, zone in loaded.zones.items()}
     progress("validate", 0, len(loaded.zones))
