@@ -18,6 +18,7 @@ from dnsctl.load.nearest import did_you_mean
 from dnsctl.load.revision import Source
 from dnsctl.load.settings import DEFAULT_PATH, Config
 from dnsctl.load.settings_rules import Path, contradictions
+from dnsctl.model.finding import Position
 
 __all__ = ["DEFAULT_PATH", "Config", "load_config", "parse_config"]
 
@@ -54,7 +55,9 @@ def parse_config(data: bytes, path: str = DEFAULT_PATH) -> Config:
         raise _config_error(error, tree, path) from None
     for found in contradictions(config):
         raise ConfigError(found[1], where=_where(tree, found[0], path), advice=found[2])
-    return config
+    zones = tree.get("zones")
+    keys = (key for key, _ in zones.items.values()) if isinstance(zones, yaml_nodes.Mapping) else ()
+    return config.located({key.text: Position(path, key.line, key.column) for key in keys})
 
 
 def _plain(node: yaml_nodes.Node | None) -> Any:

@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key, load_ssh_public_key
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 from dnsctl.errors import ConfigError
 from dnsctl.load.config_values import (
@@ -39,6 +39,7 @@ from dnsctl.load.config_values import (
 )
 from dnsctl.load.nearest import did_you_mean
 from dnsctl.model import policy as model
+from dnsctl.model.finding import Position
 from dnsctl.model.fleet import Network, Node, NodeSettings, ServeSettings
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.serial import SerialPolicy
@@ -199,6 +200,8 @@ class Config(_Settings):
     keystore: KeystoreConfig = KeystoreConfig()
     transfers: TransferConfig = TransferConfig()
 
+    _places: dict[str, Position] = PrivateAttr(default_factory=dict)
+
     @field_validator("version", mode="before")
     @classmethod
     def _number(cls, value: object) -> object:
@@ -241,9 +244,16 @@ class Config(_Settings):
                 merged.setdefault(rule, level)
         return merged
 
-    def named_zones(self) -> tuple[Name, ...]:
-        """Return the zones that have an entry by their exact name."""
-        return tuple(absolute_name(each) for each in self.zones if not any(sign in each for sign in "*?["))
+    def located(self, places: dict[str, Position]) -> Config:
+        """Return the same settings, knowing where each entry under `zones` stands."""
+        made = self.model_copy()
+        made._places = places
+        return made
+
+    def named_zones(self) -> dict[Name, Position]:
+        """Return the zones that have an entry by their exact name, and where it stands."""
+        exact = (each for each in self.zones if not any(sign in each for sign in "*?["))
+        return {absolute_name(each): self._places.get(each, Position(DEFAULT_PATH)) for each in exact}
 
     def _matching(self, zone: Name) -> Iterator[ZoneConfig]:
         """Give the entries under `zones` that match, the most specific first."""

@@ -17,7 +17,7 @@ from dnsctl.errors import ConfigError, NameSyntaxError, RevisionError
 from dnsctl.load import masterfile, zone_yaml
 from dnsctl.load.config import DEFAULT_PATH, Config
 from dnsctl.load.draft import LOCALHOST_DEFAULTS, ZoneDefaults
-from dnsctl.load.nearest import did_you_mean
+from dnsctl.load.nearest import did_you_mean, nearest
 from dnsctl.load.revision import Source, WorkTree
 from dnsctl.model.finding import Finding, Position, Severity
 from dnsctl.model.name import Name, from_text, to_text
@@ -184,13 +184,12 @@ def _without_file(
             advice = did_you_mean(to_text(origin), known) if known else "write one"
             yield Finding("zone-unknown", Severity.ERROR, Position(DIRECTORY), message, advice, origin)
     if only is None:
-        for origin in config.named_zones():
+        for origin, position in config.named_zones().items():
             if origin not in files:
                 message = f"settings for zone {to_text(origin)}, which has no file in {DIRECTORY}/"
-                advice = "remove them, or add the file"
-                yield Finding(
-                    "zone-settings-unused", Severity.WARNING, Position(DEFAULT_PATH), message, advice
-                )
+                near = nearest(to_text(origin), known)
+                advice = f"did you mean {near}?" if near else "remove them, or add the file"
+                yield Finding("zone-settings-unused", Severity.WARNING, position, message, advice)
 
 
 def _localhost_findings(zone: Zone | None) -> Iterable[Finding]:

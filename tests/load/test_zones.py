@@ -98,8 +98,8 @@ def test_levels_of_dnsctl_yaml_hold_here_but_cannot_lower_an_error() -> None:
 def test_settings_for_a_zone_without_a_file_are_told() -> None:
     source = MemorySource().put("zones/example.com.yaml", GOOD)
     loaded = load_zones(source, settings('zones: {"*": {}, example.org: {}, example.com: {}}\n'))
-    assert [(each.rule, each.severity) for each in loaded.findings] == [
-        ("zone-settings-unused", Severity.WARNING)
+    assert [(each.rule, each.severity, each.position.line) for each in loaded.findings] == [
+        ("zone-settings-unused", Severity.WARNING, CONFIG.count("\n") + 1)
     ]
 
 
