@@ -67,7 +67,7 @@ def init(
     report = _Report(root)
     _directory(root, 0o777)
     _write_repo(report, example=example)
-    own_repository = _git_init(report)
+    _git_init(report)
     context = Context(root)
     config = context.config()
     _secrets(report, context, config)
@@ -78,7 +78,7 @@ def init(
         output.line(f"made  {output.visible(path)}")
     for path in report.kept:
         output.line(f"kept  {output.visible(path)}")
-    _next_steps(report, config, own_repository=own_repository, example=example)
+    _next_steps(report, config, example=example)
 
 
 def _write_repo(report: _Report, *, example: bool) -> None:
@@ -168,19 +168,17 @@ def _ignore(path: Path) -> bool:
     return bool(missing)
 
 
-def _git_init(report: _Report) -> bool:
-    """Make the directory a git repository unless it is in one; only then are hooks switched on."""
+def _git_init(report: _Report) -> None:
+    """Make the directory a git repository unless it is in one. Hooks are for people to switch on."""
     if shutil.which("git") is None:
         output.say("git is not installed: install it, then run `dnsctl init` again")
-        return False
+        return
     if _git(report.root, "rev-parse", "--is-inside-work-tree") is not None:
-        return False
+        return
     if _git(report.root, "init", "--quiet", "--initial-branch=main") is None:
         output.say("`git init` failed: run it by hand")
-        return False
-    _git(report.root, "config", "core.hooksPath", "hooks")
+        return
     report.note(".git", made=True)
-    return True
 
 
 def _git(root: Path, *arguments: str) -> str | None:
@@ -191,7 +189,7 @@ def _git(root: Path, *arguments: str) -> str | None:
     return done.stdout.decode("utf-8", "replace").strip() if done.returncode == 0 else None
 
 
-def _next_steps(report: _Report, config: Config, *, own_repository: bool, example: bool) -> None:
+def _next_steps(report: _Report, config: Config, *, example: bool) -> None:
     """Tell a newcomer how to go on; somebody who runs it again knows."""
     if "dnsctl.yaml" not in report.made:
         return
@@ -201,7 +199,7 @@ def _next_steps(report: _Report, config: Config, *, own_repository: bool, exampl
         output.say(
             "next: name your sites and nodes in dnsctl.yaml, put zones into zones/ (see zones/README.md)"
         )
-    prefix = None if own_repository else _git(report.root, "rev-parse", "--show-prefix")
+    prefix = _git(report.root, "rev-parse", "--show-prefix")
     if prefix is not None:
         output.say(f"to check zones before every commit: git config core.hooksPath {prefix}hooks")
     output.say(

@@ -67,11 +67,13 @@ def test_keys_and_certificates_fit_together(made: tuple[Path, Told]):
     check(Credentials(settings.authority, settings.certificate, settings.key), datetime.now(UTC))
 
 
-def test_repo_is_a_git_repository_whose_hook_is_on_and_secrets_are_ignored(made: tuple[Path, Told]):
-    root, _ = made
+def test_repo_is_a_git_repository_whose_hook_is_explained_and_secrets_are_ignored(made: tuple[Path, Told]):
+    root, told = made
     git = ["git", "-C", str(root)]
-    hooks = subprocess.run([*git, "config", "core.hooksPath"], capture_output=True, text=True, check=True)
-    assert hooks.stdout.strip() == "hooks"
+    assert "git config core.hooksPath hooks" in told.err
+    assert (
+        subprocess.run([*git, "config", "core.hooksPath"], check=False, capture_output=True).returncode == 1
+    )
     assert mode(root / "hooks" / "pre-commit") & 0o111
     subprocess.run([*git, "add", "-A"], check=True, capture_output=True)
     listed = subprocess.run([*git, "ls-files"], capture_output=True, text=True, check=True).stdout.split()
@@ -149,8 +151,12 @@ def test_hook_refuses_a_commit_with_an_error_and_lets_others_through(tmp_path: P
     assert dnsctl("init", root=tmp_path).code == 0
     program = Path(sys.executable).with_name("dnsctl")
     variables = {**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}"}
-    for key in ("user.name", "user.email"):
-        subprocess.run(["git", "-C", str(tmp_path), "config", key, "hostmaster@example.net"], check=True)
+    for key, value in (
+        ("user.name", "hostmaster"),
+        ("user.email", "hostmaster@example.net"),
+        ("core.hooksPath", "hooks"),
+    ):
+        subprocess.run(["git", "-C", str(tmp_path), "config", key, value], check=True)
     zone = tmp_path / "zones" / "example.com.yaml"
     for text, code in (
         ("'': {type: CNAME, value: example.org.}\n", 1),
