@@ -20,6 +20,7 @@ MAX_ALIASED = 100_000  # nodes that aliases may add, so that a "billion laughs" 
 
 # What YAML 1.1 allows in a stream (§5.1); NUL and most other control characters it does not.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same events, ten times slower, without libyaml
 _NULLS = frozenset(("", "~", "null", "Null", "NULL"))
 _TAGS = "tag:yaml.org,2002:"
 _PLAIN_TAGS = frozenset(_TAGS + kind for kind in ("str", "int", "float", "bool", "null", "map", "seq"))
@@ -117,7 +118,7 @@ def compose(data: bytes) -> Node | None:
         what = f"control character U+{ord(forbidden.group()):04X}"
         raise YamlFault("yaml-syntax", what, "remove it, or write it as an escape", line, column)
     try:
-        return _Builder().build(_events(yaml.CSafeLoader(text)))
+        return _Builder().build(_events(_LOADER(text)))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
@@ -137,7 +138,7 @@ def _syntax_advice(problem: str) -> str:
     return "check the indentation and quotes at and before this line"
 
 
-def _events(loader: yaml.CSafeLoader) -> Iterator[yaml.Event]:
+def _events(loader: Any) -> Iterator[yaml.Event]:
     while True:
         event = loader.get_event()
         if event is None or isinstance(event, yaml.StreamEndEvent):
