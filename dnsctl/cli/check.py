@@ -10,7 +10,7 @@ from dnsctl.cli import output
 from dnsctl.cli.context import JsonOption, complete_zone, here
 from dnsctl.cli.judged import Judged, judge
 from dnsctl.model.finding import Severity
-from dnsctl.validate.rules import READING, RULES
+from dnsctl.validate.rules import BESIDE, READING, RULES
 
 
 def register(app: typer.Typer) -> None:
@@ -68,7 +68,10 @@ def _summary(judged: Judged) -> str:
 
 def _print_rules(*, as_json: bool) -> None:
     rules = [(rule.name, rule.severity, rule.fixed, rule.meaning) for rule in RULES]
-    rules += [(name, severity, severity is Severity.ERROR, meaning) for name, severity, meaning in READING]
+    rules += [
+        (name, severity, severity is Severity.ERROR, meaning)
+        for name, severity, meaning in (*READING, *BESIDE)
+    ]
     rows = [
         {"rule": name, "severity": severity.name.lower(), "fixed": fixed, "meaning": meaning}
         for name, severity, fixed, meaning in rules

@@ -129,7 +129,9 @@ def run(arguments: list[str]) -> int:
         _discard_output()
         return UNREAD
     except SystemExit as leaving:  # typer's own way out, for completion and for a pipe nobody reads
-        return UNREAD if isinstance(leaving.__context__, BrokenPipeError) else _code(leaving.code)
+        if isinstance(leaving.__context__, BrokenPipeError):
+            return UNREAD
+        return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     except (KeyboardInterrupt, typer.Abort):
         output.failure("interrupted")
         return INTERRUPTED
@@ -144,11 +146,7 @@ def run(arguments: list[str]) -> int:
         _debug()
         output.failure(_internal(error))
         return 1
-    return _code(code)
-
-
-def _code(value: object) -> int:
-    return value if isinstance(value, int) else 0
+    return code if isinstance(code, int) else 0
 
 
 def _usage(error: Exception) -> str:

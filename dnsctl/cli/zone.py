@@ -11,15 +11,15 @@ from typing import Annotated, Any
 import typer
 
 from dnsctl.cli import output
-from dnsctl.cli.context import Context, JsonOption, ZoneArgument, here, zone_name
+from dnsctl.cli.context import JsonOption, ZoneArgument, here, zone_name
 from dnsctl.cli.judged import load_one, load_work_tree
 from dnsctl.errors import ImageError
 from dnsctl.image.store import Image
 from dnsctl.load.config import Config
-from dnsctl.model.name import Name, to_relative_text, to_text
-from dnsctl.model.presentation import master_file
+from dnsctl.model.name import to_relative_text, to_text
+from dnsctl.model.presentation import lines, master_file
 from dnsctl.model.rrset import RRset, rdata_text, type_text
-from dnsctl.model.zone import SignedZone, Zone
+from dnsctl.model.zone import Zone
 from dnsctl.sign.presigned import is_presigned
 
 
@@ -128,33 +128,26 @@ def export(
     ] = None,
 ) -> None:
     """Write a zone as a master file: absolute names, one record a line."""
-    context = here(ctx)
-    released = _released(context, zone_name(zone), required=signed is True) if signed is not False else None
-    lines = master_file(released if released is not None else load_one(context, zone))
+    context, name = here(ctx), zone_name(zone)
+    if signed is not False and context.is_released:
+        with Image.open(context.image) as image, image.reader() as reader:
+            if reader.zone(name) is not None:
+                _write(target, lines(reader.rrsets(name)))
+                return
+    if signed:
+        raise ImageError("is in no release yet", where=to_text(name), advice="`dnsctl push` first")
+    _write(target, master_file(load_one(context, zone)))
+
+
+def _write(target: Path | None, text: Iterator[str]) -> None:
+    """Write to standard out, or the file whole or not at all: a reader never sees half a zone."""
     if target is None:
-        sys.stdout.writelines(lines)
-    else:
-        _write(target, lines)
-
-
-def _released(context: Context, origin: Name, *, required: bool) -> SignedZone | None:
-    """Return the zone as the last release has it. Raises ImageError where it is `required` and missing."""
-    if not context.is_released:
-        if not required:
-            return None
-        raise ImageError("nothing is released yet", where=str(context.image), advice="`dnsctl push` first")
-    with Image.open(context.image) as image, image.reader() as reader:
-        if reader.zone(origin) is None and not required:
-            return None
-        return reader.signed_zone(origin)
-
-
-def _write(target: Path, lines: Iterator[str]) -> None:
-    """Write the file whole or not at all: a reader never sees half a zone."""
+        sys.stdout.writelines(text)
+        return
     aside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         with aside.open("w", encoding="ascii") as file:
-            file.writelines(lines)
+            file.writelines(text)
         aside.replace(target)
     finally:
         aside.unlink(missing_ok=True)

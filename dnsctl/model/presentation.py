@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 
 from dnsctl.model.name import Name, from_wire, to_text
 from dnsctl.model.rrset import RRset, Type, rdata_text, type_text
@@ -23,17 +24,23 @@ _ALSO_KNOWN = frozenset({99, 104, 105, 106, 107, 108, 109, 256, 257})  # SPF, NI
 
 def master_file(zone: Zone | ValidatedZone | SignedZone) -> Iterator[str]:
     """Yield the lines of `zone` with their line breaks."""
-    apex = zone.nodes.get(zone.origin, ())
-    for one in apex:
+    hashed = zone.nsec3_nodes.values() if isinstance(zone, SignedZone) else ()
+    yield from lines(chain(zone.rrsets(), hashed))
+
+
+def lines(rrsets: Iterable[RRset]) -> Iterator[str]:
+    """Yield the lines of a zone given as RRsets whose first owner is the apex."""
+    before_soa: list[RRset] = []
+    source = iter(rrsets)
+    for one in source:
         if one.rdtype == Type.SOA:
             yield from records(one)
-    for node in zone.nodes.values():
-        for one in node:
-            if one.rdtype != Type.SOA or one.owner != zone.origin:
-                yield from records(one)
-    if isinstance(zone, SignedZone):
-        for one in zone.nsec3_nodes.values():
-            yield from records(one)
+            break
+        before_soa.append(one)
+        if one.owner != before_soa[0].owner:
+            break  # no SOA at the apex
+    for one in chain(before_soa, source):
+        yield from records(one)
 
 
 def records(rrset: RRset) -> Iterator[str]:

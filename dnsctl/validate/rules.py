@@ -118,4 +118,10 @@ READING: tuple[tuple[str, Severity, str], ...] = (
     ("zone-twice", _ERROR, "A zone has one file."),
     ("zone-unknown", _ERROR, "A zone that is asked for has a file."),
 )
-RULE_NAMES = frozenset((*(rule.name for rule in RULES), *(name for name, _, _ in READING)))
+# Told beside the table: of `checks` itself, and of zones that came signed.
+BESIDE: tuple[tuple[str, Severity, str], ...] = (
+    ("checks-fixed", _WARNING, "`checks` does not lower what serving relies on."),
+    ("checks-unknown", _WARNING, "`checks` names rules that exist."),
+    ("presigned-incomplete", _ERROR, "A zone that came signed is signed completely, and still valid."),
+)
+RULE_NAMES = frozenset((*(rule.name for rule in RULES), *(name for name, _, _ in (*READING, *BESIDE))))

@@ -8,7 +8,7 @@ import pytest
 
 from dnsctl.model.name import Name, from_text, from_wire
 from dnsctl.model.policy import Policy
-from dnsctl.model.presentation import master_file, records
+from dnsctl.model.presentation import lines, master_file, records
 from dnsctl.model.rrset import Type, rrset
 from dnsctl.model.zone import SignedZone
 from dnsctl.sign.signer import sign_zone
@@ -73,10 +73,16 @@ def test_master_file_is_read_back_the_same(denial: str):
 
 def test_soa_is_first_and_each_record_has_a_line_of_its_own():
     zone = signed("nsec")
-    lines = list(master_file(zone))
-    assert lines[0].startswith("example.com. 3600 IN SOA ns1.example.com.")
-    assert all(line.count("\n") == 1 and line.endswith("\n") for line in lines)
-    assert len(lines) == len(own_records(zone))
+    written = list(master_file(zone))
+    assert written[0].startswith("example.com. 3600 IN SOA ns1.example.com.")
+    assert all(line.count("\n") == 1 and line.endswith("\n") for line in written)
+    assert len(written) == len(own_records(zone))
+
+
+def test_rrsets_without_a_soa_are_written_in_their_order():
+    owners = [from_text(text) for text in ("example.com.", "a.example.com.", "b.example.com.")]
+    given = [rrset(owner, Type.A, 60, [b"\xc0\0\2\1"]) for owner in owners]
+    assert [line.split()[0] for line in lines(given)] == ["example.com.", "a.example.com.", "b.example.com."]
 
 
 def test_type_a_peer_may_not_know_is_written_without_its_mnemonic():
