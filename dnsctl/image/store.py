@@ -113,6 +113,17 @@ class Writer(Reader):
     def renew(self) -> None:
         """A write transaction always sees its own state: nothing to do."""
 
+    def octets(self) -> int:
+        """Return the size of all pages in use, with what is not committed yet: no commit writes more."""
+        stats = [
+            self._transaction.stat(getattr(self._tables, name))
+            for name in ("meta", "zones", "owners", "hashes", "buckets")
+        ]
+        return sum(
+            each["psize"] * (each["branch_pages"] + each["leaf_pages"] + each["overflow_pages"])
+            for each in stats
+        )
+
     def set_release(self, generation: int, manifest: str) -> None:
         """Note which release the image holds."""
         self._transaction.put(GENERATION, b"%d" % generation, db=self._tables.meta)

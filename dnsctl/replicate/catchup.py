@@ -8,6 +8,7 @@ away, or is new, comes to what the others serve.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import tempfile
@@ -107,10 +108,8 @@ class CatchUp:
         """
         while True:
             wake.clear()
-            try:
+            with contextlib.suppress(DnsctlError):  # logged and kept for status by `staging`
                 await self.once()
-            except DnsctlError as error:
-                _log.warning("catching up: %s", error)
             pause = every * random.uniform(0.7, 1.3)  # noqa: S311 jitter, no secret
             try:
                 await asyncio.wait_for(wake.wait(), pause)

@@ -8,6 +8,8 @@ to the thread that began it. Invariants:
   with all nodes prepared for one push, no second push can get a certificate (see `transaction`).
 * The certificate is on disk before the commit, so that a node killed between the two finishes by itself
   (`resume`), and its peers can always fetch what it serves.
+* Disk space for the commit is set aside while preparing, because LMDB writes nothing before: a full disk
+  refuses a release, and does not break one that is decided.
 * Every refusal has a reason, kept for `status`.
 
 The order of checks is the cheapest and most trusted first: seal, form, generation, parent, nothing else
@@ -18,6 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -27,12 +30,15 @@ from dnsctl.image.difference import Change, difference
 from dnsctl.image.reader import Reader
 from dnsctl.image.store import Image, Writer
 from dnsctl.model.name import to_text
-from dnsctl.release import delta
+from dnsctl.release import delta, durable
 from dnsctl.release.archive import Archive
 from dnsctl.release.manifest import Manifest
 from dnsctl.replicate.trust import Certified, Trust
 
 EXPIRY = 60.0  # seconds a prepared release waits for its certificate
+_PAGE = 4096  # octets; LMDB copies a page to change it
+_PAGES_A_CHANGE = 8  # the way down the tree of a node, and that of its bucket's digest
+_PAGES_A_COMMIT = 64
 
 _log = logging.getLogger("dnsctl.replicate")
 
@@ -89,6 +95,8 @@ class Staging:
         self._expiry = expiry
         self._clock = clock
         self._prepared: _Prepared | None = None
+        self._reserve = archive.root / f"{durable.TEMPORARY_PREFIX}reserve"
+        self._reserve.unlink(missing_ok=True)
         self._served = self._read_served()
 
     # -- What is -------------------------------------------------------------------------------------------
@@ -269,7 +277,10 @@ class Staging:
     def _begin(self, manifest: Manifest) -> None:
         data = self._delta(manifest)
         with self._open_writer() as writer:
-            touched = writer.apply(delta.decode(data, manifest.delta.length))
+            changes = _Counted(delta.decode(data, manifest.delta.length))
+            touched = writer.apply(changes)
+            pages = changes.count * _PAGES_A_CHANGE + _PAGES_A_COMMIT
+            self._set_aside(min(writer.octets(), pages * _PAGE) + manifest.delta.length)
             unlisted = touched - manifest.zones.keys() - set(manifest.removed)
             if unlisted:
                 raise ReleaseRefusedError(
@@ -285,8 +296,18 @@ class Staging:
         try:
             yield writer
         except BaseException:
+            self._reserve.unlink(missing_ok=True)
             writer.abort()
             raise
+
+    def _set_aside(self, octets: int) -> None:
+        """Take disk space that the commit will need; it is given back right before. Raises OSError."""
+        durable.make_directory(self._reserve.parent)
+        descriptor = os.open(self._reserve, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(descriptor, 0, octets)
+        finally:
+            os.close(descriptor)
 
     def _check_state(self, manifest: Manifest, writer: Writer) -> None:
         for origin, entry in manifest.zones.items():
@@ -314,6 +335,7 @@ class Staging:
     def _commit(self, prepared: _Prepared) -> None:
         self._prepared = None
         manifest = prepared.manifest
+        self._reserve.unlink(missing_ok=True)
         try:
             prepared.writer.commit()
         finally:
@@ -329,6 +351,7 @@ class Staging:
     def _drop(self, why: str) -> None:
         prepared, self._prepared = self._prepared, None
         if prepared is not None:
+            self._reserve.unlink(missing_ok=True)
             prepared.writer.abort()
             _log.info("prepared generation %d: %s", prepared.manifest.generation, why)
 
@@ -348,9 +371,24 @@ class Staging:
             raise refused from error
 
 
+class _Counted:
+    """Changes that are counted on their way."""
+
+    def __init__(self, changes: Iterator[Change]) -> None:
+        self._changes = changes
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Change]:
+        for change in self._changes:
+            self.count += 1
+            yield change
+
+
 def _refused(error: DnsctlError | OSError) -> ReleaseRefusedError:
     if isinstance(error, ReleaseRefusedError):
         return error
     if isinstance(error, DnsctlError):
         return ReleaseRefusedError(error.what, where=error.where, advice=error.advice)
-    return ReleaseRefusedError(str(error), advice="check this node's disk")
+    return ReleaseRefusedError(
+        f"{error.strerror or error}", advice="free space on this node's disk, then push again"
+    )

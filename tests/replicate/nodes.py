@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import resource
 import signal
 import time
 from collections.abc import Awaitable, Callable
@@ -31,7 +32,9 @@ def passphrase() -> bytes:
     return b"correct horse"
 
 
-def _serve(settings: NodeSettings, limits: Limits) -> None:
+def _serve(settings: NodeSettings, limits: Limits, largest_file: int) -> None:
+    if largest_file:  # a disk that is full, as far as this process can tell
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
     run_agent(settings, limits=limits)
 
 
@@ -74,9 +77,10 @@ class Fleet:
             key=self.keys / f"pki/{name}.pem",
         )
 
-    def start(self, *names: str) -> None:
+    def start(self, *names: str, largest_file: int = 0) -> None:
         for name in names:
-            process = _processes.Process(target=_serve, args=(self.settings(name), self.limits), daemon=True)
+            arguments = (self.settings(name), self.limits, largest_file)
+            process = _processes.Process(target=_serve, args=arguments, daemon=True)
             process.start()
             self._running[name] = process
         for name in names:

@@ -206,6 +206,26 @@ def test_node_with_another_history_is_named_and_left_alone(
     other.close()
 
 
+def test_full_disk_refuses_the_release_and_the_node_goes_on_serving(
+    control: Control, fleet: Fleet, first: Made
+) -> None:
+    fleet.kill("ns2")
+    fleet.start("ns2", largest_file=200_000)
+    records = "".join(f"host{number} 300 A 192.0.2.{number % 250}\n" for number in range(3000))
+    made = control.release({"example.com.": text(2) + records}, adopt=False)
+    with pytest.raises(ReleaseRefusedError, match=r"ns2: "):
+        push(fleet, control, made)
+    refusal = fleet.status("ns2").refusal
+    assert refusal is not None
+    assert "large" in refusal.reason  # EFBIG, the kernel's word for it
+    assert generations(fleet) == [1, 1]
+    assert fleet.status("ns1").prepared is None
+    assert fleet.table("ns2") == (1, first.manifest.digest, first.manifest.table)
+    fleet.kill("ns2")
+    fleet.start("ns2")
+    assert push(fleet, control, made).activated == ("ns1", "ns2")
+
+
 class _Killed(BaseException):
     """Stands for the death of the control host: nothing of its own runs after it."""
 
