@@ -18,7 +18,7 @@ from dnsctl.load.config import load_config
 from dnsctl.load.revision import Revision, is_dirty
 from dnsctl.model.finding import Severity
 from dnsctl.model.name import to_relative_text, to_text
-from dnsctl.model.rrset import RRset, rdata_text, type_text
+from dnsctl.model.rrset import RRset, Type, rdata_text, type_text
 from dnsctl.release.changes import RecordChange
 from dnsctl.release.commit import ZonesWithErrorsError, intent_of
 from dnsctl.release.guards import GuardVerdict, judge
@@ -174,7 +174,11 @@ def _record_lines(change: RecordChange, zone: ZoneSurvey) -> Iterator[tuple[str,
 
 
 def _record(rdtype: int, rdata: bytes) -> str:
-    return f"{type_text(rdtype)} {rdata_text(rdtype, rdata)}"
+    text = rdata_text(rdtype, rdata)
+    if rdtype == Type.SOA:  # the release chooses the serial; the one in the file would mislead
+        mname, rname, _, intervals = text.split(" ", 3)
+        text = f"{mname} {rname} SERIAL {intervals}"
+    return f"{type_text(rdtype)} {text}"
 
 
 def _totals(made: _Plan) -> dict[str, int]:

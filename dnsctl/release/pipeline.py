@@ -103,6 +103,7 @@ def build(
         delta=reference,
         probes=tuple(work.probes),
     )
+    Manifest.from_bytes(manifest.to_bytes())  # what a node would refuse is refused here
     sealed = seal(manifest.to_bytes(), release_keys, "manifest")
     surveys = (*work.surveys, *removed)
     return Release(

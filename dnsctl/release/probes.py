@@ -31,7 +31,7 @@ NOERROR, NXDOMAIN = 0, 3  # RFC 1035 §4.1.1
 ABSENT_LABEL = b"dnsctl-probe"
 _PER_ZONE = 16  # changed RRsets, and wildcards, asked for in one zone
 _NEVER_ASKED = frozenset({Type.RRSIG, Type.NSEC, Type.NSEC3})
-_LARGEST_ANSWER = 16 * 1024  # octets of rdata: larger ones would fill the manifest
+_LARGEST_ANSWER = 2048  # octets of rdata: as many probes as there may be take half of a manifest at most
 
 
 def budget(zones: int) -> int:

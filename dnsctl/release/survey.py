@@ -197,10 +197,10 @@ def _policy_events(old: ZoneIntent, wanted: ZoneIntent) -> Iterator[DnssecEvent]
 
 def _signing_event(wanted: ZoneIntent, *, ds_relevant: bool) -> DnssecEvent:
     if not wanted.signed:
-        return DnssecEvent("unsigned", "DNSSEC is removed; a DS at the parent must be gone before", True)
+        return DnssecEvent("unsigned", "signing ends; a DS at the parent must be gone before", True)
     policy = wanted.policy
     how = "as it came, pre-signed" if policy is None else f"{policy.algorithm.name}, {policy.denial}"
-    return DnssecEvent("signed", f"DNSSEC is added ({how})", ds_relevant)
+    return DnssecEvent("signed", f"signing starts ({how})", ds_relevant)
 
 
 def _is_emptied(wanted: ZoneIntent, changes: ZoneChanges) -> bool:

@@ -98,7 +98,8 @@ def test_first_plan_shows_the_whole_zone_and_the_key_that_would_be_made(
     out = capsys.readouterr().out
     assert "example.com. new" in out
     assert "+ www 3600 A 192.0.2.1" in out
-    assert "DNSSEC is added (ECDSAP256SHA256, nsec)" in out
+    assert "+ @ 3600 SOA ns1.example.net. hostmaster.example.net. SERIAL 7200 " in out
+    assert "DNSSEC: signing starts (ECDSAP256SHA256, nsec)" in out
     assert "a new csk is made" in out
     assert repo.files() == before
 
