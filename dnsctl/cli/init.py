@@ -193,7 +193,7 @@ def _next_steps(report: _Report, config: Config, *, example: bool) -> None:
     """Tell a newcomer how to go on; somebody who runs it again knows."""
     if "dnsctl.yaml" not in report.made:
         return
-    place = "" if report.root.resolve() == Path.cwd().resolve() else f" -C {report.root}"
+    enter = "" if report.root.resolve() == Path.cwd().resolve() else f"cd {report.root} && "
     output.say("")
     if not example:
         output.say(
@@ -206,4 +206,5 @@ def _next_steps(report: _Report, config: Config, *, example: bool) -> None:
         "keys/passphrase opens every key: keep a copy elsewhere, and move it to a systemd credential "
         "(keystore: {passphrase: credential:NAME}) on a real host"
     )
-    output.say(f"then: dnsctl{place} check; git add -A && git commit; dnsctl{place} push")
+    output.say(f"then: {enter}dnsctl check && git add -A && git commit -m 'First zones'")
+    output.say("start each node (dnsctl serve --node NAME), and release: dnsctl push")

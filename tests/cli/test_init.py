@@ -44,7 +44,7 @@ def test_everything_a_first_push_needs_is_made(made: tuple[Path, Told]):
     expected = {*pairs, *secrets, *others}
     assert set(tree(root)) == expected
     assert "made  dnsctl.yaml" in told.out
-    assert "dnsctl -C ops check" in told.err
+    assert "cd ops && dnsctl check && git add -A" in told.err
 
 
 def test_secrets_are_for_their_owner_only(made: tuple[Path, Told]):
