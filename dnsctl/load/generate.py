@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from dnsctl.load.rdata_text import RdataFault
+from dnsctl.load.presentation import RdataFault
 
 MAX_STEPS = 65536  # of one directive
 MAX_WIDTH = 255  # digits

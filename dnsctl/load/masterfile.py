@@ -16,18 +16,18 @@ from dnsctl.errors import NameSyntaxError, RevisionError
 from dnsctl.load import generate, yaml_nodes
 from dnsctl.load.draft import Draft, ZoneDefaults
 from dnsctl.load.logical_lines import entries
-from dnsctl.load.rdata_text import (
+from dnsctl.load.presentation import (
     MAX_STRING,
     TYPES,
     NameReader,
     RdataFault,
     character_strings,
     domain_name,
-    to_wire,
     ttl,
     type_advice,
     type_code,
 )
+from dnsctl.load.rdata_text import to_wire
 from dnsctl.model.finding import Finding, Position, Severity
 from dnsctl.model.name import Name
 from dnsctl.model.rrset import Type, type_text

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from dnsctl.load import rdata_text, yaml_nodes
 from dnsctl.load.nearest import did_you_mean
-from dnsctl.load.rdata_text import NameReader, RdataFault
+from dnsctl.load.presentation import NameReader, RdataFault, character_strings, strings_wire, tokenize
 from dnsctl.model.rrset import Type, type_text
 
 
@@ -92,10 +92,10 @@ def to_wire(rdtype: int, value: yaml_nodes.Node, names: NameReader) -> bytes:
     if value.is_null:
         raise RdataFault("an empty value", "write it, or remove the entry")
     if rdtype in _TEXT_TYPES and not value.text.startswith("\\# "):
-        return rdata_text.strings_wire(text_strings(value.text))
+        return strings_wire(text_strings(value.text))
     if rdtype == OPENPGPKEY:
         return rdata_text.to_wire(rdtype, [value.text.replace(" ", "")], names)
-    return rdata_text.to_wire(rdtype, rdata_text.tokenize(value.text), names)
+    return rdata_text.to_wire(rdtype, tokenize(value.text), names)
 
 
 def text_strings(text: str) -> list[bytes]:
@@ -106,7 +106,7 @@ def text_strings(text: str) -> list[bytes]:
     """
     if text.startswith('"'):
         try:
-            return rdata_text.character_strings(rdata_text.tokenize(text))
+            return character_strings(tokenize(text))
         except RdataFault:
             text = text[1:-1] if text.endswith('"') and len(text) > 1 else text
     return [text.replace("\\;", ";").encode()]

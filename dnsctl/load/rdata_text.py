@@ -1,16 +1,14 @@
 r"""Rdata from presentation form (RFC 1035 §5.1) to canonical wire form (RFC 4034 §6.2), by type.
 
 The types that fill real zones go straight to wire here; all others, and RFC 3597's `\#`, go through
-dnspython. Text comes as tokens that still hold their quotes and escapes; a `NameReader` says what becomes of
-relative names. Whatever the text, the only exception out of this module is `RdataFault` (or NameSyntaxError,
-which is one of ours).
+dnspython. Whatever the text, the only exception out of this module is `RdataFault` (or NameSyntaxError, which
+is one of ours), and dnspython can decode whatever comes out of it.
 """
 
 from __future__ import annotations
 
 import binascii
 import calendar
-import re
 import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,19 +21,20 @@ import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 
-from dnsctl.load.nearest import did_you_mean
-from dnsctl.model.name import MAX_LABEL, MAX_NAME, ROOT, Name, from_text
+from dnsctl.load.presentation import (
+    MAX_STRING,
+    NameReader,
+    RdataFault,
+    character_strings,
+    number,
+    strings_wire,
+    ttl,
+    type_advice,
+    type_code,
+)
 from dnsctl.model.rrset import Type
 
 MAX_RDATA = 65535  # octets, RFC 1035 §3.2.1
-MAX_STRING = 255  # octets of a character-string, RFC 1035 §3.3
-_LENGTHS = [bytes((length,)) for length in range(256)]
-_ESCAPE = re.compile(r"\\(\d{3}|.)", re.DOTALL | re.ASCII)
-_QUOTED = r'"[^"\\]*(?:\\.[^"\\]*)*"'
-_TOKEN = re.compile(rf'(?:{_QUOTED}|[^\s"\\]|\\.)+', re.DOTALL)
-_STRING = re.compile(rf'{_QUOTED}|(?:[^"\\]|\\.)+', re.DOTALL)
-_NUMBER = re.compile(r"\d{1,10}", re.ASCII)
-_TYPE_NUMBER = re.compile(r"TYPE(\d{1,5})", re.ASCII | re.IGNORECASE)
 # What dnspython raises for text that is not of its type, besides its own exceptions.
 _REJECTED = (
     dns.exception.DNSException,
@@ -46,98 +45,6 @@ _REJECTED = (
     AttributeError,
     struct.error,
 )
-
-TYPES: dict[str, int] = {
-    text: int(each)
-    for each in dns.rdatatype.RdataType
-    if each.value and not dns.rdatatype.is_metatype(each)
-    for text in (dns.rdatatype.to_text(each), dns.rdatatype.to_text(each).lower())
-}
-
-
-class RdataFault(Exception):  # noqa: N818 - becomes a Finding, it is no error of ours
-    """This text is no rdata of this type."""
-
-    def __init__(self, message: str, advice: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.advice = advice
-
-
-class NameReader:
-    """Completes names with `origin`; an `absolute` one takes all as absolute, and keeps which were not."""
-
-    __slots__ = ("absolute", "dnspython_origin", "origin", "relative")
-
-    def __init__(self, origin: Name, *, absolute: bool = False) -> None:
-        self.origin = origin
-        self.absolute = absolute
-        self.relative: list[str] = []
-        self.dnspython_origin = dns.name.from_wire(origin, 0)[0]
-
-    def __call__(self, text: str) -> Name:
-        if not self.absolute:
-            return cached_name(text, self.origin)
-        if text.endswith(".") or text == "@":
-            return cached_name(text, self.origin)
-        self.relative.append(text)
-        return cached_name(text, ROOT)
-
-    def cased(self, text: str) -> bytes:
-        """As a call, but upper case stays: for names that canonical form does not touch (RFC 6840 §5.1)."""
-        lower = self(text)
-        if text.islower() or "\\" in text or not text.isascii():
-            return lower
-        kept = text.encode()
-        cut = len(lower) - (1 if text.endswith(".") else len(self.origin))
-        made = bytearray(lower)
-        made[1:cut] = bytes(low if low < 0x40 else up for low, up in zip(lower[1:cut], kept, strict=False))
-        return bytes(made)
-
-
-def type_code(text: str) -> int | None:
-    """Return the code of a mnemonic or of TYPE65400 (RFC 3597 §5), or None where it is no type of records."""
-    code = TYPES.get(text) or TYPES.get(text.upper())
-    if code is None and (found := _TYPE_NUMBER.fullmatch(text)):
-        code = int(found.group(1))
-        if not 0 < code < 65535 or dns.rdatatype.is_metatype(dns.rdatatype.RdataType.make(code)):
-            return None
-    return code
-
-
-def type_advice(text: str) -> str:
-    """Return what to do about an unknown type."""
-    return f"{did_you_mean(text, _SUGGESTED)} or write TYPEnnn with \\# (RFC 3597)"
-
-
-_SUGGESTED = [text for text in TYPES if text.isupper()]
-
-
-def domain_name(text: str, origin: Name) -> Name:
-    """As `model.name.from_text`, but quick for names without escapes. Raises NameSyntaxError."""
-    if text.isascii() and "\\" not in text:
-        wire = text.encode().lower()
-        if wire[-1:] == b".":
-            parts, rest = wire[:-1].split(b"."), b"\0"
-        else:
-            parts, rest = wire.split(b"."), origin
-        made = b"".join([_LENGTHS[len(part) & 0xFF] + part for part in parts]) + rest
-        if len(made) <= MAX_NAME and b"" not in parts and max(map(len, parts)) <= MAX_LABEL and wire != b"@":
-            return Name(made)
-    return from_text(text, origin)
-
-
-cached_name = lru_cache(maxsize=1 << 16)(domain_name)
-
-
-def tokenize(text: str) -> list[str]:
-    """Split one line of rdata, quotes and escapes kept. Raises RdataFault where a quote is left open."""
-    if '"' not in text and "\\" not in text:
-        return text.split()
-    found = _TOKEN.findall(text)
-    if _TOKEN.sub("", text).strip():
-        raise RdataFault("an open quote or a backslash at the end", 'close it, or escape it: \\" and \\\\')
-    return found
 
 
 def to_wire(rdtype: int, tokens: Sequence[str], names: NameReader) -> bytes:
@@ -174,61 +81,6 @@ def _by_dnspython(rdtype: int, text: str, names: NameReader) -> bytes:
         raise RdataFault(f"no {kind} rdata: {reason[:200]}", "see the type's RFC for its form") from None
 
 
-# ── fields ────────────────────────────────────────────────────────────
-
-
-def number(text: str, limit: int, what: str) -> int:
-    if not _NUMBER.fullmatch(text) or int(text) > limit:
-        raise RdataFault(f"{what} {text[:40]!r} is no number from 0 to {limit}", "correct it")
-    return int(text)
-
-
-def unescape(text: str) -> bytes:
-    r"""Return the octets of text with `\X` and `\DDD`; the rest as UTF-8. Raises RdataFault."""
-    if "\\" not in text:
-        return text.encode()
-    made = bytearray()
-    last = 0
-    for found in _ESCAPE.finditer(text):
-        made += text[last : found.start()].encode()
-        inner = found.group(1)
-        if len(inner) == 3:
-            if int(inner) > 255:
-                raise RdataFault(rf"\{inner} is no octet", "use 000 to 255")
-            made.append(int(inner))
-        elif inner.isdigit():
-            raise RdataFault(rf"\{inner} is an unfinished escape", r"write \DDD with three digits, or \\")
-        else:
-            made += inner.encode()
-        last = found.end()
-    if text.endswith("\\") and last < len(text):
-        raise RdataFault("a backslash at the end", r"write \\")
-    return bytes(made + text[last:].encode())
-
-
-def character_strings(tokens: Sequence[str]) -> list[bytes]:
-    r"""Return the strings that tokens stand for; `"a""b"` without a space between are two."""
-    strings = []
-    for token in tokens:
-        if '"' not in token:
-            strings.append(unescape(token))
-            continue
-        for part in _STRING.findall(token):
-            strings.append(unescape(part[1:-1] if part[0] == '"' else part))
-    return strings
-
-
-def strings_wire(strings: Sequence[bytes]) -> bytes:
-    """Return TXT rdata, strings over 255 octets split into several (RFC 1035 §3.3.14)."""
-    wire = bytearray()
-    for string in strings:
-        for start in range(0, len(string) or 1, MAX_STRING):
-            piece = string[start : start + MAX_STRING]
-            wire.append(len(piece))
-            wire += piece
-    return bytes(wire)
-
-
 def _count(tokens: Sequence[str], wanted: int, form: str) -> None:
     if len(tokens) != wanted:
         what = "nothing" if not tokens else f"{len(tokens)} fields" if len(tokens) > 1 else "1 field"
@@ -255,9 +107,6 @@ def _base64(tokens: Sequence[str]) -> bytes:
         return binascii.a2b_base64("".join(tokens), strict_mode=True)
     except ValueError as error:
         raise RdataFault(f"no base64: {error}", "correct it") from None
-
-
-# ── types ────────────────────────────────────────────────────────────
 
 
 def _a(tokens: Sequence[str], _: NameReader) -> bytes:
@@ -422,23 +271,6 @@ def _moment(text: str) -> int:
         return calendar.timegm(time.strptime(text, "%Y%m%d%H%M%S")) & 0xFFFFFFFF
     except ValueError:
         raise RdataFault(f"{text!r} is no time", "write YYYYMMDDHHmmSS") from None
-
-
-_TTL = re.compile(r"(?:\d{1,10}[smhdw])+", re.ASCII | re.IGNORECASE)
-_TTL_PART = re.compile(r"(\d+)([a-z])", re.ASCII | re.IGNORECASE)
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-
-
-@lru_cache(maxsize=1024)
-def ttl(text: str) -> int | None:
-    """Return seconds of `3600` or `1h30m`, or None for anything else or over 2^31 - 1 (RFC 2181 §8)."""
-    if _NUMBER.fullmatch(text):
-        seconds = int(text)
-    elif len(text) <= 64 and _TTL.fullmatch(text):
-        seconds = sum(int(amount) * _UNITS[unit.lower()] for amount, unit in _TTL_PART.findall(text))
-    else:
-        return None
-    return seconds if seconds < 2**31 else None
 
 
 _PARSERS: dict[int, Callable[[Sequence[str], NameReader], bytes]] = {

@@ -11,7 +11,7 @@ from typing import Any
 
 from dnsctl.load import rdata_fields
 from dnsctl.load.config import Config
-from dnsctl.load.rdata_text import TYPES
+from dnsctl.load.presentation import TYPES
 from dnsctl.load.zone_yaml import UNSERVED
 from dnsctl.model.rrset import Type, type_text
 

@@ -15,7 +15,7 @@ from dnsctl.errors import NameSyntaxError
 from dnsctl.load import rdata_fields, yaml_nodes
 from dnsctl.load.draft import Draft, ZoneDefaults
 from dnsctl.load.nearest import nearest
-from dnsctl.load.rdata_text import NameReader, RdataFault, domain_name, ttl, type_advice, type_code
+from dnsctl.load.presentation import NameReader, RdataFault, domain_name, ttl, type_advice, type_code
 from dnsctl.load.yaml_nodes import Mapping, Node, Scalar, Sequence
 from dnsctl.model.finding import Finding, Position, Severity
 from dnsctl.model.name import Name

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnsctl.errors import NameSyntaxError
-from dnsctl.load.rdata_text import NameReader, RdataFault, domain_name, to_wire, tokenize, ttl, type_code
+from dnsctl.load.presentation import NameReader, RdataFault, domain_name, tokenize, ttl, type_code
+from dnsctl.load.rdata_text import to_wire
 from dnsctl.model.name import from_text
 from dnsctl.model.rrset import Type, rdata_text
 
