@@ -14,7 +14,7 @@ stays, and a flood costs a bounded amount of memory.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 MAX_ENTRIES: Final = 131_072
 MAX_OCTETS: Final = 64 << 20
@@ -24,13 +24,9 @@ ENTRY_OVERHEAD: Final = 288  # octets: tuple, three bytes objects, slot in the d
 Key = bytes | tuple[bytes, bytes, bytes]
 
 
-class Entry(NamedTuple):
-    """An answer without what the query brings: its id (octets 0, 1) and its question (12 to `end`)."""
-
-    header: bytes  # octets 2 to 11
-    end: int  # of the question
-    tail: bytes  # all behind it
-    size: int  # of the whole response
+# An answer without what the query brings, its id (octets 0, 1) and its question (12 to `end`): header (octets
+# 2 to 11), `end`, all behind the question, size of the whole. A bare tuple: it is unpacked for every query.
+Entry = tuple[bytes, int, bytes, int]
 
 
 class Response(Protocol):
@@ -68,7 +64,7 @@ class Share:
 
     def store(self, key: Key, entry: Entry) -> None:
         cost = sum(map(len, key)) if isinstance(key, tuple) else len(key)
-        cost += len(entry.tail) + ENTRY_OVERHEAD
+        cost += len(entry[2]) + ENTRY_OVERHEAD
         if len(self.recent) >= self._max_entries or self._octets + cost > self._max_octets:
             self._previous, self.recent, self._octets = self.recent, {}, 0
         self.recent[key] = entry
@@ -109,7 +105,7 @@ class AnswerCache:
             key = _exact_key(message) or key  # never the latter: its letters stand behind the name
         header = self._header(wire[2:12])
         share = self.denials if header[1] & 0x0F else self.answers
-        share.store(key, Entry(header, end, wire[end:], len(wire)))
+        share.store(key, (header, end, wire[end:], len(wire)))
 
     def clear(self) -> None:
         self.answers.clear()

@@ -95,25 +95,24 @@ class UdpWorker:
 
     def _answer(self, batch: Batch, count: int) -> list[int]:
         """Write the answers over the queries; return the indexes of those that get none, ascending."""
-        octets, starts, sizes = batch.octets, batch.starts, batch.sizes
+        sizes = batch.sizes
         get = self._cache.answers.recent.get
         silent: list[int] = []
-        for index, length in enumerate(batch.lengths(count)):
-            start = starts[index]
-            entry = get(bytes(octets[start + 2 : start + length]).lower())
+        index = 0
+        for slot, length in zip(batch.slots, batch.lengths(count), strict=False):
+            entry = get(slot[2:length].tobytes().lower())
             if entry is not None:
                 header, end, tail, size = entry
-                octets[start + 2 : start + 12] = header
-                octets[start + end : start + size] = tail
+                slot[2:12] = header
+                slot[end:size] = tail
                 sizes[index] = size
-                continue
-            wire = self._work_out(bytes(octets[start : start + length]))
-            if wire is None:
-                silent.append(index)
-            else:
+            elif (wire := self._work_out(slot[:length].tobytes())) is not None:
                 size = len(wire)
-                octets[start : start + size] = wire
+                slot[:size] = wire
                 sizes[index] = size
+            else:
+                silent.append(index)
+            index += 1  # noqa: SIM113 - enumerate costs a tuple a query
         return silent
 
     def _work_out(self, message: bytes) -> bytes | None:

@@ -36,8 +36,9 @@ def test_other_case_of_the_same_name_is_found():
     cache = AnswerCache()
     cache.store(query(WWW), answer(query(WWW)))
     found = cache.find(query(b"\3wWw\7EXAMPLE\3com\0"))
-    assert found is not None and found.tail == b"tail"
-    assert found.size == 12 + len(WWW) + 4 + len(b"tail")
+    assert found is not None
+    _header, end, tail, size = found
+    assert (end, tail, size) == (12 + len(WWW) + 4, b"tail", 12 + len(WWW) + 4 + len(b"tail"))
 
 
 def test_other_id_shares_the_answer():
