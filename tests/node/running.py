@@ -1,5 +1,6 @@
 """A node in real processes, for tests: zones compiled into an image, `run_node` in a process of its own."""
 
+import contextlib
 import json
 import os
 import re
@@ -104,8 +105,9 @@ class RunningNode:
         text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
         found = {}
         for child in text.split():
-            name = Path(f"/proc/{child}/comm").read_text().strip()
-            found[name.removeprefix("dnsctl ")] = int(child)
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it may have ended meanwhile
+                name = Path(f"/proc/{child}/comm").read_text().strip()
+                found[name.removeprefix("dnsctl ")] = int(child)
         return found
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:

@@ -225,8 +225,8 @@ def raw(questions=1, flags=0, body=b"\3www\7example\3com\0\0\1\0\1", counts=(0, 
     ],
     ids=[
         "no question", "two questions", "name cut off", "question cut off", "pointer as name",
-        "reserved label", "name too long", "trailing octets", "missing record", "two OPTs", "OPT with owner", "option cut off",
-        "absurd count", "OPT as answer",
+        "reserved label", "name too long", "trailing octets", "missing record", "two OPTs",
+        "OPT with owner", "option cut off", "absurd count", "OPT as answer",
     ],
 )  # fmt: skip
 def test_malformed_query_is_formerr(reader, message):
