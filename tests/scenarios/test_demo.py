@@ -72,7 +72,9 @@ def test_demo_tells_the_whole_story_serves_until_interrupted_and_leaves_nothing_
     assert "expected 192.0.2.20; got 203.0.113.66" in told and "Traceback" not in told
     assert len(digs) == 2, told
     for dig in digs:
-        answer = subprocess.run([*dig, "+short"], capture_output=True, text=True, timeout=10, check=True).stdout
+        answer = subprocess.run(
+            [*dig, "+short"], capture_output=True, text=True, timeout=10, check=True
+        ).stdout
         assert answer.startswith("192.0.2.10"), answer
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
