@@ -41,6 +41,8 @@ def run_node(
     address that cannot be bound, ImageError for a damaged image, DnsctlError where another process serves
     from the same state.
     """
+    if user:
+        sandbox.account_of(user)  # a wrong name is told before anything is made
     with held_signals(), _locked(settings.state):
         listeners = listen(settings.serve.listen, settings.serve.workers)
         try:

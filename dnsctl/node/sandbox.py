@@ -51,18 +51,25 @@ def raise_descriptor_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def account_of(user: str) -> pwd.struct_passwd:
+    """Return the account of `user`. Raises DnsctlError where there is none."""
+    try:
+        return pwd.getpwnam(user)
+    except KeyError:
+        raise DnsctlError(f"no user {user!r} on this machine", advice=f"useradd --system {user}") from None
+
+
 def drop_privileges(user: str, state: Path) -> None:
-    """Become `user`, who is given `state` and what is in it. Nothing happens where we are not root.
+    """Become `user`, who is given `state` and what is in it but keys. Nothing happens where we are not root.
 
     Raises DnsctlError where there is no such user, or where root could be got back.
     """
     if os.geteuid() != 0:
         return
-    try:
-        account = pwd.getpwnam(user)
-    except KeyError:
-        raise DnsctlError(f"no user {user!r} on this machine", advice=f"useradd --system {user}") from None
+    account = account_of(user)
     for path in (state, *state.rglob("*")):
+        if "keys" in path.relative_to(state).parts:
+            continue  # who answers the network has no business with them
         os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
     os.initgroups(user, account.pw_gid)
     os.setgid(account.pw_gid)

@@ -1,6 +1,8 @@
 """The node's processes: whoever dies is back, whoever stops ends all, nothing is shared by accident."""
 
 import os
+import pwd
+import select
 import signal
 import socket
 import subprocess
@@ -122,6 +124,48 @@ def test_no_query_gets_a_wrong_answer_while_workers_are_killed(state: Path):
         done.set()
         thread.join(5)
         assert not wrong
+
+
+def test_clients_are_spread_over_the_workers(state: Path):
+    """With one of two workers held, some clients wait and some do not; nobody is forgotten."""
+    with running(state, workers=2) as node:
+        port = node.port
+        held = node.children()["udp0"]
+        os.kill(held, signal.SIGSTOP)
+        clients = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(32)]
+        for client in clients:
+            client.sendto(QUERY.to_wire(), ("127.0.0.1", port))
+        until(lambda: len(select.select(clients, [], [], 0)[0]) > 2)
+        waiting = set(clients) - set(select.select(clients, [], [], 0.2)[0])
+        os.kill(held, signal.SIGCONT)
+        assert waiting
+        until(lambda: len(select.select(clients, [], [], 0)[0]) == len(clients))
+        for client in clients:
+            client.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_node_serves_as_the_user_it_was_told(state: Path):
+    (state / "keys").mkdir()
+    (state / "keys" / "passphrase").write_text("secret")
+    script = f"""
+import os, sys
+from pathlib import Path
+from dnsctl.node import sandbox
+state = Path({str(state)!r})
+sandbox.drop_privileges("nobody", state)
+sandbox.forbid_new_privileges()
+try:
+    os.setuid(0)
+except PermissionError:
+    print(os.geteuid(), os.getegid(), os.getgroups())
+"""
+    told = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    nobody = pwd.getpwnam("nobody")
+    assert told.stdout.startswith(f"{nobody.pw_uid} {nobody.pw_gid} ")
+    assert " 0" not in told.stdout
+    assert (state / "image" / "data.mdb").stat().st_uid == nobody.pw_uid
+    assert (state / "keys" / "passphrase").stat().st_uid == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
