@@ -206,9 +206,17 @@ def _bind(control: str) -> socket.socket:
     if parts.scheme != "https" or not host or not port:
         raise ListenError("is not https://ADDRESS:PORT", where=control, advice=advice)
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.create_server((host, port), family=family, backlog=128)
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        # The protocol is named because asyncio sets TCP_NODELAY only on sockets that say they are TCP.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     except OSError as error:
+        raise ListenError(f"is no address: {error.strerror}", where=control, advice=advice) from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
         raise ListenError(f"cannot be bound: {error.strerror}", where=control, advice=advice) from None
     listener.setblocking(False)
     return listener

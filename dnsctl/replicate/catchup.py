@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from dnsctl.errors import DnsctlError, NodeUnreachableError, ReleaseRefusedError
 from dnsctl.release import durable
 from dnsctl.replicate import snapshot
-from dnsctl.replicate.client import AgentClient
+from dnsctl.replicate.client import AgentClient, NodeStatus
 from dnsctl.replicate.staging import Staging
 from dnsctl.replicate.trust import Certified
 
@@ -127,11 +127,12 @@ async def recover(staging: Staging, writer: Executor, clients: Sequence[AgentCli
     completed only where no other host has decided otherwise. Nodes that are away are passed over.
     Raises ReleaseRefusedError where the fleet's history and this host's differ.
     """
+    answers = await asyncio.gather(*(client.status() for client in clients), return_exceptions=True)
     follower = CatchUp(staging, writer, clients)
     taken = 0
-    for client in clients:
-        try:
+    for client, answer in zip(clients, answers, strict=True):
+        if isinstance(answer, NodeStatus) and answer.served.generation > staging.served.generation:
             taken += await follower.follow(client)
-        except NodeUnreachableError as error:
-            _log.info("recovering from %s: %s", client.node.name, error)
+        elif isinstance(answer, BaseException) and not isinstance(answer, NodeUnreachableError):
+            raise answer
     return taken + await asyncio.get_running_loop().run_in_executor(writer, staging.resume)

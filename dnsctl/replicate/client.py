@@ -31,6 +31,7 @@ from dnsctl.replicate.trust import Certified
 MAX_JSON = 3 * MAX_ENVELOPE  # octets: one sealed manifest and its certificate fit, whatever they hold
 MAX_SNAPSHOT = 2**36  # octets
 _CHUNK = 256 * 1024  # octets
+_SMALL = 2**20  # octets: to ask whether the node has it takes as long as to send it
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +154,9 @@ class AgentClient:
     # -- Requests that change something --------------------------------------------------------------------
 
     async def put_blob(self, digest: str, body: bytes | Path) -> None:
-        """Send a delta, or a snapshot from a file, unless the node has it."""
-        if not await self.has_blob(digest):
+        """Send a delta, or a snapshot from a file; a large one only if the node has it not."""
+        size = len(body) if isinstance(body, bytes) else body.stat().st_size
+        if size < _SMALL or not await self.has_blob(digest):
             await self._json("PUT", f"/v1/blobs/{digest}", content=_parts(body), long=True)
 
     async def prepare(self, sealed: bytes) -> float:
