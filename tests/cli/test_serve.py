@@ -56,8 +56,12 @@ def serving(zones: Path, *options: str) -> Iterator[RunningNode]:
         yield node
     finally:
         if process.poll() is None:
+            process.terminate()  # not killed: it removes its temporary state
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
             process.kill()
-        process.wait(10)
+            raise
 
 
 def ask(node: RunningNode, name: str, rdtype: str = "A", *, at: int = 0) -> dns.message.Message:
