@@ -13,6 +13,7 @@ import signal
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -36,6 +37,8 @@ from dnsctl.replicate.staging import Staging
 from dnsctl.replicate.trust import Trust
 
 KEEP_RELEASES = 200  # in a node's archive: what peers can catch up on without a snapshot
+_TIDY_EVERY = 3600.0  # seconds
+_QUIET = 600.0  # seconds since the last delta came, before what nothing refers to is removed
 _PATIENCE = Patience(connect=2.0, short=5.0, long=120.0)  # a peer that is away must not hold us up
 
 _log = logging.getLogger("dnsctl.replicate")
@@ -75,6 +78,8 @@ class _Agent:
         self._credentials = _credentials(settings)
         self._tasks: set[asyncio.Task[None]] = set()
         self._peers: list[AgentClient] = []
+        self._server: uvicorn.Server | None = None
+        self._fault: BaseException | None = None
 
     async def run(self, stop: threading.Event | None) -> None:
         settings = self._settings
@@ -87,8 +92,10 @@ class _Agent:
             staging = self._staging(image, counter)
             counter.advance()  # a predecessor may have died between commit and this
             await asyncio.get_running_loop().run_in_executor(writer, _prune, staging.archive)
-            await self._serve(context, listener, image, staging, writer, stop)
-            await asyncio.get_running_loop().run_in_executor(writer, staging.close)
+            try:
+                await self._serve(context, listener, image, staging, writer, stop)
+            finally:
+                await asyncio.get_running_loop().run_in_executor(writer, staging.close)
         finally:
             writer.shutdown()
             counter.close()
@@ -132,9 +139,10 @@ class _Agent:
                 activated=self._announce,
                 missed=wake.set,
             )
-            server = _Server(self._uvicorn_config(api, context))
+            server = self._server = _Server(self._uvicorn_config(api, context))
             catch_up = CatchUp(staging, writer, self._peers, self._announce)
             self._spawn(catch_up.run(self._limits.catch_up_every, wake))
+            self._spawn(_tidy(api, staging, writer))
             with _ended_by_signal(server):
                 if stop is not None:
                     self._spawn(_wait(stop, server))
@@ -144,6 +152,8 @@ class _Agent:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._fault is not None:
+            raise self._fault
 
     def _uvicorn_config(self, api: Api, context: ssl.SSLContext) -> uvicorn.Config:
         return uvicorn.Config(
@@ -170,7 +180,15 @@ class _Agent:
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """End the process where background work failed: the supervisor starts another, on a fresh image."""
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._fault = task.exception()
+            if self._server is not None:
+                self._server.should_exit = True
 
 
 async def _tell(peer: AgentClient, sealed: bytes) -> None:
@@ -178,6 +196,14 @@ async def _tell(peer: AgentClient, sealed: bytes) -> None:
         await peer.activate(sealed)
     except DnsctlError as error:  # it asks by itself, in a few seconds at most
         _log.debug("announcing to %s: %s", peer.node.name, error)
+
+
+async def _tidy(api: Api, staging: Staging, writer: ThreadPoolExecutor) -> None:
+    """Keep the archive bounded. Not while a push may be under way: its delta is not referred to yet."""
+    while True:
+        await asyncio.sleep(_TIDY_EVERY)
+        if time.monotonic() - api.last_received > _QUIET and staging.prepared() is None:
+            await asyncio.get_running_loop().run_in_executor(writer, _prune, staging.archive)
 
 
 def _prune(archive: Archive) -> None:

@@ -19,8 +19,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import logging
 import os
 import tempfile
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
@@ -51,6 +53,7 @@ _MAX_SEALED_CERTIFICATE = 4 * MAX_CERTIFICATE  # octets: base64 and the signatur
 _MAX_RELEASES = 64  # in one answer
 _RELEASES_BUDGET = 16 * 2**20  # octets in one answer, unless a single release is larger
 
+_log = logging.getLogger("dnsctl.replicate")
 _Result = TypeVar("_Result")
 
 
@@ -105,6 +108,7 @@ class Api:
         self._known = {peer.name for peer in settings.peers}
         self._transfers = asyncio.Semaphore(limits.transfers)
         self._summary: tuple[str, dict[str, Any]] = ("", {})
+        self.last_received = float("-inf")  # when a blob last came, by the monotonic clock
 
     def application(self) -> Starlette:
         return Starlette(
@@ -119,7 +123,12 @@ class Api:
                 Route("/v1/abort", self._control(self.abort), methods=["POST"]),
                 Route("/v1/restore", self._control(self.restore), methods=["POST"]),
             ],
-            exception_handlers={DnsctlError: _tell, ClientDisconnect: _tell_nobody, 404: _no_such_path},
+            exception_handlers={
+                DnsctlError: _tell,
+                ClientDisconnect: _tell_nobody,
+                404: _no_such_path,
+                Exception: _confess,
+            },
         )
 
     # -- Who -----------------------------------------------------------------------------------------------
@@ -268,6 +277,7 @@ class Api:
         archive = self._staging.archive
         archive.locate(digest)  # refuses what is no digest before anything is read
         async with self._transfers:
+            self.last_received = time.monotonic()
             await asyncio.to_thread(durable.make_directory, archive.root)
             path = await self._receive(request, digest, archive.root)
             await asyncio.to_thread(archive.adopt, path, digest)
@@ -382,6 +392,11 @@ async def _tell(request: Request, error: Exception) -> Response:
 
 async def _tell_nobody(request: Request, error: Exception) -> Response:
     return Response(status_code=400)
+
+
+async def _confess(request: Request, error: Exception) -> Response:
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return JSONResponse({"what": f"internal error: {type(error).__name__}", "advice": ""}, status_code=500)
 
 
 async def _no_such_path(request: Request, error: Exception) -> Response:

@@ -13,6 +13,7 @@ import pytest
 from dnsctl.errors import ListenError, NodeUnreachableError, PkiError, ReleaseRefusedError
 from dnsctl.replicate import pki
 from dnsctl.replicate.agent import run_agent
+from dnsctl.replicate.catchup import CatchUp
 from dnsctl.replicate.client import AgentClient
 from tests.replicate.control import Control, Made, text
 from tests.replicate.nodes import PATIENCE, Fleet, passphrase
@@ -217,3 +218,14 @@ def test_agent_without_its_certificate_says_how_to_get_one(fleet: Fleet) -> None
     (fleet.keys / "pki/ns2.crt").unlink()
     with pytest.raises(PkiError, match=r"ns2\.crt: is missing; .*dnsctl init"):
         run_agent(fleet.settings("ns2"))
+
+
+def test_agent_whose_background_work_fails_ends_for_the_supervisor_to_see(
+    untouched: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(self: CatchUp) -> int:
+        raise RuntimeError("the map is gone")
+
+    monkeypatch.setattr(CatchUp, "once", broken)
+    with pytest.raises(RuntimeError, match="the map is gone"):
+        run_agent(untouched.settings("ns2"))
