@@ -21,7 +21,7 @@ lint: $(VENV)/.test ## style, types and layers only
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 bench: $(VENV)/.bench ## short form of the benchmarks, peers side by side where installed
 	@$(BIN)/python bench/serve.py --names 2000 --rounds 1 --seconds 2

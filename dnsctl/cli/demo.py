@@ -22,7 +22,7 @@ import typer
 from rich.text import Text
 
 from dnsctl.cli import output
-from dnsctl.cli.rehearsal import Ran, Rehearsal, RehearsalError, rehearsal
+from dnsctl.cli.rehearsal import ENDING_SIGNALS, Ran, Rehearsal, RehearsalError, rehearsal
 from dnsctl.image.compiler import compile_zone
 from dnsctl.image.difference import difference
 from dnsctl.image.generation import GenerationCounter
@@ -51,7 +51,8 @@ def demo(
     ] = None,
 ) -> None:
     """Two datacenters on this machine, end to end: push, edit, lose a site, catch up, drift, rollback."""
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # so that nodes end, too
+    for number in ENDING_SIGNALS:
+        signal.signal(number, signal.default_int_handler)  # whatever ends us, the nodes end as well
     started = time.monotonic()
     with rehearsal(directory) as stage:
         for act in (_found, _deploy, _change, _lose_a_site, _return, _drift, _roll_back):

@@ -25,6 +25,7 @@ from dnsctl.load.revision import WorkTree
 from dnsctl.model.fleet import Endpoint, Node
 
 PATIENCE = 15.0  # seconds that a node may take for anything
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _COMMAND_LIMIT = 60.0  # seconds
 _POLL = 0.02  # seconds
 _AUTHOR = ("-c", "user.name=dnsctl demo", "-c", "user.email=demo@example.net", "-c", "commit.gpgsign=false")
@@ -164,9 +165,20 @@ def rehearsal(directory: Path | None) -> Iterator[Rehearsal]:
         (root / "state").mkdir()
         yield stage
     finally:
-        stage.close()
-        if directory is None:
-            shutil.rmtree(root, ignore_errors=True)
+        with _undisturbed():
+            stage.close()
+            if directory is None:
+                shutil.rmtree(root, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let signals wait until the block has ended: an impatient second Ctrl-C must leave nothing behind."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _environment() -> dict[str, str]:

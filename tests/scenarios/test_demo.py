@@ -82,7 +82,9 @@ def test_demo_tells_the_whole_story_serves_until_interrupted_and_leaves_nothing_
     assert left_behind(tmp_path) == []
 
 
-@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "terminated"])
+@pytest.mark.parametrize(
+    "kind", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["Ctrl-C", "terminated", "terminal closed"]
+)
 def test_interrupted_demo_leaves_nothing_behind(playing, tmp_path, kind):
     process = playing()
     assert process.stdout is not None
@@ -90,6 +92,8 @@ def test_interrupted_demo_leaves_nothing_behind(playing, tmp_path, kind):
         if "$ dnsctl push" in line:
             break
     process.send_signal(kind)
+    time.sleep(0.2)
+    process.send_signal(kind)  # impatient
     process.communicate(timeout=30)
     assert process.returncode == 130
     assert left_behind(tmp_path) == []
