@@ -77,12 +77,11 @@ class NsecProof(Proof):
         self._place(around.predecessor, around.predecessor_value)
 
     def no_name(self, name: Name, around: Neighbours, encloser: bytes) -> None:
-        self._place(around.predecessor, around.predecessor_value)
         source = encloser + b"*\0"
-        if around.predecessor < source and (source < around.successor or not around.successor):
-            return  # the wildcard would stand in the same gap
-        beside = neighbours(self._reader, source)
-        self._place(beside.predecessor, beside.predecessor_value)
+        if not around.predecessor < source or (around.successor and source > around.successor):
+            beside = neighbours(self._reader, source)  # the wildcard would stand in another gap
+            self._place(beside.predecessor, beside.predecessor_value)
+        self._place(around.predecessor, around.predecessor_value)
 
     def wildcard_expanded(self, name: Name, around: Neighbours, encloser: bytes) -> None:
         self._place(around.predecessor, around.predecessor_value)

@@ -20,7 +20,7 @@ from dnsctl.image.layout import (
     zone_prefix,
 )
 from dnsctl.image.reader import Reader
-from dnsctl.model.name import Name, is_subdomain, parent, to_text
+from dnsctl.model.name import MAX_LABEL, MAX_NAME, Name, parent, to_text
 from dnsctl.model.rrset import Type
 
 
@@ -176,6 +176,16 @@ class Zones:
             view = self._views[name] = ZoneView(self._reader, name)
         return view
 
+    def nearby(self, octets: Name) -> ZoneView | None:
+        """Return the zone at or above `octets` if it was asked for before and these may be a name; else None.
 
-def in_zone(name: Name, view: ZoneView) -> bool:
-    return is_subdomain(name, view.origin)
+        Lengths are followed down to the apex only, which is a name.
+        """
+        if len(octets) > MAX_NAME:
+            return None
+        name = octets
+        while name not in self._apexes:
+            if len(name) < 2 or name[0] > MAX_LABEL:
+                return None
+            name = Name(name[1 + name[0] :])
+        return self._views.get(name)

@@ -14,6 +14,7 @@ from dnsctl.image.reader import Reader
 from dnsctl.model.rrset import Type
 from dnsctl.serve import edns as edns_
 from dnsctl.serve.answer import Answer, answer
+from dnsctl.serve.direct import Direct
 from dnsctl.serve.lookup import Zones
 from dnsctl.serve.question import (
     AA,
@@ -50,10 +51,13 @@ class Responder:
     def __init__(self, identity: str = "") -> None:
         self._identity = identity.encode()
         self._zones: Zones | None = None
+        self._direct: Direct | None = None
 
     def respond(self, reader: Reader, message: bytes, *, stream: bool) -> Response | None:
         """Return the response to `message`, or None where there must be none."""
         try:
+            if not stream and (found := self._shortcut(reader, message)) is not None:
+                return Response(*found, True)
             return self._respond(reader, message, stream)
         except Unanswerable:
             return None
@@ -71,6 +75,12 @@ class Responder:
             return None
         signed = question.edns is not None and question.edns.dnssec
         return answer(reader, view, question.name, question.rdtype, signed)
+
+    def _shortcut(self, reader: Reader, message: bytes) -> tuple[bytes, int] | None:
+        """Return (response, end of its question) where there is a short way to it."""
+        if self._direct is None or not self._direct.is_of(reader):
+            self._direct = Direct(reader, self._current(reader))
+        return self._direct.respond(message)
 
     def _current(self, reader: Reader) -> Zones:
         zones = self._zones

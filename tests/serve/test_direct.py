@@ -1,0 +1,116 @@
+"""The short way to an answer gives the octets of the long way, or leaves it the question."""
+
+from datetime import UTC, datetime
+
+import dns.message
+import pytest
+
+from dnsctl.image.compiler import compile_zone
+from dnsctl.image.difference import difference
+from dnsctl.image.store import Image
+from dnsctl.model.name import to_text
+from dnsctl.model.policy import Policy
+from dnsctl.serve.direct import Direct
+from dnsctl.serve.lookup import Zones
+from dnsctl.serve.respond import Responder
+from dnsctl.sign.keystore import Keystore
+from dnsctl.sign.signer import sign_zone, unsigned_zone
+from tests.build import validated
+from tests.serve.random_zones import questions, seeded, zone_text
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+POLICIES = {"nsec": Policy(), "nsec3": Policy(denial="nsec3"), "plain": None}
+FLAT = (
+    "\n".join(f"h{number} A 192.0.2.{number}" for number in range(40))
+    + "\n!x TXT early\nsub NS ns.elsewhere.example.\n"
+)
+
+
+def zones(tmp_path, label, rng):
+    keystore, policy = Keystore(tmp_path / "keys", lambda: b"test"), POLICIES[label]
+    for index in range(5):
+        zone = validated(f"z{index}.example.", zone_text(rng) if index else FLAT)
+        if policy is None:
+            yield unsigned_zone(zone, 1)
+        else:
+            yield sign_zone(zone, keystore.signing_keys(zone.origin, policy, NOW), policy, NOW, 1)
+
+
+@pytest.mark.parametrize("label", POLICIES)
+def test_short_way_and_long_way_say_the_same_octet_for_octet(tmp_path, label):
+    rng = seeded(f"direct {label}")
+    made = list(zones(tmp_path, label, rng))
+    short = 0
+    with Image.open(tmp_path / "image", readonly=False) as image:
+        with image.writer() as writer:
+            writer.apply(difference(writer, [compile_zone(zone) for zone in made]))
+        with image.reader() as reader:
+            known = Zones(reader)
+            direct, responder = Direct(reader, known), Responder()
+            for zone in made:
+                known.find(zone.origin, 1)
+                flat = [
+                    (f"{rng.choice('!+hx')}{rng.randrange(60)}.{to_text(zone.origin)}", "A")
+                    for _ in range(60)
+                ]
+                for name, rdtype in questions(rng, zone, 300) + flat:
+                    query = dns.message.make_query(name, rdtype, want_dnssec=rng.random() < 0.7, payload=1232)
+                    wire = query.to_wire()
+                    found = direct.respond(wire)
+                    if found is not None:
+                        short += 1
+                        slow = responder._respond(reader, wire, stream=False)
+                        assert (found, True) == ((slow.wire, slow.question_end), slow.cacheable), query
+    assert short > 200
+
+
+@pytest.fixture
+def direct(tmp_path):
+    zone = unsigned_zone(validated("example.com.", "www A 192.0.2.1\nd DNAME x\na.b TXT x\n*.w TXT x\n"), 1)
+    with Image.open(tmp_path / "image", readonly=False) as image:
+        with image.writer() as writer:
+            writer.apply(difference(writer, [compile_zone(zone)]))
+        with image.reader() as reader:
+            known = Zones(reader)
+            known.find(zone.origin, 1)
+            yield Direct(reader, known)
+
+
+def plain(name=b"\3www\7example\3com\0", flags=b"\0\0", counts=b"\0\1\0\0\0\0\0\0", rest=b"\0\1\0\1"):
+    return b"\0\7" + flags + counts + name + rest
+
+
+def test_plain_question_takes_the_short_way(direct):
+    assert direct.respond(plain()) is not None
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"",
+        b"\0" * 12,
+        plain()[:-1],
+        plain() + b"\0",
+        plain(flags=b"\x80\0"),
+        plain(flags=b"\x28\0"),
+        plain(counts=b"\0\2\0\0\0\0\0\0"),
+        plain(counts=b"\0\1\0\0\0\0\0\1"),
+        plain(rest=b"\0\1\0\3"),
+        plain(rest=b"\0\x2b\0\1"),
+        plain(rest=b"\0\xff\0\1"),
+        plain(name=b"\3www\7examp\0e\3com\0"),
+        plain(name=b"\x77www\7example\3com\0"),
+        plain(name=b"\xc0\x0c"),
+        plain(name=b"\x46" + b"a" * 70 + b"\7example\3com\0"),
+        plain(name=b"".join(b"\x3f" + b"a" * 63 for _ in range(4)) + b"\7example\3com\0"),
+        plain(name=b"\3org\0"),
+        plain(name=b"\1x\1d\7example\3com\0"),
+        plain(name=b"\1b\7example\3com\0"),
+        plain(name=b"\1x\1w\7example\3com\0"),
+        plain(counts=b"\0\1\0\0\0\0\0\1") + b"\0\0\x29\4\xd0\0\1\0\0\0\0",
+        plain(counts=b"\0\1\0\0\0\0\0\1") + b"\0\0\x29\4\xd0\0\0\0\0\0\4\0\3\0\0",
+        plain(counts=b"\0\1\0\0\0\0\0\1") + b"\1\0\x29\4\xd0\0\0\0\0\0\0",
+    ],
+)
+def test_everything_unusual_is_left_to_the_long_way(direct, message):
+    assert direct.respond(message) is None
