@@ -29,6 +29,17 @@ def nsec3_hash(name: Name, salt: bytes, iterations: int) -> bytes:
     return digest
 
 
+def covering_hash(reader: Reader, view: ZoneView, key: bytes) -> tuple[bytes, bytes] | None:
+    """Return (key, node) of the NSEC3 before `key`; the last one of the zone wraps around (§3.1.7)."""
+    cursor = reader.hash_cursor
+    for start in (key, view.prefix[:-1] + b"\1"):
+        if cursor.prev() if cursor.set_range(start) else cursor.last():
+            found: tuple[bytes, bytes] = cursor.item()
+            if found[0].startswith(view.prefix):
+                return found
+    return None
+
+
 class Proof:
     """The proofs of one response. Choose `NsecProof` or `Nsec3Proof` by `proof_for`."""
 
@@ -127,32 +138,28 @@ class Nsec3Proof(Proof):
 
     def _cover(self, name: Name) -> None:
         """Place the NSEC3 whose span holds the hash of `name`; the last one of the zone wraps around."""
-        prefix, cursor = self._view.prefix, self._reader.hash_cursor
-        key = self._key(name)
-        for start in (key, prefix[:-1] + b"\1"):
-            found = cursor.prev() if cursor.set_range(start) else cursor.last()
-            if found and cursor.key().startswith(prefix):
-                self._place(cursor.key(), cursor.value())
-                return
+        covering = covering_hash(self._reader, self._view, self._key(name))
+        if covering is not None:
+            self._place(*covering)
 
-    def _closest_encloser(self, name: Name) -> Name:
-        """Prove the closest encloser of `name` and that the next closer name does not exist (§7.2.1)."""
+    def _closest_encloser(self, name: Name) -> tuple[Name, Name]:
+        """Prove the closest encloser of `name`; return it and the next closer name (§7.2.1)."""
         next_closer, encloser = name, parent(name)
         while not self._match(encloser) and encloser != self._view.origin:
             next_closer, encloser = encloser, parent(encloser)
-        self._cover(next_closer)
-        return encloser
+        return encloser, next_closer
 
     def no_type(self, name: Name, key: bytes, value: bytes) -> None:
         if not self._match(name) and name != self._view.origin:  # opt-out: §7.2.4
-            self._closest_encloser(name)
+            self._cover(self._closest_encloser(name)[1])
 
     def empty_non_terminal(self, name: Name, around: Neighbours) -> None:
         self.no_type(name, b"", b"")
 
     def no_name(self, name: Name, around: Neighbours, encloser: bytes) -> None:
-        proved = self._closest_encloser(name)
+        proved, next_closer = self._closest_encloser(name)
         self._cover_wildcard(proved)
+        self._cover(next_closer)
 
     def _cover_wildcard(self, encloser: Name) -> None:
         if len(encloser) + 2 <= 255:  # else no wildcard fits below it
@@ -168,7 +175,8 @@ class Nsec3Proof(Proof):
     def wildcard_no_type(
         self, name: Name, around: Neighbours, encloser: bytes, wildcard_value: bytes | None
     ) -> None:
-        proved = self._closest_encloser(name)
+        proved, next_closer = self._closest_encloser(name)
+        self._cover(next_closer)
         if not self._match(wildcard(proved)):
             self._cover_wildcard(proved)
 

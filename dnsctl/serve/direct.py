@@ -8,13 +8,15 @@ way. Works from what one generation of a reader sees.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
-from dnsctl.image.fragment import QUESTION_AT, find
-from dnsctl.image.layout import OCCLUDED
+from dnsctl.image.fragment import QUESTION_AT, Entry, find
+from dnsctl.image.layout import OCCLUDED, nsec3_owner
 from dnsctl.image.reader import Reader
-from dnsctl.model.name import Name
+from dnsctl.model.name import Name, wildcard
 from dnsctl.model.rrset import Type
+from dnsctl.serve.denial import covering_hash, nsec3_hash
 from dnsctl.serve.edns import MAX_UDP_PAYLOAD, MIN_UDP_PAYLOAD, opt_record
 from dnsctl.serve.lookup import Neighbours, Zones, ZoneView, neighbours
 from dnsctl.serve.question import Edns
@@ -27,7 +29,11 @@ _OPT_LENGTH: Final = 11  # octets, without options
 _LONG_WAY: Final = frozenset((0, int(Type.OPT), int(Type.DS), int(Type.RRSIG), *range(249, 256)))
 _NAME_ERROR: Final = 3
 _NSEC: Final = int(Type.NSEC)
+_NSEC3: Final = int(Type.NSEC3)
 _CNAME: Final = int(Type.CNAME)
+_DIGITS: Final = b"0123456789abcdefghijklmnopqrstuv"
+_TEN_BITS: Final = [bytes((first, second)) for first in _DIGITS for second in _DIGITS]
+_PROOF_AT: Final = QUESTION_AT + 4  # and the name, and what stands before the proof
 _OPTS: Final = tuple(opt_record(Edns(0, 0, dnssec, b""), 0, b"") for dnssec in (False, True))
 _ENOUGH: Final = 4096  # rendered denials kept, by zone, length of name and DO
 
@@ -41,7 +47,7 @@ class Direct:
         self._epoch = reader.epoch
         self._zones = zones
         self._headers: dict[tuple[int, int, int, int, int], bytes] = {}
-        self._denials: dict[tuple[Name, int, bool], tuple[bytes, int, bytes] | None] = {}
+        self._denials: dict[tuple[Name, int, bool], tuple[tuple[bytes, ...], int, bytes] | None] = {}
 
     def is_of(self, reader: Reader) -> bool:
         """True where this answers from what `reader` sees now."""
@@ -108,13 +114,23 @@ class Direct:
             return None
         soa = self._soa(view, qname, signed)
         count = view.negative_soa.records
-        if signed and view.entry.signed:
-            nsec = find(value, _NSEC)
-            if nsec is None:
+        if not signed:
+            return 0, 0, count, soa
+        count += view.negative_soa.signatures
+        if not view.entry.signed:
+            return 0, 0, count, soa
+        if view.entry.nsec3 is not None:
+            digest = self._hash(view, qname)
+            matching = self._reader.hashed(digest)
+            if matching is None:
                 return None
-            soa += value[nsec.start : nsec.start + nsec.full]
-            count += view.negative_soa.signatures + nsec.records + nsec.signatures
-        return 0, 0, count, soa
+            proof = self._hashed(view, qname, (digest, matching), _PROOF_AT + len(qname) + len(soa))
+            return None if proof is None else (0, 0, count + 2, soa + proof)
+        nsec = find(value, _NSEC)
+        if nsec is None:
+            return None
+        soa += value[nsec.start : nsec.start + nsec.full]
+        return 0, 0, count + nsec.records + nsec.signatures, soa
 
     def _soa(self, view: ZoneView, qname: Name, signed: bool) -> bytes:
         """Return the SOA of a denial, which is the same for all names of one length."""
@@ -143,26 +159,70 @@ class Direct:
         if denied is None:
             return None
         beside, count, sections = denied
-        if not (signed and view.entry.signed) or beside == around.predecessor:
+        if not (signed and view.entry.signed):
             return _NAME_ERROR, 0, count, sections
-        covering = self._covering(view, qname, around, 4 + QUESTION_AT + len(qname) + len(sections))
+        at = _PROOF_AT + len(qname) + len(sections)
+        if view.entry.nsec3 is not None:
+            before = covering_hash(self._reader, view, self._hash(view, qname))
+            if before is None or before[0] in beside:
+                return None if before is None else (_NAME_ERROR, 0, count, sections)
+            covering = self._hashed(view, qname, before, at)
+        elif around.predecessor in beside:
+            return _NAME_ERROR, 0, count, sections
+        else:
+            covering = self._covering(view, qname, around, at)
         return None if covering is None else (_NAME_ERROR, 0, count + 2, sections + covering)
 
-    def _no_wildcard(self, view: ZoneView, qname: Name, signed: bool) -> tuple[bytes, int, bytes] | None:
-        """Return (owner of the NSEC, number of records, octets) of the SOA and the proof against `*.apex`."""
+    def _no_wildcard(
+        self, view: ZoneView, qname: Name, signed: bool
+    ) -> tuple[tuple[bytes, ...], int, bytes] | None:
+        """Return (keys of the proofs, number of records, octets) of the SOA and what denies `*.apex`."""
         source = view.prefix + b"*\0"
         beside = neighbours(self._reader, source)
         if beside.successor.startswith(source) or beside.predecessor_value[0] & OCCLUDED:
             return None
         draft = Draft(qname, signed)
         draft.put(AUTHORITY, self._soa(view, qname, signed), view.negative_soa.records)
-        if signed and view.entry.signed:
-            nsec = find(beside.predecessor_value, _NSEC)
-            if nsec is None:
-                return None
+        if signed:
             draft.counts[AUTHORITY] += view.negative_soa.signatures
-            draft.place(AUTHORITY, beside.predecessor_value, nsec, view.name(beside.predecessor))
-        return beside.predecessor, draft.counts[AUTHORITY], b"".join(draft.parts)
+        placed: list[bytes] = []
+        for key, node, code, owner in self._against_wildcard(view, beside) if signed else ():
+            entry = find(node, code)
+            if entry is None:
+                return None
+            if key not in placed:
+                draft.place(AUTHORITY, node, entry, owner)
+                placed.append(key)
+        return tuple(placed), draft.counts[AUTHORITY], b"".join(draft.parts)
+
+    def _against_wildcard(
+        self, view: ZoneView, beside: Neighbours
+    ) -> Iterator[tuple[bytes, bytes, int, Name]]:
+        """Yield (key, node, type, owner) of what proves that `*.apex` is not there."""
+        if not view.entry.signed:
+            return
+        if view.entry.nsec3 is None:
+            yield beside.predecessor, beside.predecessor_value, _NSEC, view.name(beside.predecessor)
+            return
+        apex = self._hash(view, view.origin)
+        found = (apex, self._reader.hashed(apex) or b"\0\0\0\0")
+        covering = covering_hash(self._reader, view, self._hash(view, wildcard(view.origin)))
+        for key, node in (found, covering or found):
+            yield key, node, _NSEC3, nsec3_owner(key[len(view.prefix) :], view.origin)
+
+    def _hash(self, view: ZoneView, name: Name) -> bytes:
+        """Return the key of the NSEC3 hash of `name`."""
+        nsec3 = view.entry.nsec3
+        assert nsec3 is not None  # noqa: S101 - asked of zones with NSEC3 only
+        return view.prefix + nsec3_hash(name, nsec3.salt, nsec3.iterations)
+
+    def _hashed(self, view: ZoneView, qname: Name, node: tuple[bytes, bytes], at: int) -> bytes | None:
+        """Return an NSEC3 and its one RRSIG as they stand at offset `at` of the message."""
+        key, value = node
+        entry = find(value, _NSEC3)
+        return (
+            None if entry is None else _pair(value, entry, b"\x20" + _base32hex(key[-20:]), view, qname, at)
+        )
 
     def _covering(self, view: ZoneView, qname: Name, around: Neighbours, at: int) -> bytes | None:
         """Return the NSEC before a name, and its one RRSIG, as they stand at offset `at` of the message."""
@@ -171,14 +231,26 @@ class Direct:
         if value[0] & OCCLUDED or not label or b"\0" in label or b"\1" in label:
             return None
         entry = find(value, _NSEC)
-        if entry is None or entry.records != 1 or entry.signatures != 1:
+        if entry is None:
             return None
-        apex = 0xC000 | QUESTION_AT + len(qname) - len(view.origin)
-        return b"%c%b%b%b%b%b" % (
-            len(label),
-            label,
-            apex.to_bytes(2, "big"),
-            value[entry.start + 2 : entry.start + entry.plain],
-            (0xC000 | at).to_bytes(2, "big"),
-            value[entry.start + entry.plain + 2 : entry.start + entry.full],
-        )
+        return _pair(value, entry, b"%c%b" % (len(label), label), view, qname, at)
+
+
+def _pair(value: bytes, entry: Entry, label: bytes, view: ZoneView, qname: Name, at: int) -> bytes | None:
+    """Return one record and its one RRSIG, owned by `label` below the apex, as they stand at offset `at`."""
+    start, plain, full, records, signatures, _ = entry
+    if records != 1 or signatures != 1:
+        return None
+    return b"%b%b%b%b%b" % (
+        label,
+        (0xC000 | QUESTION_AT + len(qname) - len(view.origin)).to_bytes(2, "big"),
+        value[start + 2 : start + plain],
+        (0xC000 | at).to_bytes(2, "big"),
+        value[start + plain + 2 : start + full],
+    )
+
+
+def _base32hex(digest: bytes) -> bytes:
+    """Return 20 octets in lower-case base32hex (RFC 4648 §7), ten bits at a time."""
+    bits = int.from_bytes(digest, "big")
+    return b"".join([_TEN_BITS[bits >> shift & 0x3FF] for shift in range(150, -1, -10)])
