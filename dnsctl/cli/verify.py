@@ -118,7 +118,7 @@ def show(report: Report) -> None:
     verdict = Text.assemble(
         (report.verdict, _STYLES[report.exit_code]),
         f": generation {report.generation}, {output.plural(report.zones, 'zone')}, "
-        f"{report.checked} of {report.rrsets} RRsets compared by name, {report.seconds:.1f} s",
+        f"{report.checked} of {report.rrsets} RRsets compared, {report.seconds:.1f} s",
     )
     console.print(verdict)
 

@@ -70,8 +70,7 @@ class Expanded:
         if failed := _header(self.question, answer, NOERROR):
             yield failed
             return
-        expanded = self.rrset._replace(owner=self.question.qname)
-        yield from _rrset(answer.answer, expanded, zone)
+        yield from _rrset(answer.answer, self.rrset, zone, owner=self.question.qname)
         if zone.chain:
             yield from _proof(
                 self.question, Claim.CLOSER, answer, zone, source_labels=label_count(self.rrset.owner)
@@ -175,9 +174,19 @@ def _only(question: Question, section: Sequence[Record], types: set[int]) -> Ite
 
 
 def _rrset(
-    section: Sequence[Record], rrset: RRset, zone: ReleasedZone, *, signed: bool = True
+    section: Sequence[Record],
+    rrset: RRset,
+    zone: ReleasedZone,
+    *,
+    signed: bool = True,
+    owner: Name | None = None,
 ) -> Iterator[Mismatch]:
-    """Compare an RRset and its signatures with what is in `section`; then validate the signatures."""
+    """Compare an RRset and its signatures with what is in `section`; then validate the signatures.
+
+    `owner` is the name it is served under, where a wildcard's RRset answers for another.
+    """
+    zone.compared.add((rrset.owner, rrset.rdtype))
+    rrset = rrset if owner is None else rrset._replace(owner=owner)
     mine = [one for one in section if one.owner == rrset.owner]
     served = sorted(one.rdata for one in mine if one.rdtype == rrset.rdtype)
     if tuple(served) != rrset.rdatas:

@@ -51,12 +51,16 @@ class Node(NamedTuple):
 
 
 class ReleasedZone:
-    """One zone of the release, for as long as `reader` is open. `chain` is None where it is not signed."""
+    """One zone of the release, for as long as `reader` is open. `chain` is None where it is not signed.
+
+    `compared` collects the RRsets (owner, type) that were held against what is served.
+    """
 
     def __init__(self, reader: Reader, entry: ZoneEntry, chain: Chain | None = None) -> None:
         self.entry = entry
         self.origin = entry.origin
         self.chain = chain
+        self.compared: set[tuple[Name, int]] = set()
         self._reader = reader
         self._prefix = zone_prefix(entry.origin)
 

@@ -84,7 +84,7 @@ class NodeResult:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The outcome over all nodes. `checked` of `rrsets` RRsets of the release were asked at every node."""
+    """The outcome over all nodes. `checked` of `rrsets` RRsets of the release were compared."""
 
     generation: int
     manifest: str

@@ -109,7 +109,7 @@ def _of_node(zone: ReleasedZone, node: Node, label: bytes, *, all_proofs: bool) 
         if not (rrset.rdtype == Type.SOA and node.owner == zone.origin):
             yield _data(rrset)
     if all_proofs and zone.entry.nsec3 is not None:
-        yield from _absent_type(node)  # an NSEC3 cannot be asked for by name: it comes as a proof only
+        yield from _shows_nsec3(zone, node, label)
     if is_wildcard(node.owner):
         yield from _of_wildcard(zone, node, label)
     if node.dname and (below := _below(node.owner, label)):
@@ -131,6 +131,19 @@ def _of_cut(zone: ReleasedZone, node: Node, label: bytes) -> Iterator[Expectatio
     yield Referral(Question(below, Type.A), ns._replace(signatures=()), ds, plain)
     stored = node.get(Type.DS)
     yield _data(stored) if stored else Absent(Question(node.owner, Type.DS), Claim.TYPE)
+
+
+def _shows_nsec3(zone: ReleasedZone, node: Node, label: bytes) -> Iterator[Absent]:
+    """Yield a question whose proof needs the NSEC3 of `node`: it cannot be asked for by name.
+
+    An alias has no absent types; it comes as the closest encloser of a name below. Of a signed cut neither
+    is ever sent.
+    """
+    name = _below(node.owner, label)
+    if Type.CNAME not in node.types:
+        yield from _absent_type(node)
+    elif name is not None and not zone.exists(name) and not zone.exists(wildcard(node.owner)):
+        yield Absent(Question(name, Type.A), Claim.NAME)
 
 
 def _gaps_above(zone: ReleasedZone, node: Node) -> Iterator[Name]:

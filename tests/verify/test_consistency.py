@@ -70,6 +70,8 @@ def test_nodes_that_serve_the_release_are_consistent(tmp_path, policy, full):
     assert (report.faults, report.verdict, report.exit_code) == ((), "consistent", 0)
     assert all(each.answers > 40 and each.serials == {zone.origin: 7} for each in report.nodes)
     assert not any("DS" in note.message for note in report.notes)
+    if full:  # all but the NSEC3 of the one signed cut, which no answer holds
+        assert report.checked == report.rrsets - (policy.denial == "nsec3")
 
 
 def test_unsigned_zone_is_consistent(compare):
@@ -126,6 +128,26 @@ def test_changed_record_is_found_with_everything_needed_to_act(compare, zone):
     assert (fault.zone, fault.owner, fault.rdtype) == (zone.origin, from_text("www.example.com."), Type.A)
     assert (fault.expected, fault.got) == ("192.0.2.80", "192.0.2.81")
     assert report.nodes[0].faults == 1
+
+
+@pytest.mark.parametrize("denial", ["nsec", "nsec3"])
+def test_a_change_to_any_one_rrset_of_the_zone_is_found(tmp_path, denial):
+    """Whatever is changed, glue and denial records included; only a signed cut's NSEC3 is never served."""
+    zone = signed(tmp_path / "keys", policy=Policy(denial=denial))
+    missed = []
+    with image_of(tmp_path / "release", zone) as image, image.reader() as reader:
+        for number, rrset in enumerate((*zone.rrsets(), *zone.nsec3_nodes.values())):
+            nodes, hashed = dict(zone.nodes), dict(zone.nsec3_nodes)
+            longer = rrset._replace(ttl=rrset.ttl + 1)
+            if rrset.rdtype == Type.NSEC3:
+                hashed = {digest: longer if each is rrset else each for digest, each in hashed.items()}
+            else:
+                nodes[rrset.owner] = tuple(longer if each is rrset else each for each in nodes[rrset.owner])
+            served = SignedZone(zone.origin, nodes, zone.serial, True, zone.nsec3, hashed)
+            with serving(tmp_path / str(number), served) as server:
+                if verify_fleet([server.node()], reader, now=NOW, full=True).exit_code != 1:
+                    missed.append((rrset.owner, rrset.rdtype))
+    assert len(missed) == (denial == "nsec3") and all(rdtype == Type.NSEC3 for _, rdtype in missed)
 
 
 def test_changed_ttl_is_found(compare, zone):
