@@ -6,6 +6,8 @@ for. So an answer is stored under that key only if the query has no letter among
 type, class and what follows; no other query can then fold to it. Queries with such letters (type HTTPS is
 65, an `A`) are found by a second, exact key on the slower path.
 
+An answer is kept when it is asked for a second time: a doorkeeper remembers, in one octet each, the hashes
+of keys that came once. So a flood of names that are asked for once stores next to nothing.
 Denials (any response code but NOERROR) have a small share of their own, since a flood of random names makes
 nothing else; what the flood pushes out is never an answer. A share is two dicts: when the recent one is full
 it becomes the previous one, and what is asked for again moves back. So a store is O(1), a popular answer
@@ -20,6 +22,9 @@ MAX_ENTRIES: Final = 131_072
 MAX_OCTETS: Final = 64 << 20
 DENIAL_SHARE: Final = 8  # denials get one part in this many, of both bounds
 ENTRY_OVERHEAD: Final = 288  # octets: tuple, three bytes objects, slot in the dict (measured: 270 to 300)
+
+DOORS: Final = 1 << 17  # octets; hashes are keyed by the process, so nobody can aim at one
+MAX_KNOCKS: Final = DOORS // 4  # then the doorkeeper forgets all
 
 Key = bytes | tuple[bytes, bytes, bytes]
 
@@ -81,19 +86,31 @@ class AnswerCache:
         self.answers = Share(entries - entries // DENIAL_SHARE, octets - octets // DENIAL_SHARE)
         self.denials = Share(entries // DENIAL_SHARE, octets // DENIAL_SHARE)
         self._headers: dict[bytes, bytes] = {}  # the few there are, shared between entries
+        self._doors = bytearray(DOORS)
+        self._knocks = 0
 
     def __len__(self) -> int:
         return len(self.answers) + len(self.denials)
 
-    def find(self, message: bytes) -> Entry | None:
-        """Return the entry for `message` by its folded key, else by its exact one."""
-        key: Key = message[2:].lower()
-        entry = self.answers.get(key) or self.denials.get(key)
-        if entry is None:
-            exact = _exact_key(message)
-            if exact is not None:
-                return self.answers.get(exact) or self.denials.get(exact)
-        return entry
+    def find(self, key: bytes) -> Entry | None:
+        """Return the entry of a folded key: `message[2:].lower()`."""
+        return self.answers.get(key) or self.denials.get(key)
+
+    def find_exact(self, message: bytes) -> Entry | None:
+        """Return the entry of a message that no folded key may stand for."""
+        exact = _exact_key(message)
+        return None if exact is None else self.answers.get(exact) or self.denials.get(exact)
+
+    def offer(self, key: bytes, message: bytes, response: Response) -> None:
+        """Store `response` if `key`, the folded one, has come before."""
+        door = hash(key) & (DOORS - 1)
+        if self._doors[door]:
+            self.store(message, response)
+            return
+        self._doors[door] = 1
+        self._knocks += 1
+        if self._knocks > MAX_KNOCKS:
+            self._doors, self._knocks = bytearray(DOORS), 0
 
     def store(self, message: bytes, response: Response) -> None:
         """Keep `response` to `message` where it may be given to every query with the same key."""

@@ -55,9 +55,19 @@ class Responder:
 
     def respond(self, reader: Reader, message: bytes, *, stream: bool) -> Response | None:
         """Return the response to `message`, or None where there must be none."""
+        found = None if stream else self.short(reader, message)
+        return self.long(reader, message, stream=stream) if found is None else found
+
+    def short(self, reader: Reader, message: bytes) -> Response | None:
+        """Return the response to a UDP query if there is a short way to it (see `direct`)."""
+        if self._direct is None or not self._direct.is_of(reader):
+            self._direct = Direct(reader, self._current(reader))
+        found = self._direct.respond(message)
+        return None if found is None else Response(*found, True)
+
+    def long(self, reader: Reader, message: bytes, *, stream: bool = False) -> Response | None:
+        """Return the response to any message, or None where there must be none."""
         try:
-            if not stream and (found := self._shortcut(reader, message)) is not None:
-                return Response(*found, True)
             return self._respond(reader, message, stream)
         except Unanswerable:
             return None
@@ -75,12 +85,6 @@ class Responder:
             return None
         signed = question.edns is not None and question.edns.dnssec
         return answer(reader, view, question.name, question.rdtype, signed)
-
-    def _shortcut(self, reader: Reader, message: bytes) -> tuple[bytes, int] | None:
-        """Return (response, end of its question) where there is a short way to it."""
-        if self._direct is None or not self._direct.is_of(reader):
-            self._direct = Direct(reader, self._current(reader))
-        return self._direct.respond(message)
 
     def _current(self, reader: Reader) -> Zones:
         zones = self._zones

@@ -100,13 +100,14 @@ class UdpWorker:
         silent: list[int] = []
         index = 0
         for slot, length in zip(batch.slots, batch.lengths(count), strict=False):
-            entry = get(slot[2:length].tobytes().lower())
+            key = slot[2:length].tobytes().lower()
+            entry = get(key)
             if entry is not None:
                 header, end, tail, size = entry
                 slot[2:12] = header
                 slot[end:size] = tail
                 sizes[index] = size
-            elif (wire := self._work_out(slot[:length].tobytes())) is not None:
+            elif (wire := self._work_out(key, slot[:length].tobytes())) is not None:
                 size = len(wire)
                 slot[:size] = wire
                 sizes[index] = size
@@ -115,17 +116,24 @@ class UdpWorker:
             index += 1  # noqa: SIM113 - enumerate costs a tuple a query
         return silent
 
-    def _work_out(self, message: bytes) -> bytes | None:
+    def _work_out(self, key: bytes, message: bytes) -> bytes | None:
         """Return the answer to `message` from the cache's slower paths or the image; None: say nothing."""
-        entry = self._cache.find(message)
-        if entry is not None:
-            header, end, tail, _ = entry
-            return message[:2] + header + message[12:end] + tail
+        cache = self._cache
+        entry = cache.find(key)
         try:
-            response = self._responder.respond(self._reader, message, stream=False)
+            response = None
+            if entry is None:
+                response = self._responder.short(self._reader, message)
+                if response is None:
+                    entry = cache.find_exact(message)
+            if entry is not None:
+                header, end, tail, _ = entry
+                return message[:2] + header + message[12:end] + tail
+            if response is None:
+                response = self._responder.long(self._reader, message)
             if response is None:
                 return None
-            self._cache.store(message, response)
+            cache.offer(key, message, response)
             if len(response.wire) <= DATAGRAM:
                 return response.wire
             raise OverflowError(f"answer of {len(response.wire)} octets over UDP")

@@ -119,14 +119,14 @@ def test_whole_batch_is_answered_in_one_turn_and_the_rest_in_the_next(worker: Wo
 def test_failing_responder_costs_one_answer_and_says_so(
     worker: Worker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    respond = worker.worker._responder.respond
+    short = worker.worker._responder.short
 
-    def failing(reader: object, message: bytes, *, stream: bool) -> object:
+    def failing(reader: object, message: bytes) -> object:
         if b"boom" in message:
             raise ZeroDivisionError("unforeseen")
-        return respond(reader, message, stream=stream)  # type: ignore[arg-type]
+        return short(reader, message)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(worker.worker._responder, "respond", failing)
+    monkeypatch.setattr(worker.worker._responder, "short", failing)
     found = worker.exchange([ask("boom.example.com").to_wire(), ask("www.example.com").to_wire()])
     codes = sorted(dns.message.from_wire(wire).rcode() for wire in found)
     assert codes == [dns.rcode.NOERROR, dns.rcode.SERVFAIL]
@@ -181,7 +181,7 @@ def test_cached_answers_are_those_without_a_cache(worker: Worker):
         for wire in wires:
             wanted = responder.respond(reader, wire, stream=False)
             assert got.get(wire[:2]) == (wanted.wire if wanted else None)
-    assert hits > 500
+    assert hits > 300
 
 
 def test_new_generation_is_answered_at_once(worker: Worker, state: Path):
