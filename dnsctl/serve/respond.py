@@ -15,6 +15,7 @@ from dnsctl.model.rrset import Type
 from dnsctl.serve import edns as edns_
 from dnsctl.serve.answer import Answer, answer
 from dnsctl.serve.direct import Direct
+from dnsctl.serve.failures import FailureLog
 from dnsctl.serve.lookup import Zones
 from dnsctl.serve.question import (
     AA,
@@ -52,6 +53,7 @@ class Responder:
         self._identity = identity.encode()
         self._zones: Zones | None = None
         self._direct: Direct | None = None
+        self.failures = FailureLog(_log)
 
     def respond(self, reader: Reader, message: bytes, *, stream: bool) -> Response | None:
         """Return the response to `message`, or None where there must be none."""
@@ -74,7 +76,7 @@ class Responder:
         except Rejected as rejected:
             return self._bare(message, rejected.rcode, rejected.end)
         except Exception:  # noqa: BLE001 - whatever arrives, the worker lives on and the client hears
-            _log.exception("a query could not be answered")
+            self.failures.note("a query could not be answered", message)
             return self._bare(message, Rcode.SERVFAIL, HEADER_LENGTH)
 
     def explain(self, reader: Reader, message: bytes) -> Answer | None:
@@ -108,7 +110,7 @@ class Responder:
                 return self._final(message, question, Rcode.REFUSED)
             found = answer(reader, view, question.name, question.rdtype, edns is not None and edns.dnssec)
         except (DnsctlError, KeyError, IndexError, ValueError):
-            _log.exception("a zone cannot be served")
+            self.failures.note("a zone cannot be served", message)
             return self._final(message, question, Rcode.SERVFAIL)
         return self._final(message, question, found.rcode, found, stream)
 
