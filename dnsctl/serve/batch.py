@@ -68,6 +68,7 @@ class Batch:
         if ctypes.sizeof(_Mmsghdr) != _WORDS * 8 or sys.byteorder != "little":
             raise OSError(errno.ENOSYS, "this platform lays out struct mmsghdr in another way")
         self.socket = one
+        self.is_ipv6: Final = one.family == socket.AF_INET6
         octets = bytearray(BATCH * SLOT)
         # Memory views: what is assigned to a slice of a bytearray is copied twice, in twice the time.
         self.slots: Final = tuple(memoryview(octets)[i * SLOT : i * SLOT + DATAGRAM] for i in range(BATCH))

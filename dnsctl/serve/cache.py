@@ -30,8 +30,9 @@ Key = bytes | tuple[bytes, bytes, bytes]
 
 
 # An answer without what the query brings, its id (octets 0, 1) and its question (12 to `end`): header (octets
-# 2 to 11), `end`, all behind the question, size of the whole. A bare tuple: it is unpacked for every query.
-Entry = tuple[bytes, int, bytes, int]
+# 2 to 11), `end`, all behind the question, size of the whole, and its class for `tally`. A bare tuple: it is
+# unpacked for every query.
+Entry = tuple[bytes, int, bytes, int, int]
 
 
 class Response(Protocol):
@@ -101,18 +102,18 @@ class AnswerCache:
         exact = _exact_key(message)
         return None if exact is None else self.answers.get(exact) or self.denials.get(exact)
 
-    def offer(self, key: bytes, message: bytes, response: Response) -> None:
+    def offer(self, key: bytes, message: bytes, response: Response, kind: int = 0) -> None:
         """Store `response` if `key`, the folded one, has come before."""
         door = hash(key) & (DOORS - 1)
         if self._doors[door]:
-            self.store(message, response)
+            self.store(message, response, kind)
             return
         self._doors[door] = 1
         self._knocks += 1
         if self._knocks > MAX_KNOCKS:
             self._doors, self._knocks = bytearray(DOORS), 0
 
-    def store(self, message: bytes, response: Response) -> None:
+    def store(self, message: bytes, response: Response, kind: int = 0) -> None:
         """Keep `response` to `message` where it may be given to every query with the same key."""
         wire, end = response.wire, response.question_end
         if not response.cacheable or wire[12:end] != message[12:end] or not _is_plain(message, end):
@@ -122,7 +123,7 @@ class AnswerCache:
             key = _exact_key(message) or key  # never the latter: its letters stand behind the name
         header = self._header(wire[2:12])
         share = self.denials if header[1] & 0x0F else self.answers
-        share.store(key, (header, end, wire[end:], len(wire)))
+        share.store(key, (header, end, wire[end:], len(wire), kind))
 
     def clear(self) -> None:
         self.answers.clear()

@@ -140,6 +140,7 @@ class Zones:
         self._version = reader.apexes_version
         self._apexes = frozenset(reader.apexes())
         self._views: dict[Name, ZoneView] = {}
+        self.last: Name | None = None  # the zone found last
 
     def is_of(self, reader: Reader) -> bool:
         """True where these are the zones of `reader`, brought up to what it sees now."""
@@ -174,6 +175,7 @@ class Zones:
         view = self._views.get(name)
         if view is None:
             view = self._views[name] = ZoneView(self._reader, name)
+        self.last = view.origin
         return view
 
     def nearby(self, octets: Name) -> ZoneView | None:
@@ -188,4 +190,7 @@ class Zones:
             if len(name) < 2 or name[0] > MAX_LABEL:
                 return None
             name = Name(name[1 + name[0] :])
-        return self._views.get(name)
+        view = self._views.get(name)
+        if view is not None:
+            self.last = view.origin
+        return view

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from dnsctl.errors import DnsctlError
 from dnsctl.image.reader import Reader
+from dnsctl.model.name import Name
 from dnsctl.model.rrset import Type
 from dnsctl.serve import edns as edns_
 from dnsctl.serve.answer import Answer, answer
@@ -87,6 +88,11 @@ class Responder:
             return None
         signed = question.edns is not None and question.edns.dnssec
         return answer(reader, view, question.name, question.rdtype, signed)
+
+    @property
+    def zone(self) -> Name | None:
+        """The zone that the last query with a zone was answered from."""
+        return None if self._zones is None else self._zones.last
 
     def _current(self, reader: Reader) -> Zones:
         zones = self._zones

@@ -22,6 +22,7 @@ from dnsctl.serve.batch import DATAGRAM, Batch
 from dnsctl.serve.cache import AnswerCache
 from dnsctl.serve.respond import Responder
 from dnsctl.serve.sockets import IDLE_SECONDS
+from dnsctl.serve.tally import Tally
 
 LOG_INTERVAL: Final = 60.0  # seconds between two lines about failures, however many there are
 _SERVFAIL: Final = 2
@@ -38,12 +39,14 @@ class UdpWorker:
         counter: GenerationCounter,
         responder: Responder,
         cache: AnswerCache | None = None,
+        tally: Tally | None = None,
     ) -> None:
         self._batches = [Batch(one) for one in sockets]
         self._reader = reader
         self._counter = counter
         self._responder = responder
         self._cache = AnswerCache() if cache is None else cache
+        self._tally = Tally() if tally is None else tally
         self._seen = -1
         self.failures = 0  # messages the responder could not handle
         self.refused = 0  # answers the kernel would not send
@@ -69,13 +72,16 @@ class UdpWorker:
                 self.turn(batch, batch.receive(wait=False))
             if not ready:
                 self.renew()
+                self._tally.fold()
 
     def turn(self, batch: Batch, count: int) -> None:
         """Answer the `count` datagrams that `batch` received; none: it was idle."""
         if self._counter.value != self._seen:
             self.renew()
         if not count:
+            self._tally.fold()
             return
+        began = self._tally.start()
         silent = self._answer(batch, count)
         first = 0
         for index in silent:
@@ -84,6 +90,7 @@ class UdpWorker:
             first = index + 1
         if first < count:
             self.refused += batch.send(first, count)
+        self._tally.finish(began, count, batch.is_ipv6)
 
     def renew(self) -> None:
         """See the newest generation: a fresh read transaction and an empty cache where it moved on."""
@@ -97,13 +104,15 @@ class UdpWorker:
         """Write the answers over the queries; return the indexes of those that get none, ascending."""
         sizes = batch.sizes
         get = self._cache.answers.recent.get
+        counts = self._tally.counts
         silent: list[int] = []
         index = 0
         for slot, length in zip(batch.slots, batch.lengths(count), strict=False):
             key = slot[2:length].tobytes().lower()
             entry = get(key)
             if entry is not None:
-                header, end, tail, size = entry
+                header, end, tail, size, kind = entry
+                counts[kind] += 1
                 slot[2:12] = header
                 slot[end:size] = tail
                 sizes[index] = size
@@ -127,20 +136,36 @@ class UdpWorker:
                 if response is None:
                     entry = cache.find_exact(message)
             if entry is not None:
-                header, end, tail, _ = entry
+                header, end, tail, _, kind = entry
+                self._tally.counts[kind] += 1
                 return message[:2] + header + message[12:end] + tail
             if response is None:
                 response = self._responder.long(self._reader, message)
             if response is None:
+                self._tally.ignored += 1
                 return None
-            cache.offer(key, message, response)
+            kind = self._count(message, response.wire, response.question_end)
+            cache.offer(key, message, response, kind)
             if len(response.wire) <= DATAGRAM:
                 return response.wire
             raise OverflowError(f"answer of {len(response.wire)} octets over UDP")
         except Exception as fault:  # noqa: BLE001 - whatever one message brings, the others are answered
             self.failures += 1
             self._log_failure(message, fault)
-            return server_failure(message)
+            failure = server_failure(message)
+            if failure is None:
+                self._tally.ignored += 1
+            else:
+                self._count(message, failure, 0)
+            return failure
+
+    def _count(self, message: bytes, wire: bytes, end: int) -> int:
+        """Count a query that was not in the cache; return its class."""
+        tally = self._tally
+        kind = tally.class_of(message, wire, end, self._responder.zone)
+        tally.counts[kind] += 1
+        tally.misses += 1
+        return kind
 
     def _log_failure(self, message: bytes, fault: Exception) -> None:
         now = time.monotonic()

@@ -42,7 +42,7 @@ def test_other_case_of_the_same_name_is_found():
     cache.store(query(WWW), answer(query(WWW)))
     found = find(cache, query(b"\3wWw\7EXAMPLE\3com\0"))
     assert found is not None
-    _header, end, tail, size = found
+    _header, end, tail, size, _kind = found
     assert (end, tail, size) == (12 + len(WWW) + 4, b"tail", 12 + len(WWW) + 4 + len(b"tail"))
 
 

@@ -1,0 +1,217 @@
+"""Count queries at next to no cost: one list item a query, folded into the process's block now and then.
+
+Queries whose figures are all the same (type, flags, response code, kind of answer, zone) are of one *class*,
+a small number that is found when an answer is worked out and kept with the cached answer. A query found in
+the cache then costs `counts[class] += 1`. `fold` spreads the counts over the cells of the block: four times
+a second under load, and when the worker is idle. What a killed process had not folded is lost, a quarter of
+a second's worth.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from bisect import bisect_left
+from typing import Final, NamedTuple
+
+from dnsctl.model.name import Name
+from dnsctl.serve import counters
+from dnsctl.serve.counters import Block
+
+FOLD_EVERY: Final = 250_000_000  # nanoseconds
+SAMPLE_EVERY: Final = 64  # batches; of one of them the time is taken
+MAX_CLASSES: Final = 32_768  # beyond it, queries are counted without their zone and type
+_MAX_KNOWN: Final = 8192  # queries' forms whose class is remembered; hostile clients make up many
+_HEADER: Final = 12
+_OPT: Final = b"\0\0\x29"
+_SERVED: Final = frozenset((0, 3, 6))  # NOERROR, NXDOMAIN, YXDOMAIN: answered from a zone
+_NXDOMAIN: Final = 3
+_NONE: Final = b"\0\0"
+_Form = tuple[bytes, bytes, Name | None]
+
+
+class _Facts(NamedTuple):
+    """What queries of one class have in common. `kind`: place in `KIND_NAMES`."""
+
+    rdtype: int
+    opcode: int
+    rcode: int
+    kind: int
+    edns: bool
+    dnssec: bool
+    truncated: bool
+    zone: Name | None
+
+
+class Tally:
+    """Counts for one process. `counts` by class may be added to by anybody in the process; nothing else."""
+
+    def __init__(self, block: Block | None = None, *, by_zone: bool = True) -> None:
+        self._block = block or Block()
+        self._by_zone = by_zone
+        self.counts: list[int] = [0]
+        self._cells: list[tuple[int, ...]] = [()]  # by class
+        self._classes: dict[_Facts, int] = {}
+        self._known: dict[_Form, int] = {}
+        self._zones = dict(self._block.zones())
+        self.misses = 0  # UDP queries that were not in the cache
+        self.ignored = 0
+        self.dropped = 0  # by the rate limit
+        self.slipped = 0
+        self.unsent = 0
+        self._datagrams = [0, 0]  # queries over IPv4 and over IPv6
+        self._turns = 0
+        self._due = 0
+        self._ignored_before = 0
+
+    def begin(self) -> None:
+        """Note in the block that this process has started."""
+        cells = self._block.cells
+        cells[counters.PID] = os.getpid()
+        cells[counters.STARTED] = time.time_ns()
+        cells[counters.CONNECTIONS] = 0
+        self._block.add(counters.STARTS, 1)
+
+    def class_of(self, message: bytes, wire: bytes, end: int, zone: Name | None) -> int:
+        """Return the class of a query with its response. `end`: of the question; `zone`: last looked in."""
+        form = (wire[2:_HEADER], message[end - 4 : end + 9] if end > _HEADER else b"", zone)
+        known = self._known.get(form)
+        return self._classify(form, wire, end) if known is None else known
+
+    def start(self) -> int:
+        """Return when a batch was read, if its time is to be taken; else 0."""
+        self._turns += 1
+        return 0 if self._turns % SAMPLE_EVERY else time.perf_counter_ns()
+
+    def finish(self, began: int, count: int, ipv6: bool) -> None:
+        """Count a batch of `count` datagrams that was answered; `began`: what `start` returned."""
+        self._datagrams[ipv6] += count - self.ignored + self._ignored_before
+        self._ignored_before = self.ignored
+        now = time.perf_counter_ns()
+        if began:
+            self._took(now - began, count)
+        if now >= self._due:
+            self.fold(now)
+
+    def message(self, message: bytes, wire: bytes, zone: Name | None, *, ipv6: bool) -> None:
+        """Count one query over a stream and its answer (of a transfer: the first message)."""
+        end = message.find(0, _HEADER) + 5 if wire[4:6] == b"\0\1" else _HEADER
+        self.counts[self.class_of(message, wire, end, zone)] += 1
+        self._block.add(counters.TCP + ipv6, 1)
+
+    def add(self, cell: int, count: int) -> None:
+        """Add to a cell at once: for what is rare."""
+        self._block.add(cell, count)
+
+    def set(self, cell: int, value: int) -> None:
+        self._block.cells[cell] = value
+
+    def fold(self, now: int = 0) -> None:
+        """Bring the block up to date."""
+        self._due = (now or time.perf_counter_ns()) + FOLD_EVERY
+        add = self._block.add
+        counts, cells = self.counts, self._cells
+        for number, count in enumerate(counts):
+            if count:
+                counts[number] = 0
+                for cell in cells[number]:
+                    add(cell, count)
+        ipv4, ipv6 = self._datagrams
+        for cell, count in (
+            (counters.UDP, ipv4),
+            (counters.UDP + 1, ipv6),
+            (counters.CACHE_HITS, ipv4 + ipv6 - self.misses),
+            (counters.IGNORED, self.ignored),
+            (counters.RATE_DROPPED, self.dropped),
+            (counters.RATE_SLIPPED, self.slipped),
+            (counters.UNSENT, self.unsent),
+        ):
+            if count:
+                add(cell, count)
+        self._datagrams = [0, 0]
+        self.misses = self.ignored = self.dropped = self.slipped = self.unsent = self._ignored_before = 0
+
+    def _took(self, nanoseconds: int, count: int) -> None:
+        """Note what each query of a batch took: they wait for each other."""
+        place = bisect_left(counters.LATENCY_BOUNDS, nanoseconds)
+        self._block.add(counters.LATENCIES + place, count)
+        self._block.add(counters.LATENCY_SUM, nanoseconds * count)
+
+    def _classify(self, form: _Form, wire: bytes, end: int) -> int:
+        """Find or make the class of a form, and remember it."""
+        if len(self._known) >= _MAX_KNOWN:
+            self._known.clear()
+        facts = _facts(form, wire, end)
+        if not self._by_zone:
+            facts = facts._replace(zone=None)
+        if facts not in self._classes and len(self._classes) >= MAX_CLASSES:
+            facts = facts._replace(zone=None, rdtype=counters.OTHER_TYPE)
+        number = self._classes.get(facts)
+        if number is None:
+            number = self._classes[facts] = len(self.counts)
+            self._cells.append(self._cells_of(facts))
+            self.counts.append(0)
+        self._known[form] = number
+        return number
+
+    def _cells_of(self, facts: _Facts) -> tuple[int, ...]:
+        cells = [
+            counters.TYPES + facts.rdtype,
+            counters.OPCODES + facts.opcode,
+            counters.RCODES + facts.rcode,
+            counters.KINDS + facts.kind,
+        ]
+        for is_so, cell in (
+            (facts.edns, counters.EDNS),
+            (facts.dnssec, counters.DNSSEC_OK),
+            (facts.truncated, counters.TRUNCATED),
+        ):
+            if is_so:
+                cells.append(cell)
+        if facts.zone is not None:
+            cells.extend(self._zone_cell(facts.zone))
+        return tuple(cells)
+
+    def _zone_cell(self, origin: Name) -> tuple[int, ...]:
+        if origin not in self._zones:
+            try:
+                self._zones[origin] = self._block.add_zone(origin)
+            except OverflowError:
+                return ()
+        return (self._zones[origin],)
+
+
+def _facts(form: _Form, wire: bytes, end: int) -> _Facts:
+    """Read what is counted from a response's header and from what stands behind the query's name."""
+    header, rest, zone = form
+    answers, authorities = header[4:6] != _NONE, header[6:8] != _NONE
+    rcode = header[1] & 0x0F
+    if not answers and not authorities and wire[end : end + 3] == _OPT:
+        rcode |= wire[end + 5] << 4  # RFC 6891 §6.1.3
+    rcode = min(rcode, counters.RCODE_COUNT - 1)
+    opcode = header[0] >> 3 & 0x0F
+    truncated = bool(header[0] & 0x02)
+    asked = header[2:4] == b"\0\1"
+    edns = asked and rest[4:7] == _OPT
+    served = rcode in _SERVED and opcode == 0 and rest[2:4] == b"\0\1"
+    if rcode == _NXDOMAIN:
+        kind = "name_error"
+    elif not served:
+        kind = "other"
+    elif answers:
+        kind = "data"
+    elif header[0] & 0x04:  # AA; what was cut is data, as a denial fits
+        kind = "data" if truncated else "no_data"
+    else:
+        kind = "referral" if authorities or truncated else "other"
+    rdtype = rest[0] << 8 | rest[1] if asked else counters.OTHER_TYPE
+    return _Facts(
+        rdtype=min(rdtype, counters.OTHER_TYPE),
+        opcode=opcode,
+        rcode=rcode,
+        kind=counters.KIND_NAMES.index(kind),
+        edns=edns,
+        dnssec=edns and bool(rest[11] & 0x80),
+        truncated=truncated,
+        zone=zone if served else None,
+    )
