@@ -26,6 +26,8 @@ from dnsctl.model.rrset import MAX_TTL
 Filled = TypeVar("Filled", bound=Sized)
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%")
+MAX_SHOWN = 63  # characters: an identity must fit beside the longest question in 512 octets
+_SWITCHES = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
 _TEXT = {"type": "string"}
 _DURATION_SCHEMA = {"type": ["string", "integer"], "pattern": r"^(\d+|(\d+[smhdwSMHDW])+)$"}
 
@@ -128,6 +130,21 @@ def _algorithm(value: object) -> Algorithm:
         raise ValueError(f"algorithm {value} is not signed with here; use {known}") from None
 
 
+def _switch(value: object) -> bool:
+    found = _SWITCHES.get(str(value).lower())
+    if found is None:
+        raise ValueError(f"{str(value)!r} is no switch: write on or off")
+    return found
+
+
+def _shown(value: object) -> str:
+    """Return text that is told to anybody who asks: printable ASCII, short enough for every answer."""
+    text = str(value)
+    if len(text) > MAX_SHOWN or not (text.isascii() and (text.isprintable() or not text)):
+        raise ValueError(f"is not at most {MAX_SHOWN} printable ASCII characters")
+    return text
+
+
 def _reference(value: object) -> str:
     return check_reference(str(value))
 
@@ -164,4 +181,6 @@ SigningAlgorithm = Annotated[
 SecretReference = Annotated[str, BeforeValidator(_reference), WithJsonSchema(_TEXT)]
 FilePath = Annotated[str, BeforeValidator(_path), WithJsonSchema(_TEXT)]
 NotEmpty = AfterValidator(_at_least_one)
+Switch = Annotated[bool, BeforeValidator(_switch), WithJsonSchema({"enum": ["on", "off", True, False]})]
+Shown = Annotated[str, BeforeValidator(_shown), WithJsonSchema({**_TEXT, "maxLength": MAX_SHOWN})]
 Level = Literal["off", "note", "warning", "error"]

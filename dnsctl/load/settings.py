@@ -1,8 +1,8 @@
 """The settings of dnsctl.yaml as frozen types, and what they mean for a zone or a node.
 
 Made by `dnsctl.load.config.load_config` only, which also refuses settings that contradict each other. No file
-that a setting names is opened, except by `Config.node_settings`: it reads the release keys' public halves,
-for a node to pin.
+that a setting names is opened, except by `Config.node_settings`: it reads what the node itself must hold, the
+release keys' public halves and the secrets of TSIG keys.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ from typing import Annotated, Literal
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key, load_ssh_public_key
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator
 
 from dnsctl.errors import ConfigError
 from dnsctl.load.config_values import (
-    AllowedNetwork,
     ControlUrl,
     DomainName,
     FilePath,
@@ -38,6 +37,8 @@ from dnsctl.load.config_values import (
     absolute_name,
 )
 from dnsctl.load.nearest import did_you_mean
+from dnsctl.load.settings_base import Settings as _Settings
+from dnsctl.load.settings_serve import ServeConfig, TransferConfig
 from dnsctl.model import policy as model
 from dnsctl.model.finding import Position
 from dnsctl.model.fleet import Network, Node, NodeSettings, ServeSettings
@@ -47,28 +48,6 @@ from dnsctl.model.serial import SerialPolicy
 DEFAULT_PATH = "dnsctl.yaml"
 UNSIGNED = "none"
 STANDARD = "standard"
-
-
-class _Settings(BaseModel):
-    """Frozen, keys written with hyphens, unknown keys refused."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        alias_generator=lambda name: name.replace("_", "-"),
-        populate_by_name=False,
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _left_empty(cls, value: object) -> object:
-        """Take a key that is written without a value as not written."""
-        if value is None:
-            return {}
-        if not isinstance(value, dict):
-            return value
-        known = {field.alias for field in cls.model_fields.values()}
-        return {key: each for key, each in value.items() if each is not None or key not in known}
 
 
 class NodeConfig(_Settings):
@@ -154,7 +133,7 @@ class ZoneConfig(_Settings):
     """What differs for zones whose name a pattern matches. `checks`: rule id to severity, or `off`."""
 
     dnssec: str | None = None
-    checks: dict[str, Level] = {}
+    checks: dict[str, Level] = Field(default_factory=dict)
 
 
 class ReleaseConfig(_Settings):
@@ -181,12 +160,6 @@ class KeystoreConfig(_Settings):
     passphrase: SecretReference = "file:keys/passphrase"  # noqa: S105 - where it is, not what
 
 
-class TransferConfig(_Settings):
-    """Who may AXFR."""
-
-    allow: tuple[AllowedNetwork, ...] = ()
-
-
 class Config(_Settings):
     """All of dnsctl.yaml."""
 
@@ -194,11 +167,12 @@ class Config(_Settings):
     sites: Annotated[dict[Label, Site], NotEmpty]
     release: ReleaseConfig = ReleaseConfig()
     defaults: Defaults = Defaults()
-    policies: dict[Label, PolicyConfig] = {}
-    zones: dict[str, ZoneConfig] = {}
+    policies: dict[Label, PolicyConfig] = Field(default_factory=dict)
+    zones: dict[str, ZoneConfig] = Field(default_factory=dict)
     guards: Guards = Guards()
     keystore: KeystoreConfig = KeystoreConfig()
     transfers: TransferConfig = TransferConfig()
+    serve: ServeConfig = ServeConfig()
 
     _places: dict[str, Position] = PrivateAttr(default_factory=dict)
 
@@ -270,16 +244,30 @@ class Config(_Settings):
         known = [each.name for each in self.nodes()]
         raise ConfigError(f"there is no node {name}", where=DEFAULT_PATH, advice=did_you_mean(name, known))
 
+    def _serve_settings(self, own: NodeConfig, node: Node, root: Path) -> ServeSettings:
+        answers = self.serve
+        return ServeSettings(
+            own.listen,
+            workers=own.workers,
+            transfer=self.transfer,
+            identity=answers.identity.replace("{node}", node.name).replace("{site}", node.site),
+            version=answers.version,
+            chaos=answers.chaos,
+            cookies=answers.cookies,
+            cookie_secret=root / answers.cookie_secret,
+            keys=tuple(each.key(key, root) for key, each in self.transfers.keys.items()),
+        )
+
     def node_settings(self, name: str, root: Path, state: Path | None = None) -> NodeSettings:
         """Return all that node `name` must know to run. Raises ConfigError, also for a release key."""
         own = self.node_config(name)
         fleet = {each.name: each for each in self.nodes()}
         pki = root / "keys" / "pki"
         return NodeSettings(
-            node=fleet.pop(name),
-            serve=ServeSettings(own.listen, workers=own.workers, transfer=self.transfer, identity=name),
+            node=fleet[name],
+            serve=self._serve_settings(own, fleet[name], root),
             state=state or root / "state" / "nodes" / name,
-            peers=tuple(fleet.values()),
+            peers=tuple(each for each in fleet.values() if each.name != name),
             release_keys=tuple(_release_key(root, path) for path in self.release.keys),
             threshold=self.release.threshold,
             authority=pki / "ca.crt",

@@ -1,9 +1,12 @@
-"""What a process of the fleet must know of itself and the others: sites, nodes, addresses. No secrets."""
+"""What a process of the fleet must know of itself and the others: sites, nodes, addresses, how to answer.
+
+The only secrets in here are those of TSIG keys, which a representation never shows.
+"""
 
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,13 +34,35 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class TransferKey:
+    """A TSIG key (RFC 8945) that may transfer zones, from `networks` (none named: from anywhere).
+
+    `name`: as text; `algorithm`: as in RFC 8945 §6, `hmac-sha256`; `secret`: the octets themselves.
+    """
+
+    name: str
+    algorithm: str
+    secret: bytes = field(repr=False)
+    networks: tuple[Network, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ServeSettings:
-    """How a node answers. `transfer`: networks that may AXFR; `workers`: UDP processes."""
+    """How a node answers. `transfer`: networks that may AXFR without a key; `workers`: UDP processes.
+
+    `cookie_secret`: the file with the secrets of DNS cookies (RFC 9018), shared by all nodes; None or
+    missing: the node makes one of its own.
+    """
 
     listen: tuple[Endpoint, ...]
     workers: int = 1
     transfer: tuple[Network, ...] = ()
     identity: str = ""  # NSID (RFC 5001), `hostname.bind`, `id.server`; empty: not told
+    version: str = ""  # `version.bind`, `version.server`; empty: not told
+    chaos: bool = True  # answer class CH at all
+    cookies: bool = True
+    cookie_secret: Path | None = None
+    keys: tuple[TransferKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

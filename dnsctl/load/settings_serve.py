@@ -1,0 +1,82 @@
+"""Settings of dnsctl.yaml on how nodes answer, and who may transfer zones."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from dnsctl.errors import ConfigError, PassphraseError
+from dnsctl.load.config_values import (
+    AllowedNetwork,
+    FilePath,
+    SecretReference,
+    Shown,
+    Switch,
+    absolute_name,
+)
+from dnsctl.load.secret import resolve
+from dnsctl.load.settings_base import Settings
+from dnsctl.model.fleet import TransferKey
+
+COOKIE_SECRET = "keys/cookie.secret"  # noqa: S105 - where it is, not what
+MIN_TSIG_SECRET = 16  # octets: RFC 8945 §8 wants as much as the digest; less than this is a typo
+
+
+class TransferKeyConfig(Settings):
+    """A TSIG key. `secret`: where its base64 text stands; `allow`: from where, anywhere unless named."""
+
+    algorithm: Literal["hmac-sha256", "hmac-sha384", "hmac-sha512"] = "hmac-sha256"
+    secret: SecretReference | None = None
+    allow: tuple[AllowedNetwork, ...] = ()
+
+    def key(self, name: str, root: Path) -> TransferKey:
+        """Return the key with its secret. Raises ConfigError where there is none, or it is not base64."""
+        reference = self.secret or f"file:keys/tsig/{name.removesuffix('.')}"
+        if len(base := _decoded(reference, root)) < MIN_TSIG_SECRET:
+            raise ConfigError(
+                f"the secret of TSIG key {name} has {len(base)} octets",
+                where=reference,
+                advice=f"use {MIN_TSIG_SECRET} or more: `tsig-keygen`, or `openssl rand -base64 32`",
+            )
+        return TransferKey(name, self.algorithm, base, self.allow)
+
+
+class TransferConfig(Settings):
+    """Who may AXFR: `allow` by address alone; `keys` by TSIG, by the keys' names."""
+
+    allow: tuple[AllowedNetwork, ...] = ()
+    keys: dict[str, TransferKeyConfig] = Field(default_factory=dict)
+
+    @field_validator("keys")
+    @classmethod
+    def _names(cls, value: dict[str, TransferKeyConfig]) -> dict[str, TransferKeyConfig]:
+        for each in value:
+            absolute_name(each)
+        return value
+
+
+class ServeConfig(Settings):
+    """How all nodes answer. `{node}` and `{site}` in `identity` stand for their names."""
+
+    identity: Shown = "{node}"
+    version: Shown = ""
+    chaos: Switch = True
+    cookies: Switch = True
+    cookie_secret: FilePath = COOKIE_SECRET
+
+
+def _decoded(reference: str, root: Path) -> bytes:
+    """Return the octets behind a base64 secret. Raises ConfigError, which never holds it."""
+    try:
+        return base64.b64decode(resolve(reference, root).strip(), validate=True)
+    except PassphraseError as error:
+        raise ConfigError(
+            "the secret of a TSIG key cannot be read",
+            where=reference,
+            advice="put its base64 text there, mode 0600, on every node",
+        ) from error
+    except ValueError:
+        raise ConfigError("is no base64 text", where=reference, advice="see `tsig-keygen`") from None

@@ -1,0 +1,86 @@
+"""Settings of dnsctl.yaml on answers and transfers reach the node, secrets included, or are refused by name."""
+
+import base64
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from dnsctl.errors import ConfigError
+from dnsctl.load.config import parse_config
+from dnsctl.model.fleet import ServeSettings, TransferKey
+from tests.load.test_config import DOCUMENTED
+
+SECRET = bytes(range(32))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "keys" / "tsig").mkdir(parents=True)
+    public = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
+    (tmp_path / "keys" / "release.pub").write_bytes(base64.b64encode(public))
+    (tmp_path / "keys" / "tsig" / "xfr.example").write_bytes(base64.b64encode(SECRET) + b"\n")
+    return tmp_path
+
+
+def serve(text: str, root: Path) -> ServeSettings:
+    return parse_config((DOCUMENTED + text).encode()).node_settings("ns1", root).serve
+
+
+def test_without_settings_the_node_tells_its_name_and_hands_out_cookies(root: Path):
+    found = serve("", root)
+    assert (found.identity, found.version, found.chaos, found.cookies) == ("ns1", "", True, True)
+    assert found.cookie_secret == root / "keys/cookie.secret"
+    assert found.keys == ()
+
+
+def test_what_is_told_can_be_chosen_and_switched_off(root: Path):
+    text = (
+        "serve: {identity: '{node}.{site}.example', version: '9', chaos: off, cookies: off, cookie-secret: c}"
+    )
+    found = serve(text, root)
+    assert (found.identity, found.version, found.chaos, found.cookies) == (
+        "ns1.dc1.example",
+        "9",
+        False,
+        False,
+    )
+    assert found.cookie_secret == root / "c"
+
+
+def test_transfer_key_is_read_from_the_file_of_its_name_or_where_it_says(root: Path, monkeypatch):
+    monkeypatch.setenv("TSIG", base64.b64encode(SECRET * 2).decode())
+    text = (
+        "transfers: {keys: {xfr.example.: {}, "
+        "other: {algorithm: hmac-sha512, secret: env:TSIG, allow: [192.0.2.0/24]}}}"
+    )
+    first, second = serve(text, root).keys
+    assert first == TransferKey("xfr.example.", "hmac-sha256", SECRET)
+    assert (second.name, second.algorithm, second.secret) == ("other", "hmac-sha512", SECRET * 2)
+    assert [str(one) for one in second.networks] == ["192.0.2.0/24"]
+
+
+def test_secret_of_a_key_is_never_shown(root: Path):
+    (key,) = serve("transfers: {keys: {xfr.example: {}}}", root).keys
+    assert repr(SECRET) not in repr(key)
+    assert base64.b64encode(SECRET).decode() not in repr(key)
+
+
+@pytest.mark.parametrize(
+    ("text", "content", "message"),
+    [
+        ("transfers: {keys: {absent: {}}}", None, "file:keys/tsig/absent: the secret .* cannot be read"),
+        ("transfers: {keys: {odd: {}}}", "no base64!", "file:keys/tsig/odd: is no base64"),
+        ("transfers: {keys: {odd: {}}}", "c2hvcnQ=", "has 5 octets.*openssl rand"),
+        ("transfers: {keys: {odd: {algorithm: hmac-md5}}}", "", "hmac-sha256"),
+        ("transfers: {keys: {'a..b': {}}}", "", "no domain name"),
+        ("serve: {chaos: maybe}", "", "write on or off"),
+        (f"serve: {{version: {'x' * 64}}}", "", "at most 63"),
+        ("serve: {identty: x}", "", "did you mean identity"),
+    ],
+)
+def test_wrong_setting_is_refused_with_a_way_out(root: Path, text: str, content: str | None, message: str):
+    if content is not None:
+        (root / "keys" / "tsig" / "odd").write_text(content)
+    with pytest.raises(ConfigError, match=message):
+        serve(text, root)
