@@ -9,9 +9,9 @@ way. Works from what one generation of a reader sees.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
-from dnsctl.image.fragment import QUESTION_AT, Entry, find
+from dnsctl.image.fragment import QUESTION_AT, Entry, find, slice_of
 from dnsctl.image.layout import OCCLUDED, nsec3_owner
 from dnsctl.image.reader import Reader
 from dnsctl.model.name import Name, wildcard
@@ -20,22 +20,36 @@ from dnsctl.serve.denial import covering_hash, nsec3_hash
 from dnsctl.serve.edns import MAX_UDP_PAYLOAD, MIN_UDP_PAYLOAD, opt_record
 from dnsctl.serve.lookup import Neighbours, Zones, ZoneView, neighbours
 from dnsctl.serve.question import Edns
-from dnsctl.serve.wire import AUTHORITY, Draft
+from dnsctl.serve.wire import AUTHORITY, Draft, Response
 
 _PLAIN: Final = {b"\0\1\0\0\0\0\0\0": False, b"\0\1\0\0\0\0\0\1": True}  # counts -> has an OPT record
 _OPT_HEAD: Final = b"\0\0\x29"
 _OPT_LENGTH: Final = 11  # octets, without options
 # Types whose answer is not just the owner's RRset
 _LONG_WAY: Final = frozenset((0, int(Type.OPT), int(Type.DS), int(Type.RRSIG), *range(249, 256)))
-_NAME_ERROR: Final = 3
+_NAME_ERROR: Final = 3 << 32  # NXDOMAIN above the counts
 _NSEC: Final = int(Type.NSEC)
 _NSEC3: Final = int(Type.NSEC3)
-_CNAME: Final = int(Type.CNAME)
+_NSEC_CODE: Final = Type.NSEC.to_bytes(2, "big")
+_CNAME: Final = Type.CNAME.to_bytes(2, "big")
 _DIGITS: Final = b"0123456789abcdefghijklmnopqrstuv"
 _TEN_BITS: Final = [bytes((first, second)) for first in _DIGITS for second in _DIGITS]
 _PROOF_AT: Final = QUESTION_AT + 4  # and the name, and what stands before the proof
 _OPTS: Final = tuple(opt_record(Edns(0, 0, dnssec, b""), 0, b"") for dnssec in (False, True))
-_ENOUGH: Final = 4096  # rendered denials kept, by zone, length of name and DO
+_HASH_OWNER: Final = 33  # octets of an NSEC3 owner below the apex
+_ENOUGH: Final = 4096  # of what is remembered, by zone and length of name, or by form
+_SPANS: Final = 16_384  # rendered name errors, by NSEC and length of name
+_LONGEST_FORM: Final = 64  # octets: nothing plain is longer
+
+
+class _Form(NamedTuple):
+    """What a query says besides the name: worked out once for all queries that say the same."""
+
+    code: bytes  # of the type, two octets
+    signed: bool
+    opt: bytes  # the OPT record of the response
+    limit: int  # octets
+    headers: dict[int, bytes]  # by response code and counts: octets 2 to 11 of the response
 
 
 class Direct:
@@ -43,94 +57,117 @@ class Direct:
 
     def __init__(self, reader: Reader, zones: Zones) -> None:
         self._owner = reader.owner
+        self._cursor = reader.owner_cursor
         self._reader = reader
         self._epoch = reader.epoch
         self._zones = zones
-        self._headers: dict[tuple[int, int, int, int, int], bytes] = {}
+        self._forms: dict[bytes, _Form | None] = {}
         self._denials: dict[tuple[Name, int, bool], tuple[tuple[bytes, ...], int, bytes] | None] = {}
+        self._spans: dict[tuple[bytes, int], tuple[int, bytes]] = {}  # NSEC owner, length of name -> sections
+        self._missed = False  # the last name was not there: look for neighbours first
 
     def is_of(self, reader: Reader) -> bool:
         """True where this answers from what `reader` sees now."""
         return self._reader is reader and self._epoch == reader.epoch
 
-    def respond(self, message: bytes) -> tuple[bytes, int] | None:
-        """Return (response, end of its question) to a UDP query, or None for the long way."""
-        has_opt = _PLAIN.get(message[4:12])
-        if has_opt is None or message[2] & 0xFE:
-            return None
+    def respond(self, message: bytes) -> Response | None:
+        """Return the response to a UDP query, or None for the long way."""
         at = message.find(0, 12) + 1
-        end = at + 4
-        question = message[at:end]
-        if at < 14 or question[2:] != b"\0\1":
+        told = message[2:12] + message[at:]
+        try:
+            form = self._forms[told]
+        except KeyError:
+            form = self._new_form(told, at)
+        if form is None:
             return None
-        signed, opt, limit = False, b"", MIN_UDP_PAYLOAD
-        if has_opt:
-            opt = message[end:]
-            if len(opt) != _OPT_LENGTH or opt[:3] != _OPT_HEAD or opt[6] or opt[9] or opt[10]:
-                return None
-            signed = opt[7] > 0x7F
-            limit = min(max(opt[3] << 8 | opt[4], MIN_UDP_PAYLOAD), MAX_UDP_PAYLOAD)
-            opt = _OPTS[signed]
-        elif len(message) != end:
-            return None
-        rdtype = question[0] << 8 | question[1]
         qname = Name(message[12:at].lower())
-        view = None if rdtype in _LONG_WAY else self._zones.nearby(qname)
+        view = self._zones.nearby(qname)
         if view is None:
             return None
-        found = self._sections(view, qname, rdtype, signed)
+        found = self._sections(view, qname, form)
         if found is None:
             return None
-        rcode, answers, authorities, sections = found
-        slot = (message[2], rcode, answers, authorities, has_opt)
-        header = self._headers.get(slot) or self._header(slot)
-        response = b"%b%b%b%b%b" % (message[:2], header, message[12:end], sections, opt)
-        return (response, end) if len(response) <= limit else None
+        slot, sections = found
+        header = form.headers.get(slot) or self._header(form, message[2], slot)
+        end = at + 4
+        response = b"".join((message[:2], header, message[12:end], sections, form.opt))
+        return Response(response, end, True) if len(response) <= form.limit else None
 
-    def _header(self, slot: tuple[int, int, int, int, int]) -> bytes:
-        flags, rcode, answers, authorities, additionals = slot
-        counts = answers.to_bytes(2, "big") + authorities.to_bytes(2, "big") + additionals.to_bytes(2, "big")
-        made = bytes((0x84 | flags & 1, rcode, 0, 1)) + counts  # QR, AA, and RD as it came
-        self._headers[slot] = made
+    def _new_form(self, told: bytes, at: int) -> _Form | None:
+        """Read header (without id), type, class and OPT of a query; None where it is not plain."""
+        form = None
+        has_opt = _PLAIN.get(told[2:10])
+        rest = told[10:]
+        if at > 13 and has_opt is not None and not told[0] & 0xFE and rest[2:4] == b"\0\1":
+            opt = rest[4:]
+            rdtype = rest[0] << 8 | rest[1]
+            if rdtype in _LONG_WAY:
+                pass
+            elif not has_opt and not opt:
+                form = _Form(rest[:2], False, b"", MIN_UDP_PAYLOAD, {})
+            elif (
+                has_opt
+                and len(opt) == _OPT_LENGTH
+                and opt[:3] == _OPT_HEAD
+                and not (opt[6] or opt[9] or opt[10])
+            ):
+                signed = opt[7] > 0x7F
+                limit = min(max(opt[3] << 8 | opt[4], MIN_UDP_PAYLOAD), MAX_UDP_PAYLOAD)
+                form = _Form(rest[:2], signed, _OPTS[signed], limit, {})
+        if len(self._forms) >= _ENOUGH:
+            self._forms.clear()
+        if len(told) <= _LONGEST_FORM:
+            self._forms[told] = form
+        return form
+
+    def _header(self, form: _Form, flags: int, slot: int) -> bytes:
+        """Return octets 2 to 11 of a response: QR, AA, RD as it came, response code and counts."""
+        counts = (slot & 0xFFFFFFFF).to_bytes(4, "big") + (1 if form.opt else 0).to_bytes(2, "big")
+        form.headers[slot] = made = bytes((0x84 | flags & 1, slot >> 32, 0, 1)) + counts
         return made
 
-    def _sections(
-        self, view: ZoneView, qname: Name, rdtype: int, signed: bool
-    ) -> tuple[int, int, int, bytes] | None:
-        """Return (response code, number of answers, of authorities, octets of both), or None."""
+    def _sections(self, view: ZoneView, qname: Name, form: _Form) -> tuple[int, bytes] | None:
+        """Return (response code << 32 | answers << 16 | authorities, octets of both), or None."""
         key = view.key(qname)
-        value = self._owner(key)
+        if self._missed:
+            present = self._cursor.set_range(key)
+            value = self._cursor.value() if present and self._cursor.key() == key else None
+            self._missed = value is None
+        else:
+            value = self._owner(key)
+            present = False
+            if value is None:
+                self._missed = True
+                present = self._cursor.set_range(key)
         if value is None:
-            return self._name_error(view, qname, key, signed)
+            return self._name_error(view, qname, key, form, present)
         if value[0]:
             return None
-        entry = find(value, rdtype)
-        if entry is not None:
-            start, plain, full, records, signatures, _ = entry
-            if signed:
-                return 0, records + signatures, 0, value[start : start + full]
-            return 0, records, 0, value[start : start + plain]
-        if find(value, _CNAME) is not None:
+        found = slice_of(value, form.code, form.signed)
+        if found is not None:
+            return found[0] << 16, found[1]
+        if slice_of(value, _CNAME, False) is not None:
             return None
+        return self._no_data(view, qname, value, form.signed)
+
+    def _no_data(self, view: ZoneView, qname: Name, value: bytes, signed: bool) -> tuple[int, bytes] | None:
+        """Deny a type at an owner that is there."""
         soa = self._soa(view, qname, signed)
         count = view.negative_soa.records
         if not signed:
-            return 0, 0, count, soa
+            return count, soa
         count += view.negative_soa.signatures
         if not view.entry.signed:
-            return 0, 0, count, soa
+            return count, soa
         if view.entry.nsec3 is not None:
             digest = self._hash(view, qname)
             matching = self._reader.hashed(digest)
             if matching is None:
                 return None
             proof = self._hashed(view, qname, (digest, matching), _PROOF_AT + len(qname) + len(soa))
-            return None if proof is None else (0, 0, count + 2, soa + proof)
-        nsec = find(value, _NSEC)
-        if nsec is None:
-            return None
-        soa += value[nsec.start : nsec.start + nsec.full]
-        return 0, 0, count + nsec.records + nsec.signatures, soa
+            return None if proof is None else (count + 2, soa + proof)
+        nsec = slice_of(value, _NSEC_CODE, True)
+        return None if nsec is None else (count + nsec[0], soa + nsec[1])
 
     def _soa(self, view: ZoneView, qname: Name, signed: bool) -> bytes:
         """Return the SOA of a denial, which is the same for all names of one length."""
@@ -142,36 +179,64 @@ class Direct:
         return rendered
 
     def _name_error(
-        self, view: ZoneView, qname: Name, key: bytes, signed: bool
-    ) -> tuple[int, int, int, bytes] | None:
-        """Deny a name one label below the apex, where no wildcard stands for it."""
+        self, view: ZoneView, qname: Name, key: bytes, form: _Form, present: bool
+    ) -> tuple[int, bytes] | None:
+        """Deny a name one label below the apex, where no wildcard stands for it.
+
+        The cursor stands at the key behind the name's, or there is none (`present` tells).
+        """
         if view.apex[0] or view.depth(key) != 1:
             return None
-        around = neighbours(self._reader, key)
-        if around.successor.startswith(key):
-            return None
-        slot = (view.origin, len(qname), signed)
+        cursor = self._cursor
+        if present:
+            if cursor.key().startswith(key):
+                return None
+            cursor.prev()
+        else:
+            cursor.last()
+        is_proven = form.signed and view.entry.signed
+        before = cursor.key()
+        if is_proven and view.entry.nsec3 is None:
+            known = self._spans.get((before, len(qname)))
+            if known is not None:
+                return known
+        value = cursor.value()  # before the cursor moves on
+        slot = (view.origin, len(qname), form.signed)
         if slot not in self._denials:
             if len(self._denials) >= _ENOUGH:
                 self._denials.clear()
-            self._denials[slot] = self._no_wildcard(view, qname, signed)
+            self._denials[slot] = self._no_wildcard(view, qname, form.signed)
         denied = self._denials[slot]
         if denied is None:
             return None
         beside, count, sections = denied
-        if not (signed and view.entry.signed):
-            return _NAME_ERROR, 0, count, sections
+        if not is_proven:
+            return _NAME_ERROR | count, sections
         at = _PROOF_AT + len(qname) + len(sections)
         if view.entry.nsec3 is not None:
-            before = covering_hash(self._reader, view, self._hash(view, qname))
-            if before is None or before[0] in beside:
-                return None if before is None else (_NAME_ERROR, 0, count, sections)
-            covering = self._hashed(view, qname, before, at)
-        elif around.predecessor in beside:
-            return _NAME_ERROR, 0, count, sections
-        else:
-            covering = self._covering(view, qname, around, at)
-        return None if covering is None else (_NAME_ERROR, 0, count + 2, sections + covering)
+            return self._cover_hash(view, qname, denied, at)
+        if before not in beside:
+            covering = self._covering(view, qname, before, value, at)
+            if covering is None:
+                return None
+            count, sections = count + 2, sections + covering
+        if len(self._spans) >= _SPANS:
+            self._spans.clear()
+        self._spans[before, len(qname)] = found = (_NAME_ERROR | count, sections)
+        return found
+
+    def _cover_hash(
+        self, view: ZoneView, qname: Name, denied: tuple[tuple[bytes, ...], int, bytes], at: int
+    ) -> tuple[int, bytes] | None:
+        """Add the NSEC3 that covers the name to what denies its wildcard."""
+        beside, count, sections = denied
+        before = covering_hash(self._reader, view, self._hash(view, qname))
+        if before is None:
+            return None
+        if before[0] in beside:
+            return _NAME_ERROR | count, sections
+        covering = self._hashed(view, qname, before, at)
+        return None if covering is None else (_NAME_ERROR | count + 2, sections + covering)
 
     def _no_wildcard(
         self, view: ZoneView, qname: Name, signed: bool
@@ -224,16 +289,13 @@ class Direct:
             None if entry is None else _pair(value, entry, b"\x20" + _base32hex(key[-20:]), view, qname, at)
         )
 
-    def _covering(self, view: ZoneView, qname: Name, around: Neighbours, at: int) -> bytes | None:
-        """Return the NSEC before a name, and its one RRSIG, as they stand at offset `at` of the message."""
-        value = around.predecessor_value
-        label = around.predecessor[len(view.prefix) : -1]
+    def _covering(self, view: ZoneView, qname: Name, before: bytes, value: bytes, at: int) -> bytes | None:
+        """Return the NSEC of `before`, and its one RRSIG, as they stand at offset `at` of the message."""
+        label = before[len(view.prefix) : -1]
         if value[0] & OCCLUDED or not label or b"\0" in label or b"\1" in label:
             return None
         entry = find(value, _NSEC)
-        if entry is None:
-            return None
-        return _pair(value, entry, b"%c%b" % (len(label), label), view, qname, at)
+        return None if entry is None else _pair(value, entry, b"%c%b" % (len(label), label), view, qname, at)
 
 
 def _pair(value: bytes, entry: Entry, label: bytes, view: ZoneView, qname: Name, at: int) -> bytes | None:

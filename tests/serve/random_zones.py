@@ -25,16 +25,16 @@ TYPES = [
 ]
 
 
-def owner_below(rng, depth=3):
-    return ".".join(rng.choice(LABELS) for _ in range(rng.randint(1, depth)))
+def owner_below(rng, labels=LABELS):
+    return ".".join(rng.choice(labels) for _ in range(rng.randint(1, 3)))
 
 
-def zone_text(rng, size=24):
+def zone_text(rng, size=24, labels=LABELS):
     """Return records (relative owners) of a legal zone: cuts, DNAMEs, wildcards, chains, odd labels."""
     lines, taken, alone = [], {}, set()
 
     def target():
-        return rng.choice([*list(taken), owner_below(rng), "www.elsewhere.example.", "@"])
+        return rng.choice([*list(taken), owner_below(rng, labels), "www.elsewhere.example.", "@"])
 
     def add(owner, rdtype, rdata):
         lowered = owner.lower()
@@ -52,7 +52,7 @@ def zone_text(rng, size=24):
         lines.append(f"{owner} {rng.choice([60, 3600])} {rdtype} {rdata}")
 
     for _ in range(size):
-        owner = owner_below(rng)
+        owner = owner_below(rng, labels)
         kind = rng.choice(
             ["A", "A", "AAAA", "MX", "TXT", "CNAME", "CNAME", "DNAME", "NS", "SRV", "CAA", "TYPE65400"]
         )
@@ -67,7 +67,7 @@ def zone_text(rng, size=24):
         }.get(kind) or target()
         add(owner, kind, rdata)
         if kind == "NS" and rng.random() < 0.8:
-            glue = rng.choice([f"ns.{owner}", f"deep.ns.{owner}", owner_below(rng)])
+            glue = rng.choice([f"ns.{owner}", f"deep.ns.{owner}", owner_below(rng, labels)])
             add(owner, "NS", glue)
             add(glue, "A", "192.0.2.200")
             if rng.random() < 0.5 and taken.get(owner.lower()) == "NS":
