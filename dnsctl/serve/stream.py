@@ -21,9 +21,12 @@ from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.reader import Reader
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import Network
-from dnsctl.serve import transfer
+from dnsctl.model.name import Name
+from dnsctl.serve import counters, transfer
+from dnsctl.serve.question import HEADER_LENGTH
 from dnsctl.serve.respond import Responder, is_transfer
 from dnsctl.serve.sockets import IDLE_SECONDS
+from dnsctl.serve.tally import Tally
 from dnsctl.serve.udp import server_failure
 
 _FAIR_SHARE: Final = 16  # pipelined queries answered in a row before others get their turn
@@ -54,12 +57,14 @@ class StreamServer:
         responder: Responder,
         networks: Iterable[Network] = (),
         limits: StreamLimits | None = None,
+        tally: Tally | None = None,
     ) -> None:
         self._image = image
         self._counter = counter
         self._responder = responder
         self._networks = tuple(networks)
         self._limits = limits or StreamLimits()
+        self._tally = tally or Tally()
         self._reader: Reader = image.reader()
         self._seen = counter.value
         self._per_network: Counter[str] = Counter()
@@ -76,6 +81,7 @@ class StreamServer:
             while True:
                 await asyncio.sleep(IDLE_SECONDS)
                 self._renew()
+                self._tally.fold()
         finally:
             for server in servers:
                 server.close()
@@ -94,12 +100,14 @@ class StreamServer:
         address = peer[0].partition("%")[0]
         network = _network(address)
         if self._per_network[network] >= self._limits.clients_per_network:
+            self._tally.add(counters.CONNECTIONS_REFUSED, 1)
             writer.transport.abort()
             return
         if len(self._quiet) >= self._limits.clients:
             next(iter(self._quiet)).transport.abort()
         self._per_network[network] += 1
         self._quiet[writer] = None
+        self._tally.set(counters.CONNECTIONS, len(self._quiet))
         writer.transport.set_write_buffer_limits(high=_WRITE_BUFFER)
         try:
             await self._converse(reader, writer, address)
@@ -112,6 +120,7 @@ class StreamServer:
             writer.transport.abort()
         finally:
             self._quiet.pop(writer, None)
+            self._tally.set(counters.CONNECTIONS, len(self._quiet))
             self._per_network[network] -= 1
             if not self._per_network[network]:
                 del self._per_network[network]
@@ -135,7 +144,7 @@ class StreamServer:
             if is_transfer(message):
                 await self._transfer(message, writer, address)
             else:
-                wire = self._respond(message)
+                wire = self._respond(message, address)
                 if wire is None:
                     return  # nothing that is a query: no reason to listen on
                 await self._send(writer, wire)
@@ -143,7 +152,7 @@ class StreamServer:
             if answered % _FAIR_SHARE == 0:
                 await asyncio.sleep(0)
 
-    def _respond(self, message: bytes) -> bytes | None:
+    def _respond(self, message: bytes, address: str) -> bytes | None:
         self._renew()
         try:
             response = self._responder.respond(self._reader, message, stream=True)
@@ -151,7 +160,12 @@ class StreamServer:
             self.failures += 1
             _log.error("query failed: %s: %s; query: %s", type(fault).__name__, fault, message[:512].hex())
             return server_failure(message)
-        return None if response is None else response.wire
+        if response is None:
+            self._tally.ignored += 1
+            return None
+        wire, end = response.wire, response.question_end
+        self._tally.message(message, wire, end, self._responder.zone, ipv6=":" in address)
+        return wire
 
     async def _send(self, writer: asyncio.StreamWriter, wire: bytes) -> None:
         writer.write(len(wire).to_bytes(2, "big") + wire)
@@ -161,24 +175,31 @@ class StreamServer:
     async def _transfer(self, message: bytes, writer: asyncio.StreamWriter, address: str) -> None:
         """Send a whole zone as it is now, or the reason why not."""
         if not transfer.is_allowed(address, self._networks):
-            await self._send(writer, transfer.refusal(message))
+            await self._send_all(writer, iter((transfer.refusal(message),)), message, address)
             return
         try:
             async with asyncio.timeout(self._limits.idle):
                 await self._transfers.acquire()
         except TimeoutError:
             _log.warning("transfer to %s put off: %d others are under way", address, self._limits.transfers)
-            await self._send(writer, transfer.postponement(message))
+            await self._send_all(writer, iter((transfer.postponement(message),)), message, address)
             return
         try:
             async with asyncio.timeout(self._limits.transfer):
                 with self._image.reader() as reader:
-                    await self._send_all(writer, transfer.messages(reader, message))
+                    self._tally.add(counters.TRANSFERS, 1)
+                    await self._send_all(writer, transfer.messages(reader, message), message, address)
         finally:
             self._transfers.release()
 
-    async def _send_all(self, writer: asyncio.StreamWriter, wires: Iterator[bytes]) -> None:
-        for wire in wires:
+    async def _send_all(
+        self, writer: asyncio.StreamWriter, wires: Iterator[bytes], message: bytes, address: str
+    ) -> None:
+        end = message.find(0, HEADER_LENGTH) + 5
+        origin = Name(message[HEADER_LENGTH : end - 4].lower())
+        for number, wire in enumerate(wires):
+            if not number:
+                self._tally.message(message, wire, end, origin, ipv6=":" in address)
             await self._send(writer, wire)
             await asyncio.sleep(0)  # a fast reader never makes drain() wait: the others want their turn
 

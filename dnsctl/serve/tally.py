@@ -93,9 +93,8 @@ class Tally:
         if now >= self._due:
             self.fold(now)
 
-    def message(self, message: bytes, wire: bytes, zone: Name | None, *, ipv6: bool) -> None:
+    def message(self, message: bytes, wire: bytes, end: int, zone: Name | None, *, ipv6: bool) -> None:
         """Count one query over a stream and its answer (of a transfer: the first message)."""
-        end = message.find(0, _HEADER) + 5 if wire[4:6] == b"\0\1" else _HEADER
         self.counts[self.class_of(message, wire, end, zone)] += 1
         self._block.add(counters.TCP + ipv6, 1)
 

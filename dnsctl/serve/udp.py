@@ -83,13 +83,16 @@ class UdpWorker:
             return
         began = self._tally.start()
         silent = self._answer(batch, count)
-        first = 0
+        first = unsent = 0
         for index in silent:
             if first < index:
-                self.refused += batch.send(first, index)
+                unsent += batch.send(first, index)
             first = index + 1
         if first < count:
-            self.refused += batch.send(first, count)
+            unsent += batch.send(first, count)
+        if unsent:
+            self.refused += unsent
+            self._tally.unsent += unsent
         self._tally.finish(began, count, batch.is_ipv6)
 
     def renew(self) -> None:
