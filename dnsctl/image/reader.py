@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -41,7 +42,11 @@ class Tables:
 
 
 class Reader:
-    """One read transaction. `owner_cursor` and `hash_cursor` are for neighbour searches in those tables."""
+    """One read transaction.
+
+    `owner` and `hashed` return the node of an owner by `layout.owner_key`, of an NSEC3 by `layout.hash_key`,
+    or None; `owner_cursor` and `hash_cursor` are for neighbour searches in those tables.
+    """
 
     def __init__(self, begin: Callable[[], Any], tables: Tables) -> None:
         self._begin = begin
@@ -55,8 +60,9 @@ class Reader:
         self.owner_cursor = self._transaction.cursor(self._tables.owners)
         self.hash_cursor = self._transaction.cursor(self._tables.hashes)
         self._get = self._transaction.get
-        self._owners = self._tables.owners
-        self._hashes = self._tables.hashes
+        # Without a method in between: these two are called for every question.
+        self.owner: Callable[[bytes], bytes | None] = partial(self._get, db=self._tables.owners)
+        self.hashed: Callable[[bytes], bytes | None] = partial(self._get, db=self._tables.hashes)
 
     def __enter__(self) -> Self:
         return self
@@ -122,16 +128,6 @@ class Reader:
             for key, value in cursor:
                 state.update(len(key).to_bytes(2, "big") + key + len(value).to_bytes(4, "big") + value)
         return state.hexdigest()
-
-    def owner(self, key: bytes) -> bytes | None:
-        """Return the node of an owner by `layout.owner_key`."""
-        value: bytes | None = self._get(key, None, self._owners)
-        return value
-
-    def hashed(self, key: bytes) -> bytes | None:
-        """Return the node of an NSEC3 hash by `layout.hash_key`."""
-        value: bytes | None = self._get(key, None, self._hashes)
-        return value
 
     def nodes(self, table: Table, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Yield (key, value) of one zone in key order. Do not change the table meanwhile."""

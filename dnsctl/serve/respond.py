@@ -7,7 +7,6 @@ answer; size. A zone that cannot be served right gets SERVFAIL, never a wrong an
 from __future__ import annotations
 
 import logging
-from typing import NamedTuple
 
 from dnsctl.errors import DnsctlError
 from dnsctl.image.reader import Reader
@@ -32,19 +31,12 @@ from dnsctl.serve.question import (
     Unanswerable,
     parse,
 )
+from dnsctl.serve.wire import Response
 
 _IN = 1
 _MAX_MESSAGE = 65535  # octets over a stream, RFC 1035 §4.2.2
 _META_QUERIES = frozenset((int(Type.IXFR), int(Type.AXFR), 253, 254))  # MAILB, MAILA: obsolete, RFC 973
 _log = logging.getLogger(__name__)
-
-
-class Response(NamedTuple):
-    """A finished response. `cacheable`: it depends on nothing but the octets of the query behind its ID."""
-
-    wire: bytes
-    question_end: int
-    cacheable: bool
 
 
 class Responder:
@@ -65,8 +57,7 @@ class Responder:
         """Return the response to a UDP query if there is a short way to it (see `direct`)."""
         if self._direct is None or not self._direct.is_of(reader):
             self._direct = Direct(reader, self._current(reader))
-        found = self._direct.respond(message)
-        return None if found is None else Response(*found, True)
+        return self._direct.respond(message)
 
     def long(self, reader: Reader, message: bytes, *, stream: bool = False) -> Response | None:
         """Return the response to any message, or None where there must be none."""

@@ -7,6 +7,8 @@ and the pointers in its rdata moved to where its owner's labels now stand.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from dnsctl.image.fragment import (
     OWNER_POINTER,
     QUESTION_AT,
@@ -19,6 +21,14 @@ from dnsctl.model.name import Name
 
 ANSWER, AUTHORITY, ADDITIONAL = 0, 1, 2
 _MAX_OFFSET = 0x3FFF  # a pointer has 14 bits
+
+
+class Response(NamedTuple):
+    """A finished response. `cacheable`: it depends on nothing but the octets of the query behind its ID."""
+
+    wire: bytes
+    question_end: int
+    cacheable: bool
 
 
 class Draft:
