@@ -187,6 +187,8 @@ class Direct:
         """
         if view.apex[0] or view.depth(key) != 1:
             return None
+        if len(qname) - len(view.origin) == _HASH_OWNER and view.entry.nsec3 is not None:
+            return None  # it may be the owner of an NSEC3, to which the answer would then point
         cursor = self._cursor
         if present:
             if cursor.key().startswith(key):
@@ -301,7 +303,7 @@ class Direct:
 def _pair(value: bytes, entry: Entry, label: bytes, view: ZoneView, qname: Name, at: int) -> bytes | None:
     """Return one record and its one RRSIG, owned by `label` below the apex, as they stand at offset `at`."""
     start, plain, full, records, signatures, _ = entry
-    if records != 1 or signatures != 1:
+    if records != 1 or signatures != 1 or len(view.origin) == 1:  # a pointer to the root is longer than it
         return None
     return b"%b%b%b%b%b" % (
         label,
