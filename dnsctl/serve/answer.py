@@ -65,6 +65,7 @@ class Answer:
         self.draft = Draft(qname, signed)
         self._proof = proof_for(reader, view, self.draft)
         self._expanded: list[tuple[Name, Neighbours, bytes]] = []  # wildcards to be proved behind the answers
+        self._dnames: set[Name] = set()  # placed: an RRset stands in an answer once
         self._name_servers: list[Name] = []  # of a delegation: their addresses come last
         self.rcode = Rcode.NOERROR
         self.authoritative = True
@@ -125,7 +126,8 @@ class Answer:
         entry = find(value, rdtype) if rdtype else None
         if entry is None:
             return False
-        self.draft.place(ANSWER, value, entry, name, template)
+        if name not in self._dnames or rdtype != Type.DNAME:
+            self.draft.place(ANSWER, value, entry, name, template)
         return True
 
     def _place_any(self, name: Name, value: bytes, template: Name | None) -> bool:
@@ -207,7 +209,9 @@ class Answer:
         if entry is None:
             return None
         self._note(Step.DNAME, owner)
-        self.draft.place(ANSWER, value, entry, owner)
+        if owner not in self._dnames:
+            self._dnames.add(owner)
+            self.draft.place(ANSWER, value, entry, owner)
         rdata = next(rdatas_of(value, entry, owner))[1]
         if len(name) - len(owner) + len(rdata) > MAX_NAME:
             self.rcode = Rcode.YXDOMAIN

@@ -1,0 +1,97 @@
+"""Our answer beside the reference's, section by section, and UDP beside streams."""
+
+import dns.flags
+import dns.message
+import dns.rcode
+
+from dnsctl.image.compiler import compile_zone
+from dnsctl.image.difference import difference
+from dnsctl.serve.edns import MAX_UDP_PAYLOAD, MIN_UDP_PAYLOAD
+from dnsctl.serve.respond import Responder
+from tests.reference import resolver, zones
+
+
+class Served:
+    """The zones that an image holds now, and the reference's view of them."""
+
+    def __init__(self, image):
+        self._image = image
+        self.reader = image.reader()
+        self.responder = Responder()
+        self.zones = []
+
+    def close(self):
+        self.reader.close()
+
+    def serve(self, signed):
+        """Let the image hold `signed`, and nothing else."""
+        with self._image.writer() as writer:
+            kept = {one.origin for one in signed}
+            gone = [origin for origin in writer.apexes() if origin not in kept]
+            writer.apply(list(difference(writer, [compile_zone(one) for one in signed], gone)))
+        self.reader.renew()
+        self.zones = [zones.zone_of(one) for one in signed]
+
+    def ask(self, query, *, stream=True):
+        return self.responder.respond(self.reader, query.to_wire(), stream=stream).wire
+
+    def reference(self, query):
+        asked = query.question[0]
+        return resolver.reply(self.zones, asked.name, asked.rdtype, bool(query.ednsflags & dns.flags.DO))
+
+
+def records(section):
+    """Return the records of a section as the reference writes them."""
+    return [
+        (rrset.name, rrset.ttl, int(rrset.rdtype), rdata.to_digestable())
+        for rrset in section
+        for rdata in rrset
+    ]
+
+
+def parsed(wire):
+    """Return the message, each record as often as it is in there."""
+    return dns.message.from_wire(wire, one_rr_per_rrset=True)
+
+
+def faults(message, reply):
+    """Yield what the message has that the reference does not demand, or lacks."""
+    if message.rcode() != reply.rcode:
+        yield f"rcode {dns.rcode.to_text(message.rcode())}, not {dns.rcode.to_text(reply.rcode)}"
+    if bool(message.flags & dns.flags.AA) != reply.aa:
+        yield f"AA is {not reply.aa}"
+    wanted = [sorted(reply.answer + choice) for choice in reply.choices or [[]]]
+    if (answer := sorted(records(message.answer))) not in wanted:
+        yield f"answer {shown(answer)}, not {shown(wanted[0])}"
+    for section in ("authority", "additional"):
+        found, demanded = sorted(records(getattr(message, section))), sorted(getattr(reply, section))
+        if found != demanded:
+            extra = [one for one in found if one not in demanded] or "nothing"
+            missing = [one for one in demanded if one not in found] or "nothing"
+            yield f"{section}: too much {shown(extra)}, too little {shown(missing)}"
+
+
+def shown(found):
+    if isinstance(found, str):
+        return found
+    return [
+        f"{name} {ttl} {dns.rdatatype.to_text(kind)} {rdata.hex()[:60]}" for name, ttl, kind, rdata in found
+    ]
+
+
+def udp_faults(served, query, whole):
+    """Yield where the response over UDP is not `whole`, or TC and nothing else where that does not fit."""
+    wire = served.ask(query, stream=False)
+    payload = query.payload if query.edns >= 0 else MIN_UDP_PAYLOAD
+    limit = min(max(payload, MIN_UDP_PAYLOAD), MAX_UDP_PAYLOAD)
+    if len(wire) > limit:
+        yield f"{len(wire)} octets over UDP, where {limit} fit"
+    if len(whole) <= limit:
+        if wire != whole:
+            yield f"over UDP {wire.hex()}, over a stream {whole.hex()}"
+        return
+    message = parsed(wire)
+    if not message.flags & dns.flags.TC or message.answer or message.authority or message.additional:
+        yield "what does not fit over UDP is neither truncated nor empty"
+    if (message.rcode(), message.edns) != (parsed(whole).rcode(), query.edns):
+        yield "truncation changed more than the sections"
