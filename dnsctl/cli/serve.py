@@ -68,6 +68,10 @@ def serve(
             metavar="DIR", help="Where state is kept; default: state/nodes/NAME, or a temporary one."
         ),
     ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(metavar="ADDR:PORT", help="With --zones: Prometheus metrics and /health over HTTP."),
+    ] = None,
     user: Annotated[
         str, typer.Option(metavar="NAME", help="Serve as this user once ports are bound, if we are root.")
     ] = "",
@@ -81,6 +85,7 @@ def serve(
         for option, value in (
             ("--listen", listen),
             ("--transfer", transfer),
+            ("--metrics", metrics),
             ("--sign", sign),
             ("--strict", strict),
         ):
@@ -95,7 +100,8 @@ def serve(
             workers=workers or 1,
             transfer=tuple(_network(each) for each in transfer or ()),
         )
-        _serve_zones(context.root / zones, settings, state, user, sign=sign, strict=strict)
+        where = parse_endpoint(metrics) if metrics else None
+        _serve_zones(context.root / zones, settings, state, user, sign=sign, strict=strict, metrics=where)
 
 
 def _serve_node(context: Context, name: str, state: Path | None, workers: int | None, user: str) -> None:
@@ -106,7 +112,14 @@ def _serve_node(context: Context, name: str, state: Path | None, workers: int | 
 
 
 def _serve_zones(
-    directory: Path, settings: ServeSettings, state: Path | None, user: str, *, sign: bool, strict: bool
+    directory: Path,
+    settings: ServeSettings,
+    state: Path | None,
+    user: str,
+    *,
+    sign: bool,
+    strict: bool,
+    metrics: Endpoint | None,
 ) -> None:
     from dnsctl.cli.embedded import Embedded, check_directory, compile_apart  # noqa: PLC0415 - a node has no need
 
@@ -117,7 +130,8 @@ def _serve_zones(
             state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dnsctl-")))
         work = Embedded(directory, state, sign, strict, keep_keys=kept, workers=settings.workers)
         own = Node("embedded", "", settings.listen, "")
-        run_node(NodeSettings(own, settings, state), user=user, prepare=lambda: compile_apart(work))
+        node = NodeSettings(own, settings, state, metrics=metrics)
+        run_node(node, user=user, prepare=lambda: compile_apart(work))
 
 
 def _run_agent(settings: NodeSettings) -> None:

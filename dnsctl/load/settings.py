@@ -256,6 +256,7 @@ class Config(_Settings):
             cookies=answers.cookies,
             cookie_secret=root / answers.cookie_secret,
             keys=tuple(each.key(key, root) for key, each in self.transfers.keys.items()),
+            zone_metrics=answers.zone_metrics,
         )
 
     def node_settings(self, name: str, root: Path, state: Path | None = None) -> NodeSettings:
@@ -273,6 +274,7 @@ class Config(_Settings):
             authority=pki / "ca.crt",
             certificate=pki / f"{name}.crt",
             key=pki / f"{name}.pem",
+            metrics=own.metrics,
         )
 
 

@@ -59,13 +59,17 @@ class TransferConfig(Settings):
 
 
 class ServeConfig(Settings):
-    """How all nodes answer. `{node}` and `{site}` in `identity` stand for their names."""
+    """How all nodes answer. `{node}` and `{site}` in `identity` stand for their names.
+
+    `zone-metrics`: whether /metrics tells of each zone.
+    """
 
     identity: Shown = "{node}"
     version: Shown = ""
     chaos: Switch = True
     cookies: Switch = True
     cookie_secret: FilePath = COOKIE_SECRET
+    zone_metrics: Switch = True
 
 
 def _decoded(reference: str, root: Path) -> bytes:

@@ -47,6 +47,21 @@ class TransferKey:
 
 
 @dataclass(frozen=True, slots=True)
+class RateLimit:
+    """Response rate limiting over UDP: `rate` answers a second of one kind to one network.
+
+    `slip`: every how manieth limited answer leaves, truncated (0: none); `table_size`: flows counted at once.
+    """
+
+    rate: int = 200
+    slip: int = 1
+    ipv4_prefix: int = 24
+    ipv6_prefix: int = 56
+    table_size: int = 393_241
+    whitelist: tuple[Network, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ServeSettings:
     """How a node answers. `transfer`: networks that may AXFR without a key; `workers`: UDP processes.
 
@@ -63,11 +78,16 @@ class ServeSettings:
     cookies: bool = True
     cookie_secret: Path | None = None
     keys: tuple[TransferKey, ...] = ()
+    zone_metrics: bool = True  # count queries by zone, show serials and expiry by zone
+    rate_limit: RateLimit | None = None  # None: off
 
 
 @dataclass(frozen=True, slots=True)
 class NodeSettings:
-    """All a node's supervisor needs. `state` holds image/, releases/ and the generation counter."""
+    """All a node's supervisor needs. `state` holds image/, releases/ and the generation counter.
+
+    `metrics`: where /metrics and /health are told; None: nowhere.
+    """
 
     node: Node
     serve: ServeSettings
@@ -78,3 +98,4 @@ class NodeSettings:
     authority: Path | None = None  # certificate of the fleet's CA (PEM)
     certificate: Path | None = None  # this node's own (PEM)
     key: Path | None = None  # its private key (PEM)
+    metrics: Endpoint | None = None

@@ -17,14 +17,17 @@ from pathlib import Path
 
 from dnsctl.errors import DnsctlError
 from dnsctl.image.store import Image
-from dnsctl.model.fleet import NodeSettings
+from dnsctl.model.fleet import Endpoint, NodeSettings
 from dnsctl.node import sandbox
 from dnsctl.node.supervisor import Role, Supervisor, held_signals
-from dnsctl.node.worker import answer_datagrams, answer_streams, image_path
-from dnsctl.serve.sockets import Listener, listen
+from dnsctl.node.worker import Ready, answer_datagrams, answer_streams, image_path
+from dnsctl.serve.counters import Block
+from dnsctl.serve.sockets import Listener, listen, listen_http
+from dnsctl.serve.tally import Tally
 
 _log = logging.getLogger(__name__)
 
+_Metrics = tuple[Endpoint, socket.socket]  # the address of /metrics, and its listening socket
 Agent = Callable[[NodeSettings], None]  # runs the node's agent until the process ends
 
 
@@ -45,7 +48,10 @@ def run_node(
         sandbox.account_of(user)  # a wrong name is told before anything is made
     with held_signals(), _locked(settings.state):
         listeners = listen(settings.serve.listen, settings.serve.workers)
+        metrics: _Metrics | None = None
         try:
+            if settings.metrics is not None:
+                metrics = listen_http(settings.metrics)
             if prepare is not None:
                 prepare()
             Image.open(image_path(settings.state), readonly=False).close()
@@ -55,29 +61,59 @@ def run_node(
             sandbox.raise_descriptor_limit()
             name = settings.node.name
             Supervisor(
-                _roles(settings, listeners, agent), lambda generation: _report(name, listeners, generation)
+                _roles(settings, listeners, agent, metrics),
+                lambda generation: _report(name, listeners, metrics, generation),
             ).run()
             _notify("STOPPING=1")
             _log.info("%s stopped", name)
         finally:
             for listener in listeners:
                 listener.close()
+            if metrics is not None:
+                metrics[1].close()
 
 
-def _roles(settings: NodeSettings, listeners: tuple[Listener, ...], agent: Agent | None) -> list[Role]:
+def _roles(
+    settings: NodeSettings, listeners: tuple[Listener, ...], agent: Agent | None, metrics: _Metrics | None
+) -> list[Role]:
     serve, state = settings.serve, settings.state
+    blocks: dict[str, Block] = {}  # made here, before any fork: what they count is seen by the exporter
+
+    def role(name: str, work: Callable[[Tally, Ready], None], *, awaited: bool = True) -> Role:
+        block = blocks[name] = Block()
+
+        def counted(ready: Ready) -> None:
+            tally = Tally(block, by_zone=serve.zone_metrics)
+            tally.begin()
+            work(tally, ready)
+
+        return Role(name, counted, awaited)
 
     def worker(number: int) -> Role:
         sockets = [listener.datagrams[number] for listener in listeners]
-        return Role(f"udp{number}", lambda ready: answer_datagrams(sockets, state, serve.identity, ready))
+        return role(
+            f"udp{number}",
+            lambda tally, ready: answer_datagrams(sockets, state, serve.identity, tally, ready),
+        )
+
+    def export_metrics(_tally: Tally, _ready: Ready) -> None:
+        from dnsctl.node.metrics import export  # noqa: PLC0415 - keeps a web server out of the workers
+
+        if metrics is not None:
+            export(settings, blocks, metrics[1])
 
     streams = [listener.stream for listener in listeners]
     roles = [worker(number) for number in range(serve.workers)]
     roles.append(
-        Role("stream", lambda ready: answer_streams(streams, state, serve.identity, serve.transfer, ready))
+        role(
+            "stream",
+            lambda tally, ready: answer_streams(streams, state, serve.identity, serve.transfer, tally, ready),
+        )
     )
     if agent is not None:
-        roles.append(Role("agent", lambda _ready: agent(settings), awaited=False))
+        roles.append(role("agent", lambda _tally, _ready: agent(settings), awaited=False))
+    if metrics is not None:
+        roles.append(role("metrics", export_metrics, awaited=False))
     return roles
 
 
@@ -106,9 +142,11 @@ def _locked(state: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _report(name: str, listeners: tuple[Listener, ...], generation: int) -> None:
+def _report(name: str, listeners: tuple[Listener, ...], metrics: _Metrics | None, generation: int) -> None:
     addresses = ", ".join(str(listener.endpoint) for listener in listeners)
     _log.info("%s serving on %s udp tcp (generation %d)", name, addresses, generation)
+    if metrics is not None:
+        _log.info("%s metrics on http://%s/metrics", name, metrics[0])
     _notify("READY=1")
 
 

@@ -58,6 +58,13 @@ def listen(endpoints: Sequence[Endpoint], workers: int) -> tuple[Listener, ...]:
     return tuple(bound)
 
 
+def listen_http(endpoint: Endpoint) -> tuple[Endpoint, socket.socket]:
+    """Bind one TCP address for a web server; return it with the port the kernel chose. Raises ListenError."""
+    one = _bind(endpoint, socket.SOCK_STREAM, shared=False)
+    one.listen(BACKLOG)
+    return Endpoint(endpoint.address, one.getsockname()[1]), one
+
+
 def is_wildcard(one: socket.socket) -> bool:
     """True where `one` is bound to no address of its own: answers must name the address they come from."""
     return ipaddress.ip_address(one.getsockname()[0].partition("%")[0]).is_unspecified

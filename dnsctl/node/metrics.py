@@ -1,0 +1,318 @@
+"""The exporter of a node: /metrics for Prometheus and /health, over plain HTTP at an address of its own.
+
+It only reads: the counters the other processes write, the image, and /proc. It is a process like the others,
+so nothing that is asked of it can hold up an answer; it tells nothing that is secret, but who may reach it is
+for the operator to say. /health is 200 while a release is served by at least one UDP worker, else 503.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import dns.opcode
+import dns.rcode
+import dns.rdatatype
+import uvicorn
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from dnsctl import __version__
+from dnsctl.image.generation import GenerationCounter
+from dnsctl.image.layout import ZoneEntry
+from dnsctl.image.store import Image
+from dnsctl.model.fleet import NodeSettings
+from dnsctl.model.name import to_text
+from dnsctl.node.worker import counter_path, image_path
+from dnsctl.serve import counters
+from dnsctl.serve.counters import Block
+
+_CLIENTS: Final = 64  # connections at once; more are told 503
+_SECOND: Final = 1e9  # nanoseconds
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+_TICK: Final = os.sysconf("SC_CLK_TCK")
+
+
+def export(settings: NodeSettings, blocks: Mapping[str, Block], listener: socket.socket) -> None:
+    """Answer HTTP on `listener` for ever. `blocks`: by the name of the process that writes each."""
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    listener.setblocking(False)
+    with Image.open(image_path(settings.state)) as image:
+        node = _Node(settings, image, blocks)
+        config = uvicorn.Config(
+            _application(node),
+            http="h11",
+            ws="none",
+            loop="asyncio",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=_CLIENTS,
+        )
+        asyncio.run(_Server(config).serve(sockets=[listener]))
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield  # SIGTERM ends the process at once: nothing is under way that matters
+
+
+def _application(node: _Node) -> Starlette:
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(node)
+
+    async def metrics(request: Request) -> Response:
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(registry), headers={"Content-Type": content_type})
+
+    async def health(_request: Request) -> Response:
+        status = node.status()
+        body = {"status": status, "node": node.name, "generation": node.served().generation}
+        return JSONResponse(body, 200 if status == "serving" else 503)
+
+    return Starlette(routes=[Route("/metrics", metrics), Route("/health", health)])
+
+
+class _Served(NamedTuple):
+    """What the image holds, as of one state of the generation counter."""
+
+    activation: int
+    generation: int
+    zones: tuple[ZoneEntry, ...]
+
+
+class _Node(Collector):
+    """All there is to tell of a node, read anew whenever it is asked for."""
+
+    def __init__(self, settings: NodeSettings, image: Image, blocks: Mapping[str, Block]) -> None:
+        self.name = settings.node.name
+        self._site = settings.node.site
+        self._by_zone = settings.serve.zone_metrics
+        self._image = image
+        self._counter = GenerationCounter(counter_path(settings.state))
+        self._blocks = blocks
+        self._supervisor = os.getppid()
+        self._served = _Served(-1, 0, ())
+
+    def served(self) -> _Served:
+        """Return what is served now; the image is looked at only where it changed."""
+        activation = self._counter.value
+        if activation != self._served.activation:
+            with self._image.reader() as reader:
+                self._served = _Served(activation, reader.generation, tuple(reader.zones()))
+        return self._served
+
+    def status(self) -> str:
+        """Return `serving`, or why not."""
+        if not self.served().generation:
+            return "no release yet"
+        workers = [block for name, block in self._blocks.items() if name.startswith("udp")]
+        if not any(_is_alive(block.cells[counters.PID]) for block in workers):
+            return "no worker runs"
+        return "serving"
+
+    def collect(self) -> Iterable[Metric]:
+        info = InfoMetricFamily("dnsctl_node", "The node this is, and its software")
+        info.add_metric((), {"node": self.name, "site": self._site, "version": __version__})
+        yield info
+        yield GaugeMetricFamily("dnsctl_up", "1 where queries are answered", int(self.status() == "serving"))
+        yield from self._releases()
+        blocks = tuple(self._blocks.values())
+        yield from _queries(blocks)
+        yield from _answers(blocks)
+        yield from _connections(blocks)
+        yield _latency(blocks)
+        if self._by_zone:
+            yield _zone_queries(blocks)
+        yield from self._processes()
+
+    def _releases(self) -> Iterator[Metric]:
+        served = self.served()
+        yield GaugeMetricFamily("dnsctl_generation", "Number of the release served", served.generation)
+        yield GaugeMetricFamily("dnsctl_zones", "Zones served", len(served.zones))
+        expiries = [zone.expiry for zone in served.zones if zone.expiry is not None]
+        if expiries:
+            yield GaugeMetricFamily(
+                "dnsctl_signature_expiry_timestamp_seconds", "When the first signature expires", min(expiries)
+            )
+        if not self._by_zone:
+            return
+        serials = GaugeMetricFamily("dnsctl_zone_serial", "SOA serial", labels=("zone",))
+        expiry = GaugeMetricFamily(
+            "dnsctl_zone_signature_expiry_timestamp_seconds",
+            "When the first signature of the zone expires",
+            labels=("zone",),
+        )
+        for zone in served.zones:
+            label = (to_text(zone.origin),)
+            serials.add_metric(label, zone.serial)
+            if zone.expiry is not None:
+                expiry.add_metric(label, zone.expiry)
+        yield serials
+        yield expiry
+
+    def _processes(self) -> Iterator[Metric]:
+        restarts = CounterMetricFamily(
+            "dnsctl_process_restarts", "Times a process was started anew", labels=("process",)
+        )
+        started = GaugeMetricFamily(
+            "dnsctl_process_start_time_seconds", "When it was started last", labels=("process",)
+        )
+        memory = GaugeMetricFamily(
+            "dnsctl_process_resident_memory_bytes",
+            "Resident memory; of it shared: the image, and what a process has in common with others",
+            labels=("process", "memory"),
+        )
+        cpu = CounterMetricFamily("dnsctl_process_cpu_seconds", "CPU time spent", labels=("process",))
+        pids = {"supervisor": self._supervisor}
+        for name, block in self._blocks.items():
+            pids[name] = block.cells[counters.PID]
+            restarts.add_metric((name,), max(block.cells[counters.STARTS], 1) - 1)
+            started.add_metric((name,), block.cells[counters.STARTED] / _SECOND)
+        for name, pid in pids.items():
+            figures = _figures(pid)
+            if figures is not None:
+                memory.add_metric((name, "own"), figures.resident - figures.shared)
+                memory.add_metric((name, "shared"), figures.shared)
+                cpu.add_metric((name,), figures.cpu)
+        yield from (restarts, started, memory, cpu)
+
+
+def _sum(blocks: Sequence[Block], cell: int) -> int:
+    return sum(block.cells[cell] for block in blocks)
+
+
+def _queries(blocks: Sequence[Block]) -> Iterator[Metric]:
+    queries = CounterMetricFamily("dnsctl_queries", "Queries", labels=("transport", "family"))
+    for transport, cell in (("udp", counters.UDP), ("tcp", counters.TCP)):
+        for offset, family in enumerate(("ipv4", "ipv6")):
+            queries.add_metric((transport, family), _sum(blocks, cell + offset))
+    yield queries
+    by_type = CounterMetricFamily("dnsctl_queries_by_type", "Queries by type asked for", labels=("type",))
+    for offset in range(counters.TYPE_COUNT):
+        if count := _sum(blocks, counters.TYPES + offset):
+            by_type.add_metric((_type_text(offset),), count)
+    yield by_type
+    by_opcode = CounterMetricFamily("dnsctl_queries_by_opcode", "Queries by opcode", labels=("opcode",))
+    for offset in range(counters.OPCODE_COUNT):
+        if (count := _sum(blocks, counters.OPCODES + offset)) or not offset:
+            by_opcode.add_metric((dns.opcode.to_text(dns.opcode.Opcode.make(offset)),), count)
+    yield by_opcode
+    for name, what, cell in (
+        ("dnsctl_queries_edns", "Queries with EDNS", counters.EDNS),
+        ("dnsctl_queries_dnssec_ok", "Queries with DO: DNSSEC wanted", counters.DNSSEC_OK),
+        ("dnsctl_ignored", "Messages that are no queries and got no answer", counters.IGNORED),
+    ):
+        yield CounterMetricFamily(name, what, _sum(blocks, cell))
+
+
+def _answers(blocks: Sequence[Block]) -> Iterator[Metric]:
+    by_rcode = CounterMetricFamily("dnsctl_responses", "Responses by response code", labels=("rcode",))
+    for offset in range(counters.RCODE_COUNT):
+        if (count := _sum(blocks, counters.RCODES + offset)) or offset in (0, 2, 3, 5):
+            by_rcode.add_metric((dns.rcode.to_text(dns.rcode.Rcode.make(offset)),), count)
+    yield by_rcode
+    by_kind = CounterMetricFamily("dnsctl_answers", "Responses by kind of answer", labels=("kind",))
+    for offset, kind in enumerate(counters.KIND_NAMES):
+        by_kind.add_metric((kind,), _sum(blocks, counters.KINDS + offset))
+    yield by_kind
+    limited = CounterMetricFamily(
+        "dnsctl_rate_limited", "Answers over UDP kept back by the rate limit", labels=("action",)
+    )
+    limited.add_metric(("drop",), _sum(blocks, counters.RATE_DROPPED))
+    limited.add_metric(("slip",), _sum(blocks, counters.RATE_SLIPPED))
+    yield limited
+    for name, what, cell in (
+        ("dnsctl_truncated", "Responses cut to fit UDP", counters.TRUNCATED),
+        ("dnsctl_cache_hits", "Queries over UDP answered from the cache", counters.CACHE_HITS),
+        ("dnsctl_unsent", "Answers the kernel would not send", counters.UNSENT),
+    ):
+        yield CounterMetricFamily(name, what, _sum(blocks, cell))
+
+
+def _connections(blocks: Sequence[Block]) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "dnsctl_tcp_connections", "Open connections of clients", _sum(blocks, counters.CONNECTIONS)
+    )
+    for name, what, cell in (
+        ("dnsctl_tcp_refused", "Connections closed: too many of one client", counters.CONNECTIONS_REFUSED),
+        ("dnsctl_transfers", "Zone transfers begun", counters.TRANSFERS),
+    ):
+        yield CounterMetricFamily(name, what, _sum(blocks, cell))
+
+
+def _latency(blocks: Sequence[Block]) -> Metric:
+    buckets = []
+    total = 0
+    bounds = [str(bound / _SECOND) for bound in counters.LATENCY_BOUNDS]
+    for offset, bound in enumerate([*bounds, "+Inf"]):
+        total += _sum(blocks, counters.LATENCIES + offset)
+        buckets.append((bound, total))
+    family = HistogramMetricFamily(
+        "dnsctl_answer_seconds", "From reading a query over UDP to its answer sent: one batch in 64"
+    )
+    family.add_metric((), buckets, _sum(blocks, counters.LATENCY_SUM) / _SECOND)
+    return family
+
+
+def _zone_queries(blocks: Sequence[Block]) -> Metric:
+    family = CounterMetricFamily("dnsctl_zone_queries", "Queries answered from a zone", labels=("zone",))
+    sums: dict[bytes, tuple[str, int]] = {}
+    for block in blocks:
+        for origin, cell in block.zones():
+            text, count = sums.get(origin) or (to_text(origin), 0)
+            sums[origin] = text, count + block.cells[cell]
+    for text, count in sums.values():
+        family.add_metric((text,), count)
+    return family
+
+
+def _type_text(code: int) -> str:
+    if code == counters.OTHER_TYPE:
+        return "other"
+    return dns.rdatatype.to_text(dns.rdatatype.RdataType.make(code))
+
+
+class _Figures(NamedTuple):
+    """Of a process: memory in octets, CPU time in seconds."""
+
+    resident: int
+    shared: int
+    cpu: float
+
+
+def _figures(pid: int) -> _Figures | None:
+    """Return what /proc tells of a process, or None where it has ended."""
+    if not pid:
+        return None
+    try:
+        _, resident, shared, *_ = map(int, Path(f"/proc/{pid}/statm").read_text().split())
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return _Figures(resident * _PAGE, shared * _PAGE, (int(fields[11]) + int(fields[12])) / _TICK)
+
+
+def _is_alive(pid: int) -> bool:
+    return bool(pid) and Path(f"/proc/{pid}").exists()
