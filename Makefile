@@ -24,7 +24,7 @@ lint: $(VENV)/.test ## style, types and layers only
 	@$(BIN)/lint-imports --no-logo
 
 bench: $(VENV)/.bench ## short form of the benchmarks, peers side by side where installed
-	@$(BIN)/python bench/serve.py --names 2000 --rounds 1 --seconds 2
+	@$(BIN)/python bench/serve.py --short
 	@$(BIN)/python bench/sign.py --names 5000
 
 clean: ## remove what make and the tests left

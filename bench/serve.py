@@ -1,10 +1,11 @@
-"""Queries a second and CPU a query: dnsctl beside Knot and NSD, on the same signed zone, in one run.
+"""Queries a second, CPU a query, latency, sizes, memory: dnsctl beside its peers, on one signed zone.
 
-    .venv/bin/python bench/serve.py [--names 10000] [--rounds 3] [--seconds 5] [--workload hits|uniform|flood]
+    .venv/bin/python bench/serve.py [--short] [--names 10000] [--denial nsec3] [--workload hits …]
 
-Each server is pinned to core 0 and dnsperf to core 1 (8 clients, 200 outstanding, DO set). Rounds go through
-the servers in turn, so that what else the machine does hits all alike; the median round counts. Absolute
-figures move with the machine, ratios in one run are what counts. Peers that are not installed are left out.
+Each server is pinned to core 0 and dnsperf to core 1 (8 clients, 200 outstanding, DO set unless --no-do).
+Rounds go through the servers in turn, so that what else the machine does hits all alike; the median round
+counts. Absolute figures move with the machine, ratios in one run are what counts. Peers that are not installed
+are left out.
 """
 
 from __future__ import annotations
@@ -14,37 +15,39 @@ import os
 import platform
 import random
 import re
-import shutil
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-import dns.exception
+import dns.flags
 import dns.message
 import dns.query
+import servers
+from servers import Server
 
 ORIGIN = "bench.example."
 SERVER_CORE, CLIENT_CORE = "0", "1"
-READY_SECONDS = 600.0  # for signing and loading a large zone
-
-
-@dataclass
-class Server:
-    """A running server and what was measured of it."""
-
-    name: str
-    process: subprocess.Popen[bytes]
-    port: int
-    queries: list[float] = field(default_factory=list)  # a second, by round
-    cpu: list[float] = field(default_factory=list)  # microseconds a query, by round
-    lost: int = 0
+WORKLOADS = {  # name -> how many lines dnsperf goes round in
+    "hits": 200_000,
+    "uniform": 1_000_000,
+    "flood": 2_000_000,
+}
+NSEC3_CONFIG = """\
+version: 1
+sites: {here: {nodes: {ns: {listen: ["127.0.0.1:5301"], control: "https://127.0.0.1:8301"}}}}
+release: {keys: [keys/release.pub], threshold: 1}
+defaults:
+  ttl: 1h
+  soa: {mname: ns1.bench.example., rname: hostmaster.bench.example.,
+        refresh: 2h, retry: 30m, expire: 14d, minimum: 5m}
+  ns: [ns1.bench.example., ns2.bench.example.]
+  dnssec: hashed
+policies: {hashed: {algorithm: ECDSAP256SHA256, keys: csk, denial: nsec3}}
+"""
 
 
 def zone_text(names: int) -> Iterator[str]:
@@ -56,14 +59,15 @@ def zone_text(names: int) -> Iterator[str]:
             yield f"h{number} AAAA 2001:db8::{number % 65536:x}\n"
 
 
-def query_lines(workload: str, names: int, count: int = 200_000) -> Iterator[str]:
-    """hits: 82 % data, 12 % of names that do not exist, 6 % of no data; the same names again and again."""
+def query_lines(workload: str, names: int) -> Iterator[str]:
+    """hits: 82 % data, 12 % names that do not exist, 6 % no data; uniform: data; flood: random names."""
     picked = random.Random(1)
-    for _ in range(count):
-        number, share = picked.randrange(names), picked.random()
+    for _ in range(WORKLOADS[workload]):
         if workload == "flood":
-            yield f"{picked.randbytes(8).hex()}.{ORIGIN} A\n"
-        elif workload == "uniform" or share < 0.82:
+            yield f"{picked.getrandbits(64):016x}.{ORIGIN} A\n"
+            continue
+        number, share = int(picked.random() * names), picked.random()
+        if workload == "uniform" or share < 0.82:
             rdtype = "AAAA" if number % 4 == 0 and share < 0.2 else "A"
             yield f"h{number}.{ORIGIN} {rdtype}\n"
         elif share < 0.94:
@@ -72,207 +76,170 @@ def query_lines(workload: str, names: int, count: int = 200_000) -> Iterator[str
             yield f"h{number}.{ORIGIN} TXT\n"
 
 
-def start_ours(directory: Path, names: int, port: int) -> Server:
-    zones = directory / "zones"
-    zones.mkdir()
-    with (zones / f"{ORIGIN}zone").open("w") as file:
-        file.writelines(zone_text(names))
-    process = subprocess.Popen(
-        [Path(sys.executable).with_name("dnsctl"), "serve", "--zones", zones, "--sign",
-         "--listen", f"127.0.0.1:{port}", "--state", directory / "state", "--transfer", "127.0.0.1/32"],
-        stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    return Server("dnsctl", process, port)
-
-
-def save_zone(port: int, path: Path) -> None:
-    """Write what we serve as a master file, signatures and all: the peers serve the same."""
-    with path.open("wb") as file:
-        subprocess.run(
-            ["dig", "@127.0.0.1", "-p", str(port), ORIGIN, "AXFR", "+noall", "+answer", "+onesoa"],
-            stdout=file,
-            check=True,
-        )
-
-
-def start_knot(directory: Path, zone: Path, port: int) -> Server:
-    config = directory / "knot.conf"
-    config.write_text(
-        f"""\
-server:
-    rundir: {directory}
-    listen: 127.0.0.1@{port}
-    udp-workers: 1
-    tcp-workers: 1
-    background-workers: 1
-database:
-    storage: {directory}
-zone:
-  - domain: {ORIGIN}
-    file: {zone}
-"""
-    )
-    return Server("Knot", _spawn([_program("knotd"), "-c", str(config)]), port)
-
-
-def start_nsd(directory: Path, zone: Path, port: int) -> Server:
-    config = directory / "nsd.conf"
-    config.write_text(
-        f"""\
-server:
-    ip-address: 127.0.0.1@{port}
-    server-count: 1
-    rrl-ratelimit: 0
-    username: ""
-    chroot: ""
-    zonesdir: {directory}
-    pidfile: {directory}/nsd.pid
-    xfrdfile: {directory}/xfrd.state
-    zonelistfile: {directory}/zone.list
-    cookie-secret-file: ""
-remote-control:
-    control-enable: no
-zone:
-    name: {ORIGIN}
-    zonefile: {zone}
-"""
-    )
-    return Server("NSD", _spawn([_program("nsd"), "-d", "-c", str(config)]), port)
-
-
-def _program(name: str) -> str:
-    found = shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin")
-    if found is None:
-        raise FileNotFoundError(name)
-    return found
-
-
-def _spawn(command: list[str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def wait_until_ready(server: Server) -> None:
-    query = dns.message.make_query(ORIGIN, "SOA")
-    deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline:
-        if server.process.poll() is not None:
-            sys.exit(f"{server.name} ended with {server.process.returncode} before it answered")
-        try:
-            if dns.query.udp(query, "127.0.0.1", port=server.port, timeout=0.5).answer:
-                return
-        except (dns.exception.DNSException, OSError):
-            time.sleep(0.05)
-    sys.exit(f"{server.name} did not answer within {READY_SECONDS:.0f} s")
-
-
-def family(pid: int) -> list[int]:
-    """Return `pid` and all processes below it."""
-    found = [pid]
-    for tasks in Path(f"/proc/{pid}/task").iterdir():
-        for child in (tasks / "children").read_text().split():
-            found += family(int(child))
-    return found
-
-
-def cpu_seconds(pids: list[int]) -> float:
-    ticks = 0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def memory(pids: list[int]) -> float:
-    """Return resident megabytes, shared pages counted once (PSS)."""
-    return (
-        sum(
-            int(re.search(r"^Pss:\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)[1])  # type: ignore[index]
-            for pid in pids
-        )
-        / 1024
-    )
-
-
-def measure(server: Server, queries: Path, seconds: int) -> None:
-    pids = family(server.process.pid)
-    for pid in pids:
-        subprocess.run(["taskset", "-acp", SERVER_CORE, str(pid)], stdout=subprocess.DEVNULL, check=True)
-    before = cpu_seconds(pids)
-    told = subprocess.run(
-        ["taskset", "-c", CLIENT_CORE, "dnsperf", "-s", "127.0.0.1", "-p", str(server.port),
-         "-d", str(queries), "-l", str(seconds), "-c", "8", "-T", "1", "-q", "200", "-D"],
-        capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
-    used = cpu_seconds(pids) - before
-    done = int(re.search(r"Queries completed:\s+(\d+)", told)[1])  # type: ignore[index]
-    server.lost += int(re.search(r"Queries lost:\s+(\d+)", told)[1])  # type: ignore[index]
-    server.queries.append(done / seconds)
+def measure(server: Server, queries: Path, options: argparse.Namespace) -> None:
+    """One round: pin, load, and read what it took from /proc."""
+    for pid in server.family():
+        core = SERVER_CORE if server.name != "dnsctl, 2 workers" else f"{SERVER_CORE},{CLIENT_CORE}"
+        subprocess.run(["taskset", "-acp", core, str(pid)], stdout=subprocess.DEVNULL, check=True)
+    before = server.cpu_seconds()
+    command = [
+        "taskset",
+        "-c",
+        CLIENT_CORE,
+        "dnsperf",
+        "-s",
+        "127.0.0.1",
+        "-p",
+        str(server.port),
+        "-d",
+        str(queries),
+    ]
+    command += ["-l", str(options.seconds), "-c", "8", "-T", "1", "-q", "200"]
+    command += [] if options.no_do else ["-D"]
+    command += ["-m", "tcp"] if options.tcp else []
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    used = server.cpu_seconds() - before
+    figures = {
+        what: float(found[1]) if (found := re.search(rf"{what}:\s+([0-9.]+)", told)) else 0.0
+        for what in (r"Queries completed", r"Queries lost", r"Average Latency \(s\)")
+    }
+    done, lost, latency = figures.values()
+    server.lost += int(lost)
+    server.queries.append(done / options.seconds)
     server.cpu.append(used / max(done, 1) * 1e6)
+    server.latency.append(latency * 1e3)
 
 
-def report(servers: list[Server], workload: str, names: int) -> None:
-    ours = servers[0]
-    print(f"\n{workload}, {names:,} names, {datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, ", end="")
-    print(f"{os.cpu_count()} cores, Python {platform.python_version()}\n")
-    print("| server | kqps | CPU µs a query | lost | memory MB | dnsctl is, in queries | in CPU |")
-    print("|---|---|---|---|---|---|---|")
-    for server in servers:
+def report(found: list[Server], workload: str, options: argparse.Namespace) -> None:
+    ours = found[0]
+    print(f"\n### {workload}, {options.names:,} names, {options.denial}", end="")
+    print(f"{', without DO' if options.no_do else ''}{', TCP' if options.tcp else ''}\n")
+    print(
+        "| server | kqps | CPU µs a query | latency ms | lost | memory MB | dnsctl is, in queries | in CPU |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    for server in found:
         queries, cpu = statistics.median(server.queries), statistics.median(server.cpu)
         ratios = [mine / theirs for mine, theirs in zip(ours.queries, server.queries, strict=True)]
         cheaper = [theirs / mine for mine, theirs in zip(ours.cpu, server.cpu, strict=True)]
         print(
-            f"| {server.name} | {queries / 1000:.0f} | {cpu:.2f} | {server.lost}"
-            f" | {memory(family(server.process.pid)):.0f}"
+            f"| {server.name} | {queries / 1000:.0f} | {cpu:.2f} | {statistics.median(server.latency):.2f}"
+            f" | {server.lost} | {server.memory():.0f}"
             f" | {statistics.median(ratios):.2f} × | {statistics.median(cheaper):.2f} × |"
         )
 
 
-def end(servers: list[Server]) -> None:
-    for server in servers:
-        server.process.send_signal(signal.SIGTERM)
-    for server in servers:
-        try:
-            server.process.wait(20)
-        except subprocess.TimeoutExpired:
-            server.process.kill()
-            server.process.wait()
+def sizes(found: list[Server]) -> None:
+    """Print how large answers are, ours against Knot's: what an attacker could have sent elsewhere."""
+    by_name = {server.name: server for server in found}
+    if "Knot" not in by_name:
+        return
+    print("\n### Octets of a response\n\n| question | dnsctl | Knot | ratio |\n|---|---|---|---|")
+    for name, rdtype in (
+        ("h4", "A"),
+        ("h4", "AAAA"),
+        ("h4", "TXT"),
+        ("nope", "A"),
+        ("@", "MX"),
+        ("@", "DNSKEY"),
+        ("@", "ANY"),
+    ):
+        query = dns.message.make_query(
+            ORIGIN if name == "@" else f"{name}.{ORIGIN}", rdtype, want_dnssec=True, payload=1232
+        )
+        query.flags &= ~dns.flags.RD
+        mine, theirs = (
+            len(dns.query.udp(query, "127.0.0.1", port=by_name[who].port, timeout=2).wire or b"")
+            for who in ("dnsctl", "Knot")
+        )
+        print(f"| {name} {rdtype} | {mine} | {theirs} | {mine / theirs:.2f} |")
 
 
-def main() -> None:
+def parsed() -> argparse.Namespace:
     options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    options.add_argument(
+        "--short", action="store_true", help="10,000 names, 2 rounds of 2 s, Knot and NSD only"
+    )
     options.add_argument("--names", type=int, default=10_000)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--seconds", type=int, default=5)
-    options.add_argument("--workload", choices=("hits", "uniform", "flood"), action="append")
-    options.add_argument("--port", type=int, default=5380, help="first of three")
+    options.add_argument("--workload", choices=WORKLOADS, action="append")
+    options.add_argument("--denial", choices=("nsec", "nsec3"), default="nsec")
+    options.add_argument("--no-do", action="store_true", help="ask without DNSSEC")
+    options.add_argument("--tcp", action="store_true", help="over connections that are used again")
+    options.add_argument("--two", action="store_true", help="add ours with two workers, on both cores")
+    options.add_argument("--peer", choices=servers.PEERS, action="append")
+    options.add_argument("--port", type=int, default=5380, help="first of eight")
     chosen = options.parse_args()
-    servers: list[Server] = []
+    if chosen.short:
+        chosen.rounds, chosen.seconds, chosen.peer = 2, 2, ["knot", "nsd"]
+        chosen.workload = chosen.workload or ["hits", "flood"]
+    chosen.workload = chosen.workload or list(WORKLOADS)
+    return chosen
+
+
+def start(directory: Path, options: argparse.Namespace) -> Iterator[Server]:
+    """Start ours, take the zone that it signed by AXFR, and start the peers on that."""
+    zones = directory / "zones"
+    zones.mkdir()
+    with (zones / f"{ORIGIN}zone").open("w") as file:
+        file.writelines(zone_text(options.names))
+    if options.denial == "nsec3":
+        (directory / "dnsctl.yaml").write_text(NSEC3_CONFIG)
+    mine = servers.ours(zones, directory / "state", options.port, 1)
+    yield mine
+    mine.wait_until_ready(ORIGIN)
+    signed = directory / "signed.zone"
+    with signed.open("wb") as output:
+        transfer = (
+            "dig",
+            "@127.0.0.1",
+            "-p",
+            str(options.port),
+            ORIGIN,
+            "AXFR",
+            "+noall",
+            "+answer",
+            "+onesoa",
+        )
+        subprocess.run(transfer, stdout=output, check=True)
+    if options.two:
+        pair = directory / "two"
+        pair.mkdir()
+        (pair / f"{ORIGIN}zone").write_bytes(signed.read_bytes())
+        yield servers.ours(pair, directory / "state2", options.port + 7, 2, "dnsctl, 2 workers")
+    for offset, peer in enumerate(options.peer or servers.PEERS, start=1):
+        try:
+            yield servers.PEERS[peer](directory, signed, ORIGIN, options.port + offset)
+        except FileNotFoundError as missing:
+            print(f"{missing} is not installed: left out", file=sys.stderr)
+
+
+def main() -> None:
+    options = parsed()
+    found: list[Server] = []
+    print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {os.cpu_count()} cores, ", end="")
+    print(f"Python {platform.python_version()}, load {os.getloadavg()[0]:.1f} before")
     with tempfile.TemporaryDirectory(prefix="dnsctl-bench-") as name:
         directory = Path(name)
         try:
-            servers.append(start_ours(directory, chosen.names, chosen.port))
-            wait_until_ready(servers[0])
-            zone = directory / "signed.zone"
-            save_zone(chosen.port, zone)
-            for offset, start in ((1, start_knot), (2, start_nsd)):
-                try:
-                    servers.append(start(directory, zone, chosen.port + offset))
-                except FileNotFoundError as missing:
-                    print(f"{missing} is not installed: left out", file=sys.stderr)
-            for server in servers:
-                wait_until_ready(server)
-            for workload in chosen.workload or ["hits"]:
-                queries = directory / f"{workload}.txt"
+            for server in start(directory, options):
+                found.append(server)
+                server.wait_until_ready(ORIGIN)
+            sizes(found)
+            for workload in options.workload:
+                queries = directory / "queries.txt"
                 with queries.open("w") as file:
-                    file.writelines(query_lines(workload, chosen.names))
-                for server in servers:
-                    server.queries, server.cpu, server.lost = [], [], 0
-                for _ in range(chosen.rounds):
-                    for server in servers:
-                        measure(server, queries, chosen.seconds)
-                report(servers, workload, chosen.names)
+                    file.writelines(query_lines(workload, options.names))
+                for server in found:
+                    server.forget()
+                for _ in range(options.rounds):
+                    for server in found:
+                        measure(server, queries, options)
+                report(found, workload, options)
         finally:
-            end(servers)
+            for server in found:
+                server.end()
 
 
 if __name__ == "__main__":
