@@ -4,8 +4,8 @@
 
 Each server is pinned to core 0 and dnsperf to core 1 (8 clients, 200 outstanding, DO set unless --no-do).
 Rounds go through the servers in turn, so that what else the machine does hits all alike; the median round
-counts. Absolute figures move with the machine, ratios in one run are what counts. Peers that are not installed
-are left out.
+counts. Absolute figures move with the machine, ratios in one run are what counts. Peers not installed are
+left out.
 """
 
 from __future__ import annotations
