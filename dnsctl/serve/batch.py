@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import ipaddress
 import socket
 import sys
 from typing import Final
@@ -74,6 +75,10 @@ class Batch:
         self.slots: Final = tuple(memoryview(octets)[i * SLOT : i * SLOT + DATAGRAM] for i in range(BATCH))
         self._peers = ctypes.create_string_buffer(BATCH * _PEER)
         self._control = ctypes.create_string_buffer(BATCH * _CONTROL)
+        self._peer_octets = memoryview(self._peers).cast("B")
+        # The first 4 octets of an IPv4 address, 8 of an IPv6 address: in sockaddr_in and sockaddr_in6
+        octets_of = self._peer_octets
+        self._sources = octets_of.cast("Q")[1::4] if self.is_ipv6 else octets_of.cast("I")[1::8]
         self._base = (ctypes.c_char * len(octets)).from_buffer(octets)
         self._incoming, in_iovecs = self._table(one)
         self._outgoing, out_iovecs = self._table(one)
@@ -138,6 +143,20 @@ class Batch:
     def lengths(self, count: int) -> list[int]:
         """Return the lengths of the first `count` datagrams."""
         return self._lengths[:count].tolist()
+
+    def sources(self, count: int) -> list[int]:
+        """Return where the first `count` came from: an IPv4 address, or an IPv6 address' first 8 octets.
+
+        As little-endian numbers: the first octet of the address is the least significant.
+        """
+        return self._sources[:count].tolist()
+
+    def source(self, index: int) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+        """Return the address that datagram `index` came from."""
+        at = index * _PEER
+        if self.is_ipv6:
+            return ipaddress.IPv6Address(self._peer_octets[at + 8 : at + 24].tobytes())
+        return ipaddress.IPv4Address(self._peer_octets[at + 4 : at + 8].tobytes())
 
     def send(self, first: int, last: int) -> int:
         """Send answers `first` to `last` - 1; return how many the kernel refused.

@@ -1,22 +1,31 @@
 """From the octets of a query to the octets of the response: never raises, whatever the octets are.
 
-The order: what cannot be parsed is dropped or rejected; EDNS version; class; types that are no data; zone;
-answer; size. A zone that cannot be served right gets SERVFAIL, never a wrong answer.
+The order: what cannot be parsed is dropped or rejected; TSIG; EDNS version; options; cookie; opcode; class;
+types that are no data; zone; answer; size. A zone that cannot be served right gets SERVFAIL, never a wrong
+answer.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final, NamedTuple
 
 from dnsctl.errors import DnsctlError
+from dnsctl.image.fragment import find
 from dnsctl.image.reader import Reader
 from dnsctl.model.name import Name
 from dnsctl.model.rrset import Type
+from dnsctl.serve import chaos, cookies
 from dnsctl.serve import edns as edns_
 from dnsctl.serve.answer import Answer, answer
+from dnsctl.serve.chaos import Chaos
+from dnsctl.serve.cookies import Cookies, Standing, Verdict
 from dnsctl.serve.direct import Direct
+from dnsctl.serve.edns import ExtendedError, ZoneFacts
 from dnsctl.serve.failures import FailureLog
-from dnsctl.serve.lookup import Zones
+from dnsctl.serve.lookup import Zones, ZoneView
 from dnsctl.serve.question import (
     AA,
     HEADER,
@@ -25,33 +34,86 @@ from dnsctl.serve.question import (
     QR,
     RD,
     TC,
+    Edns,
+    Opcode,
     Question,
     Rcode,
     Rejected,
     Unanswerable,
+    opcode_of,
     parse,
 )
+from dnsctl.serve.tsig import Keyring, Untrusted
 from dnsctl.serve.wire import Response
 
-_IN = 1
-_MAX_MESSAGE = 65535  # octets over a stream, RFC 1035 §4.2.2
-_META_QUERIES = frozenset((int(Type.IXFR), int(Type.AXFR), 253, 254))  # MAILB, MAILA: obsolete, RFC 973
+_IN: Final = 1
+_MAX_MESSAGE: Final = 65535  # octets over a stream, RFC 1035 §4.2.2
+# MAILB, MAILA: obsolete, RFC 973
+_META_QUERIES: Final = frozenset((int(Type.IXFR), int(Type.AXFR), 253, 254))
+_OPT_LENGTH: Final = 11  # octets, without options
+_OPT_SIZE_AT: Final = 9  # where its length of options stands
+# Length of options, code and length of the one option -> octets of the OPT record
+_COOKIE_ALONE: Final = {b"\0\x0c\0\x0a\0\x08": 23, b"\0\x1c\0\x0a\0\x18": 39}
 _log = logging.getLogger(__name__)
 
 
-class Responder:
-    """Answers queries from the image that a reader sees. One a process, or one a thread."""
+class Client(NamedTuple):
+    """Who asks, and how. `address`: 4 or 16 octets, or not known; `idle`: seconds a stream may be silent."""
 
-    def __init__(self, identity: str = "") -> None:
+    address: bytes = b""
+    stream: bool = False
+    idle: float = 0.0
+
+
+class _Asked(NamedTuple):
+    """A query that could be parsed. `room`: octets to leave for a TSIG."""
+
+    message: bytes
+    question: Question
+    client: Client
+    room: int
+    cookie: Verdict | None = None
+
+
+class _Body(NamedTuple):
+    """What a response says, before it is put together."""
+
+    rcode: Rcode
+    error: ExtendedError | None = None
+    sections: bytes = b""
+    counts: Sequence[int] = (0, 0, 0)
+    authoritative: bool = False
+    zone: ZoneFacts | None = None
+
+
+class Responder:
+    """Answers queries from the image that a reader sees. One a process, or one a thread.
+
+    `told`: what class CHAOS tells, None to refuse it; `cookies`: None to take no notice of them.
+    """
+
+    def __init__(
+        self,
+        identity: str = "",
+        *,
+        told: Chaos | None = None,
+        cookies: Cookies | None = None,
+        keys: Keyring | None = None,
+    ) -> None:
         self._identity = identity.encode()
+        self._told = told
+        self._cookies = cookies
+        self.keys = keys or Keyring()
         self._zones: Zones | None = None
         self._direct: Direct | None = None
         self.failures = FailureLog(_log)
 
-    def respond(self, reader: Reader, message: bytes, *, stream: bool) -> Response | None:
-        """Return the response to `message`, or None where there must be none."""
+    def respond(
+        self, reader: Reader, message: bytes, *, stream: bool, address: bytes = b"", idle: float = 0.0
+    ) -> Response | None:
+        """Return the response to `message`, or None where there must be none. See `Client`."""
         found = None if stream else self.short(reader, message)
-        return self.long(reader, message, stream=stream) if found is None else found
+        return self.long(reader, message, Client(address, stream, idle)) if found is None else found
 
     def short(self, reader: Reader, message: bytes) -> Response | None:
         """Return the response to a UDP query if there is a short way to it (see `direct`)."""
@@ -59,17 +121,10 @@ class Responder:
             self._direct = Direct(reader, self._current(reader))
         return self._direct.respond(message)
 
-    def long(self, reader: Reader, message: bytes, *, stream: bool = False) -> Response | None:
+    def long(self, reader: Reader, message: bytes, client: Client = Client()) -> Response | None:  # noqa: B008
         """Return the response to any message, or None where there must be none."""
-        try:
-            return self._respond(reader, message, stream)
-        except Unanswerable:
-            return None
-        except Rejected as rejected:
-            return self._bare(message, rejected.rcode, rejected.end)
-        except Exception:  # noqa: BLE001 - whatever arrives, the worker lives on and the client hears
-            self.failures.note("a query could not be answered", message)
-            return self._bare(message, Rcode.SERVFAIL, HEADER_LENGTH)
+        found = self._short_with_cookie(reader, message, client)
+        return self._answered(reader, message, client, 0) if found is None else found
 
     def explain(self, reader: Reader, message: bytes) -> Answer | None:
         """Return the way to the answer of a query, or None where no zone answers it."""
@@ -79,6 +134,25 @@ class Responder:
             return None
         signed = question.edns is not None and question.edns.dnssec
         return answer(reader, view, question.name, question.rdtype, signed)
+
+    def stream_options(self, question: Question, client: Client) -> bytes:
+        """Return the options for the answer to a transfer: those that need no look at the zone."""
+        edns = question.edns
+        if edns is None or edns_.is_malformed(edns):
+            return b""
+        try:
+            cookie = self._judged(edns, client)
+        except ValueError:
+            cookie = None
+        made = edns_.options(edns, self._identity, None, None, client.idle)
+        return made if cookie is None else cookie.option + made
+
+    def synthesized(self, reader: Reader, qname: Name) -> Name | None:
+        """Return the zone in which a wildcard or DNAME stands for `qname`, None where it has a node."""
+        view = self._current(reader).find(qname, 0)
+        if view is None or reader.owner(view.key(qname)) is not None:
+            return None
+        return view.origin
 
     @property
     def zone(self) -> Name | None:
@@ -91,61 +165,186 @@ class Responder:
             zones = self._zones = Zones(reader)
         return zones
 
-    def _respond(self, reader: Reader, message: bytes, stream: bool) -> Response:
-        question = parse(message)
+    def _short_with_cookie(self, reader: Reader, message: bytes, client: Client) -> Response | None:
+        """Take the short way for a query whose one option is a cookie: without it, then put ours in."""
+        if self._cookies is None or client.stream or not client.address:
+            return None
+        at = message.find(0, HEADER_LENGTH) + 5  # behind the question
+        size_at = at + _OPT_SIZE_AT
+        if _COOKIE_ALONE.get(message[size_at : size_at + 6]) != len(message) - at:
+            return None
+        verdict = self._cookies.judge(message[size_at + 6 :], client.address)
+        if verdict is None or verdict.standing is Standing.BAD:
+            return None
+        found = self.short(reader, message[:size_at] + b"\0\0")
+        if found is None:
+            return None
+        wire = found.wire[:-2] + cookies.OPTIONS_LENGTH + verdict.option
+        payload = message[at + 3] << 8 | message[at + 4]
+        if len(wire) > min(max(payload, edns_.MIN_UDP_PAYLOAD), edns_.MAX_UDP_PAYLOAD):
+            return None
+        return Response(wire, found.question_end, False, verdict.standing is Standing.GOOD)
+
+    def _answered(self, reader: Reader, message: bytes, client: Client, room: int) -> Response | None:
+        try:
+            return self._respond(reader, message, client, room)
+        except Unanswerable:
+            return None
+        except Untrusted as fault:
+            response = _bare(message, fault.rcode, fault.end)
+            return response._replace(wire=fault.signer.sign(response.wire))
+        except Rejected as rejected:
+            if rejected.edns is not None:
+                return self._without_question(message, rejected, rejected.edns, client)
+            return _bare(message, rejected.rcode, rejected.end)
+        except Exception:  # noqa: BLE001 - whatever arrives, the worker lives on and the client hears
+            self.failures.note("a query could not be answered", message)
+            return _bare(message, Rcode.SERVFAIL, HEADER_LENGTH)
+
+    def _respond(
+        self,
+        reader: Reader,
+        message: bytes,
+        client: Client = Client(),  # noqa: B008
+        room: int = 0,
+    ) -> Response | None:
+        opcode = opcode_of(message)
+        try:
+            question = parse(message, opcode)
+        except Rejected as rejected:
+            if opcode in (Opcode.QUERY, Opcode.NOTIFY, Opcode.UPDATE):
+                raise
+            raise Rejected("unknown opcode", Rcode.NOTIMP, rejected.end) from None
+        if question.tsig:
+            verified = self.keys.verify(message, question.tsig, question.end)
+            signer = verified.signer
+            found = self._answered(reader, verified.message, client, signer.size)
+            return found and found._replace(wire=signer.sign(found.wire), cacheable=False)
+        asked = _Asked(message, question, client, room)
         edns = question.edns
         if edns is not None and edns.version != edns_.VERSION:
-            return self._final(message, question, Rcode.BADVERS)
+            return self._final(asked, _Body(Rcode.BADVERS))
+        if edns is not None and edns.options:
+            try:
+                asked = asked._replace(cookie=self._judged(edns, client))
+            except ValueError:
+                return self._final(asked, _Body(Rcode.FORMERR))
+            if edns_.is_malformed(edns):
+                return self._final(asked, _Body(Rcode.FORMERR))
+            if asked.cookie and asked.cookie.standing is Standing.BAD and not client.stream:
+                return self._final(asked, _Body(Rcode.BADCOOKIE))  # RFC 7873 §5.2.4
+        return self._final(asked, self._body(reader, asked, opcode))
+
+    def _judged(self, edns: Edns, client: Client) -> Verdict | None:
+        """Return what the query's cookie is worth; None without one. Raises ValueError for its length."""
+        data = edns.option(cookies.CODE) if self._cookies is not None and client.address else None
+        if data is None or self._cookies is None:
+            return None
+        return self._cookies.judge(data, client.address)
+
+    def _body(self, reader: Reader, asked: _Asked, opcode: int) -> _Body:
+        question = asked.question
+        if opcode:
+            return self._other_opcode(reader, question, opcode)
+        if question.rdclass == chaos.CLASS:
+            return self._chaos(question)
         if question.rdclass != _IN:
-            return self._final(message, question, Rcode.REFUSED)
-        if question.rdtype in _META_QUERIES or question.rdtype == Type.OPT:
-            rcode = Rcode.NOTIMP if question.rdtype != Type.OPT else Rcode.FORMERR
-            return self._final(message, question, rcode)
+            return _Body(Rcode.REFUSED, ExtendedError.NOT_AUTHORITATIVE)
+        if question.rdtype in _META_QUERIES:
+            return _Body(Rcode.NOTIMP, ExtendedError.NOT_SUPPORTED)
+        if question.rdtype == Type.OPT:
+            return _Body(Rcode.FORMERR)
+        return self._data(reader, asked)
+
+    def _other_opcode(self, reader: Reader, question: Question, opcode: int) -> _Body:
+        """Decline: a node takes its zones from releases, not from NOTIFY (RFC 1996) or UPDATE (RFC 2136)."""
+        if opcode not in (Opcode.NOTIFY, Opcode.UPDATE):
+            return _Body(Rcode.NOTIMP, ExtendedError.NOT_SUPPORTED)
+        if opcode == Opcode.UPDATE and question.rdtype != Type.SOA:
+            return _Body(Rcode.FORMERR)  # RFC 2136 §3.1.1
+        if question.rdclass == _IN and question.name in self._current(reader):
+            return _Body(Rcode.REFUSED, ExtendedError.NOT_SUPPORTED)
+        return _Body(Rcode.NOTAUTH, ExtendedError.NOT_AUTHORITATIVE)
+
+    def _chaos(self, question: Question) -> _Body:
+        if self._told is None:
+            return _Body(Rcode.REFUSED, ExtendedError.PROHIBITED)
+        found = self._told.answer(question.name, question.rdtype)
+        if found is None:
+            return _Body(Rcode.REFUSED, ExtendedError.NOT_AUTHORITATIVE)
+        return _Body(Rcode.NOERROR, None, found[1], (found[0], 0, 0), authoritative=True)
+
+    def _data(self, reader: Reader, asked: _Asked) -> _Body:
+        question, edns = asked.question, asked.question.edns
         try:
-            view = self._current(reader).find(question.name, question.rdtype)
+            zones = self._current(reader)
+            view = zones.find(question.name, question.rdtype)
             if view is None:
-                return self._final(message, question, Rcode.REFUSED)
+                ready = ExtendedError.NOT_AUTHORITATIVE if len(zones) else ExtendedError.NOT_READY
+                return _Body(Rcode.REFUSED, ready)
             found = answer(reader, view, question.name, question.rdtype, edns is not None and edns.dnssec)
         except (DnsctlError, KeyError, IndexError, ValueError):
-            self.failures.note("a zone cannot be served", message)
-            return self._final(message, question, Rcode.SERVFAIL)
-        return self._final(message, question, found.rcode, found, stream)
+            self.failures.note("a zone cannot be served", asked.message)
+            return _Body(Rcode.SERVFAIL, ExtendedError.INVALID_DATA)
+        zone = _facts(view, question) if edns is not None and edns.options else None
+        draft = found.draft
+        return _Body(Rcode(found.rcode), None, b"".join(draft.parts), draft.counts, found.authoritative, zone)
 
-    def _final(
-        self,
-        message: bytes,
-        question: Question,
-        rcode: Rcode,
-        found: Answer | None = None,
-        stream: bool = False,
-    ) -> Response:
+    def _final(self, asked: _Asked, body: _Body) -> Response:
         """Put header, question, sections and OPT together, and cut what does not fit."""
-        edns, end = question.edns, question.end
-        opt = edns_.opt_record(edns, rcode, self._identity) if edns is not None else b""
-        flags = QR | (message[2] << 8 & RD) | (rcode & 0xF)
-        counts = [0, 0, 0]
-        sections = b""
-        if found is not None:
-            sections = b"".join(found.draft.parts)
-            counts = found.draft.counts
-            flags |= AA if found.authoritative else 0
-            if end + len(sections) + len(opt) > (_MAX_MESSAGE if stream else edns_.udp_limit(edns)):
-                if stream:
-                    return self._final(message, question, Rcode.SERVFAIL)
-                flags |= TC
-                sections, counts = b"", [0, 0, 0]
+        message, question, client, room, cookie = asked
+        edns, end, sections, counts = question.edns, question.end, body.sections, body.counts
+        opt = b""
+        if edns is not None:
+            made = edns_.options(edns, self._identity, body.zone, body.error, client.idle)
+            opt = edns_.opt_record(edns, body.rcode, made if cookie is None else cookie.option + made)
+        flags = (
+            QR | (message[2] << 8 & (OPCODE | RD)) | (body.rcode & 0xF) | (AA if body.authoritative else 0)
+        )
+        limit = _MAX_MESSAGE if client.stream else edns_.udp_limit(edns)
+        if sections and end + len(sections) + len(opt) + room > limit:
+            if client.stream:
+                return self._final(asked, _Body(Rcode.SERVFAIL, ExtendedError.OTHER))
+            flags |= TC
+            sections, counts = b"", (0, 0, 0)
         header = HEADER.pack(
             message[0] << 8 | message[1], flags, 1, counts[0], counts[1], counts[2] + (1 if opt else 0)
         )
         wire = header + message[HEADER_LENGTH:end] + sections + opt
-        return Response(wire, end, question.plain and rcode != Rcode.SERVFAIL)
+        proved = cookie is not None and cookie.standing is Standing.GOOD
+        return Response(wire, end, question.plain and body.rcode != Rcode.SERVFAIL, proved)
 
-    def _bare(self, message: bytes, rcode: Rcode, end: int) -> Response:
-        """Return a response that says its RCODE and, where it was readable, the question."""
-        questions = 1 if end > HEADER_LENGTH else 0
-        flags = QR | (message[2] << 8 & (OPCODE | RD)) | rcode
-        header = HEADER.pack(message[0] << 8 | message[1], flags, questions, 0, 0, 0)
-        return Response(header + message[HEADER_LENGTH:end], end, False)
+    def _without_question(self, message: bytes, rejected: Rejected, edns: Edns, client: Client) -> Response:
+        """Answer a query without a question: one with a cookie is good for learning ours (RFC 7873 §5.4)."""
+        rcode, cookie = rejected.rcode, None
+        with suppress(ValueError):
+            cookie = self._judged(edns, client)
+        if cookie is not None and edns.version == edns_.VERSION:
+            rcode = Rcode.BADCOOKIE if cookie.standing is Standing.BAD else Rcode.NOERROR
+        opt = edns_.opt_record(edns, rcode, b"" if cookie is None else cookie.option)
+        flags = QR | (message[2] << 8 & (OPCODE | RD)) | (rcode & 0xF)
+        header = HEADER.pack(message[0] << 8 | message[1], flags, 0, 0, 0, 1)
+        proved = cookie is not None and cookie.standing is Standing.GOOD
+        return Response(header + opt, HEADER_LENGTH, False, proved)
+
+
+def _facts(view: ZoneView, question: Question) -> ZoneFacts:
+    """Return what options may tell of the zone; EXPIRE goes with its SOA only (RFC 7314 §4)."""
+    expire = None
+    if question.rdtype == Type.SOA and question.name == view.origin:
+        soa = find(view.apex, Type.SOA)
+        if soa is not None:
+            end = soa.start + soa.plain
+            expire = int.from_bytes(view.apex[end - 8 : end - 4], "big")  # RFC 1035 §3.3.13
+    return ZoneFacts(view.origin, view.entry.serial, expire)
+
+
+def _bare(message: bytes, rcode: Rcode, end: int) -> Response:
+    """Return a response that says its RCODE and, where it was readable, the question."""
+    questions = 1 if end > HEADER_LENGTH else 0
+    flags = QR | (message[2] << 8 & (OPCODE | RD)) | rcode
+    header = HEADER.pack(message[0] << 8 | message[1], flags, questions, 0, 0, 0)
+    return Response(header + message[HEADER_LENGTH:end], end, False)
 
 
 def is_transfer(message: bytes) -> bool:

@@ -18,9 +18,11 @@ from typing import Final, NoReturn
 
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.reader import Reader
+from dnsctl.model.name import Name
 from dnsctl.serve.batch import DATAGRAM, Batch
 from dnsctl.serve.cache import AnswerCache
 from dnsctl.serve.respond import Responder
+from dnsctl.serve.rrl import RateLimiter
 from dnsctl.serve.sockets import IDLE_SECONDS
 from dnsctl.serve.tally import Tally
 
@@ -40,6 +42,7 @@ class UdpWorker:
         responder: Responder,
         cache: AnswerCache | None = None,
         tally: Tally | None = None,
+        limiter: RateLimiter | None = None,
     ) -> None:
         self._batches = [Batch(one) for one in sockets]
         self._reader = reader
@@ -47,6 +50,8 @@ class UdpWorker:
         self._responder = responder
         self._cache = AnswerCache() if cache is None else cache
         self._tally = Tally() if tally is None else tally
+        self._limiter = limiter
+        self._proved: list[int] = []  # indexes of clients in the batch whose address a cookie proves
         self._seen = -1
         self.failures = 0  # messages the responder could not handle
         self.refused = 0  # answers the kernel would not send
@@ -83,6 +88,9 @@ class UdpWorker:
             return
         began = self._tally.start()
         silent = self._answer(batch, count)
+        if self._limiter is not None:
+            silent = self._limiter.apply(batch, count, silent, self._proved, self._synthesized)
+            self._proved.clear()
         first = unsent = 0
         for index in silent:
             if first < index:
@@ -94,6 +102,9 @@ class UdpWorker:
             self.refused += unsent
             self._tally.unsent += unsent
         self._tally.finish(began, count, batch.is_ipv6)
+
+    def _synthesized(self, qname: Name) -> Name | None:
+        return self._responder.synthesized(self._reader, qname)
 
     def renew(self) -> None:
         """See the newest generation: a fresh read transaction and an empty cache where it moved on."""
@@ -119,7 +130,7 @@ class UdpWorker:
                 slot[2:12] = header
                 slot[end:size] = tail
                 sizes[index] = size
-            elif (wire := self._work_out(key, slot[:length].tobytes())) is not None:
+            elif (wire := self._work_out(key, slot[:length].tobytes(), index)) is not None:
                 size = len(wire)
                 slot[:size] = wire
                 sizes[index] = size
@@ -128,7 +139,7 @@ class UdpWorker:
             index += 1  # noqa: SIM113 - enumerate costs a tuple a query
         return silent
 
-    def _work_out(self, key: bytes, message: bytes) -> bytes | None:
+    def _work_out(self, key: bytes, message: bytes, index: int) -> bytes | None:
         """Return the answer to `message` from the cache's slower paths or the image; None: say nothing."""
         cache = self._cache
         entry = cache.find(key)
@@ -147,6 +158,8 @@ class UdpWorker:
             if response is None:
                 self._tally.ignored += 1
                 return None
+            if response.proved and self._limiter is not None:
+                self._proved.append(index)
             kind = self._count(message, response.wire, response.question_end)
             cache.offer(key, message, response, kind)
             if len(response.wire) <= DATAGRAM:

@@ -24,11 +24,15 @@ _MAX_OFFSET = 0x3FFF  # a pointer has 14 bits
 
 
 class Response(NamedTuple):
-    """A finished response. `cacheable`: it depends on nothing but the octets of the query behind its ID."""
+    """A finished response. `cacheable`: it depends on nothing but the octets of the query behind its ID.
+
+    `proved`: a cookie showed that the client's address is its own, so the rate limit does not concern it.
+    """
 
     wire: bytes
     question_end: int
     cacheable: bool
+    proved: bool = False
 
 
 class Draft:
@@ -79,7 +83,7 @@ class Draft:
             rdata_at = self.at + RECORD_HEAD
             self.put(section, value[entry.start : entry.start + end], count)
             return rdata_at
-        reference = self._reference(owner)
+        reference = self.reference(owner, self.at)
         rdata_at = self.at + len(reference) + RECORD_HEAD - 2
         fragment = value[entry.start : entry.start + end]
         if entry.pointers:
@@ -89,8 +93,8 @@ class Draft:
         )
         return rdata_at
 
-    def _reference(self, name: Name) -> bytes:
-        """Return `name` as it is to be written here, and learn where it stands."""
+    def reference(self, name: Name, position: int) -> bytes:
+        """Return `name` as it is to be written at `position`, and note that it stands there."""
         offsets = self.offsets
         at = 0
         while name[at]:
@@ -101,7 +105,7 @@ class Draft:
             at += 1 + name[at]
         else:
             reference = bytes(name)
-        self.learn(name, self.at)
+        self.learn(name, position)
         return reference
 
     def _moved(self, value: bytes, entry: Entry, fragment: bytes, template: Name) -> bytes:

@@ -1,0 +1,298 @@
+"""Response rate limiting: how many answers of one kind a network gets by UDP, whoever claims to be in it.
+
+Like Knot's and NSD's: answers are counted by the client's network (/24, /56), the kind of answer, and a name:
+of the question for data, of the zone for what an attacker can ask for endlessly (names that do not exist, or
+exist by a wildcard only), of the cut for referrals, none for errors. Beyond `rate` a second, every `slip`th
+answer leaves as an empty one with TC=1, so that a real client comes back over TCP, which is never limited;
+the others are dropped.
+
+Two steps, for the sake of speed. Once a batch, queries are counted by network alone, in a table that may
+mistake networks for each other: it only says who is looked at more closely. Only a network with more than its
+share has its answers told apart and counted exactly, in a table that all workers share. Both tables are of
+fixed size whatever arrives.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import mmap
+import time
+from array import array
+from collections import Counter
+from collections.abc import Callable, Collection
+from enum import IntEnum
+from typing import Final
+
+from dnsctl.model.fleet import Network, RateLimit
+from dnsctl.model.name import Name
+from dnsctl.model.rrset import Type
+from dnsctl.serve.batch import Batch
+from dnsctl.serve.question import HEADER_LENGTH, Rcode
+from dnsctl.serve.tally import Tally
+
+_SECOND: Final = 1_000_000_000  # nanoseconds
+_LOG_INTERVAL: Final = 60 * _SECOND
+_NETWORKS: Final = 65_521  # counters of the first step; a prime, so that all octets of an address count
+_WAYS: Final = 4  # places a flow may have in the table
+_ALIKE: Final = 1024  # networks whose place in the whitelist is remembered
+_TC: Final = 0x02
+_AA: Final = 0x04
+_OPT_HEAD: Final = b"\0\0\x29"
+_OPT_LENGTH: Final = 11  # octets, without options
+_TAG: Final = (1 << 64) - 1
+_POINTER: Final = 0xC0
+_DNSSEC: Final = frozenset((Type.DS, Type.RRSIG, Type.DNSKEY))
+_FROM_ZONES: Final = frozenset((Rcode.NOERROR, Rcode.NXDOMAIN, Rcode.YXDOMAIN))
+_log = logging.getLogger(__name__)
+
+Synthesized = Callable[[Name], Name | None]  # the zone with a wildcard or DNAME that stands for a name
+
+
+class Kind(IntEnum):
+    """Answers that are counted together; in brackets: the name they are counted by."""
+
+    POSITIVE = 0  # question
+    ANY = 1  # question
+    DNSSEC = 2  # question
+    WILDCARD = 3  # zone
+    NO_DATA = 4  # zone
+    NAME_ERROR = 5  # zone
+    REFERRAL = 6  # cut
+    ERROR = 7  # none
+
+
+class FlowTable:
+    """When each flow may go on, in memory that processes forked from here on share.
+
+    A flow's bucket is one number: the time at which it will be full again (the generic cell rate algorithm).
+    Where all its places are taken by others, the flow that is nearest to full makes room. Two workers that
+    write at once may lose a count, which lets one more answer through.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = max(size, _WAYS)
+        self._cells = memoryview(mmap.mmap(-1, self._size * 16)).cast("Q")  # tag, time, tag, time
+
+    def take(self, flow: object, now: int, interval: int) -> bool:
+        """Take one token from the bucket of `flow`; False if it is empty. One comes each `interval`."""
+        cells = self._cells
+        tag = hash(flow) & _TAG
+        first = tag % (self._size - _WAYS + 1) * 2
+        places = range(first, first + 2 * _WAYS, 2)
+        at = next((place for place in places if cells[place] == tag), -1)
+        if at < 0:
+            at = min(places, key=lambda place: cells[place + 1])
+            cells[at] = tag
+            cells[at + 1] = now
+        full = max(cells[at + 1], now)
+        if full - now > _SECOND - interval:
+            return False
+        cells[at + 1] = full + interval
+        return True
+
+
+class RateLimiter:
+    """Applies `limit` to the answers of one UDP worker. `table`: shared by all `workers` of the node."""
+
+    def __init__(
+        self,
+        limit: RateLimit,
+        table: FlowTable,
+        tally: Tally,
+        workers: int = 1,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._limit = limit
+        self._table = table
+        self._tally = tally
+        self._clock = clock
+        self._interval = _SECOND // limit.rate
+        self._share = max(
+            limit.rate // workers, 1
+        )  # of a network, in a second and worker, that is not looked at
+        self._masks = (_mask(limit.ipv4_prefix, 4), _mask(limit.ipv6_prefix, 8))
+        self._counts = array("L", bytes(8 * _NETWORKS))
+        self._busy: set[int] = set()  # places in it that are over the share
+        self._next_second = 0
+        self._whitelisted: dict[tuple[bool, int], tuple[Network, ...] | None] = {}
+        self._cut = 0  # answers limited, for slip
+        self._told = -_LOG_INTERVAL
+        self._told_cut = 0
+
+    def apply(
+        self, batch: Batch, count: int, silent: list[int], proved: Collection[int], synthesized: Synthesized
+    ) -> list[int]:
+        """Limit the `count` answers in `batch`; return the indexes of those not to send, ascending.
+
+        `silent`: those that were none already; `proved`: those to clients whose address a cookie proves.
+        """
+        now = self._clock()
+        if now >= self._next_second:
+            self._halve(now)
+        mask = self._masks[batch.is_ipv6]
+        networks = [source & mask for source in batch.sources(count)]
+        counts, share = self._counts, self._share
+        busy = []
+        for network, number in Counter(networks).items():
+            at = network % _NETWORKS
+            counts[at] = total = counts[at] + number
+            if total > share:
+                self._busy.add(at)
+                busy.append(network)
+        if not busy:
+            return silent
+        closely = {network for network in busy if not self._is_trusted(batch.is_ipv6, network)}
+        dropped = set(silent)
+        for index, network in enumerate(networks):
+            if network not in closely or index in dropped or index in proved:
+                continue
+            if self._is_over(batch, index, network, now, synthesized) and not self._slip(batch, index):
+                dropped.add(index)
+        return sorted(dropped)
+
+    def _halve(self, now: int) -> None:
+        """Begin a second: who was over the share stays looked at until two quiet seconds have passed."""
+        self._next_second = now + _SECOND
+        before = [(at, self._counts[at] >> 1) for at in self._busy]
+        self._counts = array("L", bytes(8 * _NETWORKS))
+        for at, half in before:
+            self._counts[at] = half
+        self._busy = {at for at, half in before if half > self._share}
+
+    def _is_trusted(self, is_ipv6: bool, network: int) -> bool:
+        """True where all of `network` is in the whitelist."""
+        if not self._limit.whitelist:
+            return False
+        found = self._overlapping(is_ipv6, network)
+        return found is None
+
+    def _overlapping(self, is_ipv6: bool, network: int) -> tuple[Network, ...] | None:
+        """Return what of the whitelist is inside `network`, or None where that is inside it."""
+        known = self._whitelisted
+        slot = (is_ipv6, network)
+        if slot not in known:
+            if len(known) >= _ALIKE:
+                known.clear()
+            whole = self.network(is_ipv6, network)
+            same = [one for one in self._limit.whitelist if one.version == whole.version]
+            inside = any(whole.subnet_of(one) for one in same)  # type: ignore[arg-type]
+            known[slot] = None if inside else tuple(one for one in same if one.overlaps(whole))
+        return known[slot]
+
+    def network(self, is_ipv6: bool, network: int) -> Network:
+        """Return a client's network as people write it."""
+        if is_ipv6:
+            octets = network.to_bytes(8, "little") + bytes(8)
+            return ipaddress.IPv6Network((octets, self._limit.ipv6_prefix))
+        return ipaddress.IPv4Network((network.to_bytes(4, "little"), self._limit.ipv4_prefix))
+
+    def _is_over(self, batch: Batch, index: int, network: int, now: int, synthesized: Synthesized) -> bool:
+        if self._limit.whitelist and (inside := self._overlapping(batch.is_ipv6, network)):
+            source = batch.source(index)
+            if any(source in one for one in inside):
+                return False
+        wire = batch.slots[index][: batch.sizes[index]].tobytes()
+        flow = flow_of(wire, synthesized)
+        if flow is None or self._table.take((batch.is_ipv6, network, flow), now, self._interval):
+            return False
+        if now - self._told >= _LOG_INTERVAL:
+            self._told = now
+            kind = flow[0].name.lower().replace("_", " ")
+            where = self.network(batch.is_ipv6, network)
+            _log.warning(
+                "rate limit: %d answers cut since the last such line; now %s to %s",
+                self._cut + 1 - self._told_cut,
+                kind,
+                where,
+            )
+            self._told_cut = self._cut + 1
+        return True
+
+    def _slip(self, batch: Batch, index: int) -> bool:
+        """Cut the answer down and return True, or False where it is to be dropped."""
+        self._cut += 1
+        slip = self._limit.slip
+        if not slip or self._cut % slip:
+            self._tally.dropped += 1
+            return False
+        self._tally.slipped += 1
+        slot = batch.slots[index]
+        short = truncated(slot[: batch.sizes[index]].tobytes())
+        slot[: len(short)] = short
+        batch.sizes[index] = len(short)
+        return True
+
+
+def flow_of(wire: bytes, synthesized: Synthesized) -> tuple[Kind, bytes] | None:
+    """Return what the response `wire` is counted as, and by which name; None where it has no more to lose."""
+    if wire[2] & _TC:
+        return None
+    end = question_end(wire)
+    if wire[3] & 0xF not in _FROM_ZONES or end == HEADER_LENGTH:
+        return Kind.ERROR, b""
+    qname = Name(wire[HEADER_LENGTH : end - 4].lower())
+    if wire[6] or wire[7]:
+        origin = synthesized(qname)
+        if origin is not None:
+            return Kind.WILDCARD, origin
+        rdtype = wire[end - 4] << 8 | wire[end - 3]
+        if rdtype == Type.ANY:
+            return Kind.ANY, qname
+        return Kind.DNSSEC if rdtype in _DNSSEC else Kind.POSITIVE, qname
+    owner = _first_owner(wire, end)
+    if wire[3] & 0xF == Rcode.NXDOMAIN:
+        return Kind.NAME_ERROR, owner
+    return Kind.NO_DATA if wire[2] & _AA else Kind.REFERRAL, owner
+
+
+def question_end(wire: bytes) -> int:
+    """Return where the question of our response ends; the header's end where it has none."""
+    if not wire[5]:
+        return HEADER_LENGTH
+    at = HEADER_LENGTH
+    while wire[at]:
+        at += 1 + wire[at]
+    return at + 5
+
+
+def _first_owner(wire: bytes, end: int) -> bytes:
+    """Return the owner of the first record, SOA or NS, which is the question's name or an ancestor of it."""
+    if wire[end : end + 1] < b"\xc0":
+        return b""
+    at = (wire[end] & ~_POINTER) << 8 | wire[end + 1]
+    return wire[at : end - 4].lower()
+
+
+def truncated(wire: bytes) -> bytes:
+    """Return the response `wire` with TC set and nothing but question and OPT; an error as it is."""
+    end = question_end(wire)
+    if wire[3] & 0xF not in _FROM_ZONES or end == HEADER_LENGTH:
+        return wire
+    opt = _opt_of(wire, end)
+    header = wire[:2] + bytes((wire[2] | _TC, wire[3], 0, 1, 0, 0, 0, 0, 0, 1 if opt else 0))
+    return header + wire[HEADER_LENGTH:end] + opt
+
+
+def _opt_of(wire: bytes, end: int) -> bytes:
+    """Return the OPT record of our response, which stands last; empty where there is none."""
+    if not (wire[10] or wire[11]):
+        return b""
+    last = wire[-_OPT_LENGTH:]
+    if last[:3] == _OPT_HEAD and last[-2:] == b"\0\0":
+        return last
+    records = sum(wire[at] << 8 | wire[at + 1] for at in (6, 8, 10))
+    at = end
+    for _ in range(records - 1):
+        while (length := wire[at]) and length < _POINTER:
+            at += 1 + length
+        at += 2 if length else 1
+        at += 10 + (wire[at + 8] << 8 | wire[at + 9])
+    return wire[at:] if wire[at : at + 3] == _OPT_HEAD else b""
+
+
+def _mask(prefix: int, octets: int) -> int:
+    """Return the mask of `prefix` bits for an address, its first `octets` octets as a number."""
+    bits = octets * 8
+    kept = (1 << bits) - (1 << bits - min(prefix, bits))
+    return int.from_bytes(kept.to_bytes(octets, "big"), "little")
