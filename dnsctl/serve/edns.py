@@ -1,17 +1,50 @@
-"""The OPT record of a response (RFC 6891): payload size, extended RCODE, DO echoed, NSID."""
+"""The OPT record of a response (RFC 6891): payload size, extended RCODE, DO echoed, and its options.
+
+An option goes into a response only where the query has it, but for extended errors, which any query with
+EDNS gets (RFC 8914 §2): NSID (RFC 5001), EXPIRE (RFC 7314), COOKIE (see `cookies`), tcp-keepalive (RFC 7828)
+and ZONEVERSION (RFC 9660).
+"""
 
 from __future__ import annotations
 
 import struct
+from enum import IntEnum
+from typing import NamedTuple
 
+from dnsctl.model.name import Name, labels
 from dnsctl.model.rrset import Type
 from dnsctl.serve.question import DO, Edns
 
 MAX_UDP_PAYLOAD = 1232  # octets, DNS Flag Day 2020: fits IPv6's minimum MTU
 MIN_UDP_PAYLOAD = 512  # octets, RFC 1035 §4.2.1 and RFC 6891 §6.2.3
 VERSION = 0  # the only one there is, RFC 6891 §6.1.3
-_NSID = 3  # RFC 5001 §4.1
+NSID = 3  # RFC 5001 §4.1
+EXPIRE = 9  # RFC 7314 §3
+KEEPALIVE = 11  # RFC 7828 §3.1
+_ERROR = 15  # RFC 8914 §2
+ZONEVERSION = 19  # RFC 9660 §2
+_SOA_SERIAL = 0  # the type of version, RFC 9660 §2.1
+_MAX_KEEPALIVE = 0xFFFF  # tenths of a second
 _OPT = struct.Struct("!BHHBBHH")  # root owner, type, payload, extended RCODE, version, flags, rdlength
+
+
+class ExtendedError(IntEnum):
+    """Why an answer is none (RFC 8914 §4). Codes alone: texts would only make answers longer."""
+
+    OTHER = 0
+    NOT_READY = 14
+    PROHIBITED = 18
+    NOT_AUTHORITATIVE = 20
+    NOT_SUPPORTED = 21
+    INVALID_DATA = 24
+
+
+class ZoneFacts(NamedTuple):
+    """What options tell of the zone that answers. `expire`: of its SOA, in seconds; None: not asked for."""
+
+    origin: Name
+    serial: int
+    expire: int | None = None
 
 
 def udp_limit(edns: Edns | None) -> int:
@@ -21,10 +54,36 @@ def udp_limit(edns: Edns | None) -> int:
     return min(max(edns.payload, MIN_UDP_PAYLOAD), MAX_UDP_PAYLOAD)
 
 
-def opt_record(edns: Edns, rcode: int, identity: bytes) -> bytes:
-    """Return the OPT record for a response with `rcode` to a query with `edns`."""
-    options = b""
-    if identity and edns.option(_NSID) is not None:
-        options = struct.pack("!HH", _NSID, len(identity)) + identity
+def is_malformed(edns: Edns) -> bool:
+    """True where an option must be refused with FORMERR: ZONEVERSION is empty in a query (RFC 9660 §3.1)."""
+    return bool(edns.options) and bool(edns.option(ZONEVERSION))
+
+
+def options(
+    edns: Edns,
+    identity: bytes,
+    zone: ZoneFacts | None,
+    error: ExtendedError | None,
+    idle: float,
+) -> bytes:
+    """Return the options for a response to a query with `edns`. `idle`: seconds; 0 over UDP."""
+    made = b""
+    if edns.options:
+        if identity and edns.option(NSID) is not None:
+            made += struct.pack("!HH", NSID, len(identity)) + identity
+        if zone is not None and zone.expire is not None and edns.option(EXPIRE) is not None:
+            made += struct.pack("!HHI", EXPIRE, 4, zone.expire)
+        if zone is not None and edns.option(ZONEVERSION) is not None:
+            depth = len(labels(zone.origin))
+            made += struct.pack("!HHBBI", ZONEVERSION, 6, depth, _SOA_SERIAL, zone.serial)
+        if idle and edns.option(KEEPALIVE) is not None:
+            made += struct.pack("!HHH", KEEPALIVE, 2, min(int(idle * 10), _MAX_KEEPALIVE))
+    if error is not None:
+        made += struct.pack("!HHH", _ERROR, 2, error)
+    return made
+
+
+def opt_record(edns: Edns, rcode: int, made: bytes = b"") -> bytes:
+    """Return the OPT record for a response with `rcode` and the options `made` to a query with `edns`."""
     flags = DO if edns.dnssec else 0
-    return _OPT.pack(0, Type.OPT, MAX_UDP_PAYLOAD, rcode >> 4, VERSION, flags, len(options)) + options
+    return _OPT.pack(0, Type.OPT, MAX_UDP_PAYLOAD, rcode >> 4, VERSION, flags, len(made)) + made

@@ -142,6 +142,12 @@ class Zones:
         self._views: dict[Name, ZoneView] = {}
         self.last: Name | None = None  # the zone found last
 
+    def __len__(self) -> int:
+        return len(self._apexes)
+
+    def __contains__(self, origin: Name) -> bool:
+        return origin in self._apexes
+
     def is_of(self, reader: Reader) -> bool:
         """True where these are the zones of `reader`, brought up to what it sees now."""
         if self._reader is not reader:

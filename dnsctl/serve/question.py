@@ -1,7 +1,7 @@
-"""Parse a query: header, the one question, and EDNS (RFC 1035 §4.1, RFC 6891 §6.1). Answers nothing.
+"""Parse a query: header, the one question, EDNS, where a TSIG stands (RFC 1035 §4.1, RFC 6891 §6.1).
 
-The order of checks: length, QR, opcode, QDCOUNT, question, other records, OPT. What cannot be answered at all
-is `Unanswerable`; what gets an answer that only says why is `Rejected`, with the RCODE.
+The order of checks: length, QR, opcode, QDCOUNT, question, other records, OPT and TSIG. What cannot be
+answered at all is `Unanswerable`; what gets an answer that only says why is `Rejected`, with the RCODE.
 """
 
 from __future__ import annotations
@@ -25,6 +25,17 @@ TC = 0x0200
 RD = 0x0100
 DO = 0x8000  # of the OPT record's flags, RFC 3225 §3
 MAX_RECORDS = 64  # in a query, beyond the question: more is not a query anybody sends
+_MAX_UPDATE = 6000  # records in 65,535 octets, more or less: an UPDATE may be as long as a message
+_ANY_CLASS = 255
+TSIG = 250  # RFC 8945 §4.2
+
+
+class Opcode(IntEnum):
+    """What a message asks for (RFC 1035 §4.1.1, RFC 1996 §3.3, RFC 2136 §1.3)."""
+
+    QUERY = 0
+    NOTIFY = 4
+    UPDATE = 5
 
 
 class Rcode(IntEnum):
@@ -39,6 +50,7 @@ class Rcode(IntEnum):
     YXDOMAIN = 6
     NOTAUTH = 9
     BADVERS = 16
+    BADCOOKIE = 23
 
 
 class Unanswerable(WireFormatError):  # noqa: N818 - says what the message is
@@ -46,12 +58,16 @@ class Unanswerable(WireFormatError):  # noqa: N818 - says what the message is
 
 
 class Rejected(WireFormatError):  # noqa: N818 - says what becomes of the query
-    """A query that is answered with an RCODE alone. `end`: where its question ends, or the header."""
+    """A query that is answered with an RCODE alone. `end`: where its question ends, or the header.
 
-    def __init__(self, what: str, rcode: Rcode, end: int = HEADER_LENGTH) -> None:
+    `edns`: its OPT record, where there was no question to go with it.
+    """
+
+    def __init__(self, what: str, rcode: Rcode, end: int = HEADER_LENGTH, edns: Edns | None = None) -> None:
         super().__init__(what)
         self.rcode = rcode
         self.end = end
+        self.edns = edns
 
 
 class Edns(NamedTuple):
@@ -74,7 +90,10 @@ class Edns(NamedTuple):
 
 
 class Question(NamedTuple):
-    """What is asked. `end`: offset behind the question; `plain`: nothing follows but a bare OPT."""
+    """What is asked. `end`: offset behind the question; `plain`: nothing follows but a bare OPT.
+
+    `tsig`: offset of the TSIG record, the last one of the message; 0: there is none.
+    """
 
     name: Name
     rdtype: int
@@ -82,19 +101,28 @@ class Question(NamedTuple):
     end: int
     edns: Edns | None
     plain: bool
+    tsig: int = 0
 
 
-def parse(message: bytes) -> Question:
-    """Return the question of `message`. Raises Unanswerable or Rejected."""
+def opcode_of(message: bytes) -> int:
+    """Return the opcode of a message; 0 for what is too short to have one."""
+    return message[2] >> 3 & 0xF if len(message) > 2 else 0
+
+
+def parse(message: bytes, opcode: int = Opcode.QUERY) -> Question:
+    """Return the question of `message`, which must have `opcode`. Raises Unanswerable or Rejected."""
     if len(message) < HEADER_LENGTH:
         raise Unanswerable("shorter than a header")
     _, flags, questions, answers, authorities, additionals = HEADER.unpack_from(message)
     if flags & QR:
         raise Unanswerable("a response")
-    if flags & OPCODE:
-        raise Rejected("opcode is not QUERY", Rcode.NOTIMP)
+    if flags & OPCODE != opcode << 11:
+        raise Rejected(f"opcode is not {opcode}", Rcode.NOTIMP)
     if questions != 1:
-        raise Rejected("QDCOUNT is not 1", Rcode.FORMERR)  # RFC 9619
+        edns = None
+        if not questions and 0 < answers + authorities + additionals <= MAX_RECORDS:
+            edns, _ = _records(message, HEADER_LENGTH, answers + authorities, additionals)
+        raise Rejected("QDCOUNT is not 1", Rcode.FORMERR, edns=edns)  # RFC 9619
     name, at = _question_name(message)
     if at + 4 > len(message):
         raise Rejected("question is cut off", Rcode.FORMERR)
@@ -105,11 +133,11 @@ def parse(message: bytes) -> Question:
         if end != len(message):
             raise Rejected("octets behind the message", Rcode.FORMERR, end)
         return Question(name, rdtype, rdclass, end, None, True)
-    if others + additionals > MAX_RECORDS:
+    if others + additionals > (MAX_RECORDS if opcode != Opcode.UPDATE else _MAX_UPDATE):
         raise Rejected("more records than any query holds", Rcode.FORMERR, end)
-    edns = _records(message, end, others, additionals)
+    edns, tsig = _records(message, end, others, additionals)
     plain = not others and additionals == 1 and edns is not None and not edns.options
-    return Question(name, rdtype, rdclass, end, edns, plain)
+    return Question(name, rdtype, rdclass, end, edns, plain, tsig)
 
 
 def _question_name(message: bytes) -> tuple[Name, int]:
@@ -125,9 +153,12 @@ def _question_name(message: bytes) -> tuple[Name, int]:
     return Name(message[HEADER_LENGTH:at].lower()), at
 
 
-def _records(message: bytes, question_end: int, others: int, additionals: int) -> Edns | None:
-    """Walk the records behind the question; return what the one OPT says. Raises Rejected."""
-    edns = None
+def _records(message: bytes, question_end: int, others: int, additionals: int) -> tuple[Edns | None, int]:
+    """Walk the records behind the question; return what the one OPT says, and where a TSIG stands.
+
+    Raises Rejected.
+    """
+    edns, tsig = None, 0
     at = question_end
     for index in range(others + additionals):
         start = at
@@ -144,10 +175,15 @@ def _records(message: bytes, question_end: int, others: int, additionals: int) -
             options = message[at : at + length]
             _check_options(options, question_end)
             edns = Edns(rdclass, ttl >> 16 & 0xFF, bool(ttl & DO), options)
+        elif rdtype == TSIG:
+            last = index >= others and index == others + additionals - 1
+            if not last or rdclass != _ANY_CLASS or ttl:  # RFC 8945 §5.2
+                raise Rejected("a malformed or misplaced TSIG", Rcode.FORMERR, question_end)
+            tsig = start
         at += length
     if at != len(message):
         raise Rejected("octets behind the message", Rcode.FORMERR, question_end)
-    return edns
+    return edns, tsig
 
 
 def _skip_name(message: bytes, at: int, question_end: int) -> int:

@@ -261,7 +261,7 @@ class Responder:
         if opcode not in (Opcode.NOTIFY, Opcode.UPDATE):
             return _Body(Rcode.NOTIMP, ExtendedError.NOT_SUPPORTED)
         if opcode == Opcode.UPDATE and question.rdtype != Type.SOA:
-            return _Body(Rcode.FORMERR)  # RFC 2136 §3.1.1
+            raise Rejected("the zone section is no SOA", Rcode.FORMERR)  # RFC 2136 §3.1.1
         if question.rdclass == _IN and question.name in self._current(reader):
             return _Body(Rcode.REFUSED, ExtendedError.NOT_SUPPORTED)
         return _Body(Rcode.NOTAUTH, ExtendedError.NOT_AUTHORITATIVE)

@@ -1,4 +1,4 @@
-"""Settings of dnsctl.yaml on answers and transfers reach the node, secrets included, or are refused by name."""
+"""Settings on answers and transfers reach the node, secrets included, or are refused by name."""
 
 import base64
 from pathlib import Path
