@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from dnsctl.errors import ImageError
-from dnsctl.image.layout import ENTRY, HEADER, NEGATIVE_SOA, TYPES_AT
+from dnsctl.image.layout import ENTRY, HEADER, NEGATIVE_SOA, TYPES_AT, WIDE, WIDE_ENTRY
 from dnsctl.model.name import Name
 from dnsctl.model.rrset import RRset, Type
 
@@ -24,6 +24,8 @@ RECORD = struct.Struct("!HHHIH")  # owner pointer, type, class, TTL, length of r
 RECORD_HEAD = RECORD.size
 _CLASS_IN = 1
 _MAX_POINTER_PLACE = 0xFFFF
+_NARROW_OCTETS = 0xFFFF  # what `ENTRY` can say of a node's body
+_NARROW_COUNT = 0xFF  # and of the number of records, RRSIGs, names
 
 # Octets before the names, and how many names follow, in rdata that may be compressed (RFC 3597 §4)
 COMPRESSIBLE = {
@@ -50,17 +52,20 @@ class Entry(NamedTuple):
 def encode_node(flags: int, depth: int, rrsets: list[tuple[int, RRset]], owner: Name) -> bytes:
     """Return the value of an owner. `rrsets`: (type code to file it under, RRset), ascending by code."""
     suffixes = _suffixes(owner)
-    entries, body, types = b"", bytearray(), b""
+    entries: list[tuple[int, int, int, int, int, int]] = []
+    body, types = bytearray(), b""
     for code, one in rrsets:
         fragment, plain, pointers = _encode(code, one, suffixes)
-        entries += ENTRY.pack(
-            len(body), plain, len(fragment), len(one.rdatas), len(one.signatures), len(pointers)
-        )
+        entries.append((len(body), plain, len(fragment), len(one.rdatas), len(one.signatures), len(pointers)))
         types += code.to_bytes(2, "big")
         body += fragment
         if pointers:
             body += struct.pack(f"!{len(pointers)}H", *pointers)
-    return HEADER.pack(flags, depth, len(rrsets)) + types + entries + body
+    layout = ENTRY
+    if len(body) > _NARROW_OCTETS or any(max(entry[3:]) > _NARROW_COUNT for entry in entries):
+        layout, flags = WIDE_ENTRY, flags | WIDE
+    index = b"".join(layout.pack(*entry) for entry in entries)
+    return HEADER.pack(flags, depth, len(rrsets)) + types + index + body
 
 
 def _suffixes(owner: Name) -> dict[bytes, int]:
@@ -99,7 +104,7 @@ def _compress(rdata: bytes, before: int, names: int, suffixes: dict[bytes, int])
     places = []
     at = before
     for _ in range(names):
-        end = _name_end(rdata, at)
+        end = name_end(rdata, at)
         while True:
             offset = suffixes.get(rdata[at:end])
             if offset is not None:
@@ -116,7 +121,8 @@ def _compress(rdata: bytes, before: int, names: int, suffixes: dict[bytes, int])
     return bytes(out), places
 
 
-def _name_end(rdata: bytes, at: int) -> int:
+def name_end(rdata: bytes, at: int) -> int:
+    """Return where the uncompressed name at `at` ends."""
     while rdata[at]:
         at += 1 + rdata[at]
     return at + 1
@@ -138,14 +144,15 @@ def find(value: bytes, code: int) -> Entry | None:
         at = value.find(wanted, at + 1, end)
     if at < 0:
         return None
-    offset, plain, full, records, signatures, pointers = ENTRY.unpack_from(
-        value, end + ENTRY.size * ((at - TYPES_AT) >> 1)
+    layout = WIDE_ENTRY if value[0] & WIDE else ENTRY
+    offset, plain, full, records, signatures, pointers = layout.unpack_from(
+        value, end + layout.size * ((at - TYPES_AT) >> 1)
     )
-    return Entry(end + ENTRY.size * count + offset, plain, full, records, signatures, pointers)
+    return Entry(end + layout.size * count + offset, plain, full, records, signatures, pointers)
 
 
 def slice_of(value: bytes, code: bytes, signed: bool) -> tuple[int, bytes] | None:
-    """Return (number of records, octets) of the RRset filed under `code` (2 octets), or None."""
+    """Return (number of records, octets) of the RRset under `code` (2 octets), or None; not of WIDE nodes."""
     count = value[2] << 8 | value[3]
     end = TYPES_AT + 2 * count
     at = value.find(code, TYPES_AT, end)

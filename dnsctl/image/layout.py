@@ -13,7 +13,8 @@ together and never among those of a zone below it. Byte order inside a zone is D
 (RFC 4034 §6.1). The longest possible key is 505 octets (LMDB allows 511).
 
 A node is: flags (1), depth of the occluder in labels below the apex (1), number of RRsets n (2), n type codes
-(2 each, ascending), n `ENTRY` structs, then the fragments (see `fragment`). All integers are big-endian.
+(2 each, ascending), n `ENTRY` structs (`WIDE_ENTRY` in large nodes), then the fragments (see `fragment`). All
+integers are big-endian.
 """
 
 from __future__ import annotations
@@ -41,12 +42,15 @@ class Table(IntEnum):
 
 
 HEADER = struct.Struct("!BBH")  # flags, occluder depth, number of RRsets
-ENTRY = struct.Struct("!IIIHHH")  # offset, length without and with RRSIGs, records, RRSIGs, compressed names
+# Of each RRset: offset, length without and with RRSIGs, records, RRSIGs, compressed names
+ENTRY = struct.Struct("!HHHBBB")
+WIDE_ENTRY = struct.Struct("!IIIHHH")
 TYPES_AT = HEADER.size
 
 CUT = 0x01  # a delegation: NS below the apex, itself not occluded
 OCCLUDED = 0x02  # below a cut or a DNAME; `depth` tells which ancestor
 DNAME_HERE = 0x04  # holds a DNAME and is not occluded
+WIDE = 0x08  # its index is of `WIDE_ENTRY`: something in it is too large for `ENTRY`
 
 NEGATIVE_SOA = 0  # type code under which the apex keeps its SOA with the TTL of RFC 2308 §3
 

@@ -143,6 +143,7 @@ class Writer(Reader):
     def _apply(self, changes: Iterable[Change]) -> frozenset[Name]:
         put, delete = self._transaction.put, self._transaction.delete
         touched: dict[bytes, dict[Table, list[bytes]]] = {}  # zone prefix -> table -> keys
+        last = {table: self._last_key(table) for table in Table}
         came_or_went = False
         for table, key, value in changes:
             database = self._tables.of(table)
@@ -155,6 +156,9 @@ class Writer(Reader):
                 touched.setdefault(_prefix_of(key), {}).setdefault(table, []).append(key)
             if value is None:
                 delete(key, db=database)
+            elif key > last[table]:
+                put(key, value, db=database, append=True)  # leaves no page half empty
+                last[table] = key
             else:
                 put(key, value, db=database)
         for prefix, tables in touched.items():
@@ -163,6 +167,10 @@ class Writer(Reader):
             put(APEXES, b"%d" % (self.apexes_version + 1), db=self._tables.meta)
         self._take()
         return frozenset(apex_of(prefix) for prefix in touched)
+
+    def _last_key(self, table: Table) -> bytes:
+        with self._transaction.cursor(self._tables.of(table)) as cursor:
+            return bytes(cursor.key()) if cursor.last() else b""
 
     def _drop(self, prefix: bytes) -> None:
         """Delete all nodes and buckets of a zone."""

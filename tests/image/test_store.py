@@ -186,3 +186,13 @@ def test_longest_names_of_zero_octets_fit_lmdb_keys(tmp_path):
     with fresh(tmp_path) as image, image.writer() as writer:
         writer.apply(difference(writer, [compile_zone(zone)]))
         assert writer.signed_zone(root) == zone
+
+
+def test_owner_with_more_than_narrow_entries_can_say_reads_back(tmp_path):
+    owner = from_text("many.example.com.")
+    many = rrset(owner, Type.A, 60, [struct.pack("!I", number) for number in range(300)])
+    large = rrset(owner, Type.TXT, 60, [bytes([200]) + struct.pack("!H", n) + bytes(198) for n in range(400)])
+    zone = signed([many, large])
+    with fresh(tmp_path) as image, image.writer() as writer:
+        writer.apply(difference(writer, [compile_zone(zone)]))
+        assert writer.signed_zone(ORIGIN) == zone
