@@ -20,8 +20,10 @@ from dnsctl.image.store import Image
 from dnsctl.model.fleet import Endpoint, NodeSettings
 from dnsctl.node import sandbox
 from dnsctl.node.supervisor import Role, Supervisor, held_signals
-from dnsctl.node.worker import Ready, answer_datagrams, answer_streams, image_path
+from dnsctl.node.worker import Ready, answer_datagrams, answer_streams, cookie_paths, image_path
+from dnsctl.serve.cookies import fresh_secret, read_secrets
 from dnsctl.serve.counters import Block
+from dnsctl.serve.rrl import FlowTable, RateLimiter
 from dnsctl.serve.sockets import Listener, listen, listen_http
 from dnsctl.serve.tally import Tally
 
@@ -57,6 +59,7 @@ def run_node(
             Image.open(image_path(settings.state), readonly=False).close()
             if user:
                 sandbox.drop_privileges(user, settings.state)
+            _prepare_cookies(settings)
             sandbox.forbid_new_privileges()
             sandbox.raise_descriptor_limit()
             name = settings.node.name
@@ -89,11 +92,18 @@ def _roles(
 
         return Role(name, counted, awaited)
 
+    flows = FlowTable(serve.rate_limit.table_size) if serve.rate_limit is not None else None
+
+    def limiter(tally: Tally) -> RateLimiter | None:
+        if serve.rate_limit is None or flows is None:
+            return None
+        return RateLimiter(serve.rate_limit, flows, tally, serve.workers)
+
     def worker(number: int) -> Role:
         sockets = [listener.datagrams[number] for listener in listeners]
         return role(
             f"udp{number}",
-            lambda tally, ready: answer_datagrams(sockets, state, serve.identity, tally, ready),
+            lambda tally, ready: answer_datagrams(sockets, state, serve, tally, ready, limiter(tally)),
         )
 
     def export_metrics(_tally: Tally, _ready: Ready) -> None:
@@ -104,12 +114,7 @@ def _roles(
 
     streams = [listener.stream for listener in listeners]
     roles = [worker(number) for number in range(serve.workers)]
-    roles.append(
-        role(
-            "stream",
-            lambda tally, ready: answer_streams(streams, state, serve.identity, serve.transfer, tally, ready),
-        )
-    )
+    roles.append(role("stream", lambda tally, ready: answer_streams(streams, state, serve, tally, ready)))
     if agent is not None:
         roles.append(role("agent", lambda _tally, _ready: agent(settings), awaited=False))
     if metrics is not None:
@@ -140,6 +145,28 @@ def _locked(state: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _prepare_cookies(settings: NodeSettings) -> None:
+    """Have a secret for cookies: the fleet's, or one of this node alone.
+
+    To be called as the user who serves, who must be able to read it. Raises ConfigError for a damaged one.
+    """
+    serve = settings.serve
+    if not serve.cookies:
+        return
+    paths = cookie_paths(serve, settings.state)
+    if present := next((path for path in paths if os.path.lexists(path)), None):
+        read_secrets(present)
+        return
+    descriptor = os.open(paths[-1], os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(fresh_secret())
+    if serve.cookie_secret is not None:
+        _log.warning(
+            "%s is not here: made a secret for cookies of this node alone; copy the fleet's to share it",
+            serve.cookie_secret,
+        )
 
 
 def _report(name: str, listeners: tuple[Listener, ...], metrics: _Metrics | None, generation: int) -> None:

@@ -12,10 +12,14 @@ from pathlib import Path
 
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.store import Image
-from dnsctl.model.fleet import Network
+from dnsctl.model.fleet import ServeSettings
+from dnsctl.serve.chaos import Chaos
+from dnsctl.serve.cookies import Cookies
 from dnsctl.serve.respond import Responder
+from dnsctl.serve.rrl import RateLimiter
 from dnsctl.serve.stream import StreamServer
 from dnsctl.serve.tally import Tally
+from dnsctl.serve.tsig import Keyring
 from dnsctl.serve.udp import UdpWorker
 
 Ready = Callable[[int], None]  # told the generation served, once answers can be given
@@ -29,13 +33,35 @@ def counter_path(state: Path) -> Path:
     return state / "generation"
 
 
+def cookie_paths(serve: ServeSettings, state: Path) -> tuple[Path, ...]:
+    """Return where secrets of cookies may stand: the fleet's, else the node's own."""
+    own = state / "cookie.secret"
+    return (own,) if serve.cookie_secret is None else (serve.cookie_secret, own)
+
+
+def responder_of(serve: ServeSettings, state: Path) -> Responder:
+    """Return a responder that answers as `serve` says."""
+    return Responder(
+        serve.identity,
+        told=Chaos(serve.identity.encode(), serve.version.encode()) if serve.chaos else None,
+        cookies=Cookies(cookie_paths(serve, state)) if serve.cookies else None,
+        keys=Keyring(serve.keys),
+    )
+
+
 def answer_datagrams(
-    sockets: Sequence[socket.socket], state: Path, identity: str, tally: Tally, ready: Ready
+    sockets: Sequence[socket.socket],
+    state: Path,
+    serve: ServeSettings,
+    tally: Tally,
+    ready: Ready,
+    limiter: RateLimiter | None = None,
 ) -> None:
     """Answer on UDP `sockets` for ever. Raises ImageError where there is no image to serve."""
     counter = GenerationCounter(counter_path(state))
     with Image.open(image_path(state)) as image, image.reader() as reader:
-        worker = UdpWorker(sockets, reader, counter, Responder(identity), tally=tally)
+        responder = responder_of(serve, state)
+        worker = UdpWorker(sockets, reader, counter, responder, tally=tally, limiter=limiter)
         ready(reader.generation)
         worker.run()
 
@@ -43,13 +69,12 @@ def answer_datagrams(
 def answer_streams(
     sockets: Sequence[socket.socket],
     state: Path,
-    identity: str,
-    networks: Sequence[Network],
+    serve: ServeSettings,
     tally: Tally,
     ready: Ready,
 ) -> None:
     """Answer on TCP `sockets` for ever. Raises ImageError where there is no image to serve."""
     counter = GenerationCounter(counter_path(state))
     with Image.open(image_path(state)) as image, image.reader() as reader:
-        server = StreamServer(image, counter, Responder(identity), networks, tally=tally)
+        server = StreamServer(image, counter, responder_of(serve, state), serve.transfer, tally=tally)
         asyncio.run(server.run(sockets, lambda: ready(reader.generation)))

@@ -158,6 +158,12 @@ class Batch:
             return ipaddress.IPv6Address(self._peer_octets[at + 8 : at + 24].tobytes())
         return ipaddress.IPv4Address(self._peer_octets[at + 4 : at + 8].tobytes())
 
+    def client(self, index: int) -> bytes:
+        """Return the octets of the address that datagram `index` came from, 4 or 16."""
+        at = index * _PEER
+        first, last = (at + 8, at + 24) if self.is_ipv6 else (at + 4, at + 8)
+        return self._peer_octets[first:last].tobytes()
+
     def send(self, first: int, last: int) -> int:
         """Send answers `first` to `last` - 1; return how many the kernel refused.
 

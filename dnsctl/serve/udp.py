@@ -21,7 +21,7 @@ from dnsctl.image.reader import Reader
 from dnsctl.model.name import Name
 from dnsctl.serve.batch import DATAGRAM, Batch
 from dnsctl.serve.cache import AnswerCache
-from dnsctl.serve.respond import Responder
+from dnsctl.serve.respond import Client, Responder
 from dnsctl.serve.rrl import RateLimiter
 from dnsctl.serve.sockets import IDLE_SECONDS
 from dnsctl.serve.tally import Tally
@@ -130,7 +130,7 @@ class UdpWorker:
                 slot[2:12] = header
                 slot[end:size] = tail
                 sizes[index] = size
-            elif (wire := self._work_out(key, slot[:length].tobytes(), index)) is not None:
+            elif (wire := self._work_out(key, slot[:length].tobytes(), batch, index)) is not None:
                 size = len(wire)
                 slot[:size] = wire
                 sizes[index] = size
@@ -139,7 +139,7 @@ class UdpWorker:
             index += 1  # noqa: SIM113 - enumerate costs a tuple a query
         return silent
 
-    def _work_out(self, key: bytes, message: bytes, index: int) -> bytes | None:
+    def _work_out(self, key: bytes, message: bytes, batch: Batch, index: int) -> bytes | None:
         """Return the answer to `message` from the cache's slower paths or the image; None: say nothing."""
         cache = self._cache
         entry = cache.find(key)
@@ -154,7 +154,7 @@ class UdpWorker:
                 self._tally.counts[kind] += 1
                 return message[:2] + header + message[12:end] + tail
             if response is None:
-                response = self._responder.long(self._reader, message)
+                response = self._responder.long(self._reader, message, Client(batch.client(index)))
             if response is None:
                 self._tally.ignored += 1
                 return None
