@@ -17,7 +17,7 @@ import typer
 from dnsctl.cli import output
 from dnsctl.cli.context import Context, here
 from dnsctl.errors import ListenError
-from dnsctl.model.fleet import Endpoint, Network, Node, NodeSettings, ServeSettings
+from dnsctl.model.fleet import Endpoint, Network, Node, NodeSettings, RateLimit, ServeSettings
 from dnsctl.node.launch import run_node
 from dnsctl.node.supervisor import held_signals
 
@@ -58,6 +58,15 @@ def serve(
     strict: Annotated[
         bool, typer.Option("--strict", help="With --zones: refuse to start if any zone has an error.")
     ] = False,
+    rate_limit: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=1_000_000,
+            help="With --zones: UDP answers a second of one kind to one network; no limit unless given.",
+        ),
+    ] = None,
     transfer: Annotated[
         list[str] | None,
         typer.Option(metavar="NETWORK", help="With --zones: who may AXFR; repeatable."),
@@ -88,6 +97,7 @@ def serve(
             ("--metrics", metrics),
             ("--sign", sign),
             ("--strict", strict),
+            ("--rate-limit", rate_limit),
         ):
             if value:
                 raise typer.BadParameter(f"{option} goes with --zones; a node has it in dnsctl.yaml", ctx)
@@ -99,6 +109,7 @@ def serve(
             tuple(parse_endpoint(each) for each in listen),
             workers=workers or 1,
             transfer=tuple(_network(each) for each in transfer or ()),
+            rate_limit=None if rate_limit is None else RateLimit(rate_limit),
         )
         where = parse_endpoint(metrics) if metrics else None
         _serve_zones(context.root / zones, settings, state, user, sign=sign, strict=strict, metrics=where)

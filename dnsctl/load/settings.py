@@ -254,6 +254,7 @@ class Config(_Settings):
             version=answers.version,
             chaos=answers.chaos,
             cookies=answers.cookies,
+            rate_limit=None if answers.rate_limit is None else answers.rate_limit.limit(),
             cookie_secret=root / answers.cookie_secret,
             keys=tuple(each.key(key, root) for key, each in self.transfers.keys.items()),
             zone_metrics=answers.zone_metrics,

@@ -19,7 +19,7 @@ from dnsctl.load.config_values import (
 )
 from dnsctl.load.secret import resolve
 from dnsctl.load.settings_base import Settings
-from dnsctl.model.fleet import TransferKey
+from dnsctl.model.fleet import RateLimit, TransferKey
 
 COOKIE_SECRET = "keys/cookie.secret"  # noqa: S105 - where it is, not what
 MIN_TSIG_SECRET = 16  # octets: RFC 8945 §8 wants as much as the digest; less than this is a typo
@@ -58,6 +58,28 @@ class TransferConfig(Settings):
         return value
 
 
+class RateLimitConfig(Settings):
+    """Response rate limiting over UDP, as in `model.fleet.RateLimit`; `rate-limit: {}` switches it on."""
+
+    rate: int = Field(default=RateLimit().rate, ge=1, le=1_000_000)
+    slip: int = Field(default=RateLimit().slip, ge=0, le=10)
+    ipv4_prefix_length: int = Field(default=RateLimit().ipv4_prefix, ge=1, le=32)
+    ipv6_prefix_length: int = Field(default=RateLimit().ipv6_prefix, ge=1, le=64)
+    table_size: int = Field(default=RateLimit().table_size, ge=1024, le=100_000_000)
+    whitelist: tuple[AllowedNetwork, ...] = ()
+
+    def limit(self) -> RateLimit:
+        """Return the same as a node knows it."""
+        return RateLimit(
+            self.rate,
+            self.slip,
+            self.ipv4_prefix_length,
+            self.ipv6_prefix_length,
+            self.table_size,
+            self.whitelist,
+        )
+
+
 class ServeConfig(Settings):
     """How all nodes answer. `{node}` and `{site}` in `identity` stand for their names.
 
@@ -69,6 +91,7 @@ class ServeConfig(Settings):
     chaos: Switch = True
     cookies: Switch = True
     cookie_secret: FilePath = COOKIE_SECRET
+    rate_limit: RateLimitConfig | None = None
     zone_metrics: Switch = True
 
 

@@ -1,6 +1,7 @@
 """Settings on answers and transfers reach the node, secrets included, or are refused by name."""
 
 import base64
+import ipaddress
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from dnsctl.errors import ConfigError
 from dnsctl.load.config import parse_config
-from dnsctl.model.fleet import ServeSettings, TransferKey
+from dnsctl.model.fleet import RateLimit, ServeSettings, TransferKey
 from tests.load.test_config import DOCUMENTED
 
 SECRET = bytes(range(32))
@@ -84,3 +85,24 @@ def test_wrong_setting_is_refused_with_a_way_out(root: Path, text: str, content:
         (root / "keys" / "tsig" / "odd").write_text(content)
     with pytest.raises(ConfigError, match=message):
         serve(text, root)
+
+
+def test_rate_limit_is_off_until_it_is_written_and_then_as_operators_know_it(root: Path):
+    assert serve("", root).rate_limit is None
+    assert serve("serve: {rate-limit: {}}", root).rate_limit == RateLimit(200, 1, 24, 56, 393_241, ())
+    text = (
+        "serve: {rate-limit: {rate: 50, slip: 2, ipv4-prefix-length: 32, ipv6-prefix-length: 64, "
+        "table-size: 4096, whitelist: [192.0.2.0/24]}}"
+    )
+    assert serve(text, root).rate_limit == RateLimit(
+        50, 2, 32, 64, 4096, (ipaddress.ip_network("192.0.2.0/24"),)
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{rate: 0}", "{slip: 11}", "{ipv4-prefix-length: 33}", "{ipv6-prefix-length: 65}", "{table-size: 1}"],
+)
+def test_rate_limit_that_makes_no_sense_is_refused(root: Path, text: str):
+    with pytest.raises(ConfigError, match="rate-limit"):
+        serve(f"serve: {{rate-limit: {text}}}", root)
