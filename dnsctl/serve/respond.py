@@ -135,9 +135,12 @@ class Responder:
         signed = question.edns is not None and question.edns.dnssec
         return answer(reader, view, question.name, question.rdtype, signed)
 
-    def stream_options(self, question: Question, client: Client) -> bytes:
-        """Return the options for the answer to a transfer: those that need no look at the zone."""
-        edns = question.edns
+    def stream_options(self, message: bytes, client: Client) -> bytes:
+        """Return the options for the answer to a transfer: those that need no look at the zone.
+
+        Raises Rejected.
+        """
+        edns = parse(message).edns
         if edns is None or edns_.is_malformed(edns):
             return b""
         try:

@@ -23,8 +23,8 @@ from dnsctl.image.store import Image
 from dnsctl.model.fleet import Network
 from dnsctl.model.name import Name
 from dnsctl.serve import counters, transfer
-from dnsctl.serve.question import HEADER_LENGTH
-from dnsctl.serve.respond import Responder, is_transfer
+from dnsctl.serve.question import HEADER_LENGTH, Rejected
+from dnsctl.serve.respond import Client, Responder, is_transfer
 from dnsctl.serve.sockets import IDLE_SECONDS
 from dnsctl.serve.tally import Tally
 from dnsctl.serve.udp import server_failure
@@ -155,7 +155,7 @@ class StreamServer:
     def _respond(self, message: bytes, address: str) -> bytes | None:
         self._renew()
         try:
-            response = self._responder.respond(self._reader, message, stream=True)
+            response = self._responder.long(self._reader, message, self._client_of(address))
         except Exception as fault:  # noqa: BLE001 - one message must not take the others' process down
             self.failures += 1
             _log.error("query failed: %s: %s; query: %s", type(fault).__name__, fault, message[:512].hex())
@@ -174,23 +174,38 @@ class StreamServer:
 
     async def _transfer(self, message: bytes, writer: asyncio.StreamWriter, address: str) -> None:
         """Send a whole zone as it is now, or the reason why not."""
-        if not transfer.is_allowed(address, self._networks):
-            await self._send_all(writer, iter((transfer.refusal(message),)), message, address)
+        try:
+            asked = transfer.admit(message, address, self._networks, self._responder.keys)
+        except Rejected:  # its TSIG does not hold: that is told as to any other query
+            await self._send(writer, self._respond(message, address) or transfer.refusal(message))
+            return
+        if not asked.allowed:
+            refusal = asked.signed((transfer.refusal(asked.message),))
+            await self._send_all(writer, refusal, message, address)
             return
         try:
             async with asyncio.timeout(self._limits.idle):
                 await self._transfers.acquire()
         except TimeoutError:
             _log.warning("transfer to %s put off: %d others are under way", address, self._limits.transfers)
-            await self._send_all(writer, iter((transfer.postponement(message),)), message, address)
+            refusal = asked.signed((transfer.postponement(asked.message),))
+            await self._send_all(writer, refusal, message, address)
             return
+        options = self._responder.stream_options(asked.message, self._client_of(address))
         try:
             async with asyncio.timeout(self._limits.transfer):
                 with self._image.reader() as reader:
                     self._tally.add(counters.TRANSFERS, 1)
-                    await self._send_all(writer, transfer.messages(reader, message), message, address)
+                    wires = asked.signed(transfer.messages(reader, asked.message, options))
+                    await self._send_all(writer, wires, message, address)
         finally:
             self._transfers.release()
+
+    def _client_of(self, address: str) -> Client:
+        """Return who asks; an IPv4-mapped address counts as IPv4."""
+        found = ipaddress.ip_address(address)
+        mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+        return Client((mapped or found).packed, stream=True, idle=self._limits.idle)
 
     async def _send_all(
         self, writer: asyncio.StreamWriter, wires: Iterator[bytes], message: bytes, address: str

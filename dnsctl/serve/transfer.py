@@ -2,17 +2,17 @@
 
 A transfer is what one read transaction sees, whatever is activated meanwhile: SOA, every other RRset with
 its signatures, glue and occluded names included, NSEC3 last, SOA. Names are compressed where RFC 3597 §4
-allows. Does not authenticate: addresses only (`is_allowed`); TSIG stands elsewhere.
+allows. Who may have one is said by `admit`: by address, or by the TSIG of the query (RFC 8945).
 """
 
 from __future__ import annotations
 
-import ipaddress
 import struct
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 import dns.exception
+import dns.flags
 import dns.message
 import dns.rdatatype
 
@@ -23,6 +23,10 @@ from dnsctl.model.fleet import Network
 from dnsctl.model.name import Name
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.serial import is_after
+from dnsctl.serve import edns
+from dnsctl.serve.edns import ExtendedError
+from dnsctl.serve.question import Edns, Rejected, Unanswerable, parse
+from dnsctl.serve.tsig import Keyring, Signer, is_within
 
 MESSAGE_SIZE: Final = 16 << 10  # octets; all of it can be reached by a compression pointer (RFC 1035 §4.1.4)
 _MAX_MESSAGE: Final = 0xFFFF
@@ -33,29 +37,55 @@ _FORMERR: Final = 1
 _SERVFAIL: Final = 2
 _REFUSED: Final = 5
 _NOTAUTH: Final = 9
-_OPT_ANSWER: Final = b"\0\0\x29\x04\xd0\0\0\0\0\0\0"  # EDNS version 0, 1232 octets over UDP, no options
 
 
-def is_allowed(address: str, networks: Iterable[Network]) -> bool:
-    """True where `address` (text) is in one of `networks`. An IPv4-mapped address counts as IPv4."""
-    found = ipaddress.ip_address(address)
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return any((mapped or found) in network for network in networks)
+class Admission(NamedTuple):
+    """A transfer query without its TSIG, whether it is allowed, and what signs the response."""
+
+    message: bytes
+    allowed: bool
+    signer: Signer | None
+
+    def signed(self, wires: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the messages of the response, each signed where the query was (RFC 8945 §5.3.1)."""
+        for wire in wires:
+            if self.signer is None:
+                yield wire
+                continue
+            made = self.signer.sign(wire, more=True)
+            if len(made) > _MAX_MESSAGE:
+                raise OverflowError("a message has no room for its TSIG")
+            yield made
+
+
+def admit(message: bytes, address: str, networks: Iterable[Network], keys: Keyring) -> Admission:
+    """Say whether `address` (text) may transfer: from one of `networks`, or with one of `keys`.
+
+    Raises Rejected where the query is malformed or its TSIG does not hold.
+    """
+    question = parse(message)
+    known = is_within(address, networks)
+    if not question.tsig:
+        return Admission(message, known, None)
+    verified = keys.verify(message, question.tsig, question.end)
+    permitted = not verified.networks or is_within(address, verified.networks)
+    return Admission(verified.message, known or permitted, verified.signer)
 
 
 def refusal(message: bytes) -> bytes:
     """Return REFUSED for a transfer query. Whether there is such a zone is not told."""
-    return _failure(message, _REFUSED)
+    return _failure(message, _REFUSED, ExtendedError.PROHIBITED)
 
 
 def postponement(message: bytes) -> bytes:
     """Return SERVFAIL for a transfer query: the receiver tries again later."""
-    return _failure(message, _SERVFAIL)
+    return _failure(message, _SERVFAIL, ExtendedError.OTHER)
 
 
-def messages(reader: Reader, message: bytes) -> Iterator[bytes]:
+def messages(reader: Reader, message: bytes, options: bytes = b"") -> Iterator[bytes]:
     """Yield the messages that answer the transfer query `message`; one with an RCODE where it cannot be.
 
+    `options`: EDNS options for the first of them, besides EXPIRE (RFC 7314 §4).
     Raises OverflowError, in the middle, for a record no message can hold: the connection must then be cut,
     so that the receiver does not take what it has for the zone.
     """
@@ -63,9 +93,6 @@ def messages(reader: Reader, message: bytes) -> Iterator[bytes]:
         query = dns.message.from_wire(message)
         question = query.question[0]
         serial = _serial_of(query)
-    except dns.message.UnknownTSIGKey:
-        yield _failure(message, _NOTAUTH)
-        return
     except (dns.exception.DNSException, LookupError, ValueError):
         yield _failure(message, _FORMERR)
         return
@@ -73,10 +100,10 @@ def messages(reader: Reader, message: bytes) -> Iterator[bytes]:
     entry = reader.zone(origin) if question.rdclass == _CLASS_IN else None
     apex = reader.owner(owner_key(origin, origin)) if entry is not None else None
     if entry is None or apex is None:
-        yield _failure(message, _NOTAUTH)
+        yield _failure(message, _NOTAUTH, ExtendedError.NOT_AUTHORITATIVE)
         return
     soa = decode(apex, Type.SOA, origin)
-    writer = _Writer(message, edns=query.edns >= 0)
+    writer = _Writer(message, _opt(query, soa, options))
     if serial is not None and not is_after(entry.serial, serial):
         yield from writer.add(soa._replace(signatures=()))
     else:
@@ -96,11 +123,25 @@ def _serial_of(query: dns.message.Message) -> int | None:
     return int(held[0][0].serial)
 
 
-def _failure(message: bytes, code: int) -> bytes:
-    """Return `code` with the question of `message`, as far as it can be told."""
+def _opt(query: dns.message.Message, soa: RRset, options: bytes) -> bytes:
+    """Return the OPT record of the first message, empty where the query has none."""
+    if query.edns < 0:
+        return b""
+    if any(option.otype == edns.EXPIRE for option in query.options):
+        options += struct.pack("!HH4s", edns.EXPIRE, 4, soa.rdatas[0][-8:-4])  # RFC 1035 §3.3.13
+    return edns.opt_record(Edns(0, 0, bool(query.ednsflags & dns.flags.DO), b""), 0, options)
+
+
+def _failure(message: bytes, code: int, error: ExtendedError | None = None) -> bytes:
+    """Return `code` with the question of `message`, as far as it can be told, and `error` if it has EDNS."""
     end = _question_end(message)
-    counts = bytes((0, 1 if end > _HEADER else 0)) + bytes(6)
-    return message[:2] + bytes((0x80 | message[2] & 0x79, code)) + counts + message[_HEADER:end]
+    try:
+        asked = parse(message).edns
+    except (Rejected, Unanswerable):
+        asked = None
+    opt = b"" if asked is None else edns.opt_record(asked, code, edns.options(asked, b"", None, error, 0))
+    counts = bytes((0, 1 if end > _HEADER else 0, 0, 0, 0, 0, 0, 1 if opt else 0))
+    return message[:2] + bytes((0x80 | message[2] & 0x79, code)) + counts + message[_HEADER:end] + opt
 
 
 def _question_end(message: bytes) -> int:
@@ -115,10 +156,10 @@ def _question_end(message: bytes) -> int:
 class _Writer:
     """Fills messages of about MESSAGE_SIZE with records, compressing names inside each."""
 
-    def __init__(self, query: bytes, *, edns: bool) -> None:
+    def __init__(self, query: bytes, opt: bytes) -> None:
         self._start = query[:2] + bytes((0x84 | query[2] & 0x01, 0))  # QR, AA, and RD as it came
         self._question = query[_HEADER : _question_end(query)]
-        self._additional = _OPT_ANSWER if edns else b""
+        self._additional = opt
         self._begin()
 
     def _begin(self) -> None:
