@@ -115,7 +115,7 @@ def _warn_if_dirty(context: Context) -> None:
     changed = is_dirty(context.root, _RELEASED)
     if changed:
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-        output.say(f"warning: {changed[0]}{more} differ from HEAD; this is the plan of the commit")
+        output.say(f"warning: {changed[0]}{more} not as in HEAD; this is the plan of the commit")
 
 
 def _print(made: _Plan) -> None:

@@ -29,8 +29,8 @@ def load_config(source: Source, path: str = DEFAULT_PATH) -> Config:
         data = source.read(path)
     except RevisionError as error:
         raise ConfigError(
-            f"{path}: {error.what}",
-            where=str(source.root),
+            error.what,
+            where=str(source.root / path),
             advice="run `dnsctl init`, or name the repo with -C",
         ) from None
     return parse_config(data, path)

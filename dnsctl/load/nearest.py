@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 MAX_WORD = 64  # characters: longer ones are no mistyped keys, and comparing them would take long
 
+SHOWN = 12  # known words told where none is like it: a line stays a line
+
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """Return the known word most like `word`, or None where none is like it."""
@@ -17,7 +19,9 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return advice: the nearest known word, or all of them."""
-    words = list(known)
-    found = nearest(word, words)
-    return f"did you mean {found}?" if found else f"known: {', '.join(sorted(words))}"
+    """Return advice: the nearest known word, or the first of them."""
+    words = sorted(known)
+    if found := nearest(word, words):
+        return f"did you mean {found}?"
+    more = len(words) - SHOWN
+    return f"known: {', '.join(words[:SHOWN])}" + (f" and {more} more" if more > 0 else "")

@@ -196,7 +196,7 @@ def resolve(root: Path, rev: str) -> str:
     commit = found.decode(errors="replace").strip()
     if not commit:
         advice = "commit first" if rev == "HEAD" else "see `git log` for what there is"
-        raise RevisionError(f"there is no commit {rev!r}", where=str(root), advice=advice)
+        raise RevisionError(f"there is no commit {rev!r}", where=str(root.absolute()), advice=advice)
     return commit
 
 
@@ -249,22 +249,26 @@ def _git(root: Path, *arguments: str, check: bool = True) -> bytes:
         )
     except FileNotFoundError:
         missing = "git is not installed" if root.is_dir() else "no such directory"
-        raise RevisionError(missing, where=str(root), advice="install git, or correct -C") from None
+        raise RevisionError(
+            missing, where=str(root.absolute()), advice="install git, or correct -C"
+        ) from None
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        raise RevisionError(f"git failed: {error}", where=str(root), advice="try again") from None
+        raise RevisionError(f"git failed: {error}", where=str(root.absolute()), advice="try again") from None
     if b"not a git repository" in done.stderr:
-        raise RevisionError("this is no git repository", where=str(root), advice="run `git init` and commit")
+        raise RevisionError(
+            "this is no git repository", where=str(root.absolute()), advice="run `git init` and commit"
+        )
     if b"dubious ownership" in done.stderr:
         raise RevisionError(
             "git does not trust this repository's owner",
-            where=str(root),
+            where=str(root.absolute()),
             advice="see git's setting safe.directory",
         )
     if check and done.returncode:
         reason = done.stderr.decode(errors="replace").strip().splitlines()
         raise RevisionError(
             f"git {arguments[0]} failed: {reason[0] if reason else done.returncode}",
-            where=str(root),
+            where=str(root.absolute()),
             advice="see git",
         )
     return done.stdout

@@ -8,6 +8,7 @@ cannot lower an error.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -26,6 +27,7 @@ from dnsctl.model.zone import Zone
 
 DIRECTORY = "zones"
 SUFFIXES = (".yaml", ".zone")
+_ODD = re.compile(r"[\s*\x00-\x20\x7f]")  # no zone has these, and a stray copy of a file often does
 _LEVELS = {"note": Severity.NOTE, "warning": Severity.WARNING, "error": Severity.ERROR}
 
 Progress = Callable[[int, int], None]  # files read, of how many
@@ -56,8 +58,11 @@ def zone_files(source: Source, directory: str = DIRECTORY) -> tuple[dict[Name, s
         try:
             origin = from_text(name[: -len(".yaml")].removesuffix(".") + ".")
         except NameSyntaxError as error:
-            message = f"the file's name is no zone: {error.what}"
-            findings.append(Finding("zone-file-name", Severity.ERROR, Position(path), message, error.advice))
+            findings.append(_misnamed(path, error.what, error.advice))
+            continue
+        if odd := sorted(set(_ODD.findall(name))):
+            which = "an asterisk" if "*" in odd else f"the character {odd[0]!r}"
+            findings.append(_misnamed(path, f"it has {which}", "rename the file"))
             continue
         if origin in found:
             message = f"zone {to_text(origin)} has the file {found[origin]} already"
@@ -66,6 +71,12 @@ def zone_files(source: Source, directory: str = DIRECTORY) -> tuple[dict[Name, s
             continue
         found[origin] = path
     return found, tuple(findings)
+
+
+def _misnamed(path: str, why: str, advice: str) -> Finding:
+    return Finding(
+        "zone-file-name", Severity.ERROR, Position(path), f"the file's name is no zone: {why}", advice
+    )
 
 
 def load_zone(

@@ -215,7 +215,7 @@ def _or_raise(
 
 
 def _stopped(client: AgentClient, failure: DnsctlError, others: int) -> DnsctlError:
-    failure.what += f" (and {others} more nodes)" if others else ""
+    failure.what += f" (and {others} more node{'s' if others > 1 else ''})" if others else ""
     if not isinstance(failure, NodeUnreachableError):
         return failure
     return ReleaseRefusedError(  # nothing has changed: a refusal, not a push that reached some

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from dnsctl.errors import KeystoreError, PassphraseError
+from dnsctl.errors import KeystoreError, PassphraseError, SigningError
 from dnsctl.model.key import KeyRole, PublicKey
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.policy import Policy
@@ -167,7 +167,11 @@ class Keystore:
     def _load(self, stored: StoredKey) -> SigningKey:
         where = str(stored.private_path)
         private = parse_private(_read(stored.private_path), self._passphrase(), where)
-        if scheme(stored.public.algorithm).field(private) != stored.public.public:
+        try:
+            belongs = scheme(stored.public.algorithm).field(private) == stored.public.public
+        except SigningError:  # not even a key of that algorithm
+            belongs = False
+        if not belongs:
             raise KeystoreError(
                 f"the private key does not belong to the public one in {stored.path.name}",
                 where=where,

@@ -22,6 +22,16 @@ def soa_missing(scope: Scope) -> Iterator[Fault]:
         )
 
 
+def zone_empty(scope: Scope) -> Iterator[Fault]:
+    """A file that was cut short, or never written, must not become an empty zone unseen."""
+    if all(one.position is not None and not one.position.line for one in scope.zone.rrsets()):
+        yield Fault(
+            scope.at(),
+            f"the file of {to_text(scope.origin)} has no record: only SOA and NS of the defaults are served",
+            "look whether the file is whole; for a parked zone set `checks: {zone-empty: off}`",
+        )
+
+
 def soa_several(scope: Scope) -> Iterator[Fault]:
     soa = scope.zone.get(scope.origin, Type.SOA)
     if soa is not None and len(soa.rdatas) > 1:

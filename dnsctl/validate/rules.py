@@ -27,6 +27,7 @@ RULES: tuple[Rule, ...] = (
     Rule("hostname-syntax", _WARNING, names.hostname_syntax, "Hosts are letters, digits and hyphens."),
     Rule("wildcard-inner", _WARNING, names.wildcard_inner, "An asterisk is the first label only."),
     Rule("cname-other-data", _ERROR, cname.cname_other_data, "A CNAME stands alone.", fixed=True),
+    Rule("zone-empty", _WARNING, apex.zone_empty, "A zone file has records.", whole=True),
     Rule("cname-several", _ERROR, cname.cname_several, "A name has one CNAME only.", fixed=True),
     Rule("cname-loop", _ERROR, cname.cname_loop, "Aliases do not lead in a circle."),
     Rule("cname-chain", _WARNING, cname.cname_chain, f"At most {cname.MAX_CHAIN} aliases are followed."),

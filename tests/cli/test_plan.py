@@ -150,7 +150,7 @@ def test_dirty_work_tree_is_warned_of_and_not_planned(repo: Repo, capsys: pytest
     repo.write("zones/example.com.yaml", "www: {type: A, value: 192.0.2.77}\n")
     assert _plan(repo) == 0
     told = capsys.readouterr()
-    assert "zones/example.com.yaml differ from HEAD" in told.err
+    assert "zones/example.com.yaml not as in HEAD" in told.err
     assert "192.0.2.77" not in told.out
 
 

@@ -1,5 +1,6 @@
 """The apex: SOA, NS, and owners that are no part of the zone."""
 
+from dnsctl.model.finding import Position, Severity
 from dnsctl.model.name import from_text
 from dnsctl.model.rrset import Type, rrset
 from dnsctl.model.zone import Zone, nodes_of
@@ -52,3 +53,13 @@ def test_owner_of_another_zone_is_refused():
     broken = Zone(made.origin, nodes_of([*made.rrsets(), stranger, near]), made.file)
     told = validate({made.origin: broken}, lambda _: {}, lambda _: False).findings
     assert [each.rule for each in told] == ["owner-outside-zone"] * 2
+
+
+def test_file_without_any_record_is_warned_of_since_it_may_have_been_cut_short():
+    served = zone("example.com.", SOA + NS, apex=False)
+    defaults = Position(served.file)
+    empty = Zone(
+        served.origin, nodes_of(one._replace(position=defaults) for one in served.rrsets()), served.file
+    )
+    verdict = validate({empty.origin: empty}, lambda _: {}, lambda _: False)
+    assert [(each.rule, each.severity) for each in verdict.findings] == [("zone-empty", Severity.WARNING)]
