@@ -1,9 +1,11 @@
 """DNS over TCP (RFC 7766): one asyncio process for all stream clients, transfers included.
 
-Queries on a connection may be pipelined; each is answered as soon as it is read. A client costs a bounded
-amount: connections in all and from one network, time for a whole query to arrive, time for an answer to be
-taken, octets waiting in each direction. At the limit the connection that has been quiet longest makes room
-for a new one (RFC 7766 §6.2.3). A connection's end never says anything but that it ended.
+Queries on a connection may be pipelined; each is answered as soon as it is read, also while a transfer asked
+for before is under way: answers stand between the transfer's messages (RFC 7766 §6.2.1.1, RFC 5936 §4.1).
+A client costs a bounded amount: connections in all and from one network, transfers on one connection, time
+for a whole query to arrive, time for an answer to be taken (the last one before the end too), octets waiting
+in each direction. At the limit the connection that has been quiet longest makes room for a new one
+(RFC 7766 §6.2.3). A connection's end never says anything but that it ended.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import ipaddress
 import logging
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,9 +25,10 @@ from dnsctl.image.store import Image
 from dnsctl.model.fleet import Network
 from dnsctl.model.name import Name
 from dnsctl.serve import counters, transfer
+from dnsctl.serve.failures import FailureLog
 from dnsctl.serve.question import HEADER_LENGTH, Rejected
 from dnsctl.serve.respond import Client, Responder, is_transfer
-from dnsctl.serve.sockets import IDLE_SECONDS
+from dnsctl.serve.sockets import BACKLOG, IDLE_SECONDS
 from dnsctl.serve.tally import Tally
 from dnsctl.serve.udp import server_failure
 
@@ -44,6 +47,7 @@ class StreamLimits:
     idle: float = 10.0  # for a whole query to arrive
     drain: float = 10.0  # for answers to be taken
     transfers: int = 8  # at once; more wait for `idle`
+    transfers_per_client: int = 2  # on one connection; nothing more is read until one of them is done
     transfer: float = 600.0  # for a whole transfer: it holds a read transaction
 
 
@@ -70,12 +74,25 @@ class StreamServer:
         self._per_network: Counter[str] = Counter()
         self._quiet: dict[asyncio.StreamWriter, None] = {}  # all connections, the longest quiet first
         self._transfers = asyncio.Semaphore(self._limits.transfers)
-        self.failures = 0  # messages the responder could not handle
+        self._faults = FailureLog(_log)
+
+    @property
+    def failures(self) -> int:
+        """Messages and connections that came to an end nobody foresaw."""
+        return self._faults.count
+
+    @property
+    def connections(self) -> int:
+        """Connections that are open now."""
+        return len(self._quiet)
 
     async def run(self, sockets: Iterable[socket.socket], ready: Callable[[], None]) -> None:
         """Serve until cancelled; call `ready` once connections are accepted."""
         asyncio.get_running_loop().set_exception_handler(_log_loop_fault)
-        servers = [await asyncio.start_server(self._client, sock=one, limit=_READ_BUFFER) for one in sockets]
+        servers = [
+            await asyncio.start_server(self._client, sock=one, limit=_READ_BUFFER, backlog=BACKLOG)
+            for one in sockets
+        ]
         ready()
         try:
             while True:
@@ -104,61 +121,101 @@ class StreamServer:
             writer.transport.abort()
             return
         if len(self._quiet) >= self._limits.clients:
-            next(iter(self._quiet)).transport.abort()
+            longest_quiet = next(iter(self._quiet))
+            del self._quiet[longest_quiet]  # at once: the next to come must find another
+            longest_quiet.transport.abort()
         self._per_network[network] += 1
         self._quiet[writer] = None
         self._tally.set(counters.CONNECTIONS, len(self._quiet))
         writer.transport.set_write_buffer_limits(high=_WRITE_BUFFER)
+        under_way: set[asyncio.Task[None]] = set()
         try:
-            await self._converse(reader, writer, address)
-            writer.close()
-        except (TimeoutError, OSError, asyncio.IncompleteReadError):
-            writer.transport.abort()
-        except Exception as fault:  # noqa: BLE001 - a transfer that cannot go on, or what nobody foresaw
-            self.failures += 1
-            _log.error("connection of %s cut: %s: %s", address, type(fault).__name__, fault)
-            writer.transport.abort()
+            await self._or_cut(self._converse(reader, writer, address, under_way), writer, address)
         finally:
+            for task in under_way:
+                task.cancel()
             self._quiet.pop(writer, None)
             self._tally.set(counters.CONNECTIONS, len(self._quiet))
             self._per_network[network] -= 1
             if not self._per_network[network]:
                 del self._per_network[network]
 
-    async def _converse(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: str
+    async def _or_cut(
+        self, work: Coroutine[None, None, None], writer: asyncio.StreamWriter, address: str
     ) -> None:
-        """Answer query after query. Returns at the client's end; raises at a timeout or a broken stream."""
+        """Do `work`, and cut the connection where it cannot go on."""
+        try:
+            await work
+        except (TimeoutError, OSError, asyncio.IncompleteReadError):
+            writer.transport.abort()
+        except Exception:  # noqa: BLE001 - a transfer that cannot go on, or what nobody foresaw
+            self._faults.note(f"connection of {address} cut", b"")
+            writer.transport.abort()
+
+    async def _converse(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        address: str,
+        under_way: set[asyncio.Task[None]],
+    ) -> None:
+        """Answer query after query until the client's end. Raises at a timeout or a broken stream.
+
+        `under_way`: the connection's transfers.
+        """
         answered = 0
-        while True:
-            async with asyncio.timeout(self._limits.idle):
-                try:
-                    length = await reader.readexactly(2)
-                except asyncio.IncompleteReadError as end:
-                    if end.partial:
-                        raise
-                    return
-                message = await reader.readexactly(length[0] << 8 | length[1])
-            self._quiet.pop(writer, None)
-            self._quiet[writer] = None
+        while (message := await self._next(reader, under_way)) is not None:
+            self._touch(writer)
             if is_transfer(message):
-                await self._transfer(message, writer, address)
+                if len(under_way) >= self._limits.transfers_per_client:
+                    await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+                work = self._or_cut(self._transfer(message, writer, address), writer, address)
+                task = asyncio.create_task(work)
+                under_way.add(task)
+                task.add_done_callback(under_way.discard)
             else:
                 wire = self._respond(message, address)
                 if wire is None:
-                    return  # nothing that is a query: no reason to listen on
+                    break  # nothing that is a query: no reason to listen on
                 await self._send(writer, wire)
             answered += 1
             if answered % _FAIR_SHARE == 0:
                 await asyncio.sleep(0)
+        if under_way:
+            await asyncio.wait(under_way)
+        writer.close()
+        async with asyncio.timeout(self._limits.drain):
+            await writer.wait_closed()
+
+    async def _next(self, reader: asyncio.StreamReader, under_way: set[asyncio.Task[None]]) -> bytes | None:
+        """Return the next message, None at the end. Raises TimeoutError for an idle client."""
+        while True:
+            try:
+                async with asyncio.timeout(self._limits.idle):
+                    length = await reader.readexactly(2)
+                break
+            except asyncio.IncompleteReadError as end:
+                if end.partial:
+                    raise
+                return None
+            except TimeoutError:
+                if not under_way:
+                    raise
+        async with asyncio.timeout(self._limits.idle):
+            return await reader.readexactly(length[0] << 8 | length[1])
+
+    def _touch(self, writer: asyncio.StreamWriter) -> None:
+        """Make the connection the one that was quiet for the shortest time."""
+        if writer in self._quiet:
+            del self._quiet[writer]
+            self._quiet[writer] = None
 
     def _respond(self, message: bytes, address: str) -> bytes | None:
         self._renew()
         try:
             response = self._responder.long(self._reader, message, self._client_of(address))
-        except Exception as fault:  # noqa: BLE001 - one message must not take the others' process down
-            self.failures += 1
-            _log.error("query failed: %s: %s; query: %s", type(fault).__name__, fault, message[:512].hex())
+        except Exception:  # noqa: BLE001 - one message must not take the others' process down
+            self._faults.note("a query could not be answered", message)
             return server_failure(message)
         if response is None:
             self._tally.ignored += 1
@@ -216,6 +273,7 @@ class StreamServer:
             if not number:
                 self._tally.message(message, wire, end, origin, ipv6=":" in address)
             await self._send(writer, wire)
+            self._touch(writer)
             await asyncio.sleep(0)  # a fast reader never makes drain() wait: the others want their turn
 
 
