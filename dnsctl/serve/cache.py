@@ -102,16 +102,16 @@ class AnswerCache:
         exact = _exact_key(message)
         return None if exact is None else self.answers.get(exact) or self.denials.get(exact)
 
-    def offer(self, key: bytes, message: bytes, response: Response, kind: int = 0) -> None:
-        """Store `response` if `key`, the folded one, has come before."""
+    def is_wanted(self, key: bytes) -> bool:
+        """True if `key`, the folded one, has come before: its answer is worth storing."""
         door = hash(key) & (DOORS - 1)
         if self._doors[door]:
-            self.store(message, response, kind)
-            return
+            return True
         self._doors[door] = 1
         self._knocks += 1
         if self._knocks > MAX_KNOCKS:
             self._doors, self._knocks = bytearray(DOORS), 0
+        return False
 
     def store(self, message: bytes, response: Response, kind: int = 0) -> None:
         """Keep `response` to `message` where it may be given to every query with the same key."""

@@ -20,6 +20,7 @@ from dnsctl.serve.denial import covering_hash, nsec3_hash
 from dnsctl.serve.edns import MAX_UDP_PAYLOAD, MIN_UDP_PAYLOAD, opt_record
 from dnsctl.serve.lookup import Neighbours, Zones, ZoneView, neighbours
 from dnsctl.serve.question import Edns
+from dnsctl.serve.tally import Tally
 from dnsctl.serve.wire import AUTHORITY, Draft, Response
 
 _PLAIN: Final = {b"\0\1\0\0\0\0\0\0": False, b"\0\1\0\0\0\0\0\1": True}  # counts -> has an OPT record
@@ -39,7 +40,7 @@ _OPTS: Final = tuple(opt_record(Edns(0, 0, dnssec, b""), 0, b"") for dnssec in (
 _HASH_OWNER: Final = 33  # octets of an NSEC3 owner below the apex
 _ENOUGH: Final = 4096  # of what is remembered, by zone and length of name, or by form
 _SPANS: Final = 16_384  # rendered name errors, by NSEC and length of name
-_LONGEST_FORM: Final = 64  # octets: nothing plain is longer
+_LONGEST_FORM: Final = 25  # octets: header without id, type, class, bare OPT; nothing plain is longer
 
 
 class _Form(NamedTuple):
@@ -49,18 +50,19 @@ class _Form(NamedTuple):
     signed: bool
     opt: bytes  # the OPT record of the response
     limit: int  # octets
-    headers: dict[int, bytes]  # by response code and counts: octets 2 to 11 of the response
+    headers: dict[int, tuple[bytes, int]]  # by response code and counts: octets 2 to 11, class for `tally`
 
 
 class Direct:
     """Answers from what `zones` and `reader` see now; make a new one for a new generation."""
 
-    def __init__(self, reader: Reader, zones: Zones) -> None:
+    def __init__(self, reader: Reader, zones: Zones, tally: Tally | None = None) -> None:
         self._owner = reader.owner
         self._cursor = reader.owner_cursor
         self._reader = reader
         self._epoch = reader.epoch
         self._zones = zones
+        self._tally = tally or Tally()
         self._forms: dict[bytes, _Form | None] = {}
         self._denials: dict[tuple[Name, int, bool], tuple[tuple[bytes, ...], int, bytes] | None] = {}
         self._spans: dict[tuple[bytes, int], tuple[int, bytes]] = {}  # NSEC owner, length of name -> sections
@@ -88,10 +90,12 @@ class Direct:
         if found is None:
             return None
         slot, sections = found
-        header = form.headers.get(slot) or self._header(form, message[2], slot)
         end = at + 4
+        header, kind = form.headers.get(slot) or self._header(form, message, end, slot)
         response = b"".join((message[:2], header, message[12:end], sections, form.opt))
-        return Response(response, end, True) if len(response) <= form.limit else None
+        if len(response) > form.limit:
+            return None
+        return Response(response, end, True, False, kind, view.kind or self._zone_kind(view))
 
     def _new_form(self, told: bytes, at: int) -> _Form | None:
         """Read header (without id), type, class and OPT of a query; None where it is not plain."""
@@ -120,11 +124,17 @@ class Direct:
             self._forms[told] = form
         return form
 
-    def _header(self, form: _Form, flags: int, slot: int) -> bytes:
-        """Return octets 2 to 11 of a response: QR, AA, RD as it came, response code and counts."""
+    def _header(self, form: _Form, message: bytes, end: int, slot: int) -> tuple[bytes, int]:
+        """Return octets 2 to 11 of a response (QR, AA, RD as it came, code, counts) and its class."""
         counts = (slot & 0xFFFFFFFF).to_bytes(4, "big") + (1 if form.opt else 0).to_bytes(2, "big")
-        form.headers[slot] = made = bytes((0x84 | flags & 1, slot >> 32, 0, 1)) + counts
-        return made
+        made = bytes((0x84 | message[2] & 1, slot >> 32, 0, 1)) + counts
+        kind = self._tally.class_of(message, message[:2] + made, end, None)
+        form.headers[slot] = made, kind
+        return made, kind
+
+    def _zone_kind(self, view: ZoneView) -> int:
+        view.kind = self._tally.zone_class(view.origin)
+        return view.kind
 
     def _sections(self, view: ZoneView, qname: Name, form: _Form) -> tuple[int, bytes] | None:
         """Return (response code << 32 | answers << 16 | authorities, octets of both), or None."""
@@ -152,6 +162,8 @@ class Direct:
 
     def _no_data(self, view: ZoneView, qname: Name, value: bytes, signed: bool) -> tuple[int, bytes] | None:
         """Deny a type at an owner that is there."""
+        if qname in view.soa_names:
+            return None  # to which the SOA would point
         soa = self._soa(view, qname, signed)
         count = view.negative_soa.records
         if not signed:
@@ -189,6 +201,8 @@ class Direct:
             return None
         if len(qname) - len(view.origin) == _HASH_OWNER and view.entry.nsec3 is not None:
             return None  # it may be the owner of an NSEC3, to which the answer would then point
+        if qname in view.soa_names:
+            return None  # to which the SOA would point
         cursor = self._cursor
         if present:
             if cursor.key().startswith(key):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from dnsctl.errors import ImageError
-from dnsctl.image.fragment import Entry, find
+from dnsctl.image.fragment import Entry, find, name_end, rdatas_of
 from dnsctl.image.layout import (
     CUT,
     DNAME_HERE,
@@ -36,10 +36,11 @@ class Neighbours(NamedTuple):
 class ZoneView:
     """One zone of the image as answers need it, made once a generation."""
 
-    __slots__ = ("apex", "entry", "negative_soa", "origin", "prefix", "soa_cache")
+    __slots__ = ("apex", "entry", "kind", "negative_soa", "origin", "prefix", "soa_cache", "soa_names")
 
     def __init__(self, reader: Reader, origin: Name) -> None:
         self.origin = origin
+        self.kind = 0  # its class for `tally`; 0: not known yet
         self.prefix = zone_prefix(origin)
         found = reader.zone_bytes(self.prefix)
         apex = reader.owner(self.prefix)
@@ -49,6 +50,9 @@ class ZoneView:
         self.entry = ZoneEntry.from_bytes(found)
         self.apex = apex
         self.negative_soa: Entry = soa
+        rdata = next(rdatas_of(apex, soa, origin))[1]
+        end = name_end(rdata, 0)
+        self.soa_names = (Name(rdata[:end]), Name(rdata[end : name_end(rdata, end)]))  # MNAME, RNAME
         self.soa_cache: dict[tuple[int, bool], bytes] = {}  # (length of question name, DO) -> rendered SOA
 
     def key(self, name: Name) -> bytes:

@@ -43,6 +43,7 @@ from dnsctl.serve.question import (
     opcode_of,
     parse,
 )
+from dnsctl.serve.tally import Tally
 from dnsctl.serve.tsig import Keyring, Untrusted
 from dnsctl.serve.wire import Response
 
@@ -104,6 +105,7 @@ class Responder:
         self._told = told
         self._cookies = cookies
         self.keys = keys or Keyring()
+        self.tally = Tally()  # where answers of the short way find their classes; set it before the first
         self._zones: Zones | None = None
         self._direct: Direct | None = None
         self.failures = FailureLog(_log)
@@ -118,7 +120,7 @@ class Responder:
     def short(self, reader: Reader, message: bytes) -> Response | None:
         """Return the response to a UDP query if there is a short way to it (see `direct`)."""
         if self._direct is None or not self._direct.is_of(reader):
-            self._direct = Direct(reader, self._current(reader))
+            self._direct = Direct(reader, self._current(reader), self.tally)
         return self._direct.respond(message)
 
     def long(self, reader: Reader, message: bytes, client: Client = Client()) -> Response | None:  # noqa: B008
@@ -186,7 +188,7 @@ class Responder:
         payload = message[at + 3] << 8 | message[at + 4]
         if len(wire) > min(max(payload, edns_.MIN_UDP_PAYLOAD), edns_.MAX_UDP_PAYLOAD):
             return None
-        return Response(wire, found.question_end, False, verdict.standing is Standing.GOOD)
+        return found._replace(wire=wire, cacheable=False, proved=verdict.standing is Standing.GOOD)
 
     def _answered(self, reader: Reader, message: bytes, client: Client, room: int) -> Response | None:
         try:

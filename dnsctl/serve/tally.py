@@ -20,7 +20,8 @@ from dnsctl.serve.counters import Block
 
 FOLD_EVERY: Final = 250_000_000  # nanoseconds
 SAMPLE_EVERY: Final = 64  # batches; of one of them the time is taken
-MAX_CLASSES: Final = 32_768  # beyond it, queries are counted without their zone and type
+MAX_EVERY: Final = 16  # batches between two looks at the clock
+MAX_CLASSES: Final = 32_768  # beyond it, queries are counted without their zone
 _MAX_KNOWN: Final = 8192  # queries' forms whose class is remembered; hostile clients make up many
 _HEADER: Final = 12
 _OPT: Final = b"\0\0\x29"
@@ -43,6 +44,9 @@ class _Facts(NamedTuple):
     zone: Name | None
 
 
+_ZONE_ONLY: Final = _Facts(-1, 0, 0, 0, False, False, False, None)
+
+
 class Tally:
     """Counts for one process. `counts` by class may be added to by anybody in the process; nothing else."""
 
@@ -52,17 +56,20 @@ class Tally:
         self.counts: list[int] = [0]
         self._cells: list[tuple[int, ...]] = [()]  # by class
         self._classes: dict[_Facts, int] = {}
+        self._zone_classes: set[int] = set()
         self._known: dict[_Form, int] = {}
         self._zones = dict(self._block.zones())
-        self.misses = 0  # UDP queries that were not in the cache
+        self.long = 0  # UDP queries that were neither in the cache nor counted by their zone alone
+        self.ipv6 = 0  # UDP queries over IPv6
         self.ignored = 0
         self.dropped = 0  # by the rate limit
         self.slipped = 0
         self.unsent = 0
-        self._datagrams = [0, 0]  # queries over IPv4 and over IPv6
-        self._turns = 0
+        self._streamed = 0  # queries over streams
+        self.turns = 1  # batches until `turned` is to be called
+        self._every = 1
+        self._sampled = 0  # batches since the last that was timed
         self._due = 0
-        self._ignored_before = 0
 
     def begin(self) -> None:
         """Note in the block that this process has started."""
@@ -78,24 +85,39 @@ class Tally:
         known = self._known.get(form)
         return self._classify(form, wire, end) if known is None else known
 
-    def start(self) -> int:
-        """Return when a batch was read, if its time is to be taken; else 0."""
-        self._turns += 1
-        return 0 if self._turns % SAMPLE_EVERY else time.perf_counter_ns()
+    def zone_class(self, origin: Name) -> int:
+        """Return the class that counts for a zone and for nothing else: of queries answered the short way."""
+        number = self._number_of(_ZONE_ONLY._replace(zone=origin))
+        self._zone_classes.add(number)
+        return number
 
-    def finish(self, began: int, count: int, ipv6: bool) -> None:
-        """Count a batch of `count` datagrams that was answered; `began`: what `start` returned."""
-        self._datagrams[ipv6] += count - self.ignored + self._ignored_before
-        self._ignored_before = self.ignored
+    def turned(self, began: int, count: int) -> None:
+        """Note that a batch of `count` read at `began` was answered: to be called where `turns` is 0.
+
+        The next call is due sooner where batches are rare, so that counts are not kept back for long.
+        """
         now = time.perf_counter_ns()
-        if began:
+        self._sampled += self._every
+        if self._sampled >= SAMPLE_EVERY:
+            self._sampled = 0
             self._took(now - began, count)
         if now >= self._due:
+            late = now - self._due > FOLD_EVERY
+            self._every = 1 if late else self._every
             self.fold(now)
+        else:
+            self._every = min(2 * self._every, MAX_EVERY)
+        self.turns = self._every
+
+    def idle(self) -> None:
+        """Note that no query came for a while."""
+        self._every = self.turns = 1
+        self.fold()
 
     def message(self, message: bytes, wire: bytes, end: int, zone: Name | None, *, ipv6: bool) -> None:
         """Count one query over a stream and its answer (of a transfer: the first message)."""
         self.counts[self.class_of(message, wire, end, zone)] += 1
+        self._streamed += 1
         self._block.add(counters.TCP + ipv6, 1)
 
     def add(self, cell: int, count: int) -> None:
@@ -110,16 +132,21 @@ class Tally:
         self._due = (now or time.perf_counter_ns()) + FOLD_EVERY
         add = self._block.add
         counts, cells = self.counts, self._cells
+        queries = -self._streamed
+        misses = self.long
         for number, count in enumerate(counts):
             if count:
                 counts[number] = 0
                 for cell in cells[number]:
                     add(cell, count)
-        ipv4, ipv6 = self._datagrams
+                if number in self._zone_classes:
+                    misses += count
+                else:
+                    queries += count
         for cell, count in (
-            (counters.UDP, ipv4),
-            (counters.UDP + 1, ipv6),
-            (counters.CACHE_HITS, ipv4 + ipv6 - self.misses),
+            (counters.UDP, queries - self.ipv6),
+            (counters.UDP + 1, self.ipv6),
+            (counters.CACHE_HITS, queries - misses),
             (counters.IGNORED, self.ignored),
             (counters.RATE_DROPPED, self.dropped),
             (counters.RATE_SLIPPED, self.slipped),
@@ -127,8 +154,7 @@ class Tally:
         ):
             if count:
                 add(cell, count)
-        self._datagrams = [0, 0]
-        self.misses = self.ignored = self.dropped = self.slipped = self.unsent = self._ignored_before = 0
+        self.long = self.ipv6 = self._streamed = self.ignored = self.dropped = self.slipped = self.unsent = 0
 
     def _took(self, nanoseconds: int, count: int) -> None:
         """Note what each query of a batch took: they wait for each other."""
@@ -141,25 +167,28 @@ class Tally:
         if len(self._known) >= _MAX_KNOWN:
             self._known.clear()
         facts = _facts(form, wire, end)
-        if not self._by_zone:
-            facts = facts._replace(zone=None)
+        number = self._known[form] = self._number_of(facts)
+        return number
+
+    def _number_of(self, facts: _Facts) -> int:
         if facts not in self._classes and len(self._classes) >= MAX_CLASSES:
-            facts = facts._replace(zone=None, rdtype=counters.OTHER_TYPE)
+            facts = facts._replace(zone=None)
         number = self._classes.get(facts)
         if number is None:
             number = self._classes[facts] = len(self.counts)
             self._cells.append(self._cells_of(facts))
             self.counts.append(0)
-        self._known[form] = number
         return number
 
     def _cells_of(self, facts: _Facts) -> tuple[int, ...]:
-        cells = [
-            counters.TYPES + facts.rdtype,
-            counters.OPCODES + facts.opcode,
-            counters.RCODES + facts.rcode,
-            counters.KINDS + facts.kind,
-        ]
+        cells = []
+        if facts.rdtype >= 0:
+            cells = [
+                counters.TYPES + facts.rdtype,
+                counters.OPCODES + facts.opcode,
+                counters.RCODES + facts.rcode,
+                counters.KINDS + facts.kind,
+            ]
         for is_so, cell in (
             (facts.edns, counters.EDNS),
             (facts.dnssec, counters.DNSSEC_OK),
@@ -167,7 +196,7 @@ class Tally:
         ):
             if is_so:
                 cells.append(cell)
-        if facts.zone is not None:
+        if facts.zone is not None and self._by_zone:
             cells.extend(self._zone_cell(facts.zone))
         return tuple(cells)
 

@@ -25,6 +25,7 @@ from dnsctl.serve.respond import Client, Responder
 from dnsctl.serve.rrl import RateLimiter
 from dnsctl.serve.sockets import IDLE_SECONDS
 from dnsctl.serve.tally import Tally
+from dnsctl.serve.wire import Response
 
 LOG_INTERVAL: Final = 60.0  # seconds between two lines about failures, however many there are
 _SERVFAIL: Final = 2
@@ -49,7 +50,7 @@ class UdpWorker:
         self._counter = counter
         self._responder = responder
         self._cache = AnswerCache() if cache is None else cache
-        self._tally = Tally() if tally is None else tally
+        self._tally = responder.tally = Tally() if tally is None else tally
         self._limiter = limiter
         self._proved: list[int] = []  # indexes of clients in the batch whose address a cookie proves
         self._seen = -1
@@ -77,17 +78,21 @@ class UdpWorker:
                 self.turn(batch, batch.receive(wait=False))
             if not ready:
                 self.renew()
-                self._tally.fold()
+                self._tally.idle()
 
     def turn(self, batch: Batch, count: int) -> None:
         """Answer the `count` datagrams that `batch` received; none: it was idle."""
         if self._counter.value != self._seen:
             self.renew()
         if not count:
-            self._tally.fold()
+            self._tally.idle()
             return
-        began = self._tally.start()
+        tally = self._tally
+        tally.turns -= 1
+        began = 0 if tally.turns else time.perf_counter_ns()
         silent = self._answer(batch, count)
+        if batch.is_ipv6:
+            tally.ipv6 += count - len(silent)
         if self._limiter is not None:
             silent = self._limiter.apply(batch, count, silent, self._proved, self._synthesized)
             self._proved.clear()
@@ -100,8 +105,9 @@ class UdpWorker:
             unsent += batch.send(first, count)
         if unsent:
             self.refused += unsent
-            self._tally.unsent += unsent
-        self._tally.finish(began, count, batch.is_ipv6)
+            tally.unsent += unsent
+        if began:
+            tally.turned(began, count)
 
     def _synthesized(self, qname: Name) -> Name | None:
         return self._responder.synthesized(self._reader, qname)
@@ -160,8 +166,14 @@ class UdpWorker:
                 return None
             if response.proved and self._limiter is not None:
                 self._proved.append(index)
-            kind = self._count(message, response.wire, response.question_end)
-            cache.offer(key, message, response, kind)
+            if kind := response.kind:
+                counts = self._tally.counts
+                counts[kind] += 1
+                counts[response.zone_kind] += 1
+            else:
+                self._count(message, response)
+            if cache.is_wanted(key):
+                cache.store(message, response, self._class_of(message, response))
             if len(response.wire) <= DATAGRAM:
                 return response.wire
             raise OverflowError(f"answer of {len(response.wire)} octets over UDP")
@@ -172,16 +184,16 @@ class UdpWorker:
             if failure is None:
                 self._tally.ignored += 1
             else:
-                self._count(message, failure, 0)
+                self._count(message, Response(failure, 0, False))
             return failure
 
-    def _count(self, message: bytes, wire: bytes, end: int) -> int:
-        """Count a query that was not in the cache; return its class."""
-        tally = self._tally
-        kind = tally.class_of(message, wire, end, self._responder.zone)
-        tally.counts[kind] += 1
-        tally.misses += 1
-        return kind
+    def _count(self, message: bytes, response: Response) -> None:
+        """Count a query that was answered the long way."""
+        self._tally.long += 1
+        self._tally.counts[self._class_of(message, response)] += 1
+
+    def _class_of(self, message: bytes, response: Response) -> int:
+        return self._tally.class_of(message, response.wire, response.question_end, self._responder.zone)
 
     def _log_failure(self, message: bytes, fault: Exception) -> None:
         now = time.monotonic()

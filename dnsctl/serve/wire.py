@@ -10,11 +10,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from dnsctl.image.fragment import (
+    COMPRESSIBLE,
     OWNER_POINTER,
     QUESTION_AT,
     RECORD_HEAD,
     Entry,
+    name_end,
     pointer_places,
+    rdatas_of,
     record_places,
 )
 from dnsctl.model.name import Name
@@ -27,12 +30,15 @@ class Response(NamedTuple):
     """A finished response. `cacheable`: it depends on nothing but the octets of the query behind its ID.
 
     `proved`: a cookie showed that the client's address is its own, so the rate limit does not concern it.
+    `kind`, `zone_kind`: its classes for `tally`, where they were at hand.
     """
 
     wire: bytes
     question_end: int
     cacheable: bool
     proved: bool = False
+    kind: int = 0
+    zone_kind: int = 0
 
 
 class Draft:
@@ -92,6 +98,28 @@ class Draft:
             section, self._rewritten(fragment, reference, owner, record_places(value, entry, end)), count
         )
         return rdata_at
+
+    def place_anew(self, section: int, value: bytes, entry: Entry, owner: Name, code: int) -> None:
+        """Add an RRset of a type with names in it, these compressed towards all that came before.
+
+        A fragment knows its owner only: not the question's name, nor the names in the record before.
+        """
+        before, names = COMPRESSIBLE[code]
+        for place, rdata in rdatas_of(value, entry, owner):
+            is_signature = place >= entry.plain
+            if is_signature and not self.signed:
+                break
+            fixed = entry.start + place + 2
+            head = self.reference(owner, self.at) + value[fixed : fixed + RECORD_HEAD - 4]
+            written = rdata
+            if not is_signature:
+                written, rest = rdata[:before], rdata[before:]
+                for _ in range(names):
+                    name = Name(rest[: name_end(rest, 0)])
+                    written += self.reference(name, self.at + len(head) + 2 + len(written))
+                    rest = rest[len(name) :]
+                written += rest
+            self.put(section, head + len(written).to_bytes(2, "big") + written, 1)
 
     def reference(self, name: Name, position: int) -> bytes:
         """Return `name` as it is to be written at `position`, and note that it stands there."""

@@ -1,0 +1,157 @@
+"""What counting costs: CPU of a UDP worker per query with its counters and with them taken out, in one run.
+
+    .venv/bin/python bench/counting.py [--rounds 40] [--batches 100]
+
+The worker runs in this process; only its turns are timed (CPU, kernel's part included): receive, answer,
+send. "Without" is the same worker with the counting lines cut out of the source of its loop and nothing done
+where queries are counted one by one. Rounds go through both in turn; the median of the rounds' ratios counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import inspect
+import os
+import random
+import re
+import socket
+import statistics
+import sys
+import tempfile
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import dns.message
+
+from dnsctl.image.generation import GenerationCounter
+from dnsctl.image.store import Image
+from dnsctl.node.worker import counter_path, image_path
+from dnsctl.serve import udp
+from dnsctl.serve.batch import BATCH, Batch
+from dnsctl.serve.respond import Responder
+from dnsctl.serve.tally import Tally
+from dnsctl.serve.udp import UdpWorker
+from tests.build import validated
+from tests.node.running import publish
+
+NAMES = 1000
+
+
+COUNTING = "|".join(  # lines of the worker that are there for counting only
+    (
+        r"counts\[kind\] \+= 1",
+        r"counts\[response.zone_kind\] \+= 1",
+        r"counts = self\._tally\.counts",
+        r"if kind := response.kind:\n.*\n.*\n.*\n *else:\n *self\._count\(message, response\)",
+        r"if batch\.is_ipv6:\n *tally\.ipv6 \+= .*",
+        r"tally = self\._tally",
+        r"tally\.turns -= 1",
+        r"began = .*",
+        r"if began:\n *tally\.turned\(.*",
+        r"self\._tally\.counts\[kind\] \+= 1",
+    )
+)
+
+
+def without_counting() -> type[UdpWorker]:
+    """Return the worker without the lines that count."""
+    cut = 0
+    methods = {}
+    for name in ("turn", "_answer", "_work_out"):
+        source = textwrap.dedent(inspect.getsource(getattr(UdpWorker, name)))
+        bare, number = re.subn(rf"^ *(?:{COUNTING})\n", "", source, flags=re.MULTILINE)
+        cut += number
+        exec(compile("from __future__ import annotations\n" + bare, "bare", "exec"), vars(udp), methods)  # noqa: S102
+    assert cut == 9, f"the worker counts in other ways now: {cut} lines cut"
+    return type("Bare", (UdpWorker,), methods)
+
+
+class Bench:
+    """A worker, the socket it answers on, and a client."""
+
+    def __init__(self, state: Path, image: Image, worker: type[UdpWorker], tally: Tally) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.client.connect(self.socket.getsockname())
+        self.client.setblocking(False)
+        self.batch = Batch(self.socket)
+        self.worker = worker(
+            [self.socket], image.reader(), GenerationCounter(counter_path(state)), Responder(), tally=tally
+        )
+
+    def turns(self, queries: Callable[[], list[bytes]], batches: int) -> float:
+        """Return CPU microseconds a query."""
+        spent = count = 0
+        for _ in range(batches):
+            for wire in queries():
+                self.client.send(wire)
+            before = time.thread_time_ns()
+            number = self.batch.receive(wait=True)
+            self.worker.turn(self.batch, number)
+            spent += time.thread_time_ns() - before
+            count += number
+            for _ in range(number):
+                self.client.recv(4096)
+        return spent / 1000 / count
+
+
+def one_round(
+    benches: tuple[Bench, Bench], queries: Callable[[], list[bytes]], batches: int, first: int
+) -> tuple[float, float]:
+    """Return the figures without and with; each goes first in every second round."""
+    found = {which: benches[which].turns(queries, batches) for which in (first, 1 - first)}
+    return found[0], found[1]
+
+
+def workloads() -> dict[str, Callable[[], list[bytes]]]:
+    picked = random.Random(1)
+    known = [
+        dns.message.make_query(f"h{number}.example.com", "A", want_dnssec=True).to_wire()
+        for number in range(NAMES)
+    ]
+    form = dns.message.make_query("0123456789abcdef.example.com", "A", want_dnssec=True).to_wire()
+
+    def flood() -> bytes:
+        return form[:13] + picked.randbytes(8).hex().encode() + form[29:]
+
+    return {
+        "hits, batches of 64": lambda: picked.choices(known, k=BATCH),
+        "hits, one by one": lambda: picked.choices(known, k=1),
+        "random names, batches of 64": lambda: [flood() for _ in range(BATCH)],
+    }
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--rounds", type=int, default=40)
+    arguments.add_argument("--batches", type=int, default=100, help="of 64 queries, in a round")
+    given = arguments.parse_args()
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    print(f"load average {os.getloadavg()[0]:.1f}, {given.rounds} rounds")
+    with tempfile.TemporaryDirectory() as directory:
+        state = Path(directory)
+        publish(state, [validated("example.com.", "".join(f"h{n} A 192.0.2.1\n" for n in range(NAMES)))])
+        with Image.open(image_path(state)) as image:
+            benches = (
+                Bench(state, image, without_counting(), Tally()),
+                Bench(state, image, UdpWorker, Tally()),
+            )
+            gc.disable()
+            for name, queries in workloads().items():
+                batches = given.batches * (8 if "one by one" in name else 1)
+                for each in benches:
+                    each.turns(queries, batches)
+                rounds = [one_round(benches, queries, batches, number % 2) for number in range(given.rounds)]
+                without, counted = (statistics.median(column) for column in zip(*rounds, strict=True))
+                ratio = statistics.median(after / before for before, after in rounds)
+                print(f"{name:30} {without:6.2f} µs without, {counted:6.2f} with: {ratio - 1:+.1%}")
+
+
+if __name__ == "__main__":
+    main()
