@@ -1,0 +1,229 @@
+"""RFC 8945: signed queries are verified, and what answers them is signed; by section."""
+
+import ipaddress
+import struct
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+
+import dns.flags
+import dns.message
+import dns.rdatatype
+import dns.tsig
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnsctl.image.reader import Reader
+from dnsctl.model.fleet import Network, TransferKey
+from dnsctl.serve import transfer
+from dnsctl.serve.respond import Responder
+from dnsctl.serve.tsig import Keyring, Rdata
+from tests.conformance.asking import octets, option, query, rcode, told
+
+ALGORITHMS = ["hmac-sha256", "hmac-sha384", "hmac-sha512"]
+KEYS = [TransferKey(f"{each}.example", each, each.encode() * 3) for each in ALGORITHMS]
+NAMES = [key.name for key in KEYS]
+RESPONDER = Responder("ns1", keys=Keyring(KEYS))
+ADDRESS = "198.51.100.100"
+
+
+def key(name: str, *, secret: bytes | None = None, algorithm: str | None = None) -> dns.tsig.Key:
+    known = next((one for one in KEYS if one.name == name), KEYS[0])
+    return dns.tsig.Key(f"{name}.", secret or known.secret, algorithm or known.algorithm)
+
+
+def signed(asked: dns.message.Message, used: dns.tsig.Key) -> dns.message.Message:
+    asked.use_tsig(used)
+    asked.to_wire()  # makes the MAC that the response is verified with
+    return asked
+
+
+def read(wire: bytes, asked: dns.message.Message, used: dns.tsig.Key) -> dns.message.Message:
+    """Return the response with its TSIG verified. Raises what dnspython does."""
+    return dns.message.from_wire(
+        wire, keyring={used.name: used}, request_mac=asked.mac, ignore_trailing=False
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("owner", ["www", "absent", "large"])
+def test_section_5_3_answer_to_a_signed_query_is_signed(reader: Reader, name: str, stream: bool, owner: str):
+    asked = signed(query(f"{owner}.example.com.", "TXT"), key(name))
+    message = read(octets(RESPONDER, reader, asked.to_wire(), stream=stream), asked, key(name))
+    assert message.had_tsig
+    assert rcode(message) == ("NXDOMAIN" if owner == "absent" else "NOERROR")
+    assert message.question == asked.question
+    assert bool(message.flags & dns.flags.TC) == (owner == "large" and not stream)
+
+
+def test_section_5_3_signature_leaves_the_answer_within_what_the_client_takes(reader: Reader):
+    for payload in range(512, 640):
+        asked = signed(query("fits.example.com.", "TXT", payload=payload), key(NAMES[2]))
+        wire = octets(RESPONDER, reader, asked.to_wire())
+        assert len(wire) <= payload
+        read(wire, asked, key(NAMES[2]))
+
+
+def test_key_names_are_compared_without_case(reader: Reader):
+    asked = signed(query(), dns.tsig.Key("HMAC-SHA256.Example.", KEYS[0].secret, KEYS[0].algorithm))
+    assert read(octets(RESPONDER, reader, asked.to_wire()), asked, key(NAMES[0])).had_tsig
+
+
+def refused(wire: bytes) -> Rdata:
+    """Return the TSIG rdata of an unsigned NOTAUTH."""
+    message = dns.message.from_wire(wire, keyring=False)
+    assert rcode(message) == "NOTAUTH"
+    assert not message.answer
+    return message.tsig[0]
+
+
+@pytest.mark.parametrize(
+    ("used", "error"),
+    [
+        (key("unknown.example"), 17),
+        (key(NAMES[0], algorithm="hmac-sha512"), 17),
+        (key(NAMES[0], secret=b"another secret of the same name"), 16),
+    ],
+    ids=["unknown key", "other algorithm", "other secret"],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_section_5_2_1_and_5_2_2_wrong_key_or_mac_is_notauth_unsigned(
+    reader: Reader, used: dns.tsig.Key, error: int, stream: bool
+):
+    asked = signed(query(), used)
+    found = refused(octets(RESPONDER, reader, asked.to_wire(), stream=stream))
+    assert (int(found.error), found.mac) == (error, b"")
+    assert found.algorithm == used.algorithm
+
+
+def test_section_5_2_2_changed_message_is_badsig(reader: Reader):
+    wire = bytearray(signed(query(), key(NAMES[0])).to_wire())
+    wire[13] ^= 0x01  # a letter of the question
+    assert int(refused(octets(RESPONDER, reader, bytes(wire))).error) == 16
+
+
+@pytest.mark.parametrize("late", [-400, 400])
+def test_section_5_2_3_wrong_time_is_badtime_signed_with_our_time(reader: Reader, late: int):
+    now = time.time()
+    responder = Responder(keys=Keyring(KEYS, clock=lambda: now + late))
+    asked = signed(query(), key(NAMES[0]))
+    wire = octets(responder, reader, asked.to_wire())
+    with pytest.raises(dns.tsig.PeerBadTime):
+        read(wire, asked, key(NAMES[0]))
+    found = refused(wire)
+    assert int.from_bytes(found.other, "big") == int(now + late)
+    assert (found.time_signed, len(found.mac)) == (asked.tsig[0].time_signed, 32)
+
+
+@pytest.mark.parametrize("late", [-290, 290])
+def test_section_5_2_3_time_within_the_fudge_is_good(reader: Reader, late: int):
+    now = time.time()
+    responder = Responder(keys=Keyring(KEYS, clock=lambda: now + late))
+    asked = signed(query(), key(NAMES[0]))
+    assert read(octets(responder, reader, asked.to_wire()), asked, key(NAMES[0])).answer
+
+
+def test_section_5_2_4_truncated_mac_is_not_accepted(reader: Reader):
+    asked = signed(query(), key(NAMES[0]))
+    wire = asked.to_wire()
+    rdata = asked.tsig[0]
+    short = rdata.replace(mac=rdata.mac[:10]).to_wire()
+    at = len(wire) - len(rdata.to_wire())
+    made = wire[: at - 2] + struct.pack("!H", len(short)) + short
+    assert int(refused(octets(RESPONDER, reader, made)).error) == 16
+
+
+def test_section_5_2_tsig_that_is_not_last_or_not_alone_is_formerr(reader: Reader):
+    wire = signed(query(), key(NAMES[0])).to_wire()
+    opt = b"\0\0\x29\4\xd0\0\0\0\0\0\0"
+    tsig = wire[wire.index(b"\x0bhmac-sha256\7example") :]
+    for additional, count in ((tsig + opt, 2), (opt + tsig + tsig, 3), (tsig[:-8], 1)):
+        made = wire[:10] + count.to_bytes(2, "big") + wire[12:33] + additional
+        assert octets(RESPONDER, reader, made)[3] & 0xF == 1
+
+
+def test_server_without_keys_knows_none(reader: Reader):
+    found = refused(octets(Responder(), reader, signed(query(), key(NAMES[0])).to_wire()))
+    assert int(found.error) == 17
+
+
+def test_signed_query_has_its_options_answered(reader: Reader):
+    asked = signed(query("www.example.com.", "A", option(3)), key(NAMES[1]))
+    assert told(read(octets(RESPONDER, reader, asked.to_wire()), asked, key(NAMES[1])), 3) == b"ns1"
+
+
+def test_signed_response_is_never_kept_for_others(reader: Reader):
+    response = RESPONDER.respond(reader, signed(query(), key(NAMES[0])).to_wire(), stream=False)
+    assert response is not None
+    assert not response.cacheable
+
+
+def transferred(wires: Iterable[bytes], asked: dns.message.Message, used: dns.tsig.Key) -> int:
+    """Verify each message of a transfer as a receiver does; return how many there are."""
+    context, count = None, 0
+    for wire in wires:
+        message = dns.message.from_wire(
+            wire, keyring={used.name: used}, request_mac=asked.mac, tsig_ctx=context, multi=True, xfr=True
+        )
+        assert message.had_tsig
+        context = message.tsig_ctx
+        count += 1
+    return count
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_section_5_3_1_every_message_of_a_transfer_is_signed_in_one_chain(
+    reader: Reader, name: str, monkeypatch
+):
+    monkeypatch.setattr(transfer, "MESSAGE_SIZE", 600)
+    asked = signed(dns.message.make_query("example.com.", "AXFR"), key(name))
+    found = transfer.admit(asked.to_wire(), ADDRESS, (), RESPONDER.keys)
+    assert found.allowed
+    wires = list(found.signed(transfer.messages(reader, found.message)))
+    assert transferred(wires, asked, key(name)) == len(wires) > 5
+    asked = signed(dns.message.make_query("example.com.", "AXFR"), key(name))
+    found = transfer.admit(asked.to_wire(), ADDRESS, (), RESPONDER.keys)
+    wires = list(found.signed(transfer.messages(reader, found.message)))
+    with pytest.raises(dns.tsig.BadSignature):
+        transferred(wires[:2] + wires[3:], asked, key(name))  # one is missing
+
+
+def networks(*texts: str) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(text) for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("by_key", "by_address", "is_signed", "allowed"),
+    [
+        ((), (), True, True),
+        ((), (), False, False),
+        (("198.51.100.0/24",), (), True, True),
+        (("192.0.2.0/24",), (), True, False),
+        (("192.0.2.0/24",), ("198.51.100.0/24",), True, True),
+        ((), ("198.51.100.0/24",), False, True),
+    ],
+)
+def test_transfers_are_allowed_by_key_from_where_it_is_good_or_by_address(
+    by_key: tuple[str, ...], by_address: tuple[str, ...], is_signed: bool, allowed: bool
+):
+    keys = Keyring([replace(KEYS[0], networks=networks(*by_key))])
+    asked = dns.message.make_query("example.com.", "AXFR")
+    if is_signed:
+        signed(asked, key(NAMES[0]))
+    assert transfer.admit(asked.to_wire(), ADDRESS, networks(*by_address), keys).allowed is allowed
+
+
+@given(st.data())
+def test_mutated_signed_query_is_never_taken_for_a_signed_one(reader: Reader, data: st.DataObject):
+    original = signed(query(), key(NAMES[0])).to_wire()
+    wire = bytearray(original)
+    at = data.draw(st.integers(2, len(wire) - 1))  # the header's id is not signed
+    wire[at] ^= data.draw(st.integers(1, 255))
+    response = RESPONDER.respond(reader, bytes(wire), stream=True)
+    if response is None:
+        return
+    message = dns.message.from_wire(response.wire, keyring=False)
+    if message.had_tsig and rcode(message) != "NOTAUTH":
+        assert bytes(wire).lower() == original.lower()  # of names, case alone may differ
