@@ -29,7 +29,6 @@ from dnsctl.serve.wire import ADDITIONAL, ANSWER, AUTHORITY, Draft
 
 MAX_ALIASES = 16  # followed in one answer; a resolver asks for the rest
 _ADDRESS_TYPES = (int(Type.A), int(Type.AAAA))
-_NOT_ALIASED = frozenset((int(Type.CNAME), int(Type.NSEC), int(Type.RRSIG), int(Type.ANY)))  # RFC 4035 §2.5
 _CNAME_HEAD = struct.Struct("!HHHIH")
 
 
@@ -151,9 +150,10 @@ class Answer:
         return False
 
     def _place_alias(self, name: Name, value: bytes, template: Name | None) -> Name | None:
-        """Place a CNAME, if the node has one and the type is not exempt; return its target."""
-        if self._rdtype in _NOT_ALIASED:
-            return None
+        """Place a CNAME, if the node has one; return its target. The node has no RRset of the type asked for.
+
+        That goes for NSEC too: to deny it with a bitmap that holds CNAME proves nothing (RFC 6840 §4.3).
+        """
         entry = find(value, Type.CNAME)
         if entry is None:
             return None
@@ -178,18 +178,18 @@ class Answer:
         name_servers = find(value, Type.NS)
         if name_servers is None:
             return
-        self.draft.place(AUTHORITY, value, name_servers, cut)
+        self.draft.place_anew(AUTHORITY, value, name_servers, cut, Type.NS)  # glue points at the names in it
+        self._name_servers = [
+            Name(target)
+            for place, target in rdatas_of(value, name_servers, cut)
+            if place < name_servers.plain
+        ]
         if self.draft.signed and self._view.entry.signed:
             ds = find(value, Type.DS)
             if ds is not None:
                 self.draft.place(AUTHORITY, value, ds, cut)
             else:
                 self._proof.no_ds(cut, key, value)
-        self._name_servers = [
-            Name(target)
-            for place, target in rdatas_of(value, name_servers, cut)
-            if place < name_servers.plain
-        ]
 
     def _addresses(self, name: Name) -> None:
         """Place the addresses of a name server that this zone knows."""
@@ -218,11 +218,9 @@ class Answer:
             return None
         target = Name(name[: len(name) - len(owner)] + rdata)
         ttl = value[entry.start + 6 : entry.start + 10]
-        where = self.draft.offsets.get(name)
-        reference = (0xC000 | where).to_bytes(2, "big") if where is not None else bytes(name)
-        head = reference + Type.CNAME.to_bytes(2, "big") + b"\0\1" + ttl
-        self.draft.put(ANSWER, head + len(target).to_bytes(2, "big") + target, 1)
-        self.draft.learn(target, self.draft.at - len(target))
+        head = self.draft.reference(name, self.draft.at) + Type.CNAME.to_bytes(2, "big") + b"\0\1" + ttl
+        written = self.draft.reference(target, self.draft.at + len(head) + 2)
+        self.draft.put(ANSWER, head + len(written).to_bytes(2, "big") + written, 1)
         return None if self._rdtype in (Type.CNAME, Type.ANY) else target
 
     def _missing(self, name: Name, key: bytes) -> Name | None:
@@ -277,6 +275,9 @@ class Answer:
         """Place the SOA with the TTL of negative answers (RFC 2308 §3)."""
         view, draft = self._view, self.draft
         entry = view.negative_soa
+        if any(is_subdomain(draft.qname, name) for name in view.soa_names):
+            draft.place_anew(AUTHORITY, view.apex, entry, view.origin, NEGATIVE_SOA)
+            return
         slot = (len(draft.qname), draft.signed)
         rendered = view.soa_cache.get(slot)
         count = entry.records + entry.signatures if draft.signed else entry.records

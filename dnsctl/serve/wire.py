@@ -24,6 +24,7 @@ from dnsctl.model.name import Name
 
 ANSWER, AUTHORITY, ADDITIONAL = 0, 1, 2
 _MAX_OFFSET = 0x3FFF  # a pointer has 14 bits
+_MAX_HOPS = 8  # pointers that lead to pointers: decoders follow some 16
 
 
 class Response(NamedTuple):
@@ -44,7 +45,7 @@ class Response(NamedTuple):
 class Draft:
     """The sections of one response, as they grow. `signed`: RRSIGs go along (DO)."""
 
-    __slots__ = ("_offsets", "at", "counts", "parts", "qname", "signed")
+    __slots__ = ("_hops", "_offsets", "at", "counts", "parts", "qname", "signed")
 
     def __init__(self, qname: Name, signed: bool) -> None:
         self.qname = qname
@@ -53,6 +54,7 @@ class Draft:
         self.counts = [0, 0, 0]
         self.at = QUESTION_AT + len(qname) + 4  # offset in the message of what comes next
         self._offsets: dict[bytes, int] | None = None
+        self._hops: dict[int, int] = {}  # place of a name -> how many pointers follow from there
 
     @property
     def offsets(self) -> dict[bytes, int]:
@@ -66,9 +68,9 @@ class Draft:
         """Note that `name` stands at `position`, up to the first suffix that is known already."""
         offsets = self.offsets
         at = 0
-        while name[at] and name[at:] not in offsets and position + at <= _MAX_OFFSET:
-            offsets[name[at:]] = position + at
+        while name[at] and name[at:] not in offsets:
             at += 1 + name[at]
+        self._note(name, at, position, offsets.get(name[at:]))
 
     def put(self, section: int, data: bytes, count: int) -> None:
         """Add finished records."""
@@ -127,14 +129,24 @@ class Draft:
         at = 0
         while name[at]:
             known = offsets.get(name[at:])
-            if known is not None:
-                reference = name[:at] + (0xC000 | known).to_bytes(2, "big")
+            if known is not None and self._hops.get(known, 0) < _MAX_HOPS:
                 break
             at += 1 + name[at]
         else:
-            reference = bytes(name)
-        self.learn(name, position)
-        return reference
+            known = None
+        self._note(name, at, position, known)
+        return bytes(name) if known is None else name[:at] + (0xC000 | known).to_bytes(2, "big")
+
+    def _note(self, name: Name, end: int, position: int, known: int | None) -> None:
+        """Note the suffixes of `name` that stand at `position`, `end` octets until a pointer to `known`."""
+        offsets = self.offsets
+        hops = 0 if known is None else self._hops.get(known, 0) + 1
+        at = 0
+        while at < end and position + at <= _MAX_OFFSET:
+            offsets[name[at:]] = position + at
+            if hops:
+                self._hops[position + at] = hops
+            at += 1 + name[at]
 
     def _moved(self, value: bytes, entry: Entry, fragment: bytes, template: Name) -> bytes:
         """Return the fragment with the pointers in its rdata leading to where those names stand now.

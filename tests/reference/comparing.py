@@ -3,11 +3,15 @@
 import dns.flags
 import dns.message
 import dns.rcode
+from dns.rdatatype import CNAME, DS, NS, NSEC, NSEC3
 
 from dnsctl.image.compiler import compile_zone
 from dnsctl.image.difference import difference
+from dnsctl.model.name import from_wire
 from dnsctl.serve.edns import MAX_UDP_PAYLOAD, MIN_UDP_PAYLOAD
 from dnsctl.serve.respond import Responder
+from dnsctl.verify.decoders import Record
+from dnsctl.verify.denial import Claim, proof_of
 from tests.reference import resolver, zones
 
 
@@ -79,6 +83,29 @@ def shown(found):
     ]
 
 
+CLAIMS = {"name error": Claim.NAME, "no data": Claim.TYPE, "referral": Claim.DS}
+
+
+def unproven(message, reply, origin, qname, qtype):
+    """Return what a validator misses in the proofs of an answer of a signed zone, or nothing."""
+    claim = CLAIMS.get(reply.kinds[-1].removeprefix("wildcard "))
+    if claim is None or any(one.rdtype == DS for one in message.authority):
+        return ""
+    for rrset in message.answer:  # the last of the aliases, which lead from one to the next
+        if rrset.rdtype == CNAME:
+            qname = rrset[0].target
+    if claim is Claim.DS:
+        qname, qtype = next(one.name for one in message.authority if one.rdtype == NS), DS
+    if qname == origin and qtype == DS:
+        return ""  # asked of the wrong side, and no proof from here would count (RFC 4035 §5.2)
+    proofs = [
+        Record(from_wire(rrset.name.to_wire()), int(rrset.rdtype), 1, rrset.ttl, rrset[0].to_digestable())
+        for rrset in message.authority
+        if rrset.rdtype in (NSEC, NSEC3)
+    ]
+    return proof_of(from_wire(origin.to_wire()), proofs).check(claim, from_wire(qname.to_wire()), qtype) or ""
+
+
 def udp_faults(served, query, whole):
     """Yield where the response over UDP is not `whole`, or TC and nothing else where that does not fit."""
     wire = served.ask(query, stream=False)
@@ -95,3 +122,8 @@ def udp_faults(served, query, whole):
         yield "what does not fit over UDP is neither truncated nor empty"
     if (message.rcode(), message.edns) != (parsed(whole).rcode(), query.edns):
         yield "truncation changed more than the sections"
+
+
+def shown_all(found):
+    """Return the parts of an answer as text: records, or what is none."""
+    return shown(found) if found and isinstance(found[0], tuple) else found

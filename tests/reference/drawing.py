@@ -3,15 +3,21 @@
 Each function takes a `random.Random`, which hypothesis can drive as well as a seed can.
 """
 
+import subprocess
 from datetime import UTC, datetime
 
+from dnsctl.model import presentation
 from dnsctl.model.name import parent, to_text
 from dnsctl.model.policy import Policy
+from dnsctl.model.rrset import type_text
+from dnsctl.sign.presigned import presigned_zone
 from dnsctl.sign.signer import sign_zone, unsigned_zone
 from tests.build import validated
+from tests.peers import need
 from tests.serve.random_zones import LABELS, TYPES, zone_text
 from tests.sign.scenery import keys_for
 
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 POLICIES = {
     "nsec": Policy(denial="nsec"),
     "nsec3": Policy(denial="nsec3"),
@@ -29,15 +35,44 @@ def labels(rng):
     return [rng.choice(pool) for _ in range(rng.randint(2, 9))] + ["*"]
 
 
-def signed(zone, policy, now):
+def signer(label, now=NOW):
+    """Return what signs a zone by the policy `label`."""
+    policy = POLICIES[label]
     if policy is None:
-        return unsigned_zone(zone, 1)
-    return sign_zone(zone, keys_for(zone.origin, policy), policy, now, 1)
+        return lambda zone: unsigned_zone(zone, 1)
+    return lambda zone: sign_zone(zone, keys_for(zone.origin, policy), policy, now, 1)
 
 
-def zones(rng, policy, now=None, origin="z.example.", size=24, shapes=("one", "apex", "root", "pair")):
-    """Return the zones of one server: one, or a parent and its child."""
-    now = now or datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+def signed_elsewhere(rng, directory):
+    """Return what has BIND sign a zone with NSEC3, iterations and salt, which ours never has (RFC 9276)."""
+
+    def sign(zone):
+        origin = to_text(zone.origin)
+        keys = directory / f"keys-{origin}"
+        if not keys.is_dir():
+            keys.mkdir()
+            run(need("dnssec-keygen"), "-q", "-a", "ECDSAP256SHA256", "-K", str(keys), origin)
+        (directory / "in").write_text("".join(presentation.master_file(zone)))
+        salt = rng.choice(["-", "ab", "0123456789abcdef"])
+        iterations = str(rng.choice([0, 1, 5, 12]))
+        opt_out = ["-A"] if rng.random() < 0.3 else []
+        run(
+            need("dnssec-signzone"), "-S", "-z", "-P", "-K", str(keys), "-d", str(directory),
+            "-3", salt, "-H", iterations, *opt_out,
+            "-o", origin, "-f", str(directory / "out"), str(directory / "in"),
+        )  # fmt: skip
+        return presigned_zone(validated(origin, (directory / "out").read_text(), apex=False))
+
+    return sign
+
+
+def run(*command):
+    told = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert told.returncode == 0, told.stdout + told.stderr
+
+
+def zones(rng, sign, origin="z.example.", size=24, shapes=("one", "apex", "root", "pair")):
+    """Return (zones, labels in use): one zone, or a parent and its child, each signed by `sign`."""
     shape = rng.choice(["one", *shapes])
     pool = labels(rng)
     text = "" if shape == "apex" else zone_text(rng, rng.randint(1, size), pool)
@@ -45,9 +80,9 @@ def zones(rng, policy, now=None, origin="z.example.", size=24, shapes=("one", "a
         text += f"{CHILD} NS ns.{CHILD}\n{CHILD} NS ns.elsewhere.example.\nns.{CHILD} A 192.0.2.77\n"
         if rng.random() < 0.5:
             text += f"{CHILD} DS 4711 13 2 {'cd' * 32}\n"
-        below = validated(f"{CHILD}.{origin}", zone_text(rng, rng.randint(0, size), pool))
-        return [signed(validated(origin, text), policy, now), signed(below, policy, now)], pool
-    return [signed(validated("." if shape == "root" else origin, text), policy, now)], pool
+        child = validated(f"{CHILD}.{origin}", zone_text(rng, rng.randint(0, size), pool))
+        return [sign(validated(origin, text)), sign(child)], pool
+    return [sign(validated("." if shape == "root" else origin, text))], pool
 
 
 def below(relative, name):
@@ -59,16 +94,22 @@ def questions(rng, served, pool, count):
     owners = [to_text(owner) for zone in served for owner in zone.nodes]
     owners += [to_text(one.owner) for zone in served for one in zone.nsec3_nodes.values()][:3]
     above = [to_text(parent(owner)) for zone in served for owner in zone.nodes if owner != zone.origin]
+    held = [(to_text(one.owner), type_text(one.rdtype)) for zone in served for one in zone.rrsets()]
     asked = []
     while len(asked) < count:
-        ways = [
-            rng.choice(owners),
-            rng.choice(above or owners),
-            below(rng.choice(pool), rng.choice(owners)),
-            below(rng.choice(pool), below(rng.choice(pool), rng.choice(above or owners))),
-            below(rng.choice(LABELS), to_text(served[0].origin)),
-        ]
-        name = rng.choice(ways)
+        if rng.random() < 0.3:
+            name, rdtype = rng.choice(held)
+            if name.startswith("*."):
+                name = below(rng.choice(pool), name.removeprefix("*.") or ".")
+        else:
+            ways = [
+                rng.choice(owners),
+                rng.choice(above or owners),
+                below(rng.choice(pool), rng.choice(owners)),
+                below(rng.choice(pool), below(rng.choice(pool), rng.choice(above or owners))),
+                below(rng.choice(LABELS), to_text(served[0].origin)),
+            ]
+            name, rdtype = rng.choice(ways), rng.choice(ASKED)
         if len(name) < 240:
-            asked.append((name, rng.choice(ASKED)))
+            asked.append((name, rdtype))
     return asked

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnsctl.image.store import Image
-from tests.reference import comparing, drawing
+from tests.reference import comparing, drawing, resolver
 
 PAIRS = int(os.environ.get("DNSCTL_PAIRS", "0"))
 SEED = os.environ.get("DNSCTL_SEED", "reference")
@@ -30,7 +30,7 @@ def served(tmp_path_factory):
 
 def compare(served, rng, label, count, counts=None):
     """Ask `count` questions of zones drawn by `rng`; return what was wrong."""
-    zones, pool = drawing.zones(rng, drawing.POLICIES[label])
+    zones, pool = drawing.zones(rng, drawing.signer(label))
     served.serve(zones)
     wrong = []
     for name, rdtype in drawing.questions(rng, zones, pool, count):
@@ -38,7 +38,14 @@ def compare(served, rng, label, count, counts=None):
         query = dns.message.make_query(name, rdtype, **(edns if rng.random() < 0.9 else {}))
         reply = served.reference(query)
         whole = served.ask(query)
-        faults = list(comparing.faults(comparing.parsed(whole), reply))
+        message = comparing.parsed(whole)
+        faults = list(comparing.faults(message, reply))
+        zone = resolver.zone_for(served.zones, query.question[0].name, query.question[0].rdtype)
+        if zone is not None and zone.signed and query.ednsflags:
+            lacking = comparing.unproven(
+                message, reply, zone.origin, query.question[0].name, query.question[0].rdtype
+            )
+            faults += [f"not proven: {lacking}"] if lacking else []
         faults += comparing.udp_faults(served, query, whole)
         wrong += [f"{name} {rdtype} do={bool(query.ednsflags)} {reply.kinds}: {one}" for one in faults]
         if counts is not None:

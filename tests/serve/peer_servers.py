@@ -1,4 +1,4 @@
-"""Knot and NSD as processes on loopback, serving given master files, for tests that compare answers."""
+"""Knot, NSD and BIND as processes on loopback, serving given master files, for tests that compare answers."""
 
 import contextlib
 import subprocess
@@ -84,4 +84,24 @@ def nsd(directory: Path, zones: dict[str, Path]):
     config = directory / "nsd.conf"
     config.write_text("".join(lines))
     with running([program, "-d", "-c", str(config)], port, zones, directory / "nsd.log"):
+        yield port
+
+
+@contextlib.contextmanager
+def bind(directory: Path, zones: dict[str, Path]):
+    """Serve `zones` with BIND; yield the port."""
+    program, port = need("named"), free_port()
+    base = directory / "bind"
+    base.mkdir()
+    lines = [
+        f'options {{\n  directory "{base}";\n  pid-file "{base}/pid";\n  session-keyfile "{base}/key";\n',
+        f"  listen-on port {port} {{ 127.0.0.1; }};\n  listen-on-v6 {{ none; }};\n  recursion no;\n",
+        "  minimal-responses yes;\n  dnssec-validation no;\n  notify no;\n  check-names primary ignore;\n",
+        "  check-integrity no;\n  empty-zones-enable no;\n  edns-udp-size 1232;\n",
+        "  zero-no-soa-ttl no;\n};\ncontrols {};\n",
+    ]
+    lines += [f'zone "{origin}" {{ type primary; file "{path}"; }};\n' for origin, path in zones.items()]
+    config = directory / "named.conf"
+    config.write_text("".join(lines))
+    with running([program, "-g", "-n", "1", "-c", str(config)], port, zones, directory / "named.log"):
         yield port
