@@ -139,7 +139,7 @@ def test_transfer_longer_than_the_idle_time_is_not_cut(state: Path):
 
 @pytest.mark.parametrize("half_closed", [False, True])
 def test_client_that_never_reads_gives_its_place_back(state: Path, half_closed: bool):
-    """Also one whose answers all fit into the buffers, and that closed its side: nothing else would end it."""
+    """Also one whose answers all fit into the buffers and that closed its side: nothing else ends it."""
 
     async def client(port: int, server: StreamServer) -> None:
         raw = socket.socket()

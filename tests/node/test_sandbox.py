@@ -1,0 +1,300 @@
+"""What a node may do once it serves, found out by trying: as root's child, and under the unit's filter."""
+
+import json
+import os
+import platform
+import pwd
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dns.message
+import dns.query
+import pytest
+
+from tests.build import validated
+from tests.node.running import RunningNode, publish
+from tests.peers import free_port
+
+UNIT = Path(__file__).parents[2] / "docs" / "systemd" / "dnsctl-node@.service"
+QUERY = dns.message.make_query("www.example.com", "A")
+NUMBERS = Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h")
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+
+_TRYING = """
+import json, logging, os, socket, sys, time
+from pathlib import Path
+from dnsctl.model.fleet import Endpoint, Node, NodeSettings, ServeSettings
+from dnsctl.node.launch import run_node
+
+outside, state, port = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+
+def write(path):
+    path.write_text("x")
+    path.unlink()
+
+def become_root():
+    os.setuid(0)
+
+def listen_below_1024():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", port + 1))
+
+def run_as_root():
+    if os.waitstatus_to_exitcode(os.system(f"{outside}/setuid-id -u > {state}/id")) != 0:
+        raise PermissionError
+    if (state / "id").read_text().strip() != "0":
+        raise PermissionError
+
+TRIED = {
+    "state": lambda: write(state / "own"),
+    "outside": lambda: write(outside / "x"),
+    "etc": lambda: write(Path("/etc/x")),
+    "keys": lambda: write(state / "keys" / "x"),
+    "read keys": lambda: (state / "keys" / "passphrase").read_text(),
+    "program": lambda: write(Path(sys.prefix) / "x"),
+    "become root": become_root,
+    "port below 1024": listen_below_1024,
+    "program of root": run_as_root,
+}
+
+def agent(settings):
+    found = {}
+    for what, attempt in TRIED.items():
+        try:
+            attempt()
+            found[what] = True
+        except OSError:
+            found[what] = False
+    (state / "tried").write_text(json.dumps(found))
+    time.sleep(60)
+
+logging.basicConfig(format="dnsctl: %(message)s", level=logging.INFO)
+endpoints = (Endpoint("127.0.0.1", port),)
+run_node(
+    NodeSettings(Node("ns1", "site", endpoints, ""), ServeSettings(endpoints, workers=2), state),
+    agent, user="nobody",
+)
+"""
+_FILTERED = """
+import ctypes, os, sys
+program = bytes.fromhex(sys.argv[1])
+class Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
+libc = ctypes.CDLL(None, use_errno=True)
+def prctl(*arguments):
+    if libc.prctl(*[ctypes.c_ulong(one) if isinstance(one, int) else one for one in arguments]):
+        raise OSError(ctypes.get_errno(), "prctl")
+prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS
+prctl(22, 2, ctypes.byref(Program(len(program) // 8, program)), 0, 0)  # PR_SET_SECCOMP, SECCOMP_MODE_FILTER
+if sys.argv[2] == "try":
+    denied = []
+    for what, attempt in {
+        "reboot": lambda: libc.reboot(0), "mount": lambda: libc.mount(b"x", b"/", b"tmpfs", 0, None),
+        "ptrace": lambda: libc.ptrace(0, 0, 0, 0), "chroot": lambda: libc.chroot(b"/"),
+        "swapon": lambda: libc.swapon(b"/x", 0), "nice": lambda: libc.setpriority(0, 0, -5),
+    }.items():
+        ctypes.set_errno(0)
+        if attempt() == -1 and ctypes.get_errno() == 1:
+            denied.append(what)
+    print(" ".join(denied))
+else:
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def low_port() -> int:
+    """A port below 1024 that nobody listens on, nor on the next."""
+    return next(port for port in range(900, 1000) if _is_free(port) and _is_free(port + 1))
+
+
+def _is_free(port: int) -> bool:
+    text = Path("/proc/net/tcp").read_text() + Path("/proc/net/udp").read_text()
+    return f":{port:04X} " not in text
+
+
+@contextmanager
+def started(command: list[str]) -> Iterator[RunningNode]:
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    node = RunningNode(process)
+    try:
+        yield node
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+
+
+def status(pid: int) -> dict[str, list[str]]:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {key: rest.split() for key, _, rest in (line.partition(":") for line in lines)}
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[Path]:
+    """State in a directory that anybody may walk through, and that only root may write to."""
+    for parent in (tmp_path, *tmp_path.parents):
+        if parent.stat().st_uid == os.geteuid() and parent != Path("/"):
+            parent.chmod(parent.stat().st_mode | 0o055)
+    made = tmp_path / "state"
+    publish(made, [validated("example.com.", "www A 192.0.2.1")])
+    (made / "keys").mkdir(mode=0o700)
+    (made / "keys" / "passphrase").write_text("secret")
+    (made / "keys" / "passphrase").chmod(0o600)
+    return made
+
+
+@pytest.fixture
+def tried(state: Path, tmp_path: Path) -> Iterator[tuple[RunningNode, dict[str, bool]]]:
+    program = tmp_path / "setuid-id"
+    shutil.copy(shutil.which("id") or "id", program)
+    program.chmod(0o4755)
+    with started([sys.executable, "-c", _TRYING, str(tmp_path), str(state), str(low_port())]) as node:
+        port = node.port
+        assert dns.query.udp(QUERY, "127.0.0.1", port=port, timeout=3).answer  # it was bound before
+        told = state / "tried"
+        for _ in range(500):
+            if told.exists() and told.read_text():
+                break
+            time.sleep(0.01)
+        yield node, json.loads(told.read_text())
+
+
+@as_root
+def test_every_process_of_a_node_gave_up_what_root_can_do(tried: tuple[RunningNode, dict[str, bool]]):
+    node, _ = tried
+    nobody = pwd.getpwnam("nobody")
+    processes = {"supervisor": node.process.pid, **node.children()}
+    assert set(processes) >= {"supervisor", "udp0", "udp1", "stream", "agent"}
+    for name, pid in processes.items():
+        found = status(pid)
+        assert found["Uid"] == [str(nobody.pw_uid)] * 4, name
+        assert found["Gid"] == [str(nobody.pw_gid)] * 4, name
+        assert set(found["Groups"]) <= {str(nobody.pw_gid)}, name
+        assert found["NoNewPrivs"] == ["1"], name
+        for held in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+            assert int(found[held][0], 16) == 0, (name, held)
+
+
+@as_root
+def test_process_of_a_node_can_write_its_state_and_nothing_else(tried: tuple[RunningNode, dict[str, bool]]):
+    _, found = tried
+    assert {what for what, succeeded in found.items() if succeeded} == {"state"}
+    assert len(found) == 9
+
+
+def group(name: str) -> set[str]:
+    """Return the system calls of a group like @system-service, as systemd knows it."""
+    told = subprocess.run(
+        ["systemd-analyze", "syscall-filter", name], capture_output=True, text=True, check=True
+    )
+    found: set[str] = set()
+    for line in map(str.strip, told.stdout.splitlines()[1:]):
+        if line.startswith("@"):
+            found |= group(line)
+        elif line and not line.startswith("#"):
+            found.add(line)
+    return found
+
+
+def allowed() -> set[str]:
+    """Return the system calls that the unit's SystemCallFilter= lines allow, in their order."""
+    found: set[str] = set()
+    for line in re.findall(r"^SystemCallFilter=(.*)$", UNIT.read_text(), re.MULTILINE):
+        named: set[str] = set()
+        for one in line.removeprefix("~").split():
+            named |= group(one) if one.startswith("@") else {one}
+        found = found - named if line.startswith("~") else found | named
+    return found
+
+
+def filter_program() -> str:
+    """Return a seccomp filter (BPF, in hexadecimal) that allows these calls, and EPERM for all others."""
+    numbers = dict(re.findall(r"#define __NR_(\w+) (\d+)", NUMBERS.read_text()))
+    wanted = sorted(int(numbers[name]) for name in allowed() if name in numbers)
+    operations = [
+        struct.pack("=HBBI", 0x20, 0, 0, 4),  # load the architecture
+        struct.pack("=HBBI", 0x15, 1, 0, 0xC000003E),  # x86-64, or else
+        struct.pack("=HBBI", 0x06, 0, 0, 0x80000000),  # the process is killed
+        struct.pack("=HBBI", 0x20, 0, 0, 0),  # load the number of the call
+    ]
+    for number in wanted:
+        operations.append(struct.pack("=HBBI", 0x15, 0, 1, number))
+        operations.append(struct.pack("=HBBI", 0x06, 0, 0, 0x7FFF0000))
+    operations.append(struct.pack("=HBBI", 0x06, 0, 0, 0x00050000 | 1))
+    return b"".join(operations).hex()
+
+
+needs_filter = pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None or not NUMBERS.exists() or platform.machine() != "x86_64",
+    reason="needs systemd-analyze, linux-libc-dev and x86-64",
+)
+
+
+@needs_filter
+def test_node_serves_under_the_system_call_filter_of_its_unit(tmp_path: Path):
+    zones = tmp_path / "zones"
+    zones.mkdir()
+    (zones / "example.com.zone").write_text(
+        "$TTL 1h\n@ SOA ns1 h 1 2h 30m 14d 5m\n@ NS ns1\n@ NS ns2\nns1 A 192.0.2.1\nns2 A 192.0.2.2\n"
+        "www A 192.0.2.3\n"
+    )
+    dnsctl = str(Path(sys.executable).with_name("dnsctl"))
+    command = [
+        sys.executable, "-c", _FILTERED, filter_program(), dnsctl, "serve", "--zones", str(zones), "--sign",
+        "--listen", f"127.0.0.1:{free_port()}", "--state", str(tmp_path / "state"), "--workers", "2",
+        "--rate-limit", "100", "--transfer", "127.0.0.0/8",
+    ]  # fmt: skip
+    with started(command) as node:
+        port = node.port
+        for send in (dns.query.udp, dns.query.tcp):
+            assert send(QUERY, "127.0.0.1", port=port, timeout=3).answer
+        transfer = dns.message.make_query("example.com", "AXFR")
+        assert dns.query.tcp(transfer, "127.0.0.1", port=port, timeout=3).answer
+        assert {status(pid)["Seccomp"][0] for pid in node.children().values()} == {"2"}
+        os.kill(node.children()["udp0"], signal.SIGKILL)
+        assert dns.query.tcp(QUERY, "127.0.0.1", port=port, timeout=3).answer
+        node.wait_for("was ended by SIGKILL; started anew")
+        assert not [line for line in node.lines if "not permitted" in line or "Traceback" in line]
+        assert node.stop() == 0
+
+
+@needs_filter
+def test_filter_of_the_unit_denies_what_no_name_server_needs():
+    told = subprocess.run(
+        [sys.executable, "-c", _FILTERED, filter_program(), "try"], capture_output=True, text=True, check=True
+    )
+    assert set(told.stdout.split()) == {"reboot", "mount", "ptrace", "chroot", "swapon", "nice"}
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
+def test_systemd_finds_little_that_the_unit_leaves_open():
+    told = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--no-pager", str(UNIT)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    found = re.search(r"exposure level for \S+: ([\d.]+)", told.stdout)
+    assert found is not None, told.stderr
+    assert float(found[1]) <= 2.0
+
+
+def test_unit_says_that_it_gains_nothing_and_writes_its_state_only():
+    lines = UNIT.read_text().splitlines()
+    for wanted in (
+        "NoNewPrivileges=yes",
+        "ProtectSystem=strict",
+        "CapabilityBoundingSet=CAP_NET_BIND_SERVICE",
+    ):
+        assert wanted in lines
+    assert not [line for line in lines if line.startswith(("ReadWritePaths", "ExecStartPre=+"))]
