@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from dnsctl.image.compiler import compile_zone
 from dnsctl.image.difference import difference
@@ -24,16 +25,23 @@ _START = """
 import ipaddress, json, logging, sys
 from pathlib import Path
 from dnsctl.errors import DnsctlError
-from dnsctl.model.fleet import Endpoint, Node, NodeSettings, ServeSettings
+from dnsctl.model.fleet import Endpoint, Node, NodeSettings, ServeSettings, TransferKey
 from dnsctl.node.launch import run_node
 
 logging.basicConfig(format="dnsctl: %(message)s", level=logging.INFO)
-name, state, listen, workers, transfer = sys.argv[1:]
+name, state, listen, workers, transfer, metrics, by_zone, more = sys.argv[1:]
 endpoints = tuple(Endpoint(*one) for one in json.loads(listen))
 networks = tuple(map(ipaddress.ip_network, json.loads(transfer)))
-serve = ServeSettings(endpoints, workers=int(workers), transfer=networks)
+more = json.loads(more)
+more["keys"] = tuple(TransferKey(one, how, secret.encode()) for one, how, secret in more.get("keys", ()))
+if "cookie_secret" in more:
+    more["cookie_secret"] = Path(more["cookie_secret"])
+more["zone_metrics"] = by_zone == "True"
+serve = ServeSettings(endpoints, workers=int(workers), transfer=networks, **more)
+own = Node(name, "site", endpoints, "")
+where = Endpoint(*json.loads(metrics)) if metrics else None
 try:
-    run_node(NodeSettings(Node(name, "site", endpoints, ""), serve, Path(state)))
+    run_node(NodeSettings(own, serve, Path(state), metrics=where))
 except DnsctlError as fault:
     sys.exit(f"dnsctl: {fault}")
 """
@@ -99,6 +107,11 @@ class RunningNode:
     def port(self) -> int:
         return self.ports[0]
 
+    @property
+    def metrics(self) -> str:
+        """Where the node told that its metrics are: http://ADDRESS:PORT."""
+        return self.wait_for(r"metrics on (http://\S+)/metrics").group(1)
+
     def children(self) -> dict[str, int]:
         """Return name to process id of the supervisor's children."""
         pid = self.process.pid
@@ -124,13 +137,21 @@ def running(
     *,
     workers: int = 1,
     transfer: tuple[str, ...] = (),
+    metrics: tuple[str, int] | None = None,
+    by_zone: bool = True,
     environment: dict[str, str] | None = None,
+    more: dict[str, Any] | None = None,
 ) -> Iterator[RunningNode]:
-    """Run a node on `state`; by default on a free loopback port. Ended at the end, whatever happens."""
+    """Run a node on `state`; by default on a free loopback port. Ended at the end, whatever happens.
+
+    `more`: further fields of ServeSettings; `keys` as (name, algorithm, text of the secret).
+    """
     process = subprocess.Popen(
         [
             sys.executable, "-c", _START, "ns1", str(state),
             json.dumps(listen or [("127.0.0.1", 0)]), str(workers), json.dumps(transfer),
+            json.dumps(metrics) if metrics else "", str(by_zone),
+            json.dumps(more or {}),
         ],
         stderr=subprocess.PIPE,
         text=True,

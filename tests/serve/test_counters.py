@@ -1,0 +1,269 @@
+"""Counting: exact whichever way an answer goes, on after a restart, bounded whatever is asked."""
+
+import os
+import random
+import socket
+from collections import Counter
+from pathlib import Path
+
+import dns.message
+import dns.opcode
+import pytest
+
+from dnsctl.image.generation import GenerationCounter
+from dnsctl.image.store import Image
+from dnsctl.model.name import Name, from_text
+from dnsctl.node.worker import counter_path, image_path
+from dnsctl.serve import counters, tally
+from dnsctl.serve.batch import BATCH, Batch
+from dnsctl.serve.counters import Block
+from dnsctl.serve.respond import Responder
+from dnsctl.serve.tally import Tally
+from dnsctl.serve.udp import UdpWorker
+from tests.build import validated
+from tests.node.running import publish
+
+ZONE = """\
+www A 192.0.2.1
+alias CNAME www
+*.wild TXT "found"
+sub NS ns1.sub
+ns1.sub A 192.0.2.2
+"""
+BIG = "".join(f'big TXT "{number:060d}"\n' for number in range(60))
+APEX = from_text("example.com.")
+
+
+class Counted:
+    """A worker without a process around it, and its block."""
+
+    def __init__(
+        self,
+        state: Path,
+        before: "Counted | None" = None,
+        *,
+        family: int = socket.AF_INET,
+        by_zone: bool = True,
+    ) -> None:
+        self.socket = socket.socket(family, socket.SOCK_DGRAM)
+        self.socket.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
+        self.socket.settimeout(2)
+        self.image = before.image if before else Image.open(image_path(state))
+        self.block = before.block if before else Block()
+        self.tally = Tally(self.block, by_zone=by_zone)
+        self.batch = Batch(self.socket)
+        self.worker = UdpWorker(
+            [self.socket],
+            self.image.reader(),
+            GenerationCounter(counter_path(state)),
+            Responder(),
+            tally=self.tally,
+        )
+
+    def ask(self, wires: list[bytes]) -> int:
+        """Send `wires`; return how many answers came."""
+        with socket.socket(self.socket.family, socket.SOCK_DGRAM) as client:
+            client.setblocking(False)
+            answers = 0
+            for start in range(0, len(wires), BATCH):
+                for wire in wires[start : start + BATCH]:
+                    client.sendto(wire, self.socket.getsockname())
+                self.worker.turn(self.batch, self.batch.receive(wait=True))
+                try:
+                    while client.recv(65535):
+                        answers += 1
+                except BlockingIOError:
+                    pass
+        return answers
+
+    def __getitem__(self, cell: int) -> int:
+        self.tally.fold()
+        return self.block.cells[cell]
+
+    def kinds(self) -> dict[str, int]:
+        found = {name: self[counters.KINDS + at] for at, name in enumerate(counters.KIND_NAMES)}
+        return {name: count for name, count in found.items() if count}
+
+    def zones(self) -> dict[Name, int]:
+        self.tally.fold()
+        return {origin: self.block.cells[cell] for origin, cell in self.block.zones()}
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    publish(
+        tmp_path, [validated("example.com.", ZONE + BIG), validated("deep.example.com.", "www A 192.0.2.9")]
+    )
+    return tmp_path
+
+
+@pytest.fixture
+def counted(state: Path) -> Counted:
+    return Counted(state)
+
+
+def wire(name: str = "www.example.com", rdtype: str = "A", **more: object) -> bytes:
+    return dns.message.make_query(name, rdtype, **more).to_wire()  # type: ignore[arg-type]
+
+
+def test_same_question_is_counted_each_time_whether_from_the_cache_or_not(counted: Counted):
+    assert counted.ask([wire()] * 200) == 200
+    assert counted[counters.UDP] == 200
+    assert counted[counters.CACHE_HITS] == 198  # an answer is kept when it is asked for a second time
+    assert counted[counters.TYPES + 1] == counted[counters.RCODES] == counted[counters.OPCODES] == 200
+    assert counted.kinds() == {"data": 200}
+    assert counted.zones() == {APEX: 200}
+
+
+@pytest.mark.parametrize(
+    ("name", "rdtype", "kind", "rcode", "zone"),
+    [
+        ("www.example.com", "A", "data", 0, "example.com."),
+        ("www.deep.example.com", "A", "data", 0, "deep.example.com."),
+        ("alias.example.com", "A", "data", 0, "example.com."),
+        ("a.wild.example.com", "TXT", "data", 0, "example.com."),
+        ("www.example.com", "MX", "no_data", 0, "example.com."),
+        ("a.wild.example.com", "A", "no_data", 0, "example.com."),
+        ("nothing.example.com", "A", "name_error", 3, "example.com."),
+        ("not.there.example.com", "A", "name_error", 3, "example.com."),
+        ("host.sub.example.com", "A", "referral", 0, "example.com."),
+        ("www.example.org", "A", "other", 5, None),
+        ("version.bind", "TXT", "other", 5, None),
+    ],
+)
+def test_answer_is_of_the_kind_code_type_and_zone_it_is(counted: Counted, name, rdtype, kind, rcode, zone):
+    counted.ask([wire("www.example.com"), wire("www.deep.example.com")])
+    before = counted.kinds(), counted[counters.RCODES + rcode], counted.zones()
+    query = dns.message.make_query(name, rdtype)
+    counted.ask([query.to_wire()] * 5)
+    assert Counter(counted.kinds()) - Counter(before[0]) == {kind: 5}
+    assert counted[counters.RCODES + rcode] - before[1] == 5
+    grown = Counter(counted.zones()) - Counter(before[2])
+    assert grown == ({from_text(zone): 5} if zone else {})
+
+
+def test_edns_do_truncation_and_opcode(counted: Counted):
+    counted.ask([wire(), wire(use_edns=0), wire(want_dnssec=True)] * 3)
+    assert (counted[counters.EDNS], counted[counters.DNSSEC_OK]) == (6, 3)
+    counted.ask([wire("big.example.com", "TXT")] * 4)
+    assert counted[counters.TRUNCATED] == 4
+    notify = dns.message.make_query("example.com", "SOA")
+    notify.set_opcode(dns.opcode.NOTIFY)
+    counted.ask([notify.to_wire()] * 2)
+    assert counted[counters.OPCODES + dns.opcode.NOTIFY] == 2
+    version = dns.message.make_query("example.com", "SOA", use_edns=3)
+    counted.ask([version.to_wire()] * 2)
+    assert counted[counters.RCODES + 16] == 2  # BADVERS
+
+
+def test_what_is_no_query_is_ignored_and_what_is_none_we_know_is_counted_once(counted: Counted):
+    response = dns.message.make_response(dns.message.make_query("www.example.com", "A")).to_wire()
+    assert counted.ask([b"", b"short", response, wire()]) == 1
+    assert (counted[counters.IGNORED], counted[counters.UDP]) == (3, 1)
+    assert counted.ask([wire()[:-3], b"id\1\0\0\1" + bytes(6) + b"\xc0\x0c\0\1\0\1"]) == 2
+    assert (counted[counters.RCODES + 1], counted[counters.UDP]) == (2, 3)
+
+
+def test_every_sum_agrees_with_what_was_answered_whatever_is_asked(counted: Counted):
+    rng = random.Random(3)
+    names = [
+        "www.example.com", "alias.example.com", "x.wild.example.com", "y.sub.example.com", "example.com",
+        "www.deep.example.com", "example.org", *(f"r{number}.example.com" for number in range(40)),
+    ]  # fmt: skip
+    wires = []
+    for _ in range(1500):
+        query = bytearray(
+            wire(rng.choice(names), rng.choice(["A", "MX", "DS", "ANY", "HTTPS", "TYPE999"]),
+                 want_dnssec=rng.random() < 0.5)
+        )  # fmt: skip
+        if rng.random() < 0.2:
+            query[rng.randrange(2, len(query))] ^= 1 << rng.randrange(8)
+        wires.append(bytes(query))
+    answers = counted.ask(wires)
+    assert counted[counters.UDP] == answers
+    assert counted[counters.UDP] + counted[counters.IGNORED] == 1500
+    for start, size in (
+        (counters.TYPES, counters.TYPE_COUNT),
+        (counters.OPCODES, counters.OPCODE_COUNT),
+        (counters.RCODES, counters.RCODE_COUNT),
+        (counters.KINDS, len(counters.KIND_NAMES)),
+    ):
+        assert sum(counted[cell] for cell in range(start, start + size)) == answers
+    assert 0 < counted[counters.CACHE_HITS] < answers
+    assert counted[counters.TYPES + counters.OTHER_TYPE] > 0
+
+
+def test_ipv6_is_counted_apart(state: Path):
+    counted = Counted(state, family=socket.AF_INET6)
+    counted.ask([wire()] * 7)
+    assert (counted[counters.UDP], counted[counters.UDP + 1]) == (0, 7)
+
+
+def test_successor_of_a_dead_process_counts_on(state: Path):
+    first = Counted(state)
+    first.ask([wire()] * 10)
+    first.tally.begin()
+    first.tally.fold()
+    second = Counted(state, first)
+    second.tally.begin()
+    second.ask([wire()] * 5)
+    assert second[counters.UDP] == 15
+    assert second.zones() == {APEX: 15}
+    assert second[counters.STARTS] == 2
+
+
+def test_zones_are_not_told_apart_where_that_is_switched_off(state: Path):
+    counted = Counted(state, by_zone=False)
+    counted.ask([wire()] * 5)
+    assert counted.zones() == {}
+    assert counted[counters.UDP] == 5
+
+
+def test_what_a_forked_process_counts_is_seen_here():
+    block = Block()
+    child = os.fork()
+    if not child:
+        block.add(counters.UDP, 12)
+        block.cells[block.add_zone(APEX)] = 7
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert block.cells[counters.UDP] == 12
+    assert [(origin, block.cells[cell]) for origin, cell in block.zones()] == [(APEX, 7)]
+
+
+def test_queries_in_endless_forms_take_bounded_memory_and_are_all_counted(counted: Counted):
+    rng = random.Random(5)
+    query = bytearray(wire(want_dnssec=True))
+    wires = []
+    for _ in range(20_000):
+        query[-8:-6] = rng.randbytes(2)  # the client's payload size
+        wires.append(bytes(query))
+    assert counted.ask(wires) == 20_000
+    assert counted[counters.UDP] == counted[counters.TYPES + 1] == 20_000
+    assert len(counted.tally._known) <= tally._MAX_KNOWN
+    assert len(counted.tally.counts) < 20
+
+
+def test_more_zones_than_there_is_room_for_are_counted_together(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(counters, "MAX_ZONES", 3)
+    counting = Tally(Block())
+    for number in range(5):
+        counting.counts[counting.zone_class(from_text(f"zone{number}.example."))] += 2
+    block = counting._block
+    counting.fold()
+    assert [block.cells[cell] for _, cell in block.zones()] == [2, 2, 2]
+
+
+def test_time_of_one_batch_in_64_is_taken_of_all_its_queries(counted: Counted):
+    for _ in range(tally.SAMPLE_EVERY * 3):
+        counted.ask([wire()] * 2)
+    cells = counted.block.cells
+    timed = sum(cells[counters.LATENCIES + place] for place in range(len(counters.LATENCY_BOUNDS) + 1))
+    assert 2 <= timed <= 6
+    assert 0 < cells[counters.LATENCY_SUM] / timed < 1e9
+
+
+def test_quiet_worker_keeps_nothing_back(counted: Counted):
+    counted.ask([wire()] * 3)
+    counted.worker.turn(counted.batch, 0)  # idle
+    assert counted.block.cells[counters.UDP] == 3
