@@ -308,11 +308,19 @@ def _figures(pid: int) -> _Figures | None:
         return None
     try:
         _, resident, shared, *_ = map(int, Path(f"/proc/{pid}/statm").read_text().split())
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        fields = _stat(pid)
     except OSError:
         return None
     return _Figures(resident * _PAGE, shared * _PAGE, (int(fields[11]) + int(fields[12])) / _TICK)
 
 
 def _is_alive(pid: int) -> bool:
-    return bool(pid) and Path(f"/proc/{pid}").exists()
+    try:
+        return bool(pid) and _stat(pid)[0] not in "ZX"  # ended, and not buried yet
+    except OSError:
+        return False
+
+
+def _stat(pid: int) -> list[str]:
+    """Return the fields of /proc/PID/stat from the state on (proc(5)). Raises OSError."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
