@@ -53,8 +53,8 @@ ns1.signed A 192.0.2.3
 QUERIES = (
     ("", "SOA"), ("", "NS"), ("", "MX"), ("", "TXT"), ("", "CAA"), ("", "DNSKEY"), ("", "CDS"), ("", "ANY"),
     ("", "RRSIG"), ("", "NSEC3PARAM"), ("", "A"), ("www", "A"), ("www", "AAAA"), ("www", "ANY"),
-    ("alias", "A"), ("_sip._tcp", "SRV"), ("x.wild", "TXT"), ("x.wild", "A"), ("nothing", "A"), ("a.b.c.nothing", "A"),
-    ("x.sub", "A"), ("x.signed", "A"), ("signed", "DS"), ("elsewhere.invalid.", "A"),
+    ("alias", "A"), ("_sip._tcp", "SRV"), ("x.wild", "TXT"), ("x.wild", "A"), ("nothing", "A"),
+    ("a.b.c.nothing", "A"), ("x.sub", "A"), ("x.signed", "A"), ("signed", "DS"), ("elsewhere.invalid.", "A"),
 )  # fmt: skip
 
 
