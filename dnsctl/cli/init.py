@@ -1,8 +1,8 @@
 """`dnsctl init`: an operations repo from nothing to ready for a first push. Adds what is missing.
 
-Order: files of the repo, git, then secrets: passphrase, release key, authority and certificates of the
-control host and of every node that dnsctl.yaml names. Run it again after adding a node. Nothing that exists
-is touched.
+Order: files of the repo, git, then secrets: passphrase, release key, secret of DNS cookies, authority and
+certificates of the control host and of every node that dnsctl.yaml names. Run it again after adding a node.
+Nothing that exists is touched.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from dnsctl.load.config import Config
 from dnsctl.load.example import example_files
 from dnsctl.release.envelope import ensure_release_key
 from dnsctl.replicate.pki import ensure_authority
+from dnsctl.serve.cookies import fresh_secret
 
 PASSPHRASE_OCTETS = 32  # random
 _ENCRYPTED = ("release.pem", "pki/ca.pem", "pki/control.pem")
@@ -106,6 +107,9 @@ def _secrets(report: _Report, context: Context, config: Config) -> None:
         report.note(path, made=_passphrase(context, path))
     passphrase = context.passphrase(config)
     report.note("keys/release.pem", made=ensure_release_key(context.keys, passphrase))
+    if config.serve.cookies:
+        path = config.serve.cookie_secret
+        report.note(path, made=_create(context.root / path, fresh_secret(), 0o600))
     names = [node.name for node in config.nodes()]
     made = ensure_authority(context.keys, lambda: passphrase, names, datetime.now(UTC))
     for path in made:

@@ -67,8 +67,12 @@ guards: {deletes: 30%, updates: 30%, minimum: 10}
 
 keystore: {passphrase: "file:keys/passphrase"}
 
-# Who may transfer zones (AXFR); nobody unless named.
+# Who may transfer zones (AXFR), by address or by TSIG key; nobody unless named.
+# `keys: {NAME: {algorithm: hmac-sha256, secret: "file:keys/tsig/NAME"}}`
 transfers: {allow: []}
+
+# What nodes tell of themselves (NSID, id.server, version.server): {node}, {site}, text, or "" for nothing.
+serve: {identity: "{node}", version: ""}
 """
 
 _ZONES = b"""\

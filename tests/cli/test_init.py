@@ -39,7 +39,13 @@ def test_everything_a_first_push_needs_is_made(made: tuple[Path, Told]):
     root, told = made
     assert told.code == 0, told.err
     pairs = [f"keys/pki/{name}.{end}" for name in ("ca", "control", "ns1", "ns2") for end in ("crt", "pem")]
-    secrets = ["keys/README.md", "keys/passphrase", "keys/release.pem", "keys/release.pub"]
+    secrets = [
+        "keys/README.md",
+        "keys/cookie.secret",
+        "keys/passphrase",
+        "keys/release.pem",
+        "keys/release.pub",
+    ]
     others = [".gitignore", "dnsctl.yaml", "hooks/pre-commit", "zones/README.md"]
     expected = {*pairs, *secrets, *others}
     assert set(tree(root)) == expected
@@ -50,7 +56,14 @@ def test_everything_a_first_push_needs_is_made(made: tuple[Path, Told]):
 def test_secrets_are_for_their_owner_only(made: tuple[Path, Told]):
     root, _ = made
     assert mode(root / "keys") == 0o700
-    for name in ("passphrase", "release.pem", "pki/ca.pem", "pki/control.pem", "pki/ns1.pem"):
+    for name in (
+        "passphrase",
+        "cookie.secret",
+        "release.pem",
+        "pki/ca.pem",
+        "pki/control.pem",
+        "pki/ns1.pem",
+    ):
         assert mode(root / "keys" / name) == 0o600, name
     assert len((root / "keys" / "passphrase").read_text().strip()) >= 43  # 32 random octets
 
