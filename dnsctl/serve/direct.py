@@ -197,12 +197,8 @@ class Direct:
 
         The cursor stands at the key behind the name's, or there is none (`present` tells).
         """
-        if view.apex[0] or view.depth(key) != 1:
+        if view.apex[0] or view.depth(key) != 1 or _may_be_pointed_at(view, qname):
             return None
-        if len(qname) - len(view.origin) == _HASH_OWNER and view.entry.nsec3 is not None:
-            return None  # it may be the owner of an NSEC3, to which the answer would then point
-        if qname in view.soa_names:
-            return None  # to which the SOA would point
         cursor = self._cursor
         if present:
             if cursor.key().startswith(key):
@@ -210,29 +206,33 @@ class Direct:
             cursor.prev()
         else:
             cursor.last()
-        is_proven = form.signed and view.entry.signed
+        if not (form.signed and view.entry.signed):
+            denied = self._denied(view, qname, form.signed)
+            return None if denied is None else (_NAME_ERROR | denied[1], denied[2])
+        if view.entry.nsec3 is not None:
+            return self._cover_hash(view, qname)
         before = cursor.key()
-        if is_proven and view.entry.nsec3 is None:
-            known = self._spans.get((before, len(qname)))
-            if known is not None:
-                return known
-        value = cursor.value()  # before the cursor moves on
-        slot = (view.origin, len(qname), form.signed)
+        return self._spans.get((before, len(qname))) or self._cover(view, qname, before, cursor.value())
+
+    def _denied(
+        self, view: ZoneView, qname: Name, signed: bool
+    ) -> tuple[tuple[bytes, ...], int, bytes] | None:
+        """Return what `_no_wildcard` does, remembered: it is the same for all names of one length."""
+        slot = (view.origin, len(qname), signed)
         if slot not in self._denials:
             if len(self._denials) >= _ENOUGH:
                 self._denials.clear()
-            self._denials[slot] = self._no_wildcard(view, qname, form.signed)
-        denied = self._denials[slot]
+            self._denials[slot] = self._no_wildcard(view, qname, signed)
+        return self._denials[slot]
+
+    def _cover(self, view: ZoneView, qname: Name, before: bytes, value: bytes) -> tuple[int, bytes] | None:
+        """Add the NSEC of `before`, which covers the name, to what denies its wildcard; remember both."""
+        denied = self._denied(view, qname, True)
         if denied is None:
             return None
         beside, count, sections = denied
-        if not is_proven:
-            return _NAME_ERROR | count, sections
-        at = _PROOF_AT + len(qname) + len(sections)
-        if view.entry.nsec3 is not None:
-            return self._cover_hash(view, qname, denied, at)
         if before not in beside:
-            covering = self._covering(view, qname, before, value, at)
+            covering = self._covering(view, qname, before, value, _PROOF_AT + len(qname) + len(sections))
             if covering is None:
                 return None
             count, sections = count + 2, sections + covering
@@ -241,17 +241,16 @@ class Direct:
         self._spans[before, len(qname)] = found = (_NAME_ERROR | count, sections)
         return found
 
-    def _cover_hash(
-        self, view: ZoneView, qname: Name, denied: tuple[tuple[bytes, ...], int, bytes], at: int
-    ) -> tuple[int, bytes] | None:
+    def _cover_hash(self, view: ZoneView, qname: Name) -> tuple[int, bytes] | None:
         """Add the NSEC3 that covers the name to what denies its wildcard."""
-        beside, count, sections = denied
+        denied = self._denied(view, qname, True)
         before = covering_hash(self._reader, view, self._hash(view, qname))
-        if before is None:
+        if before is None or denied is None:
             return None
+        beside, count, sections = denied
         if before[0] in beside:
             return _NAME_ERROR | count, sections
-        covering = self._hashed(view, qname, before, at)
+        covering = self._hashed(view, qname, before, _PROOF_AT + len(qname) + len(sections))
         return None if covering is None else (_NAME_ERROR | count + 2, sections + covering)
 
     def _no_wildcard(
@@ -312,6 +311,12 @@ class Direct:
             return None
         entry = find(value, _NSEC)
         return None if entry is None else _pair(value, entry, b"%c%b" % (len(label), label), view, qname, at)
+
+
+def _may_be_pointed_at(view: ZoneView, qname: Name) -> bool:
+    """True where a record of the denial may hold or be owned by `qname`, and then point to the question."""
+    is_hash = len(qname) - len(view.origin) == _HASH_OWNER and view.entry.nsec3 is not None
+    return is_hash or qname in view.soa_names
 
 
 def _pair(value: bytes, entry: Entry, label: bytes, view: ZoneView, qname: Name, at: int) -> bytes | None:

@@ -119,9 +119,13 @@ class Responder:
 
     def short(self, reader: Reader, message: bytes) -> Response | None:
         """Return the response to a UDP query if there is a short way to it (see `direct`)."""
+        return self.direct(reader).respond(message)
+
+    def direct(self, reader: Reader) -> Direct:
+        """Return the short way through what `reader` sees now."""
         if self._direct is None or not self._direct.is_of(reader):
             self._direct = Direct(reader, self._current(reader), self.tally)
-        return self._direct.respond(message)
+        return self._direct
 
     def long(self, reader: Reader, message: bytes, client: Client = Client()) -> Response | None:  # noqa: B008
         """Return the response to any message, or None where there must be none."""

@@ -54,6 +54,7 @@ class UdpWorker:
         self._limiter = limiter
         self._proved: list[int] = []  # indexes of clients in the batch whose address a cookie proves
         self._seen = -1
+        self._short = responder.direct(reader).respond
         self.failures = 0  # messages the responder could not handle
         self.refused = 0  # answers the kernel would not send
         self._logged = -LOG_INTERVAL
@@ -118,6 +119,7 @@ class UdpWorker:
         if generation != self._seen:
             self._reader.renew()
             self._cache.clear()
+            self._short = self._responder.direct(self._reader).respond
             self._seen = generation
 
     def _answer(self, batch: Batch, count: int) -> list[int]:
@@ -148,11 +150,12 @@ class UdpWorker:
     def _work_out(self, key: bytes, message: bytes, batch: Batch, index: int) -> bytes | None:
         """Return the answer to `message` from the cache's slower paths or the image; None: say nothing."""
         cache = self._cache
-        entry = cache.find(key)
+        wanted = cache.is_wanted(key)
+        entry = cache.find(key) if wanted else None
         try:
             response = None
             if entry is None:
-                response = self._responder.short(self._reader, message)
+                response = self._short(message)
                 if response is None:
                     entry = cache.find_exact(message)
             if entry is not None:
@@ -172,7 +175,7 @@ class UdpWorker:
                 counts[response.zone_kind] += 1
             else:
                 self._count(message, response)
-            if cache.is_wanted(key):
+            if wanted:
                 cache.store(message, response, self._class_of(message, response))
             if len(response.wire) <= DATAGRAM:
                 return response.wire
