@@ -37,16 +37,23 @@ with atheris.instrument_imports(include=["dnsctl.serve", "dnsctl.model.name", "d
     from dnsctl.image.store import Image
     from dnsctl.model.name import Name, from_text, labels, to_text
     from dnsctl.serve import transfer
+    from dnsctl.serve.chaos import Chaos
+    from dnsctl.serve.cookies import CLIENT_LENGTH, Cookies
     from dnsctl.serve.question import Rejected, Unanswerable, parse
-    from dnsctl.serve.respond import Responder
+    from dnsctl.serve.respond import Client, Responder
+    from dnsctl.serve.rrl import flow_of, truncated
     from dnsctl.serve.stream import StreamLimits, StreamServer
+    from dnsctl.serve.tsig import Keyring
 
+from dnsctl.model.fleet import TransferKey
 from dnsctl.model.policy import Policy
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.signer import sign_zone, unsigned_zone
 from tests.build import validated
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+CLOCK = NOW.timestamp()
+CLIENT = Client(bytes((192, 0, 2, 1)))
 ZONE = """\
 www A 192.0.2.1
 www AAAA 2001:db8::1
@@ -82,8 +89,8 @@ def fill(directory: Path, image: Image) -> None:
         writer.apply(difference(writer, [compile_zone(zone) for zone in made]))
 
 
-def query(given: atheris.FuzzedDataProvider) -> bytes:
-    """Return a query whose parts are drawn: most are well formed."""
+def query(given: atheris.FuzzedDataProvider, cookie: bytes = b"") -> bytes:
+    """Return a query whose parts are drawn: most are well formed. `cookie`: one that is valid."""
     name = b""
     for _ in range(given.ConsumeIntInRange(0, 4)):
         label = (
@@ -105,6 +112,8 @@ def query(given: atheris.FuzzedDataProvider) -> bytes:
                 given.PickValueInList(OPTIONS) if given.ConsumeBool() else given.ConsumeIntInRange(0, 65535)
             )
             data = given.ConsumeBytes(given.ConsumeIntInRange(0, 48))
+            if code == 10 and given.ConsumeBool():
+                data = cookie
             options += code.to_bytes(2, "big") + len(data).to_bytes(2, "big") + data
         payload, ttl = (
             given.ConsumeIntInRange(0, 65535),
@@ -125,15 +134,21 @@ class Target:
         self.image = Image.open(directory / "image", readonly=False)
         fill(directory, self.image)
         self.reader = self.image.reader()
-        self.responder, self.slow = Responder("fuzz"), Responder("fuzz")
+        (directory / "cookie.secret").write_text("00112233445566778899aabbccddeeff\n")
+        self.responder, self.slow = self.new_responder(directory), self.new_responder(directory)
         self.loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self.loop)
         counter = GenerationCounter(directory / "generation")
         limits = StreamLimits(idle=0.5, drain=0.5)
-        self.stream_responder = Responder("fuzz")
+        self.stream_responder = self.new_responder(directory)
         self.server = StreamServer(self.image, counter, self.stream_responder, (), limits)
         self.listening = socket.create_server(("127.0.0.1", 0))
         self.running = self.loop.create_task(self.server.run([self.listening], lambda: None))
+
+    def new_responder(self, directory: Path) -> Responder:
+        self.cookies = Cookies([directory / "cookie.secret"], lambda: CLOCK)
+        keys = Keyring([TransferKey("key.example.", "hmac-sha256", bytes(32))], lambda: CLOCK)
+        return Responder("fuzz", told=Chaos(b"fuzz", b"1"), cookies=self.cookies, keys=keys)
 
     def one(self, data: bytes) -> None:
         if not data:
@@ -142,7 +157,8 @@ class Target:
         if kind < 2:
             self.message(rest)
         elif kind < 5:
-            self.message(query(atheris.FuzzedDataProvider(rest)))
+            good = self.cookies.judge(bytes(CLIENT_LENGTH), CLIENT.address)
+            self.message(query(atheris.FuzzedDataProvider(rest), good.option[4:] if good else b""))
         elif kind == 5:
             self.name(rest)
         elif kind == 6:
@@ -151,8 +167,8 @@ class Target:
             self.loop.run_until_complete(self.stream(rest))
 
     def message(self, message: bytes) -> None:
-        found = self.responder.respond(self.reader, message, stream=False)
-        long = self.slow.long(self.reader, message)
+        found = self.responder.respond(self.reader, message, stream=False, address=CLIENT.address)
+        long = self.slow._answered(self.reader, message, CLIENT, 0)
         if (found and found.wire) != (long and long.wire):
             raise AssertionError("the short way differs from the long way")
         over_stream = self.responder.respond(self.reader, message, stream=True)
@@ -172,6 +188,9 @@ class Target:
         except (Rejected, Unanswerable):
             question, limit = None, 512
         for wire, most in ((found.wire, limit), (over_stream.wire, 65535)):  # type: ignore[attr-defined]
+            flow = flow_of(wire, lambda name: self.responder.synthesized(self.reader, name))
+            if flow is not None and (len(truncated(wire)) > len(wire) or truncated(wire)[:2] != wire[:2]):
+                raise AssertionError("more octets beyond the rate than below it")
             if wire[:2] != message[:2] or not wire[2] & 0x80 or len(wire) > most:
                 raise AssertionError("a wrong id, no response, or more than the client takes")
             if question is not None and wire[12 : question.end] != message[12 : question.end]:

@@ -239,7 +239,7 @@ def _facts(form: _Form, wire: bytes, end: int) -> _Facts:
         rcode=rcode,
         kind=counters.KIND_NAMES.index(kind),
         edns=edns,
-        dnssec=edns and bool(rest[11] & 0x80),
+        dnssec=edns and rest[11:12] > b"\x7f",  # an OPT record that is cut off says nothing
         truncated=truncated,
         zone=zone if served else None,
     )

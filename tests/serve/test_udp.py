@@ -5,6 +5,7 @@ import socket
 import time
 from pathlib import Path
 
+import dns.edns
 import dns.flags
 import dns.message
 import dns.query
@@ -101,6 +102,15 @@ def test_hostile_datagrams_in_a_batch_leave_the_others_answered(worker: Worker):
     answered = {wire[:2] for wire in found}
     assert {wire[:2] for wire in good} <= answered
     assert all(wire[2] & 0x80 for wire in found)
+    assert worker.worker.failures == 0
+
+
+def test_query_cut_off_anywhere_is_formerr_or_nothing_and_never_a_failure(worker: Worker):
+    """Every length of a query with EDNS and a cookie: also those whose OPT record is there in part."""
+    whole = ask("www.example.com", use_edns=0, options=[dns.edns.GenericOption(10, b"12345678")]).to_wire()
+    for length in range(len(whole)):
+        for wire in worker.exchange([whole[:length]]):
+            assert wire[3] & 0xF == dns.rcode.FORMERR, length
     assert worker.worker.failures == 0
 
 
