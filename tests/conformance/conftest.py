@@ -10,6 +10,7 @@ from dnsctl.image.reader import Reader
 from dnsctl.image.store import Image
 from dnsctl.sign.signer import unsigned_zone
 from tests.build import validated
+from tests.conformance import zones
 
 SERIAL = 2026112101
 LARGE = "\n".join(f'large TXT "{number:02d}{"x" * 200}"' for number in range(12))
@@ -40,3 +41,10 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
 def empty_reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     with Image.open(tmp_path_factory.mktemp("empty"), readonly=False) as image, image.reader() as reader:
         yield reader
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zones.Server]:
+    """Answers for the zones of `zones`, signed and not."""
+    with zones.fill(tmp_path_factory.mktemp("zones")) as image, image.reader() as reader:
+        yield zones.Server(reader)
