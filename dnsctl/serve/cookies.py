@@ -32,6 +32,8 @@ RENEWAL: Final = 1800  # seconds after which a client is handed a new one
 FUTURE: Final = 300  # seconds another node's clock may be ahead
 LOOK_INTERVAL: Final = 2.0  # seconds between two looks at the file
 MAX_SECRETS: Final = 4
+MAX_KNOWN: Final = 8192  # good cookies that need not be worked out again
+_UNKNOWN: Final = (-1.0, None)
 _HEAD: Final = b"\1\0\0\0"  # version 1 and what is reserved
 OPTIONS_LENGTH: Final = b"\0\x1c"  # of a response whose one option is a cookie, as the OPT record says it
 _OPTION_HEAD: Final = b"\0\x0a\0\x18"  # code, length
@@ -65,6 +67,7 @@ class Cookies:
         self._secrets: tuple[bytes, ...] = ()
         self._stamp: tuple[object, ...] | None = None
         self._looked = -1.0
+        self._known: dict[bytes, tuple[float, Verdict | None]] = {}  # good cookies, and until when
         self._look(clock())
 
     def judge(self, data: bytes, address: bytes) -> Verdict | None:
@@ -78,6 +81,9 @@ class Cookies:
         now = self._clock()
         if not 0 <= now - self._looked < LOOK_INTERVAL:
             self._look(now)
+        until, verdict = self._known.get(data + address, _UNKNOWN)
+        if now < until:
+            return verdict
         if not self._secrets:
             return None
         seconds = int(now)
@@ -91,7 +97,11 @@ class Cookies:
         if at is None:
             return Verdict(self._made(data[:8], address, seconds), Standing.BAD)
         if at == 0 and 0 <= age < RENEWAL:
-            return Verdict(_OPTION_HEAD + data, Standing.GOOD)
+            verdict = Verdict(_OPTION_HEAD + data, Standing.GOOD)
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            self._known[data + address] = (seconds - age + RENEWAL, verdict)
+            return verdict
         return Verdict(self._made(data[:8], address, seconds), Standing.GOOD)
 
     def _made(self, client: bytes, address: bytes, seconds: int) -> bytes:
@@ -117,6 +127,7 @@ class Cookies:
             if stamp == self._stamp:
                 return
             self._stamp = stamp
+            self._known.clear()
             try:
                 self._secrets = read_secrets(path)
             except ConfigError as error:

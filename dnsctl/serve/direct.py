@@ -99,6 +99,8 @@ class Direct:
 
     def _new_form(self, told: bytes, at: int) -> _Form | None:
         """Read header (without id), type, class and OPT of a query; None where it is not plain."""
+        if len(told) > _LONGEST_FORM:
+            return None
         form = None
         has_opt = _PLAIN.get(told[2:10])
         rest = told[10:]
@@ -120,8 +122,7 @@ class Direct:
                 form = _Form(rest[:2], signed, _OPTS[signed], limit, {})
         if len(self._forms) >= _ENOUGH:
             self._forms.clear()
-        if len(told) <= _LONGEST_FORM:
-            self._forms[told] = form
+        self._forms[told] = form
         return form
 
     def _header(self, form: _Form, message: bytes, end: int, slot: int) -> tuple[bytes, int]:

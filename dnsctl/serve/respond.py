@@ -185,14 +185,15 @@ class Responder:
         verdict = self._cookies.judge(message[size_at + 6 :], client.address)
         if verdict is None or verdict.standing is Standing.BAD:
             return None
-        found = self.short(reader, message[:size_at] + b"\0\0")
+        found = self.direct(reader).respond(message[:size_at] + b"\0\0")
         if found is None:
             return None
-        wire = found.wire[:-2] + cookies.OPTIONS_LENGTH + verdict.option
+        wire, end, _, _, kind, zone_kind = found
+        wire = b"".join((wire[:-2], cookies.OPTIONS_LENGTH, verdict.option))
         payload = message[at + 3] << 8 | message[at + 4]
         if len(wire) > min(max(payload, edns_.MIN_UDP_PAYLOAD), edns_.MAX_UDP_PAYLOAD):
             return None
-        return found._replace(wire=wire, cacheable=False, proved=verdict.standing is Standing.GOOD)
+        return Response(wire, end, False, verdict.standing is Standing.GOOD, kind, zone_kind)
 
     def _answered(self, reader: Reader, message: bytes, client: Client, room: int) -> Response | None:
         try:
