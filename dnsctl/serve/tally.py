@@ -65,7 +65,7 @@ class Tally:
         self.dropped = 0  # by the rate limit
         self.slipped = 0
         self.unsent = 0
-        self._streamed = 0  # queries over streams
+        self._streamed = [0, 0]  # queries over streams by IPv4 and by IPv6
         self.turns = 1  # batches until `turned` is to be called
         self._every = 1
         self._sampled = 0  # batches since the last that was timed
@@ -117,8 +117,7 @@ class Tally:
     def message(self, message: bytes, wire: bytes, end: int, zone: Name | None, *, ipv6: bool) -> None:
         """Count one query over a stream and its answer (of a transfer: the first message)."""
         self.counts[self.class_of(message, wire, end, zone)] += 1
-        self._streamed += 1
-        self._block.add(counters.TCP + ipv6, 1)
+        self._streamed[ipv6] += 1
 
     def add(self, cell: int, count: int) -> None:
         """Add to a cell at once: for what is rare."""
@@ -132,7 +131,7 @@ class Tally:
         self._due = (now or time.perf_counter_ns()) + FOLD_EVERY
         add = self._block.add
         counts, cells = self.counts, self._cells
-        queries = -self._streamed
+        queries = -sum(self._streamed)
         misses = self.long
         for number, count in enumerate(counts):
             if count:
@@ -146,6 +145,8 @@ class Tally:
         for cell, count in (
             (counters.UDP, queries - self.ipv6),
             (counters.UDP + 1, self.ipv6),
+            (counters.TCP, self._streamed[0]),
+            (counters.TCP + 1, self._streamed[1]),
             (counters.CACHE_HITS, queries - misses),
             (counters.IGNORED, self.ignored),
             (counters.RATE_DROPPED, self.dropped),
@@ -154,7 +155,8 @@ class Tally:
         ):
             if count:
                 add(cell, count)
-        self.long = self.ipv6 = self._streamed = self.ignored = self.dropped = self.slipped = self.unsent = 0
+        self._streamed = [0, 0]
+        self.long = self.ipv6 = self.ignored = self.dropped = self.slipped = self.unsent = 0
 
     def _took(self, nanoseconds: int, count: int) -> None:
         """Note what each query of a batch took: they wait for each other."""

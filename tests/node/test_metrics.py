@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from pathlib import Path
 import dns.message
 import dns.query
 import pytest
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.build import validated
@@ -85,14 +87,14 @@ def test_sums_over_two_workers_and_streams_are_exact(state: Path):
         for _ in range(5):
             dns.query.tcp(QUERY, "127.0.0.1", port=node.port, timeout=5)
         until(lambda: value(node, "dnsctl_queries_total", transport="udp", family="ipv4") == 480)
-        until(lambda: value(node, "dnsctl_responses_total", rcode="NOERROR") == 245)
+        until(lambda: value(node, "dnsctl_queries_total", transport="tcp", family="ipv4") == 5)
         found = scrape(node)
         children = node.children()
 
     def of(name: str, **labels: str) -> float:
         return found[name, frozenset(labels.items())]
 
-    assert of("dnsctl_queries_total", transport="tcp", family="ipv4") == 5
+    assert of("dnsctl_responses_total", rcode="NOERROR") == 245
     assert of("dnsctl_queries_by_type_total", type="A") == 365
     assert of("dnsctl_queries_by_type_total", type="AAAA") == 120
     assert of("dnsctl_queries_by_opcode_total", opcode="QUERY") == 485
@@ -264,3 +266,17 @@ def test_metrics_of_a_fleets_node_stand_in_its_settings_not_on_the_command_line(
     )
     assert told.returncode == 2
     assert "--metrics goes with --zones" in " ".join(told.stderr.split())
+
+
+def test_every_metric_is_documented_and_every_one_documented_is_told(tmp_path: Path):
+    zones = tmp_path / "zones"
+    zones.mkdir()
+    (zones / "example.com.zone").write_text(GOOD)
+    document = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
+    written = {name.removesuffix("_total") for name in re.findall(r"\bdnsctl_[a-z_]+", document)}
+    with serving(zones, "--sign", "--metrics", "127.0.0.1:0") as node:
+        families = text_string_to_metric_families(get(node, "/metrics")[1])
+        told = {family.name + ("_info" if family.type == "info" else "") for family in families}
+    assert written == told
+    for block in re.findall(r"```yaml\n(.*?)```", document, re.DOTALL):
+        assert yaml.safe_load(block)
