@@ -15,6 +15,7 @@ import os
 import platform
 import random
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -169,6 +170,7 @@ def parsed() -> argparse.Namespace:
     options.add_argument("--tcp", action="store_true", help="over connections that are used again")
     options.add_argument("--two", action="store_true", help="add ours with two workers, on both cores")
     options.add_argument("--peer", choices=servers.PEERS, action="append")
+    options.add_argument("--signed", type=Path, help="serve this signed master file instead of making one")
     options.add_argument("--port", type=int, default=5380, help="first of eight")
     chosen = options.parse_args()
     if chosen.short:
@@ -178,35 +180,36 @@ def parsed() -> argparse.Namespace:
     return chosen
 
 
+def save_zone(path: Path, port: int) -> None:
+    """Write what we serve as a master file, signatures and all: the peers serve the same."""
+    ask = ("dig", "@127.0.0.1", "-p", str(port), ORIGIN, "AXFR", "+noall", "+answer", "+onesoa")
+    with path.open("wb") as output:
+        subprocess.run(ask, stdout=output, check=True)
+
+
 def start(directory: Path, options: argparse.Namespace) -> Iterator[Server]:
     """Start ours, take the zone that it signed by AXFR, and start the peers on that."""
     zones = directory / "zones"
     zones.mkdir()
-    with (zones / f"{ORIGIN}zone").open("w") as file:
-        file.writelines(zone_text(options.names))
+    if options.signed is not None:
+        shutil.copyfile(options.signed, zones / f"{ORIGIN}zone")
+    else:
+        with (zones / f"{ORIGIN}zone").open("w") as file:
+            file.writelines(zone_text(options.names))
     if options.denial == "nsec3":
         (directory / "dnsctl.yaml").write_text(NSEC3_CONFIG)
     mine = servers.ours(zones, directory / "state", options.port, 1)
     yield mine
     mine.wait_until_ready(ORIGIN)
     signed = directory / "signed.zone"
-    with signed.open("wb") as output:
-        transfer = (
-            "dig",
-            "@127.0.0.1",
-            "-p",
-            str(options.port),
-            ORIGIN,
-            "AXFR",
-            "+noall",
-            "+answer",
-            "+onesoa",
-        )
-        subprocess.run(transfer, stdout=output, check=True)
+    if options.signed is not None:
+        signed.symlink_to(options.signed.absolute())
+    else:
+        save_zone(signed, options.port)
     if options.two:
         pair = directory / "two"
         pair.mkdir()
-        (pair / f"{ORIGIN}zone").write_bytes(signed.read_bytes())
+        shutil.copyfile(signed, pair / f"{ORIGIN}zone")
         yield servers.ours(pair, directory / "state2", options.port + 7, 2, "dnsctl, 2 workers")
     for offset, peer in enumerate(options.peer or servers.PEERS, start=1):
         try:
