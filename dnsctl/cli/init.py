@@ -1,8 +1,9 @@
 """`dnsctl init`: an operations repo from nothing to ready for a first push. Adds what is missing.
 
+Certificates that run out soon, or already have, are issued again; nothing else that exists is touched.
+
 Order: files of the repo, git, then secrets: passphrase, release key, secret of DNS cookies, authority and
 certificates of the control host and of every node that dnsctl.yaml names. Run it again after adding a node.
-Nothing that exists is touched.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from dnsctl.errors import ConfigError, PassphraseError
 from dnsctl.load.config import Config
 from dnsctl.load.example import example_files
 from dnsctl.release.envelope import ensure_release_key
-from dnsctl.replicate.pki import ensure_authority
+from dnsctl.replicate.pki import CONTROL, ensure_authority, renew
 from dnsctl.serve.cookies import fresh_secret
 
 PASSPHRASE_OCTETS = 32  # random
@@ -36,10 +37,11 @@ _ENCRYPTED = ("release.pem", "pki/ca.pem", "pki/control.pem")
 
 @dataclass
 class _Report:
-    """What was made and what was there already, as paths relative to the repo."""
+    """What was made, issued again, and there already, as paths relative to the repo."""
 
     root: Path
     made: list[str] = field(default_factory=list)
+    renewed: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
 
     def note(self, path: str, *, made: bool) -> None:
@@ -63,7 +65,7 @@ def init(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make an operations repo with keys and certificates, or add what one lacks. Overwrites nothing."""
+    """Make an operations repo with keys and certificates, or add what one lacks; no file of yours changes."""
     root = here(ctx).root / directory if directory is not None else here(ctx).root
     report = _Report(root)
     _directory(root, 0o777)
@@ -73,12 +75,14 @@ def init(
     config = context.config()
     _secrets(report, context, config)
     if as_json:
-        output.json_result({"root": str(root), "made": report.made, "kept": report.kept})
+        output.json_result(
+            {"root": str(root), "made": report.made, "renewed": report.renewed, "kept": report.kept}
+        )
         return
-    for path in report.made:
-        output.line(f"made  {output.visible(path)}")
-    for path in report.kept:
-        output.line(f"kept  {output.visible(path)}")
+    for fate, paths in (("made", report.made), ("renewed", report.renewed), ("kept", report.kept)):
+        for path in paths:
+            output.line(f"{fate}  {output.visible(path)}")
+    _tell_renewed(report)
     _next_steps(report, config, example=example)
 
 
@@ -114,8 +118,10 @@ def _secrets(report: _Report, context: Context, config: Config) -> None:
     made = ensure_authority(context.keys, lambda: passphrase, names, datetime.now(UTC))
     for path in made:
         report.note(f"keys/{path}", made=True)
+    renewed = renew(context.keys, lambda: passphrase, datetime.now(UTC))
+    report.renewed += [f"keys/{path}" for path in renewed]
     for name in ("ca", "control", *names):
-        if f"pki/{name}.crt" not in made:
+        if f"pki/{name}.crt" not in (*made, *renewed):
             report.note(f"keys/pki/{name}.crt", made=False)
 
 
@@ -191,6 +197,12 @@ def _git(root: Path, *arguments: str) -> str | None:
         ("git", *arguments), cwd=root, capture_output=True, check=False, stdin=subprocess.DEVNULL
     )
     return done.stdout.decode("utf-8", "replace").strip() if done.returncode == 0 else None
+
+
+def _tell_renewed(report: _Report) -> None:
+    names = [Path(each).stem for each in report.renewed if each.endswith(".crt")]
+    if nodes := [each for each in names if each != CONTROL]:
+        output.say(f"copy the new pairs in keys/pki/ to {', '.join(nodes)}, and restart each node's service")
 
 
 def _next_steps(report: _Report, config: Config, *, example: bool) -> None:

@@ -174,8 +174,3 @@ def _discard_output() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
-
-
-def main() -> None:
-    """Entry point of the `dnsctl` script."""
-    sys.exit(run(sys.argv[1:]))

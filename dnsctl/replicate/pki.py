@@ -250,13 +250,19 @@ def _check_dates(path: Path, certificate: x509.Certificate, now: datetime) -> No
         raise PkiError(
             f"expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC",
             where=str(path),
-            advice=advice_for(path),
+            advice=_renewal(path),
         )
 
 
 def expiry(path: Path) -> datetime:
     """Return when the certificate in `path` runs out. Raises PkiError where it is missing or malformed."""
     return _load(path).not_valid_after_utc
+
+
+def _renewal(path: Path) -> str:
+    if path.stem in _RESERVED:
+        return "run `dnsctl init` in the operations repo: it issues it again"
+    return "run `dnsctl init` on the control host, which issues it again, and copy the new pair here"
 
 
 def advice_for(path: Path) -> str:

@@ -56,7 +56,7 @@ def process(*arguments: str | Path, root: Path, **variables: str) -> Told:
         (
             sys.executable,
             "-c",
-            "from dnsctl.cli.main import main; main()",
+            "from dnsctl.__main__ import main; main()",
             "-C",
             str(root),
             *map(str, arguments),

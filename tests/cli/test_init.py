@@ -4,7 +4,7 @@ import os
 import stat
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from dnsctl.cli.context import Context
 from dnsctl.load.example import example_files
 from dnsctl.release.envelope import load_public_keys, load_release_key
-from dnsctl.replicate.pki import Credentials, check
+from dnsctl.replicate.pki import Credentials, check, ensure_authority
 from tests.cli.shell import Told, dnsctl, inside, repo
 
 
@@ -110,6 +110,26 @@ def test_again_changes_nothing(made: tuple[Path, Told]):
     assert told.json["made"] == []
     assert "keys/release.pem" in told.json["kept"]
     assert tree(root) == before
+
+
+def test_certificate_that_has_run_out_is_issued_again_and_the_others_stay(tmp_path: Path):
+    assert dnsctl("init", root=tmp_path).code == 0
+    pki = tmp_path / "keys" / "pki"
+    for name in ("ns1.crt", "ns1.pem"):
+        (pki / name).unlink()
+    passphrase = (tmp_path / "keys" / "passphrase").read_bytes().strip()
+    long_ago = datetime.now(UTC) - timedelta(days=800)
+    ensure_authority(tmp_path / "keys", lambda: passphrase, ["ns1", "ns2"], long_ago)
+    before = tree(tmp_path)
+    told = dnsctl("init", root=tmp_path)
+    assert told.code == 0
+    assert "renewed  keys/pki/ns1.crt" in told.out
+    assert "copy the new pairs in keys/pki/ to ns1" in told.err
+    after = tree(tmp_path)
+    assert {path for path in before if before[path] != after[path]} == {
+        "keys/pki/ns1.crt", "keys/pki/ns1.pem"
+    }  # fmt: skip
+    check(Credentials(pki / "ca.crt", pki / "ns1.crt", pki / "ns1.pem"), datetime.now(UTC))
 
 
 def test_node_added_later_gets_a_certificate_and_all_else_stays(tmp_path: Path):

@@ -1,8 +1,10 @@
 """The frame: exit codes, one line a failure, no traceback, help with examples, completion."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -101,7 +103,7 @@ def test_control_characters_never_reach_the_terminal(monkeypatch: pytest.MonkeyP
 def test_output_that_nobody_reads_ends_quietly(tmp_path: Path):
     reader, writer = os.pipe()
     os.close(reader)
-    command = [sys.executable, "-c", "from dnsctl.cli.main import main; main()", "check", "--rules"]
+    command = [sys.executable, "-c", "from dnsctl.__main__ import main; main()", "check", "--rules"]
     done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False, timeout=30)
     os.close(writer)
     assert done.returncode == 141
@@ -119,7 +121,7 @@ def test_shell_completion_offers_verbs_and_zones(tmp_path: Path):
     root = repo(tmp_path, example_com_yaml="", example_net_yaml="")
     for typed, expected in (("dnsctl ch", "check"), ("dnsctl check example.n", "example.net")):
         done = subprocess.run(
-            [sys.executable, "-c", "from dnsctl.cli.main import main; main()"],
+            [sys.executable, "-c", "from dnsctl.__main__ import main; main()"],
             env={
                 **os.environ,
                 "_DNSCTL_COMPLETE": "complete_bash",
@@ -133,3 +135,20 @@ def test_shell_completion_offers_verbs_and_zones(tmp_path: Path):
             timeout=30,
         )
         assert expected in done.stdout.split(), (done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize("after", [0.0, 0.1, 0.2])
+def test_interrupt_while_modules_are_loaded_leaves_no_traceback(after: float):
+    started = subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-m", "dnsctl", "check", "--rules"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert started.stderr is not None
+    assert any("dnsctl.cli" in line for line in iter(started.stderr.readline, ""))  # it is being loaded
+    time.sleep(after)
+    started.send_signal(signal.SIGINT)
+    _, told = started.communicate(timeout=60)
+    assert "Traceback" not in told and "KeyboardInterrupt" not in told
+    assert started.returncode in (-signal.SIGINT, 130, 0)

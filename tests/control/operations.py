@@ -21,7 +21,7 @@ from dnsctl.release.envelope import ensure_release_key
 from dnsctl.replicate.pki import ensure_authority
 from tests.peers import free_port
 
-DNSCTL = (sys.executable, "-c", "from dnsctl.cli.main import main; main()")
+DNSCTL = (sys.executable, "-c", "from dnsctl.__main__ import main; main()")
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["dnsctl.cli.main", "dnsctl.cli.serve", "dnsctl.replicate.agent"])
 PASSPHRASE = b"correct horse battery staple"
