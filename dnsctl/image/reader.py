@@ -8,6 +8,7 @@ yet committed.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import TracebackType
@@ -23,6 +24,8 @@ from dnsctl.model.zone import SignedZone
 GENERATION = b"generation"
 MANIFEST = b"manifest"
 APEXES = b"apexes"  # counts changes of the set of zones
+JOURNAL = b"journal"  # the last changes: number, then the prefixes of the zones touched, as JSON
+JOURNAL_LENGTH = 64  # changes, and at most as many zones in each: beyond it a reader starts afresh
 
 
 class Tables:
@@ -99,6 +102,27 @@ class Reader:
     def apexes_version(self) -> int:
         """Changes whenever a zone came or went."""
         return int(self._meta(APEXES) or b"0")
+
+    @property
+    def changes(self) -> int:
+        """Counts the changes ever made to the image."""
+        journal = self._journal()
+        return int(journal[-1][0]) if journal else 0
+
+    def changed_since(self, changes: int) -> frozenset[Name] | None:
+        """Return the zones touched since `changes` was that; None where it is not known any more."""
+        touched: set[Name] = set()
+        known = [entry for entry in self._journal() if entry[0] > changes]
+        if len(known) != self.changes - changes:
+            return None
+        for _, prefixes in known:
+            if prefixes is None:
+                return None
+            touched.update(apex_of(bytes.fromhex(prefix)) for prefix in prefixes)
+        return frozenset(touched)
+
+    def _journal(self) -> list[tuple[int, list[str] | None]]:
+        return [(number, prefixes) for number, prefixes in json.loads(self._meta(JOURNAL) or b"[]")]
 
     def apexes(self) -> Iterator[Name]:
         """Yield the apex of every zone, in canonical order."""

@@ -6,6 +6,7 @@ is atomic and synced. The map is sized generously: it is address space, not memo
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +18,7 @@ from dnsctl.errors import ImageError
 from dnsctl.image.difference import Change
 from dnsctl.image.digest import begins_bucket, bucket_digest, zone_digest
 from dnsctl.image.layout import FORMAT, Table, ZoneEntry, apex_of, zone_prefix
-from dnsctl.image.reader import APEXES, GENERATION, MANIFEST, Reader, Tables
+from dnsctl.image.reader import APEXES, GENERATION, JOURNAL, JOURNAL_LENGTH, MANIFEST, Reader, Tables
 from dnsctl.model.name import Name, to_text
 
 MAP_SIZE = 1 << 36  # 64 GiB of address space
@@ -165,8 +166,15 @@ class Writer(Reader):
             self._redigest(prefix, tables)
         if came_or_went:
             put(APEXES, b"%d" % (self.apexes_version + 1), db=self._tables.meta)
+        self._note_change(list(touched))
         self._take()
         return frozenset(apex_of(prefix) for prefix in touched)
+
+    def _note_change(self, prefixes: list[bytes]) -> None:
+        """Write into the journal which zones were touched, so that readers forget those only."""
+        listed = [prefix.hex() for prefix in prefixes] if len(prefixes) <= JOURNAL_LENGTH else None
+        journal = [*self._journal(), (self.changes + 1, listed)][-JOURNAL_LENGTH:]
+        self._transaction.put(JOURNAL, json.dumps(journal).encode(), db=self._tables.meta)
 
     def _last_key(self, table: Table) -> bytes:
         with self._transaction.cursor(self._tables.of(table)) as cursor:

@@ -196,3 +196,26 @@ def test_owner_with_more_than_narrow_entries_can_say_reads_back(tmp_path):
     with fresh(tmp_path) as image, image.writer() as writer:
         writer.apply(difference(writer, [compile_zone(zone)]))
         assert writer.signed_zone(ORIGIN) == zone
+
+
+def test_journal_tells_which_zones_changed_until_it_has_forgotten(tmp_path):
+    child = from_text("sub.example.com.")
+    with fresh(tmp_path) as image, image.reader() as reader:
+        for count in range(3):
+            with image.writer() as writer:
+                writer.apply(difference(writer, [compile_zone(numbered(count))]))
+        reader.renew()
+        seen = reader.changes
+        with image.writer() as writer:
+            writer.apply(difference(writer, [compile_zone(signed([], child))]))
+        with image.writer() as writer:
+            writer.apply(difference(writer, [], [child]))
+        reader.renew()
+        assert reader.changed_since(reader.changes) == frozenset()
+        assert reader.changed_since(seen) == {child}
+        assert reader.changed_since(seen - 1) == {child, ORIGIN}
+        for count in range(70):
+            with image.writer() as writer:
+                writer.apply(difference(writer, [compile_zone(numbered(count % 3))]))
+        reader.renew()
+        assert reader.changed_since(seen) is None
