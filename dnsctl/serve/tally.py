@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import time
 from bisect import bisect_left
+from itertools import repeat
 from typing import Final, NamedTuple
 
 from dnsctl.model.name import Name
@@ -20,7 +21,7 @@ from dnsctl.serve.counters import Block
 
 FOLD_EVERY: Final = 250_000_000  # nanoseconds
 SAMPLE_EVERY: Final = 64  # batches; of one of them the time is taken
-MAX_EVERY: Final = 16  # batches between two looks at the clock
+MAX_EVERY: Final = 32  # batches between two looks at the clock
 MAX_CLASSES: Final = 32_768  # beyond it, queries are counted without their zone
 _MAX_KNOWN: Final = 8192  # queries' forms whose class is remembered; hostile clients make up many
 _HEADER: Final = 12
@@ -66,7 +67,7 @@ class Tally:
         self.slipped = 0
         self.unsent = 0
         self._streamed = [0, 0]  # queries over streams by IPv4 and by IPv6
-        self.turns = 1  # batches until `turned` is to be called
+        self.untimed = repeat(0, 0)  # as many items as batches until `turned` is to be called
         self._every = 1
         self._sampled = 0  # batches since the last that was timed
         self._due = 0
@@ -92,7 +93,7 @@ class Tally:
         return number
 
     def turned(self, began: int, count: int) -> None:
-        """Note that a batch of `count` read at `began` was answered: to be called where `turns` is 0.
+        """Note that a batch of `count` read at `began` was answered, the one where `untimed` ended.
 
         The next call is due sooner where batches are rare, so that counts are not kept back for long.
         """
@@ -107,11 +108,12 @@ class Tally:
             self.fold(now)
         else:
             self._every = min(2 * self._every, MAX_EVERY)
-        self.turns = self._every
+        self.untimed = repeat(0, self._every - 1)
 
     def idle(self) -> None:
         """Note that no query came for a while."""
-        self._every = self.turns = 1
+        self._every = 1
+        self.untimed = repeat(0, 0)
         self.fold()
 
     def message(self, message: bytes, wire: bytes, end: int, zone: Name | None, *, ipv6: bool) -> None:

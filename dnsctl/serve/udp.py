@@ -51,6 +51,7 @@ class UdpWorker:
         self._responder = responder
         self._cache = AnswerCache() if cache is None else cache
         self._tally = responder.tally = Tally() if tally is None else tally
+        self._counts = self._tally.counts
         self._limiter = limiter
         self._proved: list[int] = []  # indexes of clients in the batch whose address a cookie proves
         self._seen = -1
@@ -89,8 +90,7 @@ class UdpWorker:
             self._tally.idle()
             return
         tally = self._tally
-        tally.turns -= 1
-        began = 0 if tally.turns else time.perf_counter_ns()
+        began = next(tally.untimed, 1) and time.perf_counter_ns()  # 0 for all but one batch in many
         silent = self._answer(batch, count)
         if batch.is_ipv6:
             tally.ipv6 += count - len(silent)
@@ -114,11 +114,16 @@ class UdpWorker:
         return self._responder.synthesized(self._reader, qname)
 
     def renew(self) -> None:
-        """See the newest generation: a fresh read transaction and an empty cache where it moved on."""
+        """See the newest generation: a fresh read transaction, and a cache without the zones that changed."""
         generation = self._counter.value
         if generation != self._seen:
+            before = self._reader.changes
             self._reader.renew()
-            self._cache.clear()
+            changed = self._reader.changed_since(before)
+            if changed is None:
+                self._cache.clear()
+            else:
+                self._cache.drop(changed)
             self._short = self._responder.direct(self._reader).respond
             self._seen = generation
 
@@ -126,14 +131,14 @@ class UdpWorker:
         """Write the answers over the queries; return the indexes of those that get none, ascending."""
         sizes = batch.sizes
         get = self._cache.answers.recent.get
-        counts = self._tally.counts
+        counts = self._counts
         silent: list[int] = []
         index = 0
         for slot, length in zip(batch.slots, batch.lengths(count), strict=False):
             key = slot[2:length].tobytes().lower()
             entry = get(key)
             if entry is not None:
-                header, end, tail, size, kind = entry
+                header, end, tail, size, kind, _ = entry
                 counts[kind] += 1
                 slot[2:12] = header
                 slot[end:size] = tail
@@ -159,8 +164,8 @@ class UdpWorker:
                 if response is None:
                     entry = cache.find_exact(message)
             if entry is not None:
-                header, end, tail, _, kind = entry
-                self._tally.counts[kind] += 1
+                header, end, tail, _, kind, _ = entry
+                self._counts[kind] += 1
                 return message[:2] + header + message[12:end] + tail
             if response is None:
                 response = self._responder.long(self._reader, message, Client(batch.client(index)))
@@ -170,13 +175,13 @@ class UdpWorker:
             if response.proved and self._limiter is not None:
                 self._proved.append(index)
             if kind := response.kind:
-                counts = self._tally.counts
+                counts = self._counts
                 counts[kind] += 1
                 counts[response.zone_kind] += 1
             else:
                 self._count(message, response)
             if wanted:
-                cache.store(message, response, self._class_of(message, response))
+                cache.store(message, response, self._class_of(message, response), self._responder.zone)
             if len(response.wire) <= DATAGRAM:
                 return response.wire
             raise OverflowError(f"answer of {len(response.wire)} octets over UDP")
