@@ -16,7 +16,10 @@ stays, and a flood costs a bounded amount of memory.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final, Protocol
+
+from dnsctl.model.name import Name
 
 MAX_ENTRIES: Final = 131_072
 MAX_OCTETS: Final = 64 << 20
@@ -26,13 +29,15 @@ ENTRY_OVERHEAD: Final = 288  # octets: tuple, three bytes objects, slot in the d
 DOORS: Final = 1 << 17  # octets; hashes are keyed by the process, so nobody can aim at one
 MAX_KNOCKS: Final = DOORS // 4  # then the doorkeeper forgets all
 
+_REFUSED: Final = 5
+
 Key = bytes | tuple[bytes, bytes, bytes]
 
 
 # An answer without what the query brings, its id (octets 0, 1) and its question (12 to `end`): header (octets
-# 2 to 11), `end`, all behind the question, size of the whole, and its class for `tally`. A bare tuple: it is
-# unpacked for every query.
-Entry = tuple[bytes, int, bytes, int, int]
+# 2 to 11), `end`, all behind the question, size of the whole, its class for `tally`, and the zone it is from
+# (None: from no zone). A bare tuple: it is unpacked for every query.
+Entry = tuple[bytes, int, bytes, int, int, Name | None]
 
 
 class Response(Protocol):
@@ -76,12 +81,19 @@ class Share:
         self.recent[key] = entry
         self._octets += cost
 
+    def drop(self, zones: Collection[Name]) -> None:
+        """Forget what came from `zones`, or from no zone at all."""
+        self.recent, self._previous = (
+            {key: entry for key, entry in kept.items() if entry[5] is not None and entry[5] not in zones}
+            for kept in (self.recent, self._previous)
+        )
+
     def clear(self) -> None:
         self.recent, self._previous, self._octets = {}, {}, 0
 
 
 class AnswerCache:
-    """Answers of one worker and one generation of the image: `clear` when that changes."""
+    """Answers of one worker. When the image changes, `drop` the zones that did, or `clear`."""
 
     def __init__(self, entries: int = MAX_ENTRIES, octets: int = MAX_OCTETS) -> None:
         self.answers = Share(entries - entries // DENIAL_SHARE, octets - octets // DENIAL_SHARE)
@@ -113,7 +125,7 @@ class AnswerCache:
             self._doors, self._knocks = bytearray(DOORS), 0
         return False
 
-    def store(self, message: bytes, response: Response, kind: int = 0) -> None:
+    def store(self, message: bytes, response: Response, kind: int = 0, zone: Name | None = None) -> None:
         """Keep `response` to `message` where it may be given to every query with the same key."""
         wire, end = response.wire, response.question_end
         if not response.cacheable or wire[12:end] != message[12:end] or not _is_plain(message, end):
@@ -122,8 +134,16 @@ class AnswerCache:
         if _has_letters(message[2:12] + message[end - 4 :]):
             key = _exact_key(message) or key  # never the latter: its letters stand behind the name
         header = self._header(wire[2:12])
-        share = self.denials if header[1] & 0x0F else self.answers
-        share.store(key, (header, end, wire[end:], len(wire), kind))
+        rcode = header[1] & 0x0F
+        share = self.denials if rcode else self.answers
+        if rcode == _REFUSED:
+            zone = None  # there was none, whatever was looked in before
+        share.store(key, (header, end, wire[end:], len(wire), kind, zone))
+
+    def drop(self, zones: Collection[Name]) -> None:
+        """Forget the answers of `zones`, and those that no zone gave."""
+        self.answers.drop(zones)
+        self.denials.drop(zones)
 
     def clear(self) -> None:
         self.answers.clear()

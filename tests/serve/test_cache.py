@@ -42,7 +42,7 @@ def test_other_case_of_the_same_name_is_found():
     cache.store(query(WWW), answer(query(WWW)))
     found = find(cache, query(b"\3wWw\7EXAMPLE\3com\0"))
     assert found is not None
-    _header, end, tail, size, _kind = found
+    _header, end, tail, size, _kind, _zone = found
     assert (end, tail, size) == (12 + len(WWW) + 4, b"tail", 12 + len(WWW) + 4 + len(b"tail"))
 
 
@@ -193,3 +193,17 @@ def test_flood_of_names_asked_once_keeps_next_to_nothing():
         asked = query(b"\x08%08d\7example\3com\0" % number)
         offer(cache, asked, answer(asked, rcode=3))
     assert len(cache) < 200_000 // 5  # by chance: two names behind one door
+
+
+def test_dropping_a_zone_keeps_the_answers_of_others():
+    cache, zones = AnswerCache(), (b"\7example\3com\0", b"\7example\3net\0")
+    for zone in zones:
+        asked = query(b"\3www" + zone)
+        cache.store(asked, answer(asked), 0, zone)
+        cache.store(query(b"\4gone" + zone), answer(query(b"\4gone" + zone), rcode=3), 0, zone)
+    refused = query(b"\3org\0")
+    cache.store(refused, answer(refused, rcode=5), 0, zones[1])
+    cache.drop({zones[0]})
+    left = [find(cache, query(label + zone)) is not None for zone in zones for label in (b"\3www", b"\4gone")]
+    assert left == [False, False, True, True]
+    assert find(cache, refused) is None
