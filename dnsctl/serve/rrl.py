@@ -35,7 +35,7 @@ _SECOND: Final = 1_000_000_000  # nanoseconds
 _LOG_INTERVAL: Final = 60 * _SECOND
 _NETWORKS: Final = 65_521  # counters of the first step; a prime, so that all octets of an address count
 _WAYS: Final = 4  # places a flow may have in the table
-_ALIKE: Final = 1024  # networks whose place in the whitelist is remembered
+_ALIKE: Final = 1024  # networks and responses whose meaning is remembered
 _TC: Final = 0x02
 _AA: Final = 0x04
 _OPT_HEAD: Final = b"\0\0\x29"
@@ -71,25 +71,35 @@ class FlowTable:
     """
 
     def __init__(self, size: int) -> None:
-        self._size = max(size, _WAYS)
-        self._cells = memoryview(mmap.mmap(-1, self._size * 16)).cast("Q")  # tag, time, tag, time
+        size = max(size, _WAYS)
+        self._first_places = size - _WAYS + 1
+        self._cells = memoryview(mmap.mmap(-1, size * 16)).cast("Q")  # tag, time, tag, time
 
     def take(self, flow: object, now: int, interval: int) -> bool:
         """Take one token from the bucket of `flow`; False if it is empty. One comes each `interval`."""
         cells = self._cells
         tag = hash(flow) & _TAG
-        first = tag % (self._size - _WAYS + 1) * 2
-        places = range(first, first + 2 * _WAYS, 2)
-        at = next((place for place in places if cells[place] == tag), -1)
-        if at < 0:
-            at = min(places, key=lambda place: cells[place + 1])
-            cells[at] = tag
-            cells[at + 1] = now
-        full = max(cells[at + 1], now)
+        at = tag % self._first_places * 2
+        if cells[at] != tag:
+            at = self._place(at, tag, now)
+        full = cells[at + 1]
+        full = max(full, now)
         if full - now > _SECOND - interval:
             return False
         cells[at + 1] = full + interval
         return True
+
+    def _place(self, first: int, tag: int, now: int) -> int:
+        """Return where `tag` stands, or now stands instead of another."""
+        cells = self._cells
+        places = range(first, first + 2 * _WAYS, 2)
+        for at in places:
+            if cells[at] == tag:
+                return at
+        at = min(places, key=lambda place: cells[place + 1])
+        cells[at] = tag
+        cells[at + 1] = now
+        return at
 
 
 class RateLimiter:
@@ -116,8 +126,11 @@ class RateLimiter:
         self._busy: set[int] = set()  # places in it that are over the share
         self._next_second = 0
         self._whitelisted: dict[tuple[bool, int], tuple[Network, ...] | None] = {}
+        self._known: dict[
+            bytes, tuple[tuple[Kind, bytes] | None, bytes]
+        ] = {}  # response -> flow, cut response
         self._cut = 0  # answers limited, for slip
-        self._told = -_LOG_INTERVAL
+        self._tell_next = 0
         self._told_cut = 0
 
     def apply(
@@ -147,7 +160,7 @@ class RateLimiter:
         for index, network in enumerate(networks):
             if network not in closely or index in dropped or index in proved:
                 continue
-            if self._is_over(batch, index, network, now, synthesized) and not self._slip(batch, index):
+            if self._is_over(batch, index, network, now, synthesized):
                 dropped.add(index)
         return sorted(dropped)
 
@@ -159,6 +172,7 @@ class RateLimiter:
         for at, half in before:
             self._counts[at] = half
         self._busy = {at for at, half in before if half > self._share}
+        self._known.clear()  # what stands in a zone may have changed
 
     def _is_trusted(self, is_ipv6: bool, network: int) -> bool:
         """True where all of `network` is in the whitelist."""
@@ -188,40 +202,48 @@ class RateLimiter:
         return ipaddress.IPv4Network((network.to_bytes(4, "little"), self._limit.ipv4_prefix))
 
     def _is_over(self, batch: Batch, index: int, network: int, now: int, synthesized: Synthesized) -> bool:
+        """Count the answer; where it is over the rate, cut it down, or return True: it is to be dropped."""
         if self._limit.whitelist and (inside := self._overlapping(batch.is_ipv6, network)):
             source = batch.source(index)
             if any(source in one for one in inside):
                 return False
-        wire = batch.slots[index][: batch.sizes[index]].tobytes()
-        flow = flow_of(wire, synthesized)
+        slot = batch.slots[index]
+        response = slot[2 : batch.sizes[index]].tobytes()  # without its id, many are the same
+        known = self._known.get(response)
+        if known is None:
+            known = self._classify(response, synthesized)
+        flow, short = known
         if flow is None or self._table.take((batch.is_ipv6, network, flow), now, self._interval):
             return False
-        if now - self._told >= _LOG_INTERVAL:
-            self._told = now
-            kind = flow[0].name.lower().replace("_", " ")
-            where = self.network(batch.is_ipv6, network)
-            _log.warning(
-                "rate limit: %d answers cut since the last such line; now %s to %s",
-                self._cut + 1 - self._told_cut,
-                kind,
-                where,
-            )
-            self._told_cut = self._cut + 1
-        return True
-
-    def _slip(self, batch: Batch, index: int) -> bool:
-        """Cut the answer down and return True, or False where it is to be dropped."""
+        if now >= self._tell_next:
+            self._tell(flow[0], self.network(batch.is_ipv6, network), now)
         self._cut += 1
-        slip = self._limit.slip
-        if not slip or self._cut % slip:
+        if not self._limit.slip or self._cut % self._limit.slip:
             self._tally.dropped += 1
-            return False
+            return True
         self._tally.slipped += 1
-        slot = batch.slots[index]
-        short = truncated(slot[: batch.sizes[index]].tobytes())
-        slot[: len(short)] = short
-        batch.sizes[index] = len(short)
-        return True
+        slot[2 : len(short) + 2] = short
+        batch.sizes[index] = len(short) + 2
+        return False
+
+    def _classify(self, response: bytes, synthesized: Synthesized) -> tuple[tuple[Kind, bytes] | None, bytes]:
+        """Return flow and cut form of a response without its id; remember both for a second at most."""
+        if len(self._known) >= _ALIKE:
+            self._known.clear()
+        wire = b"\0\0" + response
+        known = self._known[response] = (flow_of(wire, synthesized), truncated(wire)[2:])
+        return known
+
+    def _tell(self, kind: Kind, network: Network, now: int) -> None:
+        """Log what is limited, once a minute."""
+        self._tell_next = now + _LOG_INTERVAL
+        _log.warning(
+            "rate limit: %d answers cut since the last such line; now %s to %s",
+            self._cut + 1 - self._told_cut,
+            kind.name.lower().replace("_", " "),
+            network,
+        )
+        self._told_cut = self._cut + 1
 
 
 def flow_of(wire: bytes, synthesized: Synthesized) -> tuple[Kind, bytes] | None:

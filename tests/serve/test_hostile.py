@@ -87,6 +87,11 @@ def query(name: str, number: int) -> bytes:
     return dns.message.make_query(f"{name}.example.com", "A", id=number, want_dnssec=True).to_wire()
 
 
+def decoded(wire: bytes) -> dns.message.Message:
+    """Decode a response as if to a query: dnspython reads that to an UPDATE in another way."""
+    return dns.message.from_wire(wire[:2] + bytes((wire[2] & 0x87,)) + wire[3:])
+
+
 options = st.lists(
     st.builds(dns.edns.GenericOption, st.sampled_from(CODES) | st.integers(0, 65535), st.binary(max_size=60)),
     max_size=4,
@@ -151,7 +156,7 @@ def test_any_query_gets_a_whole_response_of_its_own_or_none(serving: Serving, wi
         if response is None:
             assert len(wire) < 12 or wire[2] & 0x80
             continue
-        message = dns.message.from_wire(response.wire)
+        message = decoded(response.wire)
         assert response.wire[:2] == wire[:2]
         assert message.flags & dns.flags.QR
         assert len(response.wire) <= (65535 if stream else 1232)
@@ -170,7 +175,7 @@ def test_what_the_rate_limit_leaves_of_a_response_is_a_smaller_one_to_the_same_q
     if flow is None:
         return
     short = truncated(response.wire)
-    before, after = dns.message.from_wire(response.wire), dns.message.from_wire(short)
+    before, after = decoded(response.wire), decoded(short)
     assert len(short) <= len(response.wire)
     assert (after.id, after.question, after.edns, after.options) == (
         before.id, before.question, before.edns, before.options,
