@@ -181,7 +181,7 @@ class _Node(Collector):
         )
         memory = GaugeMetricFamily(
             "dnsctl_process_resident_memory_bytes",
-            "Resident memory; of it shared: the image, and what a process has in common with others",
+            "Resident memory: anonymous (with what is unchanged since the fork), and mapped (the image)",
             labels=("process", "memory"),
         )
         cpu = CounterMetricFamily("dnsctl_process_cpu_seconds", "CPU time spent", labels=("process",))
@@ -193,8 +193,8 @@ class _Node(Collector):
         for name, pid in pids.items():
             figures = _figures(pid)
             if figures is not None:
-                memory.add_metric((name, "own"), figures.resident - figures.shared)
-                memory.add_metric((name, "shared"), figures.shared)
+                memory.add_metric((name, "anonymous"), figures.resident - figures.mapped)
+                memory.add_metric((name, "mapped"), figures.mapped)
                 cpu.add_metric((name,), figures.cpu)
         yield from (restarts, started, memory, cpu)
 
@@ -298,7 +298,7 @@ class _Figures(NamedTuple):
     """Of a process: memory in octets, CPU time in seconds."""
 
     resident: int
-    shared: int
+    mapped: int  # of it, from files
     cpu: float
 
 
@@ -307,11 +307,11 @@ def _figures(pid: int) -> _Figures | None:
     if not pid:
         return None
     try:
-        _, resident, shared, *_ = map(int, Path(f"/proc/{pid}/statm").read_text().split())
+        _, resident, mapped, *_ = map(int, Path(f"/proc/{pid}/statm").read_text().split())
         fields = _stat(pid)
     except OSError:
         return None
-    return _Figures(resident * _PAGE, shared * _PAGE, (int(fields[11]) + int(fields[12])) / _TICK)
+    return _Figures(resident * _PAGE, mapped * _PAGE, (int(fields[11]) + int(fields[12])) / _TICK)
 
 
 def _is_alive(pid: int) -> bool:

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from dnsctl.errors import ConfigError
 from dnsctl.load.config import parse_config
-from dnsctl.model.fleet import RateLimit, ServeSettings, TransferKey
+from dnsctl.model.fleet import Endpoint, RateLimit, ServeSettings, TransferKey
 from tests.load.test_config import DOCUMENTED
 
 SECRET = bytes(range(32))
@@ -106,3 +106,17 @@ def test_rate_limit_is_off_until_it_is_written_and_then_as_operators_know_it(roo
 def test_rate_limit_that_makes_no_sense_is_refused(root: Path, text: str):
     with pytest.raises(ConfigError, match="rate-limit"):
         serve(f"serve: {{rate-limit: {text}}}", root)
+
+
+def test_metrics_have_an_address_where_the_node_has_one_and_name_zones_unless_switched_off(root: Path):
+    node = parse_config(DOCUMENTED.encode()).node_settings("ns1", root)
+    assert (node.metrics, node.serve.zone_metrics) == (None, True)
+    told = DOCUMENTED.replace("ns1: {listen", "ns1: {metrics: '127.0.0.1:9853', listen", 1)
+    node = parse_config((told + "serve: {zone-metrics: off}").encode()).node_settings("ns1", root)
+    assert (node.metrics, node.serve.zone_metrics) == (Endpoint("127.0.0.1", 9853), False)
+
+
+def test_metrics_at_an_address_that_is_taken_are_refused(root: Path):
+    told = DOCUMENTED.replace("ns1: {listen", "ns1: {metrics: '127.0.0.1:5302', listen", 1)
+    with pytest.raises(ConfigError, match=r"127\.0\.0\.1:5302 is an address of node ns1 already"):
+        parse_config(told.encode())

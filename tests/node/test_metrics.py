@@ -112,7 +112,7 @@ def test_sums_over_two_workers_and_streams_are_exact(state: Path):
     assert processes == {"udp0", "udp1", "stream", "metrics"}
     for process in processes:
         assert of("dnsctl_process_restarts_total", process=process) == 0
-        assert of("dnsctl_process_resident_memory_bytes", process=process, memory="own") > 1 << 20
+        assert of("dnsctl_process_resident_memory_bytes", process=process, memory="anonymous") > 1 << 20
         assert of("dnsctl_process_cpu_seconds_total", process=process) >= 0
 
 
