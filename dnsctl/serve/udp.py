@@ -172,6 +172,8 @@ class UdpWorker:
             if response is None:
                 self._tally.ignored += 1
                 return None
+            if len(response.wire) > DATAGRAM:
+                raise OverflowError(f"answer of {len(response.wire)} octets over UDP")
             if response.proved and self._limiter is not None:
                 self._proved.append(index)
             if kind := response.kind:
@@ -182,9 +184,7 @@ class UdpWorker:
                 self._count(message, response)
             if wanted:
                 cache.store(message, response, self._class_of(message, response), self._responder.zone)
-            if len(response.wire) <= DATAGRAM:
-                return response.wire
-            raise OverflowError(f"answer of {len(response.wire)} octets over UDP")
+            return response.wire
         except Exception as fault:  # noqa: BLE001 - whatever one message brings, the others are answered
             self.failures += 1
             self._log_failure(message, fault)

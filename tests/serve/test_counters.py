@@ -20,6 +20,7 @@ from dnsctl.serve.counters import Block
 from dnsctl.serve.respond import Responder
 from dnsctl.serve.tally import Tally
 from dnsctl.serve.udp import UdpWorker
+from dnsctl.serve.wire import Response
 from tests.build import validated
 from tests.node.running import publish
 
@@ -267,3 +268,21 @@ def test_quiet_worker_keeps_nothing_back(counted: Counted):
     counted.ask([wire()] * 3)
     counted.worker.turn(counted.batch, 0)  # idle
     assert counted.block.cells[counters.UDP] == 3
+
+
+@pytest.mark.parametrize("octets", [None, 5000], ids=["raises", "too long for a datagram"])
+def test_query_the_responder_fails_on_is_counted_once_as_a_failure(
+    counted: Counted, monkeypatch: pytest.MonkeyPatch, octets: int | None
+):
+    def fail(*_arguments: object, **_options: object) -> Response:
+        if octets is None:
+            raise RuntimeError("nobody foresaw this")
+        return Response(bytes(octets), 12, False)
+
+    monkeypatch.setattr(Responder, "long", fail)
+    notify = dns.message.make_query("example.com", "SOA")
+    notify.set_opcode(dns.opcode.NOTIFY)  # the long way
+    assert counted.ask([notify.to_wire()] * 3) == 3
+    assert counted[counters.UDP] == counted[counters.RCODES + 2] == 3
+    assert counted.kinds() == {"other": 3}
+    assert counted[counters.CACHE_HITS] == 0
