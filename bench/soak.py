@@ -4,7 +4,7 @@
 
 A node serves a signed zone with a rate limit. At it, all the time: questions for data, names that do not
 exist, random names, broken messages, EDNS options, cookies; TCP connections that ask, that stay silent, that
-send garbage, that never read, that transfer the zone; every few seconds a worker is killed. Printed are the
+send garbage, that never read, that transfer the zone; in the first quarter every process is killed once. Printed are the
 proportional set size (shared pages once) of the node's processes, answers a second and descriptors; at the
 end the growth from the second quarter to the last, which is what counts: caches fill in the first.
 """
@@ -133,7 +133,7 @@ class Traffic:
                 if kind == 1:
                     client.send(picked.randbytes(2000))
                 elif kind == 2:  # never reads
-                    client.send((struct.pack("!H", len(plain)) + plain) * 2000)
+                    client.send((struct.pack("!H", len(plain)) + plain) * 500)
                 elif kind == 3:
                     client.send(b"\0\x20half a query")
                 held.append(client)
@@ -180,8 +180,9 @@ def watch(pid: int, traffic: Traffic, minutes: float) -> list[float]:
         rate = (traffic.answered - before) / INTERVAL
         before = traffic.answered
         print(f"{line * INTERVAL:7.0f}  {totals[-1]:8.1f}  {each:<52} {rate:9.0f}  {descriptors}", flush=True)
-        if line % 12 == 0:
-            os.kill(found["udp0"], signal.SIGKILL)
+        if line == 3:
+            for name in ("udp0", "stream"):
+                os.kill(found[name], signal.SIGKILL)
     return totals
 
 
