@@ -4,9 +4,10 @@
 
 A node serves a signed zone with a rate limit. At it, all the time: questions for data, names that do not
 exist, random names, broken messages, EDNS options, cookies; TCP connections that ask, that stay silent, that
-send garbage, that never read, that transfer the zone; in the first quarter every process is killed once. Printed are the
-proportional set size (shared pages once) of the node's processes, answers a second and descriptors; at the
-end the growth from the second quarter to the last, which is what counts: caches fill in the first.
+send garbage, that never read, that transfer the zone; in the first quarter each process is killed once.
+Printed are the proportional set size (shared pages once) of the node's processes, answers a second and
+descriptors; at the end the growth from the second quarter to the last, which is what counts: caches fill in
+the first.
 """
 
 from __future__ import annotations
