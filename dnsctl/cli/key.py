@@ -10,6 +10,7 @@ import typer
 
 from dnsctl.cli import output
 from dnsctl.cli.context import Context, JsonOption, ZoneArgument, complete_zone, here, zone_name
+from dnsctl.cli.judged import known_zones
 from dnsctl.errors import ConfigError, KeystoreError
 from dnsctl.load.config import Config
 from dnsctl.model.key import KeyRole
@@ -98,9 +99,7 @@ def ds(
     used = [each for each in found if each.state is not KeyState.GENERATED] or found
     if not used:
         raise KeystoreError(
-            "no key that a DS could point to",
-            where=to_text(name),
-            advice="`dnsctl push` makes it, or `dnsctl key generate` ahead of that",
+            "no key that a DS could point to", where=to_text(name), advice=_way_to_a_key(here(ctx), name)
         )
     records = [(each, each.public.ds(digest.number)) for each in used]
     if as_json:
@@ -110,6 +109,15 @@ def ds(
         output.line(f"{to_text(name)} {DS_TTL} IN DS {rdata_text(Type.DS, rdata)}")
     if all(each.state is KeyState.GENERATED for each in used):
         output.say(f"{to_text(name)} is not signed with it yet: give the DS to the parent after the push")
+
+
+def _way_to_a_key(context: Context, name: Name) -> str:
+    known = known_zones(context)
+    if name not in known:
+        return "it has no file in zones/; `dnsctl zone list` shows what there is"
+    if context.config().policy(name) is None:
+        return "it is not signed here: give it a policy in dnsctl.yaml"
+    return "`dnsctl push` makes it, or `dnsctl key generate` ahead of that"
 
 
 def generate(

@@ -205,8 +205,14 @@ def _summary(made: _Plan) -> str:
     return (
         f"Commit {commit} against {other}: {output.plural(totals['zones'], 'zone')} of"
         f" {totals['zones'] + totals['unchanged']}; RRsets: {totals['added']} to add,"
-        f" {totals['updated']} to update, {totals['deleted']} to delete"
+        f" {totals['updated']} to update, {totals['deleted']} to delete{_removed(made)}"
     )
+
+
+def _removed(made: _Plan) -> str:
+    """Tell of zones that go as a whole, whose RRsets are in no other count."""
+    gone = [zone.rrsets_before for zone in made.survey.zones if zone.fate is Fate.REMOVED]
+    return f"; {output.plural(len(gone), 'zone')} with all {sum(gone)} RRsets removed" if gone else ""
 
 
 def _to_json(made: _Plan) -> dict[str, Any]:

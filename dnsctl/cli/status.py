@@ -149,6 +149,11 @@ def _time(seconds: int | None) -> str:
     return "-" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%MZ")
 
 
+def _stamp(seconds: int | None) -> str | None:
+    """Return a time as JSON has it in every command: RFC 3339, in UTC."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def _to_json(
     context: Context, nodes: Sequence[Node], answers: dict[str, _Answer], released: Served | None
 ) -> dict[str, Any]:
@@ -176,11 +181,11 @@ def _node_json(node: Node, answer: _Answer, released: Served | None) -> dict[str
         "state": _state(answer, released),
         "generation": answer.served.generation,
         "manifest": answer.served.manifest or None,
-        "released": answer.created,
-        "nearest_expiry": answer.expiry,
+        "released": _stamp(answer.created),
+        "nearest_expiry": _stamp(answer.expiry),
         "prepared": answer.prepared.generation if answer.prepared else None,
         "refusal": {
-            "at": answer.refusal.at,
+            "at": _stamp(answer.refusal.at),
             "action": answer.refusal.action,
             "reason": answer.refusal.reason,
         }
@@ -188,7 +193,7 @@ def _node_json(node: Node, answer: _Answer, released: Served | None) -> dict[str
         else None,
         "workers": answer.workers,
         "zones": {
-            origin: {"serial": each.serial, "digest": each.digest, "expiry": each.expiry}
+            origin: {"serial": each.serial, "digest": each.digest, "expiry": _stamp(each.expiry)}
             for origin, each in answer.zones.items()
         },
     }

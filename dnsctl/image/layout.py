@@ -30,7 +30,7 @@ from dnsctl.errors import ImageError
 from dnsctl.model.name import Name, canonical_key, from_canonical_key, from_text, to_text
 from dnsctl.model.zone import Nsec3Parameters
 
-FORMAT = 1
+FORMAT = 2  # of nodes and tables, in images and in the deltas that carry them: raised with any change here
 
 
 class Table(IntEnum):

@@ -1,9 +1,10 @@
 """A delta: what changes in the image between a release and its parent, as one compressed file.
 
-Format 1: `DNSd`, a version octet, then one zlib stream of records: table (1 octet), kind (0 deleted, 1 put),
-length of the key (2 octets), length of the value (4 octets, 0 if deleted), key, value; integers big-endian.
-The last record is an end mark, 0xFF, with the number of records (8 octets), and nothing follows it: a
-truncated delta is told from a short one. A delta is called by the SHA-256 of its octets as shipped.
+`DNSd`, an octet with the format of the image whose nodes it carries, then one zlib stream of records: table
+(1 octet), kind (0 deleted, 1 put), length of the key (2 octets), length of the value (4 octets, or 0),
+key, value; integers big-endian. The last record is an end mark, 0xFF, with the number of records (8 octets),
+and nothing follows it: a truncated delta is told from a short one. A delta is called by the SHA-256 of its
+octets as shipped.
 
 `decode` takes hostile bytes: it holds one record and one chunk at a time, never decompresses past `limit`,
 and raises nothing but ReleaseError. What the changes mean is not known here.
@@ -19,14 +20,13 @@ from typing import Final
 
 from dnsctl.errors import ReleaseError
 from dnsctl.image.difference import Change
-from dnsctl.image.layout import Table
+from dnsctl.image.layout import FORMAT, Table
 from dnsctl.release.manifest import DeltaReference
 
 MAGIC: Final = b"DNSd"
-VERSION: Final = 1
 MAX_KEY: Final = 511  # octets, LMDB's limit
 MAX_VALUE: Final = 64 * 2**20  # octets: an owner with very many RRsets of the largest size
-_HEADER = MAGIC + bytes([VERSION])
+_HEADER = MAGIC + bytes([FORMAT])
 _RECORD = struct.Struct("!BBHI")
 _END = struct.Struct("!BQ")
 _END_MARK = 0xFF
@@ -92,7 +92,10 @@ def decode(data: bytes, limit: int) -> Iterator[Change]:
     if data[: len(MAGIC)] != MAGIC:
         raise ReleaseError("no delta: it does not begin as one")
     if data[: len(_HEADER)] != _HEADER:
-        raise ReleaseError(f"delta is of another format than {VERSION}")
+        raise ReleaseError(
+            f"delta of another format than {FORMAT}",
+            advice="it was made by another version of dnsctl: run the same one everywhere",
+        )
     stream = _Stream(memoryview(data)[len(_HEADER) :], limit)
     count = 0
     while (first := stream.take(1)[0]) != _END_MARK:

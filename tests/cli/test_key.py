@@ -66,9 +66,16 @@ def test_ds_is_what_dnspython_makes_of_the_dnskey(root: Path, digest: str, algor
 
 
 def test_ds_of_a_zone_without_keys_says_how_they_come_to_be(root: Path):
+    (root / "zones" / "example.com.yaml").write_text("www: {type: A, value: 192.0.2.1}\n")
     told = dnsctl("key", "ds", "example.com", root=root)
     assert told.code == 1
     assert "dnsctl push" in told.line
+
+
+def test_ds_of_a_zone_that_has_no_file_or_is_not_signed_does_not_send_people_to_push(tmp_path: Path):
+    root = repo(tmp_path, CONFIG + "  dnssec: none\n", example_com_yaml="www: {type: A, value: 192.0.2.1}\n")
+    assert "it is not signed here" in dnsctl("key", "ds", "example.com", root=root).line
+    assert "no file in zones/" in dnsctl("key", "ds", "exmple.com", root=root).line
 
 
 def test_generated_key_is_listed_and_its_ds_is_given_with_a_warning(root: Path):

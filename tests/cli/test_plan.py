@@ -174,6 +174,7 @@ def test_removed_zone_is_a_guard_with_the_way_to_allow_it(
     out = capsys.readouterr().out
     assert "guard removed-zone" in out
     assert "--allow removed-zone --reason" in out
+    assert "1 zone with all" in out and "RRsets removed" in out
 
 
 def test_zone_with_errors_stops_the_plan_and_names_the_place(

@@ -70,6 +70,9 @@ def test_push_serves_the_commit_everywhere_and_says_so(repo: Operations) -> None
     status = repo.json("status")
     assert (status["generation"], status["commit"]) == (2, told["commit"])
     assert [each["state"] for each in status["nodes"]] == ["current", "current"]
+    assert all(
+        each["released"].endswith("Z") and each["nearest_expiry"].endswith("Z") for each in status["nodes"]
+    )
     serials = {each["zones"]["example.com."]["serial"] for each in status["nodes"]}
     assert serials == {told["zones"][0]["serial"]}
 

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from dnsctl.errors import ReleaseError
 from dnsctl.image.difference import Change
-from dnsctl.image.layout import Table
+from dnsctl.image.layout import FORMAT, Table
 from dnsctl.release import delta
 from dnsctl.release.manifest import DeltaReference
 
+HEADER = b"DNSd" + bytes([FORMAT])
 LIMIT = 2**20
 CHANGES = st.lists(
     st.builds(Change, st.sampled_from(Table), st.binary(max_size=511), st.none() | st.binary(max_size=300)),
@@ -25,7 +26,7 @@ SOME = [
 
 
 def _stream(records: bytes) -> bytes:
-    return b"DNSd\1" + zlib.compress(records)
+    return HEADER + zlib.compress(records)
 
 
 @given(CHANGES)
@@ -85,9 +86,9 @@ def test_every_truncation_is_refused() -> None:
     [
         b"",
         b"DNSd",
-        b"DNSd\2" + zlib.compress(b"\xff" + b"\0" * 8),
+        b"DNSd\1" + zlib.compress(b"\xff" + b"\0" * 8),
         b"DNSx\1" + zlib.compress(b"\xff" + b"\0" * 8),
-        b"DNSd\1" + b"\0" * 40,
+        HEADER + b"\0" * 40,
         _stream(b""),
         _stream(b"\xff"),
         _stream(b"\xff" + b"\0" * 7 + b"\1"),  # says one record, has none
@@ -113,7 +114,7 @@ def test_change_that_does_not_fit_is_refused() -> None:
 
 @given(st.binary(max_size=300))
 def test_random_octets_raise_release_errors_only(octets: bytes) -> None:
-    for data in (octets, b"DNSd\1" + octets, _stream(octets)):
+    for data in (octets, HEADER + octets, _stream(octets)):
         try:
             list(delta.decode(data, LIMIT))
         except ReleaseError:

@@ -52,13 +52,6 @@ class Host:
 
 
 @pytest.fixture
-def control(tmp_path: Path) -> Iterator[Control]:
-    control = Control(tmp_path / "control")
-    yield control
-    control.close()
-
-
-@pytest.fixture
 def host(tmp_path: Path, control: Control) -> Iterator[Host]:
     host = Host(tmp_path / "host", control.trust)
     yield host
