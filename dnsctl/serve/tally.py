@@ -3,8 +3,7 @@
 Queries whose figures are all the same (type, flags, response code, kind of answer, zone) are of one *class*,
 a small number that is found when an answer is worked out and kept with the cached answer. A query found in
 the cache then costs `counts[class] += 1`. `fold` spreads the counts over the cells of the block: four times
-a second under load, and when the worker is idle. What a killed process had not folded is lost, a quarter of
-a second's worth.
+a second under load, and when the worker is idle. What a killed process had not folded is lost.
 """
 
 from __future__ import annotations
