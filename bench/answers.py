@@ -65,7 +65,7 @@ def report(tally: peers.Tally, pairs: int, seconds: float) -> bool:
         )
         larger |= worst > 1 and kind in COMMON
     print(f"{len(tally.unknown)} differences are not known")
-    for one in tally.unknown[:20]:
+    for one in {(one.peer, one.reply.kinds[-1], one.parts): one for one in tally.unknown}.values():
         print(one)
     return not tally.unknown and not larger
 

@@ -87,7 +87,7 @@ class Draft:
         """
         end = entry.full if self.signed else entry.plain
         count = entry.records + entry.signatures if self.signed else entry.records
-        if owner == self.qname and (template is None or not entry.pointers):
+        if owner == self.qname and len(owner) > 1 and (template is None or not entry.pointers):
             rdata_at = self.at + RECORD_HEAD
             self.put(section, value[entry.start : entry.start + end], count)
             return rdata_at

@@ -265,17 +265,30 @@ def left_the_zone(difference):
     return difference.rdtype == "DS" and "alias" in difference.reply.kinds
 
 
+def address_from_a_wildcard(difference):
+    """RFC 9471 §2.1: the address that a wildcard gives a name server is ours to answer, and no glue."""
+    ours = difference.ours["glue"]
+    return difference.parts == ("glue",) and all(one in difference.theirs["glue"] for one in ours)
+
+
+def zero_octet(difference):
+    """RFC 4034 §6.1: the octet 0x00 in a label sorts before all others, and is none of them."""
+    return "\\000" in difference.name
+
+
 KNOWN: dict[str, tuple[tuple[str, ...], Callable[[Difference], bool]]] = {
     "one RRset for ANY": (("Knot", "NSD", "BIND"), one_rrset),
     "types that only DNSSEC makes, at an alias": (("Knot", "NSD", "BIND"), alias_of_type),
     "aliases that go round": (("Knot", "NSD", "BIND"), goes_round),
     "NSEC at a cut": (("BIND",), nsec_at_cut),
     "sibling glue": (("Knot", "NSD", "BIND"), sibling_glue),
+    "an address from a wildcard sent as glue": (("Knot", "NSD"), address_from_a_wildcard),
     "proof of a wildcard left out": (("Knot", "BIND"), wildcard_proof_left_out),
     "the owner of an NSEC3 taken for a name": (("NSD",), hash_taken_for_a_name),
     "more proof than is asked for": (("NSD",), proof_too_large),
     "the wrong NSEC before a wildcard": (("NSD",), proof_of_nsd),
     "the parent's glue taken for a name of the child": (("NSD",), glue_of_the_parent),
+    "zero octets in labels": (("Knot",), zero_octet),
     "a name error without proof": (("Knot",), gave_up),
     "an alias to the zone's own DS": (("NSD", "BIND"), left_the_zone),
 }
