@@ -10,6 +10,7 @@ import typer
 
 from dnsctl.cli import output
 from dnsctl.cli.context import Context, JsonOption, ZoneArgument, complete_zone, here, zone_name
+from dnsctl.cli.cookie import cookie
 from dnsctl.cli.judged import known_zones
 from dnsctl.errors import ConfigError, KeystoreError
 from dnsctl.load.config import Config
@@ -49,6 +50,7 @@ def register(app: typer.Typer) -> None:
         "ds", epilog=output.examples("dnsctl key ds example.com", "dnsctl key ds example.com --digest sha384")
     )(ds)
     keys.command("generate", epilog=output.examples("dnsctl key generate example.com"))(generate)
+    keys.command("cookie", epilog=output.examples("dnsctl key cookie"))(cookie)
     app.add_typer(keys, name="key")
 
 

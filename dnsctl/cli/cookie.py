@@ -1,0 +1,64 @@
+"""`dnsctl key cookie`: roll the secret of DNS cookies in three steps, without a bad cookie at any node.
+
+The steps are those of RFC 9018 §5. Between two of them the file is copied to every node, which reads it by
+itself. What the second line of the file is for stands behind it, as a comment.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import typer
+
+from dnsctl.cli import output
+from dnsctl.cli.context import here
+from dnsctl.errors import ConfigError
+from dnsctl.release import durable
+from dnsctl.serve.cookies import LIFETIME, fresh_secret, read_secrets
+
+_NEXT, _PREVIOUS = b"next", b"previous"
+_COPY = "copy it to every node; each reads it within seconds"
+
+
+def cookie(ctx: typer.Context) -> None:
+    """Take the next of three steps that roll the secret of DNS cookies. Run it again for the next one."""
+    context = here(ctx)
+    path = context.config().serve.cookie_secret
+    content, told = _next_step(context.root / path, path)
+    durable.write(context.root / path, content, 0o600)
+    output.line(f"{path}: {told}")
+
+
+def _next_step(file: Path, shown: str) -> tuple[bytes, str]:
+    """Return the new content of the file, and what it means. Raises ConfigError."""
+    read_secrets(file)
+    lines = [line.partition(b"#") for line in file.read_bytes().splitlines()]
+    secrets = [(text.strip(), comment.strip()) for text, _, comment in lines if text.strip()]
+    (current, _), *others = secrets
+    if not others:
+        return _file(
+            current, fresh_secret().strip(), _NEXT
+        ), f"step 1 of 3, a new secret is accepted: {_COPY}"
+    (second, purpose), *more = others
+    if purpose == _NEXT and not more:
+        return (
+            _file(second, current, _PREVIOUS),
+            f"step 2 of 3, the new secret makes cookies: {_COPY}; the last step is due in an hour",
+        )
+    if purpose != _PREVIOUS or more:
+        raise ConfigError(
+            "was changed by hand", where=shown, advice="leave the secret in use alone in it, and start again"
+        )
+    left = file.stat().st_mtime + LIFETIME - time.time()
+    if left > 0:
+        raise ConfigError(
+            "cookies of the previous secret are good still",
+            where=shown,
+            advice=f"run this again in {int(left / 60) + 1} minutes",
+        )
+    return current + b"\n", f"step 3 of 3, the previous secret is gone: {_COPY}"
+
+
+def _file(first: bytes, second: bytes, purpose: bytes) -> bytes:
+    return first + b"\n" + second + b"  # " + purpose + b"\n"
