@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import secrets
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from dnsctl.cli import output
-from dnsctl.errors import DnsctlError, PassphraseError, SigningError
+from dnsctl.cli.passphrase import ensure_passphrase
+from dnsctl.errors import DnsctlError, SigningError
 from dnsctl.image.compiler import CompiledZone, compile_zone
 from dnsctl.image.difference import difference
 from dnsctl.image.generation import GenerationCounter
@@ -236,33 +236,7 @@ def _keystore(work: Embedded, config: Config | None, root: Path) -> Keystore:
     def passphrase() -> bytes:
         kind, _, path = reference.partition(":")
         if kind == "file":
-            _ensure_passphrase(root / path, keys)
+            ensure_passphrase(root / path, keys)
         return resolve(reference, root)
 
     return Keystore(keys, passphrase)
-
-
-def _ensure_passphrase(path: Path, keys: Path) -> None:
-    """Write a random passphrase where there is none and no key needs another."""
-    if path.exists():
-        return
-    if locked := next(_locked(keys), None):
-        raise PassphraseError(
-            f"is missing, and {locked.name} is encrypted with it", where=str(path), advice="bring it back"
-        )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as fault:
-        raise PassphraseError(
-            f"cannot be made: {fault.strerror}", where=str(path), advice="choose another place with --state"
-        ) from None
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_urlsafe(32) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _locked(keys: Path) -> Iterator[Path]:
-    yield from keys.glob("*.pem")
-    yield from keys.glob("*/*.private.pem")

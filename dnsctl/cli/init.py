@@ -8,12 +8,9 @@ certificates of the control host and of every node that dnsctl.yaml names. Run i
 
 from __future__ import annotations
 
-import base64
 import os
-import secrets
 import shutil
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,16 +20,14 @@ import typer
 
 from dnsctl.cli import output
 from dnsctl.cli.context import Context, JsonOption, here
+from dnsctl.cli.passphrase import ensure_passphrase
 from dnsctl.cli.scaffold import GITIGNORE, HOOK, template_files
-from dnsctl.errors import ConfigError, PassphraseError
+from dnsctl.errors import ConfigError
 from dnsctl.load.config import Config
 from dnsctl.load.example import example_files
 from dnsctl.release.envelope import ensure_release_key
 from dnsctl.replicate.pki import CONTROL, ensure_authority, renew
 from dnsctl.serve.cookies import fresh_secret
-
-PASSPHRASE_OCTETS = 32  # random
-_ENCRYPTED = ("release.pem", "pki/ca.pem", "pki/control.pem")
 
 
 @dataclass
@@ -108,7 +103,7 @@ def _secrets(report: _Report, context: Context, config: Config) -> None:
     reference = config.keystore.passphrase
     if reference.startswith("file:"):
         path = reference.removeprefix("file:")
-        report.note(path, made=_passphrase(context, path))
+        report.note(path, made=ensure_passphrase(context.root / path, context.keys, path))
     passphrase = context.passphrase(config)
     report.note("keys/release.pem", made=ensure_release_key(context.keys, passphrase))
     if config.serve.cookies:
@@ -123,25 +118,6 @@ def _secrets(report: _Report, context: Context, config: Config) -> None:
     for name in ("ca", "control", *names):
         if f"pki/{name}.crt" not in (*made, *renewed):
             report.note(f"keys/pki/{name}.crt", made=False)
-
-
-def _passphrase(context: Context, path: str) -> bool:
-    """Write a random passphrase where there is none. Raises PassphraseError where keys are locked by one."""
-    if not (context.root / path).exists():
-        locked = next((each for each in _locked_keys(context.keys) if each.exists()), None)
-        if locked is not None:
-            raise PassphraseError(
-                f"is missing, and {locked.relative_to(context.root)} is encrypted with it",
-                where=path,
-                advice="bring the passphrase back from its backup; a new one opens nothing",
-            )
-    text = base64.urlsafe_b64encode(secrets.token_bytes(PASSPHRASE_OCTETS))
-    return _create(context.root / path, text + b"\n", 0o600)
-
-
-def _locked_keys(keys: Path) -> Iterator[Path]:
-    yield from (keys / each for each in _ENCRYPTED)
-    yield from keys.glob("*/K*.private.pem")
 
 
 def _create(path: Path, content: bytes, mode: int) -> bool:

@@ -1,0 +1,49 @@
+"""A random passphrase where a keystore has none yet; never a second one where the first locks keys."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from dnsctl.errors import PassphraseError
+
+OCTETS = 32  # random
+
+
+def ensure_passphrase(path: Path, keys: Path, shown: str = "") -> bool:
+    """Write a random passphrase to `path`, mode 0600; False where there is one. `shown` names it in messages.
+
+    Raises PassphraseError where it cannot be written, and where something in `keys` needs one that is gone.
+    """
+    where = shown or str(path)
+    if path.exists():
+        return False
+    if locked := next(_locked(keys), None):
+        raise PassphraseError(
+            f"is missing, and {locked.relative_to(keys.parent)} is encrypted with it",
+            where=where,
+            advice="bring the passphrase back from its backup; a new one opens nothing",
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise PassphraseError(
+            f"cannot be made: {error.strerror}", where=where, advice="choose a place that can be written"
+        ) from None
+    with os.fdopen(handle, "w") as file:
+        file.write(secrets.token_urlsafe(OCTETS) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return True
+
+
+def _locked(keys: Path) -> Iterator[Path]:
+    """Yield the private keys that a passphrase opens; those of nodes stand without one."""
+    fixed = (keys / each for each in ("release.pem", "pki/ca.pem", "pki/control.pem"))
+    yield from (path for path in fixed if path.exists())
+    yield from keys.glob("*/K*.private.pem")
