@@ -31,7 +31,7 @@ class Response(NamedTuple):
     """A finished response. `cacheable`: it depends on nothing but the octets of the query behind its ID.
 
     `proved`: a cookie showed that the client's address is its own, so the rate limit does not concern it.
-    `kind`, `zone_kind`: its classes for `tally`, where they were at hand.
+    `kind`, `zone_kind`: the classes for `tally` in which it is counted already; 0: it is not.
     """
 
     wire: bytes
@@ -87,7 +87,7 @@ class Draft:
         """
         end = entry.full if self.signed else entry.plain
         count = entry.records + entry.signatures if self.signed else entry.records
-        if owner == self.qname and len(owner) > 1 and (template is None or not entry.pointers):
+        if owner == self.qname and (template is None or not entry.pointers):
             rdata_at = self.at + RECORD_HEAD
             self.put(section, value[entry.start : entry.start + end], count)
             return rdata_at
