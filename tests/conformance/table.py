@@ -1,0 +1,112 @@
+"""The table of docs/conformance.md, made from the tests: `python -m tests.conformance.table` writes it anew.
+
+A test's name says the section (`test_section_4_3_2_...`), its docstring the requirement.
+"""
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+PAGE = HERE.parents[1] / "docs" / "conformance.md"
+BEGIN, END = "<!-- table: made by tests/conformance/table.py -->\n", "<!-- end of table -->\n"
+_SECTION = re.compile(r"test_section_((?:\d+_)*\d+)_(.*)")
+# (RFC, section, requirement, test below tests/) of what needs sockets or another process
+ELSEWHERE = (
+    (
+        5936,
+        "2.2",
+        "AXFR: all records, between two SOAs",
+        "serve/test_transfer.py::test_transfer_holds_every_record_once_between_two_soas",
+    ),
+    (
+        5936,
+        "2.2.1",
+        "the question MUST be in the first message",
+        "serve/test_transfer.py::test_question_and_edns_stand_in_the_first_message_only",
+    ),
+    (5936, "3.4", "names are compressed", "serve/test_transfer.py::test_names_are_compressed"),
+    (
+        5936,
+        "3.5",
+        "one version of the zone in a transfer",
+        "serve/test_transfer.py::test_transfer_stays_on_its_generation_while_another_is_activated",
+    ),
+    (
+        5936,
+        "4.1",
+        "a connection can be used again behind a transfer",
+        "serve/test_transfer.py::test_transfer_over_tcp_leaves_the_connection_usable",
+    ),
+    (
+        5936,
+        "5",
+        "transfers are for those who may",
+        "serve/test_stream.py::test_transfer_is_refused_unless_allowed",
+    ),
+    (
+        1995,
+        "2",
+        "IXFR of the current serial gets the SOA",
+        "serve/test_transfer.py::test_ixfr_of_the_current_serial_gets_the_soa_alone",
+    ),
+    (
+        1995,
+        "4",
+        "IXFR may be answered with the whole zone",
+        "serve/test_transfer.py::test_ixfr_of_an_older_serial_gets_the_whole_zone",
+    ),
+    (7766, "5", "TCP MUST be supported", "serve/test_stream.py::test_answer_too_large_for_udp_is_whole"),
+    (
+        7766,
+        "6.2.1.1",
+        "pipelined queries MUST be answered",
+        "serve/test_stream.py::test_pipelined_queries_are_all_answered",
+    ),
+    (7766, "6.2.3", "idle connections are closed", "serve/test_stream.py::test_silent_client_is_cut_off"),
+    (
+        7766,
+        "8",
+        "a message may come in pieces",
+        "serve/test_stream.py::test_query_in_single_octets_is_answered",
+    ),
+)
+
+
+def rows() -> list[tuple[int, list[int], str]]:
+    """Return (RFC, section, line of the table), sorted."""
+    found = []
+    for path in sorted(HERE.glob("rfc*/test_*.py")):
+        rfc = int(path.parent.name.removeprefix("rfc"))
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.FunctionDef) or not (told := _SECTION.fullmatch(node.name)):
+                continue
+            section = told.group(1).replace("_", ".")
+            words = (ast.get_docstring(node) or told.group(2).replace("_", " ")).split("\n\n")[0]
+            where = f"conformance/{path.parent.name}/{path.name}"
+            found.append(row(rfc, section, " ".join(words.split()), where, node.name))
+    for rfc, section, words, test in ELSEWHERE:
+        found.append(row(rfc, section, words, *test.split("::")))
+    return sorted(found)
+
+
+def row(rfc: int, section: str, words: str, where: str, test: str) -> tuple[int, list[int], str]:
+    shown = words.replace("|", "\\|").rstrip(".")
+    text = f"| {rfc} §{section} | {shown} | [{test}](../tests/{where}) | met |\n"
+    return rfc, [int(part) for part in section.split(".")], text
+
+
+def table() -> str:
+    return "| RFC | requirement | test | status |\n|---|---|---|---|\n" + "".join(line for *_, line in rows())
+
+
+def page(text: str) -> str:
+    """Return the page with the table made anew."""
+    head, _, rest = text.partition(BEGIN)
+    return f"{head}{BEGIN}{table()}{END}{rest.partition(END)[2]}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(PAGE.read_text()))
+    sys.exit(0)
