@@ -144,20 +144,22 @@ class RateLimiter:
         if now >= self._next_second:
             self._halve(now)
         mask = self._masks[batch.is_ipv6]
-        networks = [source & mask for source in batch.sources(count)]
+        sources = batch.sources(count)
         counts, share = self._counts, self._share
-        busy = []
-        for network, number in Counter(networks).items():
+        busy = set()
+        for source, number in Counter(sources).items():
+            network = source & mask
             at = network % _NETWORKS
             counts[at] = total = counts[at] + number
             if total > share:
                 self._busy.add(at)
-                busy.append(network)
+                busy.add(network)
         if not busy:
             return silent
         closely = {network for network in busy if not self._is_trusted(batch.is_ipv6, network)}
         dropped = set(silent)
-        for index, network in enumerate(networks):
+        for index, source in enumerate(sources):
+            network = source & mask
             if network not in closely or index in dropped or index in proved:
                 continue
             if self._is_over(batch, index, network, now, synthesized):
