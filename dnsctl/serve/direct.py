@@ -63,6 +63,7 @@ class Direct:
         self._epoch = reader.epoch
         self._zones = zones
         self._tally = tally or Tally()
+        self._counts = self._tally.counts
         self._forms: dict[bytes, _Form | None] = {}
         self._denials: dict[tuple[Name, int, bool], tuple[tuple[bytes, ...], int, bytes] | None] = {}
         self._spans: dict[tuple[bytes, int], tuple[int, bytes]] = {}  # NSEC owner, length of name -> sections
@@ -95,7 +96,11 @@ class Direct:
         response = b"".join((message[:2], header, message[12:end], sections, form.opt))
         if len(response) > form.limit:
             return None
-        return Response(response, end, True, False, kind, view.kind or self._zone_kind(view))
+        zone_kind = view.kind or self._zone_kind(view)
+        counts = self._counts
+        counts[kind] += 1
+        counts[zone_kind] += 1
+        return Response(response, end, True, False, kind, zone_kind)
 
     def _new_form(self, told: bytes, at: int) -> _Form | None:
         """Read header (without id), type, class and OPT of a query; None where it is not plain."""

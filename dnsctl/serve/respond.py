@@ -192,6 +192,8 @@ class Responder:
         wire = b"".join((wire[:-2], cookies.OPTIONS_LENGTH, verdict.option))
         payload = message[at + 3] << 8 | message[at + 4]
         if len(wire) > min(max(payload, edns_.MIN_UDP_PAYLOAD), edns_.MAX_UDP_PAYLOAD):
+            for each in (kind, zone_kind):
+                self.tally.counts[each] -= 1  # the long way counts it
             return None
         return Response(wire, end, False, verdict.standing is Standing.GOOD, kind, zone_kind)
 

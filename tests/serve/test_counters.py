@@ -6,6 +6,7 @@ import socket
 from collections import Counter
 from pathlib import Path
 
+import dns.edns
 import dns.message
 import dns.opcode
 import pytest
@@ -16,6 +17,7 @@ from dnsctl.model.name import Name, from_text
 from dnsctl.node.worker import counter_path, image_path
 from dnsctl.serve import counters, tally
 from dnsctl.serve.batch import BATCH, Batch
+from dnsctl.serve.cookies import Cookies
 from dnsctl.serve.counters import Block
 from dnsctl.serve.respond import Responder
 from dnsctl.serve.tally import Tally
@@ -45,6 +47,7 @@ class Counted:
         *,
         family: int = socket.AF_INET,
         by_zone: bool = True,
+        responder: Responder | None = None,
     ) -> None:
         self.socket = socket.socket(family, socket.SOCK_DGRAM)
         self.socket.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
@@ -57,7 +60,7 @@ class Counted:
             [self.socket],
             self.image.reader(),
             GenerationCounter(counter_path(state)),
-            Responder(),
+            responder or Responder(),
             tally=self.tally,
         )
 
@@ -286,3 +289,17 @@ def test_query_the_responder_fails_on_is_counted_once_as_a_failure(
     assert counted[counters.UDP] == counted[counters.RCODES + 2] == 3
     assert counted.kinds() == {"other": 3}
     assert counted[counters.CACHE_HITS] == 0
+
+
+@pytest.mark.parametrize("payload", [1232, 512], ids=["short way", "no room for the cookie"])
+def test_queries_with_cookies_are_counted_once_each(state: Path, tmp_path: Path, payload: int):
+    publish(state, [validated("example.com.", "".join(f"n A 192.0.2.{n}\n" for n in range(1, 29)))])
+    counted = Counted(state, responder=Responder(cookies=Cookies((tmp_path / "cookie.secret",))))
+    counted.ask([wire("n.example.com", payload=payload)])
+    option = dns.edns.CookieOption(b"12345678", b"")
+    asked = wire("n.example.com", options=[option], payload=payload)
+    assert counted.ask([asked] * 40) == 40
+    assert counted[counters.UDP] == counted[counters.TYPES + 1] == counted[counters.EDNS] == 41
+    assert counted.zones() == {APEX: 41}
+    assert counted[counters.CACHE_HITS] == 0
+    assert counted[counters.TRUNCATED] == 0
