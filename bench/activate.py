@@ -2,8 +2,8 @@
 
     .venv/bin/python bench/activate.py [--names 10000] [--seconds 10]
 
-Prints lost queries, mean and worst latency without and with activations. The image is changed as the agent of a
-node does it: one transaction and the counter, from a process of its own.
+Prints lost queries, mean and worst latency without and with activations. The image is changed as an agent
+does it: one transaction and the counter, from a process of its own.
 """
 
 from __future__ import annotations
