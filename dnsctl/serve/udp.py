@@ -29,7 +29,7 @@ from dnsctl.serve.wire import Response
 
 LOG_INTERVAL: Final = 60.0  # seconds between two lines about failures, however many there are
 _SERVFAIL: Final = 2
-# How an OPT record that holds a cookie alone goes on behind its flags: the responder has a short way of its own
+# How an OPT record with a cookie alone goes on behind its flags: `Responder.long` has a short way for it
 _CLIENT_COOKIE: Final = b"\0\x0c\0\x0a\0\x08"
 _SERVER_COOKIE: Final = b"\0\x1c\0\x0a\0\x18"
 _log = logging.getLogger(__name__)
