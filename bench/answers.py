@@ -11,6 +11,7 @@ Ends with 1 where a difference is unknown, or an answer of a common kind is larg
 from __future__ import annotations
 
 import argparse
+import contextlib
 import random
 import sys
 import tempfile
@@ -79,14 +80,21 @@ def main() -> int:
     parser.add_argument("--batch", type=int, default=24, help="zones served at once")
     options = parser.parse_args()
     rng, tally, pairs, started = random.Random(options.seed), peers.Tally(), 0, time.monotonic()
-    while pairs < options.pairs:
-        with tempfile.TemporaryDirectory(prefix="dnsctl-answers-") as directory:
-            try:
-                pairs += batch(rng, Path(directory), options.batch, tally)
-            except AssertionError as error:  # Knot takes some names with zero octets for one another
-                print(f"a batch that a peer does not load: {error}", file=sys.stderr)
-        print(f"{pairs} pairs, {len(tally.unknown)} unknown", file=sys.stderr, flush=True)
+    with contextlib.suppress(KeyboardInterrupt):  # an interrupted run reports what it has seen
+        while pairs < options.pairs:
+            pairs += one_batch(rng, options.batch, tally)
+            print(f"{pairs} pairs, {len(tally.unknown)} unknown", file=sys.stderr, flush=True)
     return 0 if report(tally, pairs, time.monotonic() - started) else 1
+
+
+def one_batch(rng: random.Random, zones: int, tally: peers.Tally) -> int:
+    """Return how many pairs a batch was; none where a peer does not load what was drawn."""
+    with tempfile.TemporaryDirectory(prefix="dnsctl-answers-") as directory:
+        try:
+            return batch(rng, Path(directory), zones, tally)
+        except AssertionError as error:  # Knot takes some names with zero octets for one another
+            print(f"a batch that a peer does not load: {error}", file=sys.stderr)
+            return 0
 
 
 if __name__ == "__main__":
