@@ -191,7 +191,9 @@ def test_address_that_serves_something_else_is_found_and_named(repo: Operations,
     port = free_port()
     listen = f'"127.0.0.1:{repo.ports["ns2"][0]}"'
     forgotten = repo.begin("serve", "--zones", str(stale), "--listen", f"127.0.0.1:{port}")
+    assert forgotten.stderr is not None
     try:
+        assert any("serving on" in line for line in iter(forgotten.stderr.readline, ""))
         config = (repo.root / "dnsctl.yaml").read_text()
         repo.write("dnsctl.yaml", config.replace(listen, f'{listen}, "127.0.0.1:{port}"'))
         edit(repo, "192.0.2.99")
