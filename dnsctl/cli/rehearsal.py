@@ -142,6 +142,12 @@ class Rehearsal:
                 process.wait(max(0.1, ends - time.monotonic()))
         for name in list(self.nodes):
             self.kill(name)
+        for child in _children_in(
+            self.root
+        ):  # a command that a signal parted from us while it was being started
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
 
     def _log(self, name: str) -> Path:
         return self.root / "state" / f"{name}.log"
@@ -169,6 +175,17 @@ def rehearsal(directory: Path | None) -> Iterator[Rehearsal]:
             stage.close()
             if directory is None:
                 shutil.rmtree(root, ignore_errors=True)
+
+
+def _children_in(directory: Path) -> list[int]:
+    """Return the process ids of our own children that work in `directory`."""
+    found = []
+    for task in Path("/proc/self/task").iterdir():
+        for child in (task / "children").read_text().split():
+            with contextlib.suppress(OSError):
+                if Path(f"/proc/{child}/cwd").readlink() == directory:
+                    found.append(int(child))
+    return found
 
 
 @contextlib.contextmanager
