@@ -70,7 +70,7 @@ class Image:
                 raise ImageError(
                     f"image of format {(found or b'?').decode('ascii', 'replace')}, this is for {FORMAT}",
                     where=self._environment.path(),
-                    advice="see \"A new version of dnsctl\" in docs/operations.md",
+                    advice='see "A new version of dnsctl" in docs/operations.md',
                 )
 
     def __enter__(self) -> Self:
