@@ -13,6 +13,7 @@ PACKAGES = {  # program: the Debian package that brings it
     "nsd-checkzone": "nsd",
     "named": "bind9",
     "dnssec-verify": "bind9-utils",
+    "dnssec-dsfromkey": "bind9-utils",
     "dnssec-keygen": "bind9-utils",
     "dnssec-signzone": "bind9-utils",
     "named-checkzone": "bind9-utils",
