@@ -120,11 +120,11 @@ class UdpWorker:
         """See the newest generation: a fresh read transaction, and a cache without the zones that changed."""
         generation = self._counter.value
         if generation != self._seen:
-            before = self._reader.changes
+            changes, apexes = self._reader.changes, self._reader.apexes_version
             self._reader.renew()
-            changed = self._reader.changed_since(before)
-            if changed is None:
-                self._cache.clear()
+            changed = self._reader.changed_since(changes)
+            if changed is None or self._reader.apexes_version != apexes:
+                self._cache.clear()  # a zone that comes or goes changes what the zone above it answers for
             else:
                 self._cache.drop(changed)
             self._short = self._responder.direct(self._reader).respond

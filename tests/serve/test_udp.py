@@ -12,12 +12,15 @@ import dns.query
 import dns.rcode
 import pytest
 
+from dnsctl.image.compiler import compile_zone
+from dnsctl.image.difference import difference
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.store import Image
 from dnsctl.node.worker import counter_path, image_path
 from dnsctl.serve.batch import BATCH, SLOT, Batch
 from dnsctl.serve.respond import Responder
 from dnsctl.serve.udp import UdpWorker, server_failure
+from dnsctl.sign.signer import unsigned_zone
 from tests.build import validated
 from tests.node.running import publish, running
 
@@ -259,3 +262,15 @@ def test_receive_without_waiting_returns_at_once(worker: Worker):
 @pytest.mark.parametrize("message", [b"", b"id", b"id\x80" + bytes(9)])
 def test_no_failure_is_told_to_what_is_no_query(message: bytes):
     assert server_failure(message) is None
+
+
+def test_cached_referral_gives_way_to_the_child_zone_once_that_is_served_too(worker: Worker, state: Path):
+    for _ in range(3):  # worked out, kept, found in the cache
+        (referral,) = worker.exchange([ask("www.sub.example.com").to_wire()])
+    assert not dns.message.from_wire(referral).answer
+    child = unsigned_zone(validated("sub.example.com.", "www A 192.0.2.77\n"), 1)
+    with worker.image.writer() as writer:
+        writer.apply(difference(writer, [compile_zone(child)]))
+    GenerationCounter(counter_path(state)).advance()
+    (answer,) = worker.exchange([ask("www.sub.example.com").to_wire()])
+    assert dns.message.from_wire(answer).answer[0][0].address == "192.0.2.77"
