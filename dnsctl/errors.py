@@ -73,10 +73,6 @@ class NodeUnreachableError(DnsctlError):
     exit_code = 3
 
 
-class DriftError(DnsctlError):
-    """A node serves something other than the release."""
-
-
 class InconclusiveError(DnsctlError):
     """Nothing could be told: no node answered."""
 

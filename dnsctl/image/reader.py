@@ -27,6 +27,8 @@ APEXES = b"apexes"  # counts changes of the set of zones
 JOURNAL = b"journal"  # the last changes: number, then the prefixes of the zones touched, as JSON
 JOURNAL_LENGTH = 64  # changes, and at most as many zones in each: beyond it a reader starts afresh
 
+Journal = list[tuple[int, list[str] | None]]
+
 
 class Tables:
     """Handles of the named databases of one environment."""
@@ -106,14 +108,14 @@ class Reader:
     @property
     def changes(self) -> int:
         """Counts the changes ever made to the image."""
-        journal = self._journal()
-        return int(journal[-1][0]) if journal else 0
+        return last_number(self._journal())
 
     def changed_since(self, changes: int) -> frozenset[Name] | None:
         """Return the zones touched since `changes` was that; None where it is not known any more."""
         touched: set[Name] = set()
-        known = [entry for entry in self._journal() if entry[0] > changes]
-        if len(known) != self.changes - changes:
+        journal = self._journal()
+        known = [entry for entry in journal if entry[0] > changes]
+        if len(known) != last_number(journal) - changes:
             return None
         for _, prefixes in known:
             if prefixes is None:
@@ -121,7 +123,7 @@ class Reader:
             touched.update(apex_of(bytes.fromhex(prefix)) for prefix in prefixes)
         return frozenset(touched)
 
-    def _journal(self) -> list[tuple[int, list[str] | None]]:
+    def _journal(self) -> Journal:
         return [(number, prefixes) for number, prefixes in json.loads(self._meta(JOURNAL) or b"[]")]
 
     def apexes(self) -> Iterator[Name]:
@@ -201,3 +203,8 @@ class Reader:
             nsec3=entry.nsec3,
             nsec3_nodes=dict(self.nsec3_rrsets(origin)),
         )
+
+
+def last_number(journal: Journal) -> int:
+    """Return the number of the newest change in `journal`; 0 before the first."""
+    return journal[-1][0] if journal else 0

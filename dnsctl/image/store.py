@@ -18,7 +18,16 @@ from dnsctl.errors import ImageError
 from dnsctl.image.difference import Change
 from dnsctl.image.digest import begins_bucket, bucket_digest, zone_digest
 from dnsctl.image.layout import FORMAT, Table, ZoneEntry, apex_of, zone_prefix
-from dnsctl.image.reader import APEXES, GENERATION, JOURNAL, JOURNAL_LENGTH, MANIFEST, Reader, Tables
+from dnsctl.image.reader import (
+    APEXES,
+    GENERATION,
+    JOURNAL,
+    JOURNAL_LENGTH,
+    MANIFEST,
+    Reader,
+    Tables,
+    last_number,
+)
 from dnsctl.model.name import Name, to_text
 
 MAP_SIZE = 1 << 36  # 64 GiB of address space
@@ -173,7 +182,8 @@ class Writer(Reader):
     def _note_change(self, prefixes: list[bytes]) -> None:
         """Write into the journal which zones were touched, so that readers forget those only."""
         listed = [prefix.hex() for prefix in prefixes] if len(prefixes) <= JOURNAL_LENGTH else None
-        journal = [*self._journal(), (self.changes + 1, listed)][-JOURNAL_LENGTH:]
+        known = self._journal()
+        journal = [*known, (last_number(known) + 1, listed)][-JOURNAL_LENGTH:]
         self._transaction.put(JOURNAL, json.dumps(journal).encode(), db=self._tables.meta)
 
     def _last_key(self, table: Table) -> bytes:

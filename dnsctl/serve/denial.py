@@ -18,7 +18,6 @@ from dnsctl.serve.lookup import Neighbours, ZoneView, neighbours, occluder
 from dnsctl.serve.wire import AUTHORITY, Draft
 
 MAX_ITERATIONS = 500  # zones signed elsewhere may have some; RFC 9276 §3.1 says none
-NSEC3_LENGTH = 20  # octets of a SHA-1 hash
 
 
 def nsec3_hash(name: Name, salt: bytes, iterations: int) -> bytes:

@@ -21,13 +21,13 @@ from dnsctl.image.reader import Reader
 from dnsctl.model.name import Name
 from dnsctl.serve.batch import DATAGRAM, Batch
 from dnsctl.serve.cache import AnswerCache
+from dnsctl.serve.failures import FailureLog
 from dnsctl.serve.respond import Client, Responder
 from dnsctl.serve.rrl import RateLimiter
 from dnsctl.serve.sockets import IDLE_SECONDS
 from dnsctl.serve.tally import Tally
 from dnsctl.serve.wire import Response
 
-LOG_INTERVAL: Final = 60.0  # seconds between two lines about failures, however many there are
 _SERVFAIL: Final = 2
 # How an OPT record with a cookie alone goes on behind its flags: `Responder.long` has a short way for it
 _CLIENT_COOKIE: Final = b"\0\x0c\0\x0a\0\x08"
@@ -59,9 +59,13 @@ class UdpWorker:
         self._proved: list[int] = []  # indexes of clients in the batch whose address a cookie proves
         self._seen = -1
         self._short = responder.direct(reader).respond
-        self.failures = 0  # messages the responder could not handle
+        self._failed = FailureLog(_log)
         self.refused = 0  # answers the kernel would not send
-        self._logged = -LOG_INTERVAL
+
+    @property
+    def failures(self) -> int:
+        """Messages the responder could not handle."""
+        return self._failed.count
 
     def run(self) -> NoReturn:
         """Answer for ever. Raises OSError for a broken socket, ImageError for a broken image."""
@@ -185,9 +189,8 @@ class UdpWorker:
             if wanted:
                 cache.store(message, response, self._class_of(message, response), self._responder.zone)
             return response.wire
-        except Exception as fault:  # noqa: BLE001 - whatever one message brings, the others are answered
-            self.failures += 1
-            self._log_failure(message, fault)
+        except Exception:  # noqa: BLE001 - whatever one message brings, the others are answered
+            self._failed.note("a query failed", message)
             failure = server_failure(message)
             if failure is None:
                 self._tally.ignored += 1
@@ -202,18 +205,6 @@ class UdpWorker:
 
     def _class_of(self, message: bytes, response: Response) -> int:
         return self._tally.class_of(message, response.wire, response.question_end, self._responder.zone)
-
-    def _log_failure(self, message: bytes, fault: Exception) -> None:
-        now = time.monotonic()
-        if now - self._logged >= LOG_INTERVAL:
-            self._logged = now
-            _log.error(
-                "%d queries failed so far; last: %s: %s; query: %s",
-                self.failures,
-                type(fault).__name__,
-                fault,
-                message[:512].hex(),
-            )
 
 
 def server_failure(message: bytes) -> bytes | None:
