@@ -60,7 +60,6 @@ class ZoneSurvey:
     serial: int | None = None
     records: tuple[RecordChange, ...] = field(default=(), repr=False)
     rrsets_before: int = 0
-    rrsets_after: int = 0
     emptied: bool = False
     events: tuple[DnssecEvent, ...] = ()
     effects: tuple[Effect, ...] = field(default=(), repr=False)
@@ -152,7 +151,6 @@ def survey_zone(
         serial=serial_for(wanted, before, now),
         records=changes.records,
         rrsets_before=changes.before,
-        rrsets_after=changes.after,
         emptied=_is_emptied(wanted, changes),
         events=tuple(_events(wanted, keys, fate, before, previous)),
         effects=tuple(effects(previous, wanted.zone, changes.records)),
@@ -173,7 +171,6 @@ def compare(before: Intent, after: Intent) -> Survey:
                     Fate.NEW if old is None else Fate.CHANGED,
                     records=changes.records,
                     rrsets_before=changes.before,
-                    rrsets_after=changes.after,
                     emptied=_is_emptied(wanted, changes),
                     events=events,
                     effects=tuple(effects(old.zone if old else None, wanted.zone, changes.records)),

@@ -1,8 +1,4 @@
-import os
 import random
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,6 +9,7 @@ from dnsctl.release import delta
 from dnsctl.release.archive import Archive
 from dnsctl.release.envelope import seal
 from dnsctl.release.manifest import Manifest
+from tests.release.kills import run_and_kill
 from tests.release.releases import manifest, release_key, sealed, sealed_certificate
 
 
@@ -159,15 +156,7 @@ def test_archive_killed_at_any_moment_stays_whole(tmp_path: Path) -> None:
     deadline = time.monotonic() + 8
     rounds = 0
     while rounds < 12 and time.monotonic() < deadline:
-        with subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(tmp_path)],
-            stdout=subprocess.PIPE,
-            cwd=Path(__file__).parents[2],
-        ) as writer:
-            assert writer.stdout is not None
-            assert writer.stdout.readline() == b"ready\n"
-            time.sleep(dice.uniform(0.0, 0.12))  # the kill point is what is being varied
-            os.kill(writer.pid, signal.SIGKILL)
+        run_and_kill(WRITER, tmp_path, dice.uniform(0.0, 0.12))
         for generation in archive.generations():
             one = Manifest.from_bytes(_payload(archive.manifest(generation)))
             assert archive.has(one.delta.digest)

@@ -1,8 +1,4 @@
-import os
 import random
-import signal
-import subprocess
-import sys
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +19,7 @@ from dnsctl.release.pipeline import adopt, certify, keep, replay
 from dnsctl.release.survey import Fate
 from dnsctl.sign.signer import earliest_expiry
 from tests.release.host import NOW, SIMPLE, Host, intent, master_text, name
+from tests.release.kills import run_and_kill
 from tests.release.releases import release_key
 
 TWO = {"example.com.": SIMPLE, "example.org.": SIMPLE}
@@ -253,15 +250,7 @@ def test_adopting_killed_at_any_moment_is_completed_from_the_archive(tmp_path: P
     deadline = time.monotonic() + 10
     rounds = 0
     while rounds < 10 and time.monotonic() < deadline:
-        with subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(tmp_path)],
-            stdout=subprocess.PIPE,
-            cwd=Path(__file__).parents[2],
-        ) as writer:
-            assert writer.stdout is not None
-            assert writer.stdout.readline() == b"ready\n"
-            time.sleep(dice.uniform(0.0, 0.2))  # the kill point is what is being varied
-            os.kill(writer.pid, signal.SIGKILL)
+        run_and_kill(WRITER, tmp_path, dice.uniform(0.0, 0.2))
         host = Host(tmp_path)
         generation = host.table()[0]
         latest = host.archive.latest() or 0
