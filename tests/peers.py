@@ -3,6 +3,8 @@
 import os
 import shutil
 import socket
+from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 
@@ -48,3 +50,23 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
+
+
+def unbound_config(directory: Path, port: int, settings: Iterable[str]) -> str:
+    """Return the configuration of a validating Unbound on loopback, with more lines for its server clause."""
+    return f"""server:
+  interface: 127.0.0.1@{port}
+  port: {port}
+  do-ip6: no
+  username: ""
+  chroot: ""
+  directory: "{directory}"
+  pidfile: "{directory}/unbound.pid"
+  use-syslog: no
+  num-threads: 1
+  module-config: "validator iterator"
+  do-not-query-localhost: no
+  harden-dnssec-stripped: yes
+{"".join(f"  {line}{chr(10)}" for line in settings)}remote-control:
+  control-enable: no
+"""

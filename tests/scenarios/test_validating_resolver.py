@@ -10,7 +10,7 @@ import dns.rcode
 import pytest
 
 from tests.cli.test_serve import serving
-from tests.peers import free_port, need
+from tests.peers import free_port, need, unbound_config
 from tests.serve.peer_servers import running
 
 pytestmark = pytest.mark.peer
@@ -74,27 +74,17 @@ def resolver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 
 def configuration(directory: Path, port: int, authority: int, keys: list[str]) -> str:
-    anchors = "".join(f'  trust-anchor: "example.test. DNSKEY {key}"\n' for key in keys)
-    return f"""server:
-  interface: 127.0.0.1@{port}
-  port: {port}
-  do-ip6: no
-  username: ""
-  chroot: ""
-  directory: "{directory}"
-  pidfile: "{directory}/unbound.pid"
-  use-syslog: no
-  num-threads: 1
-  module-config: "validator iterator"
-  do-not-query-localhost: no
-  local-zone: "test." nodefault
-  harden-dnssec-stripped: yes
-{anchors}remote-control:
-  control-enable: no
-stub-zone:
+    settings = [
+        'local-zone: "test." nodefault',
+        *(f'trust-anchor: "example.test. DNSKEY {key}"' for key in keys),
+    ]
+    return (
+        unbound_config(directory, port, settings)
+        + f"""stub-zone:
   name: example.test.
   stub-addr: 127.0.0.1@{authority}
 """
+    )
 
 
 def test_every_kind_of_answer_is_secure(resolver: int) -> None:

@@ -21,7 +21,7 @@ from dnsctl.model.policy import Algorithm, Policy
 from dnsctl.model.zone import SignedZone
 from dnsctl.sign.signer import sign_zone
 from tests.build import validated
-from tests.peers import free_port, need
+from tests.peers import free_port, need, unbound_config
 from tests.sign.scenery import NOW, SERIAL, TRAPS, ds_text, keys_for, master_text, signing_key
 
 pytestmark = pytest.mark.peer
@@ -155,29 +155,13 @@ remote-control:
 
 
 def _unbound(directory: Path, authoritative: int, port: int) -> str:
-    text = f"""server:
-  interface: 127.0.0.1@{port}
-  port: {port}
-  do-ip6: no
-  username: ""
-  chroot: ""
-  directory: "{directory}"
-  pidfile: "{directory}/unbound.pid"
-  use-syslog: no
-  num-threads: 1
-  module-config: "validator iterator"
-  do-not-query-localhost: no
-  val-override-date: "{NOW:%Y%m%d%H%M%S}"
-  harden-dnssec-stripped: yes
-remote-control:
-  control-enable: no
-"""
     anchors = [
         ds_text(keys_for(from_text(f"{label}.example."), policy)[0]) for label, policy in POLICIES.items()
     ]
     other = signing_key(from_text(f"{BOGUS}.example."), Algorithm.ECDSAP256SHA256, "csk", 9)
     anchors.append(ds_text(other))
-    text = text.replace("  harden", "".join(f'  trust-anchor: "{one}"\n' for one in anchors) + "  harden")
+    settings = [f'val-override-date: "{NOW:%Y%m%d%H%M%S}"', *(f'trust-anchor: "{one}"' for one in anchors)]
+    text = unbound_config(directory, port, settings)
     return text + "".join(
         f"stub-zone:\n  name: {label}.example.\n  stub-addr: 127.0.0.1@{authoritative}\n"
         for label in POLICIES
