@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import dns.flags
 import dns.message
+import dns.name
 import dns.rdatatype
 import dns.tsig
 import pytest
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from dnsctl.image.reader import Reader
 from dnsctl.model.fleet import Network, TransferKey
 from dnsctl.serve import transfer
+from dnsctl.serve.question import Rejected
 from dnsctl.serve.respond import Responder
 from dnsctl.serve.tsig import Keyring, Rdata
 from tests.conformance.asking import octets, option, query, rcode, told
@@ -125,14 +127,70 @@ def test_section_5_2_3_time_within_the_fudge_is_good(reader: Reader, late: int):
     assert read(octets(responder, reader, asked.to_wire()), asked, key(NAMES[0])).answer
 
 
-def test_section_5_2_4_truncated_mac_is_not_accepted(reader: Reader):
-    asked = signed(query(), key(NAMES[0]))
-    wire = asked.to_wire()
+def with_mac(asked: dns.message.Message, used: dns.tsig.Key, mac: bytes) -> bytes:
+    """Return the query signed with `used`, another MAC in its TSIG."""
+    wire = signed(asked, used).to_wire()
     rdata = asked.tsig[0]
-    short = rdata.replace(mac=rdata.mac[:10]).to_wire()
-    at = len(wire) - len(rdata.to_wire())
-    made = wire[: at - 2] + struct.pack("!H", len(short)) + short
-    assert int(refused(octets(RESPONDER, reader, made)).error) == 16
+    made = rdata.replace(mac=mac).to_wire()
+    return wire[: -len(rdata.to_wire()) - 2] + struct.pack("!H", len(made)) + made
+
+
+def mac_of(asked: dns.message.Message, used: dns.tsig.Key) -> bytes:
+    return bytes(signed(asked, used).tsig[0].mac)
+
+
+SIZES = list(zip(NAMES, (32, 48, 64), strict=True))  # octets of a whole MAC
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("name", "whole"), SIZES)
+def test_section_5_2_4_mac_that_is_right_but_truncated_is_badtrunc_signed(
+    reader: Reader, name: str, whole: int, stream: bool
+):
+    """A truncated MAC that the RFC permits is too short for our policy, which wants it whole."""
+    for size in (whole // 2, whole - 1):
+        asked = query()
+        mac = mac_of(asked, key(name))[:size]
+        wire = octets(RESPONDER, reader, with_mac(asked, key(name), mac), stream=stream)
+        found = refused(wire)
+        assert (int(found.error), len(found.mac)) == (22, whole)
+        with pytest.raises(dns.tsig.PeerBadTruncation):
+            dns.message.from_wire(wire, keyring={key(name).name: key(name)}, request_mac=mac)
+        own = dns.tsig.sign(wire_without_tsig(wire, found, name), key(name), found, found.time_signed, mac)
+        assert own[0].mac == found.mac
+
+
+def wire_without_tsig(wire: bytes, rdata: Rdata, name: str) -> bytes:
+    size = len(dns.name.from_text(name).to_wire()) + 10 + len(rdata.to_wire())
+    return wire[:10] + (int.from_bytes(wire[10:12], "big") - 1).to_bytes(2, "big") + wire[12:-size]
+
+
+@pytest.mark.parametrize(("name", "whole"), SIZES)
+def test_section_5_2_4_truncated_mac_is_looked_at_after_mac_and_time(reader: Reader, name: str, whole: int):
+    asked = query()
+    mac = mac_of(asked, key(name))[: whole // 2]
+    spoilt = mac[:-1] + bytes((mac[-1] ^ 1,))
+    assert int(refused(octets(RESPONDER, reader, with_mac(asked, key(name), spoilt))).error) == 16
+    late = Responder(keys=Keyring(KEYS, clock=lambda: time.time() + 1000))
+    assert int(refused(octets(late, reader, with_mac(asked, key(name), mac))).error) == 18
+
+
+@pytest.mark.parametrize(("name", "whole"), SIZES)
+def test_section_5_2_2_1_mac_of_a_size_that_none_may_have_is_formerr(reader: Reader, name: str, whole: int):
+    """More octets than the algorithm makes, or fewer than 10 or than half of them."""
+    for size in (0, 9, whole // 2 - 1, whole + 1):
+        asked = query()
+        mac = (mac_of(asked, key(name)) + b"x")[:size]
+        message = dns.message.from_wire(octets(RESPONDER, reader, with_mac(asked, key(name), mac)))
+        assert rcode(message) == "FORMERR"
+        assert not message.had_tsig
+        assert transfer_rcode(with_mac(query("example.com.", "AXFR"), key(name), mac)) == 1
+
+
+def transfer_rcode(wire: bytes) -> int:
+    with pytest.raises(Rejected) as rejected:
+        transfer.admit(wire, ADDRESS, (), RESPONDER.keys)
+    return rejected.value.rcode
 
 
 def test_section_5_2_tsig_that_is_not_last_or_not_alone_is_formerr(reader: Reader):
