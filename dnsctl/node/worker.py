@@ -46,6 +46,7 @@ def responder_of(serve: ServeSettings, state: Path) -> Responder:
         told=Chaos(serve.identity.encode(), serve.version.encode()) if serve.chaos else None,
         cookies=Cookies(cookie_paths(serve, state)) if serve.cookies else None,
         keys=Keyring(serve.keys),
+        networks=serve.transfer,
     )
 
 

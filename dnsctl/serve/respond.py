@@ -8,16 +8,17 @@ answer.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
 
 from dnsctl.errors import DnsctlError
 from dnsctl.image.fragment import find
 from dnsctl.image.reader import Reader
+from dnsctl.model.fleet import Network
 from dnsctl.model.name import Name
 from dnsctl.model.rrset import Type
-from dnsctl.serve import chaos, cookies
+from dnsctl.serve import chaos, cookies, transfer
 from dnsctl.serve import edns as edns_
 from dnsctl.serve.answer import Answer, answer
 from dnsctl.serve.chaos import Chaos
@@ -44,8 +45,8 @@ from dnsctl.serve.question import (
     parse,
 )
 from dnsctl.serve.tally import Tally
-from dnsctl.serve.tsig import Keyring, Untrusted
-from dnsctl.serve.wire import Response
+from dnsctl.serve.tsig import Keyring, Untrusted, is_within
+from dnsctl.serve.wire import ANSWER, Draft, Response
 
 _IN: Final = 1
 _MAX_MESSAGE: Final = 65535  # octets over a stream, RFC 1035 §4.2.2
@@ -59,11 +60,15 @@ _log = logging.getLogger(__name__)
 
 
 class Client(NamedTuple):
-    """Who asks, and how. `address`: 4 or 16 octets, or not known; `idle`: seconds a stream may be silent."""
+    """Who asks, and how. `address`: 4 or 16 octets, or not known; `idle`: seconds a stream may be silent.
+
+    `trusted`: signed the query with a key that is good for transfers to its address.
+    """
 
     address: bytes = b""
     stream: bool = False
     idle: float = 0.0
+    trusted: bool = False
 
 
 class _Asked(NamedTuple):
@@ -90,7 +95,8 @@ class _Body(NamedTuple):
 class Responder:
     """Answers queries from the image that a reader sees. One a process, or one a thread.
 
-    `told`: what class CHAOS tells, None to refuse it; `cookies`: None to take no notice of them.
+    `told`: what class CHAOS tells, None to refuse it; `cookies`: None to take no notice of them;
+    `networks`: who may ask for transfers without one of `keys`.
     """
 
     def __init__(
@@ -100,11 +106,13 @@ class Responder:
         told: Chaos | None = None,
         cookies: Cookies | None = None,
         keys: Keyring | None = None,
+        networks: Iterable[Network] = (),
     ) -> None:
         self._identity = identity.encode()
         self._told = told
         self._cookies = cookies
         self.keys = keys or Keyring()
+        self._networks = tuple(networks)
         self.tally = Tally()  # where answers of the short way find their classes; set it before the first
         self._zones: Zones | None = None
         self._direct: Direct | None = None
@@ -230,6 +238,8 @@ class Responder:
         if question.tsig:
             verified = self.keys.verify(message, question.tsig, question.end)
             signer = verified.signer
+            known = bool(client.address) and verified.is_good_for(client.address)
+            client = client._replace(trusted=known)
             found = self._answered(reader, verified.message, client, signer.size)
             return found and found._replace(wire=signer.sign(found.wire), cacheable=False)
         asked = _Asked(message, question, client, room)
@@ -262,6 +272,8 @@ class Responder:
             return self._chaos(question)
         if question.rdclass != _IN:
             return _Body(Rcode.REFUSED, ExtendedError.NOT_AUTHORITATIVE)
+        if question.rdtype == Type.IXFR and not asked.client.stream:
+            return self._incremental(reader, asked)
         if question.rdtype in _META_QUERIES:
             return _Body(Rcode.NOTIMP, ExtendedError.NOT_SUPPORTED)
         if question.rdtype == Type.OPT:
@@ -277,6 +289,23 @@ class Responder:
         if question.rdclass == _IN and question.name in self._current(reader):
             return _Body(Rcode.REFUSED, ExtendedError.NOT_SUPPORTED)
         return _Body(Rcode.NOTAUTH, ExtendedError.NOT_AUTHORITATIVE)
+
+    def _incremental(self, reader: Reader, asked: _Asked) -> _Body:
+        """Answer IXFR over UDP: our SOA says whether there is something to fetch by TCP (RFC 1995 §2)."""
+        question, client = asked.question, asked.client
+        if question.plain or not transfer.tells_serial(asked.message):
+            raise Rejected("IXFR without the SOA that is held", Rcode.FORMERR, question.end)
+        known = bool(client.address) and is_within(client.address, self._networks)
+        if not (known or client.trusted):
+            return _Body(Rcode.REFUSED, ExtendedError.PROHIBITED)
+        zones = self._current(reader)
+        view = zones.find(question.name, question.rdtype) if question.name in zones else None
+        soa = None if view is None else find(view.apex, Type.SOA)
+        if view is None or soa is None:
+            return _Body(Rcode.NOTAUTH, ExtendedError.NOT_AUTHORITATIVE)
+        draft = Draft(question.name, signed=False)
+        draft.place(ANSWER, view.apex, soa, view.origin)
+        return _Body(Rcode.NOERROR, None, b"".join(draft.parts), draft.counts, True, _facts(view, question))
 
     def _chaos(self, question: Question) -> _Body:
         if self._told is None:
@@ -343,7 +372,7 @@ class Responder:
 def _facts(view: ZoneView, question: Question) -> ZoneFacts:
     """Return what options may tell of the zone; EXPIRE goes with its SOA only (RFC 7314 §4)."""
     expire = None
-    if question.rdtype == Type.SOA and question.name == view.origin:
+    if question.rdtype in (Type.SOA, Type.IXFR) and question.name == view.origin:
         soa = find(view.apex, Type.SOA)
         if soa is not None:
             end = soa.start + soa.plain

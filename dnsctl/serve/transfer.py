@@ -1,4 +1,5 @@
 """Zone transfers over a stream: AXFR (RFC 5936), and IXFR answered in full or with the SOA (RFC 1995 §4).
+IXFR over UDP: see `respond`.
 
 A transfer is what one read transaction sees, whatever is activated meanwhile: SOA, every other RRset with
 its signatures, glue and occluded names included, NSEC3 last, SOA. Names are compressed where RFC 3597 §4
@@ -68,8 +69,7 @@ def admit(message: bytes, address: str, networks: Iterable[Network], keys: Keyri
     if not question.tsig:
         return Admission(message, known, None)
     verified = keys.verify(message, question.tsig, question.end)
-    permitted = not verified.networks or is_within(address, verified.networks)
-    return Admission(verified.message, known or permitted, verified.signer)
+    return Admission(verified.message, known or verified.is_good_for(address), verified.signer)
 
 
 def refusal(message: bytes) -> bytes:
@@ -113,6 +113,14 @@ def messages(reader: Reader, message: bytes, options: bytes = b"") -> Iterator[b
                 yield from writer.add(one)
         yield from writer.add(soa._replace(signatures=()))
     yield writer.finish()
+
+
+def tells_serial(message: bytes) -> bool:
+    """True where the IXFR query `message`, without TSIG, says what serial its client has (RFC 1995 §3)."""
+    try:
+        return _serial_of(dns.message.from_wire(message)) is not None
+    except (dns.exception.DNSException, LookupError, ValueError):
+        return False
 
 
 def _serial_of(query: dns.message.Message) -> int | None:

@@ -53,6 +53,10 @@ class Verified(NamedTuple):
     networks: tuple[Network, ...]  # from where its key is good for transfers; empty: anywhere
     signer: Signer
 
+    def is_good_for(self, address: str | bytes) -> bool:
+        """True where the key allows transfers to `address`."""
+        return not self.networks or is_within(address, self.networks)
+
 
 class Signer:
     """Signs the messages of one response, in order. Unsigned: where the key or its MAC was wrong."""
@@ -157,8 +161,8 @@ def _parsed(message: bytes, at: int, end: int) -> tuple[dns.name.Name, Rdata]:
     return owner, found
 
 
-def is_within(address: str, networks: Iterable[Network]) -> bool:
-    """True where `address` (text) is in one of `networks`. An IPv4-mapped address counts as IPv4."""
+def is_within(address: str | bytes, networks: Iterable[Network]) -> bool:
+    """True where `address` (text, or 4 or 16 octets) is in one of `networks`, IPv4-mapped ones as IPv4."""
     found = ipaddress.ip_address(address)
     mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
     return any((mapped or found) in network for network in networks)

@@ -147,7 +147,7 @@ SIZES = list(zip(NAMES, (32, 48, 64), strict=True))  # octets of a whole MAC
 def test_section_5_2_4_mac_that_is_right_but_truncated_is_badtrunc_signed(
     reader: Reader, name: str, whole: int, stream: bool
 ):
-    """A truncated MAC that the RFC permits is too short for our policy, which wants it whole."""
+    """a MAC too short for the policy (it must be whole): BADTRUNC, signed"""
     for size in (whole // 2, whole - 1):
         asked = query()
         mac = mac_of(asked, key(name))[:size]
@@ -177,7 +177,7 @@ def test_section_5_2_4_truncated_mac_is_looked_at_after_mac_and_time(reader: Rea
 
 @pytest.mark.parametrize(("name", "whole"), SIZES)
 def test_section_5_2_2_1_mac_of_a_size_that_none_may_have_is_formerr(reader: Reader, name: str, whole: int):
-    """More octets than the algorithm makes, or fewer than 10 or than half of them."""
+    """a MAC longer than whole, or shorter than 10 octets or half: FORMERR"""
     for size in (0, 9, whole // 2 - 1, whole + 1):
         asked = query()
         mac = (mac_of(asked, key(name)) + b"x")[:size]
