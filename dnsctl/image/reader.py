@@ -54,6 +54,7 @@ class Reader:
     """
 
     def __init__(self, begin: Callable[[], Any], tables: Tables) -> None:
+        """`begin` begins transactions whose table is `owners` where none is named."""
         self._begin = begin
         self._transaction = begin()
         self._tables = tables
@@ -65,8 +66,9 @@ class Reader:
         self.owner_cursor = self._transaction.cursor(self._tables.owners)
         self.hash_cursor = self._transaction.cursor(self._tables.hashes)
         self._get = self._transaction.get
-        # Without a method in between: these two are called for every question.
-        self.owner: Callable[[bytes], bytes | None] = partial(self._get, db=self._tables.owners)
+        # Without a method in between: these two are called for every question. The first without an argument
+        # to be parsed: `owners` is the table that transactions begin with.
+        self.owner: Callable[[bytes], bytes | None] = self._get
         self.hashed: Callable[[bytes], bytes | None] = partial(self._get, db=self._tables.hashes)
 
     def __enter__(self) -> Self:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -94,10 +95,10 @@ class Image:
         self._environment.close()
 
     def reader(self) -> Reader:
-        return Reader(self._environment.begin, self._tables)
+        return Reader(partial(self._environment.begin, db=self._tables.owners), self._tables)
 
     def writer(self) -> Writer:
-        return Writer(lambda: self._environment.begin(write=True), self._tables)
+        return Writer(partial(self._environment.begin, db=self._tables.owners, write=True), self._tables)
 
 
 class Writer(Reader):

@@ -27,6 +27,7 @@ DENIAL_SHARE: Final = 8  # denials get one part in this many, of both bounds
 ENTRY_OVERHEAD: Final = 288  # octets: tuple, three bytes objects, slot in the dict (measured: 270 to 300)
 
 DOORS: Final = 1 << 17  # octets; hashes are keyed by the process, so nobody can aim at one
+LAST_DOOR: Final = DOORS - 1
 MAX_KNOCKS: Final = DOORS // 4  # then the doorkeeper forgets all
 
 _REFUSED: Final = 5
@@ -99,7 +100,7 @@ class AnswerCache:
         self.answers = Share(entries - entries // DENIAL_SHARE, octets - octets // DENIAL_SHARE)
         self.denials = Share(entries // DENIAL_SHARE, octets // DENIAL_SHARE)
         self._headers: dict[bytes, bytes] = {}  # the few there are, shared between entries
-        self._doors = bytearray(DOORS)
+        self.doors: Final = bytearray(DOORS)  # set by who asks for what is not here: see `knocked`
         self._knocks = 0
 
     def __len__(self) -> int:
@@ -114,16 +115,22 @@ class AnswerCache:
         exact = _exact_key(message)
         return None if exact is None else self.answers.get(exact) or self.denials.get(exact)
 
-    def is_wanted(self, key: bytes) -> bool:
-        """True if `key`, the folded one, has come before: its answer is worth storing."""
-        door = hash(key) & (DOORS - 1)
-        if self._doors[door]:
-            return True
-        self._doors[door] = 1
-        self._knocks += 1
+    def knocked(self, count: int) -> None:
+        """Note that `count` keys were not here, and for each `doors[hash(key) & LAST_DOOR]` was set.
+
+        Where it was set before, the key has come before, and its answer is worth storing.
+        """
+        self._knocks += count
         if self._knocks > MAX_KNOCKS:
-            self._doors, self._knocks = bytearray(DOORS), 0
-        return False
+            self.doors[:] = bytes(DOORS)
+            self._knocks = 0
+
+    def keep(self, raw: bytes, key: bytes, entry: Entry) -> None:
+        """Keep what the short way found for a query behind its id, `raw`; `key` is the same folded."""
+        end = entry[1] - 2
+        if not _has_letters(raw[:10] + raw[end - 4 :]):  # else the short way is as good as another key
+            share = self.denials if entry[0][1] & 0x0F else self.answers
+            share.store(key, entry)
 
     def store(self, message: bytes, response: Response, kind: int = 0, zone: Name | None = None) -> None:
         """Keep `response` to `message` where it may be given to every query with the same key."""

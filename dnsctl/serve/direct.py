@@ -3,7 +3,11 @@
 What it answers, it answers octet for octet as `answer` would: a plain query (one question, class IN, no
 options) for data at an authoritative owner, for a type such an owner lacks, or for a name one label below the
 apex that does not exist. Everything else (aliases, wildcards, delegations, odd messages) is None: go the long
-way. Works from what one generation of a reader sees.
+way.
+
+What queries have in common is worked out once. By zone: what a query says besides its name is a *form*. By
+form: where the RRset stands in nodes with one and the same index (`_Plan`), and what a denial says to all
+names of one length (`_Denial`). What is left for a query is one search in the image and a few slices.
 """
 
 from __future__ import annotations
@@ -11,332 +15,426 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from dnsctl.image.fragment import QUESTION_AT, Entry, find, slice_of
-from dnsctl.image.layout import OCCLUDED, nsec3_owner
+from dnsctl.image.fragment import QUESTION_AT, find
+from dnsctl.image.layout import ENTRY, HEADER, OCCLUDED, WIDE, nsec3_owner
 from dnsctl.image.reader import Reader
-from dnsctl.model.name import Name, wildcard
+from dnsctl.model.name import MAX_LABEL, MAX_NAME, Name, wildcard
 from dnsctl.model.rrset import Type
+from dnsctl.serve.cache import Entry
 from dnsctl.serve.denial import covering_hash, nsec3_hash
 from dnsctl.serve.edns import MAX_UDP_PAYLOAD, MIN_UDP_PAYLOAD, opt_record
 from dnsctl.serve.lookup import Neighbours, Zones, ZoneView, neighbours
 from dnsctl.serve.question import Edns
 from dnsctl.serve.tally import Tally
-from dnsctl.serve.wire import AUTHORITY, Draft, Response
+from dnsctl.serve.wire import AUTHORITY, Draft
 
 _PLAIN: Final = {b"\0\1\0\0\0\0\0\0": False, b"\0\1\0\0\0\0\0\1": True}  # counts -> has an OPT record
 _OPT_HEAD: Final = b"\0\0\x29"
 _OPT_LENGTH: Final = 11  # octets, without options
 # Types whose answer is not just the owner's RRset
 _LONG_WAY: Final = frozenset((0, int(Type.OPT), int(Type.DS), int(Type.RRSIG), *range(249, 256)))
-_NAME_ERROR: Final = 3 << 32  # NXDOMAIN above the counts
+_CNAME: Final = int(Type.CNAME)
+_NXDOMAIN: Final = 3
 _NSEC: Final = int(Type.NSEC)
 _NSEC3: Final = int(Type.NSEC3)
-_NSEC_CODE: Final = Type.NSEC.to_bytes(2, "big")
-_CNAME: Final = Type.CNAME.to_bytes(2, "big")
 _DIGITS: Final = b"0123456789abcdefghijklmnopqrstuv"
 _TEN_BITS: Final = [bytes((first, second)) for first in _DIGITS for second in _DIGITS]
-_PROOF_AT: Final = QUESTION_AT + 4  # and the name, and what stands before the proof
 _OPTS: Final = tuple(opt_record(Edns(0, 0, dnssec, b""), 0, b"") for dnssec in (False, True))
-_HASH_OWNER: Final = 33  # octets of an NSEC3 owner below the apex
-_ENOUGH: Final = 4096  # of what is remembered, by zone and length of name, or by form
-_SPANS: Final = 16_384  # rendered name errors, by NSEC and length of name
+_HASH_LABEL: Final = 32  # octets of the label of an NSEC3 owner
 _LONGEST_FORM: Final = 25  # octets: header without id, type, class, bare OPT; nothing plain is longer
+_ENOUGH: Final = 32_768  # forms, plans, denials and name errors remembered: some 20 MB at most
+_FEW: Final = 16_384  # owners of a zone whose name errors are remembered; in larger ones few would come again
+_INDEX: Final = tuple(HEADER.size + (2 + ENTRY.size) * count for count in range(256))
+_TOO_MUCH: Final = 1 << 20  # octets; more than any limit
+
+# Where the answer stands in a node: start, stop, header (octets 2 to 11), class for `tally`, octets of the
+# answer without name, whether it is a denial. Bare tuples, as in `_Denial` and `_Pieces`: all are unpacked
+# for every query.
+_Plan = tuple[int, int, bytes, int, int, bool]
+_LONG: Final[_Plan] = (0, 0, b"", 0, _TOO_MUCH, False)
+# What denies all names of one length below the apex: SOA and what denies the wildcard; pointers to the apex
+# and to what comes next; keys of the proofs in it; header and class as it is, and with one more proof. In
+# `_Errors` with the names that must go the long way, and with finished answers by the key of what covers the
+# name: NSEC, NSEC3, or nothing.
+_Denial = tuple[bytes, bytes, bytes, tuple[bytes, ...], tuple[bytes, int], tuple[bytes, int]]
+_Errors = tuple[tuple[bytes, ...], dict[bytes, Entry], _Denial]
+# An NSEC or NSEC3 and its RRSIG: label of the owner (none: the apex), and each record behind its owner
+_Pieces = tuple[bytes, bytes, bytes]
+_Spans = tuple[int, int, int, int]  # where these two stand in a node: start and stop of each, without owner
 
 
 class _Form(NamedTuple):
-    """What a query says besides the name: worked out once for all queries that say the same."""
+    """What a query says besides the name, with what was found out for it in one zone."""
 
-    code: bytes  # of the type, two octets
-    signed: bool
+    told: bytes  # octets of the query, without id and name
+    code: int  # of the type
+    signed: bool  # DNSSEC records go along, and the zone has some
     opt: bytes  # the OPT record of the response
     limit: int  # octets
-    headers: dict[int, tuple[bytes, int]]  # by response code and counts: octets 2 to 11, class for `tally`
+    plans: dict[bytes, _Plan]  # by index of the node
+    soas: dict[int, bytes]  # of denials, by length of the name and 10
+    errors: dict[int, _Errors | None]  # the same
+
+
+class _Zone:
+    """One zone, and what is remembered of it.
+
+    `stop`: where its longest label below the apex may end in a query behind its id; 0: look for a zone below.
+    """
+
+    __slots__ = ("forms", "indexes", "is_small", "nsec3", "origin", "prefix", "soa_names", "stop", "view")
+
+    def __init__(self, view: ZoneView) -> None:
+        self.view = view
+        self.origin = view.origin
+        self.prefix = view.prefix
+        self.nsec3 = view.entry.nsec3
+        self.stop = 0 if view.has_zones_below else 11 + min(MAX_LABEL, MAX_NAME - 1 - len(view.origin))
+        self.soa_names = tuple(bytes(name) for name in view.soa_names if name != view.origin)
+        self.forms: dict[bytes, _Form] = {}
+        self.indexes: dict[bytes, _Spans | None] = {}
+        self.is_small = view.entry.owners <= _FEW
+
+    def apex_pointer(self, at: int) -> bytes:
+        """Return how the apex is written behind the name of a query that ends at `at`."""
+        return b"\0" if len(self.origin) == 1 else _pointer(at + 2 - len(self.origin))
 
 
 class Direct:
-    """Answers from what `zones` and `reader` see now; make a new one for a new generation."""
+    """Answers from what `zones` and `reader` see. Call `renew` where that may be something new."""
 
     def __init__(self, reader: Reader, zones: Zones, tally: Tally | None = None) -> None:
-        self._owner = reader.owner
-        self._cursor = reader.owner_cursor
+        self.zones: Final = zones
         self._reader = reader
-        self._epoch = reader.epoch
-        self._zones = zones
         self._tally = tally or Tally()
-        self._counts = self._tally.counts
-        self._forms: dict[bytes, _Form | None] = {}
-        self._denials: dict[tuple[Name, int, bool], tuple[tuple[bytes, ...], int, bytes] | None] = {}
-        self._spans: dict[tuple[bytes, int], tuple[int, bytes]] = {}  # NSEC owner, length of name -> sections
+        self._known: dict[bytes, _Zone] = {}  # by apex: those that were asked for
+        self._room = _ENOUGH
         self._missed = False  # the last name was not there: look for neighbours first
+        self._epoch = -1
+        self.renew()
 
-    def is_of(self, reader: Reader) -> bool:
-        """True where this answers from what `reader` sees now."""
-        return self._reader is reader and self._epoch == reader.epoch
+    def renew(self) -> None:
+        """See what the reader sees now; forget the zones that changed."""
+        if self._epoch == self._reader.epoch:
+            return
+        self._epoch = self._reader.epoch
+        self._owner = self._reader.owner
+        self._cursor = self._reader.owner_cursor
+        views = self.zones.views
+        self._known = {apex: one for apex, one in self._known.items() if views.get(Name(apex)) is one.view}
 
-    def respond(self, message: bytes) -> Response | None:
-        """Return the response to a UDP query, or None for the long way."""
-        at = message.find(0, 12) + 1
-        told = message[2:12] + message[at:]
-        try:
-            form = self._forms[told]
-        except KeyError:
-            form = self._new_form(told, at)
+    def find(self, raw: bytes, key: bytes) -> Entry | None:
+        """Return the answer to a UDP query, or None for the long way.
+
+        `raw`: the query behind its id; `key`: the same in lower case.
+        """
+        at = key.find(0, 10) + 1  # behind the name
+        if not at:
+            return None
+        below = 11 + key[10]
+        label = key[11:below]
+        zone = self._known.get(key[below:at])
+        if zone is None or below > zone.stop or 1 in label:
+            return self._elsewhere(raw, key, at)
+        form = zone.forms.get(raw[:10] + raw[at:]) or self._new_form(zone, raw[:10] + raw[at:])
         if form is None:
             return None
-        qname = Name(message[12:at].lower())
-        view = self._zones.nearby(qname)
+        node = zone.prefix + label + b"\0"
+        if self._missed:
+            return self._missing(zone, form, key, at, node)
+        value = self._owner(node)
+        if value is None:
+            return self._missing(zone, form, key, at, node)
+        return self._present(zone, form, key, at, value)
+
+    def _elsewhere(self, raw: bytes, key: bytes, at: int) -> Entry | None:
+        """Answer for a name that is no plain label below the apex, or in a zone not asked for before."""
+        name = Name(key[10:at])
+        view = self.zones.nearby(name)
         if view is None:
             return None
-        found = self._sections(view, qname, form)
-        if found is None:
+        zone = self._known.get(view.origin)
+        if zone is None or zone.view is not view:
+            zone = self._known[view.origin] = _Zone(view)
+        form = zone.forms.get(raw[:10] + raw[at:]) or self._new_form(zone, raw[:10] + raw[at:])
+        if form is None:
             return None
-        slot, sections = found
-        end = at + 4
-        header, kind = form.headers.get(slot) or self._header(form, message, end, slot)
-        response = b"".join((message[:2], header, message[12:end], sections, form.opt))
-        if len(response) > form.limit:
-            return None
-        zone_kind = view.kind or self._zone_kind(view)
-        counts = self._counts
-        counts[kind] += 1
-        counts[zone_kind] += 1
-        return Response(response, end, True, False, kind, zone_kind)
+        node = view.key(name)
+        value = self._owner(node)
+        if value is not None:
+            return self._present(zone, form, key, at, value)
+        return self._missing(zone, form, key, at, node) if view.depth(node) == 1 else None
 
-    def _new_form(self, told: bytes, at: int) -> _Form | None:
+    def _new_form(self, zone: _Zone, told: bytes) -> _Form | None:
         """Read header (without id), type, class and OPT of a query; None where it is not plain."""
-        if len(told) > _LONGEST_FORM:
-            return None
-        form = None
         has_opt = _PLAIN.get(told[2:10])
-        rest = told[10:]
-        if at > 13 and has_opt is not None and not told[0] & 0xFE and rest[2:4] == b"\0\1":
-            opt = rest[4:]
-            rdtype = rest[0] << 8 | rest[1]
-            if rdtype in _LONG_WAY:
-                pass
-            elif not has_opt and not opt:
-                form = _Form(rest[:2], False, b"", MIN_UDP_PAYLOAD, {})
-            elif (
-                has_opt
-                and len(opt) == _OPT_LENGTH
-                and opt[:3] == _OPT_HEAD
-                and not (opt[6] or opt[9] or opt[10])
-            ):
-                signed = opt[7] > 0x7F
-                limit = min(max(opt[3] << 8 | opt[4], MIN_UDP_PAYLOAD), MAX_UDP_PAYLOAD)
-                form = _Form(rest[:2], signed, _OPTS[signed], limit, {})
-        if len(self._forms) >= _ENOUGH:
-            self._forms.clear()
-        self._forms[told] = form
+        rest, opt = told[10:14], told[14:]
+        if len(told) > _LONGEST_FORM or has_opt is None or told[0] & 0xFE or rest[2:] != b"\0\1":
+            return None
+        rdtype = rest[0] << 8 | rest[1]
+        if rdtype in _LONG_WAY or len(opt) != (_OPT_LENGTH if has_opt else 0):
+            return None
+        limit, signed = MIN_UDP_PAYLOAD, False
+        if has_opt:
+            if opt[:3] != _OPT_HEAD or opt[6] or opt[9] or opt[10]:
+                return None
+            limit = min(max(opt[3] << 8 | opt[4], limit), MAX_UDP_PAYLOAD)
+            signed = opt[7] > 0x7F
+        self._make_room()
+        form = _Form(
+            told=told,
+            code=rdtype,
+            signed=signed and zone.view.entry.signed,
+            opt=_OPTS[signed] if has_opt else b"",
+            limit=limit,
+            plans={},
+            soas={},
+            errors={},
+        )
+        zone.forms[told] = form
         return form
 
-    def _header(self, form: _Form, message: bytes, end: int, slot: int) -> tuple[bytes, int]:
+    def _header(
+        self, zone: _Zone, form: _Form, rcode: int, answers: int, authorities: int
+    ) -> tuple[bytes, int]:
         """Return octets 2 to 11 of a response (QR, AA, RD as it came, code, counts) and its class."""
-        counts = (slot & 0xFFFFFFFF).to_bytes(4, "big") + (1 if form.opt else 0).to_bytes(2, "big")
-        made = bytes((0x84 | message[2] & 1, slot >> 32, 0, 1)) + counts
-        kind = self._tally.class_of(message, message[:2] + made, end, None)
-        form.headers[slot] = made, kind
-        return made, kind
+        made = b"%c%c\0\1%b%b\0%c" % (
+            0x84 | form.told[0] & 1,
+            rcode,
+            answers.to_bytes(2, "big"),
+            authorities.to_bytes(2, "big"),
+            1 if form.opt else 0,
+        )
+        # As if for the root, as the name does not matter here
+        asked, end = b"\0\0" + form.told, QUESTION_AT + 4
+        return made, self._tally.class_of(asked, asked[:2] + made, end, zone.origin)
 
-    def _zone_kind(self, view: ZoneView) -> int:
-        view.kind = self._tally.zone_class(view.origin)
-        return view.kind
-
-    def _sections(self, view: ZoneView, qname: Name, form: _Form) -> tuple[int, bytes] | None:
-        """Return (response code << 32 | answers << 16 | authorities, octets of both), or None."""
-        key = view.key(qname)
-        if self._missed:
-            present = self._cursor.set_range(key)
-            value = self._cursor.value() if present and self._cursor.key() == key else None
-            self._missed = value is None
-        else:
-            value = self._owner(key)
-            present = False
-            if value is None:
-                self._missed = True
-                present = self._cursor.set_range(key)
-        if value is None:
-            return self._name_error(view, qname, key, form, present)
-        if value[0]:
+    def _present(self, zone: _Zone, form: _Form, key: bytes, at: int, value: bytes) -> Entry | None:
+        """Answer from the node of an owner that is there."""
+        plan = form.plans.get(value[: _INDEX[value[3]]]) or self._new_plan(zone, form, value)
+        start, stop, header, kind, size, denies = plan
+        size += at
+        if denies:
+            return self._no_data(zone, form, key, at, value, plan)
+        if size > form.limit:
             return None
-        found = slice_of(value, form.code, form.signed)
-        if found is not None:
-            return found[0] << 16, found[1]
-        if slice_of(value, _CNAME, False) is not None:
-            return None
-        return self._no_data(view, qname, value, form.signed)
+        return header, at + 6, value[start:stop] + form.opt, size, kind, zone.origin
 
-    def _no_data(self, view: ZoneView, qname: Name, value: bytes, signed: bool) -> tuple[int, bytes] | None:
+    def _new_plan(self, zone: _Zone, form: _Form, value: bytes) -> _Plan:
+        """Work out what nodes with the same index as `value` answer."""
+        plan = _LONG
+        if not value[0]:
+            entry = find(value, form.code)
+            if entry is not None:
+                answers = entry.records + (entry.signatures if form.signed else 0)
+                stop = entry.start + (entry.full if form.signed else entry.plain)
+                size = 6 + stop - entry.start + len(form.opt)
+                plan = (entry.start, stop, *self._header(zone, form, 0, answers, 0), size, False)
+            elif find(value, _CNAME) is None:
+                plan = self._plan_of_denial(zone, form, value)
+        self._make_room()
+        form.plans[value[: _INDEX[value[3]]]] = plan
+        return plan
+
+    def _plan_of_denial(self, zone: _Zone, form: _Form, value: bytes) -> _Plan:
+        """Work out where the proof stands that an owner lacks the type: its NSEC, if the zone has those."""
+        soa = zone.view.negative_soa
+        start = stop = 0
+        records = soa.records
+        if form.signed:
+            records += soa.signatures
+            if zone.nsec3 is not None:
+                records += 2
+            else:
+                nsec = find(value, _NSEC)
+                if nsec is None:
+                    return _LONG
+                start, stop = nsec.start, nsec.start + nsec.full
+                records += nsec.records + nsec.signatures
+        return start, stop, *self._header(zone, form, 0, 0, records), 0, True
+
+    def _no_data(
+        self, zone: _Zone, form: _Form, key: bytes, at: int, value: bytes, plan: _Plan
+    ) -> Entry | None:
         """Deny a type at an owner that is there."""
-        if qname in view.soa_names:
+        if key.endswith(zone.soa_names, 10, at):
             return None  # to which the SOA would point
-        soa = self._soa(view, qname, signed)
-        count = view.negative_soa.records
-        if not signed:
-            return count, soa
-        count += view.negative_soa.signatures
-        if not view.entry.signed:
-            return count, soa
-        if view.entry.nsec3 is not None:
-            digest = self._hash(view, qname)
+        start, stop, header, kind, _, _ = plan
+        soa = form.soas.get(at) or self._soa(zone, form, Name(key[10:at]))
+        if form.signed and zone.nsec3 is not None:
+            digest = self._hash(zone, key[10:at])
             matching = self._reader.hashed(digest)
-            if matching is None:
+            pieces = matching and self._pieces(zone, digest, matching)
+            if not pieces:
                 return None
-            proof = self._hashed(view, qname, (digest, matching), _PROOF_AT + len(qname) + len(soa))
-            return None if proof is None else (count + 2, soa + proof)
-        nsec = slice_of(value, _NSEC_CODE, True)
-        return None if nsec is None else (count + nsec[0], soa + nsec[1])
+            label, proof, signature = pieces
+            own = _pointer(at + 6 + len(soa))
+            tail = b"".join((soa, label, zone.apex_pointer(at), proof, own, signature, form.opt))
+        else:
+            tail = soa + value[start:stop] + form.opt
+        size = at + 6 + len(tail)
+        return None if size > form.limit else (header, at + 6, tail, size, kind, zone.origin)
 
-    def _soa(self, view: ZoneView, qname: Name, signed: bool) -> bytes:
+    def _soa(self, zone: _Zone, form: _Form, qname: Name) -> bytes:
         """Return the SOA of a denial, which is the same for all names of one length."""
-        rendered = view.soa_cache.get((len(qname), signed))
-        if rendered is None:
-            draft = Draft(qname, signed)
-            draft.place(AUTHORITY, view.apex, view.negative_soa, view.origin)
-            rendered = view.soa_cache[(len(qname), signed)] = draft.parts[0]
-        return rendered
+        draft = Draft(qname, form.signed)
+        draft.place(AUTHORITY, zone.view.apex, zone.view.negative_soa, zone.origin)
+        self._make_room()
+        form.soas[len(qname) + 10] = draft.parts[0]
+        return draft.parts[0]
 
-    def _name_error(
-        self, view: ZoneView, qname: Name, key: bytes, form: _Form, present: bool
-    ) -> tuple[int, bytes] | None:
-        """Deny a name one label below the apex, where no wildcard stands for it.
-
-        The cursor stands at the key behind the name's, or there is none (`present` tells).
-        """
-        if view.apex[0] or view.depth(key) != 1 or _may_be_pointed_at(view, qname):
-            return None
+    def _missing(self, zone: _Zone, form: _Form, key: bytes, at: int, node: bytes) -> Entry | None:
+        """Deny a name one label below the apex, where no wildcard stands for it; or find that it is there."""
         cursor = self._cursor
-        if present:
-            if cursor.key().startswith(key):
-                return None
+        if cursor.set_range(node):
+            after = cursor.key()
+            if after.startswith(node):
+                self._missed = False
+                return self._present(zone, form, key, at, cursor.value()) if after == node else None
             cursor.prev()
         else:
             cursor.last()
-        if not (form.signed and view.entry.signed):
-            denied = self._denied(view, qname, form.signed)
-            return None if denied is None else (_NAME_ERROR | denied[1], denied[2])
-        if view.entry.nsec3 is not None:
-            return self._cover_hash(view, qname)
-        before = cursor.key()
-        return self._spans.get((before, len(qname))) or self._cover(view, qname, before, cursor.value())
-
-    def _denied(
-        self, view: ZoneView, qname: Name, signed: bool
-    ) -> tuple[tuple[bytes, ...], int, bytes] | None:
-        """Return what `_no_wildcard` does, remembered: it is the same for all names of one length."""
-        slot = (view.origin, len(qname), signed)
-        if slot not in self._denials:
-            if len(self._denials) >= _ENOUGH:
-                self._denials.clear()
-            self._denials[slot] = self._no_wildcard(view, qname, signed)
-        return self._denials[slot]
-
-    def _cover(self, view: ZoneView, qname: Name, before: bytes, value: bytes) -> tuple[int, bytes] | None:
-        """Add the NSEC of `before`, which covers the name, to what denies its wildcard; remember both."""
-        denied = self._denied(view, qname, True)
-        if denied is None:
+        self._missed = True
+        try:
+            errors = form.errors[at]
+        except KeyError:
+            self._learn_errors(zone, form, Name(key[10:at]))
+            return self._missing(zone, form, key, at, node)  # the cursor stands elsewhere now
+        if errors is None:
             return None
-        beside, count, sections = denied
-        if before not in beside:
-            covering = self._covering(view, qname, before, value, _PROOF_AT + len(qname) + len(sections))
-            if covering is None:
+        odd, known, _ = errors
+        if odd and key[10:at] in odd:
+            return None
+        if not form.signed:
+            return known.get(b"") or self._error(zone, form, at, (b"", b""), errors)
+        if zone.nsec3 is None:
+            return known.get(cursor.key()) or self._error(zone, form, at, cursor.item(), errors)
+        covering = self._covering_hash(zone, key[10:at])
+        return known.get(covering[0]) or self._error(zone, form, at, covering, errors)
+
+    def _error(
+        self, zone: _Zone, form: _Form, at: int, covering: tuple[bytes, bytes], errors: _Errors
+    ) -> Entry | None:
+        """Finish a name error with the proof in the node `covering`, where it needs one more."""
+        _, known, (sections, apex, own, beside, (header, kind), covered) = errors
+        before, value = covering
+        tail = sections + form.opt
+        if before and before not in beside:
+            pieces = self._pieces(zone, before, value)
+            if pieces is None:
                 return None
-            count, sections = count + 2, sections + covering
-        if len(self._spans) >= _SPANS:
-            self._spans.clear()
-        self._spans[before, len(qname)] = found = (_NAME_ERROR | count, sections)
+            label, proof, signature = pieces
+            header, kind = covered
+            tail = b"".join((sections, label, apex, proof, own if label else apex, signature, form.opt))
+        size = at + 6 + len(tail)
+        if size > form.limit:
+            return None
+        found = header, at + 6, tail, size, kind, zone.origin
+        if zone.is_small:
+            self._make_room()
+            known[before] = found
         return found
 
-    def _cover_hash(self, view: ZoneView, qname: Name) -> tuple[int, bytes] | None:
-        """Add the NSEC3 that covers the name to what denies its wildcard."""
-        denied = self._denied(view, qname, True)
-        before = covering_hash(self._reader, view, self._hash(view, qname))
-        if before is None or denied is None:
-            return None
-        beside, count, sections = denied
-        if before[0] in beside:
-            return _NAME_ERROR | count, sections
-        covering = self._hashed(view, qname, before, _PROOF_AT + len(qname) + len(sections))
-        return None if covering is None else (_NAME_ERROR | count + 2, sections + covering)
+    def _learn_errors(self, zone: _Zone, form: _Form, qname: Name) -> None:
+        """Work out what denies names as long as `qname`, one label below the apex; None: go the long way."""
+        errors: _Errors | None = None
+        may_be_nsec3_owner = zone.nsec3 is not None and qname[0] == _HASH_LABEL
+        if not zone.view.apex[0] and not may_be_nsec3_owner:
+            denial = self._without_wildcard(zone, form, qname)
+            odd = tuple(name for name in zone.soa_names if len(name) == len(qname))
+            errors = (odd, {}, denial) if denial else None
+        self._make_room()
+        form.errors[len(qname) + 10] = errors
 
-    def _no_wildcard(
-        self, view: ZoneView, qname: Name, signed: bool
-    ) -> tuple[tuple[bytes, ...], int, bytes] | None:
-        """Return (keys of the proofs, number of records, octets) of the SOA and what denies `*.apex`."""
-        source = view.prefix + b"*\0"
+    def _without_wildcard(self, zone: _Zone, form: _Form, qname: Name) -> _Denial | None:
+        """Put together the SOA and what denies `*.apex`."""
+        source = zone.prefix + b"*\0"
         beside = neighbours(self._reader, source)
         if beside.successor.startswith(source) or beside.predecessor_value[0] & OCCLUDED:
             return None
-        draft = Draft(qname, signed)
-        draft.put(AUTHORITY, self._soa(view, qname, signed), view.negative_soa.records)
-        if signed:
-            draft.counts[AUTHORITY] += view.negative_soa.signatures
+        draft = Draft(qname, form.signed)
+        draft.place(AUTHORITY, zone.view.apex, zone.view.negative_soa, zone.origin)
         placed: list[bytes] = []
-        for key, node, code, owner in self._against_wildcard(view, beside) if signed else ():
+        for key, node, code, owner in self._against_wildcard(zone, beside) if form.signed else ():
             entry = find(node, code)
             if entry is None:
                 return None
             if key not in placed:
                 draft.place(AUTHORITY, node, entry, owner)
                 placed.append(key)
-        return tuple(placed), draft.counts[AUTHORITY], b"".join(draft.parts)
-
-    def _against_wildcard(
-        self, view: ZoneView, beside: Neighbours
-    ) -> Iterator[tuple[bytes, bytes, int, Name]]:
-        """Yield (key, node, type, owner) of what proves that `*.apex` is not there."""
-        if not view.entry.signed:
-            return
-        if view.entry.nsec3 is None:
-            yield beside.predecessor, beside.predecessor_value, _NSEC, view.name(beside.predecessor)
-            return
-        apex = self._hash(view, view.origin)
-        found = (apex, self._reader.hashed(apex) or b"\0\0\0\0")
-        covering = covering_hash(self._reader, view, self._hash(view, wildcard(view.origin)))
-        for key, node in (found, covering or found):
-            yield key, node, _NSEC3, nsec3_owner(key[len(view.prefix) :], view.origin)
-
-    def _hash(self, view: ZoneView, name: Name) -> bytes:
-        """Return the key of the NSEC3 hash of `name`."""
-        nsec3 = view.entry.nsec3
-        assert nsec3 is not None  # noqa: S101 - asked of zones with NSEC3 only
-        return view.prefix + nsec3_hash(name, nsec3.salt, nsec3.iterations)
-
-    def _hashed(self, view: ZoneView, qname: Name, node: tuple[bytes, bytes], at: int) -> bytes | None:
-        """Return an NSEC3 and its one RRSIG as they stand at offset `at` of the message."""
-        key, value = node
-        entry = find(value, _NSEC3)
+        records = draft.counts[AUTHORITY]
         return (
-            None if entry is None else _pair(value, entry, b"\x20" + _base32hex(key[-20:]), view, qname, at)
+            b"".join(draft.parts),
+            zone.apex_pointer(len(qname) + 10),
+            _pointer(draft.at),
+            tuple(placed),
+            self._header(zone, form, _NXDOMAIN, 0, records),
+            self._header(zone, form, _NXDOMAIN, 0, records + 2),
         )
 
-    def _covering(self, view: ZoneView, qname: Name, before: bytes, value: bytes, at: int) -> bytes | None:
-        """Return the NSEC of `before`, and its one RRSIG, as they stand at offset `at` of the message."""
-        label = before[len(view.prefix) : -1]
-        if value[0] & OCCLUDED or not label or b"\0" in label or b"\1" in label:
+    def _against_wildcard(self, zone: _Zone, beside: Neighbours) -> Iterator[tuple[bytes, bytes, int, Name]]:
+        """Yield (key, node, type, owner) of what proves that `*.apex` is not there."""
+        if zone.nsec3 is None:
+            yield beside.predecessor, beside.predecessor_value, _NSEC, zone.view.name(beside.predecessor)
+            return
+        apex = self._hash(zone, zone.origin)
+        matching = self._reader.hashed(apex) or b"\0\0\0\0"
+        for key, node in ((apex, matching), self._covering_hash(zone, wildcard(zone.origin))):
+            yield key, node, _NSEC3, nsec3_owner(key[len(zone.prefix) :], zone.origin)
+
+    def _hash(self, zone: _Zone, name: bytes) -> bytes:
+        """Return the key of the NSEC3 hash of `name`."""
+        nsec3 = zone.nsec3
+        assert nsec3 is not None  # noqa: S101 - asked of zones with NSEC3 only
+        return zone.prefix + nsec3_hash(Name(name), nsec3.salt, nsec3.iterations)
+
+    def _covering_hash(self, zone: _Zone, name: bytes) -> tuple[bytes, bytes]:
+        """Return (key, node) of the NSEC3 that covers the hash of `name`."""
+        return covering_hash(self._reader, zone.view, self._hash(zone, name)) or (b"", b"\0\0\0\0")
+
+    def _pieces(self, zone: _Zone, key: bytes, value: bytes) -> _Pieces | None:
+        """Take the NSEC or NSEC3 of a node apart; None: what it denies takes the long way."""
+        index = value[: _INDEX[value[3]]]
+        spans = zone.indexes.get(index) or self._new_spans(zone, index, value)
+        label = key[len(zone.prefix) :]
+        if zone.nsec3 is not None:
+            label = b"\x20" + _base32hex(label)
+        elif label:
+            if not _is_plain(label):
+                return None
+            label = b"%c%b" % (len(label) - 1, label[:-1])
+        if spans is None:
             return None
-        entry = find(value, _NSEC)
-        return None if entry is None else _pair(value, entry, b"%c%b" % (len(label), label), view, qname, at)
+        start, stop, signature, end = spans
+        return label, value[start:stop], value[signature:end]
+
+    def _new_spans(self, zone: _Zone, index: bytes, value: bytes) -> _Spans | None:
+        """Find where NSEC or NSEC3 and its one RRSIG stand in nodes with one index, without their owner."""
+        spans = None
+        entry = None if value[0] & (OCCLUDED | WIDE) else find(value, _NSEC if zone.nsec3 is None else _NSEC3)
+        if entry is not None and entry.records == entry.signatures == 1:
+            start, middle = entry.start + 2, entry.start + entry.plain
+            spans = start, middle, middle + 2, entry.start + entry.full
+        self._make_room()
+        zone.indexes[index] = spans
+        return spans
+
+    def _make_room(self) -> None:
+        """Forget all where too much is remembered: hostile clients ask in many ways."""
+        self._room -= 1
+        if not self._room:
+            self._known.clear()
+            self._room = _ENOUGH
 
 
-def _may_be_pointed_at(view: ZoneView, qname: Name) -> bool:
-    """True where a record of the denial may hold or be owned by `qname`, and then point to the question."""
-    is_hash = len(qname) - len(view.origin) == _HASH_OWNER and view.entry.nsec3 is not None
-    return is_hash or qname in view.soa_names
+def _is_plain(key: bytes) -> bool:
+    """True where the part of a key behind its zone is one label as it stands in a name."""
+    return key.find(0) == len(key) - 1 and 1 not in key
 
 
-def _pair(value: bytes, entry: Entry, label: bytes, view: ZoneView, qname: Name, at: int) -> bytes | None:
-    """Return one record and its one RRSIG, owned by `label` below the apex, as they stand at offset `at`."""
-    start, plain, full, records, signatures, _ = entry
-    if records != 1 or signatures != 1 or len(view.origin) == 1:  # a pointer to the root is longer than it
-        return None
-    return b"%b%b%b%b%b" % (
-        label,
-        (0xC000 | QUESTION_AT + len(qname) - len(view.origin)).to_bytes(2, "big"),
-        value[start + 2 : start + plain],
-        (0xC000 | at).to_bytes(2, "big"),
-        value[start + plain + 2 : start + full],
-    )
+def _pointer(offset: int) -> bytes:
+    """Return a compression pointer (RFC 1035 §4.1.4)."""
+    return (0xC000 | offset).to_bytes(2, "big")
 
 
 def _base32hex(digest: bytes) -> bytes:

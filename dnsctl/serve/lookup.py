@@ -36,11 +36,20 @@ class Neighbours(NamedTuple):
 class ZoneView:
     """One zone of the image as answers need it, made once a generation."""
 
-    __slots__ = ("apex", "entry", "kind", "negative_soa", "origin", "prefix", "soa_cache", "soa_names")
+    __slots__ = (
+        "apex",
+        "entry",
+        "has_zones_below",
+        "negative_soa",
+        "origin",
+        "prefix",
+        "soa_cache",
+        "soa_names",
+    )
 
-    def __init__(self, reader: Reader, origin: Name) -> None:
+    def __init__(self, reader: Reader, origin: Name, *, has_zones_below: bool = False) -> None:
         self.origin = origin
-        self.kind = 0  # its class for `tally`; 0: not known yet
+        self.has_zones_below = has_zones_below  # right below: a name of one more label may be their apex
         self.prefix = zone_prefix(origin)
         found = reader.zone_bytes(self.prefix)
         apex = reader.owner(self.prefix)
@@ -136,15 +145,13 @@ def occluder(reader: Reader, view: ZoneView, key: bytes, value: bytes) -> tuple[
 
 
 class Zones:
-    """The zones a reader sees. Forgets what it knows of them when the reader sees something new."""
+    """The zones a reader sees. Forgets what it knows of those that changed when that is something new."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._epoch = reader.epoch
-        self._version = reader.apexes_version
-        self._apexes = frozenset(reader.apexes())
-        self._views: dict[Name, ZoneView] = {}
+        self.views: dict[Name, ZoneView] = {}  # of the zones asked for
         self.last: Name | None = None  # the zone found last
+        self._see_apexes()
 
     def __len__(self) -> int:
         return len(self._apexes)
@@ -160,12 +167,23 @@ class Zones:
             self._refresh()
         return True
 
+    def _see_apexes(self) -> None:
+        reader = self._reader
+        self._epoch, self._changes = reader.epoch, reader.changes
+        self._version = reader.apexes_version
+        self._apexes = frozenset(reader.apexes())
+        self._above = frozenset(parent(apex) for apex in self._apexes if len(apex) > 1)
+        self.views.clear()
+
     def _refresh(self) -> None:
-        self._epoch = self._reader.epoch
-        self._views.clear()
-        if self._version != self._reader.apexes_version:
-            self._version = self._reader.apexes_version
-            self._apexes = frozenset(self._reader.apexes())
+        reader = self._reader
+        changed = reader.changed_since(self._changes)
+        if changed is None or self._version != reader.apexes_version:
+            self._see_apexes()
+            return
+        self._epoch, self._changes = reader.epoch, reader.changes
+        for origin in changed:
+            self.views.pop(origin, None)
 
     def find(self, qname: Name, rdtype: int) -> ZoneView | None:
         """Return the zone that answers: the nearest at or above `qname`; for DS the parent's if it is here.
@@ -182,9 +200,10 @@ class Zones:
             above = self.find(parent(name), 0)
             if above is not None:
                 return above
-        view = self._views.get(name)
+        view = self.views.get(name)
         if view is None:
-            view = self._views[name] = ZoneView(self._reader, name)
+            view = ZoneView(self._reader, name, has_zones_below=name in self._above)
+            self.views[name] = view
         self.last = view.origin
         return view
 
@@ -200,7 +219,7 @@ class Zones:
             if len(name) < 2 or name[0] > MAX_LABEL:
                 return None
             name = Name(name[1 + name[0] :])
-        view = self._views.get(name)
+        view = self.views.get(name)
         if view is not None:
             self.last = view.origin
         return view

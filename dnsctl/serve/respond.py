@@ -127,12 +127,19 @@ class Responder:
 
     def short(self, reader: Reader, message: bytes) -> Response | None:
         """Return the response to a UDP query if there is a short way to it (see `direct`)."""
-        return self.direct(reader).respond(message)
+        raw = message[2:]
+        found = self.direct(reader).find(raw, raw.lower())
+        if found is None:
+            return None
+        header, end, tail, _, kind, _ = found
+        return Response(message[:2] + header + message[HEADER_LENGTH:end] + tail, end, True, False, kind)
 
     def direct(self, reader: Reader) -> Direct:
         """Return the short way through what `reader` sees now."""
-        if self._direct is None or not self._direct.is_of(reader):
-            self._direct = Direct(reader, self._current(reader), self.tally)
+        zones = self._current(reader)
+        if self._direct is None or self._direct.zones is not zones:
+            self._direct = Direct(reader, zones, self.tally)
+        self._direct.renew()
         return self._direct
 
     def long(self, reader: Reader, message: bytes, client: Client = Client()) -> Response | None:  # noqa: B008
@@ -193,17 +200,15 @@ class Responder:
         verdict = self._cookies.judge(message[size_at + 6 :], client.address)
         if verdict is None or verdict.standing is Standing.BAD:
             return None
-        found = self.direct(reader).respond(message[:size_at] + b"\0\0")
+        found = self.short(reader, message[:size_at] + b"\0\0")
         if found is None:
             return None
-        wire, end, _, _, kind, zone_kind = found
+        wire, end, _, _, kind = found
         wire = b"".join((wire[:-2], cookies.OPTIONS_LENGTH, verdict.option))
         payload = message[at + 3] << 8 | message[at + 4]
         if len(wire) > min(max(payload, edns_.MIN_UDP_PAYLOAD), edns_.MAX_UDP_PAYLOAD):
-            for each in (kind, zone_kind):
-                self.tally.counts[each] -= 1  # the long way counts it
             return None
-        return Response(wire, end, False, verdict.standing is Standing.GOOD, kind, zone_kind)
+        return Response(wire, end, False, verdict.standing is Standing.GOOD, kind)
 
     def _answered(self, reader: Reader, message: bytes, client: Client, room: int) -> Response | None:
         try:

@@ -44,9 +44,6 @@ class _Facts(NamedTuple):
     zone: Name | None
 
 
-_ZONE_ONLY: Final = _Facts(-1, 0, 0, 0, False, False, False, None)
-
-
 class Tally:
     """Counts for one process. `counts` by class may be added to by anybody in the process; nothing else."""
 
@@ -56,10 +53,9 @@ class Tally:
         self.counts: list[int] = [0]
         self._cells: list[tuple[int, ...]] = [()]  # by class
         self._classes: dict[_Facts, int] = {}
-        self._zone_classes: set[int] = set()
         self._known: dict[_Form, int] = {}
         self._zones = dict(self._block.zones())
-        self.long = 0  # UDP queries that were neither in the cache nor counted by their zone alone
+        self.missed = 0  # UDP queries that were not in the cache
         self.ipv6 = 0  # UDP queries over IPv6
         self.ignored = 0
         self.dropped = 0  # by the rate limit
@@ -84,12 +80,6 @@ class Tally:
         form = (wire[2:_HEADER], message[end - 4 : end + 9] if end > _HEADER else b"", zone)
         known = self._known.get(form)
         return self._classify(form, wire, end) if known is None else known
-
-    def zone_class(self, origin: Name) -> int:
-        """Return the class that counts for a zone and for nothing else: of queries answered the short way."""
-        number = self._number_of(_ZONE_ONLY._replace(zone=origin))
-        self._zone_classes.add(number)
-        return number
 
     def turned(self, began: int, count: int) -> None:
         """Note that a batch of `count` read at `began` was answered, the one where `untimed` ended.
@@ -133,22 +123,18 @@ class Tally:
         add = self._block.add
         counts, cells = self.counts, self._cells
         queries = -sum(self._streamed)
-        misses = self.long
         for number, count in enumerate(counts):
             if count:
                 counts[number] = 0
                 for cell in cells[number]:
                     add(cell, count)
-                if number in self._zone_classes:
-                    misses += count
-                else:
-                    queries += count
+                queries += count
         for cell, count in (
             (counters.UDP, queries - self.ipv6),
             (counters.UDP + 1, self.ipv6),
             (counters.TCP, self._streamed[0]),
             (counters.TCP + 1, self._streamed[1]),
-            (counters.CACHE_HITS, queries - misses),
+            (counters.CACHE_HITS, queries - self.missed),
             (counters.IGNORED, self.ignored),
             (counters.RATE_DROPPED, self.dropped),
             (counters.RATE_SLIPPED, self.slipped),
@@ -157,7 +143,7 @@ class Tally:
             if count:
                 add(cell, count)
         self._streamed = [0, 0]
-        self.long = self.ipv6 = self.ignored = self.dropped = self.slipped = self.unsent = 0
+        self.missed = self.ipv6 = self.ignored = self.dropped = self.slipped = self.unsent = 0
 
     def _took(self, nanoseconds: int, count: int) -> None:
         """Note what each query of a batch took: they wait for each other."""
@@ -184,14 +170,12 @@ class Tally:
         return number
 
     def _cells_of(self, facts: _Facts) -> tuple[int, ...]:
-        cells = []
-        if facts.rdtype >= 0:
-            cells = [
-                counters.TYPES + facts.rdtype,
-                counters.OPCODES + facts.opcode,
-                counters.RCODES + facts.rcode,
-                counters.KINDS + facts.kind,
-            ]
+        cells = [
+            counters.TYPES + facts.rdtype,
+            counters.OPCODES + facts.opcode,
+            counters.RCODES + facts.rcode,
+            counters.KINDS + facts.kind,
+        ]
         for is_so, cell in (
             (facts.edns, counters.EDNS),
             (facts.dnssec, counters.DNSSEC_OK),

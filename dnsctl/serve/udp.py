@@ -20,7 +20,7 @@ from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.reader import Reader
 from dnsctl.model.name import Name
 from dnsctl.serve.batch import DATAGRAM, Batch
-from dnsctl.serve.cache import AnswerCache
+from dnsctl.serve.cache import LAST_DOOR, AnswerCache, Entry
 from dnsctl.serve.failures import FailureLog
 from dnsctl.serve.respond import Client, Responder
 from dnsctl.serve.rrl import RateLimiter
@@ -29,9 +29,6 @@ from dnsctl.serve.tally import Tally
 from dnsctl.serve.wire import Response
 
 _SERVFAIL: Final = 2
-# How an OPT record with a cookie alone goes on behind its flags: `Responder.long` has a short way for it
-_CLIENT_COOKIE: Final = b"\0\x0c\0\x0a\0\x08"
-_SERVER_COOKIE: Final = b"\0\x1c\0\x0a\0\x18"
 _log = logging.getLogger(__name__)
 
 
@@ -53,12 +50,14 @@ class UdpWorker:
         self._counter = counter
         self._responder = responder
         self._cache = AnswerCache() if cache is None else cache
+        self._doors = self._cache.doors
         self._tally = responder.tally = Tally() if tally is None else tally
         self._counts = self._tally.counts
         self._limiter = limiter
         self._proved: list[int] = []  # indexes of clients in the batch whose address a cookie proves
+        self._wanted = False  # the answer to the query at hand is worth storing
         self._seen = -1
-        self._short = responder.direct(reader).respond
+        self._short = responder.direct(reader).find
         self._failed = FailureLog(_log)
         self.refused = 0  # answers the kernel would not send
 
@@ -131,52 +130,72 @@ class UdpWorker:
                 self._cache.clear()  # a zone that comes or goes changes what the zone above it answers for
             else:
                 self._cache.drop(changed)
-            self._short = self._responder.direct(self._reader).respond
+            self._short = self._responder.direct(self._reader).find
             self._seen = generation
 
     def _answer(self, batch: Batch, count: int) -> list[int]:
         """Write the answers over the queries; return the indexes of those that get none, ascending."""
         sizes = batch.sizes
-        get = self._cache.answers.recent.get
+        get, find = self._cache.answers.recent.get, self._find
         counts = self._counts
         silent: list[int] = []
-        index = 0
+        index = misses = 0
         for slot, length in zip(batch.slots, batch.lengths(count), strict=False):
-            key = slot[2:length].tobytes().lower()
+            raw = slot[2:length].tobytes()
+            key = raw.lower()
             entry = get(key)
+            if entry is None:
+                misses += 1
+                entry = find(raw, key)
             if entry is not None:
                 header, end, tail, size, kind, _ = entry
                 counts[kind] += 1
                 slot[2:12] = header
                 slot[end:size] = tail
                 sizes[index] = size
-            elif (wire := self._work_out(key, slot[:length].tobytes(), batch, index)) is not None:
+            elif (wire := self._work_out(slot[:length].tobytes(), batch, index)) is not None:
                 size = len(wire)
                 slot[:size] = wire
                 sizes[index] = size
             else:
                 silent.append(index)
             index += 1  # noqa: SIM113 - enumerate costs a tuple a query
+        if misses:
+            self._cache.knocked(misses)
+            self._tally.missed += misses
         return silent
 
-    def _work_out(self, key: bytes, message: bytes, batch: Batch, index: int) -> bytes | None:
-        """Return the answer to `message` from the cache's slower paths or the image; None: say nothing."""
-        cache = self._cache
-        with_cookie = message[-14:-8] == _CLIENT_COOKIE or message[-30:-24] == _SERVER_COOKIE
-        wanted = not with_cookie and cache.is_wanted(key)
-        entry = cache.find(key) if wanted else None
+    def _find(self, raw: bytes, key: bytes) -> Entry | None:
+        """Return the answer to a query from the cache's slower paths or by the short way, if it has one."""
+        door = hash(key) & LAST_DOOR
+        doors = self._doors
+        self._wanted = bool(doors[door])
         try:
-            response = None
-            if entry is None and not with_cookie:
-                response = self._short(message)
-                if response is None:
-                    entry = cache.find_exact(message)
+            if not doors[door]:
+                doors[door] = 1
+                return self._short(raw, key)
+            entry = self._cache.find(key)
+            if entry is not None:
+                self._tally.missed -= 1
+                return entry
+            entry = self._short(raw, key)
+            if entry is not None:
+                self._cache.keep(raw, key, entry)
+        except Exception:  # noqa: BLE001 - the long way may know better, and says SERVFAIL if not
+            self._failed.note("a query failed on the short way", raw)
+            return None
+        return entry
+
+    def _work_out(self, message: bytes, batch: Batch, index: int) -> bytes | None:
+        """Return the answer to `message` by the long way; None: say nothing."""
+        try:
+            entry = self._cache.find_exact(message)
             if entry is not None:
                 header, end, tail, _, kind, _ = entry
                 self._counts[kind] += 1
+                self._tally.missed -= 1
                 return message[:2] + header + message[12:end] + tail
-            if response is None:
-                response = self._responder.long(self._reader, message, Client(batch.client(index)))
+            response = self._responder.long(self._reader, message, Client(batch.client(index)))
             if response is None:
                 self._tally.ignored += 1
                 return None
@@ -184,10 +203,9 @@ class UdpWorker:
                 raise OverflowError(f"answer of {len(response.wire)} octets over UDP")
             if response.proved and self._limiter is not None:
                 self._proved.append(index)
-            if not response.kind:
-                self._count(message, response)
-            if wanted:
-                cache.store(message, response, self._class_of(message, response), self._responder.zone)
+            self._count(message, response)
+            if self._wanted:
+                self._cache.store(message, response, self._class_of(message, response), self._responder.zone)
             return response.wire
         except Exception:  # noqa: BLE001 - whatever one message brings, the others are answered
             self._failed.note("a query failed", message)
@@ -200,8 +218,7 @@ class UdpWorker:
 
     def _count(self, message: bytes, response: Response) -> None:
         """Count a query that was answered the long way."""
-        self._tally.long += 1
-        self._tally.counts[self._class_of(message, response)] += 1
+        self._tally.counts[response.kind or self._class_of(message, response)] += 1
 
     def _class_of(self, message: bytes, response: Response) -> int:
         return self._tally.class_of(message, response.wire, response.question_end, self._responder.zone)

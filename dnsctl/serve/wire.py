@@ -31,7 +31,7 @@ class Response(NamedTuple):
     """A finished response. `cacheable`: it depends on nothing but the octets of the query behind its ID.
 
     `proved`: a cookie showed that the client's address is its own, so the rate limit does not concern it.
-    `kind`, `zone_kind`: the classes for `tally` in which it is counted already; 0: it is not.
+    `kind`: its class for `tally`; 0: that is to be found out.
     """
 
     wire: bytes
@@ -39,7 +39,6 @@ class Response(NamedTuple):
     cacheable: bool
     proved: bool = False
     kind: int = 0
-    zone_kind: int = 0
 
 
 class Draft:

@@ -45,10 +45,9 @@ def test_short_way_and_long_way_say_the_same_octet_for_octet(tmp_path, label):
         with image.writer() as writer:
             writer.apply(difference(writer, [compile_zone(zone) for zone in made]))
         with image.reader() as reader:
-            known = Zones(reader)
-            direct, responder = Direct(reader, known), Responder()
+            responder = Responder()
             for zone in made:
-                known.find(zone.origin, 1)
+                responder.long(reader, dns.message.make_query(to_text(zone.origin), "A").to_wire())
                 flat = [
                     (f"{rng.choice('!+hx')}{rng.randrange(60)}.{to_text(zone.origin)}", "A")
                     for _ in range(60)
@@ -56,11 +55,11 @@ def test_short_way_and_long_way_say_the_same_octet_for_octet(tmp_path, label):
                 for name, rdtype in questions(rng, zone, 300) + flat:
                     query = dns.message.make_query(name, rdtype, want_dnssec=rng.random() < 0.7, payload=1232)
                     wire = query.to_wire()
-                    found = direct.respond(wire)
+                    found = responder.short(reader, wire)
                     if found is not None:
                         short += 1
                         slow = responder.long(reader, wire)
-                        assert found[:4] == slow[:4], query  # the rest is for counting
+                        assert found[:4] == slow[:4], query  # the last is for counting
     assert short > 200
 
 
@@ -73,7 +72,8 @@ def direct(tmp_path):
         with image.reader() as reader:
             known = Zones(reader)
             known.find(zone.origin, 1)
-            yield Direct(reader, known)
+            found = Direct(reader, known).find
+            yield lambda message: found(message[2:], message[2:].lower())
 
 
 def plain(name=b"\3www\7example\3com\0", flags=b"\0\0", counts=b"\0\1\0\0\0\0\0\0", rest=b"\0\1\0\1"):
@@ -81,7 +81,7 @@ def plain(name=b"\3www\7example\3com\0", flags=b"\0\0", counts=b"\0\1\0\0\0\0\0\
 
 
 def test_plain_question_takes_the_short_way(direct):
-    assert direct.respond(plain()) is not None
+    assert direct(plain()) is not None
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_plain_question_takes_the_short_way(direct):
     ],
 )
 def test_everything_unusual_is_left_to_the_long_way(direct, message):
-    assert direct.respond(message) is None
+    assert direct(message) is None
 
 
 def test_question_for_the_owner_of_an_nsec3_leaves_no_trace_in_the_next_answer(tmp_path):

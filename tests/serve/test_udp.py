@@ -63,8 +63,9 @@ class Worker:
         self.socket = a_socket()
         self.image = Image.open(image_path(state), readonly=False)
         self.batch = Batch(self.socket)
+        self.responder = Responder()
         self.worker = UdpWorker(
-            [self.socket], self.image.reader(), GenerationCounter(counter_path(state)), Responder()
+            [self.socket], self.image.reader(), GenerationCounter(counter_path(state)), self.responder
         )
 
     def exchange(self, wires: list[bytes]) -> list[bytes]:
@@ -133,18 +134,25 @@ def test_failing_responder_costs_one_answer_and_says_so(
     worker: Worker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     worker.worker.renew()
-    short = worker.worker._short
+    short, long = worker.worker._short, worker.responder.long
 
-    def failing(message: bytes) -> object:
-        if b"boom" in message:
+    def failing_short(raw: bytes, key: bytes) -> object:
+        if b"om" in raw[:16]:
             raise ZeroDivisionError("unforeseen")
-        return short(message)
+        return short(raw, key)
 
-    monkeypatch.setattr(worker.worker, "_short", failing)
-    found = worker.exchange([ask("boom.example.com").to_wire(), ask("www.example.com").to_wire()])
-    codes = sorted(dns.message.from_wire(wire).rcode() for wire in found)
-    assert codes == [dns.rcode.NOERROR, dns.rcode.SERVFAIL]
-    assert worker.worker.failures == 1
+    def failing_long(reader: object, message: bytes, *rest: object) -> object:
+        if b"boom" in message:
+            raise ZeroDivisionError("not foreseen either")
+        return long(reader, message, *rest)
+
+    monkeypatch.setattr(worker.worker, "_short", failing_short)
+    monkeypatch.setattr(worker.responder, "long", failing_long)
+    names = ("boom.example.com", "zoom.example.com", "www.example.com")
+    found = worker.exchange([ask(name).to_wire() for name in names])
+    codes = [dns.message.from_wire(wire).rcode() for wire in found]
+    assert sorted(codes) == [dns.rcode.NOERROR, dns.rcode.SERVFAIL, dns.rcode.NXDOMAIN]
+    assert worker.worker.failures == 3
     assert "unforeseen" in caplog.text
 
 
