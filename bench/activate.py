@@ -16,8 +16,8 @@ import threading
 import time
 from pathlib import Path
 
-import serve
 import servers
+import workload
 
 from dnsctl.image.compiler import compile_zone
 from dnsctl.image.difference import difference
@@ -27,7 +27,7 @@ from dnsctl.model.name import from_text
 from dnsctl.model.rrset import Type
 from dnsctl.model.zone import SignedZone
 
-ORIGIN = from_text(serve.ORIGIN)
+ORIGIN = from_text(workload.ORIGIN)
 
 
 def load(port: int, queries: Path, seconds: int, rate: int = 0) -> dict[str, float]:
@@ -48,7 +48,7 @@ def load(port: int, queries: Path, seconds: int, rate: int = 0) -> dict[str, flo
 
 def changed(zone: SignedZone, number: int) -> SignedZone:
     """Return the zone with another address at h0: the least a release can hold."""
-    owner = from_text(f"h0.{serve.ORIGIN}")
+    owner = from_text(f"h0.{workload.ORIGIN}")
     node = tuple(
         one._replace(rdatas=(bytes([192, 0, 2, number % 256]),)) if one.rdtype == Type.A else one
         for one in zone.nodes[owner]
@@ -89,13 +89,13 @@ def main() -> None:
         directory = Path(name)
         zones, queries, state = directory / "zones", directory / "queries.txt", directory / "state"
         zones.mkdir()
-        with (zones / f"{serve.ORIGIN}zone").open("w") as file:
-            file.writelines(serve.zone_text(chosen.names))
+        with (zones / f"{workload.ORIGIN}zone").open("w") as file:
+            file.writelines(workload.zone_text(chosen.names))
         with queries.open("w") as file:
-            file.writelines(serve.query_lines("hits", chosen.names))
+            file.writelines(workload.query_lines("hits", chosen.names))
         server = servers.ours(zones, state, chosen.port, 1)
         try:
-            server.wait_until_ready(serve.ORIGIN)
+            server.wait_until_ready(workload.ORIGIN)
             rate = int(load(chosen.port, queries, 3)["queries"] / 3 / 2)
             quiet = load(chosen.port, queries, chosen.seconds, rate)
             stop, times = threading.Event(), list[float]()

@@ -23,7 +23,6 @@ import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import MethodType
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -32,13 +31,11 @@ import dns.message
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.store import Image
 from dnsctl.node.worker import counter_path, image_path
-from dnsctl.serve import direct, udp
+from dnsctl.serve import udp
 from dnsctl.serve.batch import BATCH, Batch
-from dnsctl.serve.direct import Direct
 from dnsctl.serve.respond import Responder
 from dnsctl.serve.tally import Tally
 from dnsctl.serve.udp import UdpWorker
-from dnsctl.serve.wire import Response
 from tests.build import validated
 from tests.node.running import publish
 
@@ -49,7 +46,8 @@ COUNTING = "|".join(  # lines of the worker that are there for counting only
     (
         r"counts\[kind\] \+= 1",
         r"counts = self\._counts",
-        r"if not response\.kind:\n *self\._count\(message, response\)",
+        r"self\._count\(message, response\)",
+        r"self\._tally\.missed [-+]= .*",
         r"if batch\.is_ipv6:\n *tally\.ipv6 \+= .*",
         r"tally = self\._tally",
         r"began = .*",
@@ -63,24 +61,13 @@ def without_counting() -> type[UdpWorker]:
     """Return the worker without the lines that count."""
     cut = 0
     methods = {}
-    for name in ("turn", "_answer", "_work_out"):
+    for name in ("turn", "_answer", "_find", "_work_out"):
         source = textwrap.dedent(inspect.getsource(getattr(UdpWorker, name)))
         bare, number = re.subn(rf"^ *(?:{COUNTING})\n", "", source, flags=re.MULTILINE)
         cut += number
         exec(compile("from __future__ import annotations\n" + bare, "bare", "exec"), vars(udp), methods)  # noqa: S102
-    assert cut == 8, f"the worker counts in other ways now: {cut} lines cut"
+    assert cut == 11, f"the worker counts in other ways now: {cut} lines cut"
     return type("Bare", (UdpWorker,), methods)
-
-
-def direct_without_counting() -> Callable[..., Response | None]:
-    """Return `Direct.respond` without the lines that count."""
-    source = textwrap.dedent(inspect.getsource(Direct.respond))
-    bare, cut = re.subn(r"^ *(?:counts = |counts\[|zone_kind = ).*\n", "", source, flags=re.MULTILINE)
-    bare, told = re.subn(r"True, False, kind, zone_kind\)", "True)", bare)
-    assert (cut, told) == (4, 1), f"the short way counts in other ways now: {cut} lines, {told} responses"
-    made: dict[str, Callable[..., Response | None]] = {}
-    exec(compile("from __future__ import annotations\n" + bare, "bare", "exec"), vars(direct), made)  # noqa: S102
-    return made["respond"]
 
 
 class Bench:
@@ -97,9 +84,6 @@ class Bench:
         counter = GenerationCounter(counter_path(state))
         self.worker = worker([self.socket], reader, counter, responder, tally=Tally())
         self.worker.renew()
-        if worker is not UdpWorker:
-            short = MethodType(direct_without_counting(), responder.direct(reader))
-            self.worker._short = short
 
     def turns(self, queries: Callable[[], list[bytes]], batches: int) -> float:
         """Return CPU microseconds a query."""

@@ -1,11 +1,25 @@
 """Queries a second, CPU a query, latency, sizes, memory: dnsctl beside its peers, on one signed zone.
 
-    .venv/bin/python bench/serve.py [--short] [--names 10000] [--denial nsec3] [--workload hits …]
+    .venv/bin/python bench/serve.py [--names 10000] [--denial nsec3] [--workload hits …] [--no-do] [--tcp]
+    .venv/bin/python bench/serve.py --short | --full
 
 Each server is pinned to core 0 and dnsperf to core 1 (8 clients, 200 outstanding, DO set unless --no-do).
 Rounds go through the servers in turn, so that what else the machine does hits all alike; the median round
-counts. Absolute figures move with the machine, ratios in one run are what counts. Peers not installed are
-left out.
+counts. Latency is that of 500 probes a second of our own beside dnsperf's load (`latency`), median and 99th
+percentile over all rounds. Memory is that of all processes with shared pages once; "of it files": pages of
+files or shared memory, such as our image. Absolute figures move with the machine, ratios in one run are what
+counts. Peers not installed are left out.
+
+--two adds two workers against one. Beside two workers, a generator on the same two cores would be the limit;
+so a *cell* is measured: a core with one worker and two generators that share it. Compared are one cell with
+the other core idle, two cells with a server each (what the machine gives: the servers share the hardware
+only), and two cells with the two workers of one server. All cores in use are full, with the same share of
+generators, so queries a second against one cell's are what a second worker is worth. "Capacity" leaves the
+generators out: cores, by how much less CPU a query costs the workers with one. "Busier worker" is its share
+of their CPU: how evenly SO_REUSEPORT spreads 64 source ports.
+
+--short is `make bench`. --full goes through everything in docs/performance.md, and prints its tables.
+Zones from 50,000 names on are signed by ldns-signzone, smaller ones by ours (which verifies each signature).
 """
 
 from __future__ import annotations
@@ -13,30 +27,25 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import random
-import re
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import dns.flags
-import dns.message
-import dns.query
 import servers
+import sizes
+from latency import percentile
+from load import Cells, Load, measure
 from servers import Server
+from workload import LINES, ORIGIN, sign, write_questions, zone_text
 
-ORIGIN = "bench.example."
-SERVER_CORE, CLIENT_CORE = "0", "1"
-WORKLOADS = {  # name -> how many lines dnsperf goes round in
-    "hits": 200_000,
-    "uniform": 1_000_000,
-    "flood": 2_000_000,
-}
+LARGE = 50_000  # names from which on another signer takes over
 NSEC3_CONFIG = """\
 version: 1
 sites: {here: {nodes: {ns: {listen: ["127.0.0.1:5301"], control: "https://127.0.0.1:8301"}}}}
@@ -51,198 +60,223 @@ policies: {hashed: {algorithm: ECDSAP256SHA256, keys: csk, denial: nsec3}}
 """
 
 
-def zone_text(names: int) -> Iterator[str]:
-    yield f"$ORIGIN {ORIGIN}\n$TTL 3600\n@ SOA ns1 hostmaster 1 7200 1800 1209600 300\n"
-    yield "@ NS ns1\n@ NS ns2\n@ MX 10 ns1\nns1 A 192.0.2.53\nns2 A 198.51.100.53\n"
-    for number in range(names):
-        yield f"h{number} A 192.0.2.{number % 256}\n"
-        if number % 4 == 0:
-            yield f"h{number} AAAA 2001:db8::{number % 65536:x}\n"
+@dataclass(frozen=True)
+class Zone:
+    """What is served: so many names, with that denial of existence, or a signed master file as it is."""
+
+    names: int
+    denial: str = "nsec"
+    signed: Path | None = None
+
+    def text(self) -> str:
+        return f"{self.names:,} names, {self.denial.upper()}"
 
 
-def query_lines(workload: str, names: int) -> Iterator[str]:
-    """hits: 82 % data, 12 % names that do not exist, 6 % no data; uniform: data; flood: random names."""
-    picked = random.Random(1)
-    for _ in range(WORKLOADS[workload]):
-        if workload == "flood":
-            yield f"{picked.getrandbits(64):016x}.{ORIGIN} A\n"
-            continue
-        number, share = int(picked.random() * names), picked.random()
-        if workload == "uniform" or share < 0.82:
-            rdtype = "AAAA" if number % 4 == 0 and share < 0.2 else "A"
-            yield f"h{number}.{ORIGIN} {rdtype}\n"
-        elif share < 0.94:
-            yield f"missing{number % 1000}.{ORIGIN} A\n"
-        else:
-            yield f"h{number}.{ORIGIN} TXT\n"
+@dataclass(frozen=True)
+class Case:
+    """A table: a workload, and how it is asked."""
+
+    workload: str
+    load: Load
+    rounds: int
+
+    def text(self) -> str:
+        how = "" if self.load.want_dnssec else ", without DO"
+        return f"*{self.workload}*{how}{', TCP' if self.load.tcp else ''}"
 
 
-def measure(server: Server, queries: Path, options: argparse.Namespace) -> None:
-    """One round: pin, load, and read what it took from /proc."""
-    for pid in server.family():
-        core = SERVER_CORE if server.name != "dnsctl, 2 workers" else f"{SERVER_CORE},{CLIENT_CORE}"
-        subprocess.run(["taskset", "-acp", core, str(pid)], stdout=subprocess.DEVNULL, check=True)
-    before = server.cpu_seconds()
-    command = [
-        "taskset",
-        "-c",
-        CLIENT_CORE,
-        "dnsperf",
-        "-s",
-        "127.0.0.1",
-        "-p",
-        str(server.port),
-        "-d",
-        str(queries),
-    ]
-    command += ["-l", str(options.seconds), "-c", "8", "-T", "1", "-q", "200"]
-    command += [] if options.no_do else ["-D"]
-    command += ["-m", "tcp"] if options.tcp else []
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    used = server.cpu_seconds() - before
-    figures = {
-        what: float(found[1]) if (found := re.search(rf"{what}:\s+([0-9.]+)", told)) else 0.0
-        for what in (r"Queries completed", r"Queries lost", r"Average Latency \(s\)")
-    }
-    done, lost, latency = figures.values()
-    server.lost += int(lost)
-    server.queries.append(done / options.seconds)
-    server.cpu.append(used / max(done, 1) * 1e6)
-    server.latency.append(latency * 1e3)
+def run(zone: Zone, cases: Sequence[Case], peers: Sequence[str]) -> list[sizes.Sizes]:
+    """Start all servers on one zone, print a table for each case, and return the sizes of answers."""
+    with tempfile.TemporaryDirectory(prefix="dnsctl-bench-") as name:
+        directory = Path(name)
+        with _served(directory, zone, peers) as found:
+            compared = sizes.compare(found, zone.denial)
+            for case in cases:
+                asked = [one for one in found if not (case.load.tcp and one.name == "echo")]
+                for server in asked:
+                    server.forget()
+                for number in range(1, case.rounds + 1):
+                    path = directory / "questions"
+                    questions = write_questions(path, case.workload, zone.names, number)
+                    for server in asked:
+                        measure(server, questions, case.load)
+                report(asked, f"{case.text()}, {zone.text()}")
+    return compared
 
 
-def report(found: list[Server], workload: str, options: argparse.Namespace) -> None:
+def report(found: Sequence[Server], title: str) -> None:
     ours = found[0]
-    print(f"\n### {workload}, {options.names:,} names, {options.denial}", end="")
-    print(f"{', without DO' if options.no_do else ''}{', TCP' if options.tcp else ''}\n")
+    print(f"\n{title}:\n")
     print(
-        "| server | kqps | CPU µs a query | latency ms | lost | memory MB | dnsctl is, in queries | in CPU |"
+        "| server | kqps | CPU µs a query | median ms | 99 % ms | lost | memory MB | of it files "
+        "| dnsctl is, in queries | in CPU |\n|---|---|---|---|---|---|---|---|---|---|"
     )
-    print("|---|---|---|---|---|---|---|---|")
     for server in found:
         queries, cpu = statistics.median(server.queries), statistics.median(server.cpu)
         ratios = [mine / theirs for mine, theirs in zip(ours.queries, server.queries, strict=True)]
         cheaper = [theirs / mine for mine, theirs in zip(ours.cpu, server.cpu, strict=True)]
+        resident, files = server.memory()
         print(
-            f"| {server.name} | {queries / 1000:.0f} | {cpu:.2f} | {statistics.median(server.latency):.2f}"
-            f" | {server.lost} | {server.memory():.0f}"
-            f" | {statistics.median(ratios):.2f} × | {statistics.median(cheaper):.2f} × |"
+            f"| {server.name} | {queries / 1000:.0f} | {cpu:.2f} | {percentile(server.latency, 0.5):.2f}"
+            f" | {percentile(server.latency, 0.99):.2f} | {server.lost} | {resident:.0f} | {files:.0f}"
+            f" | {statistics.median(ratios):.2f} × | {statistics.median(cheaper):.2f} × |",
+            flush=True,
         )
 
 
-def sizes(found: list[Server]) -> None:
-    """Print how large answers are, ours against Knot's: what an attacker could have sent elsewhere."""
-    by_name = {server.name: server for server in found}
-    if "Knot" not in by_name:
-        return
-    print("\n### Octets of a response\n\n| question | dnsctl | Knot | ratio |\n|---|---|---|---|")
-    for name, rdtype in (
-        ("h4", "A"),
-        ("h4", "AAAA"),
-        ("h4", "TXT"),
-        ("nope", "A"),
-        ("@", "MX"),
-        ("@", "DNSKEY"),
-        ("@", "ANY"),
-    ):
-        query = dns.message.make_query(
-            ORIGIN if name == "@" else f"{name}.{ORIGIN}", rdtype, want_dnssec=True, payload=1232
-        )
-        query.flags &= ~dns.flags.RD
-        mine, theirs = (
-            len(dns.query.udp(query, "127.0.0.1", port=by_name[who].port, timeout=2).wire or b"")
-            for who in ("dnsctl", "Knot")
-        )
-        print(f"| {name} {rdtype} | {mine} | {theirs} | {mine / theirs:.2f} |")
+@contextmanager
+def _served(directory: Path, zone: Zone, peers: Sequence[str]) -> Iterator[list[Server]]:
+    """Serve `zone` with ours and the peers that are installed; end them all behind the block."""
+    found: list[Server] = []
+    try:
+        for server in _start(directory, zone, peers):
+            found.append(server)
+        for server in found:
+            server.wait_until_ready(ORIGIN)
+        yield found
+    finally:
+        for server in found:
+            server.end()
 
 
-def parsed() -> argparse.Namespace:
-    options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    options.add_argument(
-        "--short", action="store_true", help="10,000 names, 2 rounds of 2 s, Knot and NSD only"
-    )
-    options.add_argument("--names", type=int, default=10_000)
-    options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--seconds", type=int, default=5)
-    options.add_argument("--workload", choices=WORKLOADS, action="append")
-    options.add_argument("--denial", choices=("nsec", "nsec3"), default="nsec")
-    options.add_argument("--no-do", action="store_true", help="ask without DNSSEC")
-    options.add_argument("--tcp", action="store_true", help="over connections that are used again")
-    options.add_argument("--two", action="store_true", help="add ours with two workers, on both cores")
-    options.add_argument("--peer", choices=servers.PEERS, action="append")
-    options.add_argument("--signed", type=Path, help="serve this signed master file instead of making one")
-    options.add_argument("--port", type=int, default=5380, help="first of eight")
-    chosen = options.parse_args()
-    if chosen.short:
-        chosen.rounds, chosen.seconds, chosen.peer = 2, 2, ["knot", "nsd"]
-        chosen.workload = chosen.workload or ["hits", "flood"]
-    chosen.workload = chosen.workload or list(WORKLOADS)
-    return chosen
-
-
-def save_zone(path: Path, port: int) -> None:
-    """Write what we serve as a master file, signatures and all: the peers serve the same."""
-    ask = ("dig", "@127.0.0.1", "-p", str(port), ORIGIN, "AXFR", "+noall", "+answer", "+onesoa")
-    with path.open("wb") as output:
-        subprocess.run(ask, stdout=output, check=True)
-
-
-def start(directory: Path, options: argparse.Namespace) -> Iterator[Server]:
-    """Start ours, take the zone that it signed by AXFR, and start the peers on that."""
-    zones = directory / "zones"
-    zones.mkdir()
-    if options.signed is not None:
-        shutil.copyfile(options.signed, zones / f"{ORIGIN}zone")
-    else:
-        with (zones / f"{ORIGIN}zone").open("w") as file:
-            file.writelines(zone_text(options.names))
-    if options.denial == "nsec3":
-        (directory / "dnsctl.yaml").write_text(NSEC3_CONFIG)
-    mine = servers.ours(zones, directory / "state", options.port, 1)
-    yield mine
-    mine.wait_until_ready(ORIGIN)
+def _start(directory: Path, zone: Zone, peers: Sequence[str]) -> Iterator[Server]:
+    """Start ours and the peers on a zone signed beforehand, or the peers on what ours has signed."""
     signed = directory / "signed.zone"
-    if options.signed is not None:
-        signed.symlink_to(options.signed.absolute())
-    else:
-        save_zone(signed, options.port)
-    if options.two:
-        pair = directory / "two"
-        pair.mkdir()
-        shutil.copyfile(signed, pair / f"{ORIGIN}zone")
-        yield servers.ours(pair, directory / "state2", options.port + 7, 2, "dnsctl, 2 workers")
-    for offset, peer in enumerate(options.peer or servers.PEERS, start=1):
+    zones = _zone_files(directory, zone, signed)
+    mine = servers.ours(zones, directory / "state", servers.free_port(), 1)
+    yield mine
+    if not signed.exists():
+        mine.wait_until_ready(ORIGIN)
+        ask = ("dig", "@127.0.0.1", "-p", str(mine.port), ORIGIN, "AXFR", "+noall", "+answer", "+onesoa")
+        with signed.open("wb") as output:
+            subprocess.run(ask, stdout=output, check=True)
+    for peer in peers:
         try:
-            yield servers.PEERS[peer](directory, signed, ORIGIN, options.port + offset)
+            yield servers.PEERS[peer](directory, signed, ORIGIN, servers.free_port())
         except FileNotFoundError as missing:
             print(f"{missing} is not installed: left out", file=sys.stderr)
 
 
-def main() -> None:
-    options = parsed()
-    found: list[Server] = []
-    print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {os.cpu_count()} cores, ", end="")
-    print(f"Python {platform.python_version()}, load {os.getloadavg()[0]:.1f} before")
+def _zone_files(directory: Path, zone: Zone, signed: Path) -> Path:
+    """Make the directory that ours serves; `signed` where another signer is to be used, or was."""
+    zones = directory / "zones"
+    zones.mkdir()
+    served = zones / f"{ORIGIN}zone"
+    if zone.denial == "nsec3":
+        (directory / "dnsctl.yaml").write_text(NSEC3_CONFIG)
+    if zone.signed is not None:
+        signed.symlink_to(zone.signed.absolute())
+        shutil.copyfile(zone.signed, served)
+        return zones
+    with served.open("w") as file:
+        file.writelines(zone_text(zone.names))
+    if zone.names >= LARGE and sign(served, signed, zone.denial == "nsec3"):
+        signed.replace(served)
+        signed.hardlink_to(served)
+    return zones
+
+
+def two_workers(names: int, seconds: int, rounds: int) -> None:
+    """Print what a second worker is worth; see the module's docstring."""
     with tempfile.TemporaryDirectory(prefix="dnsctl-bench-") as name:
         directory = Path(name)
+        zones = _zone_files(directory, Zone(names), directory / "signed.zone")
+        questions = write_questions(directory / "questions", "hits", names, 1)
+        found = []
         try:
-            for server in start(directory, options):
-                found.append(server)
+            for label, workers in (("first", 1), ("second", 1), ("both", 2)):
+                found.append(servers.ours(zones, directory / label, servers.free_port(), workers))
+            for server in found:
                 server.wait_until_ready(ORIGIN)
-            sizes(found)
-            for workload in options.workload:
-                queries = directory / "queries.txt"
-                with queries.open("w") as file:
-                    file.writelines(query_lines(workload, options.names))
-                for server in found:
-                    server.forget()
-                for _ in range(options.rounds):
-                    for server in found:
-                        measure(server, queries, options)
-                report(found, workload, options)
+            cells = (
+                Cells("one worker, the other core idle", found[:1], (0,)),
+                Cells("two servers of one worker", found[:2], (0, 1)),
+                Cells("one server of two workers", found[2:], (0, 1)),
+            )
+            for _ in range(rounds):
+                for cell in cells:
+                    cell.measure(questions, Load(seconds))
         finally:
             for server in found:
                 server.end()
+    _report_two(cells, names)
+
+
+def _report_two(cells: Sequence[Cells], names: int) -> None:
+    print(f"\n## Two workers\n\n*hits*, {names:,} names, NSEC; each core has a worker and two generators:\n")
+    print("| | kqps | against one worker | CPU µs a query | capacity against one | busier worker |")
+    print("|---|---|---|---|---|---|")
+    for cell in cells:
+        queries, cpu, busier = cell.median()
+        worth = [theirs / one for theirs, one in zip(cell.queries, cells[0].queries, strict=True)]
+        capacity = [
+            len(cell.cores) * one / theirs for theirs, one in zip(cell.cpu, cells[0].cpu, strict=True)
+        ]
+        print(
+            f"| {cell.name} | {queries / 1000:.0f} | {statistics.median(worth):.2f} × | {cpu:.2f}"
+            f" | {statistics.median(capacity):.2f} × | {busier:.0%} |",
+            flush=True,
+        )
+
+
+def full(options: argparse.Namespace) -> None:
+    """Print every table of docs/performance.md's serving part."""
+    rounds, load = options.rounds or 5, Load(options.seconds or 2)
+    plain, tcp = replace(load, want_dnssec=False), replace(load, tcp=True)
+    print("\n## Serving: 10,000 names")
+    cases = [Case(each, load, rounds) for each in LINES]
+    cases += [Case(each, plain, rounds) for each in ("hits", "uniform", "flood")] + [
+        Case("hits", tcp, rounds)
+    ]
+    compared = run(Zone(10_000), cases, options.peer)
+    cases = [Case(each, load, rounds) for each in ("hits", "flood")]
+    compared += run(Zone(10_000, "nsec3"), cases, options.peer)
+    two_workers(10_000, load.seconds, rounds)
+    print("\n## Serving: a million names", flush=True)
+    longer, fewer = Load(load.seconds + 1), max(1, rounds - 2)
+    run(Zone(1_000_000), [Case(each, longer, fewer) for each in ("uniform", "flood", "hits")], options.peer)
+    run(Zone(1_000_000, "nsec3"), [Case(each, longer, fewer) for each in ("uniform", "flood")], options.peer)
+    sizes.report(compared)
+
+
+def parsed() -> argparse.Namespace:
+    options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    length = options.add_mutually_exclusive_group()
+    length.add_argument(
+        "--short", action="store_true", help="10,000 names, 2 rounds of 2 s, two workers; two minutes"
+    )
+    length.add_argument("--full", action="store_true", help="all tables of docs/performance.md; an hour")
+    options.add_argument("--names", type=int, default=10_000)
+    options.add_argument("--rounds", type=int)
+    options.add_argument("--seconds", type=int, help="of a round; at least 1")
+    options.add_argument("--workload", choices=LINES, action="append")
+    options.add_argument("--denial", choices=("nsec", "nsec3"), default="nsec")
+    options.add_argument("--no-do", action="store_true", help="ask without DNSSEC")
+    options.add_argument("--tcp", action="store_true", help="over connections that are used again")
+    options.add_argument("--two", action="store_true", help="two workers against one, too")
+    options.add_argument("--peer", choices=servers.PEERS, action="append", help="beside ours; default: all")
+    options.add_argument("--signed", type=Path, help="serve this signed master file instead of making one")
+    chosen = options.parse_args()
+    chosen.peer = chosen.peer or list(servers.PEERS)
+    return chosen
+
+
+def main() -> None:
+    options = parsed()
+    if (os.cpu_count() or 1) < 2 or shutil.which("dnsperf") is None:
+        sys.exit("needs two cores, and dnsperf: on Debian, apt-get install dnsperf")
+    print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {os.cpu_count()} cores, ", end="")
+    print(f"Python {platform.python_version()}, load {os.getloadavg()[0]:.1f} before", flush=True)
+    if options.full:
+        full(options)
+        return
+    rounds = options.rounds or (2 if options.short else 3)
+    load = Load(options.seconds or (2 if options.short else 5), not options.no_do, options.tcp)
+    cases = [Case(each, load, rounds) for each in options.workload or LINES]
+    compared = run(Zone(options.names, options.denial, options.signed), cases, options.peer)
+    if options.two or options.short:
+        two_workers(options.names, load.seconds, rounds)
+    sizes.report(compared)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,7 +34,7 @@ class Server:
     port: int
     queries: list[float] = field(default_factory=list)  # a second
     cpu: list[float] = field(default_factory=list)  # microseconds a query
-    latency: list[float] = field(default_factory=list)  # milliseconds, mean
+    latency: list[float] = field(default_factory=list)  # milliseconds, of all probes of all rounds
     lost: int = 0
 
     def forget(self) -> None:
@@ -58,20 +60,31 @@ class Server:
         """Return the process ids of the server and all below it."""
         return _family(self.process.pid)
 
-    def cpu_seconds(self) -> float:
-        ticks = 0
-        for pid in self.family():
-            fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-            ticks += int(fields[11]) + int(fields[12])
-        return ticks / os.sysconf("SC_CLK_TCK")
+    def workers(self) -> list[int]:
+        """Return the process ids of our UDP workers, in order."""
+        named = {Path(f"/proc/{pid}/comm").read_text().strip(): pid for pid in self.family()}
+        return [pid for name, pid in sorted(named.items()) if name.startswith("dnsctl udp")]
 
-    def memory(self) -> float:
-        """Return resident megabytes of all its processes, shared pages counted once (PSS)."""
-        found = (
-            re.search(r"^Pss:\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
-            for pid in self.family()
-        )
-        return sum(int(one[1]) for one in found if one) / 1024
+    def cpu_seconds(self) -> float:
+        return sum(cpu_seconds(pid) for pid in self.family())
+
+    def pin(self, core: int) -> None:
+        """Keep all threads of all its processes on one core."""
+        for pid in self.family():
+            pin(pid, core)
+
+    def memory(self) -> tuple[float, float]:
+        """Return resident megabytes of all its processes, and how many of them are pages of files or shared.
+
+        Shared pages count once (PSS). Of files are our image and code: the kernel may drop such pages and
+        read them again, and they are there once for all workers.
+        """
+        resident = shared = 0
+        for pid in self.family():
+            told = dict(re.findall(r"^(Pss\w*):\s+(\d+)", _rollup(pid), re.MULTILINE))
+            resident += int(told["Pss"])
+            shared += int(told["Pss_File"]) + int(told["Pss_Shmem"])
+        return resident / 1024, shared / 1024
 
     def end(self) -> None:
         self.process.terminate()
@@ -80,6 +93,35 @@ class Server:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the user and system time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def pin(pid: int, core: int) -> None:
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(thread.name), {core})
+
+
+def free_port() -> int:
+    """Return a loopback port that the kernel has free for UDP and TCP now."""
+    while True:
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram,
+        ):
+            stream.bind(("127.0.0.1", 0))
+            port = int(stream.getsockname()[1])
+            with suppress(OSError):
+                datagram.bind(("127.0.0.1", port))
+                return port
+
+
+def _rollup(pid: int) -> str:
+    return Path(f"/proc/{pid}/smaps_rollup").read_text()
 
 
 def _family(pid: int) -> list[int]:
@@ -129,7 +171,7 @@ def nsd(directory: Path, zone: Path, origin: str, port: int) -> Server:
         f'server:\n  ip-address: 127.0.0.1@{port}\n  server-count: 1\n  rrl-ratelimit: 0\n  username: ""\n'
         f'  chroot: ""\n  zonesdir: {directory}\n  pidfile: {directory}/nsd.pid\n  tcp-count: 100\n'
         f"  xfrdfile: {directory}/xfrd.state\n  zonelistfile: {directory}/zone.list\n"
-        f'  cookie-secret-file: ""\nremote-control:\n  control-enable: no\n'
+        f'  database: ""\n  cookie-secret-file: ""\nremote-control:\n  control-enable: no\n'
         f"zone:\n  name: {origin}\n  zonefile: {zone}\n"
     )
     return Server("NSD", _spawn(_program("nsd"), "-d", "-c", config), port)

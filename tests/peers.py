@@ -24,6 +24,7 @@ PACKAGES = {  # program: the Debian package that brings it
     "ldns-verify-zone": "ldnsutils",
     "ldns-signzone": "ldnsutils",
     "dnsperf": "dnsperf",
+    "systemd-analyze": "systemd",
 }
 
 

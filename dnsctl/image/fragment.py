@@ -2,9 +2,11 @@
 
 Every record's owner is the pointer 0xC00C, as the question stands at offset 12. Names inside the rdata of
 the types of RFC 1035 §3.3 (the only ones that may be compressed, RFC 3597 §4) end in a pointer to the
-longest suffix they share with the owner, written as if the owner stood at offset 12. Where each such pointer
-stands is listed behind the fragment, 2 octets each relative to its start, so that an answer whose owner
-stands elsewhere can move them. RRSIGs follow the records, so that with and without DO are two slices.
+longest suffix that stands before them, in the owner or in an earlier name of the same RRset. Pointers are
+those of a message in which the fragment stands right behind a question for its owner: below `fragment_at`
+they lead to the owner, else into the fragment. Where each one stands is listed behind the fragment, 2 octets
+each relative to its start, so that an answer whose owner or fragment stands elsewhere can move them. RRSIGs
+follow the records, so that with and without DO are two slices.
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ QUESTION_AT = 12  # octets of the message header, RFC 1035 §4.1.1
 OWNER_POINTER = b"\xc0\x0c"
 RECORD = struct.Struct("!HHHIH")  # owner pointer, type, class, TTL, length of rdata
 RECORD_HEAD = RECORD.size
+MAX_OFFSET = 0x3FFF  # a pointer has 14 bits
+OFFSET_BITS = 14
+MAX_HOPS = 8  # pointers that lead to pointers: decoders follow some 16
 _CLASS_IN = 1
 _MAX_POINTER_PLACE = 0xFFFF
 _NARROW_OCTETS = 0xFFFF  # what `ENTRY` can say of a node's body
@@ -51,11 +56,10 @@ class Entry(NamedTuple):
 
 def encode_node(flags: int, depth: int, rrsets: list[tuple[int, RRset]], owner: Name) -> bytes:
     """Return the value of an owner. `rrsets`: (type code to file it under, RRset), ascending by code."""
-    suffixes = _suffixes(owner)
     entries: list[tuple[int, int, int, int, int, int]] = []
     body, types = bytearray(), b""
     for code, one in rrsets:
-        fragment, plain, pointers = _encode(code, one, suffixes)
+        fragment, plain, pointers = _encode(code, one, owner)
         entries.append((len(body), plain, len(fragment), len(one.rdatas), len(one.signatures), len(pointers)))
         types += code.to_bytes(2, "big")
         body += fragment
@@ -68,57 +72,82 @@ def encode_node(flags: int, depth: int, rrsets: list[tuple[int, RRset]], owner: 
     return HEADER.pack(flags, depth, len(rrsets)) + types + index + body
 
 
+def fragment_at(owner: Name) -> int:
+    """Return the offset in the message at which pointers take a fragment of `owner` to stand."""
+    return QUESTION_AT + len(owner) + 4
+
+
 def _suffixes(owner: Name) -> dict[bytes, int]:
     """Map each suffix of `owner` but the root to its offset. A wildcard is not in the question: left out."""
     found = {}
     position = 2 if owner[:2] == b"\x01*" else 0
     while owner[position]:
-        found[owner[position:]] = position
+        found[owner[position:]] = QUESTION_AT + position
         position += 1 + owner[position]
     return found
 
 
-def _encode(code: int, one: RRset, suffixes: dict[bytes, int]) -> tuple[bytes, int, list[int]]:
-    parts: list[bytes] = []
-    pointers: list[int] = []
-    at = 0
+def _encode(code: int, one: RRset, owner: Name) -> tuple[bytes, int, list[int]]:
+    """Return (fragment, octets of it without RRSIGs, places of pointers)."""
     names = COMPRESSIBLE.get(code)
-    for rdata in one.rdatas:
-        written = rdata
-        if names is not None:
-            written, places = _compress(rdata, *names, suffixes)
-            pointers += [at + RECORD_HEAD + place for place in places]
-        parts.append(RECORD.pack(0xC00C, one.rdtype, _CLASS_IN, one.ttl, len(written)) + written)
-        at += RECORD_HEAD + len(written)
-    plain = at
-    for signature in one.signatures:
-        parts.append(RECORD.pack(0xC00C, Type.RRSIG, _CLASS_IN, one.ttl, len(signature)) + signature)
+    parts, pointers = _compressed(one, names, owner) if names is not None else (_plain(one), [])
     if pointers and pointers[-1] > _MAX_POINTER_PLACE:  # an RRset no message can hold: transfers only
-        return _encode(code, one, {})
+        parts, pointers = _plain(one), []
+    plain = sum(map(len, parts))
+    parts += [
+        RECORD.pack(0xC00C, Type.RRSIG, _CLASS_IN, one.ttl, len(signature)) + signature
+        for signature in one.signatures
+    ]
     return b"".join(parts), plain, pointers
 
 
-def _compress(rdata: bytes, before: int, names: int, suffixes: dict[bytes, int]) -> tuple[bytes, list[int]]:
-    """Return rdata with its names compressed towards the owner, and where the pointers stand in it."""
-    out = bytearray(rdata[:before])
+def _plain(one: RRset) -> list[bytes]:
+    return [RECORD.pack(0xC00C, one.rdtype, _CLASS_IN, one.ttl, len(rdata)) + rdata for rdata in one.rdatas]
+
+
+def _compressed(one: RRset, names: tuple[int, int], owner: Name) -> tuple[list[bytes], list[int]]:
+    """Return the records with the names in them compressed, and where pointers stand in all of them."""
+    parts: list[bytes] = []
+    pointers: list[int] = []
+    at, start = 0, fragment_at(owner)
+    known = _suffixes(owner)
+    for rdata in one.rdatas:
+        at += RECORD_HEAD
+        written, places = _compress(rdata, names, known, start + at)
+        pointers += [at + place for place in places]
+        parts.append(RECORD.pack(0xC00C, one.rdtype, _CLASS_IN, one.ttl, len(written)) + written)
+        at += len(written)
+    return parts, pointers
+
+
+def _compress(
+    rdata: bytes, names: tuple[int, int], known: dict[bytes, int], position: int
+) -> tuple[bytes, list[int]]:
+    """Return rdata as written at `position` of the message, and where in it pointers stand.
+
+    `known`: suffix -> its offset, above that how many pointers follow from there. Grows by what is written.
+    """
+    at, count = names
+    out = rdata[:at]
     places = []
-    at = before
-    for _ in range(names):
-        end = name_end(rdata, at)
-        while True:
-            offset = suffixes.get(rdata[at:end])
-            if offset is not None:
-                places.append(len(out))
-                out += (0xC000 | QUESTION_AT + offset).to_bytes(2, "big")
-                break
-            step = 1 + rdata[at]
-            out += rdata[at : at + step]
-            at += step
-            if step == 1:
-                break
+    for _ in range(count):
+        begin, end, here = at, name_end(rdata, at), position + len(out)
+        found = None
+        while rdata[at] and (found := known.get(rdata[at:end])) is None:
+            at += 1 + rdata[at]
+        if found is None:
+            out += rdata[begin:end]
+            hops = 0
+        else:
+            places.append(len(out) + at - begin)
+            out += rdata[begin:at] + (0xC000 | found & MAX_OFFSET).to_bytes(2, "big")
+            hops = (found >> OFFSET_BITS) + 1
+        fresh, at = at, begin
+        while at < fresh and hops < MAX_HOPS and here + at - begin <= MAX_OFFSET:
+            known[rdata[at:end]] = here + at - begin | hops << OFFSET_BITS
+            at += 1 + rdata[at]
         at = end
-    out += rdata[at:]
-    return bytes(out), places
+    return out + rdata[at:], places
 
 
 def name_end(rdata: bytes, at: int) -> int:
@@ -174,6 +203,14 @@ def pointer_places(value: bytes, entry: Entry) -> tuple[int, ...]:
     return struct.unpack_from(f"!{entry.pointers}H", value, entry.start + entry.full)
 
 
+def points_into_itself(value: bytes, entry: Entry, owner: Name) -> bool:
+    """True where a pointer leads to another name of the same fragment."""
+    return any(
+        (value[entry.start + place] << 8 | value[entry.start + place + 1]) & MAX_OFFSET >= fragment_at(owner)
+        for place in pointer_places(value, entry)
+    )
+
+
 def record_places(value: bytes, entry: Entry, end: int) -> list[int]:
     """Return the offsets of the records in the first `end` octets of the fragment."""
     places = []
@@ -202,21 +239,39 @@ def decode(value: bytes, code: int, owner: Name) -> RRset:
 
 
 def rdatas_of(value: bytes, entry: Entry, owner: Name) -> Iterator[tuple[int, bytes]]:
-    """Yield (offset of the record in the fragment, uncompressed rdata), RRSIGs included."""
-    pointers = pointer_places(value, entry) if entry.pointers else ()
-    at = 0
+    """Yield (offset of the record in the fragment, uncompressed rdata), RRSIGs included.
+
+    `owner` is the one it was compiled for. Raises ImageError where pointers lead astray.
+    """
+    pointers = iter(pointer_places(value, entry) if entry.pointers else ())
+    place = next(pointers, entry.full)
+    start, at = entry.start, 0
     while at < entry.full:
-        here = entry.start + at + RECORD_HEAD - 2
-        length = value[here] << 8 | value[here + 1]
-        first, end = at + RECORD_HEAD, at + RECORD_HEAD + length
-        yield at, _expand(value, entry.start, first, end, [p for p in pointers if first <= p < end], owner)
+        first = at + RECORD_HEAD
+        end = first + (value[start + first - 2] << 8 | value[start + first - 1])
+        rdata = b""
+        while place < end:
+            target = (value[start + place] << 8 | value[start + place + 1]) & MAX_OFFSET
+            rdata += value[start + first : start + place] + _pointed_at(value, start, target, owner)
+            first = place + 2
+            place = next(pointers, entry.full)
+        yield at, rdata + value[start + first : start + end]
         at = end
 
 
-def _expand(value: bytes, start: int, first: int, end: int, pointers: list[int], owner: Name) -> bytes:
-    out = b""
-    for place in pointers:
-        target = (value[start + place] << 8 | value[start + place + 1]) & 0x3FFF
-        out += value[start + first : start + place] + owner[target - QUESTION_AT :]
-        first = place + 2
-    return out + value[start + first : start + end]
+def _pointed_at(value: bytes, start: int, target: int, owner: Name) -> bytes:
+    """Return the name that a pointer to `target` stands for; the fragment begins at `start` of `value`."""
+    shift = start - fragment_at(owner)
+    name = b""
+    while target + shift >= start:
+        at = target + shift
+        while 0 < value[at] < 0xC0:
+            at += 1 + value[at]
+        name += value[target + shift : at]
+        if not value[at]:
+            return name + b"\0"
+        further = (value[at] << 8 | value[at + 1]) & MAX_OFFSET
+        if further >= target:
+            raise ImageError("a pointer in a fragment does not lead backwards")
+        target = further
+    return name + owner[target - QUESTION_AT :]

@@ -1,4 +1,4 @@
-"""How an image is laid out in LMDB: tables, keys, the entry of a zone, the value of an owner. Format 1.
+"""How an image is laid out in LMDB: tables, keys, the entry of a zone, the value of an owner.
 
 Tables (named LMDB databases), all read in byte order of their keys:
 
@@ -30,7 +30,7 @@ from dnsctl.errors import ImageError
 from dnsctl.model.name import Name, canonical_key, from_canonical_key, from_text, to_text
 from dnsctl.model.zone import Nsec3Parameters
 
-FORMAT = 2  # of nodes and tables, in images and in the deltas that carry them: raised with any change here
+FORMAT = 3  # of nodes and tables, in images and in the deltas that carry them: raised with any change here
 
 
 class Table(IntEnum):

@@ -104,26 +104,26 @@ class Draft:
         self._signatures.setdefault((owner, covered), []).append(signature)
 
     def zone(self) -> Zone:
-        """Return what was collected, completed from the defaults."""
-        found = [
-            RRset(
-                owner,
-                rdtype,
-                each.ttl,
-                (each.rdatas[0],) if len(each.rdatas) == 1 else tuple(sorted(set(each.rdatas))),
-                Position(each.file, each.line, each.column),
-            )
-            for (owner, rdtype), each in self._growing.items()
-        ]
-        found += self._from_defaults()
-        if self._signatures:
-            found = [
-                one._replace(signatures=tuple(sorted(set(self._signatures.pop((one.owner, one.rdtype), ())))))
-                for one in found
-            ]
-            for owner, covered in self._signatures:
-                self._stray(owner, covered)
+        """Return what was collected, completed from the defaults; call it once, at the end.
+
+        What was collected is given up on the way, so that a large zone does not stand in memory twice.
+        """
+        added = self._from_defaults()
+        found = [self._finished(key) for key in list(self._growing)]
+        found += [one._replace(signatures=self._signatures_of((one.owner, one.rdtype))) for one in added]
+        for owner, covered in self._signatures:
+            self._stray(owner, covered)
         return Zone(self.origin, nodes_of(found), self.file)
+
+    def _finished(self, key: tuple[Name, int]) -> RRset:
+        each = self._growing.pop(key)
+        rdatas = (each.rdatas[0],) if len(each.rdatas) == 1 else tuple(sorted(set(each.rdatas)))
+        position = Position(each.file, each.line, each.column)
+        return RRset(key[0], key[1], each.ttl, rdatas, position, self._signatures_of(key))
+
+    def _signatures_of(self, key: tuple[Name, int]) -> tuple[bytes, ...]:
+        found = self._signatures.pop(key, ())
+        return tuple(sorted(set(found))) if len(found) > 1 else tuple(found)
 
     def _from_defaults(self) -> list[RRset]:
         ttl, position = self.defaults.ttl, Position(self.defaults.file or self.file)

@@ -31,42 +31,73 @@ class Entry(NamedTuple):
 
 def entries(text: str) -> Iterator[Entry]:
     """Give the entries of a file in order; those that are empty are left out."""
-    lines = text.replace("\r\n", "\n").split("\n")
-    index, end, unclosed = 0, len(lines), 0
-    while index < end:
-        line = lines[index]
+    lines = _Lines(text.replace("\r\n", "\n"))
+    unclosed = 0
+    while lines.left:
+        number, place = lines.number, lines.place
+        line = lines.take()
         if not _COMPLEX.search(line):
-            index += 1
             tokens = line.split()
             if tokens:
-                yield Entry(index, 1 if line[0] not in " \t" else line.index(tokens[0]) + 1, tokens)
+                yield Entry(number, 1 if line[0] not in " \t" else line.index(tokens[0]) + 1, tokens)
             continue
-        group = _Group(lines, index)
+        behind = lines.number, lines.place
+        lines.number, lines.place = number, place
+        group = _Group(lines)
         if group.fault:
-            yield Entry(group.fault_line + 1, group.fault_column + 1, [], group.fault)
-            if group.after >= end and group.depth:
+            yield Entry(group.fault_line, group.fault_column + 1, [], group.fault)
+            if group.depth and not lines.left:
                 unclosed += 1
-                group.after = index + 1 if unclosed < MAX_UNCLOSED else end
-            while group.depth and group.after < end and lines[group.after][:1] in (" ", "\t", ")"):
-                group.after += 1
+                if unclosed >= MAX_UNCLOSED:
+                    return
+                lines.number, lines.place = behind
+            while group.depth and lines.left and lines.begins_with((" ", "\t", ")")):
+                lines.take()
         elif group.tokens:
-            yield Entry(index + 1, group.column, group.tokens)
-        index = group.after
+            yield Entry(number, group.column, group.tokens)
+
+
+class _Lines:
+    """The lines of a text, cut one by one: a list of them would take as much memory again as the text.
+
+    `number` and `place` are those of the next line, from 1 and from 0; both may be set back.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.number = 1
+        self.place = 0
+
+    @property
+    def left(self) -> bool:
+        return self.place <= len(self.text)  # behind a last line break there is an empty line
+
+    def take(self) -> str:
+        start = self.place
+        end = self.text.find("\n", start)
+        if end < 0:
+            end = len(self.text)
+        self.place = end + 1
+        self.number += 1
+        return self.text[start:end]
+
+    def begins_with(self, signs: tuple[str, ...]) -> bool:
+        return self.text.startswith(signs, self.place)
 
 
 class _Group:
-    """One entry over as many lines as its parentheses take. `after`: the line behind it, from 0."""
+    """One entry over as many lines as its parentheses take; afterwards `lines` is behind it."""
 
-    def __init__(self, lines: list[str], start: int) -> None:
+    def __init__(self, lines: _Lines) -> None:
         self.tokens: list[str] = []
         self.fault = ""
-        self.fault_line = self.fault_column = start
+        self.fault_line = self.fault_column = 0
         self.column = 1
         self.depth = 0
-        self.after = start
-        while self.after < len(lines) and not self.fault:
-            self._line(lines[self.after])
-            self.after += 1
+        start = lines.number
+        while lines.left and not self.fault:
+            self.fault_line = lines.number
+            self._line(lines.take())
             if not self.depth:
                 return
         if not self.fault:
@@ -93,7 +124,7 @@ class _Group:
         return None
 
     def _wrong(self, fault: str, column: int) -> None:
-        self.fault, self.fault_line, self.fault_column = fault, self.after, column
+        self.fault, self.fault_column = fault, column
 
 
 def _what_is_wrong(character: str) -> str:

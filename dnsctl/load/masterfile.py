@@ -33,6 +33,7 @@ from dnsctl.model.name import Name
 from dnsctl.model.rrset import Type, type_text
 from dnsctl.model.zone import Zone
 
+MAX_BYTES = 4 * 2**30  # of one file; a signed zone of a million names is 560 MB
 MAX_INCLUDE_DEPTH = 8
 MAX_INCLUDES = 1000
 MAX_GENERATED = 1_000_000  # records out of $GENERATE, all in all

@@ -35,6 +35,7 @@ from dnsctl.load.presentation import (
 from dnsctl.model.rrset import Type
 
 MAX_RDATA = 65535  # octets, RFC 1035 §3.2.1
+SHA1_DIGITS = 32  # of an NSEC3 hash in base32hex
 # What dnspython raises for text that is not of its type, besides its own exceptions.
 _REJECTED = (
     dns.exception.DNSException,
@@ -225,13 +226,35 @@ def _rrsig(tokens: Sequence[str], names: NameReader) -> bytes:
 def _nsec(tokens: Sequence[str], names: NameReader) -> bytes:
     if not tokens:
         _count(tokens, 1, "next owner and types")
+    return names.cased(tokens[0]) + _bitmap(tuple(tokens[1:]))
+
+
+def _nsec3(tokens: Sequence[str], names: NameReader) -> bytes:
+    """Return NSEC3 rdata (RFC 5155 §3.3); dnspython reads what is not as signers write it, or tells why."""
+    if len(tokens) < 5 or len(tokens[4]) != SHA1_DIGITS or not (tokens[4].isalnum() and tokens[4].isascii()):
+        return _by_dnspython(Type.NSEC3, " ".join(tokens), names)
+    try:
+        following = int(tokens[4], 32).to_bytes(20, "big")  # the digits of base32hex, RFC 4648 §7
+    except ValueError:
+        raise RdataFault(f"next hash {tokens[4]!r} is no base32hex", "copy all of it") from None
+    salt = b"" if tokens[3] == "-" else _hex(tokens[3:4])
+    if len(salt) > MAX_STRING:
+        raise RdataFault(f"a salt of {len(salt)} octets, at most {MAX_STRING} fit", "write -")
+    head = bytes((number(tokens[0], 0xFF, "hash algorithm"), number(tokens[1], 0xFF, "flags")))
+    head += number(tokens[2], 0xFFFF, "iterations").to_bytes(2, "big")
+    return head + bytes((len(salt),)) + salt + b"\x14" + following + _bitmap(tuple(tokens[5:]))
+
+
+@lru_cache(maxsize=4096)
+def _bitmap(types: tuple[str, ...]) -> bytes:
+    """Return the type bit maps field of types by mnemonic. Raises RdataFault."""
     codes = set()
-    for token in tokens[1:]:
+    for token in types:
         code = type_code(token)
         if code is None:
             raise RdataFault(f"no type {token[:40]!r}", type_advice(token))
         codes.add(code)
-    return names.cased(tokens[0]) + type_bitmap(codes)
+    return type_bitmap(codes)
 
 
 def type_bitmap(codes: set[int]) -> bytes:
@@ -288,6 +311,7 @@ _PARSERS: dict[int, Callable[[Sequence[str], NameReader], bytes]] = {
     44: _sshfp,  # RFC 4255
     Type.RRSIG: _rrsig,
     Type.NSEC: _nsec,
+    Type.NSEC3: _nsec3,
     Type.DNSKEY: _dnskey,
     52: _tlsa,
     53: _tlsa,  # SMIMEA, RFC 8162

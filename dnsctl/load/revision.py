@@ -20,7 +20,7 @@ from typing import Protocol
 
 from dnsctl.errors import RevisionError
 
-MAX_FILE = 256 * 2**20  # octets of one file
+MAX_FILE = 256 * 2**20  # octets of one file, where the reader asks for no more
 _GIT_TIMEOUT = 60  # seconds
 _GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.quotepath=off")
 
@@ -35,8 +35,8 @@ class Source(Protocol):
     def commit(self) -> str | None:
         """Full commit id, or None for a work tree."""
 
-    def read(self, path: str) -> bytes:
-        """Return a file's octets. Raises RevisionError where it is missing, outside, too large or no file."""
+    def read(self, path: str, limit: int = MAX_FILE) -> bytes:
+        """Return a file's octets. Raises RevisionError: missing, outside, no file, or over `limit`."""
 
     def below(self, directory: str) -> Source:
         """Return the files below `directory` alone, as a source that nothing leads out of."""
@@ -54,7 +54,7 @@ class WorkTree:
         self.root = root
         self._real = Path(os.path.realpath(root))
 
-    def read(self, path: str) -> bytes:
+    def read(self, path: str, limit: int = MAX_FILE) -> bytes:
         real = self._inside(path)
         try:
             descriptor = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO must not hang us
@@ -62,9 +62,9 @@ class WorkTree:
                 status = os.fstat(file.fileno())
                 if not stat.S_ISREG(status.st_mode):
                     raise RevisionError("is not a regular file", where=path, advice="put a file there")
-                if status.st_size > MAX_FILE:
-                    raise _too_large(path, status.st_size)
-                return file.read(MAX_FILE + 1)
+                if status.st_size > limit:
+                    raise _too_large(path, status.st_size, limit)
+                return file.read(status.st_size)
         except OSError as error:
             raise RevisionError(
                 f"cannot be read: {error.strerror}", where=path, advice="check the path"
@@ -106,12 +106,12 @@ class Revision:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
-    def read(self, path: str) -> bytes:
+    def read(self, path: str, limit: int = MAX_FILE) -> bytes:
         wanted = _normal(path)
         if "\n" in wanted:
             raise RevisionError("a path with a line break", where=repr(path), advice="rename the file")
         with self._lock:
-            return self._fetch(path, f"{self._tree}{self._prefix}{wanted}")
+            return self._fetch(path, f"{self._tree}{self._prefix}{wanted}", limit)
 
     def below(self, directory: str) -> Revision:
         """As the protocol says: paths and links are resolved in the directory's own tree object."""
@@ -142,7 +142,7 @@ class Revision:
                 _end(self._process)
                 self._process = None
 
-    def _fetch(self, path: str, spec: str) -> bytes:
+    def _fetch(self, path: str, spec: str, limit: int) -> bytes:
         process = self._git_process()
         assert process.stdin is not None and process.stdout is not None  # noqa: S101 - both are pipes
         try:
@@ -152,10 +152,10 @@ class Revision:
             known = header[-1:] != [b"missing"]
             if known and len(header) == 3:
                 size = int(header[2])
-                if size > MAX_FILE:
+                if size > limit:
                     _end(process)
                     self._process = None
-                    raise _too_large(path, size)
+                    raise _too_large(path, size, limit)
                 data = process.stdout.read(size)
                 process.stdout.read(1)
                 if header[1] == b"blob" and len(data) == size:
@@ -226,8 +226,8 @@ def _normal(path: str) -> str:
     return "" if normal == "." else normal
 
 
-def _too_large(path: str, size: int) -> RevisionError:
-    return RevisionError(f"{size} octets, at most {MAX_FILE} are read", where=path, advice="split it")
+def _too_large(path: str, size: int, limit: int) -> RevisionError:
+    return RevisionError(f"{size} octets, at most {limit} are read", where=path, advice="split it")
 
 
 def _environment() -> dict[str, str]:

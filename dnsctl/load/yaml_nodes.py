@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-MAX_BYTES = 256 * 2**20  # a master file of a million names is about 60 MB
+MAX_BYTES = 256 * 2**20  # octets: nodes take some thirty times that in memory
 MAX_DEPTH = 32  # the deepest sensible zone file needs 7
 MAX_ALIASED = 100_000  # nodes that aliases may add, so that a "billion laughs" ends early
 
@@ -89,12 +89,8 @@ Node = Scalar | Sequence | Mapping
 
 def decode(data: bytes) -> str:
     """Return the text of a UTF-8 file without its BOM. Raises YamlFault with the place of a bad octet."""
-    if len(data) > MAX_BYTES:
-        raise YamlFault(
-            "file-too-large", f"{len(data)} octets, at most {MAX_BYTES} are read", "split the zone"
-        )
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = data[: error.start]
         line = before.count(b"\n") + 1
@@ -105,11 +101,13 @@ def decode(data: bytes) -> str:
             line,
             len(before) - (before.rfind(b"\n") + 1) + 1,
         ) from None
-    return text
 
 
 def compose(data: bytes) -> Node | None:
     """Return the one document in `data`, or None where it is empty. Raises YamlFault, and nothing else."""
+    if len(data) > MAX_BYTES:
+        message = f"{len(data)} octets, at most {MAX_BYTES} are read"
+        raise YamlFault("file-too-large", message, "split the zone")
     text = decode(data)
     forbidden = _FORBIDDEN.search(text)
     if forbidden:

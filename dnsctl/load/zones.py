@@ -19,7 +19,7 @@ from dnsctl.load import masterfile, zone_yaml
 from dnsctl.load.config import DEFAULT_PATH, Config
 from dnsctl.load.draft import LOCALHOST_DEFAULTS, ZoneDefaults
 from dnsctl.load.nearest import did_you_mean, nearest
-from dnsctl.load.revision import Source, WorkTree
+from dnsctl.load.revision import MAX_FILE, Source, WorkTree
 from dnsctl.model.finding import Finding, Position, Severity
 from dnsctl.model.name import Name, from_text, to_text
 from dnsctl.model.rrset import Type
@@ -84,7 +84,7 @@ def load_zone(
 ) -> tuple[Zone | None, tuple[Finding, ...]]:
     """Read the file of one zone; None where nothing can be read. It may include files beside it."""
     try:
-        text = source.read(path)
+        text = source.read(path, masterfile.MAX_BYTES if path.endswith(".zone") else MAX_FILE)
     except RevisionError as error:
         fault = Finding("file-unreadable", Severity.ERROR, Position(path), error.what, error.advice, origin)
         return None, (fault,)
@@ -230,6 +230,6 @@ def _includer(source: Source, path: str) -> Callable[[str], bytes]:
 
     def read(wanted: str) -> bytes:
         confined = source.below(base) if base else source
-        return confined.read(wanted[start:])
+        return confined.read(wanted[start:], masterfile.MAX_BYTES)
 
     return read

@@ -2,7 +2,8 @@
 
 It only reads: the counters the other processes write, the image, and /proc. It is a process like the others,
 so nothing that is asked of it can hold up an answer; it tells nothing that is secret, but who may reach it is
-for the operator to say. /health is 200 while a release is served by at least one UDP worker, else 503.
+for the operator to say. /health is 200 while a release is served by at least one UDP worker and no process
+that answers hangs, else 503.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import contextlib
 import logging
 import os
 import socket
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -44,6 +46,7 @@ from dnsctl.model.name import to_text
 from dnsctl.node.worker import counter_path, image_path
 from dnsctl.serve import counters
 from dnsctl.serve.counters import Block
+from dnsctl.serve.tally import LONGEST_SILENCE
 
 _CLIENTS: Final = 64  # connections at once; more are told 503
 _SECOND: Final = 1e9  # nanoseconds
@@ -130,7 +133,8 @@ class _Node(Collector):
         workers = [block for name, block in self._blocks.items() if name.startswith("udp")]
         if not any(_is_alive(block.cells[counters.PID]) for block in workers):
             return "no worker runs"
-        return "serving"
+        hanging = next((name for name, block in self._blocks.items() if _is_hanging(name, block)), None)
+        return "serving" if hanging is None else f"{hanging} hangs"
 
     def collect(self) -> Iterable[Metric]:
         info = InfoMetricFamily("dnsctl_node", "The node this is, and its software")
@@ -319,6 +323,14 @@ def _is_alive(pid: int) -> bool:
         return bool(pid) and _stat(pid)[0] not in "ZX"  # ended, and not buried yet
     except OSError:
         return False
+
+
+def _is_hanging(name: str, block: Block) -> bool:
+    """True where a process that answers is there, and has not told what it counted for too long."""
+    if not name.startswith(("udp", "stream")) or not _is_alive(block.cells[counters.PID]):
+        return False
+    silent = time.perf_counter_ns() - block.cells[counters.ALIVE]  # the same clock in all processes
+    return silent > LONGEST_SILENCE * _SECOND
 
 
 def _stat(pid: int) -> list[str]:

@@ -178,7 +178,7 @@ class Answer:
         name_servers = find(value, Type.NS)
         if name_servers is None:
             return
-        self.draft.place_anew(AUTHORITY, value, name_servers, cut, Type.NS)  # glue points at the names in it
+        self.draft.place_anew(AUTHORITY, value, name_servers, cut)  # glue points at the names in it
         self._name_servers = [
             Name(target)
             for place, target in rdatas_of(value, name_servers, cut)
@@ -276,16 +276,18 @@ class Answer:
         view, draft = self._view, self.draft
         entry = view.negative_soa
         if any(is_subdomain(draft.qname, name) for name in view.soa_names):
-            draft.place_anew(AUTHORITY, view.apex, entry, view.origin, NEGATIVE_SOA)
+            draft.place_anew(AUTHORITY, view.apex, entry, view.origin)
+            return
+        if draft.counts[ANSWER] and view.soa_is_placed:
+            draft.place(AUTHORITY, view.apex, entry, view.origin)
             return
         slot = (len(draft.qname), draft.signed)
         rendered = view.soa_cache.get(slot)
-        count = entry.records + entry.signatures if draft.signed else entry.records
-        if rendered is not None:
-            draft.put(AUTHORITY, rendered, count)
-            return
-        draft.place(AUTHORITY, view.apex, entry, view.origin)
-        view.soa_cache[slot] = draft.parts[-1]
+        if rendered is None:
+            first = Draft(draft.qname, draft.signed)
+            first.place(AUTHORITY, view.apex, entry, view.origin)
+            rendered = view.soa_cache[slot] = first.parts[0]
+        draft.put(AUTHORITY, rendered, entry.records + entry.signatures if draft.signed else entry.records)
 
 
 def answer(reader: Reader, view: ZoneView, qname: Name, rdtype: int, signed: bool) -> Answer:

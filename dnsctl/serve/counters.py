@@ -31,6 +31,7 @@ TRANSFERS: Final = 15
 CONNECTIONS: Final = 16  # open now
 CONNECTIONS_REFUSED: Final = 17
 LATENCY_SUM: Final = 18  # nanoseconds
+ALIVE: Final = 19  # when it last told, nanoseconds of the monotonic clock that all processes share
 
 # Ranges of cells
 OPCODES: Final = 32

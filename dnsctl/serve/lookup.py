@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from dnsctl.errors import ImageError
-from dnsctl.image.fragment import Entry, find, name_end, rdatas_of
+from dnsctl.image.fragment import Entry, find, name_end, points_into_itself, rdatas_of
 from dnsctl.image.layout import (
     CUT,
     DNAME_HERE,
@@ -44,6 +44,7 @@ class ZoneView:
         "origin",
         "prefix",
         "soa_cache",
+        "soa_is_placed",
         "soa_names",
     )
 
@@ -62,7 +63,8 @@ class ZoneView:
         rdata = next(rdatas_of(apex, soa, origin))[1]
         end = name_end(rdata, 0)
         self.soa_names = (Name(rdata[:end]), Name(rdata[end : name_end(rdata, end)]))  # MNAME, RNAME
-        self.soa_cache: dict[tuple[int, bool], bytes] = {}  # (length of question name, DO) -> rendered SOA
+        self.soa_is_placed = points_into_itself(apex, soa, origin)  # its octets depend on where it stands
+        self.soa_cache: dict[tuple[int, bool], bytes] = {}  # (length of question name, DO) -> SOA behind it
 
     def key(self, name: Name) -> bytes:
         """Return the key of a name in this zone."""

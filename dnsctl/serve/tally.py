@@ -17,10 +17,12 @@ from typing import Final, NamedTuple
 from dnsctl.model.name import Name
 from dnsctl.serve import counters
 from dnsctl.serve.counters import Block
+from dnsctl.serve.sockets import IDLE_SECONDS
 
 FOLD_EVERY: Final = 250_000_000  # nanoseconds
 SAMPLE_EVERY: Final = 64  # batches; of one of them the time is taken
 MAX_EVERY: Final = 32  # batches between two looks at the clock
+LONGEST_SILENCE: Final = 1.25 * MAX_EVERY * IDLE_SECONDS  # between two folds, where load ends abruptly
 MAX_CLASSES: Final = 32_768  # beyond it, queries are counted without their zone
 _MAX_KNOWN: Final = 8192  # queries' forms whose class is remembered; hostile clients make up many
 _HEADER: Final = 12
@@ -73,6 +75,7 @@ class Tally:
         cells[counters.PID] = os.getpid()
         cells[counters.STARTED] = time.time_ns()
         cells[counters.CONNECTIONS] = 0
+        cells[counters.ALIVE] = time.perf_counter_ns()
         self._block.add(counters.STARTS, 1)
 
     def class_of(self, message: bytes, wire: bytes, end: int, zone: Name | None) -> int:
@@ -119,7 +122,9 @@ class Tally:
 
     def fold(self, now: int = 0) -> None:
         """Bring the block up to date."""
-        self._due = (now or time.perf_counter_ns()) + FOLD_EVERY
+        now = now or time.perf_counter_ns()
+        self._due = now + FOLD_EVERY
+        self._block.cells[counters.ALIVE] = now
         add = self._block.add
         counts, cells = self.counts, self._cells
         queries = -sum(self._streamed)

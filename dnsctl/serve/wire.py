@@ -1,8 +1,9 @@
 """Put a response together from fragments: places of names, moved pointers, counts (RFC 1035 §4.1.4).
 
-Records must be placed in the order of the message: answer, authority, additional. A fragment whose owner is
-the question's goes in as it is. Any other gets its owner written (compressed towards all names seen so far),
-and the pointers in its rdata moved to where its owner's labels now stand.
+Records must be placed in the order of the message: answer, authority, additional. A fragment that stands
+right behind the question for its owner goes in as it is. Any other gets its owner written (compressed towards
+all names seen so far), and the pointers in its rdata moved to where its owner's labels and its own names now
+stand. Where pointers cannot reach that far, its names are compressed anew.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ from typing import NamedTuple
 
 from dnsctl.image.fragment import (
     COMPRESSIBLE,
+    MAX_HOPS,
+    MAX_OFFSET,
     OWNER_POINTER,
     QUESTION_AT,
     RECORD_HEAD,
     Entry,
+    fragment_at,
     name_end,
     pointer_places,
     rdatas_of,
@@ -23,8 +27,6 @@ from dnsctl.image.fragment import (
 from dnsctl.model.name import Name
 
 ANSWER, AUTHORITY, ADDITIONAL = 0, 1, 2
-_MAX_OFFSET = 0x3FFF  # a pointer has 14 bits
-_MAX_HOPS = 8  # pointers that lead to pointers: decoders follow some 16
 
 
 class Response(NamedTuple):
@@ -51,7 +53,7 @@ class Draft:
         self.signed = signed
         self.parts: list[bytes] = []
         self.counts = [0, 0, 0]
-        self.at = QUESTION_AT + len(qname) + 4  # offset in the message of what comes next
+        self.at = fragment_at(qname)  # offset in the message of what comes next
         self._offsets: dict[bytes, int] | None = None
         self._hops: dict[int, int] = {}  # place of a name -> how many pointers follow from there
 
@@ -86,41 +88,51 @@ class Draft:
         """
         end = entry.full if self.signed else entry.plain
         count = entry.records + entry.signatures if self.signed else entry.records
-        if owner == self.qname and (template is None or not entry.pointers):
+        if owner == self.qname and (
+            not entry.pointers or (template is None and self.at == fragment_at(owner))
+        ):
             rdata_at = self.at + RECORD_HEAD
             self.put(section, value[entry.start : entry.start + end], count)
             return rdata_at
+        if entry.pointers and not self._is_movable(entry, owner, end):
+            return self.place_anew(section, value, entry, owner, template)
         reference = self.reference(owner, self.at)
         rdata_at = self.at + len(reference) + RECORD_HEAD - 2
         fragment = value[entry.start : entry.start + end]
         if entry.pointers:
-            fragment = self._moved(value, entry, fragment, template or owner)
+            fragment = self._moved(fragment, pointer_places(value, entry), template or owner, rdata_at)
         self.put(
             section, self._rewritten(fragment, reference, owner, record_places(value, entry, end)), count
         )
         return rdata_at
 
-    def place_anew(self, section: int, value: bytes, entry: Entry, owner: Name, code: int) -> None:
-        """Add an RRset of a type with names in it, these compressed towards all that came before.
+    def place_anew(
+        self, section: int, value: bytes, entry: Entry, owner: Name, template: Name | None = None
+    ) -> int:
+        """Do as `place` does for an RRset of a `COMPRESSIBLE` type, its names compressed towards all before.
 
-        A fragment knows its owner only: not the question's name, nor the names in the record before.
+        A fragment knows its owner and itself only: not the question's name, nor other records.
         """
-        before, names = COMPRESSIBLE[code]
-        for place, rdata in rdatas_of(value, entry, owner):
+        before, names = COMPRESSIBLE[value[entry.start + 2] << 8 | value[entry.start + 3]]
+        first = 0
+        for place, rdata in rdatas_of(value, entry, template or owner):
             is_signature = place >= entry.plain
             if is_signature and not self.signed:
                 break
             fixed = entry.start + place + 2
             head = self.reference(owner, self.at) + value[fixed : fixed + RECORD_HEAD - 4]
+            rdata_at = self.at + len(head) + 2
+            first = first or rdata_at
             written = rdata
             if not is_signature:
                 written, rest = rdata[:before], rdata[before:]
                 for _ in range(names):
                     name = Name(rest[: name_end(rest, 0)])
-                    written += self.reference(name, self.at + len(head) + 2 + len(written))
+                    written += self.reference(name, rdata_at + len(written))
                     rest = rest[len(name) :]
                 written += rest
             self.put(section, head + len(written).to_bytes(2, "big") + written, 1)
+        return first
 
     def reference(self, name: Name, position: int) -> bytes:
         """Return `name` as it is to be written at `position`, and note that it stands there."""
@@ -128,7 +140,7 @@ class Draft:
         at = 0
         while name[at]:
             known = offsets.get(name[at:])
-            if known is not None and self._hops.get(known, 0) < _MAX_HOPS:
+            if known is not None and self._hops.get(known, 0) < MAX_HOPS:
                 break
             at += 1 + name[at]
         else:
@@ -141,22 +153,31 @@ class Draft:
         offsets = self.offsets
         hops = 0 if known is None else self._hops.get(known, 0) + 1
         at = 0
-        while at < end and position + at <= _MAX_OFFSET:
+        while at < end and position + at <= MAX_OFFSET:
             offsets[name[at:]] = position + at
             if hops:
                 self._hops[position + at] = hops
             at += 1 + name[at]
 
-    def _moved(self, value: bytes, entry: Entry, fragment: bytes, template: Name) -> bytes:
+    def _is_movable(self, entry: Entry, owner: Name, end: int) -> bool:
+        """True where pointers reach all of a fragment placed here, and its owners are pointers too."""
+        if self.at + len(owner) + end > MAX_OFFSET:
+            return False
+        return len(owner) > 1 or entry.records == 1  # the root is one octet, each time
+
+    def _moved(self, fragment: bytes, places: tuple[int, ...], template: Name, rdata_at: int) -> bytes:
         """Return the fragment with the pointers in its rdata leading to where those names stand now.
 
-        Raises KeyError where one of them stands too far into the message to be pointed at.
+        `rdata_at`: where the first rdata will stand. See `_is_movable`.
         """
         offsets = self.offsets
+        own = fragment_at(template)
+        shift = rdata_at - own - RECORD_HEAD
         moved = bytearray(fragment)
-        for place in pointer_places(value, entry):
-            target = (moved[place] << 8 | moved[place + 1]) & _MAX_OFFSET
-            moved[place : place + 2] = (0xC000 | offsets[template[target - QUESTION_AT :]]).to_bytes(2, "big")
+        for place in places:
+            target = (moved[place] << 8 | moved[place + 1]) & MAX_OFFSET
+            to = offsets[template[target - QUESTION_AT :]] if target < own else target + shift
+            moved[place : place + 2] = (0xC000 | to).to_bytes(2, "big")
         return bytes(moved)
 
     def _rewritten(self, fragment: bytes, reference: bytes, owner: Name, places: list[int]) -> bytes:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from dnsctl.errors import RevisionError
+from dnsctl.load.revision import MAX_FILE
 
 CONFIG = """\
 version: 1
@@ -31,7 +32,8 @@ class MemorySource:
         self.contents[path] = data.encode() if isinstance(data, str) else data
         return self
 
-    def read(self, path: str) -> bytes:
+    def read(self, path: str, limit: int = MAX_FILE) -> bytes:
+        assert limit >= MAX_FILE
         try:
             return self.contents[path]
         except KeyError:

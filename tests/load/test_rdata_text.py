@@ -39,6 +39,10 @@ STRINGS = st.one_of(QUOTED, ESCAPED, st.text(string.ascii_letters + "=-:", min_s
 TYPES = st.sampled_from(["A", "MX", "TXT", "RRSIG", "TYPE1234", "HTTPS"])
 MOMENTS = st.sampled_from(["20261121000000", "1795200000", "20261305000000", "0"])
 KEYS = st.binary(min_size=1, max_size=40).map(lambda data: __import__("base64").b64encode(data).decode())
+HASHES = st.one_of(
+    st.text("0123456789abcdefghijklmnopqrstuvABCV", min_size=32, max_size=32),
+    st.text("0123456789abcdefghijklmnopqrstuvwz_", min_size=30, max_size=33),
+)
 
 
 def line(*fields: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
@@ -56,6 +60,7 @@ LINES = {
     "SRV": line(NUMBERS, NUMBERS, NUMBERS, NAMES),
     "SOA": line(NAMES, NAMES, NUMBERS, NUMBERS, NUMBERS, st.sampled_from(["1h", "2d3h", "60"]), NUMBERS),
     "TXT": st.lists(STRINGS, min_size=1, max_size=4).map(" ".join),
+    "NSEC3": line(SMALL, SMALL, NUMBERS, st.one_of(st.just("-"), HEXES), HASHES, TYPES, TYPES),
     "SPF": st.lists(STRINGS, min_size=1, max_size=4).map(" ".join),
     "CAA": line(SMALL, st.sampled_from(["issue", "IODEF", "a1", "a-b"]), STRINGS),
     "TLSA": line(SMALL, SMALL, st.sampled_from("0123"), HEXES),

@@ -120,3 +120,11 @@ def test_dirty_files_are_named_from_the_operations_repo(repo: Path) -> None:
     (repo / "zones/with space.yaml").unlink()
     (repo.parent / "elsewhere").write_text("not ours")
     assert is_dirty(repo, ("zones",)) == ("zones/example.com.yaml", "zones/with space.yaml", "zones/ü.yaml")
+
+
+@pytest.mark.parametrize("kind", ["tree", "commit"])
+def test_file_over_the_limit_is_refused_and_one_of_the_limit_read(kind: str, repo: Path) -> None:
+    source = WorkTree(repo) if kind == "tree" else Revision(repo, "HEAD")
+    with pytest.raises(RevisionError, match="4 octets, at most 3 are read"):
+        source.read("zones/sub/part.zone", 3)
+    assert source.read("zones/sub/part.zone", 4) == b"part"

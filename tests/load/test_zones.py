@@ -3,13 +3,15 @@
 import subprocess
 from datetime import date
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from dnsctl.errors import ConfigError
+from dnsctl.load import masterfile, yaml_nodes
 from dnsctl.load.config import Config, load_config, parse_config
 from dnsctl.load.example import example_files
-from dnsctl.load.revision import Revision, WorkTree
+from dnsctl.load.revision import MAX_FILE, Revision, WorkTree
 from dnsctl.load.zones import Loaded, load_directory, load_zones, zone_files
 from dnsctl.model.finding import Severity
 from dnsctl.model.name import from_text
@@ -177,3 +179,41 @@ def test_directory_that_is_none_is_an_error_with_advice(tmp_path: Path) -> None:
 def test_repo_without_zones_loads_nothing() -> None:
     loaded = load_zones(MemorySource(), settings())
     assert loaded == Loaded({}, (), {})
+
+
+def test_master_files_and_what_they_include_may_be_larger_than_yaml_files() -> None:
+    class Recording(MemorySource):
+        limits: ClassVar[dict[str, int]] = {}
+
+        def read(self, path: str, limit: int = MAX_FILE) -> bytes:
+            self.limits[path] = limit
+            return super().read(path, limit)
+
+        def below(self, directory: str) -> "Recording":
+            made = Recording()
+            made.contents = super().below(directory).contents
+            return made
+
+    source = Recording()
+    source.put("zones/example.com.zone", "$INCLUDE part\n").put("zones/part", "www A 192.0.2.1\n")
+    source.put("zones/example.net.yaml", GOOD)
+    assert set(load_zones(source, settings(), today=TODAY).zones) == {COM, NET}
+    assert Recording.limits == {
+        "zones/example.com.zone": masterfile.MAX_BYTES,
+        "part": masterfile.MAX_BYTES,
+        "zones/example.net.yaml": MAX_FILE,
+    }
+
+
+def test_text_too_large_for_yaml_is_read_as_a_master_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "".join(f"h{number} A 192.0.2.1\n" for number in range(99))
+    source = MemorySource().put("zones/example.com.zone", text)
+    source.put(
+        "zones/example.net.yaml",
+        "".join(f"h{number}: {{type: A, value: 192.0.2.1}}\n" for number in range(99)),
+    )
+    config = settings()
+    monkeypatch.setattr(yaml_nodes, "MAX_BYTES", 1000)
+    loaded = load_zones(source, config, today=TODAY)
+    assert set(loaded.zones) == {COM}
+    assert rules(loaded) == ["file-too-large"]

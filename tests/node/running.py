@@ -37,6 +37,9 @@ more["keys"] = tuple(TransferKey(one, how, secret.encode()) for one, how, secret
 if "cookie_secret" in more:
     more["cookie_secret"] = Path(more["cookie_secret"])
 more["zone_metrics"] = by_zone == "True"
+if "longest_silence" in more:
+    import dnsctl.node.metrics
+    dnsctl.node.metrics.LONGEST_SILENCE = more.pop("longest_silence")
 serve = ServeSettings(endpoints, workers=int(workers), transfer=networks, **more)
 own = Node(name, "site", endpoints, "")
 where = Endpoint(*json.loads(metrics)) if metrics else None
@@ -144,7 +147,8 @@ def running(
 ) -> Iterator[RunningNode]:
     """Run a node on `state`; by default on a free loopback port. Ended at the end, whatever happens.
 
-    `more`: further fields of ServeSettings; `keys` as (name, algorithm, text of the secret).
+    `more`: further fields of ServeSettings; `keys` as (name, algorithm, text of the secret);
+    `longest_silence`: seconds until a process counts as hanging.
     """
     process = subprocess.Popen(
         [

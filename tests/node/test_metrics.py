@@ -143,6 +143,22 @@ def test_health_is_503_where_no_worker_can_run(state: Path):
         until(lambda: get(node, "/health")[0] == 200)
 
 
+@pytest.mark.parametrize("stopped", ["udp1", "stream"])
+def test_health_is_503_while_a_process_that_answers_hangs(state: Path, stopped: str):
+    with running(state, workers=2, metrics=ANY_PORT, more={"longest_silence": 3.0}) as node:
+        time.sleep(3.5)
+        assert get(node, "/health")[0] == 200  # idle is not hanging
+        pid = node.children()[stopped]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            until(lambda: get(node, "/health")[0] == 503)
+            assert json.loads(get(node, "/health")[1])["status"] == f"{stopped} hangs"
+            assert value(node, "dnsctl_up") == 0
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        until(lambda: get(node, "/health")[0] == 200)
+
+
 def test_zones_are_not_named_where_that_is_switched_off(state: Path):
     with running(state, metrics=ANY_PORT, by_zone=False) as node:
         ask_all(node.port, [QUERY] * 10, clients=1)

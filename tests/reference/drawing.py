@@ -14,7 +14,7 @@ from dnsctl.sign.presigned import presigned_zone
 from dnsctl.sign.signer import sign_zone, unsigned_zone
 from tests.build import validated
 from tests.peers import need
-from tests.serve.random_zones import LABELS, TYPES, zone_text
+from tests.serve.random_zones import ELSEWHERE, LABELS, TYPES, zone_text
 from tests.sign.scenery import keys_for
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -76,13 +76,16 @@ def zones(rng, sign, origin="z.example.", size=24, shapes=("one", "apex", "root"
     shape = rng.choice(["one", *shapes])
     pool = labels(rng)
     text = "" if shape == "apex" else zone_text(rng, rng.randint(1, size), pool)
+    apex = rng.random() < 0.7
+    if not apex:  # run by a provider
+        text = ELSEWHERE + text
     if shape == "pair":
         text += f"{CHILD} NS ns.{CHILD}\n{CHILD} NS ns.elsewhere.example.\nns.{CHILD} A 192.0.2.77\n"
         if rng.random() < 0.5:
             text += f"{CHILD} DS 4711 13 2 {'cd' * 32}\n"
         child = validated(f"{CHILD}.{origin}", zone_text(rng, rng.randint(0, size), pool))
-        return [sign(validated(origin, text)), sign(child)], pool
-    return [sign(validated("." if shape == "root" else origin, text))], pool
+        return [sign(validated(origin, text, apex=apex)), sign(child)], pool
+    return [sign(validated("." if shape == "root" else origin, text, apex=apex))], pool
 
 
 def below(relative, name):

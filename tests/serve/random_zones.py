@@ -22,7 +22,17 @@ TYPES = [
     "TYPE65400",
     "DNSKEY",
     "NSEC",
+    "PTR",
 ]
+PROVIDER = [
+    f"{host}.elsewhere.example." for host in ("ns1.dns", "ns2.dns", "ns3.dns", "dns", "a.ns1.dns", "mx")
+]
+ELSEWHERE = """\
+@ 3600 SOA ns1.dns.elsewhere.example. hostmaster.dns.elsewhere.example. 1 7200 1800 1209600 300
+@ 3600 NS ns1.dns.elsewhere.example.
+@ 3600 NS ns2.dns.elsewhere.example.
+@ 3600 NS dns.elsewhere.example.
+"""
 
 
 def owner_below(rng, labels=LABELS):
@@ -34,7 +44,7 @@ def zone_text(rng, size=24, labels=LABELS):
     lines, taken, alone = [], {}, set()
 
     def target():
-        return rng.choice([*list(taken), owner_below(rng, labels), "www.elsewhere.example.", "@"])
+        return rng.choice([*list(taken), owner_below(rng, labels), rng.choice(PROVIDER), "@"])
 
     def add(owner, rdtype, rdata):
         lowered = owner.lower()
@@ -54,7 +64,7 @@ def zone_text(rng, size=24, labels=LABELS):
     for _ in range(size):
         owner = owner_below(rng, labels)
         kind = rng.choice(
-            ["A", "A", "AAAA", "MX", "TXT", "CNAME", "CNAME", "DNAME", "NS", "SRV", "CAA", "TYPE65400"]
+            ["A", "A", "AAAA", "MX", "TXT", "CNAME", "CNAME", "DNAME", "NS", "SRV", "CAA", "TYPE65400", "PTR"]
         )
         rdata = {
             "A": f"192.0.2.{rng.randint(1, 254)}",
@@ -66,6 +76,9 @@ def zone_text(rng, size=24, labels=LABELS):
             "TYPE65400": "\\# 4 0a000001",
         }.get(kind) or target()
         add(owner, kind, rdata)
+        if kind in ("MX", "NS", "PTR") and rng.random() < 0.4:
+            for name in rng.sample([*PROVIDER, target()], rng.randint(2, 5)):
+                add(owner, kind, f"20 {name}" if kind == "MX" else name)
         if kind == "NS" and rng.random() < 0.8:
             glue = rng.choice([f"ns.{owner}", f"deep.ns.{owner}", owner_below(rng, labels)])
             add(owner, "NS", glue)

@@ -10,13 +10,14 @@ from dnsctl.image.difference import difference
 from dnsctl.image.store import Image
 from dnsctl.model.name import to_text
 from dnsctl.model.policy import Policy
+from dnsctl.model.rrset import type_text
 from dnsctl.serve.direct import Direct
 from dnsctl.serve.lookup import Zones
 from dnsctl.serve.respond import Responder
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.signer import sign_zone, unsigned_zone
 from tests.build import validated
-from tests.serve.random_zones import questions, seeded, zone_text
+from tests.serve.random_zones import ELSEWHERE, questions, seeded, zone_text
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 POLICIES = {"nsec": Policy(), "nsec3": Policy(denial="nsec3"), "plain": None}
@@ -24,12 +25,19 @@ FLAT = (
     "\n".join(f"h{number} A 192.0.2.{number}" for number in range(40))
     + "\n!x TXT early\nsub NS ns.elsewhere.example.\n"
 )
+PROVIDED = (
+    ELSEWHERE
+    + "".join(f"@ MX 10 mx{number}.mail.example.net.\n" for number in range(5))
+    + "".join(f"h{number} PTR {name}.example.net.\n" for number in range(30) for name in ("a.b", "b", "c.b"))
+    + "".join(f"x{number} MX 10 {name}.x{number}\n" for number in range(30) for name in ("a", "b", "c.b"))
+)
 
 
 def zones(tmp_path, label, rng):
     keystore, policy = Keystore(tmp_path / "keys", lambda: b"test"), POLICIES[label]
-    for index in range(5):
-        zone = validated(f"z{index}.example.", zone_text(rng) if index else FLAT)
+    texts = [FLAT, *(zone_text(rng) for _ in range(4)), PROVIDED]
+    for index, text in enumerate(texts):
+        zone = validated(f"z{index}.example.", text, apex=text != PROVIDED)
         if policy is None:
             yield unsigned_zone(zone, 1)
         else:
@@ -52,7 +60,8 @@ def test_short_way_and_long_way_say_the_same_octet_for_octet(tmp_path, label):
                     (f"{rng.choice('!+hx')}{rng.randrange(60)}.{to_text(zone.origin)}", "A")
                     for _ in range(60)
                 ]
-                for name, rdtype in questions(rng, zone, 300) + flat:
+                held = [(to_text(one.owner), type_text(one.rdtype)) for one in zone.rrsets()]
+                for name, rdtype in questions(rng, zone, 300) + flat + held:
                     query = dns.message.make_query(name, rdtype, want_dnssec=rng.random() < 0.7, payload=1232)
                     wire = query.to_wire()
                     found = responder.short(reader, wire)
