@@ -80,7 +80,7 @@ class Direct:
         try:
             form = self._forms[told]
         except KeyError:
-            form = self._new_form(told, at)
+            form = self._new_form(told)
         if form is None:
             return None
         qname = Name(message[12:at].lower())
@@ -102,14 +102,14 @@ class Direct:
         counts[zone_kind] += 1
         return Response(response, end, True, False, kind, zone_kind)
 
-    def _new_form(self, told: bytes, at: int) -> _Form | None:
+    def _new_form(self, told: bytes) -> _Form | None:
         """Read header (without id), type, class and OPT of a query; None where it is not plain."""
         if len(told) > _LONGEST_FORM:
             return None
         form = None
         has_opt = _PLAIN.get(told[2:10])
         rest = told[10:]
-        if at > 13 and has_opt is not None and not told[0] & 0xFE and rest[2:4] == b"\0\1":
+        if has_opt is not None and not told[0] & 0xFE and rest[2:4] == b"\0\1":
             opt = rest[4:]
             rdtype = rest[0] << 8 | rest[1]
             if rdtype in _LONG_WAY:
