@@ -23,7 +23,7 @@ lint: $(VENV)/.test ## style, types and layers only
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
-bench: $(VENV)/.bench ## short form of the benchmarks, peers side by side where installed
+bench: $(VENV)/.bench ## short form of the benchmarks, peers side by side where installed; under 5 minutes
 	@$(BIN)/python bench/serve.py --short
 	@$(BIN)/python bench/sign.py --names 5000
 

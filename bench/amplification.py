@@ -4,7 +4,8 @@
 
 What an attacker gains by asking with somebody else's address: the UDP response over the UDP query, at the
 largest payload a client may claim, with DO. Also what is left of it once the rate limit has cut it down.
-Zones with NSEC and with NSEC3. Peers that are not installed are left out.
+Zones with NSEC and with NSEC3, and one run by a provider: SOA and NS name hosts of another domain. Peers that
+are not installed are left out.
 """
 
 from __future__ import annotations
@@ -24,12 +25,24 @@ import dns.flags
 import dns.message
 import dns.query
 
-ZONE = """\
+APEX = """\
 $TTL 3600
 @ SOA ns1 hostmaster 1 7200 1800 1209600 300
 @ NS ns1
 @ NS ns2
 @ MX 10 mail
+"""
+PROVIDED = """\
+$TTL 3600
+@ SOA ns1.dns.example.net. hostmaster.dns.example.net. 1 7200 1800 1209600 300
+@ NS ns1.dns.example.net.
+@ NS ns2.dns.example.net.
+@ NS ns3.dns.example.net.
+@ NS ns4.dns.example.net.
+@ MX 10 a.mail.example.net.
+@ MX 20 b.mail.example.net.
+"""
+ZONE = """\
 @ TXT "v=spf1 mx -all"
 @ CAA 0 issue "ca.example.net"
 ns1 A 192.0.2.53
@@ -49,12 +62,26 @@ ns2.sub A 192.0.2.2
 signed NS ns1.signed
 signed DS 12345 13 2 0000000000000000000000000000000000000000000000000000000000000000
 ns1.signed A 192.0.2.3
+tofive CNAME five
+three PTR one.hosts.example.net.
+three PTR two.hosts.example.net.
+three PTR three.hosts.example.net.
 """
+for number in range(1, 6):
+    ZONE += "".join(f"{owner} MX {number} mx{number}.mail.example.net.\n" for owner in ("five", "*.five"))
+    ZONE += f"four NS ns{number}.dns.example.net.\n" if number < 5 else ""
+KINDS = {  # zone -> denial, apex
+    "nsec.example.": ("nsec", APEX),
+    "nsec3.example.": ("nsec3", APEX),
+    "provided.example.": ("nsec", PROVIDED),
+}
 QUERIES = (
     ("", "SOA"), ("", "NS"), ("", "MX"), ("", "TXT"), ("", "CAA"), ("", "DNSKEY"), ("", "CDS"), ("", "ANY"),
     ("", "RRSIG"), ("", "NSEC3PARAM"), ("", "A"), ("www", "A"), ("www", "AAAA"), ("www", "ANY"),
     ("alias", "A"), ("_sip._tcp", "SRV"), ("x.wild", "TXT"), ("x.wild", "A"), ("nothing", "A"),
     ("a.b.c.nothing", "A"), ("x.sub", "A"), ("x.signed", "A"), ("signed", "DS"), ("elsewhere.invalid.", "A"),
+    ("five", "MX"), ("x.five", "MX"), ("tofive", "MX"), ("five", "ANY"), ("four", "NS"), ("x.four", "A"),
+    ("three", "PTR"), ("tofive", "TXT"),
 )  # fmt: skip
 
 
@@ -82,10 +109,11 @@ def started(stack: ExitStack, command: list[str | Path], port: int, origins: lis
                 sys.exit(f"{command[0]} does not serve {origin}")
 
 
-def start_ours(stack: ExitStack, directory: Path, port: int, origin: str, denial: str, *more: str) -> None:
+def start_ours(stack: ExitStack, directory: Path, port: int, origin: str, *more: str) -> None:
+    denial, apex = KINDS[origin]
     root = directory / f"ours-{port}"
     (root / "zones").mkdir(parents=True)
-    (root / "zones" / f"{origin}zone").write_text(ZONE)
+    (root / "zones" / f"{origin}zone").write_text(apex + ZONE)
     (root / "dnsctl.yaml").write_text(
         "version: 1\nsites: {a: {nodes: {ns1: {listen: [192.0.2.1:53], control: 'https://192.0.2.1:8443'}}}}\n"
         f"policies: {{standard: {{denial: {denial}}}}}\n"
@@ -132,30 +160,31 @@ def limited(port: int, origin: str, name: str, rdtype: str) -> float:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    options.add_argument("--port", type=int, default=5390, help="first of five")
+    options.add_argument("--port", type=int, default=5390, help="first of seven")
     first = options.parse_args().port
+    limits = len(KINDS)
+    peer_port = first + 2 * limits
     worse = 0
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dnsctl-bench-")))
-        kinds = {"nsec.example.": "nsec", "nsec3.example.": "nsec3"}
         files = {}
-        for offset, (origin, denial) in enumerate(kinds.items()):
-            start_ours(stack, directory, first + offset, origin, denial)
+        for offset, origin in enumerate(KINDS):
+            start_ours(stack, directory, first + offset, origin)
             files[origin] = directory / f"{origin}signed"
             save(first + offset, origin, files[origin])
-            start_ours(stack, directory, first + 2 + offset, origin, denial, "--rate-limit", "1")
+            start_ours(stack, directory, first + limits + offset, origin, "--rate-limit", "1")
         knot = Path("/usr/sbin/knotd").exists()
         if knot:
-            start_knot(stack, directory, first + 4, files)
-        for offset, (origin, denial) in enumerate(kinds.items()):
-            print(f"\n{denial}, DO, octets sent for each octet asked\n")
+            start_knot(stack, directory, peer_port, files)
+        for offset, origin in enumerate(KINDS):
+            print(f"\n{origin}, DO, octets sent for each octet asked\n")
             print("| query | asked | dnsctl | Knot | dnsctl / Knot | dnsctl beyond the rate |")
             print("|---|---|---|---|---|---|")
             ratios = []
             for name, rdtype in QUERIES:
                 asked, ours = sizes(first + offset, origin, name, rdtype)
-                theirs = sizes(first + 4, origin, name, rdtype)[1] if knot else 0
-                cut = limited(first + 2 + offset, origin, name, rdtype)
+                theirs = sizes(peer_port, origin, name, rdtype)[1] if knot else 0
+                cut = limited(first + limits + offset, origin, name, rdtype)
                 ratios.append(ours / asked)
                 worse += bool(theirs) and ours > theirs
                 peer = f"{theirs / asked:.2f} | {ours / theirs:.2f}" if theirs else "- | -"

@@ -95,9 +95,11 @@ def run(zone: Zone, cases: Sequence[Case], peers: Sequence[str]) -> list[sizes.S
                 asked = [one for one in found if not (case.load.tcp and one.name == "echo")]
                 for server in asked:
                     server.forget()
+                path = directory / "questions"
+                questions = write_questions(path, case.workload, zone.names, 1)
                 for number in range(1, case.rounds + 1):
-                    path = directory / "questions"
-                    questions = write_questions(path, case.workload, zone.names, number)
+                    if number > 1 and case.workload == "flood":
+                        questions = write_questions(path, case.workload, zone.names, number)
                     for server in asked:
                         measure(server, questions, case.load)
                 report(asked, f"{case.text()}, {zone.text()}")

@@ -46,14 +46,11 @@ class Server:
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 sys.exit(f"{self.name} ended with {self.process.returncode} before it answered")
-            try:
-                if (
-                    dns.query.udp(query, "127.0.0.1", port=self.port, timeout=0.5).answer
-                    or self.name == "echo"
-                ):
+            with suppress(dns.exception.DNSException, OSError):
+                answer = dns.query.udp(query, "127.0.0.1", port=self.port, timeout=0.5).answer
+                if answer or self.name == "echo":
                     return
-            except (dns.exception.DNSException, OSError):
-                time.sleep(0.05)
+            time.sleep(0.05)
         sys.exit(f"{self.name} did not answer within {READY_SECONDS:.0f} s")
 
     def family(self) -> list[int]:

@@ -77,7 +77,7 @@ class Questions:
 
 
 def write_questions(path: Path, workload: str, names: int, seed: int) -> Questions:
-    """Write the questions of one round. A flood has others in each round, so that no cache has seen them."""
+    """Write the questions of a round; those of a flood differ by `seed`, so that no cache has seen them."""
     lines = list(query_lines(workload, names, seed if workload == "flood" else 1))
     with path.open("w") as file:
         file.writelines(lines)

@@ -212,9 +212,10 @@ class Zones:
     def nearby(self, octets: Name) -> ZoneView | None:
         """Return the zone at or above `octets` if it was asked for before and these may be a name; else None.
 
-        Lengths are followed down to the apex only, which is a name.
+        None for the root: records it owns are no copies (see `wire`). Lengths are followed down to the apex
+        only, which is a name.
         """
-        if len(octets) > MAX_NAME:
+        if not 1 < len(octets) <= MAX_NAME:
             return None
         name = octets
         while name not in self._apexes:

@@ -88,9 +88,8 @@ class Draft:
         """
         end = entry.full if self.signed else entry.plain
         count = entry.records + entry.signatures if self.signed else entry.records
-        if owner == self.qname and (
-            not entry.pointers or (template is None and self.at == fragment_at(owner))
-        ):
+        is_here = owner == self.qname and len(owner) > 1  # the root is shorter than a pointer to it
+        if is_here and (not entry.pointers or (template is None and self.at == fragment_at(owner))):
             rdata_at = self.at + RECORD_HEAD
             self.put(section, value[entry.start : entry.start + end], count)
             return rdata_at

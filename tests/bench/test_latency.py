@@ -12,7 +12,7 @@ import dns.flags
 import dns.message
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
+sys.path.append(str(Path(__file__).parents[2] / "bench"))
 
 import latency
 import workload

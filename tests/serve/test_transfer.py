@@ -41,7 +41,17 @@ alias CNAME www.example.org.
 _sip._tcp SRV 0 0 5060 www
 odd\\000label TXT "zero"
 unknown TYPE65400 \\# 3 010203
-""" + "\n".join(f'host{number} TXT "{number:06d}{"x" * 200}"' for number in range(500))
+four NS ns1.dns.example.net.
+four NS ns2.dns.example.net.
+four NS dns.example.net.
+*.five MX 10 a.mail.example.net.
+*.five MX 10 b.mail.example.net.
+three PTR one.hosts.example.net.
+three PTR two.hosts.example.net.
+""" + "\n".join(
+    [f'host{number} TXT "{number:06d}{"x" * 200}"' for number in range(500)]
+    + [f"large MX {number} mx{number}.mail.example.net." for number in range(1200)]
+)
 ORIGIN = b"\7example\3com\0"
 
 
