@@ -94,8 +94,8 @@ def test_plain_question_takes_the_short_way(direct):
 
 
 def test_question_for_the_root_does_not_put_the_next_ones_on_the_long_way(direct):
-    assert direct.respond(plain(name=b"\0")) is None
-    assert direct.respond(plain()) is not None
+    assert direct(plain(name=b"\0")) is None
+    assert direct(plain()) is not None
 
 
 @pytest.mark.parametrize(
