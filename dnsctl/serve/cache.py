@@ -115,6 +115,15 @@ class AnswerCache:
         exact = _exact_key(message)
         return None if exact is None else self.answers.get(exact) or self.denials.get(exact)
 
+    def is_wanted(self, key: bytes) -> bool:
+        """True if `key`, the folded one, has come before: its answer is worth storing."""
+        door = hash(key) & LAST_DOOR
+        if self.doors[door]:
+            return True
+        self.doors[door] = 1
+        self.knocked(1)
+        return False
+
     def knocked(self, count: int) -> None:
         """Note that `count` keys were not here, and for each `doors[hash(key) & LAST_DOOR]` was set.
 
