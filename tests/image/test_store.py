@@ -1,6 +1,7 @@
 """Images: what goes in comes out, and digests do not depend on the way an image came about."""
 
 import struct
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -148,8 +149,11 @@ def test_image_of_another_format_is_refused(tmp_path):
         transaction = image._environment.begin(write=True)
         transaction.put(b"format", b"99", db=image._tables.meta)
         transaction.commit()
-    with pytest.raises(ImageError, match="format 99"):
+    with pytest.raises(ImageError, match="format 99") as refused:
         Image.open(tmp_path)
+    assert refused.value.advice is not None
+    section = refused.value.advice.split('"')[1]
+    assert f"### {section}\n" in (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
 
 
 def test_missing_image_is_told_with_its_path(tmp_path):
