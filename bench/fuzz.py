@@ -38,11 +38,12 @@ with atheris.instrument_imports(include=["dnsctl.serve", "dnsctl.model.name", "d
     from dnsctl.model.name import Name, from_text, labels, to_text
     from dnsctl.serve import transfer
     from dnsctl.serve.chaos import Chaos
+    from dnsctl.serve.connection import StreamLimits
     from dnsctl.serve.cookies import CLIENT_LENGTH, Cookies
     from dnsctl.serve.question import Rejected, Unanswerable, parse
     from dnsctl.serve.respond import Client, Responder
     from dnsctl.serve.rrl import flow_of, truncated
-    from dnsctl.serve.stream import StreamLimits, StreamServer
+    from dnsctl.serve.stream import StreamServer
     from dnsctl.serve.tsig import Keyring
 
 from dnsctl.model.fleet import TransferKey

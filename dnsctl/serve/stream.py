@@ -15,8 +15,7 @@ import ipaddress
 import logging
 import socket
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from dnsctl.image.generation import GenerationCounter
@@ -25,6 +24,8 @@ from dnsctl.image.store import Image
 from dnsctl.model.fleet import Network
 from dnsctl.model.name import Name
 from dnsctl.serve import counters, transfer
+from dnsctl.serve.cache import AnswerCache
+from dnsctl.serve.connection import Connection, StreamLimits
 from dnsctl.serve.failures import FailureLog
 from dnsctl.serve.question import HEADER_LENGTH, Rejected
 from dnsctl.serve.respond import Client, Responder, is_transfer
@@ -32,23 +33,11 @@ from dnsctl.serve.sockets import BACKLOG, IDLE_SECONDS
 from dnsctl.serve.tally import Tally
 from dnsctl.serve.udp import server_failure
 
-_FAIR_SHARE: Final = 16  # pipelined queries answered in a row before others get their turn
-_READ_BUFFER: Final = 16 << 10  # octets; asyncio stops reading at twice this
-_WRITE_BUFFER: Final = 128 << 10  # octets of answers that wait for a slow reader
+_READ_BUFFER: Final = 16 << 10  # octets read at once, of whichever connection
+_CACHED: Final = 16_384  # answers
+_CACHED_OCTETS: Final = 16 << 20
+_LOOKS: Final = 8  # at the connections, in the shortest time one may take
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class StreamLimits:
-    """Bounds on what clients may take. Times in seconds."""
-
-    clients: int = 1000
-    clients_per_network: int = 100  # an IPv4 address, or an IPv6 /64
-    idle: float = 10.0  # for a whole query to arrive
-    drain: float = 10.0  # for answers to be taken
-    transfers: int = 8  # at once; more wait for `idle`
-    transfers_per_client: int = 2  # on one connection; nothing more is read until one of them is done
-    transfer: float = 600.0  # for a whole transfer: it holds a read transaction
 
 
 class StreamServer:
@@ -63,17 +52,19 @@ class StreamServer:
         limits: StreamLimits | None = None,
         tally: Tally | None = None,
     ) -> None:
+        self.limits = limits or StreamLimits()
+        self.scratch = memoryview(bytearray(_READ_BUFFER))
         self._image = image
         self._counter = counter
         self._responder = responder
         self._networks = tuple(networks)
-        self._limits = limits or StreamLimits()
-        self._tally = tally or Tally()
+        self._tally = responder.tally = tally or Tally()
         self._reader: Reader = image.reader()
         self._seen = counter.value
         self._per_network: Counter[str] = Counter()
-        self._quiet: dict[asyncio.StreamWriter, None] = {}  # all connections, the longest quiet first
-        self._transfers = asyncio.Semaphore(self._limits.transfers)
+        self._quiet: dict[Connection, None] = {}  # all connections, the longest quiet first
+        self._transfers = asyncio.Semaphore(self.limits.transfers)
+        self._cache = AnswerCache(_CACHED, _CACHED_OCTETS)  # answers over UDP may be others: cut to fit
         self._faults = FailureLog(_log)
 
     @property
@@ -88,173 +79,144 @@ class StreamServer:
 
     async def run(self, sockets: Iterable[socket.socket], ready: Callable[[], None]) -> None:
         """Serve until cancelled; call `ready` once connections are accepted."""
-        asyncio.get_running_loop().set_exception_handler(_log_loop_fault)
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_log_loop_fault)
         servers = [
-            await asyncio.start_server(self._client, sock=one, limit=_READ_BUFFER, backlog=BACKLOG)
-            for one in sockets
+            await loop.create_server(lambda: Connection(self), sock=one, backlog=BACKLOG) for one in sockets
         ]
         ready()
+        pause = min(IDLE_SECONDS, min(self.limits.idle, self.limits.drain) / _LOOKS)
         try:
             while True:
-                await asyncio.sleep(IDLE_SECONDS)
+                await asyncio.sleep(pause)
                 self._renew()
                 self._tally.fold()
+                now = loop.time()
+                for connection in [one for one in self._quiet if one.deadline <= now]:
+                    connection.expire()
         finally:
             for server in servers:
                 server.close()
+            for connection in tuple(self._quiet):
+                connection.abort()
 
     def _renew(self) -> None:
         value = self._counter.value
         if value != self._seen:
             self._reader.renew()
+            self._cache.clear()
             self._seen = value
 
-    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        peer = writer.get_extra_info("peername")
-        if peer is None:  # it went before it was served
-            writer.transport.abort()
-            return
-        address = peer[0].partition("%")[0]
-        network = _network(address)
-        if self._per_network[network] >= self._limits.clients_per_network:
+    def admit(self, connection: Connection) -> bool:
+        """Count a connection; False where its client has too many. The longest quiet one makes room."""
+        network = _network(connection.address)
+        if self._per_network[network] >= self.limits.clients_per_network:
             self._tally.add(counters.CONNECTIONS_REFUSED, 1)
-            writer.transport.abort()
-            return
-        if len(self._quiet) >= self._limits.clients:
+            return False
+        if len(self._quiet) >= self.limits.clients:
             longest_quiet = next(iter(self._quiet))
-            del self._quiet[longest_quiet]  # at once: the next to come must find another
-            longest_quiet.transport.abort()
+            self.forget(longest_quiet)  # at once: the next to come must find another
+            longest_quiet.abort()
         self._per_network[network] += 1
-        self._quiet[writer] = None
+        self._quiet[connection] = None
         self._tally.set(counters.CONNECTIONS, len(self._quiet))
-        writer.transport.set_write_buffer_limits(high=_WRITE_BUFFER)
-        under_way: set[asyncio.Task[None]] = set()
-        try:
-            await self._or_cut(self._converse(reader, writer, address, under_way), writer, address)
-        finally:
-            for task in under_way:
-                task.cancel()
-            self._quiet.pop(writer, None)
-            self._tally.set(counters.CONNECTIONS, len(self._quiet))
-            self._per_network[network] -= 1
-            if not self._per_network[network]:
-                del self._per_network[network]
+        return True
 
-    async def _or_cut(
-        self, work: Coroutine[None, None, None], writer: asyncio.StreamWriter, address: str
-    ) -> None:
-        """Do `work`, and cut the connection where it cannot go on."""
-        try:
-            await work
-        except (TimeoutError, OSError, asyncio.IncompleteReadError):
-            writer.transport.abort()
-        except Exception:  # noqa: BLE001 - a transfer that cannot go on, or what nobody foresaw
-            self._faults.note(f"connection of {address} cut", b"")
-            writer.transport.abort()
+    def forget(self, connection: Connection) -> None:
+        """Count a connection no more, if it was counted."""
+        if connection not in self._quiet:
+            return
+        del self._quiet[connection]
+        self._tally.set(counters.CONNECTIONS, len(self._quiet))
+        network = _network(connection.address)
+        self._per_network[network] -= 1
+        if not self._per_network[network]:
+            del self._per_network[network]
 
-    async def _converse(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        address: str,
-        under_way: set[asyncio.Task[None]],
-    ) -> None:
-        """Answer query after query until the client's end. Raises at a timeout or a broken stream.
-
-        `under_way`: the connection's transfers.
-        """
-        answered = 0
-        while (message := await self._next(reader, under_way)) is not None:
-            self._touch(writer)
-            if is_transfer(message):
-                if len(under_way) >= self._limits.transfers_per_client:
-                    await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
-                work = self._or_cut(self._transfer(message, writer, address), writer, address)
-                task = asyncio.create_task(work)
-                under_way.add(task)
-                task.add_done_callback(under_way.discard)
-            else:
-                wire = self._respond(message, address)
-                if wire is None:
-                    break  # nothing that is a query: no reason to listen on
-                await self._send(writer, wire)
-            answered += 1
-            if answered % _FAIR_SHARE == 0:
-                await asyncio.sleep(0)
-        if under_way:
-            await asyncio.wait(under_way)
-        writer.close()
-        async with asyncio.timeout(self._limits.drain):
-            await writer.wait_closed()
-
-    async def _next(self, reader: asyncio.StreamReader, under_way: set[asyncio.Task[None]]) -> bytes | None:
-        """Return the next message, None at the end. Raises TimeoutError for an idle client."""
-        while True:
-            try:
-                async with asyncio.timeout(self._limits.idle):
-                    length = await reader.readexactly(2)
-                break
-            except asyncio.IncompleteReadError as end:
-                if end.partial:
-                    raise
-                return None
-            except TimeoutError:
-                if not under_way:
-                    raise
-        async with asyncio.timeout(self._limits.idle):
-            return await reader.readexactly(length[0] << 8 | length[1])
-
-    def _touch(self, writer: asyncio.StreamWriter) -> None:
+    def touch(self, connection: Connection) -> None:
         """Make the connection the one that was quiet for the shortest time."""
-        if writer in self._quiet:
-            del self._quiet[writer]
-            self._quiet[writer] = None
+        if connection in self._quiet:
+            del self._quiet[connection]
+            self._quiet[connection] = None
 
-    def _respond(self, message: bytes, address: str) -> bytes | None:
+    def respond(self, message: bytes, connection: Connection) -> bytes | None:
+        """Return the response; empty where `message` asks for a transfer, None where it is no query."""
         self._renew()
+        ipv6 = ":" in connection.address
         try:
-            response = self._responder.long(self._reader, message, self._client_of(address))
+            if wire := self._short(message, ipv6):
+                return wire
+            if is_transfer(message):
+                return b""
+            return self._long(message, connection.address)
         except Exception:  # noqa: BLE001 - one message must not take the others' process down
             self._faults.note("a query could not be answered", message)
             return server_failure(message)
+
+    def _short(self, message: bytes, ipv6: bool) -> bytes | None:
+        """Return the response if it can be had at small cost: it fits UDP, or was worked out before."""
+        tally = self._tally
+        found = self._responder.short(self._reader, message)
+        if found is not None:
+            tally.counts[found.kind] += 1
+            tally.streamed(ipv6=ipv6)
+            return found.wire
+        entry = self._cache.find(message[2:].lower()) or self._cache.find_exact(message)
+        if entry is None:
+            return None
+        header, end, tail, _, kind, _ = entry
+        tally.counts[kind] += 1
+        tally.streamed(ipv6=ipv6)
+        return message[:2] + header + message[HEADER_LENGTH:end] + tail
+
+    def _long(self, message: bytes, address: str) -> bytes | None:
+        response = self._responder.long(self._reader, message, self._client_of(address))
         if response is None:
             self._tally.ignored += 1
             return None
-        wire, end = response.wire, response.question_end
-        self._tally.message(message, wire, end, self._responder.zone, ipv6=":" in address)
+        wire, end, zone = response.wire, response.question_end, self._responder.zone
+        self._tally.message(message, wire, end, zone, ipv6=":" in address)
+        if self._cache.is_wanted(message[2:].lower()):
+            self._cache.store(message, response, self._tally.class_of(message, wire, end, zone), zone)
         return wire
 
-    async def _send(self, writer: asyncio.StreamWriter, wire: bytes) -> None:
-        writer.write(len(wire).to_bytes(2, "big") + wire)
-        async with asyncio.timeout(self._limits.drain):
-            await writer.drain()
+    async def transfer(self, message: bytes, connection: Connection) -> None:
+        """Send a whole zone, or the reason why not; cut the connection where that cannot go on."""
+        try:
+            await self._transfer(message, connection)
+        except (TimeoutError, OSError):
+            connection.abort()
+        except Exception:  # noqa: BLE001 - a record that fits no message, or what nobody foresaw
+            self._faults.note(f"connection of {connection.address} cut", b"")
+            connection.abort()
 
-    async def _transfer(self, message: bytes, writer: asyncio.StreamWriter, address: str) -> None:
+    async def _transfer(self, message: bytes, connection: Connection) -> None:
         """Send a whole zone as it is now, or the reason why not."""
+        address = connection.address
         try:
             asked = transfer.admit(message, address, self._networks, self._responder.keys)
         except Rejected:  # its TSIG does not hold: that is told as to any other query
-            await self._send(writer, self._respond(message, address) or transfer.refusal(message))
+            await connection.send(self._long(message, address) or transfer.refusal(message))
             return
         if not asked.allowed:
             refusal = asked.signed((transfer.refusal(asked.message),))
-            await self._send_all(writer, refusal, message, address)
+            await self._send_all(connection, refusal, message)
             return
         try:
-            async with asyncio.timeout(self._limits.idle):
+            async with asyncio.timeout(self.limits.idle):
                 await self._transfers.acquire()
         except TimeoutError:
-            _log.warning("transfer to %s put off: %d others are under way", address, self._limits.transfers)
+            _log.warning("transfer to %s put off: %d others are under way", address, self.limits.transfers)
             refusal = asked.signed((transfer.postponement(asked.message),))
-            await self._send_all(writer, refusal, message, address)
+            await self._send_all(connection, refusal, message)
             return
-        options = self._responder.stream_options(asked.message, self._client_of(address))
         try:
-            async with asyncio.timeout(self._limits.transfer):
+            options = self._responder.stream_options(asked.message, self._client_of(address))
+            async with asyncio.timeout(self.limits.transfer):
                 with self._image.reader() as reader:
                     self._tally.add(counters.TRANSFERS, 1)
                     wires = asked.signed(transfer.messages(reader, asked.message, options))
-                    await self._send_all(writer, wires, message, address)
+                    await self._send_all(connection, wires, message)
         finally:
             self._transfers.release()
 
@@ -262,19 +224,15 @@ class StreamServer:
         """Return who asks; an IPv4-mapped address counts as IPv4."""
         found = ipaddress.ip_address(address)
         mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-        return Client((mapped or found).packed, stream=True, idle=self._limits.idle)
+        return Client((mapped or found).packed, stream=True, idle=self.limits.idle)
 
-    async def _send_all(
-        self, writer: asyncio.StreamWriter, wires: Iterator[bytes], message: bytes, address: str
-    ) -> None:
+    async def _send_all(self, connection: Connection, wires: Iterator[bytes], message: bytes) -> None:
         end = message.find(0, HEADER_LENGTH) + 5
         origin = Name(message[HEADER_LENGTH : end - 4].lower())
         for number, wire in enumerate(wires):
             if not number:
-                self._tally.message(message, wire, end, origin, ipv6=":" in address)
-            await self._send(writer, wire)
-            self._touch(writer)
-            await asyncio.sleep(0)  # a fast reader never makes drain() wait: the others want their turn
+                self._tally.message(message, wire, end, origin, ipv6=":" in connection.address)
+            await connection.send(wire)
 
 
 def _network(address: str) -> str:

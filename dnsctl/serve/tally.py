@@ -113,6 +113,10 @@ class Tally:
         self.counts[self.class_of(message, wire, end, zone)] += 1
         self._streamed[ipv6] += 1
 
+    def streamed(self, *, ipv6: bool) -> None:
+        """Count one query over a stream whose class is counted already."""
+        self._streamed[ipv6] += 1
+
     def add(self, cell: int, count: int) -> None:
         """Add to a cell at once: for what is rare."""
         self._block.add(cell, count)

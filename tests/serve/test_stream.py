@@ -5,6 +5,7 @@ import contextlib
 import socket
 import struct
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import dns.message
@@ -14,8 +15,12 @@ import pytest
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.store import Image
 from dnsctl.node.worker import counter_path, image_path
+from dnsctl.serve import counters, respond
+from dnsctl.serve.connection import StreamLimits
+from dnsctl.serve.counters import Block
 from dnsctl.serve.respond import Responder
-from dnsctl.serve.stream import StreamLimits, StreamServer
+from dnsctl.serve.stream import StreamServer
+from dnsctl.serve.tally import Tally
 from tests.build import validated
 from tests.node.running import publish
 
@@ -33,16 +38,29 @@ Client = Callable[[int], Awaitable[None]]
 
 
 def serve(
-    state: Path, client: Client, limits: StreamLimits | None = None, address: str = "127.0.0.1"
+    state: Path,
+    client: Client,
+    limits: StreamLimits | None = None,
+    address: str = "127.0.0.1",
+    tally: Tally | None = None,
+    image: Image | None = None,
 ) -> None:
-    """Run `client` with the port of a server on `state`, and end the server after it."""
+    """Run `client` with the port of a server on `state`, and end the server after it.
+
+    `image`: that of `state`, where the test has it open.
+    """
 
     async def main() -> None:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         listening = socket.create_server((address, 0), family=family, backlog=64)
-        with Image.open(image_path(state)) as image:
+        with nullcontext(image) if image else Image.open(image_path(state)) as served:
             server = StreamServer(
-                image, GenerationCounter(counter_path(state)), Responder(), (), limits or StreamLimits()
+                served,
+                GenerationCounter(counter_path(state)),
+                Responder(),
+                (),
+                limits or StreamLimits(),
+                tally,
             )
             ready = asyncio.Event()
             running = asyncio.create_task(server.run([listening], ready.set))
@@ -106,6 +124,110 @@ def test_query_in_single_octets_is_answered(state: Path):
         writer.close()
 
     serve(state, client)
+
+
+def test_pipelined_queries_behind_half_a_query_wait_for_its_rest(state: Path):
+    async def client(port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        octets = b"".join(framed(number=number) for number in range(1, 41))
+        for at in range(0, len(octets), 37):
+            writer.write(octets[at : at + 37])
+            await asyncio.sleep(0.001)
+        assert [(await answer(reader)).id for _ in range(40)] == list(range(1, 41))
+        writer.close()
+
+    serve(state, client)
+
+
+def test_client_that_closed_its_side_gets_what_it_asked_for_and_then_the_end(state: Path):
+    async def client(port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"".join(framed("large.example.com", "TXT", number) for number in range(1, 101)))
+        writer.write_eof()
+        assert [(await answer(reader)).id for _ in range(100)] == list(range(1, 101))
+        assert await reader.read() == b""
+
+    serve(state, client)
+
+
+ASKED = [
+    dns.message.make_query(name, rdtype, **more)  # type: ignore[arg-type]
+    for name in (
+        "www.example.com",
+        "WWW.Example.Com",
+        "large.example.com",
+        "absent.example.com",
+        "example.org",
+    )
+    for rdtype in ("A", "TXT", "HTTPS", "ANY")
+    for more in ({}, {"want_dnssec": True}, {"use_edns": 0, "payload": 512}, {"use_edns": 1})
+]
+
+
+def test_answers_are_those_of_the_long_way_however_often_they_are_asked(state: Path):
+    wanted: dict[bytes, bytes] = {}
+
+    async def client(port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        wires = [query.to_wire() for query in ASKED] * 4
+        writer.write(b"".join(struct.pack("!H", len(wire)) + wire for wire in wires))
+        for wire in wires:
+            (length,) = struct.unpack("!H", await reader.readexactly(2))
+            assert await reader.readexactly(length) == wanted[wire[2:]]
+        writer.close()
+
+    with Image.open(image_path(state)) as image, image.reader() as seen:
+        responder, asker = Responder(), respond.Client(stream=True)
+        for query in ASKED:
+            response = responder.long(seen, query.to_wire(), asker)
+            assert response is not None
+            wanted[query.to_wire()[2:]] = response.wire
+        serve(state, client, image=image)
+
+
+def test_every_answer_is_counted_once_however_it_was_found(state: Path):
+    block = Block()
+    tally = Tally(block)
+
+    async def client(port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for query in ASKED * 4:
+            wire = query.to_wire()
+            writer.write(struct.pack("!H", len(wire)) + wire)
+            await answer(reader)
+        writer.close()
+
+    serve(state, client, tally=tally)
+    tally.fold()
+    wanted = len(ASKED) * 4
+    cells = block.cells
+    assert (cells[counters.TCP], cells[counters.UDP], cells[counters.CACHE_HITS]) == (wanted, 0, 0)
+    for first, count in (
+        (counters.OPCODES, counters.OPCODE_COUNT),
+        (counters.RCODES, counters.RCODE_COUNT),
+        (counters.KINDS, len(counters.KIND_NAMES)),
+        (counters.TYPES, counters.TYPE_COUNT),
+    ):
+        assert sum(cells[first : first + count]) == wanted
+    assert cells[counters.RCODES + dns.rcode.REFUSED] == 4 * 4 * 3  # BADVERS before it
+    ((_, zone),) = block.zones()
+    assert cells[zone] == cells[counters.RCODES] + cells[counters.RCODES + dns.rcode.NXDOMAIN]
+
+
+def test_new_generation_is_answered_at_once_on_an_open_connection(state: Path):
+    async def client(port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for generation in (2, 3):
+            zone = validated("example.com.", f"alias CNAME to{generation}\n")
+            publish(state, [zone], generation=generation, image=image)
+            for _ in range(4):
+                writer.write(framed("alias.example.com"))
+                (alias,) = (await answer(reader)).answer
+                assert alias[0].to_text() == f"to{generation}.example.com."
+        writer.close()
+
+    with Image.open(image_path(state), readonly=False) as image:
+        serve(state, client, image=image)
 
 
 def test_silent_client_is_cut_off(state: Path):
