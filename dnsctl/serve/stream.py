@@ -13,9 +13,12 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import resource
 import socket
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Final
 
 from dnsctl.image.generation import GenerationCounter
@@ -29,13 +32,16 @@ from dnsctl.serve.connection import Connection, StreamLimits
 from dnsctl.serve.failures import FailureLog
 from dnsctl.serve.question import HEADER_LENGTH, Rejected
 from dnsctl.serve.respond import Client, Responder, is_transfer
-from dnsctl.serve.sockets import BACKLOG, IDLE_SECONDS
+from dnsctl.serve.sockets import IDLE_SECONDS
 from dnsctl.serve.tally import Tally
 from dnsctl.serve.udp import server_failure
 
 _READ_BUFFER: Final = 16 << 10  # octets read at once, of whichever connection
 _CACHED: Final = 16_384  # answers
 _CACHED_OCTETS: Final = 16 << 20
+_ACCEPTED: Final = 32  # connections a turn
+_ACCEPT_AGAIN: Final = 0.05  # seconds after it could not be
+_SPARE: Final = 2 * _ACCEPTED  # descriptors: for those whose turn it is, and for files
 _LOOKS: Final = 8  # at the connections, in the shortest time one may take
 _log = logging.getLogger(__name__)
 
@@ -62,6 +68,8 @@ class StreamServer:
         self._reader: Reader = image.reader()
         self._seen = counter.value
         self._per_network: Counter[str] = Counter()
+        self._clients = min(self.limits.clients, _affordable())
+        self._connecting: set[asyncio.Task[None]] = set()
         self._quiet: dict[Connection, None] = {}  # all connections, the longest quiet first
         self._transfers = asyncio.Semaphore(self.limits.transfers)
         self._cache = AnswerCache(_CACHED, _CACHED_OCTETS)  # answers over UDP may be others: cut to fit
@@ -81,9 +89,10 @@ class StreamServer:
         """Serve until cancelled; call `ready` once connections are accepted."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(_log_loop_fault)
-        servers = [
-            await loop.create_server(lambda: Connection(self), sock=one, backlog=BACKLOG) for one in sockets
-        ]
+        listeners = tuple(sockets)
+        for listener in listeners:
+            listener.setblocking(False)
+            loop.add_reader(listener, self._accept, listener)
         ready()
         pause = min(IDLE_SECONDS, min(self.limits.idle, self.limits.drain) / _LOOKS)
         try:
@@ -95,8 +104,9 @@ class StreamServer:
                 for connection in [one for one in self._quiet if one.deadline <= now]:
                     connection.expire()
         finally:
-            for server in servers:
-                server.close()
+            for listener in listeners:
+                loop.remove_reader(listener)
+                listener.close()
             for connection in tuple(self._quiet):
                 connection.abort()
 
@@ -107,20 +117,52 @@ class StreamServer:
             self._cache.clear()
             self._seen = value
 
+    def _accept(self, listener: socket.socket) -> None:
+        """Take connections that the kernel has completed, a few a turn."""
+        for _ in range(_ACCEPTED):
+            try:
+                accepted, _ = listener.accept()
+            except BlockingIOError:
+                return
+            except ConnectionError:
+                continue  # it went before it was served
+            except OSError:  # no memory or descriptors are left
+                self._faults.note("connections cannot be accepted", b"")
+                self._make_room()
+                loop = asyncio.get_running_loop()
+                loop.remove_reader(listener)
+                loop.call_later(_ACCEPT_AGAIN, loop.add_reader, listener, self._accept, listener)
+                return
+            accepted.setblocking(False)
+            task = asyncio.get_running_loop().create_task(self._connect(accepted))
+            self._connecting.add(task)
+            task.add_done_callback(self._connecting.discard)
+
+    async def _connect(self, accepted: socket.socket) -> None:
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: Connection(self), accepted)
+        except OSError:
+            accepted.close()
+
     def admit(self, connection: Connection) -> bool:
         """Count a connection; False where its client has too many. The longest quiet one makes room."""
         network = _network(connection.address)
         if self._per_network[network] >= self.limits.clients_per_network:
             self._tally.add(counters.CONNECTIONS_REFUSED, 1)
             return False
-        if len(self._quiet) >= self.limits.clients:
-            longest_quiet = next(iter(self._quiet))
-            self.forget(longest_quiet)  # at once: the next to come must find another
-            longest_quiet.abort()
+        if len(self._quiet) >= self._clients:
+            self._make_room()
         self._per_network[network] += 1
         self._quiet[connection] = None
         self._tally.set(counters.CONNECTIONS, len(self._quiet))
         return True
+
+    def _make_room(self) -> None:
+        """Cut the connection that has been quiet longest."""
+        for longest_quiet in self._quiet:
+            self.forget(longest_quiet)  # at once: the next to come must find another
+            longest_quiet.abort()
+            break
 
     def forget(self, connection: Connection) -> None:
         """Count a connection no more, if it was counted."""
@@ -233,6 +275,14 @@ class StreamServer:
             if not number:
                 self._tally.message(message, wire, end, origin, ipv6=":" in connection.address)
             await connection.send(wire)
+
+
+def _affordable() -> int:
+    """Return how many connections there are descriptors for."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return sys.maxsize
+    return max(1, soft - sum(1 for _ in Path("/proc/self/fd").iterdir()) - _SPARE)
 
 
 def _network(address: str) -> str:

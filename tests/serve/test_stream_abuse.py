@@ -3,22 +3,26 @@
 import asyncio
 import contextlib
 import ipaddress
+import resource
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import dns.message
+import dns.query
 import dns.rdatatype
 import pytest
 
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.store import Image
 from dnsctl.node.worker import counter_path, image_path
+from dnsctl.serve import stream
 from dnsctl.serve.connection import StreamLimits
 from dnsctl.serve.respond import Responder
 from dnsctl.serve.stream import StreamServer
 from tests.build import validated
-from tests.node.running import publish
+from tests.node.running import publish, running
 from tests.serve.test_stream import answer, framed, is_cut
 
 LARGE = "\n".join(f'large TXT "{number:04d}{"x" * 240}"' for number in range(200))
@@ -210,3 +214,47 @@ def test_one_network_cannot_push_the_others_out(state: Path):
             writer.close()
 
     serve(state, client, StreamLimits(clients=40, clients_per_network=20))
+
+
+def descriptors(pid: int | str = "self") -> int:
+    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def test_there_are_no_more_connections_than_descriptors_for_them(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    monkeypatch.setattr(stream, "_SPARE", 40)
+
+    async def client(port: int, server: StreamServer) -> None:
+        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(12)]
+        reader, writer = held[-1]
+        writer.write(framed())
+        assert (await answer(reader)).answer
+        assert server.connections <= 6
+        for _, each in held:
+            each.close()
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors() + 50, hard))
+    try:
+        serve(state, client, StreamLimits())
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_server_without_descriptors_says_so_once_and_goes_on_when_there_are_some(state: Path):
+    with running(state) as node, contextlib.ExitStack() as held:
+        port, pid = node.port, node.children()["stream"]
+        limit = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (descriptors(pid) + 5, limit[1]))
+        for _ in range(60):
+            held.enter_context(socket.create_connection(("127.0.0.1", port)))
+        node.wait_for("connections cannot be accepted")
+        time.sleep(2.2)
+        assert sum("cannot be accepted" in line for line in node.lines) == 1
+        assert len(node.lines) < 40
+        held.close()
+        query = dns.message.make_query("www.example.com", "A")
+        assert dns.query.tcp(query, "127.0.0.1", port=port, timeout=5).answer
+        assert "stream" in node.children()
+        assert node.children()["stream"] == pid
