@@ -40,8 +40,10 @@ def rrsets(draw):
     return rrset(draw(names), kind, 300, rdatas, None, signatures)
 
 
-def many(count, kind=Type.MX, owner=OWNER):
-    return rrset(owner, kind, 60, [b"\0\x0a" + from_text(f"mx{n}.mail.example.net.") for n in range(count)])
+def many(count):
+    """Return as many mail servers of one domain, and two of another behind them."""
+    first = [b"\0\x0a" + from_text(f"mx{n}.mail.example.net.") for n in range(count)]
+    return rrset(OWNER, Type.MX, 60, first + [b"\0\x14" + from_text(f"{n}.example.org.") for n in "ab"])
 
 
 def node(one):
@@ -86,6 +88,7 @@ def test_rrset_comes_back_from_its_fragment_as_it_was(one):
 
 @given(rrsets())
 @example(many(1000))
+@example(many(650))
 def test_fragment_behind_a_question_for_its_owner_is_an_answer(one):
     found = records(dns.message.from_wire(placed(one), one_rr_per_rrset=True))
     owner = one.owner.lower()

@@ -77,6 +77,7 @@ def test_names_are_read_wherever_the_rrset_stands(anew):
     @example((QNAME, 0, rrset(QNAME, Type.MX, 60, PROVIDER), QNAME))
     @example((QNAME, 16_383 - 100, rrset(QNAME, Type.MX, 60, PROVIDER), QNAME))
     @example((QNAME, 20, rrset(ROOT, Type.MX, 60, PROVIDER), ROOT))
+    @example((QNAME, 20, rrset(ROOT, Type.NS, 60, [from_text(f"{n}.") for n in ("x", "aa.z", "bb.z")]), ROOT))
     def read(placing):
         qname, octets, one, owner = placing
         wire, rdata_at = drafted(qname, octets, one, owner, anew=anew)
