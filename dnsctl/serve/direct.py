@@ -1,9 +1,9 @@
 """The short way to the commonest answers: one name, one step, straight from the image's octets.
 
 What it answers, it answers octet for octet as `answer` would: a plain query (one question, class IN, no
-options) for data at an authoritative owner, for a type such an owner lacks, or for a name one label below the
-apex that does not exist. Everything else (aliases, wildcards, delegations, odd messages) is None: go the long
-way.
+options) for data at an authoritative owner, for a type such an owner lacks, for a name one label below the
+apex that does not exist, and for names without a node that get the same answer as others (see `alike`).
+Everything else (aliases, nodes at or below a cut, empty non-terminals, odd messages) is None: the long way.
 
 What queries have in common is worked out once. By zone: what a query says besides its name is a *form*. By
 form: where the RRset stands in nodes with one and the same index (`_Plan`), and what a denial says to all
@@ -12,19 +12,22 @@ names of one length (`_Denial`). What is left for a query is one search in the i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
 from dnsctl.image.fragment import QUESTION_AT, find
 from dnsctl.image.layout import ENTRY, HEADER, OCCLUDED, WIDE, nsec3_owner
 from dnsctl.image.reader import Reader
 from dnsctl.model.name import MAX_LABEL, MAX_NAME, Name, wildcard
 from dnsctl.model.rrset import Type
+from dnsctl.model.zone import Nsec3Parameters
+from dnsctl.serve.alike import Alike, answer_alike
 from dnsctl.serve.cache import Entry
-from dnsctl.serve.denial import covering_hash, nsec3_hash
+from dnsctl.serve.denial import nsec3_hash
 from dnsctl.serve.edns import MAX_UDP_PAYLOAD, MIN_UDP_PAYLOAD, opt_record
-from dnsctl.serve.lookup import Neighbours, Zones, ZoneView, neighbours
-from dnsctl.serve.question import Edns
+from dnsctl.serve.lookup import Neighbours, Zones, ZoneView, closest_encloser, neighbours
+from dnsctl.serve.question import AA, Edns
 from dnsctl.serve.tally import Tally
 from dnsctl.serve.wire import AUTHORITY, Draft
 
@@ -58,6 +61,7 @@ _LONG: Final[_Plan] = (0, 0, b"", 0, _TOO_MUCH, False)
 # name: NSEC, NSEC3, or nothing.
 _Denial = tuple[bytes, bytes, bytes, tuple[bytes, ...], tuple[bytes, int], tuple[bytes, int]]
 _Errors = tuple[tuple[bytes, ...], dict[bytes, Entry], _Denial]
+_Gap = tuple[int, bytes, bytes]  # length of the name and 10, keys of closest encloser and of the node before
 # An NSEC or NSEC3 and its RRSIG: label of the owner (none: the apex), and each record behind its owner
 _Pieces = tuple[bytes, bytes, bytes]
 _Spans = tuple[int, int, int, int]  # where these two stand in a node: start and stop of each, without owner
@@ -74,6 +78,7 @@ class _Form(NamedTuple):
     plans: dict[bytes, _Plan]  # by index of the node
     soas: dict[int, bytes]  # of denials, by length of the name and 10
     errors: dict[int, _Errors | None]  # the same
+    alike: dict[_Gap, tuple[tuple[bytes, ...], Entry] | None]
 
 
 class _Zone:
@@ -82,13 +87,29 @@ class _Zone:
     `stop`: where its longest label below the apex may end in a query behind its id; 0: look for a zone below.
     """
 
-    __slots__ = ("forms", "indexes", "is_small", "nsec3", "origin", "prefix", "soa_names", "stop", "view")
+    __slots__ = (
+        "forms",
+        "indexes",
+        "is_hashed",
+        "is_small",
+        "iterations",
+        "labels",
+        "origin",
+        "prefix",
+        "salt",
+        "soa_names",
+        "stop",
+        "view",
+    )
 
     def __init__(self, view: ZoneView) -> None:
         self.view = view
         self.origin = view.origin
         self.prefix = view.prefix
-        self.nsec3 = view.entry.nsec3
+        nsec3 = view.entry.nsec3 or Nsec3Parameters(0, b"", False)
+        self.is_hashed = view.entry.nsec3 is not None
+        self.iterations, self.salt = nsec3.iterations, nsec3.salt
+        self.labels: dict[bytes, bytes] = {}  # of NSEC3 owners, by hash
         self.stop = 0 if view.has_zones_below else 11 + min(MAX_LABEL, MAX_NAME - 1 - len(view.origin))
         self.soa_names = tuple(bytes(name) for name in view.soa_names if name != view.origin)
         self.forms: dict[bytes, _Form] = {}
@@ -120,6 +141,7 @@ class Direct:
         self._epoch = self._reader.epoch
         self._owner = self._reader.owner
         self._cursor = self._reader.owner_cursor
+        self._hash_cursor = self._reader.hash_cursor
         views = self.zones.views
         self._known = {apex: one for apex, one in self._known.items() if views.get(Name(apex)) is one.view}
 
@@ -150,7 +172,7 @@ class Direct:
     def _elsewhere(self, raw: bytes, key: bytes, at: int) -> Entry | None:
         """Answer for a name that is no plain label below the apex, or in a zone not asked for before."""
         name = Name(key[10:at])
-        view = self.zones.nearby(name)
+        view = self.zones.nearby(name) if len(name) > 1 else None  # the root: a pointer to it is no gain
         if view is None:
             return None
         zone = self._known.get(view.origin)
@@ -163,7 +185,9 @@ class Direct:
         value = self._owner(node)
         if value is not None:
             return self._present(zone, form, key, at, value)
-        return self._missing(zone, form, key, at, node) if view.depth(node) == 1 else None
+        if view.depth(node) == 1:
+            return self._missing(zone, form, key, at, node)
+        return self._alike(zone, form, key, at, node)
 
     def _new_form(self, zone: _Zone, told: bytes) -> _Form | None:
         """Read header (without id), type, class and OPT of a query; None where it is not plain."""
@@ -190,20 +214,18 @@ class Direct:
             plans={},
             soas={},
             errors={},
+            alike={},
         )
         zone.forms[told] = form
         return form
 
     def _header(
-        self, zone: _Zone, form: _Form, rcode: int, answers: int, authorities: int
+        self, zone: _Zone, form: _Form, rcode: int, counts: Sequence[int], authoritative: bool = True
     ) -> tuple[bytes, int]:
         """Return octets 2 to 11 of a response (QR, AA, RD as it came, code, counts) and its class."""
-        made = b"%c%c\0\1%b%b\0%c" % (
-            0x84 | form.told[0] & 1,
-            rcode,
-            answers.to_bytes(2, "big"),
-            authorities.to_bytes(2, "big"),
-            1 if form.opt else 0,
+        flags = 0x80 | (AA >> 8 if authoritative else 0) | form.told[0] & 1
+        made = struct.pack(
+            "!BBHHHH", flags, rcode, 1, counts[0], counts[1], counts[2] + (1 if form.opt else 0)
         )
         # As if for the root, as the name does not matter here
         asked, end = b"\0\0" + form.told, QUESTION_AT + 4
@@ -229,7 +251,7 @@ class Direct:
                 answers = entry.records + (entry.signatures if form.signed else 0)
                 stop = entry.start + (entry.full if form.signed else entry.plain)
                 size = 6 + stop - entry.start + len(form.opt)
-                plan = (entry.start, stop, *self._header(zone, form, 0, answers, 0), size, False)
+                plan = (entry.start, stop, *self._header(zone, form, 0, (answers, 0, 0)), size, False)
             elif find(value, _CNAME) is None:
                 plan = self._plan_of_denial(zone, form, value)
         self._make_room()
@@ -243,7 +265,7 @@ class Direct:
         records = soa.records
         if form.signed:
             records += soa.signatures
-            if zone.nsec3 is not None:
+            if zone.is_hashed:
                 records += 2
             else:
                 nsec = find(value, _NSEC)
@@ -251,7 +273,7 @@ class Direct:
                     return _LONG
                 start, stop = nsec.start, nsec.start + nsec.full
                 records += nsec.records + nsec.signatures
-        return start, stop, *self._header(zone, form, 0, 0, records), 0, True
+        return start, stop, *self._header(zone, form, 0, (0, records, 0)), 0, True
 
     def _no_data(
         self, zone: _Zone, form: _Form, key: bytes, at: int, value: bytes, plan: _Plan
@@ -261,7 +283,7 @@ class Direct:
             return None  # to which the SOA would point
         start, stop, header, kind, _, _ = plan
         soa = form.soas.get(at) or self._soa(zone, form, Name(key[10:at]))
-        if form.signed and zone.nsec3 is not None:
+        if form.signed and zone.is_hashed:
             digest = self._hash(zone, key[10:at])
             matching = self._reader.hashed(digest)
             pieces = matching and self._pieces(zone, digest, matching)
@@ -301,16 +323,20 @@ class Direct:
             self._learn_errors(zone, form, Name(key[10:at]))
             return self._missing(zone, form, key, at, node)  # the cursor stands elsewhere now
         if errors is None:
-            return None
+            return self._alike(zone, form, key, at, node)
         odd, known, _ = errors
         if odd and key[10:at] in odd:
             return None
         if not form.signed:
             return known.get(b"") or self._error(zone, form, at, (b"", b""), errors)
-        if zone.nsec3 is None:
+        if zone.is_hashed:
+            cursor = self._cover_hash(zone, key[10:at])
             return known.get(cursor.key()) or self._error(zone, form, at, cursor.item(), errors)
-        covering = self._covering_hash(zone, key[10:at])
-        return known.get(covering[0]) or self._error(zone, form, at, covering, errors)
+        return (
+            known.get(cursor.key())
+            or self._error(zone, form, at, cursor.item(), errors)
+            or self._alike(zone, form, key, at, node)
+        )
 
     def _error(
         self, zone: _Zone, form: _Form, at: int, covering: tuple[bytes, bytes], errors: _Errors
@@ -338,13 +364,40 @@ class Direct:
     def _learn_errors(self, zone: _Zone, form: _Form, qname: Name) -> None:
         """Work out what denies names as long as `qname`, one label below the apex; None: go the long way."""
         errors: _Errors | None = None
-        may_be_nsec3_owner = zone.nsec3 is not None and qname[0] == _HASH_LABEL
+        may_be_nsec3_owner = zone.is_hashed and qname[0] == _HASH_LABEL
         if not zone.view.apex[0] and not may_be_nsec3_owner:
             denial = self._without_wildcard(zone, form, qname)
             odd = tuple(name for name in zone.soa_names if len(name) == len(qname))
             errors = (odd, {}, denial) if denial else None
         self._make_room()
         form.errors[len(qname) + 10] = errors
+
+    def _alike(self, zone: _Zone, form: _Form, key: bytes, at: int, node: bytes) -> Entry | None:
+        """Answer for a name that has no node as for all names alike (see `alike`)."""
+        around = neighbours(self._reader, node)
+        if around.successor.startswith(node):
+            return None  # an empty non-terminal
+        encloser = closest_encloser(node, around)
+        slot = at, encloser, around.predecessor
+        try:
+            known = form.alike[slot]
+        except KeyError:
+            known = None
+            qname = Name(key[10:at])
+            found = answer_alike(self._reader, zone.view, qname, form.code, form.signed, encloser)
+            if found is not None:
+                known = found.odd, self._entry_of(zone, form, at, found)
+            self._make_room()
+            form.alike[slot] = known
+        if known is None or key.endswith(known[0], 10, at) or known[1][3] > form.limit:
+            return None
+        return known[1]
+
+    def _entry_of(self, zone: _Zone, form: _Form, at: int, alike: Alike) -> Entry:
+        found = alike.answer
+        tail = alike.sections + form.opt
+        header, kind = self._header(zone, form, found.rcode, found.draft.counts, found.authoritative)
+        return header, at + 6, tail, at + 6 + len(tail), kind, zone.origin
 
     def _without_wildcard(self, zone: _Zone, form: _Form, qname: Name) -> _Denial | None:
         """Put together the SOA and what denies `*.apex`."""
@@ -368,37 +421,41 @@ class Direct:
             zone.apex_pointer(len(qname) + 10),
             _pointer(draft.at),
             tuple(placed),
-            self._header(zone, form, _NXDOMAIN, 0, records),
-            self._header(zone, form, _NXDOMAIN, 0, records + 2),
+            self._header(zone, form, _NXDOMAIN, (0, records, 0)),
+            self._header(zone, form, _NXDOMAIN, (0, records + 2, 0)),
         )
 
     def _against_wildcard(self, zone: _Zone, beside: Neighbours) -> Iterator[tuple[bytes, bytes, int, Name]]:
         """Yield (key, node, type, owner) of what proves that `*.apex` is not there."""
-        if zone.nsec3 is None:
+        if not zone.is_hashed:
             yield beside.predecessor, beside.predecessor_value, _NSEC, zone.view.name(beside.predecessor)
             return
         apex = self._hash(zone, zone.origin)
         matching = self._reader.hashed(apex) or b"\0\0\0\0"
-        for key, node in ((apex, matching), self._covering_hash(zone, wildcard(zone.origin))):
+        covering = self._cover_hash(zone, wildcard(zone.origin)).item()
+        for key, node in ((apex, matching), covering):
             yield key, node, _NSEC3, nsec3_owner(key[len(zone.prefix) :], zone.origin)
 
     def _hash(self, zone: _Zone, name: bytes) -> bytes:
         """Return the key of the NSEC3 hash of `name`."""
-        nsec3 = zone.nsec3
-        assert nsec3 is not None  # noqa: S101 - asked of zones with NSEC3 only
-        return zone.prefix + nsec3_hash(Name(name), nsec3.salt, nsec3.iterations)
+        return zone.prefix + nsec3_hash(name, zone.salt, zone.iterations)
 
-    def _covering_hash(self, zone: _Zone, name: bytes) -> tuple[bytes, bytes]:
-        """Return (key, node) of the NSEC3 that covers the hash of `name`."""
-        return covering_hash(self._reader, zone.view, self._hash(zone, name)) or (b"", b"\0\0\0\0")
+    def _cover_hash(self, zone: _Zone, name: bytes) -> Any:
+        """Return a cursor that stands at the NSEC3 that covers the hash of `name`."""
+        cursor = self._hash_cursor
+        if not (cursor.prev() if cursor.set_range(self._hash(zone, name)) else cursor.last()) or (
+            not cursor.key().startswith(zone.prefix)
+        ):  # the last one of the zone wraps around (RFC 5155 §3.1.7)
+            _ = cursor.prev() if cursor.set_range(zone.prefix[:-1] + b"\1") else cursor.last()
+        return cursor
 
     def _pieces(self, zone: _Zone, key: bytes, value: bytes) -> _Pieces | None:
         """Take the NSEC or NSEC3 of a node apart; None: what it denies takes the long way."""
         index = value[: _INDEX[value[3]]]
         spans = zone.indexes.get(index) or self._new_spans(zone, index, value)
         label = key[len(zone.prefix) :]
-        if zone.nsec3 is not None:
-            label = b"\x20" + _base32hex(label)
+        if zone.is_hashed:
+            label = zone.labels.get(label) or self._new_label(zone, label)
         elif label:
             if not _is_plain(label):
                 return None
@@ -408,10 +465,18 @@ class Direct:
         start, stop, signature, end = spans
         return label, value[start:stop], value[signature:end]
 
+    def _new_label(self, zone: _Zone, digest: bytes) -> bytes:
+        """Return the label of an NSEC3 owner."""
+        label = b"\x20" + _base32hex(digest)
+        if zone.is_small:
+            self._make_room()
+            zone.labels[digest] = label
+        return label
+
     def _new_spans(self, zone: _Zone, index: bytes, value: bytes) -> _Spans | None:
         """Find where NSEC or NSEC3 and its one RRSIG stand in nodes with one index, without their owner."""
         spans = None
-        entry = None if value[0] & (OCCLUDED | WIDE) else find(value, _NSEC if zone.nsec3 is None else _NSEC3)
+        entry = None if value[0] & (OCCLUDED | WIDE) else find(value, _NSEC3 if zone.is_hashed else _NSEC)
         if entry is not None and entry.records == entry.signatures == 1:
             start, middle = entry.start + 2, entry.start + entry.plain
             spans = start, middle, middle + 2, entry.start + entry.full

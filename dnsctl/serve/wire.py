@@ -46,7 +46,7 @@ class Response(NamedTuple):
 class Draft:
     """The sections of one response, as they grow. `signed`: RRSIGs go along (DO)."""
 
-    __slots__ = ("_hops", "_offsets", "at", "counts", "parts", "qname", "signed")
+    __slots__ = ("_hops", "_offsets", "at", "counts", "parts", "qname", "reached", "signed")
 
     def __init__(self, qname: Name, signed: bool) -> None:
         self.qname = qname
@@ -54,6 +54,7 @@ class Draft:
         self.parts: list[bytes] = []
         self.counts = [0, 0, 0]
         self.at = fragment_at(qname)  # offset in the message of what comes next
+        self.reached: set[int] = set()  # offsets that names written here point to
         self._offsets: dict[bytes, int] | None = None
         self._hops: dict[int, int] = {}  # place of a name -> how many pointers follow from there
 
@@ -145,7 +146,10 @@ class Draft:
         else:
             known = None
         self._note(name, at, position, known)
-        return bytes(name) if known is None else name[:at] + (0xC000 | known).to_bytes(2, "big")
+        if known is None:
+            return bytes(name)
+        self.reached.add(known)
+        return name[:at] + (0xC000 | known).to_bytes(2, "big")
 
     def _note(self, name: Name, end: int, position: int, known: int | None) -> None:
         """Note the suffixes of `name` that stand at `position`, `end` octets until a pointer to `known`."""

@@ -1,0 +1,51 @@
+"""Answers to names alike: as long as each other, without a node, in one gap of the zone, below one encloser.
+
+What a delegation, a wildcard or a denial says to such a name, it says to all of them, octet for octet behind
+the question. That ends where the answer tells of the name itself: an alias or a DNAME leads on from it, the
+NSEC3 that covers it goes by its hash, a record in the answer holds the name or is owned by it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dnsctl.image.fragment import QUESTION_AT
+from dnsctl.image.reader import Reader
+from dnsctl.model.name import Name
+from dnsctl.serve.answer import Answer, Step, answer
+from dnsctl.serve.lookup import ZoneView
+
+_SAME_FOR_ALL = frozenset((Step.REFERRAL, Step.WILDCARD, Step.ANSWER, Step.NO_DATA, Step.NAME_ERROR))
+
+
+class Alike(NamedTuple):
+    """`odd`: endings of names alike that are answered in another way, as the answer holds those names."""
+
+    answer: Answer
+    sections: bytes
+    odd: tuple[bytes, ...]
+
+
+def answer_alike(
+    reader: Reader, view: ZoneView, qname: Name, rdtype: int, signed: bool, encloser: bytes
+) -> Alike | None:
+    """Return the answer to `qname`, which has no node, if it is that to all names alike; else None.
+
+    `encloser`: the key of its closest encloser.
+    """
+    found = answer(reader, view, qname, rdtype, signed)
+    steps = {trace.step for trace in found.trace}
+    by_hash = signed and view.entry.nsec3 is not None and steps != {Step.REFERRAL}
+    if not steps <= _SAME_FOR_ALL or by_hash:
+        return None
+    draft = found.draft
+    above = view.name(encloser)
+    shared = QUESTION_AT + len(qname) - len(above)  # where that name begins in the question
+    # An expanded wildcard is owned by the name itself; nothing else may point at what is not shared
+    own = {QUESTION_AT} if Step.ANSWER in steps else set()
+    if any(at < shared for at in draft.reached - own):
+        return None
+    behind = QUESTION_AT + len(qname)
+    written = [name for name, at in draft.offsets.items() if at >= behind] + [*view.soa_names]
+    odd = tuple(name for name in written if len(name) > len(above) and name.endswith(above))
+    return Alike(found, b"".join(draft.parts), odd)
