@@ -12,7 +12,7 @@ follow the records, so that with and without DO are two slices.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from dnsctl.errors import ImageError
@@ -28,6 +28,7 @@ MAX_OFFSET = 0x3FFF  # a pointer has 14 bits
 OFFSET_BITS = 14
 MAX_HOPS = 8  # pointers that lead to pointers: decoders follow some 16
 _CLASS_IN = 1
+_RRSIG = int(Type.RRSIG)
 _MAX_POINTER_PLACE = 0xFFFF
 _NARROW_OCTETS = 0xFFFF  # what `ENTRY` can say of a node's body
 _NARROW_COUNT = 0xFF  # and of the number of records, RRSIGs, names
@@ -90,42 +91,40 @@ def _suffixes(owner: Name) -> dict[bytes, int]:
 def _encode(code: int, one: RRset, owner: Name) -> tuple[bytes, int, list[int]]:
     """Return (fragment, octets of it without RRSIGs, places of pointers)."""
     names = COMPRESSIBLE.get(code)
-    parts, pointers = _compressed(one, names, owner) if names is not None else (_plain(one), [])
+    written, pointers = _compressed(one, names, owner) if names is not None else (one.rdatas, [])
     if pointers and pointers[-1] > _MAX_POINTER_PLACE:  # an RRset no message can hold: transfers only
-        parts, pointers = _plain(one), []
-    plain = sum(map(len, parts))
-    parts += [
-        RECORD.pack(0xC00C, Type.RRSIG, _CLASS_IN, one.ttl, len(signature)) + signature
-        for signature in one.signatures
-    ]
-    return b"".join(parts), plain, pointers
+        written, pointers = one.rdatas, []
+    plain = _records(one.rdtype, one.ttl, written)
+    return plain + _records(_RRSIG, one.ttl, one.signatures), len(plain), pointers
 
 
-def _plain(one: RRset) -> list[bytes]:
-    return [RECORD.pack(0xC00C, one.rdtype, _CLASS_IN, one.ttl, len(rdata)) + rdata for rdata in one.rdatas]
+def _records(rdtype: int, ttl: int, rdatas: Iterable[bytes]) -> bytes:
+    return b"".join([RECORD.pack(0xC00C, rdtype, _CLASS_IN, ttl, len(rdata)) + rdata for rdata in rdatas])
 
 
-def _compressed(one: RRset, names: tuple[int, int], owner: Name) -> tuple[list[bytes], list[int]]:
-    """Return the records with the names in them compressed, and where pointers stand in all of them."""
-    parts: list[bytes] = []
+def _compressed(one: RRset, names: tuple[int, int], owner: Name) -> tuple[tuple[bytes, ...], list[int]]:
+    """Return the rdatas with the names in them compressed, and where in the fragment pointers stand."""
+    found: list[bytes] = []
     pointers: list[int] = []
     at, start = 0, fragment_at(owner)
     known = _suffixes(owner)
+    reach = MAX_OFFSET if len(one.rdatas) * names[1] > 1 else 0  # after the only name comes none
     for rdata in one.rdatas:
         at += RECORD_HEAD
-        written, places = _compress(rdata, names, known, start + at)
+        written, places = _compress(rdata, names, known, start + at, reach)
         pointers += [at + place for place in places]
-        parts.append(RECORD.pack(0xC00C, one.rdtype, _CLASS_IN, one.ttl, len(written)) + written)
+        found.append(written)
         at += len(written)
-    return parts, pointers
+    return tuple(found), pointers
 
 
 def _compress(
-    rdata: bytes, names: tuple[int, int], known: dict[bytes, int], position: int
+    rdata: bytes, names: tuple[int, int], known: dict[bytes, int], position: int, reach: int
 ) -> tuple[bytes, list[int]]:
     """Return rdata as written at `position` of the message, and where in it pointers stand.
 
-    `known`: suffix -> its offset, above that how many pointers follow from there. Grows by what is written.
+    `known`: suffix -> its offset, above that how many pointers follow from there. Grows by what is written
+    at offsets up to `reach`.
     """
     at, count = names
     out = rdata[:at]
@@ -143,7 +142,7 @@ def _compress(
             out += rdata[begin:at] + (0xC000 | found & MAX_OFFSET).to_bytes(2, "big")
             hops = (found >> OFFSET_BITS) + 1
         fresh, at = at, begin
-        while at < fresh and hops < MAX_HOPS and here + at - begin <= MAX_OFFSET:
+        while at < fresh and hops < MAX_HOPS and here + at - begin <= reach:
             known[rdata[at:end]] = here + at - begin | hops << OFFSET_BITS
             at += 1 + rdata[at]
         at = end
