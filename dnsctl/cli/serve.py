@@ -24,6 +24,7 @@ from dnsctl.node.supervisor import held_signals
 _ENDPOINT = re.compile(r"(?:\[(?P<bracketed>[^\[\]]+)\]|(?P<plain>[^:\[\]]+)):(?P<port>[0-9]{1,5})")
 _MAX_PORT = 65535
 _MAX_WORKERS = 256
+_EMBEDDED = "embedded"  # name of a node that no fleet knows
 
 
 def register(app: typer.Typer) -> None:
@@ -135,14 +136,32 @@ def _serve_zones(
     from dnsctl.cli.embedded import Embedded, check_directory, compile_apart  # noqa: PLC0415 - a node has no need
 
     check_directory(directory)
+    settings = _configured(directory, settings)
     with held_signals(), ExitStack() as stack:  # whatever comes, no temporary state stays behind
         kept = state is not None
         if state is None:
             state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dnsctl-")))
         work = Embedded(directory, state, sign, strict, keep_keys=kept, workers=settings.workers)
-        own = Node("embedded", "", settings.listen, "")
+        own = Node(_EMBEDDED, "", settings.listen, "")
         node = NodeSettings(own, settings, state, metrics=metrics)
         run_node(node, user=user, prepare=lambda: compile_apart(work))
+
+
+def _configured(directory: Path, given: ServeSettings) -> ServeSettings:
+    """Return `serve:` and `transfers:` of the dnsctl.yaml of `directory`; what is `given` has precedence."""
+    from dnsctl.cli.embedded import find_config  # noqa: PLC0415 - a node has no need
+
+    if (found := find_config(directory)) is None:
+        return given
+    config, root = found
+    settings = config.serve_settings(Node(_EMBEDDED, "", given.listen, ""), given.workers, root)
+    shared = settings.cookie_secret is not None and settings.cookie_secret.exists()
+    return replace(
+        settings,
+        transfer=given.transfer or settings.transfer,
+        rate_limit=given.rate_limit or settings.rate_limit,
+        cookie_secret=settings.cookie_secret if shared else None,
+    )
 
 
 def _run_agent(settings: NodeSettings) -> None:

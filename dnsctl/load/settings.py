@@ -244,11 +244,12 @@ class Config(_Settings):
         known = [each.name for each in self.nodes()]
         raise ConfigError(f"there is no node {name}", where=DEFAULT_PATH, advice=did_you_mean(name, known))
 
-    def _serve_settings(self, own: NodeConfig, node: Node, root: Path) -> ServeSettings:
+    def serve_settings(self, node: Node, workers: int, root: Path) -> ServeSettings:
+        """Return how `node`, of the fleet or not, answers. Raises ConfigError for a secret not there."""
         answers = self.serve
         return ServeSettings(
-            own.listen,
-            workers=own.workers,
+            node.listen,
+            workers=workers,
             transfer=self.transfer,
             identity=answers.identity.replace("{node}", node.name).replace("{site}", node.site),
             version=answers.version,
@@ -267,7 +268,7 @@ class Config(_Settings):
         pki = root / "keys" / "pki"
         return NodeSettings(
             node=fleet[name],
-            serve=self._serve_settings(own, fleet[name], root),
+            serve=self.serve_settings(fleet[name], own.workers, root),
             state=state or root / "state" / "nodes" / name,
             peers=tuple(each for each in fleet.values() if each.name != name),
             release_keys=tuple(_release_key(root, path) for path in self.release.keys),

@@ -1,5 +1,6 @@
 """`dnsctl serve`: the embedded default over a directory of files, and what is told where it cannot be."""
 
+import base64
 import re
 import signal
 import socket
@@ -10,11 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import dns.exception
 import dns.flags
 import dns.message
 import dns.query
 import dns.rcode
 import dns.rdatatype
+import dns.tsig
 import pytest
 
 from dnsctl.cli.serve import parse_endpoint
@@ -187,6 +190,40 @@ def test_several_addresses_and_transfers(zones: Path):
             dns.message.make_query("example.com", "AXFR"), "::1", port=node.ports[1], timeout=3
         )
         assert over.rcode() == dns.rcode.REFUSED
+
+
+def test_settings_of_a_dnsctl_yaml_beside_the_directory_hold_and_options_have_precedence(
+    zones: Path, tmp_path: Path
+):
+    (tmp_path / "tsig").write_text(base64.b64encode(b"x" * 32).decode())
+    (tmp_path / "tsig").chmod(0o600)
+    (tmp_path / "dnsctl.yaml").write_text(
+        "version: 1\n"
+        'sites: {dc1: {nodes: {ns1: {listen: ["127.0.0.1:5301"], control: "https://127.0.0.1:8301"}}}}\n'
+        'serve: {identity: "{node} here", version: "9", rate-limit: {rate: 10, slip: 0}}\n'
+        'transfers: {allow: [192.0.2.0/24], keys:'
+        ' {k.example: {algorithm: hmac-sha256, secret: "file:tsig"}}}\n'
+    )
+    identity = dns.message.make_query("id.server", "TXT", "CH")
+    key = dns.tsig.Key("k.example.", b"x" * 32, "hmac-sha256")
+    transfer = dns.message.make_query("example.com", "AXFR")
+    transfer.use_tsig(key)
+    with serving(zones) as node:
+        port = node.port
+        told = dns.query.udp(identity, "127.0.0.1", port=port, timeout=3)
+        assert told.answer[0][0].to_text() == '"embedded here"'
+        assert dns.query.tcp(transfer, "127.0.0.1", port=port, timeout=3).answer
+        unsigned = dns.message.make_query("example.com", "AXFR")
+        refusal = dns.query.tcp(unsigned, "127.0.0.1", port=port, timeout=3)
+        assert refusal.rcode() == dns.rcode.REFUSED
+        with pytest.raises(dns.exception.Timeout):
+            for _ in range(50):
+                dns.query.udp(identity, "127.0.0.1", port=port, timeout=0.2)
+        assert not [line for line in node.lines if "made a secret" in line]
+    with serving(zones, "--rate-limit", "100000", "--transfer", "127.0.0.0/8") as node:
+        for _ in range(50):
+            ask(node, "www.example.com")
+        assert dns.query.tcp(unsigned, "127.0.0.1", port=node.port, timeout=3).answer
 
 
 def test_checks_of_a_dnsctl_yaml_beside_the_directory_hold(zones: Path, tmp_path: Path):
