@@ -201,7 +201,7 @@ def test_settings_of_a_dnsctl_yaml_beside_the_directory_hold_and_options_have_pr
         "version: 1\n"
         'sites: {dc1: {nodes: {ns1: {listen: ["127.0.0.1:5301"], control: "https://127.0.0.1:8301"}}}}\n'
         'serve: {identity: "{node} here", version: "9", rate-limit: {rate: 10, slip: 0}}\n'
-        'transfers: {allow: [192.0.2.0/24], keys:'
+        "transfers: {allow: [192.0.2.0/24], keys:"
         ' {k.example: {algorithm: hmac-sha256, secret: "file:tsig"}}}\n'
     )
     identity = dns.message.make_query("id.server", "TXT", "CH")
