@@ -42,6 +42,7 @@ _CACHED_OCTETS: Final = 16 << 20
 _ACCEPTED: Final = 32  # connections a turn
 _ACCEPT_AGAIN: Final = 0.05  # seconds after it could not be
 _SPARE: Final = 2 * _ACCEPTED  # descriptors: for those whose turn it is, and for files
+_ID: Final = 2  # octets of a message's id
 _LOOKS: Final = 8  # at the connections, in the shortest time one may take
 _log = logging.getLogger(__name__)
 
@@ -184,43 +185,43 @@ class StreamServer:
     def respond(self, message: bytes, connection: Connection) -> bytes | None:
         """Return the response; empty where `message` asks for a transfer, None where it is no query."""
         self._renew()
-        ipv6 = ":" in connection.address
+        address = connection.address
         try:
-            if wire := self._short(message, ipv6):
-                return wire
-            if is_transfer(message):
-                return b""
-            return self._long(message, connection.address)
+            key = message[_ID:].lower()
+            wanted = self._cache.is_wanted(key)
+            entry = self._cache.find(key) if wanted else None
+            if entry is None:
+                found = self._responder.short(self._reader, message)
+                if found is not None:
+                    self._count(found.kind, address)
+                    if wanted:
+                        self._cache.store(message, found, found.kind, self._responder.zone)
+                    return found.wire
+                entry = self._cache.find_exact(message)
+            if entry is not None:
+                header, end, tail, _, kind, _ = entry
+                self._count(kind, address)
+                return message[:_ID] + header + message[HEADER_LENGTH:end] + tail
+            return b"" if is_transfer(message) else self._long(message, address, wanted=wanted)
         except Exception:  # noqa: BLE001 - one message must not take the others' process down
             self._faults.note("a query could not be answered", message)
             return server_failure(message)
 
-    def _short(self, message: bytes, ipv6: bool) -> bytes | None:
-        """Return the response if it can be had at small cost: it fits UDP, or was worked out before."""
-        tally = self._tally
-        found = self._responder.short(self._reader, message)
-        if found is not None:
-            tally.counts[found.kind] += 1
-            tally.streamed(ipv6=ipv6)
-            return found.wire
-        entry = self._cache.find(message[2:].lower()) or self._cache.find_exact(message)
-        if entry is None:
-            return None
-        header, end, tail, _, kind, _ = entry
-        tally.counts[kind] += 1
-        tally.streamed(ipv6=ipv6)
-        return message[:2] + header + message[HEADER_LENGTH:end] + tail
-
-    def _long(self, message: bytes, address: str) -> bytes | None:
+    def _long(self, message: bytes, address: str, *, wanted: bool = False) -> bytes | None:
         response = self._responder.long(self._reader, message, self._client_of(address))
         if response is None:
             self._tally.ignored += 1
             return None
-        wire, end, zone = response.wire, response.question_end, self._responder.zone
-        self._tally.message(message, wire, end, zone, ipv6=":" in address)
-        if self._cache.is_wanted(message[2:].lower()):
-            self._cache.store(message, response, self._tally.class_of(message, wire, end, zone), zone)
+        wire, zone = response.wire, self._responder.zone
+        kind = self._tally.class_of(message, wire, response.question_end, zone)
+        self._count(kind, address)
+        if wanted:
+            self._cache.store(message, response, kind, zone)
         return wire
+
+    def _count(self, kind: int, address: str) -> None:
+        self._tally.counts[kind] += 1
+        self._tally.streamed(ipv6=":" in address)
 
     async def transfer(self, message: bytes, connection: Connection) -> None:
         """Send a whole zone, or the reason why not; cut the connection where that cannot go on."""
