@@ -22,7 +22,7 @@ _ANCILLARY = socket.CMSG_SPACE(_TIME.size)
 _BUFFER = 65536
 
 
-class _Datagrams:
+class Datagrams:
     """Probes over UDP."""
 
     def __init__(self, port: int) -> None:
@@ -43,7 +43,7 @@ class _Datagrams:
         return [(int.from_bytes(data[:2], "big"), _stamped(ancillary))]
 
 
-class _Stream(_Datagrams):
+class _Stream(Datagrams):
     """Probes over one TCP connection. Answers that come in one piece have the time of its end."""
 
     def __init__(self, port: int) -> None:
@@ -83,7 +83,7 @@ def probe(port: int, queries: Sequence[bytes], seconds: float, tcp: bool) -> tup
 
     Return the milliseconds that answers took, and how many never came.
     """
-    link = _Stream(port) if tcp else _Datagrams(port)
+    link = _Stream(port) if tcp else Datagrams(port)
     sent: dict[int, int] = {}
     taken: list[float] = []
 
@@ -104,6 +104,15 @@ def probe(port: int, queries: Sequence[bytes], seconds: float, tcp: bool) -> tup
         while sent and time.monotonic() < deadline:
             collect(min(deadline, time.monotonic() + 0.01))
     return taken, len(sent)
+
+
+def arrival(client: socket.socket) -> int | None:
+    """Take one message off a `Datagrams` socket; return when it arrived, or None where there is none."""
+    try:
+        _, ancillary, _, _ = client.recvmsg(_BUFFER, _ANCILLARY)
+    except BlockingIOError:
+        return None
+    return _stamped(ancillary)
 
 
 def _stamped(ancillary: Sequence[tuple[int, int, bytes]]) -> int:

@@ -1,24 +1,22 @@
 """Load from dnsperf, and what servers make of it: queries a second, CPU time, latency.
 
-One server at a time (`measure`): it has core 0, the client core 1. Scaling over two workers (`Cells`) cannot
-be measured so on two cores, since a generator beside two workers would be the limit: there, a *cell* is a
-core with a worker and two generators that share it, and two cells are compared with one.
+One server at a time: it has core 0, the client core 1. What a second worker is worth cannot be measured so on
+two cores: see `drain`.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import statistics
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import latency
 import workload
-from servers import Server, cpu_seconds
+from servers import Server
 from workload import Questions
 
 SERVER_CORE, CLIENT_CORE = 0, 1
@@ -63,7 +61,7 @@ def measure(server: Server, questions: Questions, load: Load) -> None:
     ]
     with on_core(CLIENT_CORE):
         before = server.cpu_seconds()
-        generator = _dnsperf(server.port, questions, load, clients=8, outstanding=200)
+        generator = _dnsperf(server.port, questions, load)
         time.sleep(_SETTLE)
         taken, unanswered = latency.probe(server.port, queries, load.seconds - 2 * _SETTLE, load.tcp)
         told = _told(generator)
@@ -75,56 +73,9 @@ def measure(server: Server, questions: Questions, load: Load) -> None:
     server.latency += taken
 
 
-@dataclass
-class Cells:
-    """Cells that run at the same time, and what was measured of them, by round."""
-
-    name: str
-    servers: Sequence[Server]  # each core's workers belong to one of them
-    cores: Sequence[int]
-    queries: list[float] = field(default_factory=list)  # a second, of all together
-    cpu: list[float] = field(default_factory=list)  # microseconds of the servers a query
-    busier: list[float] = field(default_factory=list)  # the share of the worker that works most
-
-    def pin(self) -> None:
-        """Give each worker a core, and the rest of its server the first one."""
-        for server in self.servers:
-            server.pin(self.cores[0])
-        for pid, core in zip(self._workers(), self.cores, strict=True):
-            os.sched_setaffinity(pid, {core})
-
-    def measure(self, questions: Questions, load: Load) -> None:
-        """One round. Every core has two generators: on two servers one for each, else both for the one."""
-        self.pin()
-        before = [cpu_seconds(pid) for pid in self._workers()]
-        generators = []
-        for core in self.cores:
-            for server in (self.servers[0], self.servers[-1]):
-                with on_core(core):
-                    generators.append(_dnsperf(server.port, questions, load, clients=16, outstanding=100))
-        told = [_told(one) for one in generators]
-        used = [cpu_seconds(pid) - start for pid, start in zip(self._workers(), before, strict=True)]
-        self.queries.append(sum(one.completed / one.seconds for one in told))
-        self.cpu.append(sum(used) / max(1, sum(one.completed for one in told)) * 1e6)
-        self.busier.append(max(used) / (sum(used) or 1))
-
-    def median(self) -> tuple[float, float, float]:
-        """Return queries a second, CPU microseconds a query and the busiest worker's share."""
-        return (
-            statistics.median(self.queries),
-            statistics.median(self.cpu),
-            statistics.median(self.busier),
-        )
-
-    def _workers(self) -> list[int]:
-        return [pid for server in self.servers for pid in server.workers()]
-
-
-def _dnsperf(
-    port: int, questions: Questions, load: Load, *, clients: int, outstanding: int
-) -> subprocess.Popen[str]:
+def _dnsperf(port: int, questions: Questions, load: Load) -> subprocess.Popen[str]:
     command = ["dnsperf", "-s", "127.0.0.1", "-p", str(port), "-d", str(questions.path)]
-    command += ["-l", str(load.seconds), "-c", str(clients), "-T", "1", "-q", str(outstanding)]
+    command += ["-l", str(load.seconds), "-c", "8", "-T", "1", "-q", "200"]
     command += ["-D"] if load.want_dnssec else []
     command += ["-m", "tcp"] if load.tcp else []
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)

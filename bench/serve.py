@@ -10,13 +10,8 @@ percentile over all rounds. Memory is that of all processes with shared pages on
 files or shared memory, such as our image. Absolute figures move with the machine, ratios in one run are what
 counts. Peers not installed are left out.
 
---two adds two workers against one. Beside two workers, a generator on the same two cores would be the limit;
-so a *cell* is measured: a core with one worker and two generators that share it. Compared are one cell with
-the other core idle, two cells with a server each (what the machine gives: the servers share the hardware
-only), and two cells with the two workers of one server. All cores in use are full, with the same share of
-generators, so queries a second against one cell's are what a second worker is worth. "Capacity" leaves the
-generators out: cores, by how much less CPU a query costs the workers with one. "Busier worker" is its share
-of their CPU: how evenly SO_REUSEPORT spreads 64 source ports.
+--two adds two workers against one, each at its own limit: beside two workers on two cores a generator would
+be the limit, so they answer queries that wait in their sockets, while nothing else runs (`drain`).
 
 --short is `make bench`. --full goes through everything in docs/performance.md, and prints its tables.
 Zones from 50,000 names on are signed by ldns-signzone, smaller ones by ours (which verifies each signature).
@@ -38,12 +33,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import drain
 import servers
 import sizes
 from latency import percentile
-from load import Cells, Load, measure
+from load import Load, measure
 from servers import Server
-from workload import LINES, ORIGIN, sign, write_questions, zone_text
+from workload import LINES, ORIGIN, query_lines, sign, write_questions, zone_text
 
 LARGE = 50_000  # names from which on another signer takes over
 NSEC3_CONFIG = """\
@@ -178,47 +174,39 @@ def _zone_files(directory: Path, zone: Zone, signed: Path) -> Path:
     return zones
 
 
-def two_workers(names: int, seconds: int, rounds: int) -> None:
-    """Print what a second worker is worth; see the module's docstring."""
+def two_workers(names: int, bursts: int) -> None:
+    """Print what a second worker is worth; see `drain`."""
     with tempfile.TemporaryDirectory(prefix="dnsctl-bench-") as name:
         directory = Path(name)
         zones = _zone_files(directory, Zone(names), directory / "signed.zone")
-        questions = write_questions(directory / "questions", "hits", names, 1)
-        found = []
+        lines = list(query_lines("hits", names, count=drain.DEPTH))
+        server = servers.ours(zones, directory / "state", servers.free_port(), 2, "dnsctl, 2 workers")
         try:
-            for label, workers in (("first", 1), ("second", 1), ("both", 2)):
-                found.append(servers.ours(zones, directory / label, servers.free_port(), workers))
-            for server in found:
-                server.wait_until_ready(ORIGIN)
-            cells = (
-                Cells("one worker, the other core idle", found[:1], (0,)),
-                Cells("two servers of one worker", found[:2], (0, 1)),
-                Cells("one server of two workers", found[2:], (0, 1)),
-            )
-            for _ in range(rounds):
-                for cell in cells:
-                    cell.measure(questions, Load(seconds))
+            server.wait_until_ready(ORIGIN)
+            drained = drain.drain(server, lines, bursts)
+        except drain.BusyError as busy:
+            print(f"\nTwo workers were not measured: {busy}")
+            return
         finally:
-            for server in found:
-                server.end()
-    _report_two(cells, names)
+            server.end()
+    each = drain.CLIENTS * drain.depth()
+    one = statistics.mean(drained.alone)
+    print(
+        f"\n## Two workers\n\n*hits*, {names:,} names, NSEC; {each:,} queries wait for each worker, which has"
+    )
+    print("a core to itself; nothing else runs until all are answered:\n")
+    print("| | worker 1, kqps | worker 2, kqps | both, kqps | against one |\n|---|---|---|---|---|")
+    print(f"| one at a time | {_thousands(*drained.alone, one)} | 1.00 × |")
+    both = sum(drained.together)
+    print(f"| both at the same time | {_thousands(*drained.together, both)} | {both / one:.2f} × |")
+    print(
+        f"\nMedians of {drained.bursts} bursts; {drained.skipped} more did not count (the machine had other"
+    )
+    print(f"work). Of {drain.SPREAD} clients, the kernel gives {drained.busier:.0%} to the worker with more.")
 
 
-def _report_two(cells: Sequence[Cells], names: int) -> None:
-    print(f"\n## Two workers\n\n*hits*, {names:,} names, NSEC; each core has a worker and two generators:\n")
-    print("| | kqps | against one worker | CPU µs a query | capacity against one | busier worker |")
-    print("|---|---|---|---|---|---|")
-    for cell in cells:
-        queries, cpu, busier = cell.median()
-        worth = [theirs / one for theirs, one in zip(cell.queries, cells[0].queries, strict=True)]
-        capacity = [
-            len(cell.cores) * one / theirs for theirs, one in zip(cell.cpu, cells[0].cpu, strict=True)
-        ]
-        print(
-            f"| {cell.name} | {queries / 1000:.0f} | {statistics.median(worth):.2f} × | {cpu:.2f}"
-            f" | {statistics.median(capacity):.2f} × | {busier:.0%} |",
-            flush=True,
-        )
+def _thousands(*rates: float) -> str:
+    return " | ".join(f"{rate / 1000:.0f}" for rate in rates)
 
 
 def full(options: argparse.Namespace) -> None:
@@ -233,7 +221,7 @@ def full(options: argparse.Namespace) -> None:
     compared = run(Zone(10_000), cases, options.peer)
     cases = [Case(each, load, rounds) for each in ("hits", "flood")]
     compared += run(Zone(10_000, "nsec3"), cases, options.peer)
-    two_workers(10_000, load.seconds, rounds)
+    two_workers(10_000, 20 * rounds)
     print("\n## Serving: a million names", flush=True)
     longer, fewer = Load(load.seconds + 1), max(1, rounds - 2)
     run(Zone(1_000_000), [Case(each, longer, fewer) for each in ("uniform", "flood", "hits")], options.peer)
@@ -277,7 +265,7 @@ def main() -> None:
     cases = [Case(each, load, rounds) for each in options.workload or LINES]
     compared = run(Zone(options.names, options.denial, options.signed), cases, options.peer)
     if options.two or options.short:
-        two_workers(options.names, load.seconds, rounds)
+        two_workers(options.names, 20 * rounds)
     sizes.report(compared)
 
 

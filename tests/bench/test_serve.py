@@ -36,7 +36,7 @@ def rows(table: str, told: str) -> dict[str, list[float]]:
 
 @pytest.mark.peer
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="a core for servers, and one for the client")
-def test_each_server_and_each_cell_gets_its_row() -> None:
+def test_each_server_and_two_workers_get_their_rows() -> None:
     need("dnsperf")
     need("dig")
     done = subprocess.run(
@@ -51,7 +51,10 @@ def test_each_server_and_each_cell_gets_its_row() -> None:
         assert 0 < median <= tail
         assert 0 <= files < memory
         assert len(ratios) == 2
-    cells = rows("*hits*, 50 names, NSEC; each core", done.stdout)
-    assert next(iter(cells.values()))[1] == 1
-    assert len(cells) == 3
-    assert all(50 <= busier <= 100 for *_, busier in cells.values())
+    if "Two workers were not measured" in done.stdout:
+        pytest.skip("the machine is too busy for two workers")
+    workers = rows("*hits*, 50 names, NSEC; ", done.stdout)
+    assert list(workers) == ["one at a time", "both at the same time"]
+    assert all(rate > 1 for rates in workers.values() for rate in rates[:3])
+    assert workers["one at a time"][3] == 1
+    assert workers["both at the same time"][3] > 0.5
