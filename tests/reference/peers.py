@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
+import dns.dnssec
 import dns.flags
 import dns.message
 import dns.name
@@ -260,6 +261,21 @@ def gave_up(difference):
     return difference.theirs["rcode"] == ["NXDOMAIN"] and not difference.theirs["authority"]
 
 
+def wildcard_not_denied(difference):
+    """RFC 5155 §7.1, §7.2.2: opt-out leaves the encloser without NSEC3; a wildcard stands where one has it.
+
+    Nothing denies that wildcard: ours sends the NSEC3 before its hash, BIND the one that matches.
+    """
+    nsec3 = {one[0].labels[0].lower(): one[3] for one in difference.theirs["denial"] if one[2] == NSEC3}
+    if difference.reply.kinds[-1] != "name error" or not is_only(difference, "denial") or not nsec3:
+        return False
+    rdata = next(iter(nsec3.values()))
+    iterations, salt = int.from_bytes(rdata[2:4]), rdata[5 : 5 + rdata[4]]
+    labels = dns.name.from_text(difference.name).labels
+    wildcards = [dns.name.Name([b"*", *labels[at:]]) for at in range(1, len(labels))]
+    return any(dns.dnssec.nsec3_hash(one, salt, iterations, 1).lower().encode() in nsec3 for one in wildcards)
+
+
 def left_the_zone(difference):
     """RFC 1034 §4.3.2 step 3a: at the target of an alias the zone is looked for again; ours stays in it."""
     return difference.rdtype == "DS" and "alias" in difference.reply.kinds
@@ -290,5 +306,6 @@ KNOWN: dict[str, tuple[tuple[str, ...], Callable[[Difference], bool]]] = {
     "the parent's glue taken for a name of the child": (("NSD",), glue_of_the_parent),
     "zero octets in labels": (("Knot",), zero_octet),
     "a name error without proof": (("Knot",), gave_up),
+    "a wildcard above an encloser without NSEC3": (("BIND",), wildcard_not_denied),
     "an alias to the zone's own DS": (("NSD", "BIND"), left_the_zone),
 }
