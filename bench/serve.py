@@ -233,9 +233,9 @@ def parsed() -> argparse.Namespace:
     options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     length = options.add_mutually_exclusive_group()
     length.add_argument(
-        "--short", action="store_true", help="10,000 names, 2 rounds of 2 s, two workers; two minutes"
+        "--short", action="store_true", help="10,000 names, 2 rounds of 2 s, two workers; some two minutes"
     )
-    length.add_argument("--full", action="store_true", help="all tables of docs/performance.md; an hour")
+    length.add_argument("--full", action="store_true", help="all tables of docs/performance.md; half an hour")
     options.add_argument("--names", type=int, default=10_000)
     options.add_argument("--rounds", type=int)
     options.add_argument("--seconds", type=int, help="of a round; at least 1")
