@@ -154,6 +154,8 @@ class Direct:
         if not at:
             return None
         below = 11 + key[10]
+        if below > at:  # it ends inside its first label
+            return None
         label = key[11:below]
         zone = self._known.get(key[below:at])
         if zone is None or below > zone.stop or 1 in label:
