@@ -261,6 +261,7 @@ def _connections(blocks: Sequence[Block]) -> Iterator[Metric]:
     )
     for name, what, cell in (
         ("dnsctl_tcp_refused", "Connections closed: too many of one client", counters.CONNECTIONS_REFUSED),
+        ("dnsctl_tcp_cut", "Connections closed: the longest quiet, to make room", counters.CONNECTIONS_CUT),
         ("dnsctl_transfers", "Zone transfers begun", counters.TRANSFERS),
     ):
         yield CounterMetricFamily(name, what, _sum(blocks, cell))

@@ -32,6 +32,7 @@ CONNECTIONS: Final = 16  # open now
 CONNECTIONS_REFUSED: Final = 17
 LATENCY_SUM: Final = 18  # nanoseconds
 ALIVE: Final = 19  # when it last told, nanoseconds of the monotonic clock that all processes share
+CONNECTIONS_CUT: Final = 20  # the longest quiet, to make room
 
 # Ranges of cells
 OPCODES: Final = 32

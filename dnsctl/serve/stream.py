@@ -163,6 +163,7 @@ class StreamServer:
         for longest_quiet in self._quiet:
             self.forget(longest_quiet)  # at once: the next to come must find another
             longest_quiet.abort()
+            self._tally.add(counters.CONNECTIONS_CUT, 1)
             break
 
     def forget(self, connection: Connection) -> None:

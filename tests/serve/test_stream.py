@@ -286,7 +286,9 @@ def test_longest_quiet_connection_makes_room(state: Path):
         held[0][1].write(framed())
         assert (await answer(held[0][0])).answer
 
-    serve(state, client, StreamLimits(clients=4))
+    block = Block()
+    serve(state, client, StreamLimits(clients=4), tally=Tally(block))
+    assert (block.cells[counters.CONNECTIONS_CUT], block.cells[counters.CONNECTIONS_REFUSED]) == (1, 0)
 
 
 def test_one_address_gets_its_share_only(state: Path):
