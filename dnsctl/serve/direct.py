@@ -25,15 +25,14 @@ from dnsctl.model.zone import Nsec3Parameters
 from dnsctl.serve.alike import Alike, answer_alike
 from dnsctl.serve.cache import Entry
 from dnsctl.serve.denial import nsec3_hash
-from dnsctl.serve.edns import MAX_UDP_PAYLOAD, MIN_UDP_PAYLOAD, opt_record
+from dnsctl.serve.edns import BARE_OPTS, MIN_UDP_PAYLOAD, OPT_LENGTH, udp_limit
 from dnsctl.serve.lookup import Neighbours, Zones, ZoneView, closest_encloser, neighbours
-from dnsctl.serve.question import AA, Edns
+from dnsctl.serve.question import AA
 from dnsctl.serve.tally import Tally
 from dnsctl.serve.wire import AUTHORITY, Draft
 
 _PLAIN: Final = {b"\0\1\0\0\0\0\0\0": False, b"\0\1\0\0\0\0\0\1": True}  # counts -> has an OPT record
 _OPT_HEAD: Final = b"\0\0\x29"
-_OPT_LENGTH: Final = 11  # octets, without options
 # Types whose answer is not just the owner's RRset
 _LONG_WAY: Final = frozenset((0, int(Type.OPT), int(Type.DS), int(Type.RRSIG), *range(249, 256)))
 _CNAME: Final = int(Type.CNAME)
@@ -42,7 +41,6 @@ _NSEC: Final = int(Type.NSEC)
 _NSEC3: Final = int(Type.NSEC3)
 _DIGITS: Final = b"0123456789abcdefghijklmnopqrstuv"
 _TEN_BITS: Final = [bytes((first, second)) for first in _DIGITS for second in _DIGITS]
-_OPTS: Final = tuple(opt_record(Edns(0, 0, dnssec, b""), 0, b"") for dnssec in (False, True))
 _HASH_LABEL: Final = 32  # octets of the label of an NSEC3 owner
 _LONGEST_FORM: Final = 25  # octets: header without id, type, class, bare OPT; nothing plain is longer
 _ENOUGH: Final = 32_768  # forms, plans, denials and name errors remembered: some 20 MB at most
@@ -198,20 +196,20 @@ class Direct:
         if len(told) > _LONGEST_FORM or has_opt is None or told[0] & 0xFE or rest[2:] != b"\0\1":
             return None
         rdtype = rest[0] << 8 | rest[1]
-        if rdtype in _LONG_WAY or len(opt) != (_OPT_LENGTH if has_opt else 0):
+        if rdtype in _LONG_WAY or len(opt) != (OPT_LENGTH if has_opt else 0):
             return None
         limit, signed = MIN_UDP_PAYLOAD, False
         if has_opt:
             if opt[:3] != _OPT_HEAD or opt[6] or opt[9] or opt[10]:
                 return None
-            limit = min(max(opt[3] << 8 | opt[4], limit), MAX_UDP_PAYLOAD)
+            limit = udp_limit(opt[3] << 8 | opt[4])
             signed = opt[7] > 0x7F
         self._make_room()
         form = _Form(
             told=told,
             code=rdtype,
             signed=signed and zone.view.entry.signed,
-            opt=_OPTS[signed] if has_opt else b"",
+            opt=BARE_OPTS[signed] if has_opt else b"",
             limit=limit,
             plans={},
             soas={},

@@ -25,6 +25,7 @@ _ERROR = 15  # RFC 8914 §2
 ZONEVERSION = 19  # RFC 9660 §2
 _SOA_SERIAL = 0  # the type of version, RFC 9660 §2.1
 _MAX_KEEPALIVE = 0xFFFF  # tenths of a second
+OPT_LENGTH = 11  # octets of an OPT record without options
 _OPT = struct.Struct("!BHHBBHH")  # root owner, type, payload, extended RCODE, version, flags, rdlength
 
 
@@ -47,11 +48,12 @@ class ZoneFacts(NamedTuple):
     expire: int | None = None
 
 
-def udp_limit(edns: Edns | None) -> int:
-    """Return how many octets a UDP response may have: what the client takes, and never more than ours."""
-    if edns is None:
-        return MIN_UDP_PAYLOAD
-    return min(max(edns.payload, MIN_UDP_PAYLOAD), MAX_UDP_PAYLOAD)
+def udp_limit(payload: int) -> int:
+    """Return how many octets a UDP response may have: what the client takes, and never more than ours.
+
+    `payload`: what the query's OPT record says; 0 without one.
+    """
+    return min(max(payload, MIN_UDP_PAYLOAD), MAX_UDP_PAYLOAD)
 
 
 def is_malformed(edns: Edns) -> bool:
@@ -87,3 +89,6 @@ def opt_record(edns: Edns, rcode: int, made: bytes = b"") -> bytes:
     """Return the OPT record for a response with `rcode` and the options `made` to a query with `edns`."""
     flags = DO if edns.dnssec else 0
     return _OPT.pack(0, Type.OPT, MAX_UDP_PAYLOAD, rcode >> 4, VERSION, flags, len(made)) + made
+
+
+BARE_OPTS = tuple(opt_record(Edns(0, 0, dnssec, b""), 0) for dnssec in (False, True))  # by DO

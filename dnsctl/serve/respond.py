@@ -52,7 +52,6 @@ _IN: Final = 1
 _MAX_MESSAGE: Final = 65535  # octets over a stream, RFC 1035 §4.2.2
 # MAILB, MAILA: obsolete, RFC 973
 _META_QUERIES: Final = frozenset((int(Type.IXFR), int(Type.AXFR), 253, 254))
-_OPT_LENGTH: Final = 11  # octets, without options
 _OPT_SIZE_AT: Final = 9  # where its length of options stands
 # Length of options, code and length of the one option -> octets of the OPT record
 _COOKIE_ALONE: Final = {b"\0\x0c\0\x0a\0\x08": 23, b"\0\x1c\0\x0a\0\x18": 39}
@@ -144,8 +143,23 @@ class Responder:
 
     def long(self, reader: Reader, message: bytes, client: Client = Client()) -> Response | None:  # noqa: B008
         """Return the response to any message, or None where there must be none."""
-        found = self._short_with_cookie(reader, message, client)
-        return self._answered(reader, message, client, 0) if found is None else found
+        return self._answered(reader, message, client, 0)
+
+    def without_cookie(self, message: bytes, address: bytes) -> tuple[bytes, Verdict] | None:
+        """Return what is behind the id of a query without its one option, a cookie, and the verdict on that.
+
+        None: it is another query, or the cookie is bad.
+        """
+        if self._cookies is None or not address:
+            return None
+        at = message.find(0, HEADER_LENGTH) + 5  # behind the question
+        size_at = at + _OPT_SIZE_AT
+        if _COOKIE_ALONE.get(message[size_at : size_at + 6]) != len(message) - at:
+            return None
+        verdict = self._cookies.judge(message[size_at + 6 :], address)
+        if verdict is None or verdict.standing is Standing.BAD:
+            return None
+        return message[2:size_at] + b"\0\0", verdict
 
     def explain(self, reader: Reader, message: bytes) -> Answer | None:
         """Return the way to the answer of a query, or None where no zone answers it."""
@@ -188,27 +202,6 @@ class Responder:
         if zones is None or not zones.is_of(reader):
             zones = self._zones = Zones(reader)
         return zones
-
-    def _short_with_cookie(self, reader: Reader, message: bytes, client: Client) -> Response | None:
-        """Take the short way for a query whose one option is a cookie: without it, then put ours in."""
-        if self._cookies is None or client.stream or not client.address:
-            return None
-        at = message.find(0, HEADER_LENGTH) + 5  # behind the question
-        size_at = at + _OPT_SIZE_AT
-        if _COOKIE_ALONE.get(message[size_at : size_at + 6]) != len(message) - at:
-            return None
-        verdict = self._cookies.judge(message[size_at + 6 :], client.address)
-        if verdict is None or verdict.standing is Standing.BAD:
-            return None
-        found = self.short(reader, message[:size_at] + b"\0\0")
-        if found is None:
-            return None
-        wire, end, _, _, kind = found
-        wire = b"".join((wire[:-2], cookies.OPTIONS_LENGTH, verdict.option))
-        payload = message[at + 3] << 8 | message[at + 4]
-        if len(wire) > min(max(payload, edns_.MIN_UDP_PAYLOAD), edns_.MAX_UDP_PAYLOAD):
-            return None
-        return Response(wire, end, False, verdict.standing is Standing.GOOD, kind)
 
     def _answered(self, reader: Reader, message: bytes, client: Client, room: int) -> Response | None:
         try:
@@ -347,7 +340,7 @@ class Responder:
         flags = (
             QR | (message[2] << 8 & (OPCODE | RD)) | (body.rcode & 0xF) | (AA if body.authoritative else 0)
         )
-        limit = _MAX_MESSAGE if client.stream else edns_.udp_limit(edns)
+        limit = _MAX_MESSAGE if client.stream else edns_.udp_limit(edns.payload if edns else 0)
         if sections and end + len(sections) + len(opt) + room > limit:
             if client.stream:
                 return self._final(asked, _Body(Rcode.SERVFAIL, ExtendedError.OTHER))

@@ -28,6 +28,7 @@ from dnsctl.model.fleet import Network, RateLimit
 from dnsctl.model.name import Name
 from dnsctl.model.rrset import Type
 from dnsctl.serve.batch import Batch
+from dnsctl.serve.edns import OPT_LENGTH
 from dnsctl.serve.question import HEADER_LENGTH, Rcode
 from dnsctl.serve.tally import Tally
 
@@ -39,7 +40,6 @@ _ALIKE: Final = 1024  # networks and responses whose meaning is remembered
 _TC: Final = 0x02
 _AA: Final = 0x04
 _OPT_HEAD: Final = b"\0\0\x29"
-_OPT_LENGTH: Final = 11  # octets, without options
 _TAG: Final = (1 << 64) - 1
 _POINTER: Final = 0xC0
 _DNSSEC: Final = frozenset((Type.DS, Type.RRSIG, Type.DNSKEY))
@@ -302,7 +302,7 @@ def _opt_of(wire: bytes, end: int) -> bytes:
     """Return the OPT record of our response, which stands last; empty where there is none."""
     if not (wire[10] or wire[11]):
         return b""
-    last = wire[-_OPT_LENGTH:]
+    last = wire[-OPT_LENGTH:]
     if last[:3] == _OPT_HEAD and last[-2:] == b"\0\0":
         return last
     records = sum(wire[at] << 8 | wire[at + 1] for at in (6, 8, 10))

@@ -21,6 +21,8 @@ from dnsctl.image.reader import Reader
 from dnsctl.model.name import Name
 from dnsctl.serve.batch import DATAGRAM, Batch
 from dnsctl.serve.cache import LAST_DOOR, AnswerCache, Entry
+from dnsctl.serve.cookies import OPTIONS_LENGTH, Standing
+from dnsctl.serve.edns import BARE_OPTS, OPT_LENGTH, udp_limit
 from dnsctl.serve.failures import FailureLog
 from dnsctl.serve.respond import Client, Responder
 from dnsctl.serve.rrl import RateLimiter
@@ -167,6 +169,9 @@ class UdpWorker:
 
     def _find(self, raw: bytes, key: bytes) -> Entry | None:
         """Return the answer to a query from the cache's slower paths or by the short way, if it has one."""
+        self._wanted = False
+        if raw[-1:] > b"\1":
+            return None  # behind what can be found here stands a class or an empty OPT record
         door = hash(key) & LAST_DOOR
         doors = self._doors
         self._wanted = bool(doors[door])
@@ -187,15 +192,19 @@ class UdpWorker:
         return entry
 
     def _work_out(self, message: bytes, batch: Batch, index: int) -> bytes | None:
-        """Return the answer to `message` by the long way; None: say nothing."""
+        """Return the answer to `message` by the ways that are not short; None: say nothing."""
         try:
+            client = Client(batch.client(index))
+            wire = self._with_cookie(message, client, index)
+            if wire is not None:
+                return wire
             entry = self._cache.find_exact(message)
             if entry is not None:
                 header, end, tail, _, kind, _ = entry
                 self._counts[kind] += 1
                 self._tally.missed -= 1
                 return message[:2] + header + message[12:end] + tail
-            response = self._responder.long(self._reader, message, Client(batch.client(index)))
+            response = self._long(message, client)
             if response is None:
                 self._tally.ignored += 1
                 return None
@@ -204,8 +213,6 @@ class UdpWorker:
             if response.proved and self._limiter is not None:
                 self._proved.append(index)
             self._count(message, response)
-            if self._wanted:
-                self._cache.store(message, response, self._class_of(message, response), self._responder.zone)
             return response.wire
         except Exception:  # noqa: BLE001 - whatever one message brings, the others are answered
             self._failed.note("a query failed", message)
@@ -215,6 +222,48 @@ class UdpWorker:
             else:
                 self._count(message, Response(failure, 0, False))
             return failure
+
+    def _long(self, message: bytes, client: Client) -> Response | None:
+        """Answer by the long way, and keep the answer where it is worth it."""
+        response = self._responder.long(self._reader, message, client)
+        if response is not None and response.cacheable and self._wanted:
+            self._cache.store(message, response, self._class_of(message, response), self._responder.zone)
+        return response
+
+    def _with_cookie(self, message: bytes, client: Client, index: int) -> bytes | None:
+        """Answer a query whose one option is a cookie as one without, and put our cookie in.
+
+        None: it is another, or the answer has other options too.
+        """
+        found = self._responder.without_cookie(message, client.address)
+        if found is None:
+            return None
+        bare, verdict = found
+        key = bare.lower()
+        entry = self._cache.answers.recent.get(key)
+        if entry is not None:
+            self._tally.missed -= 1
+        else:
+            entry = self._find(bare, key) or self._learn(bare, client)
+        if entry is None:
+            return None
+        header, end, tail, size, kind, _ = entry
+        payload = bare[-8] << 8 | bare[-7]
+        if tail[-OPT_LENGTH:] not in BARE_OPTS or size + len(verdict.option) > udp_limit(payload):
+            return None
+        self._counts[kind] += 1
+        if verdict.standing is Standing.GOOD and self._limiter is not None:
+            self._proved.append(index)
+        return b"".join((message[:2], header, message[12:end], tail[:-2], OPTIONS_LENGTH, verdict.option))
+
+    def _learn(self, bare: bytes, client: Client) -> Entry | None:
+        """Answer a query behind its id by the long way; None where the answer is not for all who ask it."""
+        message = bytes(2) + bare
+        response = self._long(message, client)
+        if response is None or not response.cacheable:
+            return None
+        wire, end = response.wire, response.question_end
+        return wire[2:12], end, wire[end:], len(wire), self._class_of(message, response), None
 
     def _count(self, message: bytes, response: Response) -> None:
         """Count a query that was answered the long way."""

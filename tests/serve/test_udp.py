@@ -18,7 +18,8 @@ from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.store import Image
 from dnsctl.node.worker import counter_path, image_path
 from dnsctl.serve.batch import BATCH, SLOT, Batch
-from dnsctl.serve.respond import Responder
+from dnsctl.serve.cookies import Cookies
+from dnsctl.serve.respond import Client, Responder
 from dnsctl.serve.udp import UdpWorker, server_failure
 from dnsctl.sign.signer import unsigned_zone
 from tests.build import validated
@@ -59,11 +60,11 @@ def a_socket(*, timeout: float = 2.0) -> socket.socket:
 class Worker:
     """A worker without a process around it: `exchange` sends, lets it answer one batch, and collects."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, cookies: Cookies | None = None) -> None:
         self.socket = a_socket()
         self.image = Image.open(image_path(state), readonly=False)
         self.batch = Batch(self.socket)
-        self.responder = Responder()
+        self.responder = Responder(cookies=cookies)
         self.worker = UdpWorker(
             [self.socket], self.image.reader(), GenerationCounter(counter_path(state)), self.responder
         )
@@ -282,3 +283,46 @@ def test_cached_referral_gives_way_to_the_child_zone_once_that_is_served_too(wor
     GenerationCounter(counter_path(state)).advance()
     (answer,) = worker.exchange([ask("www.sub.example.com").to_wire()])
     assert dns.message.from_wire(answer).answer[0][0].address == "192.0.2.77"
+
+
+@pytest.mark.parametrize(
+    ("name", "rdtype", "payload"),
+    [
+        ("www.example.com", "A", 1232),
+        ("www.example.com", "HTTPS", 1232),
+        ("WWW.example.COM", "AAAA", 512),
+        ("alias.example.com", "A", 1232),
+        ("x.wild.example.com", "TXT", 1232),
+        ("nothing.example.com", "A", 1232),
+        ("host.sub.example.com", "A", 1232),
+        ("example.com", "SOA", 1232),
+        ("long.example.com", "TXT", 1232),  # only fits without a cookie
+        ("example.org", "A", 1232),  # refused, with another option in the answer
+        ("version.bind", "A", 1232),
+    ],
+)
+def test_query_with_a_cookie_is_answered_as_by_the_long_way_first_and_again(
+    tmp_path: Path, name: str, rdtype: str, payload: int
+):
+    fits = f'long TXT "{"y" * 255}" "{"y" * 255}" "{"y" * 255}" "{"y" * 255}" "{"y" * 130}"\n'
+    publish(tmp_path, [validated("example.com.", ZONE + fits)])
+    secret = tmp_path / "cookie.secret"
+    secret.write_text("00112233445566778899aabbccddeeff\n")
+    worker = Worker(tmp_path, Cookies([secret]))
+    worker.worker.renew()
+    client, reader = Client(bytes((127, 0, 0, 1))), worker.worker._reader
+
+    def query(cookie: bytes) -> bytes:
+        option = dns.edns.GenericOption(dns.edns.COOKIE, cookie)
+        return ask(name, rdtype, use_edns=0, payload=payload, options=[option]).to_wire()
+
+    first = worker.responder.long(reader, query(b"theirown"), client)
+    given = dns.message.from_wire(first.wire).options[0].server
+    good = query(b"theirown" + given)
+    expected = worker.responder.long(reader, good, client).wire
+    plain = ask(name, rdtype, use_edns=0, payload=payload).to_wire()
+    for _ in range(3):
+        assert [wire[2:] for wire in worker.exchange([good])] == [expected[2:]]
+        assert len(worker.exchange([plain])) == 1
+    assert b"theirown" + given in expected
+    assert worker.worker.failures == 0
