@@ -13,6 +13,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from dnsctl.errors import DnsctlError
@@ -25,7 +26,7 @@ from dnsctl.serve.cookies import fresh_secret, read_secrets
 from dnsctl.serve.counters import Block
 from dnsctl.serve.rrl import FlowTable, RateLimiter
 from dnsctl.serve.sockets import Listener, listen, listen_http
-from dnsctl.serve.tally import Tally
+from dnsctl.serve.tally import Tally, is_silent
 
 _log = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ def _roles(
     serve, state = settings.serve, settings.state
     blocks: dict[str, Block] = {}  # made here, before any fork: what they count is seen by the exporter
 
-    def role(name: str, work: Callable[[Tally, Ready], None], *, awaited: bool = True) -> Role:
+    def role(name: str, work: Callable[[Tally, Ready], None], *, answers: bool = True) -> Role:
         block = blocks[name] = Block()
 
         def counted(ready: Ready) -> None:
@@ -90,7 +91,9 @@ def _roles(
             tally.begin()
             work(tally, ready)
 
-        return Role(name, counted, awaited)
+        if not answers:
+            return Role(name, counted, awaited=False)
+        return Role(name, counted, hangs=partial(is_silent, block))
 
     flows = FlowTable(serve.rate_limit.table_size) if serve.rate_limit is not None else None
 
@@ -116,9 +119,9 @@ def _roles(
     roles = [worker(number) for number in range(serve.workers)]
     roles.append(role("stream", lambda tally, ready: answer_streams(streams, state, serve, tally, ready)))
     if agent is not None:
-        roles.append(role("agent", lambda _tally, _ready: agent(settings), awaited=False))
+        roles.append(role("agent", lambda _tally, _ready: agent(settings), answers=False))
     if metrics is not None:
-        roles.append(role("metrics", export_metrics, awaited=False))
+        roles.append(role("metrics", export_metrics, answers=False))
     return roles
 
 

@@ -13,7 +13,6 @@ import contextlib
 import logging
 import os
 import socket
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -46,7 +45,7 @@ from dnsctl.model.name import to_text
 from dnsctl.node.worker import counter_path, image_path
 from dnsctl.serve import counters
 from dnsctl.serve.counters import Block
-from dnsctl.serve.tally import LONGEST_SILENCE
+from dnsctl.serve.tally import is_silent
 
 _CLIENTS: Final = 64  # connections at once; more are told 503
 _SECOND: Final = 1e9  # nanoseconds
@@ -330,8 +329,7 @@ def _is_hanging(name: str, block: Block) -> bool:
     """True where a process that answers is there, and has not told what it counted for too long."""
     if not name.startswith(("udp", "stream")) or not _is_alive(block.cells[counters.PID]):
         return False
-    silent = time.perf_counter_ns() - block.cells[counters.ALIVE]  # the same clock in all processes
-    return silent > LONGEST_SILENCE * _SECOND
+    return is_silent(block)
 
 
 def _stat(pid: int) -> list[str]:

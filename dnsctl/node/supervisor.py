@@ -2,8 +2,9 @@
 
 It holds the listening sockets open, so that a port never closes while a process of the node is replaced,
 and does nothing else: no image, no network. A child that dies is back at once; one that keeps dying is
-retried ever more slowly, up to `SLOWEST_RESTART`, but never given up: fail static. Only before the node was
-ready for the first time do `STARTS` failures of one it waits for end it: a wrong set-up is told at once.
+retried ever more slowly, up to `SLOWEST_RESTART`, but never given up: fail static. One that two looks in a
+row find hanging is killed. Only before the node was ready for the first time do `STARTS` failures of one it
+waits for end it: a wrong set-up is told at once.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ QUICK_DEATH: Final = 5.0  # seconds; a child that lived longer is restarted at o
 FIRST_RESTART: Final = 0.05  # seconds before the second restart of a child that dies quickly; then doubled
 SLOWEST_RESTART: Final = 5.0  # seconds
 STARTS: Final = 5  # failures of one child before all were ready for the first time
+LOOK_INTERVAL: Final = 5.0  # seconds between two looks at whether children hang
 PATIENCE: Final = 5.0  # seconds for children to end after SIGTERM, then SIGKILL
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _HANDLED: Final = (*STOP_SIGNALS, signal.SIGHUP, signal.SIGCHLD)
@@ -37,11 +39,15 @@ Work = Callable[[Callable[[int], None]], None]  # given what to call, with the g
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A process of the node: its name, what it runs, and whether the node is ready only once it is."""
+    """A process of the node: its name, what it runs, and whether the node is ready only once it is.
+
+    `hangs`: says whether it has been silent for longer than it may.
+    """
 
     name: str
     work: Work
     awaited: bool = True
+    hangs: Callable[[], bool] = lambda: False
 
 
 @dataclass(slots=True)
@@ -51,6 +57,7 @@ class _Child:
     started: float = 0.0
     quick_deaths: int = 0
     due: float = 0.0  # when to start it
+    hung: int = 0  # looks in a row that found it hanging
     generation: int | None = None  # what it served when it was ready
 
 
@@ -65,6 +72,7 @@ class Supervisor:
         self._on_ready = on_ready
         self._stopping = False
         self._was_ready = False
+        self._next_look = time.monotonic() + LOOK_INTERVAL
 
     def run(self) -> None:
         """Return after SIGTERM or SIGINT, when all children have ended. SIGHUP is ignored.
@@ -90,6 +98,7 @@ class Supervisor:
                     _drain(wake.fileno())
                     self._hear(_drain(told))
                     self._reap()
+                    self._end_hanging()
         finally:
             self._end_all()
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -105,10 +114,23 @@ class Supervisor:
         if number in STOP_SIGNALS:
             self._stopping = True
 
-    def _until_next(self) -> float | None:
-        """Return seconds until a child is due, None where all run."""
+    def _until_next(self) -> float:
+        """Return seconds until there is something to do."""
         waiting = [child.due for child in self._children if not child.pid]
-        return max(0.0, min(waiting) - time.monotonic()) if waiting else None
+        return max(0.0, min((*waiting, self._next_look)) - time.monotonic())
+
+    def _end_hanging(self) -> None:
+        """Kill the children that hang. Once is not enough: the machine itself may have stood still."""
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + LOOK_INTERVAL
+        for child in self._children:
+            child.hung = child.hung + 1 if child.pid and child.role.hangs() else 0
+            if child.hung > 1:
+                _log.error("%s (process %d) hangs; killed", child.role.name, child.pid)
+                os.kill(child.pid, signal.SIGKILL)
+                child.hung = 0
 
     def _start_due(self, tell: int) -> None:
         now = time.monotonic()

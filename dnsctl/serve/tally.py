@@ -33,6 +33,12 @@ _NONE: Final = b"\0\0"
 _Form = tuple[bytes, bytes, Name | None]
 
 
+def is_silent(block: Block) -> bool:
+    """True where the process that counts in `block` has not told for longer than it ever waits: it hangs."""
+    silent = time.perf_counter_ns() - block.cells[counters.ALIVE]  # the same clock in all processes
+    return silent > LONGEST_SILENCE * 1_000_000_000
+
+
 class _Facts(NamedTuple):
     """What queries of one class have in common. `kind`: place in `KIND_NAMES`."""
 

@@ -38,8 +38,9 @@ if "cookie_secret" in more:
     more["cookie_secret"] = Path(more["cookie_secret"])
 more["zone_metrics"] = by_zone == "True"
 if "longest_silence" in more:
-    import dnsctl.node.metrics
-    dnsctl.node.metrics.LONGEST_SILENCE = more.pop("longest_silence")
+    import dnsctl.node.supervisor, dnsctl.serve.tally
+    dnsctl.serve.tally.LONGEST_SILENCE = more.pop("longest_silence")
+    dnsctl.node.supervisor.LOOK_INTERVAL = 1.0
 serve = ServeSettings(endpoints, workers=int(workers), transfer=networks, **more)
 own = Node(name, "site", endpoints, "")
 where = Endpoint(*json.loads(metrics)) if metrics else None

@@ -18,6 +18,7 @@ import dns.rcode
 import lmdb
 import pytest
 
+from dnsctl.node.supervisor import Role, Supervisor
 from tests.build import validated
 from tests.node.running import READY, RunningNode, publish, running
 from tests.peers import free_port
@@ -301,3 +302,20 @@ def test_systemd_is_told_when_answers_can_be_given(state: Path, tmp_path: Path):
             assert ask(node).answer
             node.stop()
             assert notify.recv(100) == b"STOPPING=1"
+
+
+@pytest.mark.parametrize(
+    ("looks", "killed"), [([True], False), ([True, False, True], False), ([False, True, True], True)]
+)
+def test_child_that_two_looks_in_a_row_find_hanging_is_killed(looks: list[bool], killed: bool):
+    found = iter(looks)
+    supervisor = Supervisor([Role("x", lambda _ready: None, hangs=lambda: next(found))], lambda _: None)
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
+        supervisor._children[0].pid = process.pid
+        for _ in looks:
+            supervisor._next_look = 0.0
+            supervisor._end_hanging()
+        supervisor._end_hanging()  # before it is time again
+        if not killed:
+            process.terminate()
+        assert process.wait(10) == -(signal.SIGKILL if killed else signal.SIGTERM)
