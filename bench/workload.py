@@ -52,11 +52,14 @@ def zone_text(names: int) -> Iterator[str]:
 
 
 def query_lines(workload: str, names: int, seed: int = 1, count: int = 0) -> Iterator[str]:
-    """hits: 82 % data, 12 % names that do not exist, 6 % no data; uniform: data; flood: random names."""
+    """hits: 82 % data, 12 % names that do not exist, 6 % no data; uniform: data.
+
+    flood: random names that do not exist, spread evenly over the gaps between those that do.
+    """
     picked = random.Random(seed)
     for _ in range(count or LINES[workload]):
         if workload == "flood":
-            yield f"{picked.getrandbits(64):016x}.{ORIGIN} A\n"
+            yield f"h{int(picked.random() * names)}-{picked.getrandbits(32):08x}.{ORIGIN} A\n"
             continue
         number, share = int(picked.random() * names), picked.random()
         if workload == "uniform" or share < 0.82:
