@@ -3,12 +3,15 @@
 import ipaddress
 import struct
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from operator import itemgetter
 
 import dns.flags
 import dns.message
 import dns.name
+import dns.opcode
+import dns.rcode
 import dns.rdatatype
 import dns.tsig
 import pytest
@@ -127,16 +130,15 @@ def test_section_5_2_3_time_within_the_fudge_is_good(reader: Reader, late: int):
     assert read(octets(responder, reader, asked.to_wire()), asked, key(NAMES[0])).answer
 
 
-def with_mac(asked: dns.message.Message, used: dns.tsig.Key, mac: bytes) -> bytes:
-    """Return the query signed with `used`, another MAC in its TSIG."""
-    wire = signed(asked, used).to_wire()
-    rdata = asked.tsig[0]
+def with_mac(
+    used: dns.tsig.Key, change: Callable[[bytes], bytes], asked: dns.message.Message | None = None
+) -> tuple[bytes, bytes]:
+    """Return a query signed with `used` whose MAC is changed, and that MAC."""
+    asked = signed(asked or query(), used)
+    wire, rdata = asked.to_wire(), asked.tsig[0]
+    mac = change(rdata.mac)
     made = rdata.replace(mac=mac).to_wire()
-    return wire[: -len(rdata.to_wire()) - 2] + struct.pack("!H", len(made)) + made
-
-
-def mac_of(asked: dns.message.Message, used: dns.tsig.Key) -> bytes:
-    return bytes(signed(asked, used).tsig[0].mac)
+    return wire[: -len(rdata.to_wire()) - 2] + struct.pack("!H", len(made)) + made, mac
 
 
 SIZES = list(zip(NAMES, (32, 48, 64), strict=True))  # octets of a whole MAC
@@ -149,9 +151,8 @@ def test_section_5_2_4_mac_that_is_right_but_truncated_is_badtrunc_signed(
 ):
     """a MAC too short for the policy (it must be whole): BADTRUNC, signed"""
     for size in (whole // 2, whole - 1):
-        asked = query()
-        mac = mac_of(asked, key(name))[:size]
-        wire = octets(RESPONDER, reader, with_mac(asked, key(name), mac), stream=stream)
+        cut, mac = with_mac(key(name), itemgetter(slice(size)))
+        wire = octets(RESPONDER, reader, cut, stream=stream)
         found = refused(wire)
         assert (int(found.error), len(found.mac)) == (22, whole)
         with pytest.raises(dns.tsig.PeerBadTruncation):
@@ -167,24 +168,25 @@ def wire_without_tsig(wire: bytes, rdata: Rdata, name: str) -> bytes:
 
 @pytest.mark.parametrize(("name", "whole"), SIZES)
 def test_section_5_2_4_truncated_mac_is_looked_at_after_mac_and_time(reader: Reader, name: str, whole: int):
-    asked = query()
-    mac = mac_of(asked, key(name))[: whole // 2]
-    spoilt = mac[:-1] + bytes((mac[-1] ^ 1,))
-    assert int(refused(octets(RESPONDER, reader, with_mac(asked, key(name), spoilt))).error) == 16
+    half = slice(whole // 2)
+    spoilt, _ = with_mac(key(name), lambda mac: bytes((mac[0] ^ 1,)) + mac[1 : whole // 2])
+    assert int(refused(octets(RESPONDER, reader, spoilt)).error) == 16
     late = Responder(keys=Keyring(KEYS, clock=lambda: time.time() + 1000))
-    assert int(refused(octets(late, reader, with_mac(asked, key(name), mac))).error) == 18
+    cut, _ = with_mac(key(name), itemgetter(half))
+    assert int(refused(octets(late, reader, cut)).error) == 18
 
 
 @pytest.mark.parametrize(("name", "whole"), SIZES)
 def test_section_5_2_2_1_mac_of_a_size_that_none_may_have_is_formerr(reader: Reader, name: str, whole: int):
     """a MAC longer than whole, or shorter than 10 octets or half: FORMERR"""
     for size in (0, 9, whole // 2 - 1, whole + 1):
-        asked = query()
-        mac = (mac_of(asked, key(name)) + b"x")[:size]
-        message = dns.message.from_wire(octets(RESPONDER, reader, with_mac(asked, key(name), mac)))
-        assert rcode(message) == "FORMERR"
-        assert not message.had_tsig
-        assert transfer_rcode(with_mac(query("example.com.", "AXFR"), key(name), mac)) == 1
+        for asked in (query(), query("example.com.", "AXFR")):
+            wire, mac = with_mac(key(name), lambda mac, size=size: (mac + b"x")[:size], asked)  # type: ignore[misc]
+            assert len(mac) == size
+            message = dns.message.from_wire(octets(RESPONDER, reader, wire))
+            assert rcode(message) == "FORMERR"
+            assert not message.had_tsig
+        assert transfer_rcode(wire) == 1
 
 
 def transfer_rcode(wire: bytes) -> int:
@@ -281,6 +283,9 @@ def test_mutated_signed_query_is_never_taken_for_a_signed_one(reader: Reader, da
     wire[at] ^= data.draw(st.integers(1, 255))
     response = RESPONDER.respond(reader, bytes(wire), stream=True)
     if response is None:
+        return
+    if wire[2] >> 3 & 0xF == dns.opcode.UPDATE:  # dnspython reads no update of a zone without SOA
+        assert response.wire[3] & 0xF in (dns.rcode.FORMERR, dns.rcode.NOTAUTH)
         return
     message = dns.message.from_wire(response.wire, keyring=False)
     if message.had_tsig and rcode(message) != "NOTAUTH":
