@@ -169,26 +169,27 @@ class UdpWorker:
 
     def _find(self, raw: bytes, key: bytes) -> Entry | None:
         """Return the answer to a query from the cache's slower paths or by the short way, if it has one."""
-        self._wanted = False
-        if raw[-1:] > b"\1":
-            return None  # behind what can be found here stands a class or an empty OPT record
         door = hash(key) & LAST_DOOR
-        doors = self._doors
-        self._wanted = bool(doors[door])
         try:
-            if not doors[door]:
-                doors[door] = 1
-                return self._short(raw, key)
-            entry = self._cache.find(key)
-            if entry is not None:
-                self._tally.missed -= 1
-                return entry
-            entry = self._short(raw, key)
-            if entry is not None:
-                self._cache.keep(raw, key, entry)
+            if self._doors[door]:
+                return self._find_again(raw, key)
+            self._doors[door] = 1
+            self._wanted = False
+            return self._short(raw, key)
         except Exception:  # noqa: BLE001 - the long way may know better, and says SERVFAIL if not
             self._failed.note("a query failed on the short way", raw)
             return None
+
+    def _find_again(self, raw: bytes, key: bytes) -> Entry | None:
+        """Do so for a query that has come before, more likely than not: keep what is found."""
+        self._wanted = True
+        entry = self._cache.find(key)
+        if entry is not None:
+            self._tally.missed -= 1
+            return entry
+        entry = self._short(raw, key)
+        if entry is not None:
+            self._cache.keep(raw, key, entry)
         return entry
 
     def _work_out(self, message: bytes, batch: Batch, index: int) -> bytes | None:
