@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final, Protocol
 
+from dnsctl.image.reader import Reader
 from dnsctl.model.name import Name
 
 MAX_ENTRIES: Final = 131_072
@@ -94,7 +95,7 @@ class Share:
 
 
 class AnswerCache:
-    """Answers of one worker. When the image changes, `drop` the zones that did, or `clear`."""
+    """Answers of one process. `renew` its reader through the cache."""
 
     def __init__(self, entries: int = MAX_ENTRIES, octets: int = MAX_OCTETS) -> None:
         self.answers = Share(entries - entries // DENIAL_SHARE, octets - octets // DENIAL_SHARE)
@@ -155,6 +156,16 @@ class AnswerCache:
         if rcode == _REFUSED:
             zone = None  # there was none, whatever was looked in before
         share.store(key, (header, end, wire[end:], len(wire), kind, zone))
+
+    def renew(self, reader: Reader) -> None:
+        """Move `reader` to the newest generation, and forget the answers of zones that changed by that."""
+        changes, apexes = reader.changes, reader.apexes_version
+        reader.renew()
+        changed = reader.changed_since(changes)
+        if changed is None or reader.apexes_version != apexes:
+            self.clear()  # a zone that comes or goes changes what the zone above it answers for
+        else:
+            self.drop(changed)
 
     def drop(self, zones: Collection[Name]) -> None:
         """Forget the answers of `zones`, and those that no zone gave."""

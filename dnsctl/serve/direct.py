@@ -172,7 +172,7 @@ class Direct:
     def _elsewhere(self, raw: bytes, key: bytes, at: int) -> Entry | None:
         """Answer for a name that is no plain label below the apex, or in a zone not asked for before."""
         name = Name(key[10:at])
-        view = self.zones.nearby(name) if len(name) > 1 else None  # the root: a pointer to it is no gain
+        view = self.zones.nearby(name)
         if view is None:
             return None
         zone = self._known.get(view.origin)

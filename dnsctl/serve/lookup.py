@@ -152,7 +152,6 @@ class Zones:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self.views: dict[Name, ZoneView] = {}  # of the zones asked for
-        self.last: Name | None = None  # the zone found last
         self._see_apexes()
 
     def __len__(self) -> int:
@@ -206,7 +205,6 @@ class Zones:
         if view is None:
             view = ZoneView(self._reader, name, has_zones_below=name in self._above)
             self.views[name] = view
-        self.last = view.origin
         return view
 
     def nearby(self, octets: Name) -> ZoneView | None:
@@ -222,7 +220,4 @@ class Zones:
             if len(name) < 2 or name[0] > MAX_LABEL:
                 return None
             name = Name(name[1 + name[0] :])
-        view = self.views.get(name)
-        if view is not None:
-            self.last = view.origin
-        return view
+        return self.views.get(name)

@@ -130,8 +130,9 @@ class Responder:
         found = self.direct(reader).find(raw, raw.lower())
         if found is None:
             return None
-        header, end, tail, _, kind, _ = found
-        return Response(message[:2] + header + message[HEADER_LENGTH:end] + tail, end, True, False, kind)
+        header, end, tail, _, kind, zone = found
+        wire = message[:2] + header + message[HEADER_LENGTH:end] + tail
+        return Response(wire, end, cacheable=True, kind=kind, zone=zone)
 
     def direct(self, reader: Reader) -> Direct:
         """Return the short way through what `reader` sees now."""
@@ -191,11 +192,6 @@ class Responder:
         if view is None or reader.owner(view.key(qname)) is not None:
             return None
         return view.origin
-
-    @property
-    def zone(self) -> Name | None:
-        """The zone that the last query with a zone was answered from."""
-        return None if self._zones is None else self._zones.last
 
     def _current(self, reader: Reader) -> Zones:
         zones = self._zones
@@ -325,9 +321,9 @@ class Responder:
         except (DnsctlError, KeyError, IndexError, ValueError):
             self.failures.note("a zone cannot be served", asked.message)
             return _Body(Rcode.SERVFAIL, ExtendedError.INVALID_DATA)
-        zone = _facts(view, question) if edns is not None and edns.options else None
         draft = found.draft
-        return _Body(Rcode(found.rcode), None, b"".join(draft.parts), draft.counts, found.authoritative, zone)
+        sections, facts = b"".join(draft.parts), _facts(view, question)
+        return _Body(Rcode(found.rcode), None, sections, draft.counts, found.authoritative, facts)
 
     def _final(self, asked: _Asked, body: _Body) -> Response:
         """Put header, question, sections and OPT together, and cut what does not fit."""
@@ -350,8 +346,13 @@ class Responder:
             message[0] << 8 | message[1], flags, 1, counts[0], counts[1], counts[2] + (1 if opt else 0)
         )
         wire = header + message[HEADER_LENGTH:end] + sections + opt
-        proved = cookie is not None and cookie.standing is Standing.GOOD
-        return Response(wire, end, question.plain and body.rcode != Rcode.SERVFAIL, proved)
+        return Response(
+            wire,
+            end,
+            cacheable=question.plain and body.rcode != Rcode.SERVFAIL,
+            proved=cookie is not None and cookie.standing is Standing.GOOD,
+            zone=body.zone.origin if body.zone else None,
+        )
 
     def _without_question(self, message: bytes, rejected: Rejected, edns: Edns, client: Client) -> Response:
         """Answer a query without a question: one with a cookie is good for learning ours (RFC 7873 §5.4)."""

@@ -114,8 +114,7 @@ class StreamServer:
     def _renew(self) -> None:
         value = self._counter.value
         if value != self._seen:
-            self._reader.renew()
-            self._cache.clear()
+            self._cache.renew(self._reader)
             self._seen = value
 
     def _accept(self, listener: socket.socket) -> None:
@@ -196,7 +195,7 @@ class StreamServer:
                 if found is not None:
                     self._count(found.kind, address)
                     if wanted:
-                        self._cache.store(message, found, found.kind, self._responder.zone)
+                        self._cache.store(message, found, found.kind, found.zone)
                     return found.wire
                 entry = self._cache.find_exact(message)
             if entry is not None:
@@ -213,7 +212,7 @@ class StreamServer:
         if response is None:
             self._tally.ignored += 1
             return None
-        wire, zone = response.wire, self._responder.zone
+        wire, zone = response.wire, response.zone
         kind = self._tally.class_of(message, wire, response.question_end, zone)
         self._count(kind, address)
         if wanted:

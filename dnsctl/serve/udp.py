@@ -125,13 +125,7 @@ class UdpWorker:
         """See the newest generation: a fresh read transaction, and a cache without the zones that changed."""
         generation = self._counter.value
         if generation != self._seen:
-            changes, apexes = self._reader.changes, self._reader.apexes_version
-            self._reader.renew()
-            changed = self._reader.changed_since(changes)
-            if changed is None or self._reader.apexes_version != apexes:
-                self._cache.clear()  # a zone that comes or goes changes what the zone above it answers for
-            else:
-                self._cache.drop(changed)
+            self._cache.renew(self._reader)
             self._short = self._responder.direct(self._reader).find
             self._seen = generation
 
@@ -228,7 +222,7 @@ class UdpWorker:
         """Answer by the long way, and keep the answer where it is worth it."""
         response = self._responder.long(self._reader, message, client)
         if response is not None and response.cacheable and self._wanted:
-            self._cache.store(message, response, self._class_of(message, response), self._responder.zone)
+            self._cache.store(message, response, self._class_of(message, response), response.zone)
         return response
 
     def _with_cookie(self, message: bytes, client: Client, index: int) -> bytes | None:
@@ -264,14 +258,14 @@ class UdpWorker:
         if response is None or not response.cacheable:
             return None
         wire, end = response.wire, response.question_end
-        return wire[2:12], end, wire[end:], len(wire), self._class_of(message, response), None
+        return wire[2:12], end, wire[end:], len(wire), self._class_of(message, response), response.zone
 
     def _count(self, message: bytes, response: Response) -> None:
         """Count a query that was answered the long way."""
         self._tally.counts[response.kind or self._class_of(message, response)] += 1
 
     def _class_of(self, message: bytes, response: Response) -> int:
-        return self._tally.class_of(message, response.wire, response.question_end, self._responder.zone)
+        return self._tally.class_of(message, response.wire, response.question_end, response.zone)
 
 
 def server_failure(message: bytes) -> bytes | None:

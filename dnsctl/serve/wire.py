@@ -33,7 +33,7 @@ class Response(NamedTuple):
     """A finished response. `cacheable`: it depends on nothing but the octets of the query behind its ID.
 
     `proved`: a cookie showed that the client's address is its own, so the rate limit does not concern it.
-    `kind`: its class for `tally`; 0: that is to be found out.
+    `kind`: its class for `tally`; 0: that is to be found out. `zone`: the one that was asked, if any was.
     """
 
     wire: bytes
@@ -41,6 +41,7 @@ class Response(NamedTuple):
     cacheable: bool
     proved: bool = False
     kind: int = 0
+    zone: Name | None = None
 
 
 class Draft:
