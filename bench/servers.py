@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -138,12 +138,14 @@ def _spawn(*command: str | Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def ours(zones: Path, state: Path, port: int, workers: int, name: str = "dnsctl") -> Server:
-    """Sign and serve the files in `zones`; `state` keeps the image."""
+def ours(
+    zones: Path, state: Path, port: int, workers: int, name: str = "dnsctl", more: Sequence[str] = ()
+) -> Server:
+    """Sign and serve the files in `zones`; `state` keeps the image; `more` options of `dnsctl serve`."""
     program = Path(sys.executable).with_name("dnsctl")
     command = (program, "serve", "--zones", zones, "--sign", "--state", state)
     listen = ("--listen", f"127.0.0.1:{port}", "--transfer", "127.0.0.1/32", "--workers", str(workers))
-    return Server(name, _spawn(*command, *listen), port)
+    return Server(name, _spawn(*command, *listen, *more), port)
 
 
 def echo(directory: Path, zone: Path, origin: str, port: int) -> Server:
