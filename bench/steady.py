@@ -23,9 +23,8 @@ import servers
 import workload
 from activate import load
 
-
 HEAD = "| steady load | queries | lost | mean ms | worst ms | from the cache |\n|---|---|---|---|---|---|"
-FOLDED = 1.0  # seconds until all that was counted is told
+FOLDED = 3.0  # seconds until all that was counted is told
 
 
 def hits(port: int) -> int:

@@ -289,7 +289,10 @@ def address_from_a_wildcard(difference):
 
 def zero_octet(difference):
     """RFC 4034 §6.1: the octet 0x00 in a label sorts before all others, and is none of them."""
-    return "\\000" in difference.name
+    if "\\000" in difference.name:
+        return True
+    owners = {one[0] for side in (difference.ours, difference.theirs) for one in side["denial"]}
+    return is_only(difference, "denial") and any(b"\0" in label for owner in owners for label in owner.labels)
 
 
 KNOWN: dict[str, tuple[tuple[str, ...], Callable[[Difference], bool]]] = {
