@@ -20,6 +20,12 @@ import workload
 DELAY = 0.03  # seconds
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait long for answers: the machine may have other work."""
+    monkeypatch.setattr(latency, "_PATIENCE", 2.0)
+
+
 @contextmanager
 def slow_echo(kind: socket.SocketKind, dropped: int = -1) -> Iterator[int]:
     """Send back what comes after DELAY, except the message with the ID `dropped`; yield the port."""
@@ -56,15 +62,17 @@ def queries(count: int) -> list[bytes]:
     return [workload.query_wire("h4.bench.example. AAAA", number, True) for number in range(count)]
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])
 def test_time_is_from_sending_to_arrival(kind: socket.SocketKind) -> None:
     with slow_echo(kind) as port:
         taken, unanswered = latency.probe(port, queries(1), 1, kind is socket.SOCK_STREAM)
     assert unanswered == 0
     assert len(taken) == 1
-    assert DELAY * 1000 <= taken[0] < 500
+    assert DELAY * 1000 <= taken[0] < 2100
 
 
+@pytest.mark.usefixtures("patient")
 def test_what_is_not_answered_is_counted_and_holds_nothing_up() -> None:
     with slow_echo(socket.SOCK_DGRAM, dropped=1) as port:
         taken, unanswered = latency.probe(port, queries(4), 1, False)
@@ -88,10 +96,13 @@ def test_probe_asks_what_dnsperf_asks(want_dnssec: bool) -> None:
     assert (query.payload, query.ednsflags) == ((4096, dns.flags.DO) if want_dnssec else (0, 0))
 
 
-def test_flood_asks_other_names_each_round_and_probes_none_of_them(tmp_path: Path) -> None:
+def test_flood_asks_other_names_each_round_and_probes_none_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(workload.LINES, "flood", 20_000)
     lines = {}
     for number in (1, 2):
-        made = workload.write_questions(tmp_path / "q", "flood", 10, number)
+        made = workload.write_questions(tmp_path / "q", "flood", 10_000, number)
         lines[number] = set(made.path.read_text().splitlines(keepends=True))
         assert not lines[number] & set(made.probes)
     assert not lines[1] & lines[2]
