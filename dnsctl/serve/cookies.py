@@ -67,7 +67,8 @@ class Cookies:
         self._secrets: tuple[bytes, ...] = ()
         self._stamp: tuple[object, ...] | None = None
         self._looked = -1.0
-        self._known: dict[bytes, tuple[float, Verdict | None]] = {}  # good cookies, and until when
+        # Good cookies and until when, by cookie and address: the first is `LENGTH` octets, so that is no other
+        self._known: dict[bytes, tuple[float, Verdict | None]] = {}
         self._look(clock())
 
     def judge(self, data: bytes, address: bytes) -> Verdict | None:
@@ -81,7 +82,7 @@ class Cookies:
         now = self._clock()
         if not 0 <= now - self._looked < LOOK_INTERVAL:
             self._look(now)
-        until, verdict = self._known.get(data + address, _UNKNOWN)
+        until, verdict = self._known.get(data + address, _UNKNOWN) if size == LENGTH else _UNKNOWN
         if now < until:
             return verdict
         if not self._secrets:

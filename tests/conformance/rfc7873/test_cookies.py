@@ -119,6 +119,20 @@ def test_section_5_2_5_only_a_right_cookie_proves_an_address(
             assert (response.proved, response.cacheable) == (proved, False)
 
 
+def test_section_5_2_5_a_cookie_for_one_address_proves_no_other_however_it_is_cut(
+    responder: Responder, reader: Reader
+):
+    mine = bytes.fromhex("20010db8000000000000000000000000")[:12] + ADDRESS
+    wire = query("www.example.com.", "A", option(COOKIE, CLIENT)).to_wire()
+    cookie = told(dns.message.from_wire(octets(responder, reader, wire, address=mine)), COOKIE)
+    assert cookie is not None
+    for data, address, proved in ((cookie, mine, True), (cookie + mine[:12], ADDRESS, False)):
+        wire = query("www.example.com.", "A", option(COOKIE, data)).to_wire()
+        response = responder.respond(reader, wire, stream=False, address=address)
+        assert response is not None
+        assert response.proved is proved
+
+
 def test_section_5_2_first_of_several_cookie_options_counts(
     responder: Responder, reader: Reader, learned: bytes
 ):
