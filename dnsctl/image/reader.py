@@ -63,6 +63,7 @@ class Reader:
 
     def _take(self) -> None:
         self.epoch += 1
+        self._entries: Journal | None = None
         self.owner_cursor = self._transaction.cursor(self._tables.owners)
         self.hash_cursor = self._transaction.cursor(self._tables.hashes)
         self._get = self._transaction.get
@@ -126,7 +127,12 @@ class Reader:
         return frozenset(touched)
 
     def _journal(self) -> Journal:
-        return [(number, prefixes) for number, prefixes in json.loads(self._meta(JOURNAL) or b"[]")]
+        """Return the journal; it is read once for what this reader sees, and may be some 100 kB."""
+        if self._entries is None:
+            self._entries = [
+                (number, prefixes) for number, prefixes in json.loads(self._meta(JOURNAL) or b"[]")
+            ]
+        return self._entries
 
     def apexes(self) -> Iterator[Name]:
         """Yield the apex of every zone, in canonical order."""
