@@ -67,7 +67,7 @@ class Cookies:
         self._secrets: tuple[bytes, ...] = ()
         self._stamp: tuple[object, ...] | None = None
         self._looked = -1.0
-        # Good cookies and until when, by cookie and address: the first is `LENGTH` octets, so that is no other
+        # Good cookies, and until when; by cookie, which has `LENGTH` octets, and address
         self._known: dict[bytes, tuple[float, Verdict | None]] = {}
         self._look(clock())
 

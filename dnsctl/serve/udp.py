@@ -201,7 +201,7 @@ class UdpWorker:
                 return message[:2] + header + message[12:end] + tail
             response = self._long(message, client)
             if response is None:
-                self._tally.ignored += 1
+                self._ignore()
                 return None
             if len(response.wire) > DATAGRAM:
                 raise OverflowError(f"answer of {len(response.wire)} octets over UDP")
@@ -213,7 +213,7 @@ class UdpWorker:
             self._failed.note("a query failed", message)
             failure = server_failure(message)
             if failure is None:
-                self._tally.ignored += 1
+                self._ignore()
             else:
                 self._count(message, Response(failure, 0, False))
             return failure
@@ -228,13 +228,14 @@ class UdpWorker:
     def _with_cookie(self, message: bytes, client: Client, index: int) -> bytes | None:
         """Answer a query whose one option is a cookie as one without, and put our cookie in.
 
-        None: it is another, or the answer has other options too.
+        None: it is another, or the answer has other options too, or no room for ours.
         """
         found = self._responder.without_cookie(message, client.address)
         if found is None:
             return None
         bare, verdict = found
         key = bare.lower()
+        missed = self._tally.missed
         entry = self._cache.answers.recent.get(key)
         if entry is not None:
             self._tally.missed -= 1
@@ -245,6 +246,7 @@ class UdpWorker:
         header, end, tail, size, kind, _ = entry
         payload = bare[-8] << 8 | bare[-7]
         if tail[-OPT_LENGTH:] not in BARE_OPTS or size + len(verdict.option) > udp_limit(payload):
+            self._tally.missed = missed
             return None
         self._counts[kind] += 1
         if verdict.standing is Standing.GOOD and self._limiter is not None:
@@ -259,6 +261,11 @@ class UdpWorker:
             return None
         wire, end = response.wire, response.question_end
         return wire[2:12], end, wire[end:], len(wire), self._class_of(message, response), response.zone
+
+    def _ignore(self) -> None:
+        """Count a message that gets no answer: it is no query, so it did not miss the cache."""
+        self._tally.ignored += 1
+        self._tally.missed -= 1
 
     def _count(self, message: bytes, response: Response) -> None:
         """Count a query that was answered the long way."""

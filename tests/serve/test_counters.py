@@ -17,7 +17,7 @@ from dnsctl.model.name import Name, from_text
 from dnsctl.node.worker import counter_path, image_path
 from dnsctl.serve import counters, tally
 from dnsctl.serve.batch import BATCH, Batch
-from dnsctl.serve.cookies import Cookies
+from dnsctl.serve.cookies import Cookies, fresh_secret
 from dnsctl.serve.counters import Block
 from dnsctl.serve.respond import Responder
 from dnsctl.serve.tally import Tally
@@ -296,12 +296,23 @@ def test_query_the_responder_fails_on_is_counted_once_as_a_failure(
 @pytest.mark.parametrize("payload", [1232, 512], ids=["short way", "no room for the cookie"])
 def test_queries_with_cookies_are_counted_once_each(state: Path, tmp_path: Path, payload: int):
     publish(state, [validated("example.com.", "".join(f"n A 192.0.2.{n}\n" for n in range(1, 29)))])
-    counted = Counted(state, responder=Responder(cookies=Cookies((tmp_path / "cookie.secret",))))
-    counted.ask([wire("n.example.com", payload=payload)])
+    secret = tmp_path / "cookie.secret"
+    secret.write_bytes(fresh_secret())
+    counted = Counted(state, responder=Responder(cookies=Cookies((secret,))))
+    counted.ask([wire("n.example.com", payload=payload)] * 2)  # kept
     option = dns.edns.CookieOption(b"12345678", b"")
     asked = wire("n.example.com", options=[option], payload=payload)
     assert counted.ask([asked] * 40) == 40
-    assert counted[counters.UDP] == counted[counters.TYPES + 1] == counted[counters.EDNS] == 41
-    assert counted.zones() == {APEX: 41}
-    assert counted[counters.CACHE_HITS] == 0
-    assert counted[counters.TRUNCATED] == 0
+    assert counted[counters.UDP] == counted[counters.TYPES + 1] == counted[counters.EDNS] == 42
+    assert counted.zones() == {APEX: 42}
+    fits = payload > 512
+    assert counted[counters.CACHE_HITS] == (40 if fits else 0)
+    assert counted[counters.TRUNCATED] == (0 if fits else 40)
+
+
+def test_what_gets_no_answer_takes_nothing_from_the_cache_hits(counted: Counted):
+    counted.ask([wire()] * 5)
+    assert counted[counters.CACHE_HITS] == 3
+    assert counted.ask([b"short", wire()[:2] + b"\x80" + wire()[3:]] * 20) == 0
+    assert counted[counters.IGNORED] == 40
+    assert counted[counters.CACHE_HITS] == 3
