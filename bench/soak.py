@@ -35,15 +35,15 @@ import dns.query
 
 ORIGIN = "soak.example."
 NAMES = 500
-FILLING = 150_000  # names that a wildcard answers, each asked for twice: more than a worker keeps
+FILLING = 150_000  # questions for types that are not there, each asked twice: more than a worker keeps
 INTERVAL = 5.0  # seconds between two lines
 ALLOWED_GROWTH = 0.10  # of the second quarter's median
 
 
 def zone_text() -> str:
     head = f"$ORIGIN {ORIGIN}\n$TTL 3600\n@ SOA ns1 h 1 7200 1800 1209600 300\n@ NS ns1\n@ NS ns2\n"
-    hosts = "".join(f"h{number} A 192.0.2.{number % 256}\n" for number in range(NAMES))
-    more = '*.wild TXT "found"\nalias CNAME h1\nsub NS ns1.sub\nns1.sub A 192.0.2.3\nd DNAME x\n'
+    hosts = "".join(f"h{number:03d} A 192.0.2.{number % 256}\n" for number in range(NAMES))
+    more = '*.wild TXT "found"\nalias CNAME h001\nsub NS ns1.sub\nns1.sub A 192.0.2.3\nd DNAME x\n'
     return head + "ns1 A 192.0.2.1\nns2 A 192.0.2.2\n" + more + hosts
 
 
@@ -51,7 +51,7 @@ def datagram(picked: random.Random) -> bytes:
     """Return one message: half of them plain, the rest rare, random or broken."""
     share = picked.random()
     if share < 0.45:
-        name = f"h{picked.randrange(NAMES)}.{ORIGIN}"
+        name = f"h{picked.randrange(NAMES):03d}.{ORIGIN}"
     elif share < 0.6:
         name = f"{picked.randbytes(8).hex()}.{picked.choice(['', 'wild.', 'sub.', 'd.'])}{ORIGIN}"
     else:
@@ -74,7 +74,7 @@ class Traffic:
 
     def __init__(self, port: int) -> None:
         self.port = port
-        self.ended = threading.Event()
+        self.ended, self.filling = threading.Event(), threading.Event()
         self.asked = self.answered = self.streams = 0
         jobs = (self.ask, self.ask_streams, self.abuse_streams)
         self._threads = [threading.Thread(target=job, daemon=True) for job in jobs]
@@ -96,6 +96,8 @@ class Traffic:
             client.setblocking(False)
             clients.append(client)
         while not self.ended.is_set():
+            while self.filling.is_set():
+                time.sleep(0.01)
             for client in clients:
                 for _ in range(32):
                     wire = picked.choice(pool) if picked.random() < 0.8 else datagram(picked)
@@ -108,20 +110,29 @@ class Traffic:
             time.sleep(0.001)
 
     def fill(self) -> None:
-        """Have more answers remembered than there is room for."""
+        """Have more answers remembered than there is room for; nothing else is asked meanwhile."""
+        self.filling.set()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.connect(("127.0.0.1", self.port))
+            query = dns.message.make_query(f"h000.{ORIGIN}", 0, want_dnssec=True).to_wire()
+            rdtype_at = query.index(b"\0", 12) + 1
             for number in range(FILLING):
-                query = dns.message.make_query(f"n{number}.wild.{ORIGIN}", "TXT", want_dnssec=True).to_wire()
+                which, host = divmod(number, NAMES)
+                rdtype = (
+                    512 + (which // 64 << 8) + which % 64
+                )  # no such types, and no letters in their octets
+                wire = query.replace(b"h000", b"h%03d" % host)
+                wire = wire[:rdtype_at] + rdtype.to_bytes(2, "big") + wire[rdtype_at + 2 :]
                 for _ in range(2):
                     with suppress(OSError):
-                        client.send(query)
+                        client.send(wire)
                 if not number % 16:
                     time.sleep(0.001)
+        self.filling.clear()
 
     def ask_streams(self) -> None:
         transfer = dns.message.make_query(ORIGIN, "AXFR").to_wire()
-        plain = dns.message.make_query(f"h1.{ORIGIN}", "A").to_wire()
+        plain = dns.message.make_query(f"h001.{ORIGIN}", "A").to_wire()
         while not self.ended.is_set():
             with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 20) as client:
                 wires = [plain] * 20 + [transfer]
@@ -135,7 +146,7 @@ class Traffic:
     def abuse_streams(self) -> None:
         picked = random.Random(2)
         held: list[socket.socket] = []
-        plain = dns.message.make_query(f"h1.{ORIGIN}", "A", want_dnssec=True).to_wire()
+        plain = dns.message.make_query(f"h001.{ORIGIN}", "A", want_dnssec=True).to_wire()
         while not self.ended.is_set():
             with suppress(OSError):
                 client = socket.socket()
@@ -229,7 +240,7 @@ def main() -> None:
             traffic = Traffic(chosen.port)
             totals = watch(node.pid, traffic, chosen.minutes)
             traffic.stop()
-            answer = dns.query.udp(dns.message.make_query(f"h1.{ORIGIN}", "A"), "127.0.0.1", 5, chosen.port)
+            answer = dns.query.udp(dns.message.make_query(f"h001.{ORIGIN}", "A"), "127.0.0.1", 5, chosen.port)
         finally:
             node.terminate()
             node.wait(20)

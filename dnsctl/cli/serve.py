@@ -43,7 +43,11 @@ def serve(
     *,
     node: Annotated[str | None, typer.Option(metavar="NAME", help="A node of dnsctl.yaml.")] = None,
     zones: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Serve the zone files in DIR (*.yaml, *.zone).")
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Serve the zone files in DIR (*.yaml, *.zone), by the dnsctl.yaml in or beside it.",
+        ),
     ] = None,
     listen: Annotated[
         list[str] | None,
@@ -53,7 +57,10 @@ def serve(
     workers: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=1, max=_MAX_WORKERS, help="UDP processes; default: as configured, or 1."
+            metavar="N",
+            min=1,
+            max=_MAX_WORKERS,
+            help="UDP processes; default: with --node as configured, else 1.",
         ),
     ] = None,
     strict: Annotated[
@@ -65,12 +72,15 @@ def serve(
             metavar="N",
             min=1,
             max=1_000_000,
-            help="With --zones: UDP answers a second of one kind to one network; no limit unless given.",
+            help="With --zones: UDP answers a second of one kind to one network; default: as in dnsctl.yaml, or no limit.",
         ),
     ] = None,
     transfer: Annotated[
         list[str] | None,
-        typer.Option(metavar="NETWORK", help="With --zones: who may AXFR; repeatable."),
+        typer.Option(
+            metavar="NETWORK",
+            help="With --zones: who may transfer zones, whatever dnsctl.yaml says; repeatable.",
+        ),
     ] = None,
     state: Annotated[
         Path | None,

@@ -149,7 +149,7 @@ def test_soa_and_ns_of_the_file_win() -> None:
         ("HINFO", "PDP-11 UNIX", '"PDP-11" "UNIX"'),
         ("RP", "a.example.com. b.example.com.", "a.example.com. b.example.com."),
         ("TYPE65400", "\\# 4 0a000001", "\\# 4 0a000001"),
-        ("A", "\\# 4 0a000001", "10.0.0.1"),
+        ("A", "\\# 4 c0000201", "192.0.2.1"),
         ("aaaa", "2001:db8:0:0::1", "2001:db8::1"),
     ],
 )
