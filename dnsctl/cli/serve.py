@@ -72,7 +72,7 @@ def serve(
             metavar="N",
             min=1,
             max=1_000_000,
-            help="With --zones: UDP answers a second of one kind to one network; default: as in dnsctl.yaml, or no limit.",
+            help="With --zones: UDP answers a second of one kind to one network; default: as configured.",
         ),
     ] = None,
     transfer: Annotated[
