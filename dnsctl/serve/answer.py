@@ -28,6 +28,7 @@ from dnsctl.serve.question import Rcode
 from dnsctl.serve.wire import ADDITIONAL, ANSWER, AUTHORITY, Draft
 
 MAX_ALIASES = 16  # followed in one answer; a resolver asks for the rest
+_MAX_SOAS = 32  # kept in a view: there may be many zones, and names of 250 lengths are asked for
 _ADDRESS_TYPES = (int(Type.A), int(Type.AAAA))
 _CNAME_HEAD = struct.Struct("!HHHIH")
 
@@ -286,6 +287,8 @@ class Answer:
         if rendered is None:
             first = Draft(draft.qname, draft.signed)
             first.place(AUTHORITY, view.apex, entry, view.origin)
+            if len(view.soa_cache) >= _MAX_SOAS:
+                view.soa_cache.clear()
             rendered = view.soa_cache[slot] = first.parts[0]
         draft.put(AUTHORITY, rendered, entry.records + entry.signatures if draft.signed else entry.records)
 

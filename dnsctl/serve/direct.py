@@ -43,7 +43,7 @@ _DIGITS: Final = b"0123456789abcdefghijklmnopqrstuv"
 _TEN_BITS: Final = [bytes((first, second)) for first in _DIGITS for second in _DIGITS]
 _HASH_LABEL: Final = 32  # octets of the label of an NSEC3 owner
 _LONGEST_FORM: Final = 25  # octets: header without id, type, class, bare OPT; nothing plain is longer
-_ENOUGH: Final = 32_768  # forms, plans, denials and name errors remembered: some 20 MB at most
+_ENOUGH: Final = 32_768  # forms, plans, denials and name errors remembered: some 50 MB at most
 _FEW: Final = 16_384  # owners of a zone whose name errors are remembered; in larger ones few would come again
 _INDEX: Final = tuple(HEADER.size + (2 + ENTRY.size) * count for count in range(256))
 _TOO_MUCH: Final = 1 << 20  # octets; more than any limit
@@ -245,7 +245,7 @@ class Direct:
     def _new_plan(self, zone: _Zone, form: _Form, value: bytes) -> _Plan:
         """Work out what nodes with the same index as `value` answer."""
         plan = _LONG
-        if not value[0]:
+        if not (value[0] or value[2]):  # of 256 types or more, `_INDEX` is not all
             entry = find(value, form.code)
             if entry is not None:
                 answers = entry.records + (entry.signatures if form.signed else 0)
@@ -386,10 +386,11 @@ class Direct:
             qname = Name(key[10:at])
             found = answer_alike(self._reader, zone.view, qname, form.code, form.signed, encloser)
             if found is not None:
-                known = found.odd, self._entry_of(zone, form, at, found)
+                entry = self._entry_of(zone, form, at, found)
+                known = (found.odd, entry) if entry[3] <= form.limit else None
             self._make_room()
             form.alike[slot] = known
-        if known is None or key.endswith(known[0], 10, at) or known[1][3] > form.limit:
+        if known is None or key.endswith(known[0], 10, at):
             return None
         return known[1]
 
@@ -452,7 +453,10 @@ class Direct:
     def _pieces(self, zone: _Zone, key: bytes, value: bytes) -> _Pieces | None:
         """Take the NSEC or NSEC3 of a node apart; None: what it denies takes the long way."""
         index = value[: _INDEX[value[3]]]
-        spans = zone.indexes.get(index) or self._new_spans(zone, index, value)
+        try:
+            spans = zone.indexes[index]
+        except KeyError:
+            spans = self._new_spans(zone, index, value)
         label = key[len(zone.prefix) :]
         if zone.is_hashed:
             label = zone.labels.get(label) or self._new_label(zone, label)
@@ -476,7 +480,11 @@ class Direct:
     def _new_spans(self, zone: _Zone, index: bytes, value: bytes) -> _Spans | None:
         """Find where NSEC or NSEC3 and its one RRSIG stand in nodes with one index, without their owner."""
         spans = None
-        entry = None if value[0] & (OCCLUDED | WIDE) else find(value, _NSEC3 if zone.is_hashed else _NSEC)
+        entry = (
+            None
+            if value[0] & (OCCLUDED | WIDE) or value[2]
+            else find(value, _NSEC3 if zone.is_hashed else _NSEC)
+        )
         if entry is not None and entry.records == entry.signatures == 1:
             start, middle = entry.start + 2, entry.start + entry.plain
             spans = start, middle, middle + 2, entry.start + entry.full

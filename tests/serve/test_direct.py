@@ -1,5 +1,7 @@
 """The short way to an answer gives the octets of the long way, or leaves it the question."""
 
+import tracemalloc
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import dns.message
@@ -8,9 +10,11 @@ import pytest
 from dnsctl.image.compiler import compile_zone
 from dnsctl.image.difference import difference
 from dnsctl.image.store import Image
-from dnsctl.model.name import Name, is_subdomain, to_text
+from dnsctl.model.name import Name, from_text, is_subdomain, to_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import Type, type_text
+from dnsctl.serve import direct as direct_module
+from dnsctl.serve.answer import answer
 from dnsctl.serve.direct import Direct
 from dnsctl.serve.lookup import Zones
 from dnsctl.serve.respond import Responder
@@ -83,6 +87,24 @@ def test_short_way_and_long_way_say_the_same_octet_for_octet(tmp_path, label):
                         slow = responder.long(reader, wire)
                         assert found[:4] == slow[:4], query  # the last is for counting
     assert short > 200
+
+
+@contextmanager
+def served(tmp_path, label, text):
+    """A zone example.com that was asked for before, and who answers from it."""
+    policy, zone = POLICIES[label], validated("example.com.", text)
+    if policy is None:
+        zone = unsigned_zone(zone, 1)
+    else:
+        keystore = Keystore(tmp_path / "keys", lambda: b"test")
+        zone = sign_zone(zone, keystore.signing_keys(zone.origin, policy, NOW), policy, NOW, 1)
+    with Image.open(tmp_path / "image", readonly=False) as image:
+        with image.writer() as writer:
+            writer.apply(difference(writer, [compile_zone(zone)]))
+        with image.reader() as reader:
+            responder = Responder()
+            responder.long(reader, dns.message.make_query("example.com", "SOA").to_wire())
+            yield reader, responder
 
 
 @pytest.fixture
@@ -187,23 +209,66 @@ a.b A 192.0.2.2
     ],
 )
 def test_names_alike_share_an_answer_and_odd_ones_get_their_own(tmp_path, label, name, rdtype, odd):
-    policy, keystore = POLICIES[label], Keystore(tmp_path / "keys", lambda: b"test")
-    zone = validated("example.com.", ALIKE)
-    if policy is None:
-        zone = unsigned_zone(zone, 1)
-    else:
-        zone = sign_zone(zone, keystore.signing_keys(zone.origin, policy, NOW), policy, NOW, 1)
-    with Image.open(tmp_path / "image", readonly=False) as image:
-        with image.writer() as writer:
-            writer.apply(difference(writer, [compile_zone(zone)]))
-        with image.reader() as reader:
-            responder = Responder()
-            responder.long(reader, dns.message.make_query("example.com", "SOA").to_wire())
-            for each in filter(None, (name, name.replace("1", "2"), odd)):
-                query = dns.message.make_query(f"{each}.example.com.", rdtype, want_dnssec=True, payload=1232)
-                short = responder.short(reader, query.to_wire())
-                if short is None:
-                    # the NSEC3 that covers the name goes by its hash
-                    assert each == odd or (label == "nsec3" and not name.endswith("sub"))
-                else:
-                    assert short[:4] == responder.long(reader, query.to_wire())[:4]
+    with served(tmp_path, label, ALIKE) as (reader, responder):
+        for each in filter(None, (name, name.replace("1", "2"), odd)):
+            query = dns.message.make_query(f"{each}.example.com.", rdtype, want_dnssec=True, payload=1232)
+            short = responder.short(reader, query.to_wire())
+            if short is None:
+                # the NSEC3 that covers the name goes by its hash
+                assert each == odd or (label == "nsec3" and not name.endswith("sub"))
+            else:
+                assert short[:4] == responder.long(reader, query.to_wire())[:4]
+
+
+@pytest.mark.parametrize("label", POLICIES)
+def test_owners_of_hundreds_of_types_are_not_taken_for_each_other(tmp_path, label):
+    text = "".join(
+        f"many{first} TYPE{first + number} \\# 1 {first:02x}\n"
+        for first in (10, 11)
+        for number in range(1000, 1256)
+    )
+    with served(tmp_path, label, text) as (reader, responder):
+        for rdtype in ("TYPE1010", "TYPE1100", "TYPE1267", "TYPE9999"):
+            for name in ("many10", "many11", "many11a", "many10a"):
+                query = dns.message.make_query(f"{name}.example.com.", rdtype, want_dnssec=True, payload=1232)
+                for _ in range(2):
+                    found = responder.respond(reader, query.to_wire(), stream=False)
+                    assert found[:4] == responder.long(reader, query.to_wire())[:4], (name, rdtype)
+
+
+def test_what_is_larger_than_any_answer_is_not_remembered(tmp_path):
+    big = "".join(f'*.w TXT "{number:0250d}"\n' for number in range(200))
+    with served(tmp_path, "plain", big) as (reader, responder):
+        tracemalloc.start()
+        before, _ = tracemalloc.get_traced_memory()
+        for length in range(1, 50):
+            query = dns.message.make_query(f"{'x' * length}.w.example.com.", "TXT", payload=1232)
+            assert responder.short(reader, query.to_wire()) is None
+        after, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert after - before < 500_000
+
+
+def test_proof_that_takes_the_long_way_costs_the_short_way_no_memory(tmp_path, monkeypatch):
+    """Of a gap that begins at an address below a cut, whatever is asked in it."""
+    monkeypatch.setattr(direct_module, "_ENOUGH", 60)
+    with served(tmp_path, "nsec", "sub NS ns.sub\nns.sub A 192.0.2.1\n") as (reader, responder):
+        known = None
+        for number in range(100):
+            query = dns.message.make_query(
+                f"suc{number:03d}.example.com.", "A", want_dnssec=True, payload=1232
+            )
+            assert responder.short(reader, query.to_wire()) is not None
+            now = responder.direct(reader)._known.get(b"\7example\3com\0")
+            assert known in (None, now), f"forgotten at the query {number}"
+            known = now
+
+
+def test_what_is_kept_of_a_zone_on_the_long_way_is_bounded(tmp_path):
+    with served(tmp_path, "plain", "www A 192.0.2.1\n") as (reader, responder):
+        view = Zones(reader).find(from_text("example.com."), Type.A)
+        for length in range(1, 64):
+            for signed in (False, True):
+                name = Name(bytes([length]) + b"x" * length + view.origin)
+                assert answer(reader, view, name, Type.A, signed).draft.counts == [0, 1, 0]
+        assert 0 < len(view.soa_cache) < 40
