@@ -13,20 +13,19 @@ names of one length (`_Denial`). What is left for a query is one search in the i
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
 
 from dnsctl.image.fragment import QUESTION_AT, find
-from dnsctl.image.layout import ENTRY, HEADER, OCCLUDED, WIDE, nsec3_owner
+from dnsctl.image.layout import OCCLUDED
 from dnsctl.image.reader import Reader
-from dnsctl.model.name import MAX_LABEL, MAX_NAME, Name, wildcard
+from dnsctl.model.name import MAX_LABEL, MAX_NAME, Name
 from dnsctl.model.rrset import Type
-from dnsctl.model.zone import Nsec3Parameters
 from dnsctl.serve.alike import Alike, answer_alike
 from dnsctl.serve.cache import Entry
-from dnsctl.serve.denial import nsec3_hash
 from dnsctl.serve.edns import BARE_OPTS, MIN_UDP_PAYLOAD, OPT_LENGTH, udp_limit
-from dnsctl.serve.lookup import Neighbours, Zones, ZoneView, closest_encloser, neighbours
+from dnsctl.serve.lookup import Zones, ZoneView, closest_encloser, neighbours
+from dnsctl.serve.proofs import INDEX_END, Proofs
 from dnsctl.serve.question import AA
 from dnsctl.serve.tally import Tally
 from dnsctl.serve.wire import AUTHORITY, Draft
@@ -38,19 +37,13 @@ _LONG_WAY: Final = frozenset((0, int(Type.OPT), int(Type.DS), int(Type.RRSIG), *
 _CNAME: Final = int(Type.CNAME)
 _NXDOMAIN: Final = 3
 _NSEC: Final = int(Type.NSEC)
-_NSEC3: Final = int(Type.NSEC3)
-_DIGITS: Final = b"0123456789abcdefghijklmnopqrstuv"
-_TEN_BITS: Final = [bytes((first, second)) for first in _DIGITS for second in _DIGITS]
 _HASH_LABEL: Final = 32  # octets of the label of an NSEC3 owner
 _LONGEST_FORM: Final = 25  # octets: header without id, type, class, bare OPT; nothing plain is longer
 _ENOUGH: Final = 32_768  # forms, plans, denials and name errors remembered: some 50 MB at most
-_FEW: Final = 16_384  # owners of a zone whose name errors are remembered; in larger ones few would come again
-_INDEX: Final = tuple(HEADER.size + (2 + ENTRY.size) * count for count in range(256))
 _TOO_MUCH: Final = 1 << 20  # octets; more than any limit
 
 # Where the answer stands in a node: start, stop, header (octets 2 to 11), class for `tally`, octets of the
-# answer without name, whether it is a denial. Bare tuples, as in `_Denial` and `_Pieces`: all are unpacked
-# for every query.
+# answer without name, whether it is a denial. Bare tuples, as in `_Denial`: all are unpacked for every query.
 _Plan = tuple[int, int, bytes, int, int, bool]
 _LONG: Final[_Plan] = (0, 0, b"", 0, _TOO_MUCH, False)
 # What denies all names of one length below the apex: SOA and what denies the wildcard; pointers to the apex
@@ -60,9 +53,6 @@ _LONG: Final[_Plan] = (0, 0, b"", 0, _TOO_MUCH, False)
 _Denial = tuple[bytes, bytes, bytes, tuple[bytes, ...], tuple[bytes, int], tuple[bytes, int]]
 _Errors = tuple[tuple[bytes, ...], dict[bytes, Entry], _Denial]
 _Gap = tuple[int, bytes, bytes]  # length of the name and 10, keys of closest encloser and of the node before
-# An NSEC or NSEC3 and its RRSIG: label of the owner (none: the apex), and each record behind its owner
-_Pieces = tuple[bytes, bytes, bytes]
-_Spans = tuple[int, int, int, int]  # where these two stand in a node: start and stop of each, without owner
 
 
 class _Form(NamedTuple):
@@ -79,40 +69,20 @@ class _Form(NamedTuple):
     alike: dict[_Gap, tuple[tuple[bytes, ...], Entry] | None]
 
 
-class _Zone:
+class _Zone(Proofs):
     """One zone, and what is remembered of it.
 
     `stop`: where its longest label below the apex may end in a query behind its id; 0: look for a zone below.
     """
 
-    __slots__ = (
-        "forms",
-        "indexes",
-        "is_hashed",
-        "is_small",
-        "iterations",
-        "labels",
-        "origin",
-        "prefix",
-        "salt",
-        "soa_names",
-        "stop",
-        "view",
-    )
+    __slots__ = ("forms", "soa_names", "stop", "view")
 
-    def __init__(self, view: ZoneView) -> None:
+    def __init__(self, view: ZoneView, make_room: Callable[[], None]) -> None:
+        super().__init__(view, make_room)
         self.view = view
-        self.origin = view.origin
-        self.prefix = view.prefix
-        nsec3 = view.entry.nsec3 or Nsec3Parameters(0, b"", False)
-        self.is_hashed = view.entry.nsec3 is not None
-        self.iterations, self.salt = nsec3.iterations, nsec3.salt
-        self.labels: dict[bytes, bytes] = {}  # of NSEC3 owners, by hash
         self.stop = 0 if view.has_zones_below else 11 + min(MAX_LABEL, MAX_NAME - 1 - len(view.origin))
         self.soa_names = tuple(bytes(name) for name in view.soa_names if name != view.origin)
         self.forms: dict[bytes, _Form] = {}
-        self.indexes: dict[bytes, _Spans | None] = {}
-        self.is_small = view.entry.owners <= _FEW
 
     def apex_pointer(self, at: int) -> bytes:
         """Return how the apex is written behind the name of a query that ends at `at`."""
@@ -177,7 +147,7 @@ class Direct:
             return None
         zone = self._known.get(view.origin)
         if zone is None or zone.view is not view:
-            zone = self._known[view.origin] = _Zone(view)
+            zone = self._known[view.origin] = _Zone(view, self._make_room)
         form = zone.forms.get(raw[:10] + raw[at:]) or self._new_form(zone, raw[:10] + raw[at:])
         if form is None:
             return None
@@ -233,7 +203,7 @@ class Direct:
 
     def _present(self, zone: _Zone, form: _Form, key: bytes, at: int, value: bytes) -> Entry | None:
         """Answer from the node of an owner that is there."""
-        plan = form.plans.get(value[: _INDEX[value[3]]]) or self._new_plan(zone, form, value)
+        plan = form.plans.get(value[: INDEX_END[value[3]]]) or self._new_plan(zone, form, value)
         start, stop, header, kind, size, denies = plan
         size += at
         if denies:
@@ -245,7 +215,7 @@ class Direct:
     def _new_plan(self, zone: _Zone, form: _Form, value: bytes) -> _Plan:
         """Work out what nodes with the same index as `value` answer."""
         plan = _LONG
-        if not (value[0] or value[2]):  # of 256 types or more, `_INDEX` is not all
+        if not (value[0] or value[2]):  # of 256 types or more, that is not all of its index
             entry = find(value, form.code)
             if entry is not None:
                 answers = entry.records + (entry.signatures if form.signed else 0)
@@ -255,7 +225,7 @@ class Direct:
             elif find(value, _CNAME) is None:
                 plan = self._plan_of_denial(zone, form, value)
         self._make_room()
-        form.plans[value[: _INDEX[value[3]]]] = plan
+        form.plans[value[: INDEX_END[value[3]]]] = plan
         return plan
 
     def _plan_of_denial(self, zone: _Zone, form: _Form, value: bytes) -> _Plan:
@@ -284,9 +254,9 @@ class Direct:
         start, stop, header, kind, _, _ = plan
         soa = form.soas.get(at) or self._soa(zone, form, Name(key[10:at]))
         if form.signed and zone.is_hashed:
-            digest = self._hash(zone, key[10:at])
+            digest = zone.hash(key[10:at])
             matching = self._reader.hashed(digest)
-            pieces = matching and self._pieces(zone, digest, matching)
+            pieces = matching and zone.pieces(digest, matching)
             if not pieces:
                 return None
             label, proof, signature = pieces
@@ -330,7 +300,7 @@ class Direct:
         if not form.signed:
             return known.get(b"") or self._error(zone, form, at, (b"", b""), errors)
         if zone.is_hashed:
-            cursor = self._cover_hash(zone, key[10:at])
+            cursor = zone.cover(self._hash_cursor, key[10:at])
             return known.get(cursor.key()) or self._error(zone, form, at, cursor.item(), errors)
         return (
             known.get(cursor.key())
@@ -346,7 +316,7 @@ class Direct:
         before, value = covering
         tail = sections + form.opt
         if before and before not in beside:
-            pieces = self._pieces(zone, before, value)
+            pieces = zone.pieces(before, value)
             if pieces is None:
                 return None
             label, proof, signature = pieces
@@ -409,7 +379,7 @@ class Direct:
         draft = Draft(qname, form.signed)
         draft.place(AUTHORITY, zone.view.apex, zone.view.negative_soa, zone.origin)
         placed: list[bytes] = []
-        for key, node, code, owner in self._against_wildcard(zone, beside) if form.signed else ():
+        for key, node, code, owner in zone.against_wildcard(self._reader, beside) if form.signed else ():
             entry = find(node, code)
             if entry is None:
                 return None
@@ -426,72 +396,6 @@ class Direct:
             self._header(zone, form, _NXDOMAIN, (0, records + 2, 0)),
         )
 
-    def _against_wildcard(self, zone: _Zone, beside: Neighbours) -> Iterator[tuple[bytes, bytes, int, Name]]:
-        """Yield (key, node, type, owner) of what proves that `*.apex` is not there."""
-        if not zone.is_hashed:
-            yield beside.predecessor, beside.predecessor_value, _NSEC, zone.view.name(beside.predecessor)
-            return
-        apex = self._hash(zone, zone.origin)
-        matching = self._reader.hashed(apex) or b"\0\0\0\0"
-        covering = self._cover_hash(zone, wildcard(zone.origin)).item()
-        for key, node in ((apex, matching), covering):
-            yield key, node, _NSEC3, nsec3_owner(key[len(zone.prefix) :], zone.origin)
-
-    def _hash(self, zone: _Zone, name: bytes) -> bytes:
-        """Return the key of the NSEC3 hash of `name`."""
-        return zone.prefix + nsec3_hash(name, zone.salt, zone.iterations)
-
-    def _cover_hash(self, zone: _Zone, name: bytes) -> Any:
-        """Return a cursor that stands at the NSEC3 that covers the hash of `name`."""
-        cursor = self._hash_cursor
-        if not (cursor.prev() if cursor.set_range(self._hash(zone, name)) else cursor.last()) or (
-            not cursor.key().startswith(zone.prefix)
-        ):  # the last one of the zone wraps around (RFC 5155 §3.1.7)
-            _ = cursor.prev() if cursor.set_range(zone.prefix[:-1] + b"\1") else cursor.last()
-        return cursor
-
-    def _pieces(self, zone: _Zone, key: bytes, value: bytes) -> _Pieces | None:
-        """Take the NSEC or NSEC3 of a node apart; None: what it denies takes the long way."""
-        index = value[: _INDEX[value[3]]]
-        try:
-            spans = zone.indexes[index]
-        except KeyError:
-            spans = self._new_spans(zone, index, value)
-        label = key[len(zone.prefix) :]
-        if zone.is_hashed:
-            label = zone.labels.get(label) or self._new_label(zone, label)
-        elif label:
-            if not _is_plain(label):
-                return None
-            label = b"%c%b" % (len(label) - 1, label[:-1])
-        if spans is None:
-            return None
-        start, stop, signature, end = spans
-        return label, value[start:stop], value[signature:end]
-
-    def _new_label(self, zone: _Zone, digest: bytes) -> bytes:
-        """Return the label of an NSEC3 owner."""
-        label = b"\x20" + _base32hex(digest)
-        if zone.is_small:
-            self._make_room()
-            zone.labels[digest] = label
-        return label
-
-    def _new_spans(self, zone: _Zone, index: bytes, value: bytes) -> _Spans | None:
-        """Find where NSEC or NSEC3 and its one RRSIG stand in nodes with one index, without their owner."""
-        spans = None
-        entry = (
-            None
-            if value[0] & (OCCLUDED | WIDE) or value[2]
-            else find(value, _NSEC3 if zone.is_hashed else _NSEC)
-        )
-        if entry is not None and entry.records == entry.signatures == 1:
-            start, middle = entry.start + 2, entry.start + entry.plain
-            spans = start, middle, middle + 2, entry.start + entry.full
-        self._make_room()
-        zone.indexes[index] = spans
-        return spans
-
     def _make_room(self) -> None:
         """Forget all where too much is remembered: hostile clients ask in many ways."""
         self._room -= 1
@@ -500,17 +404,6 @@ class Direct:
             self._room = _ENOUGH
 
 
-def _is_plain(key: bytes) -> bool:
-    """True where the part of a key behind its zone is one label as it stands in a name."""
-    return key.find(0) == len(key) - 1 and 1 not in key
-
-
 def _pointer(offset: int) -> bytes:
     """Return a compression pointer (RFC 1035 §4.1.4)."""
     return (0xC000 | offset).to_bytes(2, "big")
-
-
-def _base32hex(digest: bytes) -> bytes:
-    """Return 20 octets in lower-case base32hex (RFC 4648 §7), ten bits at a time."""
-    bits = int.from_bytes(digest, "big")
-    return b"".join([_TEN_BITS[bits >> shift & 0x3FF] for shift in range(150, -1, -10)])

@@ -1,0 +1,131 @@
+"""The NSEC and NSEC3 of one zone, taken apart: which one denies a name, and its octets but for the owner.
+
+What `denial` places record by record, `direct` joins from these pieces, the same for many names. What they
+have in common is worked out once: where the records stand in nodes with one and the same index, and how the
+owners of NSEC3 are written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from dnsctl.image.fragment import find
+from dnsctl.image.layout import ENTRY, HEADER, OCCLUDED, WIDE, nsec3_owner, owner_of
+from dnsctl.image.reader import Reader
+from dnsctl.model.name import Name, wildcard
+from dnsctl.model.rrset import Type
+from dnsctl.model.zone import Nsec3Parameters
+from dnsctl.serve.denial import nsec3_hash
+from dnsctl.serve.lookup import Neighbours, ZoneView
+
+# Where the index of a node ends, by the last octet of its number of RRsets: for fewer than 256 of them
+INDEX_END: Final = tuple(HEADER.size + (2 + ENTRY.size) * count for count in range(256))
+_FEW: Final = 16_384  # owners of a zone whose proofs are remembered; in larger ones few would come again
+_NSEC: Final = int(Type.NSEC)
+_NSEC3: Final = int(Type.NSEC3)
+_DIGITS: Final = b"0123456789abcdefghijklmnopqrstuv"
+_TEN_BITS: Final = [bytes((first, second)) for first in _DIGITS for second in _DIGITS]
+
+# An NSEC or NSEC3 and its RRSIG: label of the owner (none: the apex), and each record behind its owner. Bare
+# tuples: they are unpacked for every query.
+_Pieces = tuple[bytes, bytes, bytes]
+_Spans = tuple[int, int, int, int]  # where these two stand in a node: start and stop of each, without owner
+
+
+class Proofs:
+    """The proofs of the zone `view`. `make_room` is called before anything more is remembered."""
+
+    __slots__ = (
+        "_indexes",
+        "_iterations",
+        "_labels",
+        "_make_room",
+        "_salt",
+        "is_hashed",
+        "is_small",
+        "origin",
+        "prefix",
+    )
+
+    def __init__(self, view: ZoneView, make_room: Callable[[], None]) -> None:
+        self.origin = view.origin
+        self.prefix = view.prefix
+        nsec3 = view.entry.nsec3 or Nsec3Parameters(0, b"", False)
+        self.is_hashed = view.entry.nsec3 is not None
+        self.is_small = view.entry.owners <= _FEW
+        self._iterations, self._salt = nsec3.iterations, nsec3.salt
+        self._make_room = make_room
+        self._labels: dict[bytes, bytes] = {}  # of NSEC3 owners, by hash
+        self._indexes: dict[bytes, _Spans | None] = {}
+
+    def hash(self, name: bytes) -> bytes:
+        """Return the key of the NSEC3 hash of `name`."""
+        return self.prefix + nsec3_hash(name, self._salt, self._iterations)
+
+    def cover(self, cursor: Any, name: bytes) -> Any:
+        """Return `cursor`, a reader's of hashes, at the NSEC3 that covers the hash of `name`."""
+        if not (cursor.prev() if cursor.set_range(self.hash(name)) else cursor.last()) or (
+            not cursor.key().startswith(self.prefix)
+        ):  # the last one of the zone wraps around (RFC 5155 §3.1.7)
+            _ = cursor.prev() if cursor.set_range(self.prefix[:-1] + b"\1") else cursor.last()
+        return cursor
+
+    def against_wildcard(
+        self, reader: Reader, beside: Neighbours
+    ) -> Iterator[tuple[bytes, bytes, int, Name]]:
+        """Yield (key, node, type, owner) of what proves that `*.apex`, in the gap `beside`, is not there."""
+        if not self.is_hashed:
+            before = beside.predecessor
+            yield before, beside.predecessor_value, _NSEC, owner_of(before, self.prefix)
+            return
+        apex = self.hash(self.origin)
+        matching = reader.hashed(apex) or b"\0\0\0\0"
+        covering = self.cover(reader.hash_cursor, wildcard(self.origin)).item()
+        for key, node in ((apex, matching), covering):
+            yield key, node, _NSEC3, nsec3_owner(key[len(self.prefix) :], self.origin)
+
+    def pieces(self, key: bytes, value: bytes) -> _Pieces | None:
+        """Take the NSEC or NSEC3 of a node apart; None: what it denies takes the long way."""
+        index = value[: INDEX_END[value[3]]]
+        try:
+            spans = self._indexes[index]
+        except KeyError:
+            spans = self._new_spans(index, value)
+        label = key[len(self.prefix) :]
+        if self.is_hashed:
+            label = self._labels.get(label) or self._new_label(label)
+        elif label:
+            if label.find(0) != len(label) - 1 or 1 in label:
+                return None  # not one label as it stands in a name
+            label = b"%c%b" % (len(label) - 1, label[:-1])
+        if spans is None:
+            return None
+        start, stop, signature, end = spans
+        return label, value[start:stop], value[signature:end]
+
+    def _new_label(self, digest: bytes) -> bytes:
+        """Return the label of an NSEC3 owner."""
+        label = b"\x20" + _base32hex(digest)
+        if self.is_small:
+            self._make_room()
+            self._labels[digest] = label
+        return label
+
+    def _new_spans(self, index: bytes, value: bytes) -> _Spans | None:
+        """Find where NSEC or NSEC3 and its one RRSIG stand in nodes with one index, without their owner."""
+        spans = None
+        is_odd = value[0] & (OCCLUDED | WIDE) or value[2]
+        entry = None if is_odd else find(value, _NSEC3 if self.is_hashed else _NSEC)
+        if entry is not None and entry.records == entry.signatures == 1:
+            start, middle = entry.start + 2, entry.start + entry.plain
+            spans = start, middle, middle + 2, entry.start + entry.full
+        self._make_room()
+        self._indexes[index] = spans
+        return spans
+
+
+def _base32hex(digest: bytes) -> bytes:
+    """Return 20 octets in lower-case base32hex (RFC 4648 §7), ten bits at a time."""
+    bits = int.from_bytes(digest, "big")
+    return b"".join([_TEN_BITS[bits >> shift & 0x3FF] for shift in range(150, -1, -10)])
