@@ -205,7 +205,7 @@ class StreamServer:
             return b"" if is_transfer(message) else self._long(message, address, wanted=wanted)
         except Exception:  # noqa: BLE001 - one message must not take the others' process down
             self._faults.note("a query could not be answered", message)
-            return server_failure(message)
+            return self._failed(message, address)
 
     def _long(self, message: bytes, address: str, *, wanted: bool = False) -> bytes | None:
         response = self._responder.long(self._reader, message, self._client_of(address))
@@ -218,6 +218,14 @@ class StreamServer:
         if wanted:
             self._cache.store(message, response, kind, zone)
         return wire
+
+    def _failed(self, message: bytes, address: str) -> bytes | None:
+        failure = server_failure(message)
+        if failure is None:
+            self._tally.ignored += 1
+        else:
+            self._count(self._tally.class_of(message, failure, HEADER_LENGTH, None), address)
+        return failure
 
     def _count(self, kind: int, address: str) -> None:
         self._tally.counts[kind] += 1

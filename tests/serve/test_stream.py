@@ -214,6 +214,26 @@ def test_every_answer_is_counted_once_however_it_was_found(state: Path):
     assert cells[zone] == cells[counters.RCODES] + cells[counters.RCODES + dns.rcode.NXDOMAIN]
 
 
+def test_what_could_not_be_answered_is_told_and_counted(state: Path, monkeypatch: pytest.MonkeyPatch):
+    block = Block()
+    tally = Tally(block)
+
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise RuntimeError("nobody foresaw this")
+
+    async def client(port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(3):
+            writer.write(framed("alias.example.com", "ANY"))  # the long way
+            assert (await answer(reader)).rcode() == dns.rcode.SERVFAIL
+        writer.close()
+
+    monkeypatch.setattr(Responder, "long", fail)
+    serve(state, client, tally=tally)
+    tally.fold()
+    assert block.cells[counters.TCP] == block.cells[counters.RCODES + dns.rcode.SERVFAIL] == 3
+
+
 def test_new_generation_is_answered_at_once_on_an_open_connection(state: Path):
     async def client(port: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
