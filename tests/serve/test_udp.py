@@ -17,6 +17,7 @@ from dnsctl.image.difference import difference
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.store import Image
 from dnsctl.node.worker import counter_path, image_path
+from dnsctl.serve import counters
 from dnsctl.serve.batch import BATCH, SLOT, Batch
 from dnsctl.serve.cookies import Cookies
 from dnsctl.serve.respond import Client, Responder
@@ -180,7 +181,10 @@ def random_query(picked: random.Random) -> bytes:
     query = ask(name, picked.choice(["A", "AAAA", "HTTPS", "TYPE97", "TXT", "SOA", "ANY"]))
     if picked.random() < 0.7:
         query.use_edns(
-            0, ednsflags=picked.choice([0, dns.flags.DO]), payload=picked.choice([512, 1232, 16705])
+            0,
+            ednsflags=picked.choice([0, dns.flags.DO]),
+            payload=picked.choice([512, 1232, 16705]),
+            options=picked.choice([[], [dns.edns.GenericOption(dns.edns.COOKIE, b"theirOWN")]]),
         )
     wire = bytearray(query.to_wire())
     if picked.random() < 0.3:
@@ -190,20 +194,29 @@ def random_query(picked: random.Random) -> bytes:
     return bytes(wire)
 
 
-def test_cached_answers_are_those_without_a_cache(worker: Worker):
-    """Few names in random case, random flags and stray letters: what is cached changes no octet."""
+def test_cached_answers_are_those_without_a_cache_and_counted_once(state: Path, tmp_path: Path):
+    """Few names in random case, cookies, random flags and stray letters: what is cached changes no octet."""
+    secret = tmp_path / "cookie.secret"
+    secret.write_text("00112233445566778899aabbccddeeff\n")
+    cookies = Cookies([secret], clock=lambda: 1_700_000_000.0)
+    worker = Worker(state, cookies)
+    tally, block = worker.worker._tally, worker.worker._tally._block
     picked = random.Random(20261121)
-    responder = Responder()
+    responder, client = Responder(cookies=cookies), Client(bytes((127, 0, 0, 1)))
     reader = worker.image.reader()
-    hits = 0
-    for _ in range(40):
+    answered = hits = 0
+    for _ in range(60):
         wires = [random_query(picked) for _ in range(50)]
         wires = [number.to_bytes(2, "big") + wire[2:] for number, wire in enumerate(wires)]
         got = {wire[:2]: wire for wire in worker.exchange(wires)}
-        hits += sum(wire[2:].lower() in worker.worker._cache.answers.recent for wire in wires)
         for wire in wires:
-            wanted = responder.respond(reader, wire, stream=False)
+            wanted = responder.long(reader, wire, client)
             assert got.get(wire[:2]) == (wanted.wire if wanted else None)
+        tally.fold()
+        answered += len(got)
+        before, hits = hits, block.cells[counters.CACHE_HITS]
+        assert before <= hits <= before + len(got)
+        assert block.cells[counters.UDP] == answered
     assert hits > 300
 
 
