@@ -116,6 +116,7 @@ class Traffic:
             client.connect(("127.0.0.1", self.port))
             query = dns.message.make_query(f"h000.{ORIGIN}", 0, want_dnssec=True).to_wire()
             rdtype_at = query.index(b"\0", 12) + 1
+            missing = dns.message.make_query(f"x00000.{ORIGIN}", "A", want_dnssec=True).to_wire()
             for number in range(FILLING):
                 which, host = divmod(number, NAMES)
                 rdtype = (
@@ -123,9 +124,9 @@ class Traffic:
                 )  # no such types, and no letters in their octets
                 wire = query.replace(b"h000", b"h%03d" % host)
                 wire = wire[:rdtype_at] + rdtype.to_bytes(2, "big") + wire[rdtype_at + 2 :]
-                for _ in range(2):
+                for each in (wire, wire, *(2 * [missing.replace(b"x00000", b"x%05d" % (number // 5))])):
                     with suppress(OSError):
-                        client.send(wire)
+                        client.send(each)
                 if not number % 16:
                     time.sleep(0.001)
         self.filling.clear()

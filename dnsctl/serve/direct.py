@@ -39,7 +39,11 @@ _NXDOMAIN: Final = 3
 _NSEC: Final = int(Type.NSEC)
 _HASH_LABEL: Final = 32  # octets of the label of an NSEC3 owner
 _LONGEST_FORM: Final = 25  # octets: header without id, type, class, bare OPT; nothing plain is longer
-_ENOUGH: Final = 32_768  # forms, plans, denials and name errors remembered: some 50 MB at most
+# How much is remembered: plans, denials, name errors, and forms at so many of those. Some 30 MB at most, and a
+# few kB more for each zone, so that with many zones each has room for what it is asked every day.
+_ENOUGH: Final = 24_576
+_EACH_ZONE: Final = 12
+_FORM: Final = 4
 _TOO_MUCH: Final = 1 << 20  # octets; more than any limit
 
 # Where the answer stands in a node: start, stop, header (octets 2 to 11), class for `tally`, octets of the
@@ -97,7 +101,7 @@ class Direct:
         self._reader = reader
         self._tally = tally or Tally()
         self._known: dict[bytes, _Zone] = {}  # by apex: those that were asked for
-        self._room = _ENOUGH
+        self._room = 0
         self._missed = False  # the last name was not there: look for neighbours first
         self._epoch = -1
         self.renew()
@@ -174,7 +178,7 @@ class Direct:
                 return None
             limit = udp_limit(opt[3] << 8 | opt[4])
             signed = opt[7] > 0x7F
-        self._make_room()
+        self._make_room(_FORM)
         form = _Form(
             told=told,
             code=rdtype,
@@ -396,12 +400,12 @@ class Direct:
             self._header(zone, form, _NXDOMAIN, (0, records + 2, 0)),
         )
 
-    def _make_room(self) -> None:
+    def _make_room(self, share: int = 1) -> None:
         """Forget all where too much is remembered: hostile clients ask in many ways."""
-        self._room -= 1
-        if not self._room:
+        self._room -= share
+        if self._room < 0:
             self._known.clear()
-            self._room = _ENOUGH
+            self._room = _ENOUGH + _EACH_ZONE * len(self.zones)
 
 
 def _pointer(offset: int) -> bytes:
