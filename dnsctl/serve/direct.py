@@ -39,8 +39,8 @@ _NXDOMAIN: Final = 3
 _NSEC: Final = int(Type.NSEC)
 _HASH_LABEL: Final = 32  # octets of the label of an NSEC3 owner
 _LONGEST_FORM: Final = 25  # octets: header without id, type, class, bare OPT; nothing plain is longer
-# How much is remembered: plans, denials, name errors, and forms at so many of those. Some 30 MB at most, and a
-# few kB more for each zone, so that with many zones each has room for what it is asked every day.
+# How much is remembered: plans, denials, name errors, and forms at so many of those. Some 30 MB at most, and
+# a few kB more for each zone, so that with many zones each has room for what it is asked every day.
 _ENOUGH: Final = 24_576
 _EACH_ZONE: Final = 12
 _FORM: Final = 4
