@@ -1,8 +1,9 @@
 """Answers to names alike: as long as each other, without a node, in one gap of the zone, below one encloser.
 
 What a delegation, a wildcard or a denial says to such a name, it says to all of them, octet for octet behind
-the question. That ends where the answer tells of the name itself: an alias or a DNAME leads on from it, the
-NSEC3 that covers it goes by its hash, a record in the answer holds the name or is owned by it.
+the question. That ends where the answer tells of the name itself: an alias or a DNAME leads on from it, a
+record in the answer holds the name or is owned by it. And one proof goes by the hash of the name, the NSEC3
+that covers the next closer name (RFC 5155 §7.2.1): that is left open, and stands last.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import NamedTuple
 
 from dnsctl.image.fragment import QUESTION_AT
 from dnsctl.image.reader import Reader
-from dnsctl.model.name import Name
+from dnsctl.model.name import Name, parent
 from dnsctl.serve.answer import Answer, Step, answer
 from dnsctl.serve.lookup import ZoneView
 
@@ -19,11 +20,15 @@ _SAME_FOR_ALL = frozenset((Step.REFERRAL, Step.WILDCARD, Step.ANSWER, Step.NO_DA
 
 
 class Alike(NamedTuple):
-    """`odd`: endings of names alike that are answered in another way, as the answer holds those names."""
+    """`odd`: endings of names alike that are answered in another way, as the answer holds those names.
+
+    `proved`: octets of the name right above the next closer name that is left to be covered; 0: none is.
+    """
 
     answer: Answer
     sections: bytes
     odd: tuple[bytes, ...]
+    proved: int
 
 
 def answer_alike(
@@ -33,12 +38,11 @@ def answer_alike(
 
     `encloser`: the key of its closest encloser.
     """
-    found = answer(reader, view, qname, rdtype, signed)
+    found = answer(reader, view, qname, rdtype, signed, leave_open=True)
     steps = {trace.step for trace in found.trace}
-    by_hash = signed and view.entry.nsec3 is not None and steps != {Step.REFERRAL}
-    if not steps <= _SAME_FOR_ALL or by_hash:
+    if not steps <= _SAME_FOR_ALL:
         return None
-    draft = found.draft
+    draft, next_closer = found.draft, found.proof.next_closer
     above = view.name(encloser)
     shared = QUESTION_AT + len(qname) - len(above)  # where that name begins in the question
     # An expanded wildcard is owned by the name itself; nothing else may point at what is not shared
@@ -48,4 +52,5 @@ def answer_alike(
     behind = QUESTION_AT + len(qname)
     written = [name for name, at in draft.offsets.items() if at >= behind] + [*view.soa_names]
     odd = tuple(name for name in written if len(name) > len(above) and name.endswith(above))
-    return Alike(found, b"".join(draft.parts), odd)
+    proved = len(parent(next_closer)) if next_closer is not None else 0
+    return Alike(found, b"".join(draft.parts), odd, proved)

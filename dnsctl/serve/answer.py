@@ -56,14 +56,16 @@ class Trace(NamedTuple):
 
 
 class Answer:
-    """The way to one answer, and its result: `draft`, `rcode`, `authoritative`, `trace`."""
+    """The way to one answer, and its result: `draft`, `rcode`, `authoritative`, `trace`, `proof`."""
 
-    def __init__(self, reader: Reader, view: ZoneView, qname: Name, rdtype: int, signed: bool) -> None:
+    def __init__(
+        self, reader: Reader, view: ZoneView, qname: Name, rdtype: int, signed: bool, leave_open: bool
+    ) -> None:
         self._reader = reader
         self._view = view
         self._rdtype = rdtype
         self.draft = Draft(qname, signed)
-        self._proof = proof_for(reader, view, self.draft)
+        self.proof = proof_for(reader, view, self.draft, leave_open)
         self._expanded: list[tuple[Name, Neighbours, bytes]] = []  # wildcards to be proved behind the answers
         self._dnames: set[Name] = set()  # placed: an RRset stands in an answer once
         self._name_servers: list[Name] = []  # of a delegation: their addresses come last
@@ -86,7 +88,7 @@ class Answer:
             name = self._at(name)
         if self.draft.signed:
             for each in self._expanded:
-                self._proof.wildcard_expanded(*each)
+                self.proof.wildcard_expanded(*each)
         for name_server in self._name_servers:
             self._addresses(name_server)
 
@@ -115,7 +117,7 @@ class Answer:
         if target is None:
             self._note(Step.NO_DATA, name)
             self._soa()
-            self._proof.no_type(name, key, value)
+            self.proof.no_type(name, key, value)
         return target
 
     def _place_type(self, name: Name, value: bytes, template: Name | None) -> bool:
@@ -190,7 +192,7 @@ class Answer:
             if ds is not None:
                 self.draft.place(AUTHORITY, value, ds, cut)
             else:
-                self._proof.no_ds(cut, key, value)
+                self.proof.no_ds(cut, key, value)
 
     def _addresses(self, name: Name) -> None:
         """Place the addresses of a name server that this zone knows."""
@@ -235,7 +237,7 @@ class Answer:
         if is_empty:
             self._note(Step.EMPTY_NON_TERMINAL, name)
             self._soa()
-            self._proof.empty_non_terminal(name, around)
+            self.proof.empty_non_terminal(name, around)
             return None
         return self._wildcard_or_error(name, around, encloser)
 
@@ -247,12 +249,12 @@ class Answer:
         if self._reader.owner_cursor.set_range(source) and self._reader.owner_cursor.key().startswith(source):
             self._note(Step.EMPTY_NON_TERMINAL, self._view.name(source))
             self._soa()
-            self._proof.wildcard_no_type(name, around, encloser, None)
+            self.proof.wildcard_no_type(name, around, encloser, None)
             return None
         self._note(Step.NAME_ERROR, name)
         self.rcode = Rcode.NXDOMAIN
         self._soa()
-        self._proof.no_name(name, around, encloser)
+        self.proof.no_name(name, around, encloser)
         return None
 
     def _synthesize(self, name: Name, around: Neighbours, encloser: bytes, value: bytes) -> Name | None:
@@ -267,7 +269,7 @@ class Answer:
         if target is None:
             self._note(Step.NO_DATA, template)
             self._soa()
-            self._proof.wildcard_no_type(name, around, encloser, value)
+            self.proof.wildcard_no_type(name, around, encloser, value)
             return None
         self._expanded.append((name, around, encloser))
         return target
@@ -293,8 +295,13 @@ class Answer:
         draft.put(AUTHORITY, rendered, entry.records + entry.signatures if draft.signed else entry.records)
 
 
-def answer(reader: Reader, view: ZoneView, qname: Name, rdtype: int, signed: bool) -> Answer:
-    """Return the answer of a zone to a question at or below its apex. `signed`: with DNSSEC records (DO)."""
-    result = Answer(reader, view, qname, rdtype, signed)
+def answer(
+    reader: Reader, view: ZoneView, qname: Name, rdtype: int, signed: bool, *, leave_open: bool = False
+) -> Answer:
+    """Return the answer of a zone to a question at or below its apex.
+
+    `signed`: with DNSSEC records; `leave_open`: without the proof that goes by a name's hash (see `Proof`).
+    """
+    result = Answer(reader, view, qname, rdtype, signed, leave_open)
     result.follow()
     return result

@@ -6,7 +6,6 @@ is placed. Does not decide what is to be proved: see `answer`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from hashlib import sha1
 
 from dnsctl.image.fragment import find
@@ -42,13 +41,19 @@ def covering_hash(reader: Reader, view: ZoneView, key: bytes) -> tuple[bytes, by
 
 
 class Proof:
-    """The proofs of one response. Choose `NsecProof` or `Nsec3Proof` by `proof_for`."""
+    """The proofs of one response. Choose `NsecProof` or `Nsec3Proof` by `proof_for`.
 
-    def __init__(self, reader: Reader, view: ZoneView, draft: Draft) -> None:
+    `placed`: keys of the NSEC or NSEC3 in it. With `leave_open`, the NSEC3 that covers a next closer name is
+    not placed, which would come last: `next_closer` is that name.
+    """
+
+    def __init__(self, reader: Reader, view: ZoneView, draft: Draft, leave_open: bool = False) -> None:
         self._reader = reader
         self._view = view
         self._draft = draft
-        self._placed: set[bytes] = set()
+        self._leave_open = leave_open
+        self.placed: set[bytes] = set()
+        self.next_closer: Name | None = None
 
     def no_type(self, name: Name, key: bytes, value: bytes) -> None:
         """Prove that an existing owner lacks the type asked for."""
@@ -78,8 +83,8 @@ class NsecProof(Proof):
         if value[0] & OCCLUDED:
             key, value = occluder(self._reader, self._view, key, value)
         entry = find(value, Type.NSEC)
-        if entry is not None and key not in self._placed:
-            self._placed.add(key)
+        if entry is not None and key not in self.placed:
+            self.placed.add(key)
             self._draft.place(AUTHORITY, value, entry, self._view.name(key))
 
     def no_type(self, name: Name, key: bytes, value: bytes) -> None:
@@ -121,9 +126,9 @@ class Nsec3Proof(Proof):
         return self._view.prefix + nsec3_hash(name, nsec3.salt, nsec3.iterations)
 
     def _place(self, key: bytes, value: bytes) -> None:
-        if key in self._placed:
+        if key in self.placed:
             return
-        self._placed.add(key)
+        self.placed.add(key)
         entry = find(value, Type.NSEC3)
         if entry is not None:
             owner = nsec3_owner(key[len(self._view.prefix) :], self._view.origin)
@@ -160,7 +165,13 @@ class Nsec3Proof(Proof):
     def no_name(self, name: Name, around: Neighbours, encloser: bytes) -> None:
         proved, next_closer = self._closest_encloser(name)
         self._cover_wildcard(proved)
-        self._cover(next_closer)
+        self._cover_next(next_closer)
+
+    def _cover_next(self, next_closer: Name) -> None:
+        if self._leave_open:
+            self.next_closer = next_closer
+        else:
+            self._cover(next_closer)
 
     def _cover_wildcard(self, encloser: Name) -> None:
         if len(encloser) + 2 <= 255:  # else no wildcard fits below it
@@ -171,25 +182,25 @@ class Nsec3Proof(Proof):
         next_closer = name
         while (candidate := parent(next_closer)) != above:
             next_closer = candidate
-        self._cover(next_closer)
+        self._cover_next(next_closer)
 
     def wildcard_no_type(
         self, name: Name, around: Neighbours, encloser: bytes, wildcard_value: bytes | None
     ) -> None:
         proved, next_closer = self._closest_encloser(name)
-        self._cover(next_closer)
         if not self._match(wildcard(proved)):
             self._cover_wildcard(proved)
+        self._cover_next(next_closer)
 
     def no_ds(self, cut: Name, key: bytes, value: bytes) -> None:
         self.no_type(cut, key, value)
 
 
-def proof_for(reader: Reader, view: ZoneView, draft: Draft) -> Proof:
+def proof_for(reader: Reader, view: ZoneView, draft: Draft, leave_open: bool = False) -> Proof:
     """Return the proofs that fit the zone and the question."""
-    kind: Callable[[Reader, ZoneView, Draft], Proof]
+    kind: type[Proof]
     if not draft.signed or not view.entry.signed:
         kind = Proof
     else:
         kind = NsecProof if view.entry.nsec3 is None else Nsec3Proof
-    return kind(reader, view, draft)
+    return kind(reader, view, draft, leave_open)

@@ -21,14 +21,14 @@ from dnsctl.image.layout import OCCLUDED
 from dnsctl.image.reader import Reader
 from dnsctl.model.name import MAX_LABEL, MAX_NAME, Name
 from dnsctl.model.rrset import Type
-from dnsctl.serve.alike import Alike, answer_alike
+from dnsctl.serve.alike import answer_alike
 from dnsctl.serve.cache import Entry
 from dnsctl.serve.edns import BARE_OPTS, MIN_UDP_PAYLOAD, OPT_LENGTH, udp_limit
 from dnsctl.serve.lookup import Zones, ZoneView, closest_encloser, neighbours
 from dnsctl.serve.proofs import INDEX_END, Proofs
 from dnsctl.serve.question import AA
 from dnsctl.serve.tally import Tally
-from dnsctl.serve.wire import AUTHORITY, Draft
+from dnsctl.serve.wire import ADDITIONAL, ANSWER, AUTHORITY, Draft
 
 _PLAIN: Final = {b"\0\1\0\0\0\0\0\0": False, b"\0\1\0\0\0\0\0\1": True}  # counts -> has an OPT record
 _OPT_HEAD: Final = b"\0\0\x29"
@@ -56,7 +56,11 @@ _LONG: Final[_Plan] = (0, 0, b"", 0, _TOO_MUCH, False)
 # name: NSEC, NSEC3, or nothing.
 _Denial = tuple[bytes, bytes, bytes, tuple[bytes, ...], tuple[bytes, int], tuple[bytes, int]]
 _Errors = tuple[tuple[bytes, ...], dict[bytes, Entry], _Denial]
-_Gap = tuple[int, bytes, bytes]  # length of the name and 10, keys of closest encloser and of the node before
+# Names alike: their length and 10, key of the closest encloser, and where an NSEC tells, of the node before
+_Gap = tuple[int, bytes, bytes]
+# Their answer: endings of names that have another; finished, or the octets of the name that the next closer
+# name is right below, and what else there is to say
+_Alike = tuple[tuple[bytes, ...], Entry | None, int, _Errors | None]
 
 
 class _Form(NamedTuple):
@@ -70,7 +74,7 @@ class _Form(NamedTuple):
     plans: dict[bytes, _Plan]  # by index of the node
     soas: dict[int, bytes]  # of denials, by length of the name and 10
     errors: dict[int, _Errors | None]  # the same
-    alike: dict[_Gap, tuple[tuple[bytes, ...], Entry] | None]
+    alike: dict[_Gap, _Alike | None]
 
 
 class _Zone(Proofs):
@@ -315,7 +319,7 @@ class Direct:
     def _error(
         self, zone: _Zone, form: _Form, at: int, covering: tuple[bytes, bytes], errors: _Errors
     ) -> Entry | None:
-        """Finish a name error with the proof in the node `covering`, where it needs one more."""
+        """Finish an answer with the proof in the node `covering`, where it needs one more."""
         _, known, (sections, apex, own, beside, (header, kind), covered) = errors
         before, value = covering
         tail = sections + form.opt
@@ -352,27 +356,55 @@ class Direct:
         if around.successor.startswith(node):
             return None  # an empty non-terminal
         encloser = closest_encloser(node, around)
-        slot = at, encloser, around.predecessor
+        slot = at, encloser, around.predecessor if form.signed and not zone.is_hashed else b""
         try:
             known = form.alike[slot]
         except KeyError:
-            known = None
-            qname = Name(key[10:at])
-            found = answer_alike(self._reader, zone.view, qname, form.code, form.signed, encloser)
-            if found is not None:
-                entry = self._entry_of(zone, form, at, found)
-                known = (found.odd, entry) if entry[3] <= form.limit else None
+            known = self._learn_alike(zone, form, Name(key[10:at]), encloser)
             self._make_room()
             form.alike[slot] = known
         if known is None or key.endswith(known[0], 10, at):
             return None
-        return known[1]
+        _, entry, proved, errors = known
+        if entry is not None or errors is None:
+            return entry
+        start = 10  # of the next closer name
+        while at - start - 1 - key[start] > proved:
+            start += 1 + key[start]
+        if key[start] == _HASH_LABEL and proved == len(zone.origin):
+            return None  # it may own an NSEC3, which would point to it
+        cursor = zone.cover(self._hash_cursor, key[start:at])
+        return errors[1].get(cursor.key()) or self._error(zone, form, at, cursor.item(), errors)
 
-    def _entry_of(self, zone: _Zone, form: _Form, at: int, alike: Alike) -> Entry:
-        found = alike.answer
-        tail = alike.sections + form.opt
-        header, kind = self._header(zone, form, found.rcode, found.draft.counts, found.authoritative)
-        return header, at + 6, tail, at + 6 + len(tail), kind, zone.origin
+    def _learn_alike(self, zone: _Zone, form: _Form, qname: Name, encloser: bytes) -> _Alike | None:
+        """Work out the answer to `qname` for all names alike, if it is one."""
+        at = len(qname) + 10
+        found = answer_alike(self._reader, zone.view, qname, form.code, form.signed, encloser)
+        if found is None or len(found.sections) > form.limit:
+            return None
+        result, draft = found.answer, found.answer.draft
+        header, kind = self._header(zone, form, result.rcode, draft.counts, result.authoritative)
+        if draft.counts[ADDITIONAL] and found.proved:
+            return None  # what is left to be proved would stand before it
+        if not found.proved:
+            tail = found.sections + form.opt
+            size = at + 6 + len(tail)
+            return (
+                (found.odd, (header, at + 6, tail, size, kind, zone.origin), 0, None)
+                if size <= form.limit
+                else None
+            )
+        counts = (draft.counts[ANSWER], draft.counts[AUTHORITY] + 2, 0)
+        covered = self._header(zone, form, result.rcode, counts)
+        denial = (
+            found.sections,
+            zone.apex_pointer(at),
+            _pointer(draft.at),
+            tuple(result.proof.placed),
+            (header, kind),
+            covered,
+        )
+        return found.odd, None, found.proved, ((), {}, denial)
 
     def _without_wildcard(self, zone: _Zone, form: _Form, qname: Name) -> _Denial | None:
         """Put together the SOA and what denies `*.apex`."""
