@@ -88,9 +88,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="dnsctl-bench-") as name:
         directory = Path(name)
         zones, queries, state = directory / "zones", directory / "queries.txt", directory / "state"
-        zones.mkdir()
-        with (zones / f"{workload.ORIGIN}zone").open("w") as file:
-            file.writelines(workload.zone_text(chosen.names))
+        workload.write_zone(zones, chosen.names)
         with queries.open("w") as file:
             file.writelines(workload.query_lines("hits", chosen.names))
         server = servers.ours(zones, state, chosen.port, 1)

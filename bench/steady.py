@@ -55,9 +55,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="dnsctl-bench-") as name:
         directory = Path(name)
         zones, steady, flood = directory / "zones", directory / "steady.txt", directory / "flood.txt"
-        zones.mkdir()
-        with (zones / f"{workload.ORIGIN}zone").open("w") as file:
-            file.writelines(workload.zone_text(chosen.names))
+        workload.write_zone(zones, chosen.names)
         with steady.open("w") as file:
             file.writelines(workload.query_lines("uniform", chosen.popular, count=100_000))
         with flood.open("w") as file:

@@ -71,6 +71,15 @@ def query_lines(workload: str, names: int, seed: int = 1, count: int = 0) -> Ite
             yield f"h{number}.{ORIGIN} TXT\n"
 
 
+def write_zone(directory: Path, names: int) -> Path:
+    """Make `directory` for zones, with the zone in it; return its master file."""
+    directory.mkdir()
+    path = directory / f"{ORIGIN}zone"
+    with path.open("w") as file:
+        file.writelines(zone_text(names))
+    return path
+
+
 @dataclass(frozen=True)
 class Questions:
     """A file for dnsperf, and lines for the probes: of the same list, or as fresh where none comes twice."""

@@ -179,24 +179,6 @@ def find(value: bytes, code: int) -> Entry | None:
     return Entry(end + layout.size * count + offset, plain, full, records, signatures, pointers)
 
 
-def slice_of(value: bytes, code: bytes, signed: bool) -> tuple[int, bytes] | None:
-    """Return (number of records, octets) of the RRset under `code` (2 octets), or None; not of WIDE nodes."""
-    count = value[2] << 8 | value[3]
-    end = TYPES_AT + 2 * count
-    at = value.find(code, TYPES_AT, end)
-    while at & 1:  # not found, or the second octet of one code and the first of the next
-        if at < 0:
-            return None
-        at = value.find(code, at + 1, end)
-    offset, plain, full, records, signatures, _ = ENTRY.unpack_from(
-        value, end + ENTRY.size * ((at - TYPES_AT) >> 1)
-    )
-    start = end + ENTRY.size * count + offset
-    if signed:
-        return records + signatures, value[start : start + full]
-    return records, value[start : start + plain]
-
-
 def pointer_places(value: bytes, entry: Entry) -> tuple[int, ...]:
     """Return where compressed names end in pointers, relative to the fragment's start."""
     return struct.unpack_from(f"!{entry.pointers}H", value, entry.start + entry.full)

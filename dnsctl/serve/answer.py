@@ -6,7 +6,6 @@ each it finds the node, or the cut, DNAME or wildcard that stands for it, and fi
 
 from __future__ import annotations
 
-import struct
 from enum import Enum
 from typing import NamedTuple
 
@@ -30,7 +29,6 @@ from dnsctl.serve.wire import ADDITIONAL, ANSWER, AUTHORITY, Draft
 MAX_ALIASES = 16  # followed in one answer; a resolver asks for the rest
 _MAX_SOAS = 32  # kept in a view: there may be many zones, and names of 250 lengths are asked for
 _ADDRESS_TYPES = (int(Type.A), int(Type.AAAA))
-_CNAME_HEAD = struct.Struct("!HHHIH")
 
 
 class Step(Enum):

@@ -7,6 +7,7 @@ is placed. Does not decide what is to be proved: see `answer`.
 from __future__ import annotations
 
 from hashlib import sha1
+from typing import Any
 
 from dnsctl.image.fragment import find
 from dnsctl.image.layout import OCCLUDED, nsec3_owner
@@ -29,15 +30,15 @@ def nsec3_hash(name: bytes, salt: bytes, iterations: int) -> bytes:
     return digest
 
 
-def covering_hash(reader: Reader, view: ZoneView, key: bytes) -> tuple[bytes, bytes] | None:
-    """Return (key, node) of the NSEC3 before `key`; the last one of the zone wraps around (§3.1.7)."""
-    cursor = reader.hash_cursor
-    for start in (key, view.prefix[:-1] + b"\1"):
-        if cursor.prev() if cursor.set_range(start) else cursor.last():
-            found: tuple[bytes, bytes] = cursor.item()
-            if found[0].startswith(view.prefix):
-                return found
-    return None
+def seek_covering(cursor: Any, prefix: bytes, key: bytes) -> bool:
+    """Move a reader's cursor of hashes to the NSEC3 before `key`; False where the zone has none.
+
+    The last one of the zone wraps around (RFC 5155 §3.1.7).
+    """
+    for start in (key, prefix[:-1] + b"\1"):
+        if (cursor.prev() if cursor.set_range(start) else cursor.last()) and cursor.key().startswith(prefix):
+            return True
+    return False
 
 
 class Proof:
@@ -144,9 +145,9 @@ class Nsec3Proof(Proof):
 
     def _cover(self, name: Name) -> None:
         """Place the NSEC3 whose span holds the hash of `name`; the last one of the zone wraps around."""
-        covering = covering_hash(self._reader, self._view, self._key(name))
-        if covering is not None:
-            self._place(*covering)
+        cursor = self._reader.hash_cursor
+        if seek_covering(cursor, self._view.prefix, self._key(name)):
+            self._place(*cursor.item())
 
     def _closest_encloser(self, name: Name) -> tuple[Name, Name]:
         """Prove the closest encloser of `name`; return it and the next closer name (§7.2.1)."""

@@ -16,7 +16,7 @@ from dnsctl.image.reader import Reader
 from dnsctl.model.name import Name, wildcard
 from dnsctl.model.rrset import Type
 from dnsctl.model.zone import Nsec3Parameters
-from dnsctl.serve.denial import nsec3_hash
+from dnsctl.serve.denial import nsec3_hash, seek_covering
 from dnsctl.serve.lookup import Neighbours, ZoneView
 
 # Where the index of a node ends, by the last octet of its number of RRsets: for fewer than 256 of them
@@ -65,10 +65,7 @@ class Proofs:
 
     def cover(self, cursor: Any, name: bytes) -> Any:
         """Return `cursor`, a reader's of hashes, at the NSEC3 that covers the hash of `name`."""
-        if not (cursor.prev() if cursor.set_range(self.hash(name)) else cursor.last()) or (
-            not cursor.key().startswith(self.prefix)
-        ):  # the last one of the zone wraps around (RFC 5155 §3.1.7)
-            _ = cursor.prev() if cursor.set_range(self.prefix[:-1] + b"\1") else cursor.last()
+        seek_covering(cursor, self.prefix, self.hash(name))
         return cursor
 
     def against_wildcard(

@@ -125,7 +125,7 @@ class Responder:
         return self.long(reader, message, Client(address, stream, idle)) if found is None else found
 
     def short(self, reader: Reader, message: bytes) -> Response | None:
-        """Return the response to a UDP query if there is a short way to it (see `direct`)."""
+        """Return the response to a query if there is a short way to it (see `direct`): one that fits UDP."""
         raw = message[2:]
         found = self.direct(reader).find(raw, raw.lower())
         if found is None:

@@ -85,7 +85,7 @@ class Tally:
         self._block.add(counters.STARTS, 1)
 
     def class_of(self, message: bytes, wire: bytes, end: int, zone: Name | None) -> int:
-        """Return the class of a query with its response. `end`: of the question; `zone`: last looked in."""
+        """Return the class of a query with its response. `end`: of the question; `zone`: the one asked."""
         form = (wire[2:_HEADER], message[end - 4 : end + 9] if end > _HEADER else b"", zone)
         known = self._known.get(form)
         return self._classify(form, wire, end) if known is None else known
@@ -117,7 +117,7 @@ class Tally:
     def message(self, message: bytes, wire: bytes, end: int, zone: Name | None, *, ipv6: bool) -> None:
         """Count one query over a stream and its answer (of a transfer: the first message)."""
         self.counts[self.class_of(message, wire, end, zone)] += 1
-        self._streamed[ipv6] += 1
+        self.streamed(ipv6=ipv6)
 
     def streamed(self, *, ipv6: bool) -> None:
         """Count one query over a stream whose class is counted already."""

@@ -221,8 +221,11 @@ class UdpWorker:
     def _long(self, message: bytes, client: Client) -> Response | None:
         """Answer by the long way, and keep the answer where it is worth it."""
         response = self._responder.long(self._reader, message, client)
-        if response is not None and response.cacheable and self._wanted:
-            self._cache.store(message, response, self._class_of(message, response), response.zone)
+        if response is None:
+            return None
+        response = response._replace(kind=self._class_of(message, response))
+        if response.cacheable and self._wanted:
+            self._cache.store(message, response, response.kind, response.zone)
         return response
 
     def _with_cookie(self, message: bytes, client: Client, index: int) -> bytes | None:
@@ -260,7 +263,7 @@ class UdpWorker:
         if response is None or not response.cacheable:
             return None
         wire, end = response.wire, response.question_end
-        return wire[2:12], end, wire[end:], len(wire), self._class_of(message, response), response.zone
+        return wire[2:12], end, wire[end:], len(wire), response.kind, response.zone
 
     def _ignore(self) -> None:
         """Count a message that gets no answer: it is no query, so it did not miss the cache."""

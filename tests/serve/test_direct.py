@@ -15,7 +15,6 @@ from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import Type, type_text
 from dnsctl.serve import direct as direct_module
 from dnsctl.serve.answer import answer
-from dnsctl.serve.direct import Direct
 from dnsctl.serve.lookup import Zones
 from dnsctl.serve.respond import Responder
 from dnsctl.sign.keystore import Keystore
@@ -114,15 +113,12 @@ def served(tmp_path, label, text):
 
 @pytest.fixture
 def direct(tmp_path):
-    zone = unsigned_zone(validated("example.com.", "www A 192.0.2.1\nd DNAME x\na.b TXT x\n*.w TXT x\n"), 1)
-    with Image.open(tmp_path / "image", readonly=False) as image:
-        with image.writer() as writer:
-            writer.apply(difference(writer, [compile_zone(zone)]))
-        with image.reader() as reader:
-            known = Zones(reader)
-            known.find(zone.origin, 1)
-            found = Direct(reader, known).find
-            yield lambda message: found(message[2:], message[2:].lower())
+    with served(tmp_path, "plain", "www A 192.0.2.1\nd DNAME x\na.b TXT x\n*.w TXT x\n") as (
+        reader,
+        responder,
+    ):
+        found = responder.direct(reader).find
+        yield lambda message: found(message[2:], message[2:].lower())
 
 
 def plain(name=b"\3www\7example\3com\0", flags=b"\0\0", counts=b"\0\1\0\0\0\0\0\0", rest=b"\0\1\0\1"):
@@ -170,19 +166,13 @@ def test_everything_unusual_is_left_to_the_long_way(direct, message):
 
 
 def test_question_for_the_owner_of_an_nsec3_leaves_no_trace_in_the_next_answer(tmp_path):
-    policy, keystore = POLICIES["nsec3"], Keystore(tmp_path / "keys", lambda: b"test")
-    zone = validated("example.com.", FLAT)
-    zone = sign_zone(zone, keystore.signing_keys(zone.origin, policy, NOW), policy, NOW, 1)
-    with Image.open(tmp_path / "image", readonly=False) as image:
-        with image.writer() as writer:
-            writer.apply(difference(writer, [compile_zone(zone)]))
-        with image.reader() as reader:
-            responder = Responder()
-            names = [to_text(one.owner) for one in zone.nsec3_nodes.values()] + [f"{'h' * 32}.example.com."]
-            for name in names:
-                wire = dns.message.make_query(name, "A", want_dnssec=True, payload=1232).to_wire()
-                whole = responder.respond(reader, wire, stream=True).wire
-                assert responder.respond(reader, wire, stream=False).wire == whole, name
+    with served(tmp_path, "nsec3", FLAT) as (reader, responder):
+        nsec3s = reader.nsec3_rrsets(from_text("example.com."))
+        names = [to_text(one.owner) for _, one in nsec3s] + [f"{'h' * 32}.example.com."]
+        for name in names:
+            wire = dns.message.make_query(name, "A", want_dnssec=True, payload=1232).to_wire()
+            whole = responder.respond(reader, wire, stream=True).wire
+            assert responder.respond(reader, wire, stream=False).wire == whole, name
 
 
 ALIKE = """\
