@@ -19,7 +19,6 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -32,38 +31,18 @@ from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.reader import Reader
 from dnsctl.image.store import Image
 from dnsctl.model.policy import Policy
-from dnsctl.serve.batch import BATCH, DATAGRAM, Batch
+from dnsctl.serve.batch import BATCH
 from dnsctl.serve.cookies import Cookies, fresh_secret
 from dnsctl.serve.respond import Responder
 from dnsctl.serve.udp import UdpWorker
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.signer import sign_zone
 from tests.build import validated
+from tests.serve.filled import Filled
 
 ASKED = 30 * BATCH  # questions of a round, none twice
+WARM = 25  # rounds that do not count
 MORE = "alias CNAME h0001\n*.wild TXT found\nsub NS ns.sub\nns.sub A 192.0.2.1\ndeep.er A 192.0.2.2\n"
-
-
-class Buffers:
-    """What a worker asks of a batch, without a socket."""
-
-    is_ipv6 = False
-
-    def __init__(self) -> None:
-        self.slots = [memoryview(bytearray(DATAGRAM)) for _ in range(BATCH)]
-        self.sizes = [0] * BATCH
-        self._lengths: list[int] = []
-
-    def fill(self, wires: list[bytes]) -> None:
-        for slot, wire in zip(self.slots, wires, strict=True):
-            slot[: len(wire)] = wire
-        self._lengths = [len(wire) for wire in wires]
-
-    def lengths(self, _count: int) -> list[int]:
-        return self._lengths
-
-    def client(self, _index: int) -> bytes:
-        return bytes((192, 0, 2, 1))
 
 
 class Worker(UdpWorker):
@@ -71,11 +50,11 @@ class Worker(UdpWorker):
 
     def time(self, wires: list[bytes]) -> float:
         """Return CPU microseconds a query."""
-        batch, spent = Buffers(), 0
+        batch, spent = Filled(), 0
         for first in range(0, len(wires), BATCH):
             batch.fill(wires[first : first + BATCH])
             before = time.thread_time_ns()
-            self._answer(cast(Batch, batch), BATCH)
+            self._answer(batch, BATCH)
             spent += time.thread_time_ns() - before
         return spent / 1000 / len(wires)
 
@@ -147,11 +126,11 @@ def measure(reader: Reader, directory: Path, names: int, rounds: int) -> dict[st
         worker.renew()
         picked, taken = random.Random(1), list[float]()
         same = draw(picked)
-        for _ in range(rounds + 4):
+        for _ in range(rounds + WARM):
             if "cached" not in kind:
                 worker.forget()
             taken.append(worker.time(same if "cached" in kind else draw(picked)))
-        found[kind] = statistics.median(taken[4:])
+        found[kind] = statistics.median(taken[WARM:])
     return found
 
 

@@ -16,7 +16,10 @@ import errno
 import ipaddress
 import socket
 import sys
-from typing import Final
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dnsctl.serve.sockets import is_wildcard
 
@@ -32,6 +35,7 @@ _MSG_DONTWAIT: Final = 0x40
 _WORDS: Final = 8
 _CONTROL_LENGTH_WORD: Final = 5
 _LENGTH_HALF: Final = 14
+_IOVLEN_WORD: Final = 3
 _INTERFACE_QUAD: Final = {socket.AF_INET: 4, socket.AF_INET6: 8}
 
 
@@ -80,23 +84,68 @@ class Batch:
         octets_of = self._peer_octets
         self._sources = octets_of.cast("Q")[1::4] if self.is_ipv6 else octets_of.cast("I")[1::8]
         self._base = (ctypes.c_char * len(octets)).from_buffer(octets)
-        self._incoming, in_iovecs = self._table(one)
-        self._outgoing, out_iovecs = self._table(one)
+        self._incoming, in_iovecs = self._table(one, 1)
+        self._outgoing, out_iovecs = self._table(one, 2)
         self._iovecs = (in_iovecs, out_iovecs)  # kept alive: the kernel reads them
-        self.sizes: Final = memoryview(out_iovecs).cast("B").cast("Q")[1::2]
+        self.sizes: Final = memoryview(out_iovecs).cast("B").cast("Q")[1::4]
+        self._set_up_arrays(octets, out_iovecs)
         self._lengths = memoryview(self._incoming).cast("B").cast("I")[_LENGTH_HALF :: _WORDS * 2]
         self._set_up_control(one)
 
-    def _table(self, one: socket.socket) -> tuple[ctypes.Array[_Mmsghdr], ctypes.Array[_Iovec]]:
-        messages, iovecs = (_Mmsghdr * BATCH)(), (_Iovec * BATCH)()
+    def _table(self, one: socket.socket, parts: int) -> tuple[ctypes.Array[_Mmsghdr], ctypes.Array[_Iovec]]:
+        messages, iovecs = (_Mmsghdr * BATCH)(), (_Iovec * (BATCH * parts))()
         for i in range(BATCH):
-            iovecs[i].base = ctypes.addressof(self._base) + i * SLOT
-            iovecs[i].length = DATAGRAM
+            iovecs[i * parts].base = ctypes.addressof(self._base) + i * SLOT
+            iovecs[i * parts].length = DATAGRAM
             header = messages[i].header
             header.name = ctypes.addressof(self._peers) + i * _PEER
             header.namelen = 28 if one.family == socket.AF_INET6 else 16  # sockaddr_in6, sockaddr_in
-            header.iov, header.iovlen = ctypes.addressof(iovecs[i]), 1
+            header.iov, header.iovlen = ctypes.addressof(iovecs[i * parts]), 1
         return messages, iovecs
+
+    def _set_up_arrays(self, octets: bytearray, out_iovecs: ctypes.Array[_Iovec]) -> None:
+        """See the same memory as arrays."""
+        self._octets = octets
+        # The word that begins at each octet, little-endian
+        self.words: NDArray[np.uint64] = np.ndarray((BATCH * SLOT - 7,), np.uint64, octets, 0, (1,))
+        self.received = np.frombuffer(_octets(self._incoming), np.uint32)[_LENGTH_HALF :: _WORDS * 2]
+        parts = np.frombuffer(_octets(out_iovecs), np.uint64)
+        self.heads = parts[1::4]  # `sizes` as an array
+        self.tails = parts[2::4]  # addresses
+        self.tail_sizes = parts[3::4]
+        self._counts = np.frombuffer(_octets(self._outgoing), np.uint64)[_IOVLEN_WORD::_WORDS]
+        self._has_tails = False
+
+    def column(self, octet: int, kind: type[np.generic]) -> NDArray[Any]:
+        """Return what stands at `octet` of each slot."""
+        return np.ndarray((BATCH,), kind, self._octets, octet, (SLOT,))
+
+    def add_tails(self, chosen: NDArray[np.int64]) -> None:
+        """Let some answers leave in two parts: `heads` octets of the slot, and `tail_sizes` from `tails`.
+
+        What stands there must stay until they are sent.
+        """
+        self._counts[chosen] = 2
+        self._has_tails = True
+
+    def forget_tails(self) -> None:
+        """Let answers be in their slots as a whole."""
+        if self._has_tails:
+            self._counts[:] = 1
+            self._has_tails = False
+
+    def answer(self, index: int) -> bytes:
+        """Return an answer as it will leave."""
+        head = self.slots[index][: self.sizes[index]].tobytes()
+        if self._counts[index] == 1:
+            return head
+        return head + ctypes.string_at(int(self.tails[index]), int(self.tail_sizes[index]))
+
+    def replace(self, index: int, answer: bytes) -> None:
+        """Let another answer leave."""
+        self.slots[index][: len(answer)] = answer
+        self.sizes[index] = len(answer)
+        self._counts[index] = 1
 
     def _set_up_control(self, one: socket.socket) -> None:
         self._wildcard = is_wildcard(one)
@@ -121,6 +170,7 @@ class Batch:
 
         Returns 0 where nothing came, or a signal did. Raises OSError where the socket itself is broken.
         """
+        self.forget_tails()
         if self._wildcard:
             self._in_control[:] = self._full
         flags = _MSG_WAITFORONE if wait else _MSG_DONTWAIT
@@ -199,3 +249,7 @@ class Batch:
             at = i * _CONTROL + 16  # behind struct cmsghdr
             if octets[at] != 0xFE or octets[at + 1] & 0xC0 != 0x80:  # fe80::/10
                 self._interfaces[i] = 0
+
+
+def _octets(table: ctypes.Array[Any]) -> memoryview[int]:
+    return memoryview(table).cast("B")

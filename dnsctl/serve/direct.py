@@ -13,7 +13,7 @@ names of one length (`_Denial`). What is left for a query is one search in the i
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from dnsctl.image.fragment import QUESTION_AT, find
@@ -24,9 +24,11 @@ from dnsctl.model.rrset import Type
 from dnsctl.serve.alike import answer_alike
 from dnsctl.serve.cache import Entry
 from dnsctl.serve.edns import BARE_OPTS, MIN_UDP_PAYLOAD, OPT_LENGTH, udp_limit
-from dnsctl.serve.lookup import Zones, ZoneView, closest_encloser, neighbours
+from dnsctl.serve.gaps import Gaps
+from dnsctl.serve.lookup import Zones, ZoneView, closest_encloser, neighbours, parent_key
 from dnsctl.serve.proofs import INDEX_END, Proofs
 from dnsctl.serve.question import AA
+from dnsctl.serve.siblings import Asked
 from dnsctl.serve.tally import Tally
 from dnsctl.serve.wire import ADDITIONAL, ANSWER, AUTHORITY, Draft
 
@@ -108,6 +110,7 @@ class Direct:
         self._room = 0
         self._missed = False  # the last name was not there: look for neighbours first
         self._epoch = -1
+        self.gaps: Final = Gaps()
         self.renew()
 
     def renew(self) -> None:
@@ -120,6 +123,7 @@ class Direct:
         self._hash_cursor = self._reader.hash_cursor
         views = self.zones.views
         self._known = {apex: one for apex, one in self._known.items() if views.get(Name(apex)) is one.view}
+        self.gaps.renew(lambda view: views.get(view.origin) is view)
 
     def find(self, raw: bytes, key: bytes) -> Entry | None:
         """Return the answer to a UDP query, or None for the long way.
@@ -285,7 +289,7 @@ class Direct:
 
     def _missing(self, zone: _Zone, form: _Form, key: bytes, at: int, node: bytes) -> Entry | None:
         """Deny a name one label below the apex, where no wildcard stands for it; or find that it is there."""
-        cursor = self._cursor
+        cursor, after = self._cursor, b""
         if cursor.set_range(node):
             after = cursor.key()
             if after.startswith(node):
@@ -305,16 +309,39 @@ class Direct:
         odd, known, _ = errors
         if odd and key[10:at] in odd:
             return None
-        if not form.signed:
-            return known.get(b"") or self._error(zone, form, at, (b"", b""), errors)
-        if zone.is_hashed:
+        if zone.is_hashed and form.signed:
             cursor = zone.cover(self._hash_cursor, key[10:at])
-            return known.get(cursor.key()) or self._error(zone, form, at, cursor.item(), errors)
-        return (
-            known.get(cursor.key())
-            or self._error(zone, form, at, cursor.item(), errors)
-            or self._alike(zone, form, key, at, node)
-        )
+        before = cursor.key()
+        entry = known.get(before if form.signed else b"")
+        if entry is None:
+            entry = self._error(zone, form, at, cursor.item() if form.signed else (b"", b""), errors)
+            is_last = entry is not None or zone.is_hashed or not form.signed
+            return entry if is_last else self._alike(zone, form, key, at, node)
+        if self.gaps.lessons:
+            asked = Asked(zone.view, form.told, key, at)
+            if cursor is self._cursor:
+                self._learn(asked, entry, [(before, after)], zone.soa_names)
+            else:
+                self._learn_hashed(asked, entry, zone, zone.soa_names)
+        return entry
+
+    def _learn_hashed(self, asked: Asked, entry: Entry, zone: _Zone, odd: Iterable[bytes]) -> None:
+        """Do as `_learn` does for the gap between NSEC3 hashes that the cursor of hashes stands before."""
+        if zone.view.entry.nsec3 is not None and not zone.view.entry.nsec3.opt_out:
+            self._learn(asked._replace(hash=zone.digest), entry, zone.around(self._hash_cursor), odd)
+        else:  # a name whose hash is in a gap may exist
+            self.gaps.lessons -= 1
+
+    def _learn(
+        self, asked: Asked, entry: Entry, around: Iterable[tuple[bytes, bytes]], odd: Iterable[bytes]
+    ) -> None:
+        """Remember that siblings have the same answer, in gaps whose keys or hashes are `around`.
+
+        `odd`: names that have another.
+        """
+        self.gaps.lessons -= 1
+        if not self.zones.is_above(Name(asked.above)):
+            self.gaps.learn(asked, around, entry, odd)
 
     def _error(
         self, zone: _Zone, form: _Form, at: int, covering: tuple[bytes, bytes], errors: _Errors
@@ -367,6 +394,9 @@ class Direct:
             return None
         _, entry, proved, errors = known
         if entry is not None or errors is None:
+            if entry is not None and self.gaps.lessons and encloser == parent_key(node):
+                asked = Asked(zone.view, form.told, key, at)
+                self._learn(asked, entry, [(around.predecessor, around.successor)], known[0])
             return entry
         start = 10  # of the next closer name
         while at - start - 1 - key[start] > proved:
@@ -374,7 +404,12 @@ class Direct:
         if key[start] == _HASH_LABEL and proved == len(zone.origin):
             return None  # it may own an NSEC3, which would point to it
         cursor = zone.cover(self._hash_cursor, key[start:at])
-        return errors[1].get(cursor.key()) or self._error(zone, form, at, cursor.item(), errors)
+        entry = errors[1].get(cursor.key())
+        if entry is None:
+            return self._error(zone, form, at, cursor.item(), errors)
+        if start == 10 and self.gaps.lessons:  # else siblings are all below the name that is hashed
+            self._learn_hashed(Asked(zone.view, form.told, key, at), entry, zone, known[0])
+        return entry
 
     def _learn_alike(self, zone: _Zone, form: _Form, qname: Name, encloser: bytes) -> _Alike | None:
         """Work out the answer to `qname` for all names alike, if it is one."""

@@ -160,6 +160,10 @@ class Zones:
     def __contains__(self, origin: Name) -> bool:
         return origin in self._apexes
 
+    def is_above(self, name: Name) -> bool:
+        """True where a zone has its apex one label below `name`."""
+        return name in self._above
+
     def is_of(self, reader: Reader) -> bool:
         """True where these are the zones of `reader`, brought up to what it sees now."""
         if self._reader is not reader:

@@ -61,7 +61,23 @@ class Proofs:
 
     def hash(self, name: bytes) -> bytes:
         """Return the key of the NSEC3 hash of `name`."""
-        return self.prefix + nsec3_hash(name, self._salt, self._iterations)
+        return self.prefix + self.digest(name)
+
+    def digest(self, name: bytes) -> bytes:
+        """Return the NSEC3 hash of `name`."""
+        return nsec3_hash(name, self._salt, self._iterations)
+
+    def around(self, cursor: Any) -> list[tuple[bytes, bytes]]:
+        """Return the hashes where `cursor`, a reader's of hashes, stands, and the next; it moves there.
+
+        Around the end of the zone, two pairs: empty is what lies beyond all.
+        """
+        start = len(self.prefix)
+        low = cursor.key()[start:]
+        if cursor.next() and cursor.key().startswith(self.prefix):
+            return [(low, cursor.key()[start:])]
+        cursor.set_range(self.prefix)
+        return [(low, b""), (b"", cursor.key()[start:])]
 
     def cover(self, cursor: Any, name: bytes) -> Any:
         """Return `cursor`, a reader's of hashes, at the NSEC3 that covers the hash of `name`."""

@@ -209,8 +209,8 @@ class RateLimiter:
             source = batch.source(index)
             if any(source in one for one in inside):
                 return False
-        slot = batch.slots[index]
-        response = slot[2 : batch.sizes[index]].tobytes()  # without its id, many are the same
+        whole = batch.answer(index)
+        response = whole[2:]  # without its id, many are the same
         known = self._known.get(response)
         if known is None:
             known = self._classify(response, synthesized)
@@ -224,8 +224,7 @@ class RateLimiter:
             self._tally.dropped += 1
             return True
         self._tally.slipped += 1
-        slot[2 : len(short) + 2] = short
-        batch.sizes[index] = len(short) + 2
+        batch.replace(index, whole[:2] + short)
         return False
 
     def _classify(self, response: bytes, synthesized: Synthesized) -> tuple[tuple[Kind, bytes] | None, bytes]:

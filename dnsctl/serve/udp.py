@@ -22,6 +22,7 @@ from dnsctl.model.name import Name
 from dnsctl.serve.batch import DATAGRAM, Batch
 from dnsctl.serve.cache import LAST_DOOR, AnswerCache, Entry
 from dnsctl.serve.cookies import OPTIONS_LENGTH, Standing
+from dnsctl.serve.direct import Direct
 from dnsctl.serve.edns import BARE_OPTS, OPT_LENGTH, udp_limit
 from dnsctl.serve.failures import FailureLog
 from dnsctl.serve.respond import Client, Responder
@@ -59,7 +60,7 @@ class UdpWorker:
         self._proved: list[int] = []  # indexes of clients in the batch whose address a cookie proves
         self._wanted = False  # the answer to the query at hand is worth storing
         self._seen = -1
-        self._short = responder.direct(reader).find
+        self._take(responder.direct(reader))
         self._failed = FailureLog(_log)
         self.refused = 0  # answers the kernel would not send
 
@@ -126,17 +127,26 @@ class UdpWorker:
         generation = self._counter.value
         if generation != self._seen:
             self._cache.renew(self._reader)
-            self._short = self._responder.direct(self._reader).find
+            self._take(self._responder.direct(self._reader))
             self._seen = generation
+
+    def _take(self, direct: Direct) -> None:
+        self._short, self._gaps = direct.find, direct.gaps
 
     def _answer(self, batch: Batch, count: int) -> list[int]:
         """Write the answers over the queries; return the indexes of those that get none, ascending."""
+        gaps, counts = self._gaps, self._counts
+        lengths, slots = batch.lengths(count), batch.slots
+        left: Sequence[int] = range(count)
+        misses = 0
+        if gaps.is_of_use and (some := gaps.answer(batch, count, counts)) is not None:
+            left, misses = some, count - len(some)
+            slots, lengths = tuple(slots[index] for index in left), [lengths[index] for index in left]
         sizes = batch.sizes
         get, find = self._cache.answers.recent.get, self._find
-        counts = self._counts
         silent: list[int] = []
-        index = misses = 0
-        for slot, length in zip(batch.slots, batch.lengths(count), strict=False):
+        gone = misses
+        for index, slot, length in zip(left, slots, lengths, strict=False):
             raw = slot[2:length].tobytes()
             key = raw.lower()
             entry = get(key)
@@ -155,10 +165,10 @@ class UdpWorker:
                 sizes[index] = size
             else:
                 silent.append(index)
-            index += 1  # noqa: SIM113 - enumerate costs a tuple a query
         if misses:
-            self._cache.knocked(misses)
+            self._cache.knocked(misses - gone)
             self._tally.missed += misses
+            gaps.teach(misses)
         return silent
 
     def _find(self, raw: bytes, key: bytes) -> Entry | None:
