@@ -41,7 +41,7 @@ class _Finished:
 
     def __init__(self) -> None:
         # Octets 2 to 9 and 4 to 11 of the message; address and length of what is behind the question; class
-        self.words = np.zeros((MAX_ANSWERS, 5), np.uint64)
+        self.words: Words = np.zeros((256, 5), np.uint64)
         self._kept: list[Entry | None] = [None]  # else what is at these addresses were gone
         self._octets = 0
 
@@ -52,6 +52,8 @@ class _Finished:
         self._octets += len(tail)
         if place >= MAX_ANSWERS or self._octets > MAX_OCTETS:
             raise OverflowError("too many answers")
+        if place == len(self.words):
+            self.words = np.concatenate((self.words, np.zeros_like(self.words)))
         self._kept.append(entry)
         self.words[place] = *halves(header), _address(tail), len(tail), kind
         return place
