@@ -4,9 +4,10 @@
     nice -n 19 .venv/bin/python bench/fuzz.py --minutes 60 --corpus fuzz-corpus
 
 Zones with NSEC, NSEC3 and without signatures stand in an image; the first octet of an input says what the
-others are: a message as it is, the parts of a query (name, type, EDNS options), a name, or octets on a
-connection. Beyond what raises, a finding is: an answer to a response, a wrong id or question, more octets
-than the client takes, a query the responder could not handle, or a short way that differs from the long one.
+others are: a message as it is, the parts of a query (name, type, EDNS options), a name, octets on a
+connection, or labels of siblings that are asked for in one batch. Beyond what raises, a finding is: an answer
+to a response, a wrong id or question, more octets than the client takes, a query the responder could not
+handle, or a short way that differs from the long one.
 An input that found something is written to `crash-*`; the corpus keeps what reached new code.
 """
 
@@ -16,6 +17,7 @@ import argparse
 import asyncio
 import atexit
 import logging
+import random
 import shutil
 import socket
 import struct
@@ -45,12 +47,14 @@ with atheris.instrument_imports(include=["dnsctl.serve", "dnsctl.model.name", "d
     from dnsctl.serve.rrl import flow_of, truncated
     from dnsctl.serve.stream import StreamServer
     from dnsctl.serve.tsig import Keyring
+    from dnsctl.serve.udp import UdpWorker
 
 from dnsctl.model.fleet import TransferKey
 from dnsctl.model.policy import Policy
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.signer import sign_zone, unsigned_zone
 from tests.build import validated
+from tests.serve.filled import Filled, answers
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 CLOCK = NOW.timestamp()
@@ -140,6 +144,8 @@ class Target:
         self.loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self.loop)
         counter = GenerationCounter(directory / "generation")
+        self.worker = UdpWorker([], self.reader, counter, self.new_responder(directory))
+        self.worker.renew()
         limits = StreamLimits(idle=0.5, drain=0.5)
         self.stream_responder = self.new_responder(directory)
         self.server = StreamServer(self.image, counter, self.stream_responder, (), limits)
@@ -154,7 +160,7 @@ class Target:
     def one(self, data: bytes) -> None:
         if not data:
             return
-        kind, rest = data[0] % 8, data[1:]
+        kind, rest = data[0] % 9, data[1:]
         if kind < 2:
             self.message(rest)
         elif kind < 5:
@@ -164,6 +170,8 @@ class Target:
             self.name(rest)
         elif kind == 6:
             self.transfer(rest)
+        elif kind == 8:
+            self.batch(atheris.FuzzedDataProvider(rest))
         else:
             self.loop.run_until_complete(self.stream(rest))
 
@@ -176,6 +184,28 @@ class Target:
         if self.responder.failures.count or self.slow.failures.count:
             raise AssertionError("a query could not be handled")
         self.check(message, found, over_stream)
+
+    def batch(self, given: atheris.FuzzedDataProvider) -> None:
+        """Ask for siblings until gaps are known, in a batch with a message of any kind."""
+        self.worker._gaps._fresh = 0
+        above = given.PickValueInList([b"", *(bytes((len(one),)) + one for one in LABELS)])
+        told = given.PickValueInList([b"\0\1\0\1", b"\0\x10\0\1", b"\0\x41\0\1"])
+        opt = b"\0\0\x29\x04\xd0\0\0\x80\0\0\0" if given.ConsumeBool() else b""
+        behind = above + given.PickValueInList(APEXES[:3]) + told + opt
+        head = b"id\1\0\0\1\0\0\0\0\0" + bytes((len(opt) > 0,))
+        for _ in range(2):
+            siblings = []
+            for _ in range(12):
+                label = given.ConsumeBytes(given.ConsumeIntInRange(0, 66)) or b"q"
+                siblings.append(head + bytes((len(label),)) + label + behind)
+            wires = [*siblings, given.ConsumeBytes(given.ConsumeIntInRange(0, 80)), *siblings]
+            found = answers(self.worker, Filled(), wires)
+            for wire, short in zip(siblings, found[: len(siblings)], strict=True):
+                long = self.slow._answered(self.reader, wire, CLIENT, 0)
+                if short != (long and long.wire):
+                    raise AssertionError("gaps differ from the long way")
+        if self.worker.failures:
+            raise AssertionError("a query could not be handled")
 
     def check(self, message: bytes, found: object, over_stream: object) -> None:
         if len(message) < 12 or message[2] & 0x80:
@@ -250,6 +280,8 @@ def seeds(directory: Path) -> None:
         (directory / f"seed-transfer-{number}").write_bytes(b"\6" + wire)
         framed = len(wire).to_bytes(2, "big") + wire
         (directory / f"seed-stream-{number}").write_bytes(b"\7" + framed * (number % 5 + 1))
+    for number in range(40):
+        (directory / f"seed-batch-{number}").write_bytes(b"\x08" + random.Random(number).randbytes(600))
     for number, text in enumerate(("www.example.", "\\000\\.a\\255.", ".", "x" * 63 + ".", "A.b\\@c.")):
         (directory / f"seed-name-{number}").write_bytes(b"\5" + text.encode())
 
