@@ -187,7 +187,7 @@ class Target:
 
     def batch(self, given: atheris.FuzzedDataProvider) -> None:
         """Ask for siblings until gaps are known, in a batch with a message of any kind."""
-        self.worker._gaps._fresh = 0
+        self.worker._direct.gaps._fresh = 0
         above = given.PickValueInList([b"", *(bytes((len(one),)) + one for one in LABELS)])
         told = given.PickValueInList([b"\0\1\0\1", b"\0\x10\0\1", b"\0\x41\0\1"])
         opt = b"\0\0\x29\x04\xd0\0\0\x80\0\0\0" if given.ConsumeBool() else b""

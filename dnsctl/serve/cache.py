@@ -31,6 +31,9 @@ DOORS: Final = 1 << 17  # octets; hashes are keyed by the process, so nobody can
 LAST_DOOR: Final = DOORS - 1
 MAX_KNOCKS: Final = DOORS // 4  # then the doorkeeper forgets all
 
+PATIENCE: Final = 1 << 16  # see `looked_up`
+LOOK_EVERY: Final = 16  # batches, where the cache is of no use
+
 _REFUSED: Final = 5
 
 Key = bytes | tuple[bytes, bytes, bytes]
@@ -103,6 +106,8 @@ class AnswerCache:
         self._headers: dict[bytes, bytes] = {}  # the few there are, shared between entries
         self.doors: Final = bytearray(DOORS)  # set by who asks for what is not here: see `knocked`
         self._knocks = 0
+        self._useless = 0  # see `looked_up`
+        self._skipped = 0
 
     def __len__(self) -> int:
         return len(self.answers) + len(self.denials)
@@ -135,6 +140,21 @@ class AnswerCache:
             self.doors[:] = bytes(DOORS)
             self._knocks = 0
 
+    def looked_up(self, count: int, misses: int) -> None:
+        """Note that of a batch's `count` keys so many were not here.
+
+        Where that goes on to be more than three of four, much more is asked for than is kept here.
+        """
+        self.knocked(misses)
+        self._useless = min(max(self._useless + 4 * misses - 3 * count, 0), PATIENCE + 4 * count)
+
+    def is_skipped(self) -> bool:
+        """True where a batch of queries is better answered without looking here. Ask once a batch."""
+        if self._useless <= PATIENCE:
+            return False
+        self._skipped = (self._skipped + 1) % LOOK_EVERY
+        return self._skipped > 0
+
     def keep(self, raw: bytes, key: bytes, entry: Entry) -> None:
         """Keep what the short way found for a query behind its id, `raw`; `key` is the same folded."""
         end = entry[1] - 2
@@ -161,6 +181,7 @@ class AnswerCache:
         """Move `reader` to the newest generation, and forget the answers of zones that changed by that."""
         changes, apexes = reader.changes, reader.apexes_version
         reader.renew()
+        self._useless = 0
         changed = reader.changed_since(changes)
         if changed is None or reader.apexes_version != apexes:
             self.clear()  # a zone that comes or goes changes what the zone above it answers for

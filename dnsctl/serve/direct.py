@@ -22,8 +22,10 @@ from dnsctl.image.reader import Reader
 from dnsctl.model.name import MAX_LABEL, MAX_NAME, Name
 from dnsctl.model.rrset import Type
 from dnsctl.serve.alike import answer_alike
+from dnsctl.serve.batch import Batch
 from dnsctl.serve.cache import Entry
 from dnsctl.serve.edns import BARE_OPTS, MIN_UDP_PAYLOAD, OPT_LENGTH, udp_limit
+from dnsctl.serve.failures import FailureLog
 from dnsctl.serve.gaps import Gaps
 from dnsctl.serve.lookup import Zones, ZoneView, closest_encloser, neighbours, parent_key
 from dnsctl.serve.proofs import INDEX_END, Proofs
@@ -150,6 +152,60 @@ class Direct:
         if value is None:
             return self._missing(zone, form, key, at, node)
         return self._present(zone, form, key, at, value)
+
+    def answer(
+        self, batch: Batch, indexes: Sequence[int], counts: list[int], failed: FailureLog
+    ) -> list[int]:
+        """Write answers over those queries of a batch, and count them; return the indexes that are left.
+
+        What `find` does for the commonest is done here in place: a call costs as much as a step of it.
+        """
+        left: list[int] = []
+        slots, sizes, known, owner = batch.slots, batch.sizes, self._known.get, self._owner
+        lengths = batch.lengths(len(slots))
+        for index in indexes:
+            slot = slots[index]
+            raw = slot[2 : lengths[index]].tobytes()
+            key = raw.lower()
+            at = key.find(0, 10) + 1
+            if not at:
+                left.append(index)
+                continue
+            try:
+                below = 11 + key[10]
+                label = key[11:below]
+                zone = known(key[below:at])
+                form = None if zone is None else zone.forms.get(raw[:10] + raw[at:])
+                if zone is None or form is None or below > zone.stop or 1 in label:
+                    entry = self.find(raw, key)
+                else:
+                    node = zone.prefix + label + b"\0"
+                    value = None if self._missed else owner(node)
+                    if value is None:
+                        entry = self._missing(zone, form, key, at, node)
+                    else:
+                        plan = form.plans.get(value[: INDEX_END[value[3]]])
+                        if plan is None or plan[5] or plan[4] + at > form.limit:
+                            entry = self._present(zone, form, key, at, value)
+                        else:
+                            start, stop, header, kind, size, _ = plan
+                            counts[kind] += 1
+                            slot[2:12] = header
+                            slot[at + 6 : at + size] = value[start:stop] + form.opt
+                            sizes[index] = at + size
+                            continue
+            except Exception:  # noqa: BLE001 - the long way may know better, and says SERVFAIL if not
+                failed.note("a query failed on the short way", raw)
+                entry = None
+            if entry is None:
+                left.append(index)
+                continue
+            header, end, tail, size, kind, _ = entry
+            counts[kind] += 1
+            slot[2:12] = header
+            slot[end:size] = tail
+            sizes[index] = size
+        return left
 
     def _elsewhere(self, raw: bytes, key: bytes, at: int) -> Entry | None:
         """Answer for a name that is no plain label below the apex, or in a zone not asked for before."""
@@ -311,8 +367,7 @@ class Direct:
             return None
         if zone.is_hashed and form.signed:
             cursor = zone.cover(self._hash_cursor, key[10:at])
-        before = cursor.key()
-        entry = known.get(before if form.signed else b"")
+        entry = known.get(cursor.key() if form.signed else b"") if zone.is_small else None
         if entry is None:
             entry = self._error(zone, form, at, cursor.item() if form.signed else (b"", b""), errors)
             is_last = entry is not None or zone.is_hashed or not form.signed
@@ -320,7 +375,7 @@ class Direct:
         if self.gaps.lessons:
             asked = Asked(zone.view, form.told, key, at)
             if cursor is self._cursor:
-                self._learn(asked, entry, [(before, after)], zone.soa_names)
+                self._learn(asked, entry, [(cursor.key(), after)], zone.soa_names)
             else:
                 self._learn_hashed(asked, entry, zone, zone.soa_names)
         return entry
@@ -349,8 +404,9 @@ class Direct:
         """Finish an answer with the proof in the node `covering`, where it needs one more."""
         _, known, (sections, apex, own, beside, (header, kind), covered) = errors
         before, value = covering
-        tail = sections + form.opt
-        if before and before not in beside:
+        if not before or before in beside:
+            tail = sections + form.opt
+        else:
             pieces = zone.pieces(before, value)
             if pieces is None:
                 return None

@@ -14,7 +14,7 @@ one that exists), where anything else is odd, and until a gap is known, the quer
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -129,16 +129,17 @@ class Gaps:
         self._rest = self._resting = 0
         return table
 
-    def answer(self, batch: Batch, count: int, classes: list[int]) -> list[int] | None:
-        """Answer what can be; return the indexes of the queries that are left, ascending; None: all are.
+    def answer(self, batch: Batch, indexes: Sequence[int], classes: list[int]) -> Sequence[int]:
+        """Answer what can be of the first queries in a batch; return the indexes of those that are left.
 
         `classes`: the answers given are added there (see `tally`).
         """
-        if not self._tables or count < FEW:
-            return None
+        count = len(indexes)
+        if count < FEW:
+            return indexes
         if self._resting:
             self._resting -= 1
-            return None
+            return indexes
         view = self._views.get(batch) or self._new_view(batch)
         view.read()
         left: NDArray[np.bool_] | None = None
@@ -163,10 +164,10 @@ class Gaps:
         if left is None:
             self._rest = min(2 * self._rest + 1, MAX_REST)
             self._resting = self._rest
-            return None
+            return indexes
         self._rest = 0
-        indexes: list[int] = left.nonzero()[0].tolist()
-        return indexes
+        some: list[int] = left.nonzero()[0].tolist()
+        return some
 
     def _new_view(self, batch: Batch) -> View:
         view = self._views[batch] = View(batch)

@@ -25,6 +25,7 @@ _FEW: Final = 16_384  # owners of a zone whose proofs are remembered; in larger 
 _NSEC: Final = int(Type.NSEC)
 _NSEC3: Final = int(Type.NSEC3)
 _DIGITS: Final = b"0123456789abcdefghijklmnopqrstuv"
+_OCTETS: Final = [bytes((octet,)) for octet in range(256)]
 _TEN_BITS: Final = [bytes((first, second)) for first in _DIGITS for second in _DIGITS]
 
 # An NSEC or NSEC3 and its RRSIG: label of the owner (none: the apex), and each record behind its owner. Bare
@@ -111,7 +112,7 @@ class Proofs:
         elif label:
             if label.find(0) != len(label) - 1 or 1 in label:
                 return None  # not one label as it stands in a name
-            label = b"%c%b" % (len(label) - 1, label[:-1])
+            label = _OCTETS[len(label) - 1] + label[:-1]
         if spans is None:
             return None
         start, stop, signature, end = spans

@@ -131,21 +131,24 @@ class UdpWorker:
             self._seen = generation
 
     def _take(self, direct: Direct) -> None:
-        self._short, self._gaps = direct.find, direct.gaps
+        self._direct, self._short = direct, direct.find
 
     def _answer(self, batch: Batch, count: int) -> list[int]:
         """Write the answers over the queries; return the indexes of those that get none, ascending."""
-        gaps, counts = self._gaps, self._counts
+        gaps, counts, cache = self._direct.gaps, self._counts, self._cache
         lengths, slots = batch.lengths(count), batch.slots
         left: Sequence[int] = range(count)
-        misses = 0
-        if gaps.is_of_use and (some := gaps.answer(batch, count, counts)) is not None:
-            left, misses = some, count - len(some)
+        if gaps.is_of_use:
+            left = gaps.answer(batch, left, counts)
+        if cache.is_skipped():
+            left = self._direct.answer(batch, left, counts, self._failed)
+        asked = len(left)
+        if asked < count:
             slots, lengths = tuple(slots[index] for index in left), [lengths[index] for index in left]
         sizes = batch.sizes
-        get, find = self._cache.answers.recent.get, self._find
+        get, find = cache.answers.recent.get, self._find
         silent: list[int] = []
-        gone = misses
+        misses = 0
         for index, slot, length in zip(left, slots, lengths, strict=False):
             raw = slot[2:length].tobytes()
             key = raw.lower()
@@ -166,7 +169,9 @@ class UdpWorker:
             else:
                 silent.append(index)
         if misses:
-            self._cache.knocked(misses - gone)
+            cache.looked_up(asked, misses)
+        misses += count - asked
+        if misses:
             self._tally.missed += misses
             gaps.teach(misses)
         return silent

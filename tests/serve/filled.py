@@ -2,7 +2,9 @@
 
 import socket
 
+from dnsctl.image.reader import Reader
 from dnsctl.serve.batch import Batch
+from dnsctl.serve.respond import Responder
 from dnsctl.serve.udp import UdpWorker
 
 
@@ -26,3 +28,11 @@ def answers(worker: UdpWorker, batch: Filled, wires: list[bytes]) -> list[bytes 
     """Let `worker` answer a batch of queries."""
     silent = worker._answer(batch, batch.fill(wires))
     return [None if index in silent else batch.answer(index) for index in range(len(wires))]
+
+
+def assert_same(reader: Reader, wires: list[bytes], found: list[bytes | None]) -> None:
+    """Fail where an answer is not, octet for octet, that of the long way."""
+    slow = Responder()
+    for wire, answer in zip(wires, found, strict=True):
+        long = slow.long(reader, wire)
+        assert answer == (long.wire if long else None), wire

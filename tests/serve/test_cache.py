@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsctl.serve.cache import AnswerCache
+from dnsctl.serve.cache import LOOK_EVERY, PATIENCE, AnswerCache
 
 OPT_DO = b"\0\0\x29\x04\xd0\0\0\x80\0\0\0"
 
@@ -207,3 +207,20 @@ def test_dropping_a_zone_keeps_the_answers_of_others():
     left = [find(cache, query(label + zone)) is not None for zone in zones for label in (b"\3www", b"\4gone")]
     assert left == [False, False, True, True]
     assert find(cache, refused) is None
+
+
+def test_cache_is_skipped_only_where_much_more_is_asked_for_than_it_keeps():
+    cache = AnswerCache()
+    for _ in range(10_000):
+        cache.looked_up(64, 40)
+        assert not cache.is_skipped()
+    batches = 0
+    while not cache.is_skipped():
+        cache.looked_up(64, 60)
+        batches += 1
+    assert batches * 64 > PATIENCE  # not by a restart, nor by a short flood
+    skipped = [cache.is_skipped() for _ in range(LOOK_EVERY)]
+    assert skipped.count(False) == 1
+    for _ in range(3):
+        cache.looked_up(64, 0)
+    assert not any(cache.is_skipped() for _ in range(LOOK_EVERY))

@@ -9,17 +9,22 @@ import pytest
 
 from dnsctl.image.compiler import compile_zone
 from dnsctl.image.difference import difference
+from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.store import Image
 from dnsctl.model.name import Name, from_text, is_subdomain, to_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import Type, type_text
 from dnsctl.serve import direct as direct_module
 from dnsctl.serve.answer import answer
+from dnsctl.serve.batch import BATCH
+from dnsctl.serve.cache import AnswerCache
 from dnsctl.serve.lookup import Zones
 from dnsctl.serve.respond import Responder
+from dnsctl.serve.udp import UdpWorker
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.signer import sign_zone, unsigned_zone
 from tests.build import validated
+from tests.serve.filled import Filled, answers, assert_same
 from tests.serve.random_zones import ELSEWHERE, questions, seeded, zone_text
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -91,6 +96,55 @@ def test_short_way_and_long_way_say_the_same_octet_for_octet(tmp_path, label):
                         slow = responder.long(reader, wire)
                         assert found[:4] == slow[:4], query  # the last is for counting
     assert short > 200
+
+
+@pytest.mark.parametrize("label", POLICIES)
+def test_batches_that_skip_the_cache_say_the_same_octet_for_octet(tmp_path, monkeypatch, label):
+    """What is answered in place, by the short way and by the long way, among messages that are cut off."""
+    monkeypatch.setattr(AnswerCache, "is_skipped", lambda _: True)
+    rng = seeded(f"direct batches {label}")
+    made = list(zones(tmp_path, label, rng))
+    with Image.open(tmp_path / "image", readonly=False) as image:
+        with image.writer() as writer:
+            writer.apply(difference(writer, [compile_zone(zone) for zone in made]))
+        with image.reader() as reader:
+            worker = UdpWorker([], reader, GenerationCounter(tmp_path / "generation"), Responder())
+            worker.renew()
+            for zone in made:
+                asked = questions(rng, zone, 250)
+                asked += [(f"{rng.choice('!+hx')}{rng.randrange(60)}.{to_text(zone.origin)}", "A")] * 2
+                wires = [
+                    dns.message.make_query(*one, want_dnssec=rng.random() < 0.7, payload=1232).to_wire()
+                    for one in asked
+                ]
+                wires += [wire[: rng.randrange(len(wire))] for wire in wires[::10]]
+                rng.shuffle(wires)
+                for first in range(0, len(wires), BATCH):
+                    some = wires[first : first + BATCH]
+                    assert_same(reader, some, answers(worker, Filled(), some))
+            assert worker.failures == 0
+
+
+def test_query_that_fails_in_a_batch_costs_the_others_nothing(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(AnswerCache, "is_skipped", lambda _: True)
+    with served(tmp_path, "plain", "www A 192.0.2.1\nbad A 192.0.2.2\n") as (reader, responder):
+        worker = UdpWorker([], reader, GenerationCounter(tmp_path / "generation"), responder)
+        worker.renew()
+        owner = worker._direct._owner
+
+        def fail(key):
+            if b"bad" in key:
+                raise ValueError("a node that cannot be read")
+            return owner(key)
+
+        wires = [
+            dns.message.make_query(f"{name}.example.com", "A").to_wire() for name in ("www", "bad", "www")
+        ]
+        answers(worker, Filled(), wires)  # what they have in common is known now
+        monkeypatch.setattr(worker._direct, "_owner", fail)
+        assert_same(reader, wires, answers(worker, Filled(), wires))
+    assert worker.failures == 2  # in the batch, and alone
+    assert "a query failed on the short way" in caplog.text
 
 
 @contextmanager
