@@ -30,7 +30,9 @@ MAX_TABLES: Final = 4
 MAX_ANSWERS: Final = 65_536  # of all tables
 MAX_OCTETS: Final = 48 << 20  # of these
 LESSONS: Final = 8  # gaps learned in a batch, at most: each costs as much as a query
-MAX_REST: Final = 64  # batches left alone where the tables were of no use; also between two new tables
+MAX_REST: Final = (
+    64  # batches left alone where the tables answered less than a quarter; also between new tables
+)
 
 _address = ctypes.pythonapi.PyBytes_AsString
 _address.restype, _address.argtypes = ctypes.c_void_p, (ctypes.py_object,)
@@ -161,12 +163,10 @@ class Gaps:
             if table is not self._tables[-1]:  # the first is the one that was of no use for longest
                 self._tables.remove(table)
                 self._tables.append(table)
-        if left is None:
-            self._rest = min(2 * self._rest + 1, MAX_REST)
-            self._resting = self._rest
-            return indexes
-        self._rest = 0
-        some: list[int] = left.nonzero()[0].tolist()
+        some = indexes if left is None else left.nonzero()[0].tolist()
+        is_worth_it = len(some) <= count - (count >> 2)
+        self._rest = 0 if is_worth_it else min(2 * self._rest + 1, MAX_REST)
+        self._resting = self._rest
         return some
 
     def _new_view(self, batch: Batch) -> View:

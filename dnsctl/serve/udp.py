@@ -146,7 +146,7 @@ class UdpWorker:
         if asked < count:
             slots, lengths = tuple(slots[index] for index in left), [lengths[index] for index in left]
         sizes = batch.sizes
-        get, find = cache.answers.recent.get, self._find
+        get, get_denial, find = cache.answers.recent.get, cache.denials.recent.get, self._find
         silent: list[int] = []
         misses = 0
         for index, slot, length in zip(left, slots, lengths, strict=False):
@@ -154,8 +154,10 @@ class UdpWorker:
             key = raw.lower()
             entry = get(key)
             if entry is None:
-                misses += 1
-                entry = find(raw, key)
+                entry = get_denial(key)
+                if entry is None:
+                    misses += 1
+                    entry = find(raw, key)
             if entry is not None:
                 header, end, tail, size, kind, _ = entry
                 counts[kind] += 1
@@ -168,8 +170,7 @@ class UdpWorker:
                 sizes[index] = size
             else:
                 silent.append(index)
-        if misses:
-            cache.looked_up(asked, misses)
+        cache.looked_up(asked, misses)
         misses += count - asked
         if misses:
             self._tally.missed += misses
