@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from dnsctl.image.fragment import QUESTION_AT, find
 from dnsctl.image.layout import OCCLUDED
@@ -345,6 +345,8 @@ class Direct:
 
     def _missing(self, zone: _Zone, form: _Form, key: bytes, at: int, node: bytes) -> Entry | None:
         """Deny a name one label below the apex, where no wildcard stands for it; or find that it is there."""
+        if zone.is_closed and form.signed and form.errors.get(at) is not None:
+            return self._unhashed(zone, form, key, at, node)
         cursor, after = self._cursor, b""
         if cursor.set_range(node):
             after = cursor.key()
@@ -362,27 +364,48 @@ class Direct:
             return self._missing(zone, form, key, at, node)  # the cursor stands elsewhere now
         if errors is None:
             return self._alike(zone, form, key, at, node)
+        if form.signed and zone.is_hashed:
+            return self._covered(zone, form, key, at, zone.cover(self._hash_cursor, key[10:at]))
         odd, known, _ = errors
         if odd and key[10:at] in odd:
             return None
-        if zone.is_hashed and form.signed:
-            cursor = zone.cover(self._hash_cursor, key[10:at])
         entry = known.get(cursor.key() if form.signed else b"") if zone.is_small else None
         if entry is None:
             entry = self._error(zone, form, at, cursor.item() if form.signed else (b"", b""), errors)
-            is_last = entry is not None or zone.is_hashed or not form.signed
-            return entry if is_last else self._alike(zone, form, key, at, node)
+            return self._alike(zone, form, key, at, node) if entry is None and form.signed else entry
         if self.gaps.lessons:
             asked = Asked(zone.view, form.told, key, at)
-            if cursor is self._cursor:
-                self._learn(asked, entry, [(cursor.key(), after)], zone.soa_names)
-            else:
-                self._learn_hashed(asked, entry, zone, zone.soa_names)
+            self._learn(asked, entry, [(cursor.key(), after)], zone.soa_names)
+        return entry
+
+    def _unhashed(self, zone: _Zone, form: _Form, key: bytes, at: int, node: bytes) -> Entry | None:
+        """Do as `_missing` does where every name of the zone has an NSEC3: look for that of the name."""
+        cursor, digest = self._hash_cursor, zone.hash(key[10:at])
+        has_next = cursor.set_range(digest)
+        if has_next and cursor.key() == digest:
+            self._missed = False
+            value = self._owner(node)
+            return None if value is None else self._present(zone, form, key, at, value)
+        self._missed = True
+        if not (cursor.prev() if has_next else cursor.last()) or not cursor.key().startswith(zone.prefix):
+            zone.cover(cursor, key[10:at])
+        return self._covered(zone, form, key, at, cursor)
+
+    def _covered(self, zone: _Zone, form: _Form, key: bytes, at: int, cursor: Any) -> Entry | None:
+        """Deny a name whose hash is covered by the NSEC3 where `cursor` stands."""
+        errors = form.errors[at]
+        if errors is None or (errors[0] and key[10:at] in errors[0]):
+            return None
+        entry = errors[1].get(cursor.key()) if zone.is_small else None
+        if entry is None:
+            return self._error(zone, form, at, cursor.item(), errors)
+        if self.gaps.lessons:
+            self._learn_hashed(Asked(zone.view, form.told, key, at), entry, zone, zone.soa_names)
         return entry
 
     def _learn_hashed(self, asked: Asked, entry: Entry, zone: _Zone, odd: Iterable[bytes]) -> None:
         """Do as `_learn` does for the gap between NSEC3 hashes that the cursor of hashes stands before."""
-        if zone.view.entry.nsec3 is not None and not zone.view.entry.nsec3.opt_out:
+        if zone.is_closed:
             self._learn(asked._replace(hash=zone.digest), entry, zone.around(self._hash_cursor), odd)
         else:  # a name whose hash is in a gap may exist
             self.gaps.lessons -= 1

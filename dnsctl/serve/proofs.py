@@ -43,6 +43,7 @@ class Proofs:
         "_labels",
         "_make_room",
         "_salt",
+        "is_closed",
         "is_hashed",
         "is_small",
         "origin",
@@ -54,6 +55,7 @@ class Proofs:
         self.prefix = view.prefix
         nsec3 = view.entry.nsec3 or Nsec3Parameters(0, b"", False)
         self.is_hashed = view.entry.nsec3 is not None
+        self.is_closed = self.is_hashed and not nsec3.opt_out  # every name that is there has an NSEC3
         self.is_small = view.entry.owners <= _FEW
         self._iterations, self._salt = nsec3.iterations, nsec3.salt
         self._make_room = make_room
