@@ -46,9 +46,9 @@ HEADER = struct.Struct("!BBH")  # flags, labels, number of RRsets
 # Of each RRset: offset, octets kept without and with RRSIGs, records, RRSIGs (or `SHORT` and the algorithm of
 # the one there is), compressed names, TTL
 ENTRY = struct.Struct("!HHHBBBI")
-WIDE_ENTRY = struct.Struct("!IIIHHHI")
+WIDE_ENTRY = struct.Struct("!IIIHIHI")
 SHORT = 0x80  # the RRSIG is kept in short
-WIDE_SHORT = 0x8000  # the same in `WIDE_ENTRY`
+WIDE_SHORT = 0x80000000  # the same in `WIDE_ENTRY`
 TYPES_AT = HEADER.size
 
 CUT = 0x01  # a delegation: NS below the apex, itself not occluded

@@ -134,6 +134,12 @@ def test_large_node_keeps_signatures_in_short_too():
     assert fragment.decode(value, Type.TXT, OWNER, APEX) == one
 
 
+@pytest.mark.parametrize("count", [127, 128, 129, 255, 256, 40_000])
+def test_many_signatures_are_not_taken_for_one_in_short(count):
+    one = signed(*(signature(tag=number) for number in range(count)))
+    assert fragment.decode(node(one), Type.A, OWNER, APEX) == one
+
+
 def test_short_form_spares_what_every_signature_repeats():
     one = signed(signature())
     kept = len(node(one)) - len(node(signed()))
