@@ -95,10 +95,8 @@ class Shape(NamedTuple):
         kept = int(self.signature.stop - self.rdata.start)
         return len(self.before) + len(self.between) + len(self.signer) + kept
 
-    def octets(self, value: bytes) -> bytes:
-        """Return the fragment in the node `value`."""
-        rdata, times, signature, before, between, signer = self[:6]
-        return b"".join((before, value[rdata], between, value[times], signer, value[signature]))
+
+_Bare = tuple[slice, slice, slice, bytes, bytes, bytes, int, int, int]  # a `Shape` is dearer to make
 
 
 class Fragment(NamedTuple):
@@ -262,6 +260,12 @@ def node_types(value: bytes) -> list[int]:
 
 def shape_of(value: bytes, code: int, apex: Name) -> Shape | None:
     """Return how the RRset filed under `code` stands in a node of the zone `apex`, or None."""
+    found = _shape(value, code, apex)
+    return None if found is None else Shape(*found)
+
+
+def _shape(value: bytes, code: int, apex: Name) -> _Bare | None:
+    """Return the fields of a `Shape`."""
     count = value[2] << 8 | value[3]
     wanted = code.to_bytes(2, "big")
     end = TYPES_AT + 2 * count
@@ -279,23 +283,26 @@ def shape_of(value: bytes, code: int, apex: Name) -> Shape | None:
     middle, stop = start + plain, start + full
     resume = stop
     before = RECORD.pack(0xC00C, rdtype, _CLASS_IN, ttl, plain) if records == 1 else b""
-    between, signer = b"", b""
+    between = signer = b""
     if signatures & short:
         covers = _COVERS.pack(rdtype, signatures & ~short, value[1], ttl)
         length = len(covers) + full - plain + len(apex)
         between = RECORD.pack(0xC00C, _RRSIG, _CLASS_IN, ttl, length) + covers
-        resume, signer, signatures = middle + _TIMES, bytes(apex), 1
+        resume, signer, signatures = middle + _TIMES, apex, 1
     rdata, times, signature = slice(start, middle), slice(middle, resume), slice(resume, stop)
-    return Shape(rdata, times, signature, before, between, signer, records, signatures, pointers)
+    return rdata, times, signature, before, between, signer, records, signatures, pointers
 
 
 def find(value: bytes, code: int, apex: Name) -> Fragment | None:
     """Return the RRset filed under `code` of a node of the zone `apex`, or None."""
-    shape = shape_of(value, code, apex)
+    shape = _shape(value, code, apex)
     if shape is None:
         return None
-    places = struct.unpack_from(f"!{shape.pointers}H", value, shape.signature.stop) if shape.pointers else ()
-    return Fragment(shape.octets(value), shape.plain(), shape.records, shape.signatures, places)
+    rdata, times, signature, before, between, signer, records, signatures, pointers = shape
+    plain = before + value[rdata]
+    octets = b"".join((plain, between, value[times], signer, value[signature]))
+    places = struct.unpack_from(f"!{pointers}H", value, signature.stop) if pointers else ()
+    return Fragment(octets, len(plain), records, signatures, places)
 
 
 def points_into_itself(found: Fragment, owner: Name) -> bool:

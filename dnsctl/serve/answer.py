@@ -118,15 +118,12 @@ class Answer:
             self.proof.no_type(name, key, value)
         return target
 
-    def _find(self, value: bytes, code: int) -> Fragment | None:
-        return find(value, code, self._view.origin)
-
     def _place_type(self, name: Name, value: bytes, template: Name | None) -> bool:
         """Place the RRset asked for, if the node has it. ANY gets one RRset (RFC 8482 §4.1)."""
         rdtype = self._rdtype
         if rdtype in (Type.ANY, Type.RRSIG):
             return self._place_any(name, value, template)
-        found = self._find(value, rdtype) if rdtype else None
+        found = find(value, rdtype, self._view.origin) if rdtype else None
         if found is None:
             return False
         if name not in self._dnames or rdtype != Type.DNAME:
@@ -135,7 +132,7 @@ class Answer:
 
     def _place_any(self, name: Name, value: bytes, template: Name | None) -> bool:
         for code in node_types(value):
-            found = self._find(value, code)
+            found = find(value, code, self._view.origin)
             if found is None or code == NEGATIVE_SOA:
                 continue
             if self._rdtype == Type.RRSIG:
@@ -152,7 +149,7 @@ class Answer:
 
         That goes for NSEC too: to deny it with a bitmap that holds CNAME proves nothing (RFC 6840 §4.3).
         """
-        found = self._find(value, Type.CNAME)
+        found = find(value, Type.CNAME, self._view.origin)
         if found is None:
             return None
         rdata_at = self.draft.place(ANSWER, found, name, template)
@@ -173,7 +170,7 @@ class Answer:
         """Place the delegation: NS, DS or the proof that there is none (RFC 4035 §3.1.4)."""
         self._note(Step.REFERRAL, cut)
         self.authoritative = bool(self.draft.counts[ANSWER])
-        name_servers = self._find(value, Type.NS)
+        name_servers = find(value, Type.NS, self._view.origin)
         if name_servers is None:
             return
         self.draft.place_anew(AUTHORITY, name_servers, cut)  # glue points at the names in it
@@ -181,7 +178,7 @@ class Answer:
             Name(target) for place, target in rdatas_of(name_servers, cut) if place < name_servers.plain
         ]
         if self.draft.signed and self._view.entry.signed:
-            ds = self._find(value, Type.DS)
+            ds = find(value, Type.DS, self._view.origin)
             if ds is not None:
                 self.draft.place(AUTHORITY, ds, cut)
             else:
@@ -195,13 +192,13 @@ class Answer:
         if value is None:
             return
         for rdtype in _ADDRESS_TYPES:
-            found = self._find(value, rdtype)
+            found = find(value, rdtype, self._view.origin)
             if found is not None:
                 self.draft.place(ADDITIONAL, found, name)
 
     def _redirect(self, name: Name, owner: Name, value: bytes) -> Name | None:
         """Place a DNAME and the CNAME made from it (RFC 6672 §3.1); return where that leads."""
-        found = self._find(value, Type.DNAME)
+        found = find(value, Type.DNAME, self._view.origin)
         if found is None:
             return None
         self._note(Step.DNAME, owner)

@@ -181,11 +181,9 @@ def test_nodes_that_differ_in_times_and_signatures_have_one_index():
         for second in range(5)
     ]
     assert len({value[: INDEX_END[1]] for value in values}) == 1
-    shape = fragment.shape_of(values[0], Type.A, APEX)
-    assert [shape.octets(value) for value in values] == [
-        fragment.find(value, Type.A, APEX).octets for value in values
-    ]
-    assert len({shape.octets(value) for value in values}) == 5
+    shapes = {repr(fragment.shape_of(value, Type.A, APEX)) for value in values}
+    assert len(shapes) == 1
+    assert len({fragment.find(value, Type.A, APEX).octets for value in values}) == 5
 
 
 def zone(**changed):
