@@ -1,11 +1,24 @@
 """The `dnsctl` script, and `python -m dnsctl`: Ctrl-C ends it without a traceback, however early it comes.
 
 While modules are loaded SIGINT has its default action, which ends the process at once; then it is
-`KeyboardInterrupt`, which `dnsctl.cli.main.run` answers with one line and its exit code.
+`KeyboardInterrupt`, which `dnsctl.cli.main.told` answers with one line and its exit code.
 """
 
+import os
 import signal
 import sys
+from collections.abc import Callable
+
+
+def _work(descriptor: str) -> Callable[[], int]:
+    """Return how to do what the command line asks for, or was left to do when this was begun anew."""
+    if descriptor:
+        from dnsctl.cli.anew import serve_handed  # noqa: PLC0415 - without what reads command lines
+
+        return lambda: serve_handed(descriptor)
+    from dnsctl.cli.main import run  # noqa: PLC0415 - this is what takes long
+
+    return lambda: run(sys.argv[1:], sys.orig_argv)
 
 
 def main() -> None:
@@ -13,12 +26,13 @@ def main() -> None:
     interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # not so below nohup
     if interruptible:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from dnsctl.cli.main import INTERRUPTED, run  # noqa: PLC0415 - this is what takes long
+    from dnsctl.cli import HANDED, INTERRUPTED  # noqa: PLC0415 - as above
 
+    work = _work(os.environ.pop(HANDED, ""))
     try:
         if interruptible:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-        code = run(sys.argv[1:])
+        code = work()
     except KeyboardInterrupt:  # just before, or just after
         code = INTERRUPTED
     if interruptible:

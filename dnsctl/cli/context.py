@@ -18,9 +18,13 @@ from dnsctl.model.name import ROOT, Name, from_text, to_text
 
 @dataclass(frozen=True)
 class Context:
-    """The global options. `root` is the operations repo (`-C DIR`)."""
+    """The global options. `root` is the operations repo (`-C DIR`).
+
+    `program`: how this process was begun, where it may be begun anew (see `anew`).
+    """
 
     root: Path
+    program: tuple[str, ...] = ()
 
     @property
     def keys(self) -> Path:

@@ -1,23 +1,18 @@
 """The embedded default of `dnsctl serve --zones`: files of a directory, compiled into an image at once.
 
 No fleet, no control host, no release: load, validate, sign where asked, compile, commit. A zone with errors
-is left out and named. Runs in a process of its own that ends before anything is served (`compile_apart`),
-so that what loading and signing took is not carried along by the servers.
+is left out and named. Runs in a process of its own that ends before anything is served: see `apart`.
 """
 
 from __future__ import annotations
 
-import gc
-import multiprocessing
-import os
-import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 from dnsctl.cli import output
+from dnsctl.cli.apart import Embedded
+from dnsctl.cli.directory import find_config
 from dnsctl.cli.passphrase import ensure_passphrase
 from dnsctl.errors import DnsctlError, SigningError
 from dnsctl.image.compiler import CompiledZone, compile_zone
@@ -25,99 +20,23 @@ from dnsctl.image.difference import difference
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.reader import Reader
 from dnsctl.image.store import Image
-from dnsctl.load.config import DEFAULT_PATH, Config, load_config
+from dnsctl.load.config import Config
 from dnsctl.load.draft import PLACEHOLDER_SERIAL
-from dnsctl.load.revision import WorkTree
 from dnsctl.load.secret import resolve
-from dnsctl.load.zones import SUFFIXES, load_directory
+from dnsctl.load.zones import load_directory
 from dnsctl.model.finding import Finding, Severity
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import Type
 from dnsctl.model.serial import next_serial
 from dnsctl.model.zone import SignedZone, ValidatedZone, Zone
-from dnsctl.node.sandbox import die_with_parent
-from dnsctl.node.supervisor import STOP_SIGNALS
 from dnsctl.node.worker import counter_path, image_path
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.presigned import is_presigned, presigned_zone
 from dnsctl.sign.signer import sign_zone, unsigned_zone
 from dnsctl.validate.run import validate
 
-TERMINATED = 143  # exit code, as shells report SIGTERM
-_AWAITED = (*STOP_SIGNALS, signal.SIGCHLD)
 _SERIAL = slice(-20, -16)  # from the end of SOA rdata, RFC 1035 §3.3.13
-
-
-@dataclass(frozen=True, slots=True)
-class Embedded:
-    """What to compile: the zone files in `directory`, into the image of `state`; signed if `sign`."""
-
-    directory: Path
-    state: Path
-    sign: bool = False
-    strict: bool = False
-    keep_keys: bool = False  # keys stand in the state, not beside the zones
-    workers: int = 1  # processes that sign
-
-
-def find_config(directory: Path) -> tuple[Config, Path] | None:
-    """Return the dnsctl.yaml in `directory` or beside it, and its root; None without. Raises ConfigError."""
-    for root in (directory, directory.resolve().parent):
-        if (root / DEFAULT_PATH).is_file():
-            return load_config(WorkTree(root)), root
-    return None
-
-
-def check_directory(directory: Path) -> None:
-    """Raise DnsctlError where `directory` does not exist or holds no zone files."""
-    advice = "name a directory with files like example.com.yaml or example.com.zone"
-    if not directory.is_dir():
-        what = "is no directory" if directory.exists() else "no such directory"
-        raise DnsctlError(what, where=str(directory), advice=advice)
-    if not any(path.suffix in SUFFIXES and path.name != DEFAULT_PATH for path in directory.iterdir()):
-        raise DnsctlError("no zone files", where=str(directory), advice=advice)
-
-
-def compile_apart(work: Embedded) -> None:
-    """Run `compile_directory` in a process that ends with it; raises what it raises.
-
-    SIGINT and SIGTERM end that process and then this one, by exception: KeyboardInterrupt or SystemExit.
-    """
-    context = multiprocessing.get_context("fork")
-    hear, tell = context.Pipe(duplex=False)
-    process = context.Process(target=_compile_and_tell, args=(work, tell, os.getpid()))
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
-    try:
-        process.start()
-        tell.close()
-        while process.is_alive():
-            if (number := signal.sigwait(_AWAITED)) != signal.SIGCHLD:
-                raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(TERMINATED)
-        fault = hear.recv()
-    except EOFError:
-        fault = DnsctlError("compiling the zones was ended from outside", advice="is there memory enough?")
-    finally:
-        if process.is_alive():
-            process.kill()
-        process.join()
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-    if fault is not None:
-        raise fault
-
-
-def _compile_and_tell(work: Embedded, tell: Connection, parent: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches both: the parent decides
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _AWAITED)
-    die_with_parent(parent)
-    gc.disable()  # zones have no cycles, and looking for some takes a sixth of this short process's time
-    fault: Exception | None = None
-    try:
-        compile_directory(work)
-    except Exception as error:  # noqa: BLE001 - told to the parent, which raises it
-        fault = error
-    tell.send(fault)
 
 
 def compile_directory(work: Embedded) -> None:

@@ -11,7 +11,7 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +20,7 @@ import typer.core
 import typer.main
 
 from dnsctl import __version__
-from dnsctl.cli import output
+from dnsctl.cli import INTERRUPTED, output
 from dnsctl.cli.context import Context
 from dnsctl.errors import DnsctlError
 
@@ -39,7 +39,6 @@ VERBS: tuple[str, ...] = (  # in the order of a day's work; each is a module bes
     "explain",
     "schema",
 )
-INTERRUPTED = 130  # as shells report SIGINT
 UNREAD = 141  # as shells report SIGPIPE
 DEBUG = "DNSCTL_DEBUG"
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]  # typer exports only what derives from it
@@ -99,7 +98,7 @@ def _options(
     """Zones in git, signed, released to two datacenters at once, and verified from outside."""
     if not directory.is_dir():
         raise typer.BadParameter(f"{directory} is no directory", param_hint="-C")
-    ctx.obj = Context(directory)
+    ctx.obj = Context(directory, ctx.obj or ())
     if ctx.invoked_subcommand is None:
         output.line(ctx.get_help())
 
@@ -117,36 +116,43 @@ def application() -> typer.Typer:
     return app
 
 
-def run(arguments: list[str]) -> int:
-    """Run one command line and return its exit code. Prints one line for any failure; never raises."""
+def run(arguments: list[str], program: Sequence[str] = ()) -> int:
+    """Run one command line and return its exit code. Prints one line for any failure; never raises.
+
+    `program`: how this process was begun, where it may be begun anew (see `anew`).
+    """
     output.prepare()
     try:
         code = typer.main.get_command(application())(
-            args=arguments, prog_name="dnsctl", standalone_mode=False
+            args=arguments, prog_name="dnsctl", standalone_mode=False, obj=tuple(program)
         )
         sys.stdout.flush()
-    except BrokenPipeError:
+    except BaseException as error:  # noqa: BLE001 - the last line of defence: a traceback is a bug
+        return told(error)
+    return code if isinstance(code, int) else 0
+
+
+def told(error: BaseException) -> int:
+    """Say in one line what ended a command, and return the exit code. To be called where it is handled."""
+    if isinstance(error, BrokenPipeError):
         _discard_output()
         return UNREAD
-    except SystemExit as leaving:  # typer's own way out, for completion and for a pipe nobody reads
-        if isinstance(leaving.__context__, BrokenPipeError):
+    if isinstance(error, SystemExit):  # typer's own way out, for completion and for a pipe nobody reads
+        if isinstance(error.__context__, BrokenPipeError):
             return UNREAD
-        return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
-    except (KeyboardInterrupt, typer.Abort):
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
         output.failure("interrupted")
         return INTERRUPTED
-    except DnsctlError as error:
-        _debug()
-        output.failure(str(error))
-        return error.exit_code
-    except _UsageError as error:
+    if isinstance(error, _UsageError):
         output.failure(_usage(error))
         return 2
-    except Exception as error:  # noqa: BLE001 - the last line of defence: a traceback is a bug
-        _debug()
-        output.failure(_internal(error))
-        return 1
-    return code if isinstance(code, int) else 0
+    _debug()
+    if isinstance(error, DnsctlError):
+        output.failure(str(error))
+        return error.exit_code
+    output.failure(_internal(error))
+    return 1
 
 
 def _usage(error: Exception) -> str:
@@ -156,7 +162,7 @@ def _usage(error: Exception) -> str:
     return f"{told}; see `{path} --help`"
 
 
-def _internal(error: Exception) -> str:
+def _internal(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
         return f"{where}{error.strerror}; check the path, its owner and the disk"

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-import logging
 import re
-import sys
-import tempfile
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -15,16 +11,14 @@ from typing import Annotated
 import typer
 
 from dnsctl.cli import output
+from dnsctl.cli.anew import EMBEDDED, NodeOrder, ZonesOrder, serve_anew
 from dnsctl.cli.context import Context, here
 from dnsctl.errors import ListenError
-from dnsctl.model.fleet import Endpoint, Network, Node, NodeSettings, RateLimit, ServeSettings
-from dnsctl.node.launch import run_node
-from dnsctl.node.supervisor import held_signals
+from dnsctl.model.fleet import Endpoint, Network, Node, RateLimit, ServeSettings
 
 _ENDPOINT = re.compile(r"(?:\[(?P<bracketed>[^\[\]]+)\]|(?P<plain>[^:\[\]]+)):(?P<port>[0-9]{1,5})")
 _MAX_PORT = 65535
 _MAX_WORKERS = 256
-_EMBEDDED = "embedded"  # name of a node that no fleet knows
 
 
 def register(app: typer.Typer) -> None:
@@ -99,7 +93,6 @@ def serve(
     """Run a nameserver in the foreground until SIGTERM or SIGINT."""
     if (node is None) == (zones is None):
         raise typer.BadParameter("give one of --node NAME and --zones DIR", ctx)
-    _start_log()
     context = here(ctx)
     if node is not None:
         for option, value in (
@@ -112,7 +105,7 @@ def serve(
         ):
             if value:
                 raise typer.BadParameter(f"{option} goes with --zones; a node has it in dnsctl.yaml", ctx)
-        _serve_node(context, node, state, workers, user)
+        serve_anew(_node_order(context, node, state, workers, user), context.program)
     elif zones is not None:
         if not listen:
             raise typer.BadParameter("--zones needs --listen ADDR:PORT, such as 127.0.0.1:5300", ctx)
@@ -123,48 +116,28 @@ def serve(
             rate_limit=None if rate_limit is None else RateLimit(rate_limit),
         )
         where = parse_endpoint(metrics) if metrics else None
-        _serve_zones(context.root / zones, settings, state, user, sign=sign, strict=strict, metrics=where)
+        directory = context.root / zones
+        settings = _configured(directory, settings)
+        order = ZonesOrder(directory, settings, state, user, sign=sign, strict=strict, metrics=where)
+        serve_anew(order, context.program)
 
 
-def _serve_node(context: Context, name: str, state: Path | None, workers: int | None, user: str) -> None:
+def _node_order(context: Context, name: str, state: Path | None, workers: int | None, user: str) -> NodeOrder:
     settings = context.config().node_settings(name, context.root, state)
     if workers is not None:
         settings = replace(settings, serve=replace(settings.serve, workers=workers))
-    run_node(settings, _run_agent, user=user)
-
-
-def _serve_zones(
-    directory: Path,
-    settings: ServeSettings,
-    state: Path | None,
-    user: str,
-    *,
-    sign: bool,
-    strict: bool,
-    metrics: Endpoint | None,
-) -> None:
-    from dnsctl.cli.embedded import Embedded, check_directory, compile_apart  # noqa: PLC0415 - a node has no need
-
-    check_directory(directory)
-    settings = _configured(directory, settings)
-    with held_signals(), ExitStack() as stack:  # whatever comes, no temporary state stays behind
-        kept = state is not None
-        if state is None:
-            state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dnsctl-")))
-        work = Embedded(directory, state, sign, strict, keep_keys=kept, workers=settings.workers)
-        own = Node(_EMBEDDED, "", settings.listen, "")
-        node = NodeSettings(own, settings, state, metrics=metrics)
-        run_node(node, user=user, prepare=lambda: compile_apart(work))
+    return NodeOrder(settings, user)
 
 
 def _configured(directory: Path, given: ServeSettings) -> ServeSettings:
     """Return `serve:` and `transfers:` of the dnsctl.yaml of `directory`; what is `given` has precedence."""
-    from dnsctl.cli.embedded import find_config  # noqa: PLC0415 - a node has no need
+    from dnsctl.cli.directory import check_directory, find_config  # noqa: PLC0415 - a node has no need
 
+    check_directory(directory)
     if (found := find_config(directory)) is None:
         return given
     config, root = found
-    settings = config.serve_settings(Node(_EMBEDDED, "", given.listen, ""), given.workers, root)
+    settings = config.serve_settings(Node(EMBEDDED, "", given.listen, ""), given.workers, root)
     shared = settings.cookie_secret is not None and settings.cookie_secret.exists()
     return replace(
         settings,
@@ -172,12 +145,6 @@ def _configured(directory: Path, given: ServeSettings) -> ServeSettings:
         rate_limit=given.rate_limit or settings.rate_limit,
         cookie_secret=settings.cookie_secret if shared else None,
     )
-
-
-def _run_agent(settings: NodeSettings) -> None:
-    from dnsctl.replicate.agent import run_agent  # noqa: PLC0415 - keeps a web server out of the workers
-
-    run_agent(settings)
 
 
 def parse_endpoint(text: str) -> Endpoint:
@@ -203,9 +170,3 @@ def _network(text: str) -> Network:
         raise typer.BadParameter(
             f"{error}; write 192.0.2.0/24 or 2001:db8::/32", param_hint="--transfer"
         ) from None
-
-
-def _start_log() -> None:
-    """Log plain lines to standard error: our own from INFO, libraries' from WARNING."""
-    logging.basicConfig(stream=sys.stderr, format="dnsctl: %(message)s", level=logging.WARNING)
-    logging.getLogger("dnsctl").setLevel(logging.INFO)

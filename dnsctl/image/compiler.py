@@ -37,7 +37,7 @@ def compile_zone(zone: SignedZone, source: str = "") -> CompiledZone:
     owners = _owners(zone, soa)
     prefix = zone_prefix(zone.origin)
     hashes = {
-        prefix + digest_: fragment.encode_node(0, 0, [(int(Type.NSEC3), one)], one.owner)
+        prefix + digest_: fragment.encode_node(0, 0, [(int(Type.NSEC3), one)], one.owner, zone.origin)
         for digest_, one in sorted(zone.nsec3_nodes.items())
     }
     return CompiledZone(_entry(zone, source, owners, hashes), owners, hashes)
@@ -63,7 +63,8 @@ def _owners(zone: SignedZone, soa: RRset) -> dict[bytes, bytes]:
             occluder, depth = key, len(labels(owner)) - apex_labels
         if owner == zone.origin:
             rrsets.insert(0, (NEGATIVE_SOA, soa._replace(ttl=negative_ttl(soa))))
-        owners[apex_key + b"\0" + key[apex_length:]] = fragment.encode_node(flags, level, rrsets, owner)
+        node_key = apex_key + b"\0" + key[apex_length:]
+        owners[node_key] = fragment.encode_node(flags, level, rrsets, owner, zone.origin)
     return owners
 
 

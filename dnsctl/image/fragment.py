@@ -4,9 +4,20 @@ Every record's owner is the pointer 0xC00C, as the question stands at offset 12.
 the types of RFC 1035 §3.3 (the only ones that may be compressed, RFC 3597 §4) end in a pointer to the
 longest suffix that stands before them, in the owner or in an earlier name of the same RRset. Pointers are
 those of a message in which the fragment stands right behind a question for its owner: below `fragment_at`
-they lead to the owner, else into the fragment. Where each one stands is listed behind the fragment, 2 octets
-each relative to its start, so that an answer whose owner or fragment stands elsewhere can move them. RRSIGs
-follow the records, so that with and without DO are two slices.
+they lead to the owner, else into the fragment. RRSIGs follow the records, so that with and without DO are
+two slices.
+
+A node keeps of a fragment what nothing else tells (`Shape` is what else there is):
+
+* of an RRset's only record the rdata, of several all octets;
+* in short, of its only RRSIG: expiration, inception and key tag, then the signature. That is where signer,
+  labels, TTL and type covered are what they are for any RRset of the node, see `_algorithm`; else all octets
+  of all RRSIGs;
+* behind that, where pointers stand, 2 octets each relative to the fragment's start, so that an answer whose
+  owner or fragment stands elsewhere can move them.
+
+It depends on nothing but the RRset and the labels of its node. `Shape` depends on nothing but the index of
+the node and the apex, and holds for all nodes with the same index.
 """
 
 from __future__ import annotations
@@ -16,7 +27,17 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from dnsctl.errors import ImageError
-from dnsctl.image.layout import ENTRY, HEADER, NEGATIVE_SOA, TYPES_AT, WIDE, WIDE_ENTRY
+from dnsctl.image.layout import (
+    ENTRY,
+    HEADER,
+    NEGATIVE_SOA,
+    OCCLUDED,
+    SHORT,
+    TYPES_AT,
+    WIDE,
+    WIDE_ENTRY,
+    WIDE_SHORT,
+)
 from dnsctl.model.name import Name
 from dnsctl.model.rrset import RRset, Type
 
@@ -29,9 +50,13 @@ OFFSET_BITS = 14
 MAX_HOPS = 8  # pointers that lead to pointers: decoders follow some 16
 _CLASS_IN = 1
 _RRSIG = int(Type.RRSIG)
+_SOA = int(Type.SOA)
 _MAX_POINTER_PLACE = 0xFFFF
 _NARROW_OCTETS = 0xFFFF  # what `ENTRY` can say of a node's body
-_NARROW_COUNT = 0xFF  # and of the number of records, RRSIGs, names
+_NARROW_COUNT = 0x7F  # and of the number of records, RRSIGs, names
+_COVERS = struct.Struct("!HBBI")  # type covered, algorithm, labels, original TTL: RRSIG rdata, RFC 4034 §3.1
+_TIMES = 10  # octets of expiration, inception and key tag, which follow
+_SIGNER_AT = _COVERS.size + _TIMES
 
 # Octets before the names, and how many names follow, in rdata that may be compressed (RFC 3597 §4)
 COMPRESSIBLE = {
@@ -44,33 +69,97 @@ COMPRESSIBLE = {
 }
 
 
-class Entry(NamedTuple):
-    """Where one RRset of a node stands. `start` is absolute in the node's value."""
+class Shape(NamedTuple):
+    """How the fragments of one type are put together from nodes with one and the same index.
 
-    start: int
-    plain: int
-    full: int
+    A fragment is `before` and the rdata, then `between`, the times, `signer` and the signature: three slices
+    of the node. Where RRSIGs are not kept in short, all their octets are `times`, the other three empty.
+    """
+
+    rdata: slice
+    times: slice
+    signature: slice
+    before: bytes
+    between: bytes
+    signer: bytes
     records: int
     signatures: int
     pointers: int
 
+    def plain(self) -> int:
+        """Return the octets of a fragment without RRSIGs."""
+        return len(self.before) + int(self.rdata.stop - self.rdata.start)
 
-def encode_node(flags: int, depth: int, rrsets: list[tuple[int, RRset]], owner: Name) -> bytes:
-    """Return the value of an owner. `rrsets`: (type code to file it under, RRset), ascending by code."""
-    entries: list[tuple[int, int, int, int, int, int]] = []
+    def full(self) -> int:
+        """Return the octets of a fragment."""
+        kept = int(self.signature.stop - self.rdata.start)
+        return len(self.before) + len(self.between) + len(self.signer) + kept
+
+
+_Bare = tuple[slice, slice, slice, bytes, bytes, bytes, int, int, int]  # a `Shape` is dearer to make
+
+
+class Fragment(NamedTuple):
+    """An RRset as it stands in an answer. `plain`: octets without RRSIGs; `pointers`: where they stand."""
+
+    octets: bytes
+    plain: int
+    records: int
+    signatures: int
+    pointers: tuple[int, ...]
+
+
+def encode_node(flags: int, depth: int, rrsets: list[tuple[int, RRset]], owner: Name, apex: Name) -> bytes:
+    """Return the value of an owner. `rrsets`: (type code to file it under, RRset), ascending by code.
+
+    `depth`: of the occluder, where `flags` say that there is one.
+    """
+    labels = depth if flags & OCCLUDED else _labels(owner)
+    entries: list[tuple[int, int, int, int, int, int, int, int]] = []
     body, types = bytearray(), b""
     for code, one in rrsets:
-        fragment, plain, pointers = _encode(code, one, owner)
-        entries.append((len(body), plain, len(fragment), len(one.rdatas), len(one.signatures), len(pointers)))
+        plain, pointers = _plain(code, one, owner)
+        algorithm = 0 if flags & OCCLUDED else _algorithm(one, labels, apex)
+        signatures = _signatures(one, algorithm, apex)
+        full = len(plain) + len(signatures)
+        counts = len(one.rdatas), len(one.signatures), len(pointers)
+        entries.append((algorithm, len(body), len(plain), full, *counts, one.ttl))
         types += code.to_bytes(2, "big")
-        body += fragment
+        body += plain + signatures
         if pointers:
             body += struct.pack(f"!{len(pointers)}H", *pointers)
-    layout = ENTRY
-    if len(body) > _NARROW_OCTETS or any(max(entry[3:]) > _NARROW_COUNT for entry in entries):
-        layout, flags = WIDE_ENTRY, flags | WIDE
-    index = b"".join(layout.pack(*entry) for entry in entries)
-    return HEADER.pack(flags, depth, len(rrsets)) + types + index + body
+    layout, short = ENTRY, SHORT
+    if len(body) > _NARROW_OCTETS or any(max(entry[4:7]) > _NARROW_COUNT for entry in entries):
+        layout, short, flags = WIDE_ENTRY, WIDE_SHORT, flags | WIDE
+    index = b"".join(
+        layout.pack(*sizes, records, short | algorithm if algorithm else count, pointers, ttl)
+        for algorithm, *sizes, records, count, pointers, ttl in entries
+    )
+    return HEADER.pack(flags, labels, len(rrsets)) + types + index + body
+
+
+def _labels(owner: Name) -> int:
+    """Return the number of labels of `owner` without root and wildcard (RFC 4034 §3.1.3)."""
+    count, at = 0, 2 if owner[:2] == b"\x01*" else 0
+    while owner[at]:
+        count += 1
+        at += 1 + owner[at]
+    return count
+
+
+def _algorithm(one: RRset, labels: int, apex: Name) -> int:
+    """Return the algorithm of the one RRSIG that can be kept in short; 0: all are kept as they are.
+
+    That is one of the zone's own keys (RFC 4034 §3.1.7), over all of the owner's labels and the TTL that the
+    RRset has.
+    """
+    if len(one.signatures) != 1 or len(one.signatures[0]) < _SIGNER_AT:
+        return 0
+    signature = one.signatures[0]
+    algorithm = signature[2]
+    known = _COVERS.pack(one.rdtype, algorithm, labels, one.ttl)
+    is_plain = algorithm < SHORT and signature.startswith(known) and signature.startswith(apex, _SIGNER_AT)
+    return algorithm if is_plain else 0
 
 
 def fragment_at(owner: Name) -> int:
@@ -88,14 +177,21 @@ def _suffixes(owner: Name) -> dict[bytes, int]:
     return found
 
 
-def _encode(code: int, one: RRset, owner: Name) -> tuple[bytes, int, list[int]]:
-    """Return (fragment, octets of it without RRSIGs, places of pointers)."""
+def _plain(code: int, one: RRset, owner: Name) -> tuple[bytes, list[int]]:
+    """Return what is kept of a fragment without its RRSIGs, and the places of pointers in all of it."""
     names = COMPRESSIBLE.get(code)
     written, pointers = _compressed(one, names, owner) if names is not None else (one.rdatas, [])
     if pointers and pointers[-1] > _MAX_POINTER_PLACE:  # an RRset no message can hold: transfers only
         written, pointers = one.rdatas, []
-    plain = _records(one.rdtype, one.ttl, written)
-    return plain + _records(_RRSIG, one.ttl, one.signatures), len(plain), pointers
+    return written[0] if len(written) == 1 else _records(one.rdtype, one.ttl, written), pointers
+
+
+def _signatures(one: RRset, algorithm: int, apex: Name) -> bytes:
+    """Return what is kept of the RRSIGs: of one in short, if `algorithm` says so, or of all."""
+    if not algorithm:
+        return _records(_RRSIG, one.ttl, one.signatures)
+    signature = one.signatures[0]
+    return signature[_COVERS.size : _SIGNER_AT] + signature[_SIGNER_AT + len(apex) :]
 
 
 def _records(rdtype: int, ttl: int, rdatas: Iterable[bytes]) -> bytes:
@@ -162,8 +258,14 @@ def node_types(value: bytes) -> list[int]:
     return list(struct.unpack_from(f"!{count}H", value, TYPES_AT))
 
 
-def find(value: bytes, code: int) -> Entry | None:
-    """Return where the RRset filed under `code` stands in a node, or None."""
+def shape_of(value: bytes, code: int, apex: Name) -> Shape | None:
+    """Return how the RRset filed under `code` stands in a node of the zone `apex`, or None."""
+    found = _shape(value, code, apex)
+    return None if found is None else Shape(*found)
+
+
+def _shape(value: bytes, code: int, apex: Name) -> _Bare | None:
+    """Return the fields of a `Shape`."""
     count = value[2] << 8 | value[3]
     wanted = code.to_bytes(2, "big")
     end = TYPES_AT + 2 * count
@@ -172,46 +274,62 @@ def find(value: bytes, code: int) -> Entry | None:
         at = value.find(wanted, at + 1, end)
     if at < 0:
         return None
-    layout = WIDE_ENTRY if value[0] & WIDE else ENTRY
-    offset, plain, full, records, signatures, pointers = layout.unpack_from(
+    layout, short = (WIDE_ENTRY, WIDE_SHORT) if value[0] & WIDE else (ENTRY, SHORT)
+    offset, plain, full, records, signatures, pointers, ttl = layout.unpack_from(
         value, end + layout.size * ((at - TYPES_AT) >> 1)
     )
-    return Entry(end + layout.size * count + offset, plain, full, records, signatures, pointers)
+    rdtype = _SOA if code == NEGATIVE_SOA else code
+    start = end + layout.size * count + offset
+    middle, stop = start + plain, start + full
+    resume = stop
+    before = RECORD.pack(0xC00C, rdtype, _CLASS_IN, ttl, plain) if records == 1 else b""
+    between = signer = b""
+    if signatures & short:
+        covers = _COVERS.pack(rdtype, signatures & ~short, value[1], ttl)
+        length = len(covers) + full - plain + len(apex)
+        between = RECORD.pack(0xC00C, _RRSIG, _CLASS_IN, ttl, length) + covers
+        resume, signer, signatures = middle + _TIMES, apex, 1
+    rdata, times, signature = slice(start, middle), slice(middle, resume), slice(resume, stop)
+    return rdata, times, signature, before, between, signer, records, signatures, pointers
 
 
-def pointer_places(value: bytes, entry: Entry) -> tuple[int, ...]:
-    """Return where compressed names end in pointers, relative to the fragment's start."""
-    return struct.unpack_from(f"!{entry.pointers}H", value, entry.start + entry.full)
+def find(value: bytes, code: int, apex: Name) -> Fragment | None:
+    """Return the RRset filed under `code` of a node of the zone `apex`, or None."""
+    shape = _shape(value, code, apex)
+    if shape is None:
+        return None
+    rdata, times, signature, before, between, signer, records, signatures, pointers = shape
+    plain = before + value[rdata]
+    octets = b"".join((plain, between, value[times], signer, value[signature]))
+    places = struct.unpack_from(f"!{pointers}H", value, signature.stop) if pointers else ()
+    return Fragment(octets, len(plain), records, signatures, places)
 
 
-def points_into_itself(value: bytes, entry: Entry, owner: Name) -> bool:
+def points_into_itself(found: Fragment, owner: Name) -> bool:
     """True where a pointer leads to another name of the same fragment."""
-    return any(
-        (value[entry.start + place] << 8 | value[entry.start + place + 1]) & MAX_OFFSET >= fragment_at(owner)
-        for place in pointer_places(value, entry)
-    )
+    octets, own = found.octets, fragment_at(owner)
+    return any((octets[at] << 8 | octets[at + 1]) & MAX_OFFSET >= own for at in found.pointers)
 
 
-def record_places(value: bytes, entry: Entry, end: int) -> list[int]:
-    """Return the offsets of the records in the first `end` octets of the fragment."""
+def record_places(octets: bytes) -> list[int]:
+    """Return the offsets of the records in a fragment, or in as much of it as goes along."""
     places = []
     at = 0
-    while at < end:
+    while at < len(octets):
         places.append(at)
-        here = entry.start + at + RECORD_HEAD - 2
-        at += RECORD_HEAD + (value[here] << 8 | value[here + 1])
+        at += RECORD_HEAD + (octets[at + RECORD_HEAD - 2] << 8 | octets[at + RECORD_HEAD - 1])
     return places
 
 
-def decode(value: bytes, code: int, owner: Name) -> RRset:
+def decode(value: bytes, code: int, owner: Name, apex: Name) -> RRset:
     """Return the RRset filed under `code`, its rdata uncompressed. Raises ImageError where it has none."""
-    entry = find(value, code)
-    if entry is None:
+    found = find(value, code, apex)
+    if found is None:
         raise ImageError(f"no RRset of type {code} in the node")
     rdtype, ttl, rdatas, signatures = code, 0, [], []
-    for place, rdata in rdatas_of(value, entry, owner):
-        rdtype_here, ttl = struct.unpack_from("!HxxI", value, entry.start + place + 2)
-        if place < entry.plain:
+    for place, rdata in rdatas_of(found, owner):
+        rdtype_here, ttl = struct.unpack_from("!HxxI", found.octets, place + 2)
+        if place < found.plain:
             rdtype = rdtype_here
             rdatas.append(rdata)
         else:
@@ -219,39 +337,40 @@ def decode(value: bytes, code: int, owner: Name) -> RRset:
     return RRset(owner, rdtype, ttl, tuple(rdatas), None, tuple(signatures))
 
 
-def rdatas_of(value: bytes, entry: Entry, owner: Name) -> Iterator[tuple[int, bytes]]:
+def rdatas_of(found: Fragment, owner: Name) -> Iterator[tuple[int, bytes]]:
     """Yield (offset of the record in the fragment, uncompressed rdata), RRSIGs included.
 
     `owner` is the one it was compiled for. Raises ImageError where pointers lead astray.
     """
-    pointers = iter(pointer_places(value, entry) if entry.pointers else ())
-    place = next(pointers, entry.full)
-    start, at = entry.start, 0
-    while at < entry.full:
+    octets = found.octets
+    pointers = iter(found.pointers)
+    place = next(pointers, len(octets))
+    at = 0
+    while at < len(octets):
         first = at + RECORD_HEAD
-        end = first + (value[start + first - 2] << 8 | value[start + first - 1])
+        end = first + (octets[first - 2] << 8 | octets[first - 1])
         rdata = b""
         while place < end:
-            target = (value[start + place] << 8 | value[start + place + 1]) & MAX_OFFSET
-            rdata += value[start + first : start + place] + _pointed_at(value, start, target, owner)
+            target = (octets[place] << 8 | octets[place + 1]) & MAX_OFFSET
+            rdata += octets[first:place] + _pointed_at(octets, target, owner)
             first = place + 2
-            place = next(pointers, entry.full)
-        yield at, rdata + value[start + first : start + end]
+            place = next(pointers, len(octets))
+        yield at, rdata + octets[first:end]
         at = end
 
 
-def _pointed_at(value: bytes, start: int, target: int, owner: Name) -> bytes:
-    """Return the name that a pointer to `target` stands for; the fragment begins at `start` of `value`."""
-    shift = start - fragment_at(owner)
+def _pointed_at(octets: bytes, target: int, owner: Name) -> bytes:
+    """Return the name that a pointer to `target` in the fragment `octets` stands for."""
+    start = fragment_at(owner)
     name = b""
-    while target + shift >= start:
-        at = target + shift
-        while 0 < value[at] < 0xC0:
-            at += 1 + value[at]
-        name += value[target + shift : at]
-        if not value[at]:
+    while target >= start:
+        first = at = target - start
+        while 0 < octets[at] < 0xC0:
+            at += 1 + octets[at]
+        name += octets[first:at]
+        if not octets[at]:
             return name + b"\0"
-        further = (value[at] << 8 | value[at + 1]) & MAX_OFFSET
+        further = (octets[at] << 8 | octets[at + 1]) & MAX_OFFSET
         if further >= target:
             raise ImageError("a pointer in a fragment does not lead backwards")
         target = further

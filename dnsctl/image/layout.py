@@ -12,8 +12,9 @@ The zone prefix is the apex's canonical key and one more 0x00: no label is empty
 together and never among those of a zone below it. Byte order inside a zone is DNSSEC canonical order
 (RFC 4034 §6.1). The longest possible key is 505 octets (LMDB allows 511).
 
-A node is: flags (1), depth of the occluder in labels below the apex (1), number of RRsets n (2), n type codes
-(2 each, ascending), n `ENTRY` structs (`WIDE_ENTRY` in large nodes), then the fragments (see `fragment`). All
+A node is: flags (1), labels (1), number of RRsets n (2), n type codes (2 each, ascending), n `ENTRY` structs
+(`WIDE_ENTRY` in large nodes), then what is kept of the fragments (see `fragment`). `labels` is what RRSIGs
+of the owner say (RFC 4034 §3.1.3), or where it is occluded, how deep below the apex its occluder is. All
 integers are big-endian.
 """
 
@@ -30,7 +31,7 @@ from dnsctl.errors import ImageError
 from dnsctl.model.name import Name, canonical_key, from_canonical_key, from_text, to_text
 from dnsctl.model.zone import Nsec3Parameters
 
-FORMAT = 3  # of nodes and tables, in images and in the deltas that carry them: raised with any change here
+FORMAT = 4  # of nodes and tables, in images and in the deltas that carry them: raised with any change here
 
 
 class Table(IntEnum):
@@ -41,10 +42,13 @@ class Table(IntEnum):
     HASHES = 3
 
 
-HEADER = struct.Struct("!BBH")  # flags, occluder depth, number of RRsets
-# Of each RRset: offset, length without and with RRSIGs, records, RRSIGs, compressed names
-ENTRY = struct.Struct("!HHHBBB")
-WIDE_ENTRY = struct.Struct("!IIIHHH")
+HEADER = struct.Struct("!BBH")  # flags, labels, number of RRsets
+# Of each RRset: offset, octets kept without and with RRSIGs, records, RRSIGs (or `SHORT` and the algorithm of
+# the one there is), compressed names, TTL
+ENTRY = struct.Struct("!HHHBBBI")
+WIDE_ENTRY = struct.Struct("!IIIHIHI")
+SHORT = 0x80  # the RRSIG is kept in short
+WIDE_SHORT = 0x80000000  # the same in `WIDE_ENTRY`
 TYPES_AT = HEADER.size
 
 CUT = 0x01  # a delegation: NS below the apex, itself not occluded

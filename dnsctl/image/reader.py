@@ -180,7 +180,7 @@ class Reader:
             owner = owner_of(key, prefix)
             for code in fragment.node_types(value):
                 if code:
-                    yield fragment.decode(value, code, owner)
+                    yield fragment.decode(value, code, owner, origin)
         for _, one in self.nsec3_rrsets(origin):
             yield one
 
@@ -189,7 +189,7 @@ class Reader:
         prefix = zone_prefix(origin)
         for key, value in self.nodes(Table.HASHES, prefix):
             digest = key[len(prefix) :]
-            yield digest, fragment.decode(value, Type.NSEC3, nsec3_owner(digest, origin))
+            yield digest, fragment.decode(value, Type.NSEC3, nsec3_owner(digest, origin), origin)
 
     def signed_zone(self, origin: Name) -> SignedZone:
         """Return a whole zone decoded. Raises ImageError where the image does not hold it."""
@@ -201,7 +201,7 @@ class Reader:
         for key, value in self.nodes(Table.OWNERS, prefix):
             owner = owner_of(key, prefix)
             nodes[owner] = tuple(
-                fragment.decode(value, code, owner) for code in fragment.node_types(value) if code
+                fragment.decode(value, code, owner, origin) for code in fragment.node_types(value) if code
             )
         return SignedZone(
             origin=origin,

@@ -9,6 +9,7 @@ waits for end it: a wrong set-up is told at once.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import selectors
@@ -80,6 +81,8 @@ class Supervisor:
         A signal that was held back before (`held_signals`) is heeded now.
         Raises DnsctlError where a child could not be started at all.
         """
+        gc.collect()
+        gc.freeze()  # what is here now no child's collector touches: it would copy the pages they share
         wake, wakened = socket.socketpair()
         told, tell = os.pipe()
         for one in (wake, wakened):

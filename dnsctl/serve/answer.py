@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from dnsctl.image.fragment import Entry, find, node_types, rdatas_of
+from dnsctl.image.fragment import Fragment, find, node_types, rdatas_of
 from dnsctl.image.layout import CUT, NEGATIVE_SOA, OCCLUDED
 from dnsctl.image.reader import Reader
 from dnsctl.model.name import MAX_NAME, Name, is_subdomain
@@ -123,30 +123,24 @@ class Answer:
         rdtype = self._rdtype
         if rdtype in (Type.ANY, Type.RRSIG):
             return self._place_any(name, value, template)
-        entry = find(value, rdtype) if rdtype else None
-        if entry is None:
+        found = find(value, rdtype, self._view.origin) if rdtype else None
+        if found is None:
             return False
         if name not in self._dnames or rdtype != Type.DNAME:
-            self.draft.place(ANSWER, value, entry, name, template)
+            self.draft.place(ANSWER, found, name, template)
         return True
 
     def _place_any(self, name: Name, value: bytes, template: Name | None) -> bool:
         for code in node_types(value):
-            entry = find(value, code)
-            if entry is None or code == NEGATIVE_SOA:
+            found = find(value, code, self._view.origin)
+            if found is None or code == NEGATIVE_SOA:
                 continue
             if self._rdtype == Type.RRSIG:
-                if not entry.signatures:
+                if not found.signatures:
                     continue
-                entry = Entry(
-                    entry.start + entry.plain,
-                    entry.full - entry.plain,
-                    entry.full - entry.plain,
-                    entry.signatures,
-                    0,
-                    0,
-                )
-            self.draft.place(ANSWER, value, entry, name, template)
+                signatures = found.octets[found.plain :]
+                found = Fragment(signatures, len(signatures), found.signatures, 0, ())
+            self.draft.place(ANSWER, found, name, template)
             return True
         return False
 
@@ -155,11 +149,11 @@ class Answer:
 
         That goes for NSEC too: to deny it with a bitmap that holds CNAME proves nothing (RFC 6840 §4.3).
         """
-        entry = find(value, Type.CNAME)
-        if entry is None:
+        found = find(value, Type.CNAME, self._view.origin)
+        if found is None:
             return None
-        rdata_at = self.draft.place(ANSWER, value, entry, name, template)
-        target = Name(next(rdatas_of(value, entry, template or name))[1])
+        rdata_at = self.draft.place(ANSWER, found, name, template)
+        target = Name(next(rdatas_of(found, template or name))[1])
         self.draft.learn(target, rdata_at)
         self._note(Step.ALIAS, name)
         return target
@@ -176,19 +170,17 @@ class Answer:
         """Place the delegation: NS, DS or the proof that there is none (RFC 4035 §3.1.4)."""
         self._note(Step.REFERRAL, cut)
         self.authoritative = bool(self.draft.counts[ANSWER])
-        name_servers = find(value, Type.NS)
+        name_servers = find(value, Type.NS, self._view.origin)
         if name_servers is None:
             return
-        self.draft.place_anew(AUTHORITY, value, name_servers, cut)  # glue points at the names in it
+        self.draft.place_anew(AUTHORITY, name_servers, cut)  # glue points at the names in it
         self._name_servers = [
-            Name(target)
-            for place, target in rdatas_of(value, name_servers, cut)
-            if place < name_servers.plain
+            Name(target) for place, target in rdatas_of(name_servers, cut) if place < name_servers.plain
         ]
         if self.draft.signed and self._view.entry.signed:
-            ds = find(value, Type.DS)
+            ds = find(value, Type.DS, self._view.origin)
             if ds is not None:
-                self.draft.place(AUTHORITY, value, ds, cut)
+                self.draft.place(AUTHORITY, ds, cut)
             else:
                 self.proof.no_ds(cut, key, value)
 
@@ -200,25 +192,25 @@ class Answer:
         if value is None:
             return
         for rdtype in _ADDRESS_TYPES:
-            entry = find(value, rdtype)
-            if entry is not None:
-                self.draft.place(ADDITIONAL, value, entry, name)
+            found = find(value, rdtype, self._view.origin)
+            if found is not None:
+                self.draft.place(ADDITIONAL, found, name)
 
     def _redirect(self, name: Name, owner: Name, value: bytes) -> Name | None:
         """Place a DNAME and the CNAME made from it (RFC 6672 §3.1); return where that leads."""
-        entry = find(value, Type.DNAME)
-        if entry is None:
+        found = find(value, Type.DNAME, self._view.origin)
+        if found is None:
             return None
         self._note(Step.DNAME, owner)
         if owner not in self._dnames:
             self._dnames.add(owner)
-            self.draft.place(ANSWER, value, entry, owner)
-        rdata = next(rdatas_of(value, entry, owner))[1]
+            self.draft.place(ANSWER, found, owner)
+        rdata = next(rdatas_of(found, owner))[1]
         if len(name) - len(owner) + len(rdata) > MAX_NAME:
             self.rcode = Rcode.YXDOMAIN
             return None
         target = Name(name[: len(name) - len(owner)] + rdata)
-        ttl = value[entry.start + 6 : entry.start + 10]
+        ttl = found.octets[6:10]
         head = self.draft.reference(name, self.draft.at) + Type.CNAME.to_bytes(2, "big") + b"\0\1" + ttl
         written = self.draft.reference(target, self.draft.at + len(head) + 2)
         self.draft.put(ANSWER, head + len(written).to_bytes(2, "big") + written, 1)
@@ -275,22 +267,22 @@ class Answer:
     def _soa(self) -> None:
         """Place the SOA with the TTL of negative answers (RFC 2308 §3)."""
         view, draft = self._view, self.draft
-        entry = view.negative_soa
+        soa = view.negative_soa
         if any(is_subdomain(draft.qname, name) for name in view.soa_names):
-            draft.place_anew(AUTHORITY, view.apex, entry, view.origin)
+            draft.place_anew(AUTHORITY, soa, view.origin)
             return
         if draft.counts[ANSWER] and view.soa_is_placed:
-            draft.place(AUTHORITY, view.apex, entry, view.origin)
+            draft.place(AUTHORITY, soa, view.origin)
             return
         slot = (len(draft.qname), draft.signed)
         rendered = view.soa_cache.get(slot)
         if rendered is None:
             first = Draft(draft.qname, draft.signed)
-            first.place(AUTHORITY, view.apex, entry, view.origin)
+            first.place(AUTHORITY, soa, view.origin)
             if len(view.soa_cache) >= _MAX_SOAS:
                 view.soa_cache.clear()
             rendered = view.soa_cache[slot] = first.parts[0]
-        draft.put(AUTHORITY, rendered, entry.records + entry.signatures if draft.signed else entry.records)
+        draft.put(AUTHORITY, rendered, soa.records + soa.signatures if draft.signed else soa.records)
 
 
 def answer(

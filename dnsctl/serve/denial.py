@@ -83,10 +83,10 @@ class NsecProof(Proof):
     def _place(self, key: bytes, value: bytes) -> None:
         if value[0] & OCCLUDED:
             key, value = occluder(self._reader, self._view, key, value)
-        entry = find(value, Type.NSEC)
-        if entry is not None and key not in self.placed:
+        found = find(value, Type.NSEC, self._view.origin)
+        if found is not None and key not in self.placed:
             self.placed.add(key)
-            self._draft.place(AUTHORITY, value, entry, self._view.name(key))
+            self._draft.place(AUTHORITY, found, self._view.name(key))
 
     def no_type(self, name: Name, key: bytes, value: bytes) -> None:
         self._place(key, value)
@@ -130,10 +130,10 @@ class Nsec3Proof(Proof):
         if key in self.placed:
             return
         self.placed.add(key)
-        entry = find(value, Type.NSEC3)
-        if entry is not None:
+        found = find(value, Type.NSEC3, self._view.origin)
+        if found is not None:
             owner = nsec3_owner(key[len(self._view.prefix) :], self._view.origin)
-            self._draft.place(AUTHORITY, value, entry, owner)
+            self._draft.place(AUTHORITY, found, owner)
 
     def _match(self, name: Name) -> bool:
         key = self._key(name)

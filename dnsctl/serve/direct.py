@@ -16,7 +16,7 @@ import struct
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from dnsctl.image.fragment import QUESTION_AT, find
+from dnsctl.image.fragment import QUESTION_AT, Shape, find, shape_of
 from dnsctl.image.layout import OCCLUDED
 from dnsctl.image.reader import Reader
 from dnsctl.model.name import MAX_LABEL, MAX_NAME, Name
@@ -50,10 +50,14 @@ _EACH_ZONE: Final = 12
 _FORM: Final = 4
 _TOO_MUCH: Final = 1 << 20  # octets; more than any limit
 
-# Where the answer stands in a node: start, stop, header (octets 2 to 11), class for `tally`, octets of the
-# answer without name, whether it is a denial. Bare tuples, as in `_Denial`: all are unpacked for every query.
-_Plan = tuple[int, int, bytes, int, int, bool]
-_LONG: Final[_Plan] = (0, 0, b"", 0, _TOO_MUCH, False)
+# Where the answer stands in a node, and what goes in between: see `fragment.Shape`
+_Places = tuple[slice, slice, slice, bytes, bytes, bytes]
+# That, header (octets 2 to 11), class for `tally`, octets of the answer without name, whether it is a denial.
+# Bare tuples, as in `_Denial`: all are unpacked for every query.
+_Plan = tuple[slice, slice, slice, bytes, bytes, bytes, bytes, int, int, bool]
+_NOTHING: Final = slice(0)
+_NOWHERE: Final[_Places] = (_NOTHING, _NOTHING, _NOTHING, b"", b"", b"")
+_LONG: Final[_Plan] = (*_NOWHERE, b"", 0, _TOO_MUCH, False)
 # What denies all names of one length below the apex: SOA and what denies the wildcard; pointers to the apex
 # and to what comes next; keys of the proofs in it; header and class as it is, and with one more proof. In
 # `_Errors` with the names that must go the long way, and with finished answers by the key of what covers the
@@ -185,13 +189,23 @@ class Direct:
                         entry = self._missing(zone, form, key, at, node)
                     else:
                         plan = form.plans.get(value[: INDEX_END[value[3]]])
-                        if plan is None or plan[5] or plan[4] + at > form.limit:
+                        if plan is None or plan[9] or plan[8] + at > form.limit or not plan[4]:
                             entry = self._present(zone, form, key, at, value)
                         else:
-                            start, stop, header, kind, size, _ = plan
+                            rdata, times, signature, before, between, signer, header, kind, size, _ = plan
                             counts[kind] += 1
                             slot[2:12] = header
-                            slot[at + 6 : at + size] = value[start:stop] + form.opt
+                            slot[at + 6 : at + size] = b"".join(
+                                (
+                                    before,
+                                    value[rdata],
+                                    between,
+                                    value[times],
+                                    signer,
+                                    value[signature],
+                                    form.opt,
+                                )
+                            )
                             sizes[index] = at + size
                             continue
             except Exception:  # noqa: BLE001 - the long way may know better, and says SERVFAIL if not
@@ -272,25 +286,29 @@ class Direct:
     def _present(self, zone: _Zone, form: _Form, key: bytes, at: int, value: bytes) -> Entry | None:
         """Answer from the node of an owner that is there."""
         plan = form.plans.get(value[: INDEX_END[value[3]]]) or self._new_plan(zone, form, value)
-        start, stop, header, kind, size, denies = plan
+        rdata, times, signature, before, between, signer, header, kind, size, denies = plan
         size += at
         if denies:
             return self._no_data(zone, form, key, at, value, plan)
         if size > form.limit:
             return None
-        return header, at + 6, value[start:stop] + form.opt, size, kind, zone.origin
+        if between:
+            tail = b"".join((before, value[rdata], between, value[times], signer, value[signature], form.opt))
+        else:
+            tail = before + value[rdata] + form.opt
+        return header, at + 6, tail, size, kind, zone.origin
 
     def _new_plan(self, zone: _Zone, form: _Form, value: bytes) -> _Plan:
         """Work out what nodes with the same index as `value` answer."""
         plan = _LONG
         if not (value[0] or value[2]):  # of 256 types or more, that is not all of its index
-            entry = find(value, form.code)
-            if entry is not None:
-                answers = entry.records + (entry.signatures if form.signed else 0)
-                stop = entry.start + (entry.full if form.signed else entry.plain)
-                size = 6 + stop - entry.start + len(form.opt)
-                plan = (entry.start, stop, *self._header(zone, form, 0, (answers, 0, 0)), size, False)
-            elif find(value, _CNAME) is None:
+            shape = shape_of(value, form.code, zone.origin)
+            if shape is not None:
+                answers = shape.records + (shape.signatures if form.signed else 0)
+                size = 6 + (shape.full() if form.signed else shape.plain()) + len(form.opt)
+                header = self._header(zone, form, 0, (answers, 0, 0))
+                plan = (*_places(shape, form.signed), *header, size, False)
+            elif shape_of(value, _CNAME, zone.origin) is None:
                 plan = self._plan_of_denial(zone, form, value)
         self._make_room()
         form.plans[value[: INDEX_END[value[3]]]] = plan
@@ -299,19 +317,19 @@ class Direct:
     def _plan_of_denial(self, zone: _Zone, form: _Form, value: bytes) -> _Plan:
         """Work out where the proof stands that an owner lacks the type: its NSEC, if the zone has those."""
         soa = zone.view.negative_soa
-        start = stop = 0
+        places = _NOWHERE
         records = soa.records
         if form.signed:
             records += soa.signatures
             if zone.is_hashed:
                 records += 2
             else:
-                nsec = find(value, _NSEC)
+                nsec = shape_of(value, _NSEC, zone.origin)
                 if nsec is None:
                     return _LONG
-                start, stop = nsec.start, nsec.start + nsec.full
+                places = _places(nsec, signed=True)
                 records += nsec.records + nsec.signatures
-        return start, stop, *self._header(zone, form, 0, (0, records, 0)), 0, True
+        return *places, *self._header(zone, form, 0, (0, records, 0)), 0, True
 
     def _no_data(
         self, zone: _Zone, form: _Form, key: bytes, at: int, value: bytes, plan: _Plan
@@ -319,7 +337,7 @@ class Direct:
         """Deny a type at an owner that is there."""
         if key.endswith(zone.soa_names, 10, at):
             return None  # to which the SOA would point
-        start, stop, header, kind, _, _ = plan
+        rdata, times, signature, before, between, signer, header, kind, _, _ = plan
         soa = form.soas.get(at) or self._soa(zone, form, Name(key[10:at]))
         if form.signed and zone.is_hashed:
             digest = zone.hash(key[10:at])
@@ -327,18 +345,20 @@ class Direct:
             pieces = matching and zone.pieces(digest, matching)
             if not pieces:
                 return None
-            label, proof, signature = pieces
+            label, proof, signed = pieces
             own = _pointer(at + 6 + len(soa))
-            tail = b"".join((soa, label, zone.apex_pointer(at), proof, own, signature, form.opt))
+            tail = b"".join((soa, label, zone.apex_pointer(at), proof, own, signed, form.opt))
         else:
-            tail = soa + value[start:stop] + form.opt
+            tail = b"".join(
+                (soa, before, value[rdata], between, value[times], signer, value[signature], form.opt)
+            )
         size = at + 6 + len(tail)
         return None if size > form.limit else (header, at + 6, tail, size, kind, zone.origin)
 
     def _soa(self, zone: _Zone, form: _Form, qname: Name) -> bytes:
         """Return the SOA of a denial, which is the same for all names of one length."""
         draft = Draft(qname, form.signed)
-        draft.place(AUTHORITY, zone.view.apex, zone.view.negative_soa, zone.origin)
+        draft.place(AUTHORITY, zone.view.negative_soa, zone.origin)
         self._make_room()
         form.soas[len(qname) + 10] = draft.parts[0]
         return draft.parts[0]
@@ -527,14 +547,14 @@ class Direct:
         if beside.successor.startswith(source) or beside.predecessor_value[0] & OCCLUDED:
             return None
         draft = Draft(qname, form.signed)
-        draft.place(AUTHORITY, zone.view.apex, zone.view.negative_soa, zone.origin)
+        draft.place(AUTHORITY, zone.view.negative_soa, zone.origin)
         placed: list[bytes] = []
         for key, node, code, owner in zone.against_wildcard(self._reader, beside) if form.signed else ():
-            entry = find(node, code)
-            if entry is None:
+            found = find(node, code, zone.origin)
+            if found is None:
                 return None
             if key not in placed:
-                draft.place(AUTHORITY, node, entry, owner)
+                draft.place(AUTHORITY, found, owner)
                 placed.append(key)
         records = draft.counts[AUTHORITY]
         return (
@@ -552,6 +572,16 @@ class Direct:
         if self._room < 0:
             self._known.clear()
             self._room = _ENOUGH + _EACH_ZONE * len(self.zones)
+
+
+def _places(shape: Shape, signed: bool) -> _Places:
+    """Return where an RRset stands, with RRSIGs or without."""
+    rdata, times, signature, before, between, signer = shape[:6]
+    if not signed:
+        return rdata, _NOTHING, _NOTHING, before, b"", b""
+    if not between:
+        return slice(rdata.start, times.stop), _NOTHING, _NOTHING, before, b"", b""
+    return rdata, times, signature, before, between, signer
 
 
 def _pointer(offset: int) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from dnsctl.errors import ImageError
-from dnsctl.image.fragment import Entry, find, name_end, points_into_itself, rdatas_of
+from dnsctl.image.fragment import Fragment, find, name_end, points_into_itself, rdatas_of
 from dnsctl.image.layout import (
     CUT,
     DNAME_HERE,
@@ -54,16 +54,16 @@ class ZoneView:
         self.prefix = zone_prefix(origin)
         found = reader.zone_bytes(self.prefix)
         apex = reader.owner(self.prefix)
-        soa = find(apex, NEGATIVE_SOA) if apex is not None else None
+        soa = find(apex, NEGATIVE_SOA, origin) if apex is not None else None
         if found is None or apex is None or soa is None:
             raise ImageError("the image holds the zone in part only", where=to_text(origin))
         self.entry = ZoneEntry.from_bytes(found)
         self.apex = apex
-        self.negative_soa: Entry = soa
-        rdata = next(rdatas_of(apex, soa, origin))[1]
+        self.negative_soa: Fragment = soa
+        rdata = next(rdatas_of(soa, origin))[1]
         end = name_end(rdata, 0)
         self.soa_names = (Name(rdata[:end]), Name(rdata[end : name_end(rdata, end)]))  # MNAME, RNAME
-        self.soa_is_placed = points_into_itself(apex, soa, origin)  # its octets depend on where it stands
+        self.soa_is_placed = points_into_itself(soa, origin)  # its octets depend on where it stands
         self.soa_cache: dict[tuple[int, bool], bytes] = {}  # (length of question name, DO) -> SOA behind it
 
     def key(self, name: Name) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from dnsctl.image.fragment import find
+from dnsctl.image.fragment import shape_of
 from dnsctl.image.layout import ENTRY, HEADER, OCCLUDED, WIDE, nsec3_owner, owner_of
 from dnsctl.image.reader import Reader
 from dnsctl.model.name import Name, wildcard
@@ -31,7 +31,8 @@ _TEN_BITS: Final = [bytes((first, second)) for first in _DIGITS for second in _D
 # An NSEC or NSEC3 and its RRSIG: label of the owner (none: the apex), and each record behind its owner. Bare
 # tuples: they are unpacked for every query.
 _Pieces = tuple[bytes, bytes, bytes]
-_Spans = tuple[int, int, int, int]  # where these two stand in a node: start and stop of each, without owner
+# Where these two stand in a node, and what is the same in all nodes with its index: see `fragment.Shape`
+_Spans = tuple[slice, slice, slice, bytes, bytes, bytes]
 
 
 class Proofs:
@@ -117,8 +118,8 @@ class Proofs:
             label = _OCTETS[len(label) - 1] + label[:-1]
         if spans is None:
             return None
-        start, stop, signature, end = spans
-        return label, value[start:stop], value[signature:end]
+        rdata, times, signature, before, between, signer = spans
+        return label, before + value[rdata], b"".join((between, value[times], signer, value[signature]))
 
     def _new_label(self, digest: bytes) -> bytes:
         """Return the label of an NSEC3 owner."""
@@ -132,10 +133,12 @@ class Proofs:
         """Find where NSEC or NSEC3 and its one RRSIG stand in nodes with one index, without their owner."""
         spans = None
         is_odd = value[0] & (OCCLUDED | WIDE) or value[2]
-        entry = None if is_odd else find(value, _NSEC3 if self.is_hashed else _NSEC)
-        if entry is not None and entry.records == entry.signatures == 1:
-            start, middle = entry.start + 2, entry.start + entry.plain
-            spans = start, middle, middle + 2, entry.start + entry.full
+        shape = None if is_odd else shape_of(value, _NSEC3 if self.is_hashed else _NSEC, self.origin)
+        if shape is not None and shape.records == shape.signatures == 1:
+            rdata, times, signature, before, between, signer = shape[:6]
+            if not between:
+                times = slice(times.start + 2, times.stop)
+            spans = rdata, times, signature, before[2:], between[2:], signer
         self._make_room()
         self._indexes[index] = spans
         return spans

@@ -294,11 +294,11 @@ class Responder:
             return _Body(Rcode.REFUSED, ExtendedError.PROHIBITED)
         zones = self._current(reader)
         view = zones.find(question.name, question.rdtype) if question.name in zones else None
-        soa = None if view is None else find(view.apex, Type.SOA)
+        soa = None if view is None else find(view.apex, Type.SOA, view.origin)
         if view is None or soa is None:
             return _Body(Rcode.NOTAUTH, ExtendedError.NOT_AUTHORITATIVE)
         draft = Draft(question.name, signed=False)
-        draft.place(ANSWER, view.apex, soa, view.origin)
+        draft.place(ANSWER, soa, view.origin)
         return _Body(Rcode.NOERROR, None, b"".join(draft.parts), draft.counts, True, _facts(view, question))
 
     def _chaos(self, question: Question) -> _Body:
@@ -372,10 +372,9 @@ def _facts(view: ZoneView, question: Question) -> ZoneFacts:
     """Return what options may tell of the zone; EXPIRE goes with its SOA only (RFC 7314 §4)."""
     expire = None
     if question.rdtype in (Type.SOA, Type.IXFR) and question.name == view.origin:
-        soa = find(view.apex, Type.SOA)
+        soa = find(view.apex, Type.SOA, view.origin)
         if soa is not None:
-            end = soa.start + soa.plain
-            expire = int.from_bytes(view.apex[end - 8 : end - 4], "big")  # RFC 1035 §3.3.13
+            expire = int.from_bytes(soa.octets[soa.plain - 8 : soa.plain - 4], "big")  # RFC 1035 §3.3.13
     return ZoneFacts(view.origin, view.entry.serial, expire)
 
 

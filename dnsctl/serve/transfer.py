@@ -102,7 +102,7 @@ def messages(reader: Reader, message: bytes, options: bytes = b"") -> Iterator[b
     if entry is None or apex is None:
         yield _failure(message, _NOTAUTH, ExtendedError.NOT_AUTHORITATIVE)
         return
-    soa = decode(apex, Type.SOA, origin)
+    soa = decode(apex, Type.SOA, origin, origin)
     writer = _Writer(message, _opt(query, soa, options))
     if serial is not None and not is_after(entry.serial, serial):
         yield from writer.add(soa._replace(signatures=()))

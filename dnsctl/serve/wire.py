@@ -17,10 +17,9 @@ from dnsctl.image.fragment import (
     OWNER_POINTER,
     QUESTION_AT,
     RECORD_HEAD,
-    Entry,
+    Fragment,
     fragment_at,
     name_end,
-    pointer_places,
     rdatas_of,
     record_places,
 )
@@ -81,47 +80,40 @@ class Draft:
         self.at += len(data)
         self.counts[section] += count
 
-    def place(
-        self, section: int, value: bytes, entry: Entry, owner: Name, template: Name | None = None
-    ) -> int:
+    def place(self, section: int, found: Fragment, owner: Name, template: Name | None = None) -> int:
         """Add an RRset with `owner`; return the offset of its first rdata in the message.
 
         `template` is the owner it was compiled for, where that is another one: a wildcard.
         """
-        end = entry.full if self.signed else entry.plain
-        count = entry.records + entry.signatures if self.signed else entry.records
+        octets = found.octets if self.signed else found.octets[: found.plain]
+        count = found.records + found.signatures if self.signed else found.records
         is_here = owner == self.qname and len(owner) > 1  # the root is shorter than a pointer to it
-        if is_here and (not entry.pointers or (template is None and self.at == fragment_at(owner))):
+        if is_here and (not found.pointers or (template is None and self.at == fragment_at(owner))):
             rdata_at = self.at + RECORD_HEAD
-            self.put(section, value[entry.start : entry.start + end], count)
+            self.put(section, octets, count)
             return rdata_at
-        if entry.pointers and not self._is_movable(entry, owner, end):
-            return self.place_anew(section, value, entry, owner, template)
+        if found.pointers and not self._is_movable(found, owner, len(octets)):
+            return self.place_anew(section, found, owner, template)
         reference = self.reference(owner, self.at)
         rdata_at = self.at + len(reference) + RECORD_HEAD - 2
-        fragment = value[entry.start : entry.start + end]
-        if entry.pointers:
-            fragment = self._moved(fragment, pointer_places(value, entry), template or owner, rdata_at)
-        self.put(
-            section, self._rewritten(fragment, reference, owner, record_places(value, entry, end)), count
-        )
+        if found.pointers:
+            octets = self._moved(octets, found.pointers, template or owner, rdata_at)
+        self.put(section, self._rewritten(octets, reference, owner), count)
         return rdata_at
 
-    def place_anew(
-        self, section: int, value: bytes, entry: Entry, owner: Name, template: Name | None = None
-    ) -> int:
+    def place_anew(self, section: int, found: Fragment, owner: Name, template: Name | None = None) -> int:
         """Do as `place` does for an RRset of a `COMPRESSIBLE` type, its names compressed towards all before.
 
         A fragment knows its owner and itself only: not the question's name, nor other records.
         """
-        before, names = COMPRESSIBLE[value[entry.start + 2] << 8 | value[entry.start + 3]]
+        octets = found.octets
+        before, names = COMPRESSIBLE[octets[2] << 8 | octets[3]]
         first = 0
-        for place, rdata in rdatas_of(value, entry, template or owner):
-            is_signature = place >= entry.plain
+        for place, rdata in rdatas_of(found, template or owner):
+            is_signature = place >= found.plain
             if is_signature and not self.signed:
                 break
-            fixed = entry.start + place + 2
-            head = self.reference(owner, self.at) + value[fixed : fixed + RECORD_HEAD - 4]
+            head = self.reference(owner, self.at) + octets[place + 2 : place + RECORD_HEAD - 2]
             rdata_at = self.at + len(head) + 2
             first = first or rdata_at
             written = rdata
@@ -163,11 +155,11 @@ class Draft:
                 self._hops[position + at] = hops
             at += 1 + name[at]
 
-    def _is_movable(self, entry: Entry, owner: Name, end: int) -> bool:
+    def _is_movable(self, found: Fragment, owner: Name, end: int) -> bool:
         """True where pointers reach all of a fragment placed here, and its owners are pointers too."""
         if self.at + len(owner) + end > MAX_OFFSET:
             return False
-        return len(owner) > 1 or entry.records == 1  # the root is one octet, each time
+        return len(owner) > 1 or found.records == 1  # the root is one octet, each time
 
     def _moved(self, fragment: bytes, places: tuple[int, ...], template: Name, rdata_at: int) -> bytes:
         """Return the fragment with the pointers in its rdata leading to where those names stand now.
@@ -184,12 +176,13 @@ class Draft:
             moved[place : place + 2] = (0xC000 | to).to_bytes(2, "big")
         return bytes(moved)
 
-    def _rewritten(self, fragment: bytes, reference: bytes, owner: Name, places: list[int]) -> bytes:
+    def _rewritten(self, fragment: bytes, reference: bytes, owner: Name) -> bytes:
         """Return `fragment` with the first owner written as `reference`, the others as a pointer to it."""
         known = self.offsets.get(owner)
         pointer = (0xC000 | known).to_bytes(2, "big") if known is not None else bytes(reference)
         if reference == pointer == OWNER_POINTER:
             return fragment
+        places = record_places(fragment)
         ends = [*places[1:], len(fragment)]
         records = [fragment[place + 2 : end] for place, end in zip(places, ends, strict=True)]
         return reference + pointer.join(records)

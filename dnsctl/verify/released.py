@@ -74,7 +74,7 @@ class ReleasedZone:
 
     def node(self, owner: Name) -> Node | None:
         value = self._reader.owner(owner_key(owner, self.origin))
-        return _node(owner, value) if value is not None else None
+        return _node(owner, value, self.origin) if value is not None else None
 
     def rrset(self, owner: Name, rdtype: int) -> RRset | None:
         node = self.node(owner)
@@ -85,7 +85,7 @@ class ReleasedZone:
         value = self._reader.hashed(hash_key(digest, self.origin))
         if value is None:
             return None
-        return fragment.decode(value, Type.NSEC3, nsec3_owner(digest, self.origin))
+        return fragment.decode(value, Type.NSEC3, nsec3_owner(digest, self.origin), self.origin)
 
     def exists(self, name: Name) -> bool:
         """True where `name` or a name below it has data: empty non-terminals exist (RFC 4592 §2.2.2)."""
@@ -94,7 +94,7 @@ class ReleasedZone:
     def nodes(self) -> Iterator[Node]:
         """Yield all owners in canonical order."""
         for key, value in self._reader.nodes(Table.OWNERS, self._prefix):
-            yield _node(owner_of(key, self._prefix), value)
+            yield _node(owner_of(key, self._prefix), value, self.origin)
 
     def sample(self, size: int, chance: random.Random) -> list[Node]:
         """Return at most `size` owners at random, in canonical order.
@@ -110,7 +110,7 @@ class ReleasedZone:
         found: list[Node] = []
         for number, (key, value) in enumerate(self._reader.nodes(Table.OWNERS, self._prefix)):
             if number == wanted[len(found)]:
-                found.append(_node(owner_of(key, self._prefix), value))
+                found.append(_node(owner_of(key, self._prefix), value, self.origin))
                 if len(found) == size:
                     break
         return found
@@ -122,11 +122,11 @@ class ReleasedZone:
             name = "".join(chance.choices(_LETTERS, k=4)).encode()
             if cursor.set_range(self._prefix + name) and cursor.key().startswith(self._prefix):
                 key, value = cursor.item()
-                found[key] = _node(owner_of(key, self._prefix), value)
+                found[key] = _node(owner_of(key, self._prefix), value, self.origin)
         return [found[key] for key in sorted(found)]
 
 
-def _node(owner: Name, value: bytes) -> Node:
+def _node(owner: Name, value: bytes, apex: Name) -> Node:
     flags = HEADER.unpack_from(value)[0]
-    rrsets = tuple(fragment.decode(value, code, owner) for code in fragment.node_types(value) if code)
+    rrsets = tuple(fragment.decode(value, code, owner, apex) for code in fragment.node_types(value) if code)
     return Node(owner, bool(flags & CUT), bool(flags & OCCLUDED), bool(flags & DNAME_HERE), rrsets)

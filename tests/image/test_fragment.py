@@ -46,17 +46,17 @@ def many(count):
     return rrset(OWNER, Type.MX, 60, first + [b"\0\x14" + from_text(f"{n}.example.org.") for n in "ab"])
 
 
-def node(one):
-    return fragment.encode_node(0, 0, [(one.rdtype, one)], one.owner)
+def node(one, apex=ROOT):
+    return fragment.encode_node(0, 0, [(one.rdtype, one)], one.owner, apex)
 
 
 def placed(one):
     """Return the message that asks for `one` and has its fragment for an answer, as it is."""
     value = node(one)
-    entry = fragment.find(value, one.rdtype)
-    head = struct.pack("!6H", 7, 0x8400, 1, entry.records + entry.signatures, 0, 0)
+    found = fragment.find(value, one.rdtype, ROOT)
+    head = struct.pack("!6H", 7, 0x8400, 1, found.records + found.signatures, 0, 0)
     question = one.owner + struct.pack("!HH", one.rdtype, 1)
-    return head + question + value[entry.start : entry.start + entry.full]
+    return head + question + found.octets
 
 
 def records(message):
@@ -83,7 +83,7 @@ def hops(wire, at):
 @example(rrset(from_text("*.example.com."), Type.NS, 60, [from_text(f"{n}.example.com.") for n in "ab"]))
 @example(rrset(OWNER, Type.SOA, 60, [from_text("ns.dns.example.") + from_text("me.dns.example.") + TIMES]))
 def test_rrset_comes_back_from_its_fragment_as_it_was(one):
-    assert fragment.decode(node(one), one.rdtype, one.owner) == one
+    assert fragment.decode(node(one), one.rdtype, one.owner, ROOT) == one
 
 
 @given(rrsets())
@@ -98,14 +98,13 @@ def test_fragment_behind_a_question_for_its_owner_is_an_answer(one):
 
 @given(rrsets())
 def test_each_place_that_is_listed_holds_a_pointer_back(one):
-    value = node(one)
-    entry = fragment.find(value, one.rdtype)
+    found = fragment.find(node(one), one.rdtype, ROOT)
     wire = placed(one)
     start = fragment.fragment_at(one.owner)
-    places = fragment.pointer_places(value, entry)
+    places = found.pointers
     assert all(0 < hops(wire, start + place) <= fragment.MAX_HOPS for place in places)
     assert list(places) == sorted(places)
-    assert all(place < entry.plain for place in places), "a signer's name is not compressed (RFC 4034 §3.1.7)"
+    assert all(place < found.plain for place in places), "a signer's name is not compressed (RFC 4034 §3.1.7)"
 
 
 @pytest.mark.parametrize(
@@ -122,10 +121,8 @@ def test_each_place_that_is_listed_holds_a_pointer_back(one):
 def test_names_are_as_short_as_pointers_make_them(owner, kind, rdatas, octets):
     before = b"\0\x0a" if kind == Type.MX else b""
     one = rrset(from_text(owner), kind, 60, [before + from_text(f"{rdata}.") for rdata in rdatas])
-    value = node(one)
-    entry = fragment.find(value, kind)
-    places = fragment.record_places(value, entry, entry.full)
-    lengths = [struct.unpack_from("!H", value, entry.start + place + 10)[0] for place in places]
+    wire = fragment.find(node(one), kind, ROOT).octets
+    lengths = [struct.unpack_from("!H", wire, place + 10)[0] for place in fragment.record_places(wire)]
     assert sorted(lengths) == sorted(octets)
 
 
@@ -134,35 +131,36 @@ def test_names_in_names_are_not_followed_without_end():
     one = rrset(OWNER, Type.NS, 60, nested)
     wire, value = placed(one), node(one)
     start = fragment.fragment_at(OWNER)
-    entry = fragment.find(value, Type.NS)
-    places = fragment.record_places(value, entry, entry.plain)
+    found = fragment.find(value, Type.NS, ROOT)
+    places = fragment.record_places(found.octets[: found.plain])
     assert max(hops(wire, start + place + fragment.RECORD_HEAD) for place in places) == fragment.MAX_HOPS
-    assert fragment.decode(value, Type.NS, OWNER) == one
+    assert fragment.decode(value, Type.NS, OWNER, ROOT) == one
 
 
 def test_soa_of_denials_keeps_its_names_too():
     one = rrset(OWNER, Type.SOA, 60, [from_text("ns.dns.example.") + from_text("me.dns.example.") + TIMES])
-    value = fragment.encode_node(0, 0, [(NEGATIVE_SOA, one), (Type.SOA, one)], OWNER)
-    assert fragment.decode(value, NEGATIVE_SOA, OWNER) == fragment.decode(value, Type.SOA, OWNER) == one
-    assert fragment.points_into_itself(value, fragment.find(value, NEGATIVE_SOA), OWNER)
+    value = fragment.encode_node(0, 0, [(NEGATIVE_SOA, one), (Type.SOA, one)], OWNER, OWNER)
+    for code in (NEGATIVE_SOA, Type.SOA):
+        assert fragment.decode(value, code, OWNER, OWNER) == one
+    assert fragment.points_into_itself(fragment.find(value, NEGATIVE_SOA, OWNER), OWNER)
 
 
 def test_pointer_to_the_owner_is_none_into_the_fragment():
     one = rrset(OWNER, Type.MX, 60, [b"\0\x0a" + from_text("mx.example.com.")])
-    value = node(one)
-    assert not fragment.points_into_itself(value, fragment.find(value, Type.MX), OWNER)
+    assert not fragment.points_into_itself(fragment.find(node(one), Type.MX, ROOT), OWNER)
 
 
 def test_pointer_to_its_own_name_ends_as_an_error():
     value = bytearray(node(many(3)))
-    entry = fragment.find(value, Type.MX)
-    place = fragment.pointer_places(value, entry)[0]
+    shape = fragment.shape_of(value, Type.MX, ROOT)
+    place = fragment.find(value, Type.MX, ROOT).pointers[0]
     name = fragment.fragment_at(OWNER) + place - len(b"\3mx1")
-    value[entry.start + place : entry.start + place + 2] = (0xC000 | name).to_bytes(2, "big")
+    start = shape.rdata.start
+    value[start + place : start + place + 2] = (0xC000 | name).to_bytes(2, "big")
     with pytest.raises(ImageError, match="backwards"):
-        fragment.decode(bytes(value), Type.MX, OWNER)
+        fragment.decode(bytes(value), Type.MX, OWNER, ROOT)
 
 
 def test_type_that_the_node_lacks_is_an_error():
     with pytest.raises(ImageError, match="no RRset of type 1"):
-        fragment.decode(node(many(2)), Type.A, OWNER)
+        fragment.decode(node(many(2)), Type.A, OWNER, ROOT)

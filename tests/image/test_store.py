@@ -161,7 +161,7 @@ def test_missing_image_is_told_with_its_path(tmp_path):
         Image.open(tmp_path / "nowhere")
 
 
-def test_names_below_cut_and_dname_carry_the_depth_of_what_hides_them():
+def test_names_below_cut_and_dname_carry_the_depth_of_what_hides_them_others_their_labels():
     zone = validated(
         "example.com.",
         "sub NS ns.sub\nns.sub A 192.0.2.1\ndeep.er.sub A 192.0.2.2\n"
@@ -169,12 +169,12 @@ def test_names_below_cut_and_dname_carry_the_depth_of_what_hides_them():
     )
     owners = compile_zone(SignedZone(zone.origin, zone.nodes, serial=1)).owners
     flags = {to_text(name): owners[owner_key(name, zone.origin)][:2] for name in zone.nodes}
-    assert flags["sub.example.com."] == b"\x01\x00"
+    assert flags["sub.example.com."] == b"\x01\x03"
     assert flags["ns.sub.example.com."] == b"\x02\x01"
     assert flags["deep.er.sub.example.com."] == b"\x02\x01"
-    assert flags["d.example.com."] == b"\x04\x00"
+    assert flags["d.example.com."] == b"\x04\x03"
     assert flags["below.d.example.com."] == b"\x02\x01"
-    assert flags["subway.example.com."] == b"\x00\x00"
+    assert flags["subway.example.com."] == b"\x00\x03"
 
 
 def test_longest_names_of_zero_octets_fit_lmdb_keys(tmp_path):

@@ -46,14 +46,13 @@ def placings(draw):
 
 def drafted(qname, octets, one, owner, *, anew=False, signed=True):
     """Return the message with `octets` of another record, then `one` under `owner`; where its rdata is."""
-    value = fragment.encode_node(0, 0, [(one.rdtype, one)], one.owner)
-    entry = fragment.find(value, one.rdtype)
+    found = fragment.find(fragment.encode_node(0, 0, [(one.rdtype, one)], one.owner, ROOT), one.rdtype, ROOT)
     draft = Draft(qname, signed)
     if octets:
         draft.put(ANSWER, struct.pack("!HHHIH", 0xC00C, FILLER, 1, 0, octets) + bytes(octets), 1)
     template = one.owner if one.owner != owner else None
     way = draft.place_anew if anew else draft.place
-    rdata_at = way(AUTHORITY, value, entry, owner, template)
+    rdata_at = way(AUTHORITY, found, owner, template)
     head = struct.pack("!6H", 7, 0x8400, 1, *draft.counts)
     wire = head + qname + struct.pack("!HH", one.rdtype, 1) + b"".join(draft.parts)
     assert len(wire) == draft.at
@@ -91,9 +90,8 @@ def test_names_are_read_wherever_the_rrset_stands(anew):
 def test_rrset_behind_the_question_for_its_owner_is_copied():
     one = rrset(QNAME, Type.MX, 60, PROVIDER)
     wire, rdata_at = drafted(QNAME, 0, one, QNAME)
-    value = fragment.encode_node(0, 0, [(one.rdtype, one)], QNAME)
-    entry = fragment.find(value, Type.MX)
-    assert wire[rdata_at - fragment.RECORD_HEAD :] == value[entry.start : entry.start + entry.full]
+    value = fragment.encode_node(0, 0, [(one.rdtype, one)], QNAME, ROOT)
+    assert wire[rdata_at - fragment.RECORD_HEAD :] == fragment.find(value, Type.MX, ROOT).octets
 
 
 @pytest.mark.parametrize("octets", [0, 100, 14_000])

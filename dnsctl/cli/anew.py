@@ -1,0 +1,109 @@
+"""`dnsctl serve` as a program begun anew: with what was asked of it, without what reading that took.
+
+Command line and dnsctl.yaml are read by modules that take some 25 MB, which Python does not give back, and
+which every process of a node would carry along. So `serve` hands its order on to the same command, begun anew
+in the same process (exec): process id, arguments, environment and standard error stay as they are. Imports
+nothing that a name server does not need; where something fails, `dnsctl.cli.main` says so as ever.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from dnsctl.cli import HANDED
+from dnsctl.cli.apart import Embedded, compile_apart
+from dnsctl.model.fleet import Endpoint, Node, NodeSettings, ServeSettings
+from dnsctl.node.sandbox import name_process
+from dnsctl.node.supervisor import held_signals
+
+EMBEDDED: Final = "embedded"  # name of a node that no fleet knows
+
+
+@dataclass(frozen=True, slots=True)
+class NodeOrder:
+    """Run a node of the fleet, its agent included; as `user` where we are root."""
+
+    settings: NodeSettings
+    user: str
+
+    def serve(self) -> None:
+        from dnsctl.node.launch import run_node  # noqa: PLC0415 - who only hands the order on has no need
+
+        run_node(self.settings, _run_agent, user=self.user)
+
+
+@dataclass(frozen=True, slots=True)
+class ZonesOrder:
+    """Compile the zone files in `directory` and serve them, from `state` or a temporary one."""
+
+    directory: Path
+    settings: ServeSettings
+    state: Path | None
+    user: str
+    sign: bool
+    strict: bool
+    metrics: Endpoint | None
+
+    def serve(self) -> None:
+        from dnsctl.node.launch import run_node  # noqa: PLC0415 - as above
+
+        with held_signals(), ExitStack() as stack:  # whatever comes, no temporary state stays behind
+            kept = self.state is not None
+            state = self.state or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dnsctl-")))
+            work = Embedded(
+                self.directory, state, self.sign, self.strict, keep_keys=kept, workers=self.settings.workers
+            )
+            own = Node(EMBEDDED, "", self.settings.listen, "")
+            node = NodeSettings(own, self.settings, state, metrics=self.metrics)
+            run_node(node, user=self.user, prepare=lambda: compile_apart(work))
+
+
+def serve_anew(order: NodeOrder | ZonesOrder, program: Sequence[str]) -> None:
+    """Do `order` in `program` (its arguments, the interpreter first) begun anew; in this one without it."""
+    if not program:
+        _serve(order)
+        return
+    descriptor = os.memfd_create("dnsctl order", 0)  # in no directory: it may hold TSIG keys
+    with os.fdopen(descriptor, "wb", closefd=False) as file:
+        pickle.dump(order, file)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    environment = {**os.environ, HANDED: str(descriptor)}
+    os.execve(sys.executable, (sys.executable, *program[1:]), environment)  # noqa: S606 - no shell wanted
+
+
+def serve_handed(descriptor: str) -> int:
+    """Do the order that `serve_anew` wrote to `descriptor`; return the exit code."""
+    try:
+        name_process("dnsctl")
+        with os.fdopen(int(descriptor), "rb") as file:
+            file.seek(0)
+            order = pickle.load(file)  # noqa: S301 - from this very process, whose environment says where
+        _serve(order)
+    except BaseException as fault:  # noqa: BLE001 - told, and made an exit code of
+        from dnsctl.cli.main import told  # noqa: PLC0415 - with all that was left behind
+
+        return told(fault)
+    return 0
+
+
+def _serve(order: NodeOrder | ZonesOrder) -> None:
+    """Serve; log plain lines to standard error: our own from INFO, libraries' from WARNING."""
+    logging.basicConfig(stream=sys.stderr, format="dnsctl: %(message)s", level=logging.WARNING)
+    logging.getLogger("dnsctl").setLevel(logging.INFO)
+    order.serve()
+
+
+def _run_agent(settings: NodeSettings) -> None:
+    from dnsctl.replicate.agent import run_agent  # noqa: PLC0415 - keeps a web server out of the workers
+
+    run_agent(settings)

@@ -1,0 +1,28 @@
+"""What `dnsctl serve --zones` is pointed at: a directory of zone files, and its dnsctl.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dnsctl.errors import DnsctlError
+from dnsctl.load.config import DEFAULT_PATH, Config, load_config
+from dnsctl.load.revision import WorkTree
+from dnsctl.load.zones import SUFFIXES
+
+
+def find_config(directory: Path) -> tuple[Config, Path] | None:
+    """Return the dnsctl.yaml in `directory` or beside it, and its root; None without. Raises ConfigError."""
+    for root in (directory, directory.resolve().parent):
+        if (root / DEFAULT_PATH).is_file():
+            return load_config(WorkTree(root)), root
+    return None
+
+
+def check_directory(directory: Path) -> None:
+    """Raise DnsctlError where `directory` does not exist or holds no zone files."""
+    advice = "name a directory with files like example.com.yaml or example.com.zone"
+    if not directory.is_dir():
+        what = "is no directory" if directory.exists() else "no such directory"
+        raise DnsctlError(what, where=str(directory), advice=advice)
+    if not any(path.suffix in SUFFIXES and path.name != DEFAULT_PATH for path in directory.iterdir()):
+        raise DnsctlError("no zone files", where=str(directory), advice=advice)
