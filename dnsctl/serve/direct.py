@@ -16,12 +16,13 @@ import struct
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from dnsctl.image.fragment import QUESTION_AT, Shape, find, shape_of
+from dnsctl.image.fragment import QUESTION_AT, Shape, find, node_types, shape_of
 from dnsctl.image.layout import OCCLUDED
 from dnsctl.image.reader import Reader
 from dnsctl.model.name import MAX_LABEL, MAX_NAME, Name
 from dnsctl.model.rrset import Type
 from dnsctl.serve.alike import answer_alike
+from dnsctl.serve.answer import Step
 from dnsctl.serve.batch import Batch
 from dnsctl.serve.cache import Entry
 from dnsctl.serve.edns import BARE_OPTS, MIN_UDP_PAYLOAD, OPT_LENGTH, udp_limit
@@ -48,6 +49,9 @@ _LONGEST_FORM: Final = 25  # octets: header without id, type, class, bare OPT; n
 _ENOUGH: Final = 24_576
 _EACH_ZONE: Final = 12
 _FORM: Final = 4
+_FORMS: Final = 256  # of a zone that need not be read again
+_RARE: Final = 512  # types from here on, whose questions are all one to us: there are too many
+_WHATEVER_TYPE: Final = frozenset((Step.REFERRAL, Step.NAME_ERROR))  # is answered so
 _TOO_MUCH: Final = 1 << 20  # octets; more than any limit
 
 # Where the answer stands in a node, and what goes in between: see `fragment.Shape`
@@ -72,10 +76,10 @@ _Alike = tuple[tuple[bytes, ...], Entry | None, int, _Errors | None]
 
 
 class _Form(NamedTuple):
-    """What a query says besides the name, with what was found out for it in one zone."""
+    """What a query says besides the name, with what was found out for it, and others like it, in one zone."""
 
     told: bytes  # octets of the query, without id and name
-    code: int  # of the type
+    code: int  # of the type; `_RARE`: that or any above, which the zone has not got where it is asked for
     signed: bool  # DNSSEC records go along, and the zone has some
     opt: bytes  # the OPT record of the response
     limit: int  # octets
@@ -91,14 +95,15 @@ class _Zone(Proofs):
     `stop`: where its longest label below the apex may end in a query behind its id; 0: look for a zone below.
     """
 
-    __slots__ = ("forms", "soa_names", "stop", "view")
+    __slots__ = ("forms", "soa_names", "stop", "view", "ways")
 
     def __init__(self, view: ZoneView, make_room: Callable[[], None]) -> None:
         super().__init__(view, make_room)
         self.view = view
         self.stop = 0 if view.has_zones_below else 11 + min(MAX_LABEL, MAX_NAME - 1 - len(view.origin))
         self.soa_names = tuple(bytes(name) for name in view.soa_names if name != view.origin)
-        self.forms: dict[bytes, _Form] = {}
+        self.forms: dict[bytes, _Form] = {}  # some, by `told`
+        self.ways: dict[tuple[int, int, bytes, int], _Form] = {}  # one of each that are the same to us
 
     def apex_pointer(self, at: int) -> bytes:
         """Return how the apex is written behind the name of a query that ends at `at`."""
@@ -188,25 +193,18 @@ class Direct:
                     if value is None:
                         entry = self._missing(zone, form, key, at, node)
                     else:
-                        plan = form.plans.get(value[: INDEX_END[value[3]]])
-                        if plan is None or plan[9] or plan[8] + at > form.limit or not plan[4]:
+                        plan = form.plans.get(value[: INDEX_END[value[3]]]) or _LONG
+                        rdata, times, signature, before, between, signer, header, kind, size, denies = plan
+                        size, opt = size + at, form.opt
+                        if size > form.limit or denies or not between:
                             entry = self._present(zone, form, key, at, value)
                         else:
-                            rdata, times, signature, before, between, signer, header, kind, size, _ = plan
                             counts[kind] += 1
                             slot[2:12] = header
-                            slot[at + 6 : at + size] = b"".join(
-                                (
-                                    before,
-                                    value[rdata],
-                                    between,
-                                    value[times],
-                                    signer,
-                                    value[signature],
-                                    form.opt,
-                                )
+                            slot[at + 6 : size] = b"".join(
+                                (before, value[rdata], between, value[times], signer, value[signature], opt)
                             )
-                            sizes[index] = at + size
+                            sizes[index] = size
                             continue
             except Exception:  # noqa: BLE001 - the long way may know better, and says SERVFAIL if not
                 failed.note("a query failed on the short way", raw)
@@ -256,19 +254,15 @@ class Direct:
                 return None
             limit = udp_limit(opt[3] << 8 | opt[4])
             signed = opt[7] > 0x7F
-        self._make_room(_FORM)
-        form = _Form(
-            told=told,
-            code=rdtype,
-            signed=signed and zone.view.entry.signed,
-            opt=BARE_OPTS[signed] if has_opt else b"",
-            limit=limit,
-            plans={},
-            soas={},
-            errors={},
-            alike={},
-        )
-        zone.forms[told] = form
+        way = told[0] & 1, min(rdtype, _RARE), BARE_OPTS[signed] if has_opt else b"", limit
+        shared = zone.ways.get(way)
+        if shared is None:
+            self._make_room(_FORM)
+            signed = signed and zone.view.entry.signed
+            shared = zone.ways[way] = _Form(told, way[1], signed, way[2], limit, {}, {}, {}, {})
+        form = shared._replace(told=told)
+        if len(zone.forms) < _FORMS and rdtype < _RARE:
+            zone.forms[told] = form
         return form
 
     def _header(
@@ -303,7 +297,10 @@ class Direct:
         plan = _LONG
         if not (value[0] or value[2]):  # of 256 types or more, that is not all of its index
             shape = shape_of(value, form.code, zone.origin)
-            if shape is not None:
+            if form.code == _RARE:
+                if node_types(value)[-1] < _RARE and shape_of(value, _CNAME, zone.origin) is None:
+                    plan = self._plan_of_denial(zone, form, value)
+            elif shape is not None:
                 answers = shape.records + (shape.signatures if form.signed else 0)
                 size = 6 + (shape.full() if form.signed else shape.plain()) + len(form.opt)
                 header = self._header(zone, form, 0, (answers, 0, 0))
@@ -438,7 +435,8 @@ class Direct:
         `odd`: names that have another.
         """
         self.gaps.lessons -= 1
-        if not self.zones.is_above(Name(asked.above)):
+        zone = self._known.get(asked.view.origin)  # which has many forms where clients make them up
+        if zone and asked.told in zone.forms and not self.zones.is_above(Name(asked.above)):
             self.gaps.learn(asked, around, entry, odd)
 
     def _error(
@@ -517,6 +515,8 @@ class Direct:
         if found is None or len(found.sections) > form.limit:
             return None
         result, draft = found.answer, found.answer.draft
+        if form.code == _RARE and not {trace.step for trace in result.trace} <= _WHATEVER_TYPE:
+            return None
         header, kind = self._header(zone, form, result.rcode, draft.counts, result.authoritative)
         if draft.counts[ADDITIONAL] and found.proved:
             return None  # what is left to be proved would stand before it
