@@ -20,12 +20,15 @@ MIN_UDP_PAYLOAD = 512  # octets, RFC 1035 §4.2.1 and RFC 6891 §6.2.3
 VERSION = 0  # the only one there is, RFC 6891 §6.1.3
 NSID = 3  # RFC 5001 §4.1
 EXPIRE = 9  # RFC 7314 §3
+COOKIE = 10  # RFC 7873 §4
 KEEPALIVE = 11  # RFC 7828 §3.1
 _ERROR = 15  # RFC 8914 §2
 ZONEVERSION = 19  # RFC 9660 §2
 _SOA_SERIAL = 0  # the type of version, RFC 9660 §2.1
 _MAX_KEEPALIVE = 0xFFFF  # tenths of a second
 OPT_LENGTH = 11  # octets of an OPT record without options
+_ANSWERED = frozenset((NSID, EXPIRE, ZONEVERSION))  # over UDP, besides cookies
+_OPTION = struct.Struct("!HH")  # code, length
 _OPT = struct.Struct("!BHHBBHH")  # root owner, type, payload, extended RCODE, version, flags, rdlength
 
 
@@ -59,6 +62,24 @@ def udp_limit(payload: int) -> int:
 def is_malformed(edns: Edns) -> bool:
     """True where an option must be refused with FORMERR: ZONEVERSION is empty in a query (RFC 9660 §3.1)."""
     return bool(edns.options) and bool(edns.option(ZONEVERSION))
+
+
+def cookie_of(data: bytes) -> bytes | None:
+    """Return the one cookie in the options of a UDP query, empty without one, where all others are ignored.
+
+    None: one of them is to be answered, there are two cookies, or they are cut off.
+    """
+    at, cookie = 0, b""
+    while at < len(data):
+        if at + 4 > len(data):
+            return None
+        code, length = _OPTION.unpack_from(data, at)
+        at += 4 + length
+        if code in _ANSWERED or (code == COOKIE and (cookie or not length)):
+            return None
+        if code == COOKIE:
+            cookie = data[at - length : at]
+    return cookie if at == len(data) else None
 
 
 def options(

@@ -52,9 +52,9 @@ _IN: Final = 1
 _MAX_MESSAGE: Final = 65535  # octets over a stream, RFC 1035 §4.2.2
 # MAILB, MAILA: obsolete, RFC 973
 _META_QUERIES: Final = frozenset((int(Type.IXFR), int(Type.AXFR), 253, 254))
+_ONE_AND_OPT: Final = b"\0\1\0\0\0\0\0\1"  # the counts of one question and one additional record
+_OPT_HEAD: Final = b"\0\0\x29"  # owner and type
 _OPT_SIZE_AT: Final = 9  # where its length of options stands
-# Length of options, code and length of the one option -> octets of the OPT record
-_COOKIE_ALONE: Final = {b"\0\x0c\0\x0a\0\x08": 23, b"\0\x1c\0\x0a\0\x18": 39}
 _log = logging.getLogger(__name__)
 
 
@@ -146,21 +146,35 @@ class Responder:
         """Return the response to any message, or None where there must be none."""
         return self._answered(reader, message, client, 0)
 
-    def without_cookie(self, message: bytes, address: bytes) -> tuple[bytes, Verdict] | None:
-        """Return what is behind the id of a query without its one option, a cookie, and the verdict on that.
+    def without_options(self, message: bytes, address: bytes) -> tuple[bytes, Verdict | None] | None:
+        """Return what is behind the id of a query over UDP without its options, and the verdict on a cookie.
 
-        None: it is another query, or the cookie is bad.
+        None: it is another query, has no options, or one that is to be answered by more than our cookie.
         """
-        if self._cookies is None or not address:
+        if message[4:HEADER_LENGTH] != _ONE_AND_OPT:
             return None
-        at = message.find(0, HEADER_LENGTH) + 5  # behind the question
-        size_at = at + _OPT_SIZE_AT
-        if _COOKIE_ALONE.get(message[size_at : size_at + 6]) != len(message) - at:
+        at = HEADER_LENGTH
+        size = len(message)
+        while at < size and (length := message[at]):
+            at += 1 + length  # where it is no length, no OPT record is found
+        size_at = at + 5 + _OPT_SIZE_AT
+        if message[at + 5 : at + 8] != _OPT_HEAD:
             return None
-        verdict = self._cookies.judge(message[size_at + 6 :], address)
-        if verdict is None or verdict.standing is Standing.BAD:
+        data = message[size_at + 2 :]
+        if not data or len(data) != int.from_bytes(message[size_at : size_at + 2], "big"):
             return None
-        return message[2:size_at] + b"\0\0", verdict
+        cookie = edns_.cookie_of(data)
+        if cookie is None:
+            return None
+        bare, verdict = message[2:size_at] + b"\0\0", None
+        if cookie and self._cookies is not None and address:
+            try:
+                verdict = self._cookies.judge(cookie, address)
+            except ValueError:
+                return None
+            if verdict is not None and verdict.standing is Standing.BAD:
+                return None
+        return bare, verdict
 
     def explain(self, reader: Reader, message: bytes) -> Answer | None:
         """Return the way to the answer of a query, or None where no zone answers it."""

@@ -206,7 +206,7 @@ class UdpWorker:
         """Return the answer to `message` by the ways that are not short; None: say nothing."""
         try:
             client = Client(batch.client(index))
-            wire = self._with_cookie(message, client, index)
+            wire = self._without_options(message, client, index)
             if wire is not None:
                 return wire
             entry = self._cache.find_exact(message)
@@ -244,12 +244,12 @@ class UdpWorker:
             self._cache.store(message, response, response.kind, response.zone)
         return response
 
-    def _with_cookie(self, message: bytes, client: Client, index: int) -> bytes | None:
-        """Answer a query whose one option is a cookie as one without, and put our cookie in.
+    def _without_options(self, message: bytes, client: Client, index: int) -> bytes | None:
+        """Answer a query with options that are ignored, or a cookie, as one without, and put our cookie in.
 
         None: it is another, or the answer has other options too, or no room for ours.
         """
-        found = self._responder.without_cookie(message, client.address)
+        found = self._responder.without_options(message, client.address)
         if found is None:
             return None
         bare, verdict = found
@@ -263,6 +263,9 @@ class UdpWorker:
         if entry is None:
             return None
         header, end, tail, size, kind, _ = entry
+        if verdict is None:
+            self._counts[kind] += 1
+            return b"".join((message[:2], header, message[12:end], tail))
         payload = bare[-8] << 8 | bare[-7]
         if tail[-OPT_LENGTH:] not in BARE_OPTS or size + len(verdict.option) > udp_limit(payload):
             self._tally.missed = missed

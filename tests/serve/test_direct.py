@@ -320,3 +320,36 @@ def test_what_is_kept_of_a_zone_on_the_long_way_is_bounded(tmp_path):
                 name = Name(bytes([length]) + b"x" * length + view.origin)
                 assert answer(reader, view, name, Type.A, signed).draft.counts == [0, 1, 0]
         assert 0 < len(view.soa_cache) < 40
+
+
+OPTIONS = {
+    "unknown": b"\xfd\xe9\0\3abc",
+    "empty": b"\xfd\xe9\0\0",
+    "subnet and padding": b"\0\x08\0\x07\0\1\x18\0\xc0\0\2" + b"\0\x0c\0\4\0\0\0\0",
+    "keepalive": b"\0\x0b\0\0",
+    "nsid": b"\0\3\0\0",
+    "unknown and expire": b"\xfd\xe9\0\0\0\x09\0\0",
+    "zoneversion": b"\0\x13\0\0",
+    "malformed zoneversion": b"\0\x13\0\1x",
+    "cookie": b"\0\x0a\0\x0812345678",
+    "malformed cookie": b"\0\x0a\0\x07" + b"1234567",
+    "two cookies": b"\0\x0a\0\x0812345678" * 2,
+    "cut off": b"\xfd\xe9\0\4abc",
+    "a head cut off": b"\xfd\xe9\0",
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+def test_options_change_nothing_unless_they_are_to_be_answered(tmp_path, options):
+    """Without secrets there are no cookies: those are ignored as well, unless malformed."""
+    opt = b"\0\0\x29\x04\xd0\0\0\x80\0" + len(options).to_bytes(2, "big") + options
+    names = (b"\3www\7example\3com\0", b"\2no\7example\3com\0", b"\3www\7example\3net\0")
+    wires = [b"id\1\0\0\1\0\0\0\0\0\1" + name + b"\0\1\0\1" + opt for name in names]
+    wires += [wire + b"x" for wire in wires] + [wires[0][:11] + b"\2" + wires[0][12:]]
+    wires += [wires[0].replace(b"\0\0\x29", octets) for octets in (b"\0\0\x28", b"\1\0\x29", b"\xc0\0\x29")]
+    with served(tmp_path, "nsec", "www A 192.0.2.1\n") as (reader, responder):
+        worker = UdpWorker([], reader, GenerationCounter(tmp_path / "generation"), responder)
+        worker.renew()
+        for _ in range(3):
+            assert_same(reader, wires, answers(worker, Filled(), wires))
+        assert worker.failures == 0

@@ -221,7 +221,7 @@ def test_client_whose_address_is_proved_is_not_limited(published: Published, mon
     """`Response.proved` is what a valid cookie sets."""
     server = Server(published, RateLimit(rate=20))
     long = server.responder.long
-    known = query(use_edns=0, options=[dns.edns.GenericOption(65001, b"known")])
+    known = query(use_edns=0, options=[dns.edns.GenericOption(9, b"known")])
 
     def proved(reader: object, message: bytes, *more: object, **named: object) -> object:
         response = long(reader, message, *more, **named)  # type: ignore[arg-type]
