@@ -120,6 +120,10 @@ class Batch:
         """Return what stands at `octet` of each slot."""
         return np.ndarray((BATCH,), kind, self._octets, octet, (SLOT,))
 
+    def columns(self, octet: int, words: int) -> NDArray[np.uint64]:
+        """Return the words from `octet` of each slot on, a row for each."""
+        return np.ndarray((words, BATCH), np.uint64, self._octets, octet, (8, SLOT))
+
     def add_tails(self, chosen: NDArray[np.int64]) -> None:
         """Let some answers leave in two parts: `heads` octets of the slot, and `tail_sizes` from `tails`.
 

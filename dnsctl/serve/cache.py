@@ -32,7 +32,8 @@ LAST_DOOR: Final = DOORS - 1
 MAX_KNOCKS: Final = DOORS // 4  # then the doorkeeper forgets all
 
 PATIENCE: Final = 1 << 16  # see `looked_up`
-LOOK_EVERY: Final = 16  # batches, where the cache is of no use
+_MARGIN: Final = 256  # a few batches with more hits end it
+LOOK_EVERY: Final = 64  # batches, where the cache is of no use
 
 _REFUSED: Final = 5
 
@@ -146,7 +147,7 @@ class AnswerCache:
         Where that goes on to be more than three of four, much more is asked for than is kept here.
         """
         self.knocked(misses)
-        self._useless = min(max(self._useless + 4 * misses - 3 * count, 0), PATIENCE + 4 * count)
+        self._useless = min(max(self._useless + 4 * misses - 3 * count, 0), PATIENCE + _MARGIN)
 
     def is_skipped(self) -> bool:
         """True where a batch of queries is better answered without looking here. Ask once a batch."""

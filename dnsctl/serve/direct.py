@@ -23,7 +23,7 @@ from dnsctl.model.name import MAX_LABEL, MAX_NAME, Name
 from dnsctl.model.rrset import Type
 from dnsctl.serve.alike import answer_alike
 from dnsctl.serve.answer import Step
-from dnsctl.serve.batch import Batch
+from dnsctl.serve.batch import BATCH, Batch
 from dnsctl.serve.cache import Entry
 from dnsctl.serve.edns import BARE_OPTS, MIN_UDP_PAYLOAD, OPT_LENGTH, udp_limit
 from dnsctl.serve.failures import FailureLog
@@ -31,8 +31,8 @@ from dnsctl.serve.gaps import Gaps
 from dnsctl.serve.lookup import Zones, ZoneView, closest_encloser, neighbours, parent_key
 from dnsctl.serve.proofs import INDEX_END, Proofs
 from dnsctl.serve.question import AA
-from dnsctl.serve.siblings import Asked
 from dnsctl.serve.tally import Tally
+from dnsctl.serve.ways import Asked, Keys
 from dnsctl.serve.wire import ADDITIONAL, ANSWER, AUTHORITY, Draft
 
 _PLAIN: Final = {b"\0\1\0\0\0\0\0\0": False, b"\0\1\0\0\0\0\0\1": True}  # counts -> has an OPT record
@@ -52,6 +52,7 @@ _FORM: Final = 4
 _FORMS: Final = 256  # of a zone that need not be read again
 _RARE: Final = 512  # types from here on, whose questions are all one to us: there are too many
 _WHATEVER_TYPE: Final = frozenset((Step.REFERRAL, Step.NAME_ERROR))  # is answered so
+_CHOOSE_EVERY: Final = 16  # batches of other queries until another way is the usual one
 _TOO_MUCH: Final = 1 << 20  # octets; more than any limit
 
 # Where the answer stands in a node, and what goes in between: see `fragment.Shape`
@@ -110,6 +111,14 @@ class _Zone(Proofs):
         return b"\0" if len(self.origin) == 1 else _pointer(at + 2 - len(self.origin))
 
 
+class _Usual(NamedTuple):
+    """How most queries are asked now."""
+
+    keys: Keys
+    zone: _Zone
+    form: _Form
+
+
 class Direct:
     """Answers from what `zones` and `reader` see. Call `renew` where that may be something new."""
 
@@ -120,6 +129,8 @@ class Direct:
         self._known: dict[bytes, _Zone] = {}  # by apex: those that were asked for
         self._room = 0
         self._missed = False  # the last name was not there: look for neighbours first
+        self._usual: _Usual | None = None
+        self._chosen = 0
         self._epoch = -1
         self.gaps: Final = Gaps()
         self.renew()
@@ -164,48 +175,18 @@ class Direct:
 
     def answer(
         self, batch: Batch, indexes: Sequence[int], counts: list[int], failed: FailureLog
-    ) -> list[int]:
-        """Write answers over those queries of a batch, and count them; return the indexes that are left.
-
-        What `find` does for the commonest is done here in place: a call costs as much as a step of it.
-        """
-        left: list[int] = []
-        slots, sizes, known, owner = batch.slots, batch.sizes, self._known.get, self._owner
-        lengths = batch.lengths(len(slots))
-        for index in indexes:
-            slot = slots[index]
+    ) -> Sequence[int]:
+        """Write answers over those queries of a batch, and count them; return the indexes that are left."""
+        others, left, raw = indexes, list[int](), b""
+        usual = self._usual
+        if usual is not None and self._known.get(usual.zone.origin) is usual.zone:
+            others = self._answer_usual(usual, batch, indexes, counts, failed)
+        lengths = batch.lengths(BATCH)
+        for index in others:
+            slot = batch.slots[index]
             raw = slot[2 : lengths[index]].tobytes()
-            key = raw.lower()
-            at = key.find(0, 10) + 1
-            if not at:
-                left.append(index)
-                continue
             try:
-                below = 11 + key[10]
-                label = key[11:below]
-                zone = known(key[below:at])
-                form = None if zone is None else zone.forms.get(raw[:10] + raw[at:])
-                if zone is None or form is None or below > zone.stop or 1 in label:
-                    entry = self.find(raw, key)
-                else:
-                    node = zone.prefix + label + b"\0"
-                    value = None if self._missed else owner(node)
-                    if value is None:
-                        entry = self._missing(zone, form, key, at, node)
-                    else:
-                        plan = form.plans.get(value[: INDEX_END[value[3]]]) or _LONG
-                        rdata, times, signature, before, between, signer, header, kind, size, denies = plan
-                        size, opt = size + at, form.opt
-                        if size > form.limit or denies or not between:
-                            entry = self._present(zone, form, key, at, value)
-                        else:
-                            counts[kind] += 1
-                            slot[2:12] = header
-                            slot[at + 6 : size] = b"".join(
-                                (before, value[rdata], between, value[times], signer, value[signature], opt)
-                            )
-                            sizes[index] = size
-                            continue
+                entry = self.find(raw, raw.lower())
             except Exception:  # noqa: BLE001 - the long way may know better, and says SERVFAIL if not
                 failed.note("a query failed on the short way", raw)
                 entry = None
@@ -216,8 +197,73 @@ class Direct:
             counts[kind] += 1
             slot[2:12] = header
             slot[end:size] = tail
+            batch.sizes[index] = size
+        if 2 * len(others) > len(indexes):
+            self._choose(raw)
+        return left
+
+    def _answer_usual(
+        self, usual: _Usual, batch: Batch, indexes: Sequence[int], counts: list[int], failed: FailureLog
+    ) -> list[int]:
+        """Do so for those that ask as most do now.
+
+        What `_present` does for data is done here in place: a call costs as much as a step of it.
+        """
+        nodes = usual.keys.read(self.gaps.view(batch))
+        zone, form, owner = usual.zone, usual.form, self._owner
+        lengths, slots, sizes = batch.lengths(BATCH), batch.slots, batch.sizes
+        opt, behind = form.opt, len(form.told) - 8
+        left: list[int] = []
+        for index in indexes:
+            node = nodes[index]
+            if node is None:
+                left.append(index)
+                continue
+            slot = slots[index]
+            at = lengths[index] - behind
+            try:
+                value = None if self._missed else owner(node)
+                if value is not None:
+                    plan = form.plans.get(value[: INDEX_END[value[3]]]) or _LONG
+                    rdata, times, signature, before, between, signer, header, kind, size, denies = plan
+                    size += at
+                    if between and size <= form.limit and not denies:
+                        counts[kind] += 1
+                        slot[2:12] = header
+                        slot[at + 6 : size] = b"".join(
+                            (before, value[rdata], between, value[times], signer, value[signature], opt)
+                        )
+                        sizes[index] = size
+                        continue
+                key = slot[2 : lengths[index]].tobytes().lower()
+                if value is not None:
+                    entry = self._present(zone, form, key, at, value)
+                else:
+                    entry = self._missing(zone, form, key, at, node)
+            except Exception:  # noqa: BLE001 - as in `answer`
+                failed.note("a query failed on the short way", slot[2 : lengths[index]].tobytes())
+                entry = None
+            if entry is None:
+                left.append(index)
+                continue
+            header, end, tail, size, kind, _ = entry
+            counts[kind] += 1
+            slot[2:12] = header
+            slot[end:size] = tail
             sizes[index] = size
         return left
+
+    def _choose(self, raw: bytes) -> None:
+        """Take it that most ask now as the query `raw` does, if it is for a name right below an apex."""
+        self._chosen = (self._chosen + 1) % _CHOOSE_EVERY
+        key = raw.lower()
+        at = key.find(0, 10) + 1
+        if self._chosen or not at:
+            return
+        zone = self._known.get(key[11 + key[10] : at])
+        form = None if zone is None else zone.forms.get(raw[:10] + raw[at:])
+        if zone is not None and form is not None and zone.stop:
+            self._usual = _Usual(Keys(Asked(zone.view, form.told, key, at)), zone, form)
 
     def _elsewhere(self, raw: bytes, key: bytes, at: int) -> Entry | None:
         """Answer for a name that is no plain label below the apex, or in a zone not asked for before."""

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from dnsctl.serve.batch import Batch
 from dnsctl.serve.cache import Entry
 from dnsctl.serve.lookup import ZoneView
-from dnsctl.serve.siblings import Asked, Siblings, View, Words, halves, spans
+from dnsctl.serve.siblings import Siblings, spans
+from dnsctl.serve.ways import Asked, View, Words, halves
 
 FEW: Final = 8  # queries of a batch that are not worth an array operation
 MAX_TABLES: Final = 4
@@ -142,8 +143,7 @@ class Gaps:
         if self._resting:
             self._resting -= 1
             return indexes
-        view = self._views.get(batch) or self._new_view(batch)
-        view.read()
+        view = self.view(batch)
         left: NDArray[np.bool_] | None = None
         for table in tuple(self._tables):
             fits = view.spare == table.spare
@@ -169,8 +169,12 @@ class Gaps:
         self._resting = self._rest
         return some
 
-    def _new_view(self, batch: Batch) -> View:
-        view = self._views[batch] = View(batch)
+    def view(self, batch: Batch) -> View:
+        """Return what a batch holds now as arrays."""
+        view = self._views.get(batch)
+        if view is None:
+            view = self._views[batch] = View(batch)
+        view.read()
         return view
 
 

@@ -219,6 +219,8 @@ def test_cache_is_skipped_only_where_much_more_is_asked_for_than_it_keeps():
         cache.looked_up(64, 60)
         batches += 1
     assert batches * 64 > PATIENCE  # not by a restart, nor by a short flood
+    cache.looked_up(64, 60)
+    cache.looked_up(0, 0)  # of a batch that skipped it
     skipped = [cache.is_skipped() for _ in range(LOOK_EVERY)]
     assert skipped.count(False) == 1
     for _ in range(3):

@@ -18,9 +18,10 @@ from dnsctl.serve.batch import BATCH, Batch
 from dnsctl.serve.gaps import FEW
 from dnsctl.serve.respond import Responder
 from dnsctl.serve.rrl import FlowTable, RateLimiter, truncated
-from dnsctl.serve.siblings import Asked, number, spans
+from dnsctl.serve.siblings import number, spans
 from dnsctl.serve.tally import Tally
 from dnsctl.serve.udp import UdpWorker
+from dnsctl.serve.ways import Asked
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.signer import sign_zone, unsigned_zone
 from tests.build import validated
