@@ -5,118 +5,54 @@ options) for data at an authoritative owner, for a type such an owner lacks, for
 apex that does not exist, and for names without a node that get the same answer as others (see `alike`).
 Everything else (aliases, nodes at or below a cut, empty non-terminals, odd messages) is None: the long way.
 
-What queries have in common is worked out once. By zone: what a query says besides its name is a *form*. By
-form: where the RRset stands in nodes with one and the same index (`_Plan`), and what a denial says to all
-names of one length (`_Denial`). What is left for a query is one search in the image and a few slices.
+What queries have in common is worked out once (see `forms`). What is left for a query is one search in the
+image and a few slices.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
-from dnsctl.image.fragment import QUESTION_AT, Shape, find, node_types, shape_of
+from dnsctl.image.fragment import QUESTION_AT, find, node_types, shape_of
 from dnsctl.image.layout import OCCLUDED
 from dnsctl.image.reader import Reader
-from dnsctl.model.name import MAX_LABEL, MAX_NAME, Name
+from dnsctl.model.name import Name
 from dnsctl.model.rrset import Type
 from dnsctl.serve.alike import answer_alike
 from dnsctl.serve.answer import Step
-from dnsctl.serve.batch import BATCH, Batch
 from dnsctl.serve.cache import Entry
-from dnsctl.serve.edns import BARE_OPTS, MIN_UDP_PAYLOAD, OPT_LENGTH, udp_limit
-from dnsctl.serve.failures import FailureLog
+from dnsctl.serve.forms import (
+    LONG,
+    NOWHERE,
+    RARE,
+    AlikeAnswer,
+    AskedZone,
+    Denial,
+    Errors,
+    Form,
+    Plan,
+    places,
+    pointer,
+)
 from dnsctl.serve.gaps import Gaps
-from dnsctl.serve.lookup import Zones, ZoneView, closest_encloser, neighbours, parent_key
-from dnsctl.serve.proofs import INDEX_END, Proofs
+from dnsctl.serve.lookup import Zones, closest_encloser, neighbours, parent_key
+from dnsctl.serve.proofs import INDEX_END
 from dnsctl.serve.question import AA
 from dnsctl.serve.tally import Tally
-from dnsctl.serve.ways import Asked, Keys
+from dnsctl.serve.ways import Asked
 from dnsctl.serve.wire import ADDITIONAL, ANSWER, AUTHORITY, Draft
 
-_PLAIN: Final = {b"\0\1\0\0\0\0\0\0": False, b"\0\1\0\0\0\0\0\1": True}  # counts -> has an OPT record
-_OPT_HEAD: Final = b"\0\0\x29"
-# Types whose answer is not just the owner's RRset
-_LONG_WAY: Final = frozenset((0, int(Type.OPT), int(Type.DS), int(Type.RRSIG), *range(249, 256)))
 _CNAME: Final = int(Type.CNAME)
 _NXDOMAIN: Final = 3
 _NSEC: Final = int(Type.NSEC)
 _HASH_LABEL: Final = 32  # octets of the label of an NSEC3 owner
-_LONGEST_FORM: Final = 25  # octets: header without id, type, class, bare OPT; nothing plain is longer
-# How much is remembered: plans, denials, name errors, and forms at so many of those. Some 30 MB at most, and
-# a few kB more for each zone, so that with many zones each has room for what it is asked every day.
+# How much is remembered: plans, denials, name errors, and forms at `FORM` each. Some 30 MB at most, and a few
+# kB more for each zone, so that with many zones each has room for what it is asked every day.
 _ENOUGH: Final = 24_576
 _EACH_ZONE: Final = 12
-_FORM: Final = 4
-_FORMS: Final = 256  # of a zone that need not be read again
-_RARE: Final = 512  # types from here on, whose questions are all one to us: there are too many
 _WHATEVER_TYPE: Final = frozenset((Step.REFERRAL, Step.NAME_ERROR))  # is answered so
-_CHOOSE_EVERY: Final = 16  # batches of other queries until another way is the usual one
-_TOO_MUCH: Final = 1 << 20  # octets; more than any limit
-
-# Where the answer stands in a node, and what goes in between: see `fragment.Shape`
-_Places = tuple[slice, slice, slice, bytes, bytes, bytes]
-# That, header (octets 2 to 11), class for `tally`, octets of the answer without name, whether it is a denial.
-# Bare tuples, as in `_Denial`: all are unpacked for every query.
-_Plan = tuple[slice, slice, slice, bytes, bytes, bytes, bytes, int, int, bool]
-_NOTHING: Final = slice(0)
-_NOWHERE: Final[_Places] = (_NOTHING, _NOTHING, _NOTHING, b"", b"", b"")
-_LONG: Final[_Plan] = (*_NOWHERE, b"", 0, _TOO_MUCH, False)
-# What denies all names of one length below the apex: SOA and what denies the wildcard; pointers to the apex
-# and to what comes next; keys of the proofs in it; header and class as it is, and with one more proof. In
-# `_Errors` with the names that must go the long way, and with finished answers by the key of what covers the
-# name: NSEC, NSEC3, or nothing.
-_Denial = tuple[bytes, bytes, bytes, tuple[bytes, ...], tuple[bytes, int], tuple[bytes, int]]
-_Errors = tuple[tuple[bytes, ...], dict[bytes, Entry], _Denial]
-# Names alike: their length and 10, key of the closest encloser, and where an NSEC tells, of the node before
-_Gap = tuple[int, bytes, bytes]
-# Their answer: endings of names that have another; finished, or the octets of the name that the next closer
-# name is right below, and what else there is to say
-_Alike = tuple[tuple[bytes, ...], Entry | None, int, _Errors | None]
-
-
-class _Form(NamedTuple):
-    """What a query says besides the name, with what was found out for it, and others like it, in one zone."""
-
-    told: bytes  # octets of the query, without id and name
-    code: int  # of the type; `_RARE`: that or any above, which the zone has not got where it is asked for
-    signed: bool  # DNSSEC records go along, and the zone has some
-    opt: bytes  # the OPT record of the response
-    limit: int  # octets
-    plans: dict[bytes, _Plan]  # by index of the node
-    soas: dict[int, bytes]  # of denials, by length of the name and 10
-    errors: dict[int, _Errors | None]  # the same
-    alike: dict[_Gap, _Alike | None]
-
-
-class _Zone(Proofs):
-    """One zone, and what is remembered of it.
-
-    `stop`: where its longest label below the apex may end in a query behind its id; 0: look for a zone below.
-    """
-
-    __slots__ = ("forms", "soa_names", "stop", "view", "ways")
-
-    def __init__(self, view: ZoneView, make_room: Callable[[], None]) -> None:
-        super().__init__(view, make_room)
-        self.view = view
-        self.stop = 0 if view.has_zones_below else 11 + min(MAX_LABEL, MAX_NAME - 1 - len(view.origin))
-        self.soa_names = tuple(bytes(name) for name in view.soa_names if name != view.origin)
-        self.forms: dict[bytes, _Form] = {}  # some, by `told`
-        self.ways: dict[tuple[int, int, bytes, int], _Form] = {}  # one of each that are the same to us
-
-    def apex_pointer(self, at: int) -> bytes:
-        """Return how the apex is written behind the name of a query that ends at `at`."""
-        return b"\0" if len(self.origin) == 1 else _pointer(at + 2 - len(self.origin))
-
-
-class _Usual(NamedTuple):
-    """How most queries are asked now."""
-
-    keys: Keys
-    zone: _Zone
-    form: _Form
 
 
 class Direct:
@@ -126,11 +62,9 @@ class Direct:
         self.zones: Final = zones
         self._reader = reader
         self._tally = tally or Tally()
-        self._known: dict[bytes, _Zone] = {}  # by apex: those that were asked for
+        self._known: dict[bytes, AskedZone] = {}  # by apex: those that were asked for
         self._room = 0
         self._missed = False  # the last name was not there: look for neighbours first
-        self._usual: _Usual | None = None
-        self._chosen = 0
         self._epoch = -1
         self.gaps: Final = Gaps()
         self.renew()
@@ -162,7 +96,7 @@ class Direct:
         zone = self._known.get(key[below:at])
         if zone is None or below > zone.stop or 1 in label:
             return self._elsewhere(raw, key, at)
-        form = zone.forms.get(raw[:10] + raw[at:]) or self._new_form(zone, raw[:10] + raw[at:])
+        form = zone.forms.get(raw[:10] + raw[at:]) or zone.new_form(raw[:10] + raw[at:])
         if form is None:
             return None
         node = zone.prefix + label + b"\0"
@@ -173,98 +107,6 @@ class Direct:
             return self._missing(zone, form, key, at, node)
         return self._present(zone, form, key, at, value)
 
-    def answer(
-        self, batch: Batch, indexes: Sequence[int], counts: list[int], failed: FailureLog
-    ) -> Sequence[int]:
-        """Write answers over those queries of a batch, and count them; return the indexes that are left."""
-        others, left, raw = indexes, list[int](), b""
-        usual = self._usual
-        if usual is not None and self._known.get(usual.zone.origin) is usual.zone:
-            others = self._answer_usual(usual, batch, indexes, counts, failed)
-        lengths = batch.lengths(BATCH)
-        for index in others:
-            slot = batch.slots[index]
-            raw = slot[2 : lengths[index]].tobytes()
-            try:
-                entry = self.find(raw, raw.lower())
-            except Exception:  # noqa: BLE001 - the long way may know better, and says SERVFAIL if not
-                failed.note("a query failed on the short way", raw)
-                entry = None
-            if entry is None:
-                left.append(index)
-                continue
-            header, end, tail, size, kind, _ = entry
-            counts[kind] += 1
-            slot[2:12] = header
-            slot[end:size] = tail
-            batch.sizes[index] = size
-        if 2 * len(others) > len(indexes):
-            self._choose(raw)
-        return left
-
-    def _answer_usual(
-        self, usual: _Usual, batch: Batch, indexes: Sequence[int], counts: list[int], failed: FailureLog
-    ) -> list[int]:
-        """Do so for those that ask as most do now.
-
-        What `_present` does for data is done here in place: a call costs as much as a step of it.
-        """
-        nodes = usual.keys.read(self.gaps.view(batch))
-        zone, form, owner = usual.zone, usual.form, self._owner
-        lengths, slots, sizes = batch.lengths(BATCH), batch.slots, batch.sizes
-        opt, behind = form.opt, len(form.told) - 8
-        left: list[int] = []
-        for index in indexes:
-            node = nodes[index]
-            if node is None:
-                left.append(index)
-                continue
-            slot = slots[index]
-            at = lengths[index] - behind
-            try:
-                value = None if self._missed else owner(node)
-                if value is not None:
-                    plan = form.plans.get(value[: INDEX_END[value[3]]]) or _LONG
-                    rdata, times, signature, before, between, signer, header, kind, size, denies = plan
-                    size += at
-                    if between and size <= form.limit and not denies:
-                        counts[kind] += 1
-                        slot[2:12] = header
-                        slot[at + 6 : size] = b"".join(
-                            (before, value[rdata], between, value[times], signer, value[signature], opt)
-                        )
-                        sizes[index] = size
-                        continue
-                key = slot[2 : lengths[index]].tobytes().lower()
-                if value is not None:
-                    entry = self._present(zone, form, key, at, value)
-                else:
-                    entry = self._missing(zone, form, key, at, node)
-            except Exception:  # noqa: BLE001 - as in `answer`
-                failed.note("a query failed on the short way", slot[2 : lengths[index]].tobytes())
-                entry = None
-            if entry is None:
-                left.append(index)
-                continue
-            header, end, tail, size, kind, _ = entry
-            counts[kind] += 1
-            slot[2:12] = header
-            slot[end:size] = tail
-            sizes[index] = size
-        return left
-
-    def _choose(self, raw: bytes) -> None:
-        """Take it that most ask now as the query `raw` does, if it is for a name right below an apex."""
-        self._chosen = (self._chosen + 1) % _CHOOSE_EVERY
-        key = raw.lower()
-        at = key.find(0, 10) + 1
-        if self._chosen or not at:
-            return
-        zone = self._known.get(key[11 + key[10] : at])
-        form = None if zone is None else zone.forms.get(raw[:10] + raw[at:])
-        if zone is not None and form is not None and zone.stop:
-            self._usual = _Usual(Keys(Asked(zone.view, form.told, key, at)), zone, form)
-
     def _elsewhere(self, raw: bytes, key: bytes, at: int) -> Entry | None:
         """Answer for a name that is no plain label below the apex, or in a zone not asked for before."""
         name = Name(key[10:at])
@@ -273,8 +115,8 @@ class Direct:
             return None
         zone = self._known.get(view.origin)
         if zone is None or zone.view is not view:
-            zone = self._known[view.origin] = _Zone(view, self._make_room)
-        form = zone.forms.get(raw[:10] + raw[at:]) or self._new_form(zone, raw[:10] + raw[at:])
+            zone = self._known[view.origin] = AskedZone(view, self._make_room)
+        form = zone.forms.get(raw[:10] + raw[at:]) or zone.new_form(raw[:10] + raw[at:])
         if form is None:
             return None
         node = view.key(name)
@@ -285,34 +127,8 @@ class Direct:
             return self._missing(zone, form, key, at, node)
         return self._alike(zone, form, key, at, node)
 
-    def _new_form(self, zone: _Zone, told: bytes) -> _Form | None:
-        """Read header (without id), type, class and OPT of a query; None where it is not plain."""
-        has_opt = _PLAIN.get(told[2:10])
-        rest, opt = told[10:14], told[14:]
-        if len(told) > _LONGEST_FORM or has_opt is None or told[0] & 0xFE or rest[2:] != b"\0\1":
-            return None
-        rdtype = rest[0] << 8 | rest[1]
-        if rdtype in _LONG_WAY or len(opt) != (OPT_LENGTH if has_opt else 0):
-            return None
-        limit, signed = MIN_UDP_PAYLOAD, False
-        if has_opt:
-            if opt[:3] != _OPT_HEAD or opt[6] or opt[9] or opt[10]:
-                return None
-            limit = udp_limit(opt[3] << 8 | opt[4])
-            signed = opt[7] > 0x7F
-        way = told[0] & 1, min(rdtype, _RARE), BARE_OPTS[signed] if has_opt else b"", limit
-        shared = zone.ways.get(way)
-        if shared is None:
-            self._make_room(_FORM)
-            signed = signed and zone.view.entry.signed
-            shared = zone.ways[way] = _Form(told, way[1], signed, way[2], limit, {}, {}, {}, {})
-        form = shared._replace(told=told)
-        if len(zone.forms) < _FORMS and rdtype < _RARE:
-            zone.forms[told] = form
-        return form
-
     def _header(
-        self, zone: _Zone, form: _Form, rcode: int, counts: Sequence[int], authoritative: bool = True
+        self, zone: AskedZone, form: Form, rcode: int, counts: Sequence[int], authoritative: bool = True
     ) -> tuple[bytes, int]:
         """Return octets 2 to 11 of a response (QR, AA, RD as it came, code, counts) and its class."""
         flags = 0x80 | (AA >> 8 if authoritative else 0) | form.told[0] & 1
@@ -323,7 +139,7 @@ class Direct:
         asked, end = b"\0\0" + form.told, QUESTION_AT + 4
         return made, self._tally.class_of(asked, asked[:2] + made, end, zone.origin)
 
-    def _present(self, zone: _Zone, form: _Form, key: bytes, at: int, value: bytes) -> Entry | None:
+    def _present(self, zone: AskedZone, form: Form, key: bytes, at: int, value: bytes) -> Entry | None:
         """Answer from the node of an owner that is there."""
         plan = form.plans.get(value[: INDEX_END[value[3]]]) or self._new_plan(zone, form, value)
         rdata, times, signature, before, between, signer, header, kind, size, denies = plan
@@ -338,29 +154,29 @@ class Direct:
             tail = before + value[rdata] + form.opt
         return header, at + 6, tail, size, kind, zone.origin
 
-    def _new_plan(self, zone: _Zone, form: _Form, value: bytes) -> _Plan:
+    def _new_plan(self, zone: AskedZone, form: Form, value: bytes) -> Plan:
         """Work out what nodes with the same index as `value` answer."""
-        plan = _LONG
+        plan = LONG
         if not (value[0] or value[2]):  # of 256 types or more, that is not all of its index
             shape = shape_of(value, form.code, zone.origin)
-            if form.code == _RARE:
-                if node_types(value)[-1] < _RARE and shape_of(value, _CNAME, zone.origin) is None:
+            if form.code == RARE:
+                if node_types(value)[-1] < RARE and shape_of(value, _CNAME, zone.origin) is None:
                     plan = self._plan_of_denial(zone, form, value)
             elif shape is not None:
                 answers = shape.records + (shape.signatures if form.signed else 0)
                 size = 6 + (shape.full() if form.signed else shape.plain()) + len(form.opt)
                 header = self._header(zone, form, 0, (answers, 0, 0))
-                plan = (*_places(shape, form.signed), *header, size, False)
+                plan = (*places(shape, form.signed), *header, size, False)
             elif shape_of(value, _CNAME, zone.origin) is None:
                 plan = self._plan_of_denial(zone, form, value)
         self._make_room()
         form.plans[value[: INDEX_END[value[3]]]] = plan
         return plan
 
-    def _plan_of_denial(self, zone: _Zone, form: _Form, value: bytes) -> _Plan:
+    def _plan_of_denial(self, zone: AskedZone, form: Form, value: bytes) -> Plan:
         """Work out where the proof stands that an owner lacks the type: its NSEC, if the zone has those."""
         soa = zone.view.negative_soa
-        places = _NOWHERE
+        where = NOWHERE
         records = soa.records
         if form.signed:
             records += soa.signatures
@@ -369,13 +185,13 @@ class Direct:
             else:
                 nsec = shape_of(value, _NSEC, zone.origin)
                 if nsec is None:
-                    return _LONG
-                places = _places(nsec, signed=True)
+                    return LONG
+                where = places(nsec, signed=True)
                 records += nsec.records + nsec.signatures
-        return *places, *self._header(zone, form, 0, (0, records, 0)), 0, True
+        return *where, *self._header(zone, form, 0, (0, records, 0)), 0, True
 
     def _no_data(
-        self, zone: _Zone, form: _Form, key: bytes, at: int, value: bytes, plan: _Plan
+        self, zone: AskedZone, form: Form, key: bytes, at: int, value: bytes, plan: Plan
     ) -> Entry | None:
         """Deny a type at an owner that is there."""
         if key.endswith(zone.soa_names, 10, at):
@@ -389,7 +205,7 @@ class Direct:
             if not pieces:
                 return None
             label, proof, signed = pieces
-            own = _pointer(at + 6 + len(soa))
+            own = pointer(at + 6 + len(soa))
             tail = b"".join((soa, label, zone.apex_pointer(at), proof, own, signed, form.opt))
         else:
             tail = b"".join(
@@ -398,7 +214,7 @@ class Direct:
         size = at + 6 + len(tail)
         return None if size > form.limit else (header, at + 6, tail, size, kind, zone.origin)
 
-    def _soa(self, zone: _Zone, form: _Form, qname: Name) -> bytes:
+    def _soa(self, zone: AskedZone, form: Form, qname: Name) -> bytes:
         """Return the SOA of a denial, which is the same for all names of one length."""
         draft = Draft(qname, form.signed)
         draft.place(AUTHORITY, zone.view.negative_soa, zone.origin)
@@ -406,7 +222,7 @@ class Direct:
         form.soas[len(qname) + 10] = draft.parts[0]
         return draft.parts[0]
 
-    def _missing(self, zone: _Zone, form: _Form, key: bytes, at: int, node: bytes) -> Entry | None:
+    def _missing(self, zone: AskedZone, form: Form, key: bytes, at: int, node: bytes) -> Entry | None:
         """Deny a name one label below the apex, where no wildcard stands for it; or find that it is there."""
         if zone.is_closed and form.signed and form.errors.get(at) is not None:
             return self._unhashed(zone, form, key, at, node)
@@ -441,7 +257,7 @@ class Direct:
             self._learn(asked, entry, [(cursor.key(), after)], zone.soa_names)
         return entry
 
-    def _unhashed(self, zone: _Zone, form: _Form, key: bytes, at: int, node: bytes) -> Entry | None:
+    def _unhashed(self, zone: AskedZone, form: Form, key: bytes, at: int, node: bytes) -> Entry | None:
         """Do as `_missing` does where every name of the zone has an NSEC3: look for that of the name."""
         cursor, digest = self._hash_cursor, zone.hash(key[10:at])
         has_next = cursor.set_range(digest)
@@ -454,7 +270,7 @@ class Direct:
             zone.cover(cursor, key[10:at])
         return self._covered(zone, form, key, at, cursor)
 
-    def _covered(self, zone: _Zone, form: _Form, key: bytes, at: int, cursor: Any) -> Entry | None:
+    def _covered(self, zone: AskedZone, form: Form, key: bytes, at: int, cursor: Any) -> Entry | None:
         """Deny a name whose hash is covered by the NSEC3 where `cursor` stands."""
         errors = form.errors[at]
         if errors is None or (errors[0] and key[10:at] in errors[0]):
@@ -466,7 +282,7 @@ class Direct:
             self._learn_hashed(Asked(zone.view, form.told, key, at), entry, zone, zone.soa_names)
         return entry
 
-    def _learn_hashed(self, asked: Asked, entry: Entry, zone: _Zone, odd: Iterable[bytes]) -> None:
+    def _learn_hashed(self, asked: Asked, entry: Entry, zone: AskedZone, odd: Iterable[bytes]) -> None:
         """Do as `_learn` does for the gap between NSEC3 hashes that the cursor of hashes stands before."""
         if zone.is_closed:
             self._learn(asked._replace(hash=zone.digest), entry, zone.around(self._hash_cursor), odd)
@@ -486,7 +302,7 @@ class Direct:
             self.gaps.learn(asked, around, entry, odd)
 
     def _error(
-        self, zone: _Zone, form: _Form, at: int, covering: tuple[bytes, bytes], errors: _Errors
+        self, zone: AskedZone, form: Form, at: int, covering: tuple[bytes, bytes], errors: Errors
     ) -> Entry | None:
         """Finish an answer with the proof in the node `covering`, where it needs one more."""
         _, known, (sections, apex, own, beside, (header, kind), covered) = errors
@@ -509,9 +325,9 @@ class Direct:
             known[before] = found
         return found
 
-    def _learn_errors(self, zone: _Zone, form: _Form, qname: Name) -> None:
+    def _learn_errors(self, zone: AskedZone, form: Form, qname: Name) -> None:
         """Work out what denies names as long as `qname`, one label below the apex; None: go the long way."""
-        errors: _Errors | None = None
+        errors: Errors | None = None
         may_be_nsec3_owner = zone.is_hashed and qname[0] == _HASH_LABEL
         if not zone.view.apex[0] and not may_be_nsec3_owner:
             denial = self._without_wildcard(zone, form, qname)
@@ -520,7 +336,7 @@ class Direct:
         self._make_room()
         form.errors[len(qname) + 10] = errors
 
-    def _alike(self, zone: _Zone, form: _Form, key: bytes, at: int, node: bytes) -> Entry | None:
+    def _alike(self, zone: AskedZone, form: Form, key: bytes, at: int, node: bytes) -> Entry | None:
         """Answer for a name that has no node as for all names alike (see `alike`)."""
         around = neighbours(self._reader, node)
         if around.successor.startswith(node):
@@ -554,14 +370,14 @@ class Direct:
             self._learn_hashed(Asked(zone.view, form.told, key, at), entry, zone, known[0])
         return entry
 
-    def _learn_alike(self, zone: _Zone, form: _Form, qname: Name, encloser: bytes) -> _Alike | None:
+    def _learn_alike(self, zone: AskedZone, form: Form, qname: Name, encloser: bytes) -> AlikeAnswer | None:
         """Work out the answer to `qname` for all names alike, if it is one."""
         at = len(qname) + 10
         found = answer_alike(self._reader, zone.view, qname, form.code, form.signed, encloser)
         if found is None or len(found.sections) > form.limit:
             return None
         result, draft = found.answer, found.answer.draft
-        if form.code == _RARE and not {trace.step for trace in result.trace} <= _WHATEVER_TYPE:
+        if form.code == RARE and not {trace.step for trace in result.trace} <= _WHATEVER_TYPE:
             return None
         header, kind = self._header(zone, form, result.rcode, draft.counts, result.authoritative)
         if draft.counts[ADDITIONAL] and found.proved:
@@ -579,14 +395,14 @@ class Direct:
         denial = (
             found.sections,
             zone.apex_pointer(at),
-            _pointer(draft.at),
+            pointer(draft.at),
             tuple(result.proof.placed),
             (header, kind),
             covered,
         )
         return found.odd, None, found.proved, ((), {}, denial)
 
-    def _without_wildcard(self, zone: _Zone, form: _Form, qname: Name) -> _Denial | None:
+    def _without_wildcard(self, zone: AskedZone, form: Form, qname: Name) -> Denial | None:
         """Put together the SOA and what denies `*.apex`."""
         source = zone.prefix + b"*\0"
         beside = neighbours(self._reader, source)
@@ -606,7 +422,7 @@ class Direct:
         return (
             b"".join(draft.parts),
             zone.apex_pointer(len(qname) + 10),
-            _pointer(draft.at),
+            pointer(draft.at),
             tuple(placed),
             self._header(zone, form, _NXDOMAIN, (0, records, 0)),
             self._header(zone, form, _NXDOMAIN, (0, records + 2, 0)),
@@ -618,18 +434,3 @@ class Direct:
         if self._room < 0:
             self._known.clear()
             self._room = _ENOUGH + _EACH_ZONE * len(self.zones)
-
-
-def _places(shape: Shape, signed: bool) -> _Places:
-    """Return where an RRset stands, with RRSIGs or without."""
-    rdata, times, signature, before, between, signer = shape[:6]
-    if not signed:
-        return rdata, _NOTHING, _NOTHING, before, b"", b""
-    if not between:
-        return slice(rdata.start, times.stop), _NOTHING, _NOTHING, before, b"", b""
-    return rdata, times, signature, before, between, signer
-
-
-def _pointer(offset: int) -> bytes:
-    """Return a compression pointer (RFC 1035 §4.1.4)."""
-    return (0xC000 | offset).to_bytes(2, "big")

@@ -36,7 +36,10 @@ _Spans = tuple[slice, slice, slice, bytes, bytes, bytes]
 
 
 class Proofs:
-    """The proofs of the zone `view`. `make_room` is called before anything more is remembered."""
+    """The proofs of the zone `view`.
+
+    `make_room` is called before more is remembered, with how much where that is not one thing.
+    """
 
     __slots__ = (
         "_indexes",
@@ -51,7 +54,7 @@ class Proofs:
         "prefix",
     )
 
-    def __init__(self, view: ZoneView, make_room: Callable[[], None]) -> None:
+    def __init__(self, view: ZoneView, make_room: Callable[..., None]) -> None:
         self.origin = view.origin
         self.prefix = view.prefix
         nsec3 = view.entry.nsec3 or Nsec3Parameters(0, b"", False)

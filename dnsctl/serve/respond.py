@@ -21,9 +21,9 @@ from dnsctl.model.rrset import Type
 from dnsctl.serve import chaos, cookies, transfer
 from dnsctl.serve import edns as edns_
 from dnsctl.serve.answer import Answer, answer
+from dnsctl.serve.batchwise import Batchwise
 from dnsctl.serve.chaos import Chaos
 from dnsctl.serve.cookies import Cookies, Standing, Verdict
-from dnsctl.serve.direct import Direct
 from dnsctl.serve.edns import ExtendedError, ZoneFacts
 from dnsctl.serve.failures import FailureLog
 from dnsctl.serve.lookup import Zones, ZoneView
@@ -114,7 +114,7 @@ class Responder:
         self._networks = tuple(networks)
         self.tally = Tally()  # where answers of the short way find their classes; set it before the first
         self._zones: Zones | None = None
-        self._direct: Direct | None = None
+        self._direct: Batchwise | None = None
         self.failures = FailureLog(_log)
 
     def respond(
@@ -134,11 +134,11 @@ class Responder:
         wire = message[:2] + header + message[HEADER_LENGTH:end] + tail
         return Response(wire, end, cacheable=True, kind=kind, zone=zone)
 
-    def direct(self, reader: Reader) -> Direct:
+    def direct(self, reader: Reader) -> Batchwise:
         """Return the short way through what `reader` sees now."""
         zones = self._current(reader)
         if self._direct is None or self._direct.zones is not zones:
-            self._direct = Direct(reader, zones, self.tally)
+            self._direct = Batchwise(reader, zones, self.tally)
         self._direct.renew()
         return self._direct
 

@@ -20,9 +20,9 @@ from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.reader import Reader
 from dnsctl.model.name import Name
 from dnsctl.serve.batch import DATAGRAM, Batch
+from dnsctl.serve.batchwise import Batchwise
 from dnsctl.serve.cache import LAST_DOOR, AnswerCache, Entry
 from dnsctl.serve.cookies import OPTIONS_LENGTH, Standing
-from dnsctl.serve.direct import Direct
 from dnsctl.serve.edns import BARE_OPTS, OPT_LENGTH, udp_limit
 from dnsctl.serve.failures import FailureLog
 from dnsctl.serve.respond import Client, Responder
@@ -130,7 +130,7 @@ class UdpWorker:
             self._take(self._responder.direct(self._reader))
             self._seen = generation
 
-    def _take(self, direct: Direct) -> None:
+    def _take(self, direct: Batchwise) -> None:
         self._direct, self._short = direct, direct.find
 
     def _answer(self, batch: Batch, count: int) -> list[int]:
