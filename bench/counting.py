@@ -121,16 +121,16 @@ def workloads() -> dict[str, Callable[[], list[bytes]]]:
         return form[:13] + picked.randbytes(8).hex().encode() + form[29:]
 
     return {
-        "hits, batches of 64": lambda: picked.choices(known, k=BATCH),
+        f"hits, batches of {BATCH}": lambda: picked.choices(known, k=BATCH),
         "hits, one by one": lambda: picked.choices(known, k=1),
-        "random names, batches of 64": lambda: [flood() for _ in range(BATCH)],
+        f"random names, batches of {BATCH}": lambda: [flood() for _ in range(BATCH)],
     }
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--rounds", type=int, default=40)
-    arguments.add_argument("--batches", type=int, default=100, help="of 64 queries, in a round")
+    arguments.add_argument("--batches", type=int, default=100, help=f"of {BATCH} queries, in a round")
     given = arguments.parse_args()
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     print(f"load average {os.getloadavg()[0]:.1f}, {given.rounds} rounds")

@@ -70,25 +70,25 @@ class Batchwise(Direct):
 
         What `_present` does for data is done here in place: a call costs as much as a step of it.
         """
-        nodes = usual.keys.read(self.gaps.view(batch))
-        zone, form, owner = usual.zone, usual.form, self._owner
-        lengths, slots, sizes = batch.lengths(BATCH), batch.slots, batch.sizes
-        opt, behind = form.opt, len(form.told) - 8
+        nodes, slots, lengths = usual.keys.read(self.gaps.view(batch)), batch.slots, batch.lengths(BATCH)
+        if not isinstance(indexes, range):
+            nodes, slots = [nodes[index] for index in indexes], tuple(slots[index] for index in indexes)
+            lengths = [lengths[index] for index in indexes]
+        zone, form, owner, sizes = usual.zone, usual.form, self._owner, batch.sizes
+        plans, opt, limit, behind = form.plans.get, form.opt, form.limit, len(form.told) - 8
         left: list[int] = []
-        for index in indexes:
-            node = nodes[index]
+        for index, node, slot, length in zip(indexes, nodes, slots, lengths, strict=False):
             if node is None:
                 left.append(index)
                 continue
-            slot = slots[index]
-            at = lengths[index] - behind
+            at = length - behind
             try:
                 value = None if self._missed else owner(node)
                 if value is not None:
-                    plan = form.plans.get(value[: INDEX_END[value[3]]]) or LONG
-                    rdata, times, signature, before, between, signer, header, kind, size, denies = plan
+                    plan = plans(value[: INDEX_END[value[3]]]) or LONG
+                    rdata, times, signature, before, between, signer, header, kind, size, _ = plan
                     size += at
-                    if between and size <= form.limit and not denies:
+                    if size <= limit:
                         counts[kind] += 1
                         slot[2:12] = header
                         slot[at + 6 : size] = b"".join(
@@ -96,13 +96,13 @@ class Batchwise(Direct):
                         )
                         sizes[index] = size
                         continue
-                key = slot[2 : lengths[index]].tobytes().lower()
+                key = slot[2:length].tobytes().lower()
                 if value is not None:
                     entry = self._present(zone, form, key, at, value)
                 else:
                     entry = self._missing(zone, form, key, at, node)
             except Exception:  # noqa: BLE001 - as in `answer`
-                failed.note("a query failed on the short way", slot[2 : lengths[index]].tobytes())
+                failed.note("a query failed on the short way", slot[2:length].tobytes())
                 entry = None
             if entry is None:
                 left.append(index)

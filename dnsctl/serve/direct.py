@@ -27,6 +27,7 @@ from dnsctl.serve.forms import (
     LONG,
     NOWHERE,
     RARE,
+    TOO_MUCH,
     AlikeAnswer,
     AskedZone,
     Denial,
@@ -188,7 +189,7 @@ class Direct:
                     return LONG
                 where = places(nsec, signed=True)
                 records += nsec.records + nsec.signatures
-        return *where, *self._header(zone, form, 0, (0, records, 0)), 0, True
+        return *where, *self._header(zone, form, 0, (0, records, 0)), TOO_MUCH, True
 
     def _no_data(
         self, zone: AskedZone, form: Form, key: bytes, at: int, value: bytes, plan: Plan

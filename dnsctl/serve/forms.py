@@ -25,16 +25,17 @@ _OPT_HEAD: Final = b"\0\0\x29"
 # Types whose answer is not just the owner's RRset
 _LONG_WAY: Final = frozenset((0, int(Type.OPT), int(Type.DS), int(Type.RRSIG), *range(249, 256)))
 _LONGEST_FORM: Final = 25  # octets: header without id, type, class, bare OPT; nothing plain is longer
-_TOO_MUCH: Final = 1 << 20  # octets; more than any limit
+TOO_MUCH: Final = 1 << 20  # octets; more than any limit
 
 # Where the answer stands in a node, and what goes in between: see `fragment.Shape`
 Places = tuple[slice, slice, slice, bytes, bytes, bytes]
-# That, header (octets 2 to 11), class for `tally`, octets of the answer without name, whether it is a denial.
+# That, header (octets 2 to 11), class for `tally`, octets of the answer without name (of a denial: too much),
+# whether it is a denial.
 # Bare tuples, as in `Denial`: all are unpacked for every query.
 Plan = tuple[slice, slice, slice, bytes, bytes, bytes, bytes, int, int, bool]
 NOTHING: Final = slice(0)
 NOWHERE: Final[Places] = (NOTHING, NOTHING, NOTHING, b"", b"", b"")
-LONG: Final[Plan] = (*NOWHERE, b"", 0, _TOO_MUCH, False)
+LONG: Final[Plan] = (*NOWHERE, b"", 0, TOO_MUCH, False)
 # What denies all names of one length below the apex: SOA and what denies the wildcard; pointers to the apex
 # and to what comes next; keys of the proofs in it; header and class as it is, and with one more proof. In
 # `Errors` with the names that must go the long way, and with finished answers by the key of what covers the
