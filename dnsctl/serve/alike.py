@@ -21,6 +21,7 @@ _SAME_FOR_ALL = frozenset((Step.REFERRAL, Step.WILDCARD, Step.ANSWER, Step.NO_DA
 
 class Alike(NamedTuple):
     """`odd`: endings of names alike that are answered in another way, as the answer holds those names.
+    `written`: all names in it, and their suffixes.
 
     `proved`: octets of the name right above the next closer name that is left to be covered; 0: none is.
     """
@@ -28,17 +29,25 @@ class Alike(NamedTuple):
     answer: Answer
     sections: bytes
     odd: tuple[bytes, ...]
+    written: frozenset[bytes]
     proved: int
 
 
 def answer_alike(
-    reader: Reader, view: ZoneView, qname: Name, rdtype: int, signed: bool, encloser: bytes
+    reader: Reader,
+    view: ZoneView,
+    qname: Name,
+    rdtype: int,
+    *,
+    signed: bool,
+    encloser: bytes,
+    leave_open: bool,
 ) -> Alike | None:
     """Return the answer to `qname`, which has no node, if it is that to all names alike; else None.
 
-    `encloser`: the key of its closest encloser.
+    `encloser`: the key of its closest encloser; `leave_open`: what proves that the name itself is not there.
     """
-    found = answer(reader, view, qname, rdtype, signed, leave_open=True)
+    found = answer(reader, view, qname, rdtype, signed, leave_open=leave_open)
     steps = {trace.step for trace in found.trace}
     if not steps <= _SAME_FOR_ALL:
         return None
@@ -50,7 +59,8 @@ def answer_alike(
     if any(at < shared for at in draft.reached - own):
         return None
     behind = QUESTION_AT + len(qname)
-    written = [name for name, at in draft.offsets.items() if at >= behind] + [*view.soa_names]
-    odd = tuple(name for name in written if len(name) > len(above) and name.endswith(above))
+    written = frozenset(name for name, at in draft.offsets.items() if at >= behind)
+    names = [*written, *view.soa_names]
+    odd = tuple(name for name in names if len(name) > len(above) and name.endswith(above))
     proved = len(parent(next_closer)) if next_closer is not None else 0
-    return Alike(found, b"".join(draft.parts), odd, proved)
+    return Alike(found, b"".join(draft.parts), odd, written, proved)

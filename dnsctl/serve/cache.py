@@ -32,8 +32,8 @@ LAST_DOOR: Final = DOORS - 1
 MAX_KNOCKS: Final = DOORS // 4  # then the doorkeeper forgets all
 
 PATIENCE: Final = 1 << 16  # see `looked_up`
-_MARGIN: Final = 256  # a few batches with more hits end it
-LOOK_EVERY: Final = 64  # batches, where the cache is of no use
+SKIPPED: Final = 8192  # batches, where the cache is of no use; then it is tried again
+_FEW: Final = 32  # queries of a batch that say nothing of the others: those a flood leaves, say
 
 _REFUSED: Final = 5
 
@@ -108,7 +108,7 @@ class AnswerCache:
         self.doors: Final = bytearray(DOORS)  # set by who asks for what is not here: see `knocked`
         self._knocks = 0
         self._useless = 0  # see `looked_up`
-        self._skipped = 0
+        self._skipped = 0  # batches that are yet to be
 
     def __len__(self) -> int:
         return len(self.answers) + len(self.denials)
@@ -144,17 +144,21 @@ class AnswerCache:
     def looked_up(self, count: int, misses: int) -> None:
         """Note that of a batch's `count` keys so many were not here.
 
-        Where that goes on to be more than three of four, much more is asked for than is kept here.
+        Where that goes on to be more than three of four, much more is asked for than is kept here. It takes
+        65,000 queries or more to be sure: so long it is after a start, too.
         """
         self.knocked(misses)
-        self._useless = min(max(self._useless + 4 * misses - 3 * count, 0), PATIENCE + _MARGIN)
+        if count >= _FEW:
+            self._useless = max(self._useless + 4 * misses - 3 * count, 0)
+            if self._useless > PATIENCE:
+                self._useless, self._skipped = 0, SKIPPED
 
     def is_skipped(self) -> bool:
         """True where a batch of queries is better answered without looking here. Ask once a batch."""
-        if self._useless <= PATIENCE:
+        if not self._skipped:
             return False
-        self._skipped = (self._skipped + 1) % LOOK_EVERY
-        return self._skipped > 0
+        self._skipped -= 1
+        return True
 
     def keep(self, raw: bytes, key: bytes, entry: Entry) -> None:
         """Keep what the short way found for a query behind its id, `raw`; `key` is the same folded."""
@@ -182,7 +186,7 @@ class AnswerCache:
         """Move `reader` to the newest generation, and forget the answers of zones that changed by that."""
         changes, apexes = reader.changes, reader.apexes_version
         reader.renew()
-        self._useless = 0
+        self._useless = self._skipped = 0
         changed = reader.changed_since(changes)
         if changed is None or reader.apexes_version != apexes:
             self.clear()  # a zone that comes or goes changes what the zone above it answers for

@@ -44,8 +44,8 @@ def seek_covering(cursor: Any, prefix: bytes, key: bytes) -> bool:
 class Proof:
     """The proofs of one response. Choose `NsecProof` or `Nsec3Proof` by `proof_for`.
 
-    `placed`: keys of the NSEC or NSEC3 in it. With `leave_open`, the NSEC3 that covers a next closer name is
-    not placed, which would come last: `next_closer` is that name.
+    `placed`: keys of the NSEC or NSEC3 in it. With `leave_open`, what covers the name (NSEC) or the next
+    closer name (NSEC3) is not placed, which would come last: `next_closer` is that name.
     """
 
     def __init__(self, reader: Reader, view: ZoneView, draft: Draft, leave_open: bool = False) -> None:
@@ -96,23 +96,32 @@ class NsecProof(Proof):
 
     def no_name(self, name: Name, around: Neighbours, encloser: bytes) -> None:
         source = encloser + b"*\0"
-        if not around.predecessor < source or (around.successor and source > around.successor):
-            beside = neighbours(self._reader, source)  # the wildcard would stand in another gap
-            self._place(beside.predecessor, beside.predecessor_value)
-        self._place(around.predecessor, around.predecessor_value)
+        is_beside = around.predecessor < source and not (around.successor and source > around.successor)
+        if self._leave_open or not is_beside:  # else the wildcard would stand in the same gap
+            self._cover_wildcard(source)
+        self._cover(name, around)
+
+    def _cover_wildcard(self, source: bytes) -> None:
+        beside = neighbours(self._reader, source)
+        self._place(beside.predecessor, beside.predecessor_value)
+
+    def _cover(self, name: Name, around: Neighbours) -> None:
+        if self._leave_open:
+            self.next_closer = name
+        else:
+            self._place(around.predecessor, around.predecessor_value)
 
     def wildcard_expanded(self, name: Name, around: Neighbours, encloser: bytes) -> None:
-        self._place(around.predecessor, around.predecessor_value)
+        self._cover(name, around)
 
     def wildcard_no_type(
         self, name: Name, around: Neighbours, encloser: bytes, wildcard_value: bytes | None
     ) -> None:
-        self._place(around.predecessor, around.predecessor_value)
         if wildcard_value is not None:
             self._place(encloser + b"*\0", wildcard_value)
         else:
-            beside = neighbours(self._reader, encloser + b"*\0")
-            self._place(beside.predecessor, beside.predecessor_value)
+            self._cover_wildcard(encloser + b"*\0")
+        self._cover(name, around)
 
     def no_ds(self, cut: Name, key: bytes, value: bytes) -> None:
         self._place(key, value)

@@ -15,13 +15,12 @@ import struct
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from dnsctl.image.fragment import QUESTION_AT, find, node_types, shape_of
-from dnsctl.image.layout import OCCLUDED
+from dnsctl.image.fragment import QUESTION_AT, node_types, shape_of
 from dnsctl.image.reader import Reader
 from dnsctl.model.name import Name
 from dnsctl.model.rrset import Type
-from dnsctl.serve.alike import answer_alike
-from dnsctl.serve.answer import Step
+from dnsctl.serve.alike import Alike, answer_alike
+from dnsctl.serve.answer import Step, answer
 from dnsctl.serve.cache import Entry
 from dnsctl.serve.forms import (
     LONG,
@@ -33,20 +32,20 @@ from dnsctl.serve.forms import (
     Denial,
     Errors,
     Form,
+    Gap,
     Plan,
     places,
     pointer,
 )
 from dnsctl.serve.gaps import Gaps
-from dnsctl.serve.lookup import Zones, closest_encloser, neighbours, parent_key
+from dnsctl.serve.lookup import Neighbours, Zones, closest_encloser, neighbours, parent_key
 from dnsctl.serve.proofs import INDEX_END
-from dnsctl.serve.question import AA
+from dnsctl.serve.question import AA, Rcode
 from dnsctl.serve.tally import Tally
 from dnsctl.serve.ways import Asked
 from dnsctl.serve.wire import ADDITIONAL, ANSWER, AUTHORITY, Draft
 
 _CNAME: Final = int(Type.CNAME)
-_NXDOMAIN: Final = 3
 _NSEC: Final = int(Type.NSEC)
 _HASH_LABEL: Final = 32  # octets of the label of an NSEC3 owner
 # How much is remembered: plans, denials, name errors, and forms at `FORM` each. Some 30 MB at most, and a few
@@ -148,12 +147,36 @@ class Direct:
         if denies:
             return self._no_data(zone, form, key, at, value, plan)
         if size > form.limit:
-            return None
+            return self._alias(zone, form, key, at) if form.code == RARE else None
         if between:
             tail = b"".join((before, value[rdata], between, value[times], signer, value[signature], form.opt))
         else:
             tail = before + value[rdata] + form.opt
         return header, at + 6, tail, size, kind, zone.origin
+
+    def _alias(self, zone: AskedZone, form: Form, key: bytes, at: int) -> Entry | None:
+        """Answer for an alias whatever rare type is asked for: one may be asked for each of 65,000."""
+        name = Name(key[10:at])
+        if name in form.aliases:
+            return form.aliases[name]
+        entry: Entry | None = None
+        found = answer(self._reader, zone.view, name, RARE, form.signed)
+        if all(self._is_for_any_type(zone, *trace) for trace in found.trace):
+            draft = found.draft
+            header, kind = self._header(zone, form, found.rcode, draft.counts, found.authoritative)
+            tail = b"".join(draft.parts) + form.opt
+            size = at + 6 + len(tail)
+            entry = (header, at + 6, tail, size, kind, zone.origin) if size <= form.limit else None
+        self._make_room()
+        form.aliases[name] = entry
+        return entry
+
+    def _is_for_any_type(self, zone: AskedZone, step: Step, name: Name) -> bool:
+        """True where a step on the way to an answer is the same for all rare types."""
+        if step in (Step.NO_DATA, Step.WILDCARD):
+            value = self._reader.owner(zone.view.key(name))
+            return value is not None and node_types(value)[-1] < RARE
+        return step is not Step.ANSWER
 
     def _new_plan(self, zone: AskedZone, form: Form, value: bytes) -> Plan:
         """Work out what nodes with the same index as `value` answer."""
@@ -328,14 +351,28 @@ class Direct:
 
     def _learn_errors(self, zone: AskedZone, form: Form, qname: Name) -> None:
         """Work out what denies names as long as `qname`, one label below the apex; None: go the long way."""
-        errors: Errors | None = None
+        at, errors = len(qname) + 10, None
         may_be_nsec3_owner = zone.is_hashed and qname[0] == _HASH_LABEL
         if not zone.view.apex[0] and not may_be_nsec3_owner:
-            denial = self._without_wildcard(zone, form, qname)
-            odd = tuple(name for name in zone.soa_names if len(name) == len(qname))
-            errors = (odd, {}, denial) if denial else None
+            found = self._answer_alike(zone, form, qname, zone.prefix, leave_open=True)
+            if found is not None and found.answer.rcode == Rcode.NXDOMAIN:
+                odd = tuple(name for name in found.odd if len(name) == len(qname))
+                errors = odd, dict[bytes, Entry](), self._denial(zone, form, at, found)
         self._make_room()
-        form.errors[len(qname) + 10] = errors
+        form.errors[at] = errors
+
+    def _answer_alike(
+        self, zone: AskedZone, form: Form, qname: Name, encloser: bytes, *, leave_open: bool
+    ) -> Alike | None:
+        return answer_alike(
+            self._reader,
+            zone.view,
+            qname,
+            form.code,
+            signed=form.signed,
+            encloser=encloser,
+            leave_open=leave_open,
+        )
 
     def _alike(self, zone: AskedZone, form: Form, key: bytes, at: int, node: bytes) -> Entry | None:
         """Answer for a name that has no node as for all names alike (see `alike`)."""
@@ -343,38 +380,85 @@ class Direct:
         if around.successor.startswith(node):
             return None  # an empty non-terminal
         encloser = closest_encloser(node, around)
-        slot = at, encloser, around.predecessor if form.signed and not zone.is_hashed else b""
-        try:
-            known = form.alike[slot]
-        except KeyError:
-            known = self._learn_alike(zone, form, Name(key[10:at]), encloser)
-            self._make_room()
-            form.alike[slot] = known
+        known = self._known_alike(zone, form, key, at, (at, encloser, b""))
         if known is None or key.endswith(known[0], 10, at):
             return None
-        _, entry, proved, errors = known
-        if entry is not None or errors is None:
-            if entry is not None and self.gaps.lessons and encloser == parent_key(node):
-                asked = Asked(zone.view, form.told, key, at)
-                self._learn(asked, entry, [(around.predecessor, around.successor)], known[0])
+        _, entry, _, errors = known
+        if errors is not None and zone.is_hashed:
+            return self._alike_hashed(zone, form, key, at, known)
+        if errors is not None:
+            entry = self._in_gap(zone, form, at, encloser, around, errors)
+            if entry is None:
+                known = self._known_alike(zone, form, key, at, (at, encloser, around.predecessor))
+                entry = (known and not key.endswith(known[0], 10, at) and known[1]) or None
+        if entry is not None and known is not None and self.gaps.lessons and encloser == parent_key(node):
+            asked = Asked(zone.view, form.told, key, at)
+            self._learn(asked, entry, [(around.predecessor, around.successor)], known[0])
+        return entry
+
+    def _known_alike(self, zone: AskedZone, form: Form, key: bytes, at: int, slot: Gap) -> AlikeAnswer | None:
+        """Return what is said to names alike, found out if it has to be."""
+        try:
+            return form.alike[slot]
+        except KeyError:
+            known = self._learn_alike(zone, form, Name(key[10:at]), slot)
+            self._make_room()
+            form.alike[slot] = known
+            return known
+
+    def _in_gap(
+        self, zone: AskedZone, form: Form, at: int, encloser: bytes, around: Neighbours, errors: Errors
+    ) -> Entry | None:
+        """Finish an answer with the NSEC of the gap, if it needs that; None: its owner is no plain label."""
+        written, known, (sections, apex, own, beside, (header, kind), covered) = errors
+        before = around.predecessor
+        entry = known.get(before)
+        if entry is not None:
             return entry
+        tail = sections + form.opt
+        if before not in beside:
+            pieces = zone.pieces(before, around.predecessor_value)
+            if pieces is None:
+                return None
+            label, proof, signature = pieces
+            owner = label + zone.origin
+            if owner in written:
+                return None
+            header, kind = covered
+            if label and encloser.startswith(before):  # the name is below it
+                label, apex = b"", pointer(at + 2 - len(owner))
+            tail = b"".join((sections, label, apex, proof, own if label else apex, signature, form.opt))
+        size = at + 6 + len(tail)
+        if size > form.limit:
+            return None
+        found = header, at + 6, tail, size, kind, zone.origin
+        if zone.is_small:
+            self._make_room()
+            known[before] = found
+        return found
+
+    def _alike_hashed(
+        self, zone: AskedZone, form: Form, key: bytes, at: int, known: AlikeAnswer
+    ) -> Entry | None:
+        """Finish an answer with the NSEC3 that covers the next closer name."""
+        odd, _, proved, errors = known
         start = 10  # of the next closer name
         while at - start - 1 - key[start] > proved:
             start += 1 + key[start]
-        if key[start] == _HASH_LABEL and proved == len(zone.origin):
+        if errors is None or (key[start] == _HASH_LABEL and proved == len(zone.origin)):
             return None  # it may own an NSEC3, which would point to it
         cursor = zone.cover(self._hash_cursor, key[start:at])
         entry = errors[1].get(cursor.key())
         if entry is None:
             return self._error(zone, form, at, cursor.item(), errors)
         if start == 10 and self.gaps.lessons:  # else siblings are all below the name that is hashed
-            self._learn_hashed(Asked(zone.view, form.told, key, at), entry, zone, known[0])
+            self._learn_hashed(Asked(zone.view, form.told, key, at), entry, zone, odd)
         return entry
 
-    def _learn_alike(self, zone: AskedZone, form: Form, qname: Name, encloser: bytes) -> AlikeAnswer | None:
-        """Work out the answer to `qname` for all names alike, if it is one."""
-        at = len(qname) + 10
-        found = answer_alike(self._reader, zone.view, qname, form.code, form.signed, encloser)
+    def _learn_alike(self, zone: AskedZone, form: Form, qname: Name, slot: Gap) -> AlikeAnswer | None:
+        """Work out the answer to `qname` for all names alike, if it is one: in a gap, or in any."""
+        at, encloser, gap = slot
+        found = self._answer_alike(zone, form, qname, encloser, leave_open=not gap)
         if found is None or len(found.sections) > form.limit:
             return None
         result, draft = found.answer, found.answer.draft
@@ -386,47 +470,21 @@ class Direct:
         if not found.proved:
             tail = found.sections + form.opt
             size = at + 6 + len(tail)
-            return (
-                (found.odd, (header, at + 6, tail, size, kind, zone.origin), 0, None)
-                if size <= form.limit
-                else None
-            )
+            finished = header, at + 6, tail, size, kind, zone.origin
+            return (found.odd, finished, 0, None) if size <= form.limit else None
+        return found.odd, None, found.proved, (tuple(found.written), {}, self._denial(zone, form, at, found))
+
+    def _denial(self, zone: AskedZone, form: Form, at: int, found: Alike) -> Denial:
+        """Return what is said to names alike but for what is left open, with headers for both cases."""
+        result, draft = found.answer, found.answer.draft
         counts = (draft.counts[ANSWER], draft.counts[AUTHORITY] + 2, 0)
-        covered = self._header(zone, form, result.rcode, counts)
-        denial = (
+        return (
             found.sections,
             zone.apex_pointer(at),
             pointer(draft.at),
             tuple(result.proof.placed),
-            (header, kind),
-            covered,
-        )
-        return found.odd, None, found.proved, ((), {}, denial)
-
-    def _without_wildcard(self, zone: AskedZone, form: Form, qname: Name) -> Denial | None:
-        """Put together the SOA and what denies `*.apex`."""
-        source = zone.prefix + b"*\0"
-        beside = neighbours(self._reader, source)
-        if beside.successor.startswith(source) or beside.predecessor_value[0] & OCCLUDED:
-            return None
-        draft = Draft(qname, form.signed)
-        draft.place(AUTHORITY, zone.view.negative_soa, zone.origin)
-        placed: list[bytes] = []
-        for key, node, code, owner in zone.against_wildcard(self._reader, beside) if form.signed else ():
-            found = find(node, code, zone.origin)
-            if found is None:
-                return None
-            if key not in placed:
-                draft.place(AUTHORITY, found, owner)
-                placed.append(key)
-        records = draft.counts[AUTHORITY]
-        return (
-            b"".join(draft.parts),
-            zone.apex_pointer(len(qname) + 10),
-            pointer(draft.at),
-            tuple(placed),
-            self._header(zone, form, _NXDOMAIN, (0, records, 0)),
-            self._header(zone, form, _NXDOMAIN, (0, records + 2, 0)),
+            self._header(zone, form, result.rcode, draft.counts, result.authoritative),
+            self._header(zone, form, result.rcode, counts),
         )
 
     def _make_room(self, share: int = 1) -> None:

@@ -61,6 +61,7 @@ class Form(NamedTuple):
     soas: dict[int, bytes]  # of denials, by length of the name and 10
     errors: dict[int, Errors | None]  # the same
     alike: dict[Gap, AlikeAnswer | None]
+    aliases: dict[bytes, Entry | None]  # by name; of types from `RARE` on only, others are for the cache
 
 
 class AskedZone(Proofs):
@@ -103,7 +104,7 @@ class AskedZone(Proofs):
         if shared is None:
             self._make_room(FORM)
             signed = signed and self.view.entry.signed
-            shared = self._ways[way] = Form(told, way[1], signed, way[2], limit, {}, {}, {}, {})
+            shared = self._ways[way] = Form(told, way[1], signed, way[2], limit, {}, {}, {}, {}, {})
         form = shared._replace(told=told)
         if len(self.forms) < _FORMS and rdtype < RARE:
             self.forms[told] = form

@@ -69,25 +69,22 @@ class Gaps:
         self._tables: list[Siblings] = []
         self._views: dict[Batch, View] = {}
         self._finished = _Finished()
+        self._gone: list[_Finished] = []  # see `forget`
         self._rest = self._resting = 0
         self._fresh = 0  # batches until there may be another table
         self.lessons = 0  # gaps that may be learned until the next batch
 
     def renew(self, is_current: Callable[[ZoneView], bool]) -> None:
         """Forget what is not from a current view of a zone."""
-        self._tables = [table for table in self._tables if is_current(table.view)]
-        if not self._tables:
+        before, self._tables = self._tables, [table for table in self._tables if is_current(table.view)]
+        if before and not self._tables:
             self.forget()
 
     def forget(self) -> None:
-        """Forget all."""
+        """Forget all, but keep what answers of the batch at hand point to until the next."""
         self._tables = []
+        self._gone.append(self._finished)
         self._finished = _Finished()
-
-    @property
-    def is_of_use(self) -> bool:
-        """False as long as there is nothing to answer from."""
-        return bool(self._tables)
 
     def teach(self, misses: int) -> None:
         """Note how many queries of a batch the cache could not answer: where there are many, learn."""
@@ -135,10 +132,12 @@ class Gaps:
     def answer(self, batch: Batch, indexes: Sequence[int], classes: list[int]) -> Sequence[int]:
         """Answer what can be of the first queries in a batch; return the indexes of those that are left.
 
-        `classes`: the answers given are added there (see `tally`).
+        `classes`: the answers given are added there (see `tally`). Call it for every batch, once the one
+        before was sent: what those point to may go.
         """
+        self._gone.clear()
         count = len(indexes)
-        if count < FEW:
+        if not self._tables or count < FEW:
             return indexes
         if self._resting:
             self._resting -= 1

@@ -7,17 +7,15 @@ owners of NSEC3 are written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final
 
 from dnsctl.image.fragment import shape_of
-from dnsctl.image.layout import ENTRY, HEADER, OCCLUDED, WIDE, nsec3_owner, owner_of
-from dnsctl.image.reader import Reader
-from dnsctl.model.name import Name, wildcard
+from dnsctl.image.layout import ENTRY, HEADER, OCCLUDED, WIDE
 from dnsctl.model.rrset import Type
 from dnsctl.model.zone import Nsec3Parameters
 from dnsctl.serve.denial import nsec3_hash, seek_covering
-from dnsctl.serve.lookup import Neighbours, ZoneView
+from dnsctl.serve.lookup import ZoneView
 
 # Where the index of a node ends, by the last octet of its number of RRsets: for fewer than 256 of them
 INDEX_END: Final = tuple(HEADER.size + (2 + ENTRY.size) * count for count in range(256))
@@ -90,20 +88,6 @@ class Proofs:
         """Return `cursor`, a reader's of hashes, at the NSEC3 that covers the hash of `name`."""
         seek_covering(cursor, self.prefix, self.hash(name))
         return cursor
-
-    def against_wildcard(
-        self, reader: Reader, beside: Neighbours
-    ) -> Iterator[tuple[bytes, bytes, int, Name]]:
-        """Yield (key, node, type, owner) of what proves that `*.apex`, in the gap `beside`, is not there."""
-        if not self.is_hashed:
-            before = beside.predecessor
-            yield before, beside.predecessor_value, _NSEC, owner_of(before, self.prefix)
-            return
-        apex = self.hash(self.origin)
-        matching = reader.hashed(apex) or b"\0\0\0\0"
-        covering = self.cover(reader.hash_cursor, wildcard(self.origin)).item()
-        for key, node in ((apex, matching), covering):
-            yield key, node, _NSEC3, nsec3_owner(key[len(self.prefix) :], self.origin)
 
     def pieces(self, key: bytes, value: bytes) -> _Pieces | None:
         """Take the NSEC or NSEC3 of a node apart; None: what it denies takes the long way."""

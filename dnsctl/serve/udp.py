@@ -137,9 +137,7 @@ class UdpWorker:
         """Write the answers over the queries; return the indexes of those that get none, ascending."""
         gaps, counts, cache = self._direct.gaps, self._counts, self._cache
         lengths, slots = batch.lengths(count), batch.slots
-        left: Sequence[int] = range(count)
-        if gaps.is_of_use:
-            left = gaps.answer(batch, left, counts)
+        left = gaps.answer(batch, range(count), counts)
         if cache.is_skipped():
             left = self._direct.answer(batch, left, counts, self._failed)
         asked = len(left)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsctl.serve.cache import LOOK_EVERY, PATIENCE, AnswerCache
+from dnsctl.serve.cache import PATIENCE, SKIPPED, AnswerCache
 
 OPT_DO = b"\0\0\x29\x04\xd0\0\0\x80\0\0\0"
 
@@ -219,10 +219,17 @@ def test_cache_is_skipped_only_where_much_more_is_asked_for_than_it_keeps():
         cache.looked_up(64, 60)
         batches += 1
     assert batches * 64 > PATIENCE  # not by a restart, nor by a short flood
-    cache.looked_up(64, 60)
     cache.looked_up(0, 0)  # of a batch that skipped it
-    skipped = [cache.is_skipped() for _ in range(LOOK_EVERY)]
-    assert skipped.count(False) == 1
-    for _ in range(3):
-        cache.looked_up(64, 0)
-    assert not any(cache.is_skipped() for _ in range(LOOK_EVERY))
+    assert all(cache.is_skipped() for _ in range(SKIPPED - 1))
+    for _ in range(PATIENCE // 64):
+        assert not cache.is_skipped()  # it is tried again, for as long as it took
+        cache.looked_up(64, 64)
+    cache.looked_up(64, 64)
+    assert cache.is_skipped()
+
+
+def test_few_misses_that_a_flood_leaves_do_not_end_the_use_of_the_cache():
+    cache = AnswerCache()
+    for _ in range(PATIENCE):
+        cache.looked_up(5, 5)
+        assert not cache.is_skipped()

@@ -15,6 +15,7 @@ from dnsctl.model.name import Name, from_text, is_subdomain, to_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import Type, type_text
 from dnsctl.serve import direct as direct_module
+from dnsctl.serve.alike import answer_alike
 from dnsctl.serve.answer import answer
 from dnsctl.serve.batch import BATCH
 from dnsctl.serve.cache import AnswerCache
@@ -352,4 +353,73 @@ def test_options_change_nothing_unless_they_are_to_be_answered(tmp_path, options
         worker.renew()
         for _ in range(3):
             assert_same(reader, wires, answers(worker, Filled(), wires))
+        assert worker.failures == 0
+
+
+def test_deep_names_in_all_gaps_share_what_was_learned_once(tmp_path, monkeypatch):
+    learned = []
+
+    def counted(*given, **named):
+        learned.append(given)
+        return answer_alike(*given, **named)
+
+    monkeypatch.setattr(direct_module, "answer_alike", counted)
+    text = "".join(f"h{number:02d} A 192.0.2.1\n" for number in range(60)) + "a.h07 A 192.0.2.2\n"
+    with served(tmp_path, "nsec", text) as (reader, responder):
+        worker = UdpWorker([], reader, GenerationCounter(tmp_path / "generation"), responder)
+        worker.renew()
+        for names in (
+            [f"x.h{number:02d}x" for number in range(60)],
+            [f"x.h{number:02d}" for number in range(60)],
+        ):
+            wires = [
+                dns.message.make_query(f"{name}.example.com", "A", want_dnssec=True).to_wire()
+                for name in names
+            ]
+            assert_same(reader, wires, answers(worker, Filled(), wires))
+    assert len(learned) < 5 + 60  # once for names below none, then by name above
+
+
+@pytest.mark.parametrize("label", POLICIES)
+def test_rare_types_are_answered_alike_but_where_a_node_has_one(tmp_path, label):
+    text = """\
+www A 192.0.2.1
+alias CNAME www
+loop CNAME loop
+out CNAME www.example.net.
+gone CNAME nothing
+odd TYPE65400 \\# 1 00
+toodd CNAME odd
+*.wild CNAME www
+*.wildodd TYPE65400 \\# 1 00
+tosub CNAME x.sub
+sub NS ns.example.net.
+d DNAME www
+tod CNAME x.d
+"""
+    owners = [
+        "www",
+        "alias",
+        "loop",
+        "out",
+        "gone",
+        "odd",
+        "toodd",
+        "x.wild",
+        "x.wildodd",
+        "tosub",
+        "sub",
+        "tod",
+        "no",
+    ]
+    with served(tmp_path, label, text) as (reader, responder):
+        worker = UdpWorker([], reader, GenerationCounter(tmp_path / "generation"), responder)
+        worker.renew()
+        for _ in range(2):
+            for rdtype in ("TYPE600", "TYPE65400", "TYPE512", "TYPE65000", "TYPE511"):
+                wires = [
+                    dns.message.make_query(f"{name}.example.com", rdtype, want_dnssec=True).to_wire()
+                    for name in owners
+                ]
+                assert_same(reader, wires, answers(worker, Filled(), wires))
         assert worker.failures == 0

@@ -272,6 +272,20 @@ def test_answers_leave_in_two_parts_over_a_socket(flooded):
             assert [client.recv(4096) for _ in wires] == long
 
 
+def test_what_answers_point_to_stays_until_they_are_sent(flooded):
+    worker, _, rng, _ = flooded
+    batch, wires = Filled(), flood(rng)
+    worker._answer(batch, batch.fill(wires))
+    worker._direct.gaps.forget()
+    worker._direct._known.clear()
+    other = [bytes((number % 256,)) * (size + 1) for number in range(2000) for size in (300, 400, 500)]
+    assert_same(worker._reader, wires, [batch.answer(index) for index in range(len(wires))])
+    assert len(other) == 6000
+    assert len(worker._direct.gaps._gone) == 1
+    worker._answer(Filled(), 0)
+    assert not worker._direct.gaps._gone
+
+
 def test_memory_stays_bounded_whatever_is_asked(tmp_path, monkeypatch):
     monkeypatch.setattr(gaps_module, "MAX_ANSWERS", 200)
     monkeypatch.setattr(siblings, "MAX_GAPS", 20)
