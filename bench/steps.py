@@ -40,7 +40,7 @@ from dnsctl.sign.signer import sign_zone
 from tests.build import validated
 from tests.serve.filled import Filled
 
-ASKED = 30 * BATCH  # questions of a round, none twice
+ASKED = 15 * BATCH  # questions of a round, none twice
 WARM = 25  # rounds that do not count
 MORE = "alias CNAME h0001\n*.wild TXT found\nsub NS ns.sub\nns.sub A 192.0.2.1\ndeep.er A 192.0.2.2\n"
 
