@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import os
-import pickle
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from typing import Final
 
 from dnsctl.cli import HANDED
 from dnsctl.cli.apart import Embedded, compile_apart
+from dnsctl.cli.order_json import read, written
 from dnsctl.model.fleet import Endpoint, Node, NodeSettings, ServeSettings
 from dnsctl.node.sandbox import name_process
 from dnsctl.node.supervisor import held_signals
@@ -67,14 +67,19 @@ class ZonesOrder:
             run_node(node, user=self.user, prepare=lambda: compile_apart(work))
 
 
+_ORDERS: Final[dict[str, type[NodeOrder | ZonesOrder]]] = {
+    kind.__name__: kind for kind in (NodeOrder, ZonesOrder)
+}
+
+
 def serve_anew(order: NodeOrder | ZonesOrder, program: Sequence[str]) -> None:
     """Do `order` in `program` (its arguments, the interpreter first) begun anew; in this one without it."""
     if not program:
         _serve(order)
         return
     descriptor = os.memfd_create("dnsctl order", 0)  # in no directory: it may hold TSIG keys
-    with os.fdopen(descriptor, "wb", closefd=False) as file:
-        pickle.dump(order, file)
+    with os.fdopen(descriptor, "w", encoding="ascii", closefd=False) as file:
+        file.write(f"{type(order).__name__}\n{written(order)}")
     sys.stdout.flush()
     sys.stderr.flush()
     environment = {**os.environ, HANDED: str(descriptor)}
@@ -85,9 +90,10 @@ def serve_handed(descriptor: str) -> int:
     """Do the order that `serve_anew` wrote to `descriptor`; return the exit code."""
     try:
         name_process("dnsctl")
-        with os.fdopen(int(descriptor), "rb") as file:
+        with os.fdopen(int(descriptor), encoding="ascii") as file:  # closed: no process of the node has it
             file.seek(0)
-            order = pickle.load(file)  # noqa: S301 - from this very process, whose environment says where
+            kind = _ORDERS[file.readline().rstrip()]
+            order = read(kind, file.read())
         _serve(order)
     except BaseException as fault:  # noqa: BLE001 - told, and made an exit code of
         from dnsctl.cli.main import told  # noqa: PLC0415 - with all that was left behind

@@ -54,11 +54,15 @@ def demo(
     for number in ENDING_SIGNALS:
         signal.signal(number, signal.default_int_handler)  # whatever ends us, the nodes end as well
     started = time.monotonic()
-    with rehearsal(directory) as stage:
-        for act in (_found, _deploy, _change, _lose_a_site, _return, _drift, _roll_back):
-            act(stage)
-        _heading(f"That was the way of a change, in {time.monotonic() - started:.0f} seconds.")
-        _farewell(stage, directory, keep=keep)
+    try:
+        with rehearsal(directory) as stage:
+            for act in (_found, _deploy, _change, _lose_a_site, _return, _drift, _roll_back):
+                act(stage)
+            _heading(f"That was the way of a change, in {time.monotonic() - started:.0f} seconds.")
+            _farewell(stage, directory, keep=keep)
+    finally:
+        for number in ENDING_SIGNALS:  # nothing is left to end: an impatient one changes no exit code
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _found(stage: Rehearsal) -> None:

@@ -2,7 +2,6 @@
 
 import ipaddress
 import os
-import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from dnsctl.cli import HANDED
 from dnsctl.cli.anew import NodeOrder, ZonesOrder
+from dnsctl.cli.order_json import read, written
 from dnsctl.model.fleet import Endpoint, Node, NodeSettings, RateLimit, ServeSettings, TransferKey
 from tests.cli.test_serve import DNSCTL, GOOD, ask, serving
 
@@ -49,6 +49,15 @@ def test_process_is_the_one_that_was_begun(zones: Path):
         assert Path(f"/proc/{node.process.pid}/comm").read_text() == "dnsctl\n"
 
 
+def test_no_library_starts_a_thread_that_would_take_signals_held_back():
+    program = "import os, dnsctl.node.launch; print(len(os.listdir('/proc/self/task')))"
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    told = subprocess.run(
+        [sys.executable, "-c", program], env=environment, check=True, capture_output=True, text=True
+    )
+    assert told.stdout == "1\n"
+
+
 @pytest.mark.parametrize(
     "order",
     [
@@ -58,7 +67,7 @@ def test_process_is_the_one_that_was_begun(zones: Path):
     ids=["node", "zones"],
 )
 def test_order_is_handed_on_whole(order: NodeOrder | ZonesOrder):
-    assert pickle.loads(pickle.dumps(order)) == order  # noqa: S301 - our own
+    assert read(type(order), written(order)) == order
 
 
 @pytest.mark.parametrize("descriptor", ["999", "nonsense"])

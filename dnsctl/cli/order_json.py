@@ -1,0 +1,62 @@
+"""An order as JSON and back: frozen dataclasses of texts, numbers, octets, paths, networks, tuples of these.
+
+Only for a process's own order to itself (see `anew`): what is read must have been written by `written`.
+Not by pydantic, whose memory the reader is begun anew to be without.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from dnsctl.model.fleet import Endpoint, Network
+
+_Order = TypeVar("_Order")
+
+
+def written(order: object) -> str:
+    """Return a dataclass as JSON; fields by name, octets in hexadecimal. Raises TypeError for other types."""
+    return json.dumps(_plain(order))
+
+
+def read(kind: type[_Order], text: str) -> _Order:
+    """Return the dataclass `kind` that `written` made `text` from."""
+    order: _Order = _typed(kind, json.loads(text))
+    return order
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Path | Network):
+        return str(value)
+    if value is None or isinstance(value, str | int | float):
+        return value
+    raise TypeError(f"{type(value).__name__} has no form in an order")
+
+
+def _typed(kind: Any, value: Any) -> Any:
+    if kind is Network:
+        return ipaddress.ip_network(value)
+    if value is None or kind in (str, int, float, bool):
+        return value
+    if kind is bytes:
+        return bytes.fromhex(value)
+    if kind is Path:
+        return Path(value)
+    if kind is Endpoint:
+        return Endpoint(*value)
+    if get_origin(kind) is tuple:
+        return tuple(_typed(get_args(kind)[0], each) for each in value)
+    if is_dataclass(kind):
+        hints = get_type_hints(kind)
+        return kind(**{name: _typed(hints[name], each) for name, each in value.items()})  # type: ignore[operator]
+    [kind] = (each for each in get_args(kind) if each is not type(None))  # X | None
+    return _typed(kind, value)
