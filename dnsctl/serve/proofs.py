@@ -23,7 +23,7 @@ _FEW: Final = 16_384  # owners of a zone whose proofs are remembered; in larger 
 _NSEC: Final = int(Type.NSEC)
 _NSEC3: Final = int(Type.NSEC3)
 _DIGITS: Final = b"0123456789abcdefghijklmnopqrstuv"
-_OCTETS: Final = [bytes((octet,)) for octet in range(256)]
+OCTETS: Final = [bytes((octet,)) for octet in range(256)]
 _TEN_BITS: Final = [bytes((first, second)) for first in _DIGITS for second in _DIGITS]
 
 # An NSEC or NSEC3 and its RRSIG: label of the owner (none: the apex), and each record behind its owner. Bare
@@ -64,6 +64,11 @@ class Proofs:
         self._labels: dict[bytes, bytes] = {}  # of NSEC3 owners, by hash
         self._indexes: dict[bytes, _Spans | None] = {}
 
+    @property
+    def known_spans(self) -> Callable[[bytes], _Spans | None]:
+        """What tells, by the index of a node, where its proof stands; None where that is not known."""
+        return self._indexes.get
+
     def hash(self, name: bytes) -> bytes:
         """Return the key of the NSEC3 hash of `name`."""
         return self.prefix + self.digest(name)
@@ -102,7 +107,7 @@ class Proofs:
         elif label:
             if label.find(0) != len(label) - 1 or 1 in label:
                 return None  # not one label as it stands in a name
-            label = _OCTETS[len(label) - 1] + label[:-1]
+            label = OCTETS[len(label) - 1] + label[:-1]
         if spans is None:
             return None
         rdata, times, signature, before, between, signer = spans

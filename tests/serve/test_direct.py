@@ -14,6 +14,7 @@ from dnsctl.image.store import Image
 from dnsctl.model.name import Name, from_text, is_subdomain, to_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import Type, type_text
+from dnsctl.serve import batchwise, proofs
 from dnsctl.serve import direct as direct_module
 from dnsctl.serve.alike import answer_alike
 from dnsctl.serve.answer import answer
@@ -37,7 +38,7 @@ POLICIES = {
 }
 FLAT = (
     "\n".join(f"h{number} A 192.0.2.{number}" for number in range(40))
-    + "\n!x TXT early\nsub NS ns.elsewhere.example.\n"
+    + "\n!w TXT later\n!x TXT early\nm\\001 A 192.0.2.40\nsub NS ns.elsewhere.example.\ny TXT late\n"
 )
 PROVIDED = (
     ELSEWHERE
@@ -124,6 +125,47 @@ def test_batches_that_skip_the_cache_say_the_same_octet_for_octet(tmp_path, monk
                     some = wires[first : first + BATCH]
                     assert_same(reader, some, answers(worker, Filled(), some))
             assert worker.failures == 0
+
+
+@pytest.mark.parametrize("label", POLICIES)
+def test_random_names_of_a_large_zone_are_denied_octet_for_octet(tmp_path, monkeypatch, label):
+    """Where gaps are too many to be remembered: between any two names, before the first, behind the last."""
+    monkeypatch.setattr(AnswerCache, "is_skipped", lambda _: True)
+    monkeypatch.setattr(proofs, "_FEW", -1)
+    monkeypatch.setattr(batchwise, "_CHOOSE_EVERY", 1)
+    rng = seeded(f"direct large {label}")
+    [zone, *_] = zones(tmp_path, label, rng)
+    alone = 0
+    with Image.open(tmp_path / "image", readonly=False) as image:
+        with image.writer() as writer:
+            writer.apply(difference(writer, [compile_zone(zone)]))
+        with image.reader() as reader:
+            worker = UdpWorker([], reader, GenerationCounter(tmp_path / "generation"), Responder())
+            worker.renew()
+            for turn in range(20):
+                names = [
+                    rng.choice(("!", "!w", *"z+0hhhhnnnnssss")) + str(rng.randrange(10**4))
+                    for _ in range(BATCH - 2)
+                ]
+                if turn % 2:  # with names that are there, and that are more than a label
+                    names[60:] = [f"h{rng.randrange(40)}" for _ in names[60:70]] + names[70:]
+                    names += ["a.b", r"\001x"]
+                wires = [
+                    dns.message.make_query(f"{name}.{to_text(zone.origin)}", "A", want_dnssec=True).to_wire()
+                    for name in names
+                ]
+                before = worker._direct._missing
+                with monkeypatch.context() as patched:
+
+                    def counted(*asked, find=before):
+                        nonlocal alone
+                        alone += 1
+                        return find(*asked)
+
+                    patched.setattr(worker._direct, "_missing", counted, raising=False)
+                    assert_same(reader, wires, answers(worker, Filled(), wires))
+    assert worker.failures == 0
+    assert (alone < 20 * BATCH * 0.6) == (label == "nsec")
 
 
 def test_query_that_fails_in_a_batch_costs_the_others_nothing(tmp_path, monkeypatch, caplog):
