@@ -3,8 +3,10 @@
     .venv/bin/python bench/counting.py [--rounds 40] [--batches 100]
 
 The worker runs in this process; only its turns are timed (CPU, kernel's part included): receive, answer,
-send. "Without" is the same worker with the counting lines cut out of the source of its loop and nothing done
-where queries are counted one by one. Rounds go through both in turn; the median of the rounds' ratios counts.
+send. Batches wait for it; a query that comes alone is one it waits for, as at light load: a client process
+sends the next when it has the answer. "Without" is the same worker with the counting lines cut out of the
+source of its loop and nothing done where queries are counted one by one. Rounds go through both in turn; the
+median of the rounds' ratios counts.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import gc
 import inspect
+import multiprocessing
 import os
 import random
 import re
@@ -40,6 +43,7 @@ from tests.build import validated
 from tests.node.running import publish
 
 NAMES = 1000
+OTHER_CORE, OWN_CORE = min(os.sched_getaffinity(0)), max(os.sched_getaffinity(0))
 
 
 COUNTING = "|".join(  # lines of the worker that are there for counting only
@@ -85,7 +89,7 @@ class Bench:
         self.worker.renew()
 
     def turns(self, queries: Callable[[], list[bytes]], batches: int) -> float:
-        """Return CPU microseconds a query."""
+        """Return CPU microseconds a query that stands in a batch."""
         spent = count = 0
         for _ in range(batches):
             for wire in queries():
@@ -99,16 +103,36 @@ class Bench:
                 self.client.recv(4096)
         return spent / 1000 / count
 
+    def waits(self, queries: list[bytes]) -> float:
+        """Return CPU microseconds a query that was waited for; a process of its own asks."""
+        self.client.setblocking(True)
+        asking = multiprocessing.get_context("fork").Process(target=self._ask, args=(queries,), daemon=True)
+        asking.start()
+        before = time.thread_time_ns()
+        for _ in queries:
+            self.worker.turn(self.batch, self.batch.receive(wait=True))
+        spent = time.thread_time_ns() - before
+        asking.join()
+        self.client.setblocking(False)
+        return spent / 1000 / len(queries)
+
+    def _ask(self, queries: list[bytes]) -> None:
+        os.sched_setaffinity(0, {OTHER_CORE})
+        for wire in queries:
+            self.client.send(wire)
+            self.client.recv(4096)
+
 
 def one_round(
-    benches: tuple[Bench, Bench], queries: Callable[[], list[bytes]], batches: int, first: int
+    figure: Callable[[Bench], float], benches: tuple[Bench, Bench], first: int
 ) -> tuple[float, float]:
     """Return the figures without and with; each goes first in every second round."""
-    found = {which: benches[which].turns(queries, batches) for which in (first, 1 - first)}
+    found = {which: figure(benches[which]) for which in (first, 1 - first)}
     return found[0], found[1]
 
 
-def workloads() -> dict[str, Callable[[], list[bytes]]]:
+def workloads(batches: int) -> dict[str, Callable[[Bench], float]]:
+    """Return what gives the figure of a workload, by its name."""
     picked = random.Random(1)
     known = [
         dns.message.make_query(f"h{number}.example.com", "A", want_dnssec=True).to_wire()
@@ -120,9 +144,13 @@ def workloads() -> dict[str, Callable[[], list[bytes]]]:
         return form[:13] + picked.randbytes(8).hex().encode() + form[29:]
 
     return {
-        f"hits, batches of {BATCH}": lambda: picked.choices(known, k=BATCH),
-        "hits, one by one": lambda: picked.choices(known, k=1),
-        f"random names, batches of {BATCH}": lambda: [flood() for _ in range(BATCH)],
+        f"hits, batches of {BATCH}": lambda bench: bench.turns(
+            lambda: picked.choices(known, k=BATCH), batches
+        ),
+        "hits, waited for": lambda bench: bench.waits(picked.choices(known, k=batches * 8)),
+        f"random names, batches of {BATCH}": lambda bench: bench.turns(
+            lambda: [flood() for _ in range(BATCH)], batches
+        ),
     }
 
 
@@ -131,7 +159,7 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=40)
     arguments.add_argument("--batches", type=int, default=100, help=f"of {BATCH} queries, in a round")
     given = arguments.parse_args()
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    os.sched_setaffinity(0, {OWN_CORE})
     print(f"load average {os.getloadavg()[0]:.1f}, {given.rounds} rounds")
     with tempfile.TemporaryDirectory() as directory:
         state = Path(directory)
@@ -142,11 +170,10 @@ def main() -> None:
                 Bench(state, image, UdpWorker),
             )
             gc.disable()
-            for name, queries in workloads().items():
-                batches = given.batches * (8 if "one by one" in name else 1)
+            for name, figure in workloads(given.batches).items():
                 for each in benches:
-                    each.turns(queries, batches)
-                rounds = [one_round(benches, queries, batches, number % 2) for number in range(given.rounds)]
+                    figure(each)
+                rounds = [one_round(figure, benches, number % 2) for number in range(given.rounds)]
                 without, counted = (statistics.median(column) for column in zip(*rounds, strict=True))
                 ratio = statistics.median(after / before for before, after in rounds)
                 print(f"{name:30} {without:6.2f} µs without, {counted:6.2f} with: {ratio - 1:+.1%}")

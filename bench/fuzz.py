@@ -146,6 +146,7 @@ class Target:
         counter = GenerationCounter(directory / "generation")
         self.worker = UdpWorker([], self.reader, counter, self.new_responder(directory))
         self.worker.renew()
+        self.filled = Filled()  # one for all, as a worker keeps what it knows of its batches
         limits = StreamLimits(idle=0.5, drain=0.5)
         self.stream_responder = self.new_responder(directory)
         self.server = StreamServer(self.image, counter, self.stream_responder, (), limits)
@@ -199,7 +200,7 @@ class Target:
                 label = given.ConsumeBytes(given.ConsumeIntInRange(0, 66)) or b"q"
                 siblings.append(head + bytes((len(label),)) + label + behind)
             wires = [*siblings, given.ConsumeBytes(given.ConsumeIntInRange(0, 80)), *siblings]
-            found = answers(self.worker, Filled(), wires)
+            found = answers(self.worker, self.filled, wires)
             for wire, short in zip(siblings, found[: len(siblings)], strict=True):
                 long = self.slow._answered(self.reader, wire, CLIENT, 0)
                 if short != (long and long.wire):
