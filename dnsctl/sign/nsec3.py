@@ -20,6 +20,7 @@ from dnsctl.sign.nsec import type_bitmap
 
 SHA1 = 1  # RFC 5155 §11: the only hash algorithm there is
 HASH_OCTETS = 20
+MAX_ITERATIONS = 500  # of zones signed elsewhere, as in RFC 5155 §10.3; RFC 9276 §3.1 says none
 OPT_OUT = 0x01  # RFC 5155 §3.1.2.1
 
 

@@ -41,7 +41,7 @@ def presigned_zone(zone: ValidatedZone, now: datetime | None = None) -> SignedZo
     if faults:
         more = f", and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
         raise SigningError(
-            f"the zone came signed, but not completely: {'; '.join(faults[:_SHOWN])}{more}",
+            f"the zone came signed, but not as it can be served: {'; '.join(faults[:_SHOWN])}{more}",
             where=zone.file or to_text(zone.origin),
             advice=_ADVICE,
         )
@@ -89,6 +89,12 @@ def _faults(
     parameters: Nsec3Parameters | None,
     now: datetime | None,
 ) -> Iterator[str]:
+    if parameters is not None and parameters.iterations > nsec3.MAX_ITERATIONS:
+        yield (
+            f"NSEC3 with {parameters.iterations} iterations, where {nsec3.MAX_ITERATIONS} are the most and"
+            " 0 is right (RFC 9276 §3.1)"
+        )
+        return
     dnskey = next((one for one in nodes[origin] if one.rdtype == Type.DNSKEY), None)
     if dnskey is None:
         yield "no DNSKEY at the apex"

@@ -76,7 +76,7 @@ def zones(rng, sign, origin="z.example.", size=24, shapes=("one", "apex", "root"
     shape = rng.choice(["one", *shapes])
     pool = labels(rng)
     text = "" if shape == "apex" else zone_text(rng, rng.randint(1, size), pool)
-    apex = rng.random() < 0.7
+    apex = rng.random() < 0.7 or shape == "root"  # BIND wants addresses of name servers in the zone
     if not apex:  # run by a provider
         text = ELSEWHERE + text
     if shape == "pair":

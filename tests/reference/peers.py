@@ -276,6 +276,24 @@ def wildcard_not_denied(difference):
     return any(dns.dnssec.nsec3_hash(one, salt, iterations, 1).lower().encode() in nsec3 for one in wildcards)
 
 
+def covers_another(difference):
+    """RFC 4035 §3.1.3.3: with a wildcard's answer goes the NSEC that covers the name asked for."""
+    name = dns.name.from_text(difference.name)
+    spans = [
+        (one[0], dns.name.from_wire(one[3], 0)[0]) for one in difference.theirs["denial"] if one[2] == NSEC
+    ]
+    return (
+        difference.reply.kinds == ["wildcard"]
+        and is_only(difference, "denial")
+        and not any(owner < name and (name < following or following <= owner) for owner, following in spans)
+    )
+
+
+def sent_twice(difference):
+    """RFC 2181 §5: two records are never the same; a DNAME is not sent again where its alias ends at it."""
+    return all(set(difference.ours[part]) == set(difference.theirs[part]) for part in difference.parts)
+
+
 def left_the_zone(difference):
     """RFC 1034 §4.3.2 step 3a: at the target of an alias the zone is looked for again; ours stays in it."""
     return difference.rdtype == "DS" and "alias" in difference.reply.kinds
@@ -310,5 +328,7 @@ KNOWN: dict[str, tuple[tuple[str, ...], Callable[[Difference], bool]]] = {
     "zero octets in labels": (("Knot",), zero_octet),
     "a name error without proof": (("Knot",), gave_up),
     "a wildcard above an encloser without NSEC3": (("BIND",), wildcard_not_denied),
+    "an NSEC that does not cover the name": (("BIND",), covers_another),
+    "one record twice": (("Knot",), sent_twice),
     "an alias to the zone's own DS": (("NSD", "BIND"), left_the_zone),
 }

@@ -16,6 +16,7 @@ from dnsctl.model.name import from_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.zone import ValidatedZone
+from dnsctl.serve.denial import nsec3_hash
 from dnsctl.sign.presigned import is_presigned, presigned_zone
 from dnsctl.sign.signer import earliest_expiry, sign_zone
 from tests.build import APEX, validated
@@ -61,22 +62,26 @@ def test_unsigned_zone_is_told_apart() -> None:
     assert not is_presigned(validated("example.com.", TRAPS))
 
 
-@pytest.mark.peer
-@pytest.mark.parametrize("options", [(), ("-n",), ("-n", "-p"), ("-n", "-t", "5", "-s", "beef")])
-def test_zone_signed_by_ldns_is_taken_with_its_parameters(options: tuple[str, ...], tmp_path: Path) -> None:
+def signed_by_ldns(directory: Path, *options: str) -> ValidatedZone:
     need("ldns-signzone")
     text = APEX + "www A 192.0.2.1\na.b A 192.0.2.2\n*.w TXT x\nsub NS ns.example.net.\n"
-    (tmp_path / "zone").write_text(
+    (directory / "zone").write_text(
         "$ORIGIN example.com.\n$TTL 3600\n" + text.replace("ns1 hostmaster", "ns1 hm", 1)
     )
     made = subprocess.run(
         ["ldns-keygen", "-a", "ECDSAP256SHA256", "-k", "example.com"],
-        cwd=tmp_path, capture_output=True, text=True, check=True,
+        cwd=directory, capture_output=True, text=True, check=True,
     )  # fmt: skip
     subprocess.run(
-        ["ldns-signzone", *options, "-f", "signed", "zone", made.stdout.strip()], cwd=tmp_path, check=True
+        ["ldns-signzone", *options, "-f", "signed", "zone", made.stdout.strip()], cwd=directory, check=True
     )
-    zone = presigned_zone(validated("example.com.", (tmp_path / "signed").read_text(), apex=False))
+    return validated("example.com.", (directory / "signed").read_text(), apex=False)
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("options", [(), ("-n",), ("-n", "-p"), ("-n", "-t", "5", "-s", "beef")])
+def test_zone_signed_by_ldns_is_taken_with_its_parameters(options: tuple[str, ...], tmp_path: Path) -> None:
+    zone = presigned_zone(signed_by_ldns(tmp_path, *options))
     assert zone.signed
     assert (zone.nsec3 is not None) == bool(options)
     if zone.nsec3 is not None:
@@ -84,6 +89,16 @@ def test_zone_signed_by_ldns_is_taken_with_its_parameters(options: tuple[str, ..
         assert zone.nsec3.salt == (b"\xbe\xef" if "-s" in options else b"")
         assert zone.nsec3.iterations == (5 if "-t" in options else zone.nsec3.iterations)
         assert not any(one.rdtype == Type.NSEC3 for one in zone.rrsets())
+
+
+@pytest.mark.peer
+def test_more_iterations_than_may_be_are_refused_and_never_cut(tmp_path: Path) -> None:
+    (tmp_path / "most").mkdir()
+    most = presigned_zone(signed_by_ldns(tmp_path / "most", "-n", "-t", "500"))
+    assert most.nsec3 is not None
+    assert nsec3_hash(ORIGIN, most.nsec3.salt, most.nsec3.iterations) in most.nsec3_nodes
+    with pytest.raises(SigningError, match="NSEC3 with 501 iterations, where 500 are the most"):
+        presigned_zone(signed_by_ldns(tmp_path, "-n", "-t", "501"))
 
 
 def drop(rdtype: int, owner: str = "@") -> Callable[[ValidatedZone], ValidatedZone]:
