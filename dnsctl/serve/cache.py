@@ -80,8 +80,10 @@ class Share:
         return entry
 
     def store(self, key: Key, entry: Entry) -> None:
-        cost = sum(map(len, key)) if isinstance(key, tuple) else len(key)
-        cost += len(entry[2]) + ENTRY_OVERHEAD
+        cost = _octets(key, entry)
+        before = self.recent.get(key)
+        if before is not None:
+            self._octets -= _octets(key, before)
         if len(self.recent) >= self._max_entries or self._octets + cost > self._max_octets:
             self._previous, self.recent, self._octets = self.recent, {}, 0
         self.recent[key] = entry
@@ -93,6 +95,7 @@ class Share:
             {key: entry for key, entry in kept.items() if entry[5] is not None and entry[5] not in zones}
             for kept in (self.recent, self._previous)
         )
+        self._octets = sum(_octets(key, entry) for key, entry in self.recent.items())
 
     def clear(self) -> None:
         self.recent, self._previous, self._octets = {}, {}, 0
@@ -207,6 +210,11 @@ class AnswerCache:
         if len(self._headers) > 1024:  # never near it: flags, response code and four small counts
             self._headers.clear()
         return self._headers.setdefault(header, header)
+
+
+def _octets(key: Key, entry: Entry) -> int:
+    """Return what an entry takes."""
+    return (sum(map(len, key)) if isinstance(key, tuple) else len(key)) + len(entry[2]) + ENTRY_OVERHEAD
 
 
 def _has_letters(octets: bytes) -> bool:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnsctl.serve.batch import Batch
-from dnsctl.serve.cache import Entry
+from dnsctl.serve.cache import ENTRY_OVERHEAD, Entry
 from dnsctl.serve.lookup import ZoneView
 from dnsctl.serve.siblings import Siblings, spans
 from dnsctl.serve.ways import Asked, View, Words, halves
@@ -31,9 +31,8 @@ MAX_TABLES: Final = 4
 MAX_ANSWERS: Final = 65_536  # of all tables
 MAX_OCTETS: Final = 48 << 20  # of these
 LESSONS: Final = 8  # gaps learned in a batch, at most: each costs as much as a query
-MAX_REST: Final = (
-    64  # batches left alone where the tables answered less than a quarter; also between new tables
-)
+MAX_REST: Final = 64  # batches left alone where the tables answered less than a quarter
+NEW_TABLE: Final = 64  # batches between two of them
 
 _address = ctypes.pythonapi.PyBytes_AsString
 _address.restype, _address.argtypes = ctypes.c_void_p, (ctypes.py_object,)
@@ -52,7 +51,7 @@ class _Finished:
         """Keep an answer; return its number. Raises OverflowError where there is no room."""
         header, _, tail, _, kind, _ = entry
         place = len(self._kept)
-        self._octets += len(tail)
+        self._octets += len(tail) + ENTRY_OVERHEAD
         if place >= MAX_ANSWERS or self._octets > MAX_OCTETS:
             raise OverflowError("too many answers")
         if place == len(self.words):
@@ -121,7 +120,7 @@ class Gaps:
                 return table
         if self._fresh:
             return None
-        self._fresh = MAX_REST
+        self._fresh = NEW_TABLE
         if len(self._tables) == MAX_TABLES:
             self._tables.pop(0)
         table = Siblings(asked)
@@ -129,14 +128,14 @@ class Gaps:
         self._rest = self._resting = 0
         return table
 
-    def answer(self, batch: Batch, indexes: Sequence[int], classes: list[int]) -> Sequence[int]:
-        """Answer what can be of the first queries in a batch; return the indexes of those that are left.
+    def answer(self, batch: Batch, count: int, classes: list[int]) -> Sequence[int]:
+        """Answer what can be of the first `count` queries in a batch; return the indexes of those left.
 
         `classes`: the answers given are added there (see `tally`). Call it for every batch, once the one
         before was sent: what those point to may go.
         """
         self._gone.clear()
-        count = len(indexes)
+        indexes = range(count)
         if not self._tables or count < FEW:
             return indexes
         if self._resting:

@@ -187,17 +187,16 @@ class StreamServer:
         self._renew()
         address = connection.address
         try:
-            key = message[_ID:].lower()
+            raw = message[_ID:]
+            key = raw.lower()
             wanted = self._cache.is_wanted(key)
             entry = self._cache.find(key) if wanted else None
             if entry is None:
-                found = self._responder.short(self._reader, message)
-                if found is not None:
-                    self._count(found.kind, address)
-                    if wanted:
-                        self._cache.store(message, found, found.kind, found.zone)
-                    return found.wire
-                entry = self._cache.find_exact(message)
+                entry = self._responder.direct(self._reader).find(raw, key)
+                if entry is None:
+                    entry = self._cache.find_exact(message)
+                elif wanted:
+                    self._cache.keep(raw, key, entry)
             if entry is not None:
                 header, end, tail, _, kind, _ = entry
                 self._count(kind, address)

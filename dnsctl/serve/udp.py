@@ -137,14 +137,16 @@ class UdpWorker:
         """Write the answers over the queries; return the indexes of those that get none, ascending."""
         gaps, counts, cache = self._direct.gaps, self._counts, self._cache
         lengths, slots = batch.lengths(count), batch.slots
-        left = gaps.answer(batch, range(count), counts)
+        find = self._find
+        left = gaps.answer(batch, count, counts)
         if cache.is_skipped():
             left = self._direct.answer(batch, left, counts, self._failed)
+            find = self._find_kept
         asked = len(left)
         if asked < count:
             slots, lengths = tuple(slots[index] for index in left), [lengths[index] for index in left]
         sizes = batch.sizes
-        get, get_denial, find = cache.answers.recent.get, cache.denials.recent.get, self._find
+        get, get_denial = cache.answers.recent.get, cache.denials.recent.get
         silent: list[int] = []
         misses = 0
         for index, slot, length in zip(left, slots, lengths, strict=False):
@@ -200,6 +202,15 @@ class UdpWorker:
             self._cache.keep(raw, key, entry)
         return entry
 
+    def _find_kept(self, raw: bytes, key: bytes) -> Entry | None:
+        """Return the answer to a query that has no short way from the cache's slower paths."""
+        del raw
+        self._wanted = self._cache.is_wanted(key)
+        entry = self._cache.find(key) if self._wanted else None
+        if entry is not None:
+            self._tally.missed -= 1
+        return entry
+
     def _work_out(self, message: bytes, batch: Batch, index: int) -> bytes | None:
         """Return the answer to `message` by the ways that are not short; None: say nothing."""
         try:
@@ -207,11 +218,10 @@ class UdpWorker:
             wire = self._without_options(message, client, index)
             if wire is not None:
                 return wire
-            entry = self._cache.find_exact(message)
+            entry = self._find_exact(message)
             if entry is not None:
                 header, end, tail, _, kind, _ = entry
                 self._counts[kind] += 1
-                self._tally.missed -= 1
                 return message[:2] + header + message[12:end] + tail
             response = self._long(message, client)
             if response is None:
@@ -257,7 +267,7 @@ class UdpWorker:
         if entry is not None:
             self._tally.missed -= 1
         else:
-            entry = self._find(bare, key) or self._learn(bare, client)
+            entry = self._find(bare, key) or self._find_exact(bytes(2) + bare) or self._learn(bare, client)
         if entry is None:
             return None
         header, end, tail, size, kind, _ = entry
@@ -272,6 +282,12 @@ class UdpWorker:
         if verdict.standing is Standing.GOOD and self._limiter is not None:
             self._proved.append(index)
         return b"".join((message[:2], header, message[12:end], tail[:-2], OPTIONS_LENGTH, verdict.option))
+
+    def _find_exact(self, message: bytes) -> Entry | None:
+        """Return the answer to a query with letters behind its name, if it is kept."""
+        entry = self._cache.find_exact(message)
+        self._tally.missed -= entry is not None
+        return entry
 
     def _learn(self, bare: bytes, client: Client) -> Entry | None:
         """Answer a query behind its id by the long way; None where the answer is not for all who ask it."""

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import dns.message
 import dns.rcode
@@ -360,3 +361,15 @@ def test_transfer_is_refused_unless_allowed(state: Path):
         assert (await answer(reader)).answer
 
     serve(state, client)
+
+
+def test_type_that_is_a_letter_takes_no_more_room_each_time(state: Path) -> None:
+    with Image.open(image_path(state)) as image:
+        counter = GenerationCounter(counter_path(state))
+        server = StreamServer(image, counter, Responder(), (), StreamLimits())
+        connection = SimpleNamespace(address="127.0.0.1")
+        sizes = set()
+        for _ in range(5):
+            assert server.respond(framed(rdtype="HTTPS")[2:], connection) is not None  # type: ignore[arg-type]
+            sizes.add((len(server._cache), server._cache.answers._octets))
+    assert sizes == {(0, 0)}  # the short way is as good

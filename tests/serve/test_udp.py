@@ -339,3 +339,25 @@ def test_query_with_a_cookie_is_answered_as_by_the_long_way_first_and_again(
         assert len(worker.exchange([plain])) == 1
     assert b"theirown" + given in expected
     assert worker.worker.failures == 0
+
+
+@pytest.mark.parametrize("cookie", [False, True])
+@pytest.mark.parametrize("name", ["www.example.com", "alias.example.com"])
+def test_type_that_is_a_letter_is_worked_out_once_and_kept_once(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, cookie: bool
+):
+    secret = tmp_path / "cookie.secret"
+    secret.write_text("00112233445566778899aabbccddeeff\n")
+    worker = Worker(state, Cookies([secret]) if cookie else None)
+    worker.worker.renew()
+    options = [dns.edns.GenericOption(dns.edns.COOKIE, b"theirown")] if cookie else []
+    query = ask(name, "HTTPS", use_edns=0, options=options).to_wire()
+    for _ in range(3):
+        assert len(worker.exchange([query])) == 1
+    kept, worked_out = worker.worker._cache.answers._octets, []
+    long = worker.responder.long
+    monkeypatch.setattr(worker.responder, "long", lambda *given: worked_out.append(given) or long(*given))
+    for _ in range(5):
+        assert len(worker.exchange([query])) == 1
+    assert worked_out == []
+    assert worker.worker._cache.answers._octets == kept
