@@ -1,9 +1,9 @@
-"""Answers to names alike: as long as each other, without a node, in one gap of the zone, below one encloser.
+"""Answers to names alike: as long as each other, without a node, below one encloser.
 
 What a delegation, a wildcard or a denial says to such a name, it says to all of them, octet for octet behind
-the question. That ends where the answer tells of the name itself: an alias or a DNAME leads on from it, a
-record in the answer holds the name or is owned by it. And one proof goes by the hash of the name, the NSEC3
-that covers the next closer name (RFC 5155 §7.2.1): that is left open, and stands last.
+the question. That ends where the answer tells of the name itself: a DNAME leads on from it, a record in the
+answer holds the name. And one proof goes by the name or its hash, the NSEC or NSEC3 that covers it, or the
+next closer name (RFC 5155 §7.2.1): that is left open, and stands last.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dnsctl.serve.answer import Answer, Step, answer
 from dnsctl.serve.lookup import ZoneView
 
 _SAME_FOR_ALL = frozenset((Step.REFERRAL, Step.WILDCARD, Step.ANSWER, Step.NO_DATA, Step.NAME_ERROR))
+_ENDS_OF_ALIASES = (Step.ANSWER, Step.NO_DATA, Step.OUTSIDE)  # that leave no proof of theirs open
 
 
 class Alike(NamedTuple):
@@ -48,19 +49,31 @@ def answer_alike(
     `encloser`: the key of its closest encloser; `leave_open`: what proves that the name itself is not there.
     """
     found = answer(reader, view, qname, rdtype, signed, leave_open=leave_open)
-    steps = {trace.step for trace in found.trace}
-    if not steps <= _SAME_FOR_ALL:
+    steps = [trace.step for trace in found.trace]
+    if not (_SAME_FOR_ALL.issuperset(steps) or _is_alias_for_all(steps)):
         return None
     draft, next_closer = found.draft, found.proof.next_closer
     above = view.name(encloser)
     shared = QUESTION_AT + len(qname) - len(above)  # where that name begins in the question
     # An expanded wildcard is owned by the name itself; nothing else may point at what is not shared
-    own = {QUESTION_AT} if Step.ANSWER in steps else set()
+    own = {QUESTION_AT} if Step.ANSWER in steps or Step.ALIAS in steps else set()
     if any(at < shared for at in draft.reached - own):
         return None
     behind = QUESTION_AT + len(qname)
     written = frozenset(name for name, at in draft.offsets.items() if at >= behind)
     names = [*written, *view.soa_names]
     odd = tuple(name for name in names if len(name) > len(above) and name.endswith(above))
+    if qname.endswith(odd):
+        return None
     proved = len(parent(next_closer)) if next_closer is not None else 0
     return Alike(found, b"".join(draft.parts), odd, written, proved)
+
+
+def _is_alias_for_all(steps: list[Step]) -> bool:
+    """True where a wildcard is an alias, and what that leads to is no matter of another one."""
+    return (
+        len(steps) > 2
+        and steps[0] is Step.WILDCARD
+        and set(steps[1:-1]) == {Step.ALIAS}
+        and steps[-1] in _ENDS_OF_ALIASES
+    )

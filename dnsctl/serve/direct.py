@@ -22,6 +22,7 @@ from dnsctl.model.rrset import Type
 from dnsctl.serve.alike import Alike, answer_alike
 from dnsctl.serve.answer import Step, answer
 from dnsctl.serve.cache import Entry
+from dnsctl.serve.edns import MAX_UDP_PAYLOAD
 from dnsctl.serve.forms import (
     LONG,
     NOWHERE,
@@ -40,7 +41,7 @@ from dnsctl.serve.forms import (
 from dnsctl.serve.gaps import Gaps
 from dnsctl.serve.lookup import Neighbours, Zones, closest_encloser, neighbours, parent_key
 from dnsctl.serve.proofs import INDEX_END
-from dnsctl.serve.question import AA, Rcode
+from dnsctl.serve.question import AA, TC, Rcode
 from dnsctl.serve.tally import Tally
 from dnsctl.serve.ways import Asked
 from dnsctl.serve.wire import ADDITIONAL, ANSWER, AUTHORITY, Draft
@@ -146,8 +147,10 @@ class Direct:
         size += at
         if denies:
             return self._no_data(zone, form, key, at, value, plan)
-        if size > form.limit:
+        if size >= TOO_MUCH:
             return self._alias(zone, form, key, at) if form.code == RARE else None
+        if size > form.limit:
+            return self._cut(form, at, header, zone.origin)
         if between:
             tail = b"".join((before, value[rdata], between, value[times], signer, value[signature], form.opt))
         else:
@@ -158,18 +161,17 @@ class Direct:
         """Answer for an alias whatever rare type is asked for: one may be asked for each of 65,000."""
         name = Name(key[10:at])
         if name in form.aliases:
-            return form.aliases[name]
+            return self._fitting(form, form.aliases[name])
         entry: Entry | None = None
         found = answer(self._reader, zone.view, name, RARE, form.signed)
         if all(self._is_for_any_type(zone, *trace) for trace in found.trace):
             draft = found.draft
             header, kind = self._header(zone, form, found.rcode, draft.counts, found.authoritative)
             tail = b"".join(draft.parts) + form.opt
-            size = at + 6 + len(tail)
-            entry = (header, at + 6, tail, size, kind, zone.origin) if size <= form.limit else None
+            entry = _kept(header, at, tail, kind, zone.origin)
         self._make_room()
         form.aliases[name] = entry
-        return entry
+        return self._fitting(form, entry)
 
     def _is_for_any_type(self, zone: AskedZone, step: Step, name: Name) -> bool:
         """True where a step on the way to an answer is the same for all rare types."""
@@ -236,7 +238,27 @@ class Direct:
                 (soa, before, value[rdata], between, value[times], signer, value[signature], form.opt)
             )
         size = at + 6 + len(tail)
-        return None if size > form.limit else (header, at + 6, tail, size, kind, zone.origin)
+        if size > form.limit:
+            return self._cut(form, at, header, zone.origin)
+        return header, at + 6, tail, size, kind, zone.origin
+
+    def _fitting(self, form: Form, entry: Entry | None) -> Entry | None:
+        """Return an answer as it goes to clients that take `form.limit` octets."""
+        if entry is None or entry[3] <= form.limit:
+            return entry
+        return self._cut(form, entry[1] - 6, entry[0], entry[5])
+
+    def _cut(self, form: Form, at: int, header: bytes, origin: Name | None) -> Entry:
+        """Return an answer of which only the header is left, and the OPT record (RFC 2181 §9)."""
+        end = at + 6
+        cut = form.cuts.get(header[:2])
+        if cut is None:
+            made = bytes((header[0] | TC >> 8, header[1], 0, 1, 0, 0, 0, 0, 0, 1 if form.opt else 0))
+            asked = b"\0\0" + form.told  # as if for the root
+            kind = self._tally.class_of(asked, asked[:2] + made, QUESTION_AT + 4, origin)
+            self._make_room()
+            cut = form.cuts[header[:2]] = made, kind
+        return cut[0], end, form.opt, end + len(form.opt), cut[1], origin
 
     def _soa(self, zone: AskedZone, form: Form, qname: Name) -> bytes:
         """Return the SOA of a denial, which is the same for all names of one length."""
@@ -275,8 +297,11 @@ class Direct:
         entry = known.get(cursor.key() if form.signed else b"") if zone.is_small else None
         if entry is None:
             entry = self._error(zone, form, at, cursor.item() if form.signed else (b"", b""), errors)
-            return self._alike(zone, form, key, at, node) if entry is None and form.signed else entry
-        if self.gaps.lessons:
+            if entry is None and form.signed:
+                return self._alike(zone, form, key, at, node)
+            return self._fitting(form, entry)
+        entry = self._fitting(form, entry)
+        if entry is not None and self.gaps.lessons:
             asked = Asked(zone.view, form.told, key, at)
             self._learn(asked, entry, [(cursor.key(), after)], zone.soa_names)
         return entry
@@ -301,8 +326,9 @@ class Direct:
             return None
         entry = errors[1].get(cursor.key()) if zone.is_small else None
         if entry is None:
-            return self._error(zone, form, at, cursor.item(), errors)
-        if self.gaps.lessons:
+            return self._fitting(form, self._error(zone, form, at, cursor.item(), errors))
+        entry = self._fitting(form, entry)
+        if entry is not None and self.gaps.lessons:
             self._learn_hashed(Asked(zone.view, form.told, key, at), entry, zone, zone.soa_names)
         return entry
 
@@ -340,10 +366,7 @@ class Direct:
             label, proof, signature = pieces
             header, kind = covered
             tail = b"".join((sections, label, apex, proof, own if label else apex, signature, form.opt))
-        size = at + 6 + len(tail)
-        if size > form.limit:
-            return None
-        found = header, at + 6, tail, size, kind, zone.origin
+        found = header, at + 6, tail, at + 6 + len(tail), kind, zone.origin
         if zone.is_small:
             self._make_room()
             known[before] = found
@@ -391,6 +414,7 @@ class Direct:
             if entry is None:
                 known = self._known_alike(zone, form, key, at, (at, encloser, around.predecessor))
                 entry = (known and not key.endswith(known[0], 10, at) and known[1]) or None
+        entry = self._fitting(form, entry)
         if entry is not None and known is not None and self.gaps.lessons and encloser == parent_key(node):
             asked = Asked(zone.view, form.told, key, at)
             self._learn(asked, entry, [(around.predecessor, around.successor)], known[0])
@@ -428,10 +452,7 @@ class Direct:
             if label and encloser.startswith(before):  # the name is below it
                 label, apex = b"", pointer(at + 2 - len(owner))
             tail = b"".join((sections, label, apex, proof, own if label else apex, signature, form.opt))
-        size = at + 6 + len(tail)
-        if size > form.limit:
-            return None
-        found = header, at + 6, tail, size, kind, zone.origin
+        found = header, at + 6, tail, at + 6 + len(tail), kind, zone.origin
         if zone.is_small:
             self._make_room()
             known[before] = found
@@ -450,8 +471,11 @@ class Direct:
         cursor = zone.cover(self._hash_cursor, key[start:at])
         entry = errors[1].get(cursor.key())
         if entry is None:
-            return self._error(zone, form, at, cursor.item(), errors)
-        if start == 10 and self.gaps.lessons:  # else siblings are all below the name that is hashed
+            return self._fitting(form, self._error(zone, form, at, cursor.item(), errors))
+        entry = self._fitting(form, entry)
+        if (
+            entry is not None and start == 10 and self.gaps.lessons
+        ):  # else siblings are all below the name that is hashed
             self._learn_hashed(Asked(zone.view, form.told, key, at), entry, zone, odd)
         return entry
 
@@ -459,7 +483,7 @@ class Direct:
         """Work out the answer to `qname` for all names alike, if it is one: in a gap, or in any."""
         at, encloser, gap = slot
         found = self._answer_alike(zone, form, qname, encloser, leave_open=not gap)
-        if found is None or len(found.sections) > form.limit:
+        if found is None:
             return None
         result, draft = found.answer, found.answer.draft
         if form.code == RARE and not {trace.step for trace in result.trace} <= _WHATEVER_TYPE:
@@ -467,11 +491,8 @@ class Direct:
         header, kind = self._header(zone, form, result.rcode, draft.counts, result.authoritative)
         if draft.counts[ADDITIONAL] and found.proved:
             return None  # what is left to be proved would stand before it
-        if not found.proved:
-            tail = found.sections + form.opt
-            size = at + 6 + len(tail)
-            finished = header, at + 6, tail, size, kind, zone.origin
-            return (found.odd, finished, 0, None) if size <= form.limit else None
+        if not found.proved or len(found.sections) > MAX_UDP_PAYLOAD:
+            return found.odd, _kept(header, at, found.sections + form.opt, kind, zone.origin), 0, None
         return found.odd, None, found.proved, (tuple(found.written), {}, self._denial(zone, form, at, found))
 
     def _denial(self, zone: AskedZone, form: Form, at: int, found: Alike) -> Denial:
@@ -493,3 +514,11 @@ class Direct:
         if self._room < 0:
             self._known.clear()
             self._room = _ENOUGH + _EACH_ZONE * len(self.zones)
+
+
+def _kept(header: bytes, at: int, tail: bytes, kind: int, origin: Name) -> Entry:
+    """Return a finished answer; one too large for every client without what is cut in any case."""
+    size = at + 6 + len(tail)
+    if size > MAX_UDP_PAYLOAD:
+        tail, size = b"", TOO_MUCH
+    return header, at + 6, tail, size, kind, origin

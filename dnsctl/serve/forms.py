@@ -56,12 +56,13 @@ class Form(NamedTuple):
     code: int  # of the type; `RARE`: that or any above, which the zone has not got where it is asked for
     signed: bool  # DNSSEC records go along, and the zone has some
     opt: bytes  # the OPT record of the response
-    limit: int  # octets
+    limit: int  # octets the client takes; what is found out is the same for all limits
     plans: dict[bytes, Plan]  # by index of the node
     soas: dict[int, bytes]  # of denials, by length of the name and 10
     errors: dict[int, Errors | None]  # the same
     alike: dict[Gap, AlikeAnswer | None]
     aliases: dict[bytes, Entry | None]  # by name; of types from `RARE` on only, others are for the cache
+    cuts: dict[bytes, tuple[bytes, int]]  # header and class of what is cut, by flags
 
 
 class AskedZone(Proofs):
@@ -78,7 +79,7 @@ class AskedZone(Proofs):
         self.stop = 0 if view.has_zones_below else 11 + min(MAX_LABEL, MAX_NAME - 1 - len(view.origin))
         self.soa_names = tuple(bytes(name) for name in view.soa_names if name != view.origin)
         self.forms: dict[bytes, Form] = {}  # some, by `told`
-        self._ways: dict[tuple[int, int, bytes, int], Form] = {}  # one of each that are the same to us
+        self._ways: dict[tuple[int, int, bytes], Form] = {}  # one of each that are the same to us
 
     def apex_pointer(self, at: int) -> bytes:
         """Return how the apex is written behind the name of a query that ends at `at`."""
@@ -99,13 +100,13 @@ class AskedZone(Proofs):
                 return None
             limit = udp_limit(opt[3] << 8 | opt[4])
             signed = opt[7] > 0x7F
-        way = told[0] & 1, min(rdtype, RARE), BARE_OPTS[signed] if has_opt else b"", limit
+        way = told[0] & 1, min(rdtype, RARE), BARE_OPTS[signed] if has_opt else b""
         shared = self._ways.get(way)
         if shared is None:
             self._make_room(FORM)
             signed = signed and self.view.entry.signed
-            shared = self._ways[way] = Form(told, way[1], signed, way[2], limit, {}, {}, {}, {}, {})
-        form = shared._replace(told=told)
+            shared = self._ways[way] = Form(told, way[1], signed, way[2], limit, {}, {}, {}, {}, {}, {})
+        form = shared._replace(told=told, limit=limit)
         if len(self.forms) < _FORMS and rdtype < RARE:
             self.forms[told] = form
         return form
