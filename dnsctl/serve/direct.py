@@ -26,6 +26,7 @@ from dnsctl.serve.edns import MAX_UDP_PAYLOAD
 from dnsctl.serve.forms import (
     LONG,
     NOWHERE,
+    ODD_TYPES,
     RARE,
     TOO_MUCH,
     AlikeAnswer,
@@ -47,6 +48,7 @@ from dnsctl.serve.ways import Asked
 from dnsctl.serve.wire import ADDITIONAL, ANSWER, AUTHORITY, Draft
 
 _CNAME: Final = int(Type.CNAME)
+_DS: Final = int(Type.DS)
 _NSEC: Final = int(Type.NSEC)
 _HASH_LABEL: Final = 32  # octets of the label of an NSEC3 owner
 # How much is remembered: plans, denials, name errors, and forms at `FORM` each. Some 30 MB at most, and a few
@@ -118,7 +120,7 @@ class Direct:
         if zone is None or zone.view is not view:
             zone = self._known[view.origin] = AskedZone(view, self._make_room)
         form = zone.forms.get(raw[:10] + raw[at:]) or zone.new_form(raw[:10] + raw[at:])
-        if form is None:
+        if form is None or (form.code == _DS and name == view.origin):  # the zone above answers that
             return None
         node = view.key(name)
         value = self._owner(node)
@@ -183,7 +185,8 @@ class Direct:
     def _new_plan(self, zone: AskedZone, form: Form, value: bytes) -> Plan:
         """Work out what nodes with the same index as `value` answer."""
         plan = LONG
-        if not (value[0] or value[2]):  # of 256 types or more, that is not all of its index
+        # Of 256 types or more, that is not all of its index
+        if not (value[0] or value[2] or form.code in ODD_TYPES):
             shape = shape_of(value, form.code, zone.origin)
             if form.code == RARE:
                 if node_types(value)[-1] < RARE and shape_of(value, _CNAME, zone.origin) is None:

@@ -22,8 +22,9 @@ FORM: Final = 4  # what a form counts for among the things that are remembered
 _FORMS: Final = 256  # of a zone that need not be read again
 _PLAIN: Final = {b"\0\1\0\0\0\0\0\0": False, b"\0\1\0\0\0\0\0\1": True}  # counts -> has an OPT record
 _OPT_HEAD: Final = b"\0\0\x29"
-# Types whose answer is not just the owner's RRset
-_LONG_WAY: Final = frozenset((0, int(Type.OPT), int(Type.DS), int(Type.RRSIG), *range(249, 256)))
+_LONG_WAY: Final = frozenset((int(Type.OPT), *range(249, 255)))  # types that no zone answers
+# Types whose answer is not just the owner's RRset, or that no owner has
+ODD_TYPES: Final = frozenset((0, int(Type.RRSIG), int(Type.ANY)))
 _LONGEST_FORM: Final = 25  # octets: header without id, type, class, bare OPT; nothing plain is longer
 TOO_MUCH: Final = 1 << 20  # octets; more than any limit
 

@@ -72,6 +72,7 @@ def alike(rng, zone):
     return [(rng.choice(names), rng.choice(("A", "MX", "NS", "TXT"))) for _ in range(400)]
 
 
+ODD_TYPES = ("DS", "RRSIG", "ANY", "TYPE0")
 PAYLOADS = (0, 512, 560, 700, 1232, 4096)  # many answers do not fit the smaller ones
 
 
@@ -92,7 +93,8 @@ def test_short_way_and_long_way_say_the_same_octet_for_octet(tmp_path, label):
                     for _ in range(60)
                 ]
                 held = [(to_text(one.owner), type_text(one.rdtype)) for one in zone.rrsets()]
-                for name, rdtype in questions(rng, zone, 300) + flat + held:
+                odd = [(name, rng.choice(ODD_TYPES)) for name, _ in questions(rng, zone, 100) + held]
+                for name, rdtype in questions(rng, zone, 300) + flat + held + odd:
                     query = dns.message.make_query(
                         name, rdtype, want_dnssec=rng.random() < 0.7, payload=rng.choice(PAYLOADS)
                     )
@@ -119,6 +121,7 @@ def test_batches_that_skip_the_cache_say_the_same_octet_for_octet(tmp_path, monk
             worker.renew()
             for zone in made:
                 asked = questions(rng, zone, 250)
+                asked += [(name, rng.choice(ODD_TYPES)) for name, _ in questions(rng, zone, 100)]
                 asked += [(f"{rng.choice('!+hx')}{rng.randrange(60)}.{to_text(zone.origin)}", "A")] * 2
                 wires = [
                     dns.message.make_query(
@@ -250,7 +253,7 @@ def test_question_for_the_root_does_not_put_the_next_ones_on_the_long_way(direct
         plain(counts=b"\0\2\0\0\0\0\0\0"),
         plain(counts=b"\0\1\0\0\0\0\0\1"),
         plain(rest=b"\0\1\0\3"),
-        plain(rest=b"\0\x2b\0\1"),
+        plain(name=b"\7example\3com\0", rest=b"\0\x2b\0\1"),
         plain(rest=b"\0\xff\0\1"),
         plain(name=b"\3www\7examp\0e\3com\0"),
         plain(name=b"\x77www\7example\3com\0"),
@@ -368,6 +371,27 @@ def test_payload_sizes_share_what_is_found_out(tmp_path, monkeypatch):
             query = dns.message.make_query("x.many.example.com.", "A", payload=payload)
             assert responder.short(reader, query.to_wire()).wire[2] & 0x02  # TC
     assert len(worked_out) <= 2  # what is found out first makes room
+
+
+def test_ds_is_asked_of_the_parent_where_both_zones_are_served(tmp_path):
+    texts = {
+        "example.com.": "sub NS ns1.sub\nsub DS 1 13 2 " + "ab" * 32 + "\n",
+        "sub.example.com.": "www A 192.0.2.1\n",
+    }
+    with Image.open(tmp_path / "image", readonly=False) as image:
+        with image.writer() as writer:
+            zones = [compile_zone(unsigned_zone(validated(*one), 1)) for one in texts.items()]
+            writer.apply(difference(writer, zones))
+        with image.reader() as reader:
+            responder, told = Responder(), []
+            for name in ("www.sub", "sub", "nothing.sub", "sub", "x.nothing.sub", "nothing"):
+                wire = dns.message.make_query(f"{name}.example.com.", "DS").to_wire()
+                found = responder.respond(reader, wire, stream=False)
+                assert found[:4] == responder.long(reader, wire)[:4], name
+                told.append((len(dns.message.from_wire(found.wire).answer), found.zone))
+    child = from_text("sub.example.com.")
+    assert [count for count, _ in told] == [0, 1, 0, 1, 0, 0]
+    assert [zone == child for _, zone in told] == [True, False, True, False, True, False]
 
 
 @pytest.mark.parametrize("label", POLICIES)
