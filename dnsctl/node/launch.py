@@ -42,7 +42,7 @@ def run_node(
     user: str = "",
     prepare: Callable[[], None] | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT. Where we are root and `user` is given, serve as that user.
+    """Serve until SIGTERM or SIGINT. Where we are root, serve as `user`, or as root where none is given.
 
     `prepare` fills the image while nobody else can, and must not leave it open. Raises ListenError for an
     address that cannot be bound, ImageError for a damaged image, DnsctlError where another process serves
@@ -152,11 +152,16 @@ def _locked(state: Path) -> Iterator[None]:
 def _drop_privileges(user: str, state: Path) -> None:
     """Become `user` where we are root and one is given, keep no capability, and forbid getting any.
 
+    Root who gives no user stays what it is, and is told so: a try in a container is no reason not to serve.
     Capabilities that cannot be given up are told, and no reason not to serve: a unit that allows no capset(2)
     is an earlier version's.
     """
     if user:
         sandbox.drop_privileges(user, state)
+    elif os.geteuid() == 0:
+        _log.warning(
+            "every process serves as root: start with --user dnsctl, or by the systemd unit in docs/systemd"
+        )
     try:
         sandbox.give_up_capabilities()
     except OSError as fault:

@@ -22,7 +22,7 @@ import pytest
 
 from dnsctl.cli.rehearsal import Rehearsal, rehearsal
 from tests.build import validated
-from tests.node.running import RunningNode, publish
+from tests.node.running import RunningNode, publish, running
 from tests.peers import free_port, need
 from tests.scenarios.fleet import ZONE, ask, change, commit, is_up, texts, write_zone
 
@@ -183,6 +183,7 @@ def tried(state: Path, tmp_path: Path) -> Iterator[tuple[RunningNode, dict[str, 
 @as_root
 def test_every_process_of_a_node_gave_up_what_root_can_do(tried: tuple[RunningNode, dict[str, bool]]):
     node, _ = tried
+    assert not [line for line in node.lines if "root" in line]
     nobody = pwd.getpwnam("nobody")
     processes = {"supervisor": node.process.pid, **node.children()}
     assert set(processes) >= {"supervisor", "udp0", "udp1", "stream", "agent"}
@@ -201,6 +202,14 @@ def test_process_of_a_node_can_write_its_state_and_nothing_else(tried: tuple[Run
     _, found = tried
     assert {what for what, succeeded in found.items() if succeeded} == {"state"}
     assert len(found) == 9
+
+
+@as_root
+def test_root_who_names_no_user_is_told_once_that_all_serve_as_root(state: Path):
+    with running(state) as node:
+        assert dns.query.udp(QUERY, "127.0.0.1", port=node.port, timeout=3).answer
+        [told] = [line for line in node.lines if "root" in line]
+    assert told.startswith("dnsctl: every process serves as root: start with --user dnsctl, or ")
 
 
 @pytest.fixture
@@ -266,7 +275,7 @@ def test_capability_to_bind_low_ports_is_given_up_once_they_are_bound(
         node.wait_for("was ended by SIGKILL; started anew")
         assert wait_until(lambda: node.children().get("udp0", before) != before)
         assert held_capabilities(node)["udp0"] == {0}
-        assert not [line for line in node.lines if "capabilities" in line or "Traceback" in line]
+        assert not [line for line in node.lines if re.search("capabilities|as root|Traceback", line)]
 
 
 @as_root
