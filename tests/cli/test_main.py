@@ -37,14 +37,52 @@ def test_help_of_every_verb_has_an_example(verb: str):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--nope"], ["chekc"], ["check", "--nope"], ["-C", "/nonexistent", "check"]]
+    ("arguments", "code"),
+    [
+        (["--nope"], 1),
+        (["chekc"], 1),
+        (["check", "--nope"], 1),
+        (["-C", "/nonexistent", "check"], 1),
+        (["plan", "--nope"], 1),  # 2: there are changes
+        (["-C", "/nonexistent", "plan"], 1),
+        (["--nope", "plan"], 1),
+        (["push", "--nope"], 1),
+        (["rollback", "--nope"], 1),
+        (["rollback", "first"], 1),
+        (["verify", "--nope"], 2),  # 1: nodes drifted
+        (["-C", "/nonexistent", "verify"], 2),
+        (["--nope", "verify"], 2),
+        (["-C", "verify", "plan"], 1),
+    ],
 )
-def test_command_line_that_cannot_be_understood_is_one_line_and_exit_2(arguments: list[str]):
+def test_command_line_that_cannot_be_understood_is_one_line_and_the_verbs_code_for_errors(
+    arguments: list[str], code: int
+):
     told = run(*arguments)
-    assert told.code == 2
+    assert told.code == code
     assert told.out == ""
     assert told.line.startswith("dnsctl: ")
     assert "--help" in told.line
+
+
+@pytest.mark.parametrize(
+    ("verb", "code"), [("plan", 1), ("push", 1), ("rollback", 1), ("check", 1), ("status", 1), ("verify", 2)]
+)
+@pytest.mark.parametrize("settings", [None, "version: 2\n", "version: [\n"])
+def test_settings_that_cannot_be_read_are_one_line_and_the_verbs_code_for_errors(
+    tmp_path: Path, verb: str, code: int, settings: str | None
+):
+    if settings is not None:
+        (tmp_path / "dnsctl.yaml").write_text(settings)
+    told = run(verb, root=tmp_path)
+    assert told.code == code
+    assert told.out == ""
+    assert told.line.startswith("dnsctl: ")
+
+
+@pytest.mark.parametrize("arguments", [["example..com"], ["--site", "nowhere"]])
+def test_verify_that_cannot_ask_never_says_that_nodes_drifted(tmp_path: Path, arguments: list[str]):
+    assert run("verify", *arguments, root=repo(tmp_path)).code == 2
 
 
 def test_mistyped_verb_is_told_the_nearest_one():
