@@ -83,4 +83,9 @@ def complete_zone(incomplete: str) -> list[str]:
 
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON with stable keys.")]
-ZoneArgument = Annotated[str, typer.Argument(metavar="ZONE", autocompletion=complete_zone)]
+ZoneArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="ZONE", help="A zone's name; the final dot is optional.", autocompletion=complete_zone
+    ),
+]

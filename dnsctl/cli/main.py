@@ -43,6 +43,7 @@ VERBS: tuple[str, ...] = (  # in the order of a day's work; each is a module bes
 ERRORS = {"verify": 2}  # exit code of any error, by verb, where it is not 1: there 1 says that nodes drifted
 UNREAD = 141  # as shells report SIGPIPE
 DEBUG = "DNSCTL_DEBUG"
+_WRAPPING = "Value error, "  # pydantic's, before the words of typer's own checks
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]  # typer exports only what derives from it
 
 
@@ -169,7 +170,7 @@ def told(error: BaseException, verb: str) -> int:
 
 
 def _usage(error: Exception) -> str:
-    told = getattr(error, "format_message", error.__str__)().rstrip(".")
+    told = getattr(error, "format_message", error.__str__)().replace(_WRAPPING, "", 1).rstrip(".")
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "dnsctl"
     return f"{told}; see `{path} --help`"

@@ -5,14 +5,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer.main
 
 import dnsctl.cli.check
 import dnsctl.cli.main
 from dnsctl import __version__
-from dnsctl.cli.main import VERBS
+from dnsctl.cli.main import VERBS, application
 from dnsctl.errors import NodeUnreachableError
 from tests.cli.shell import dnsctl as run
 from tests.cli.shell import process, repo
@@ -34,6 +37,39 @@ def test_help_of_every_verb_has_an_example(verb: str):
     assert told.code == 0
     assert "Examples" in told.out
     assert f"dnsctl {verb}" in told.out or f"-C shop {verb}" in told.out
+
+
+def commands(group: Any, path: str = "dnsctl") -> Iterator[tuple[str, Any]]:
+    """Yield every command with how it is called."""
+    for name, each in group.commands.items():
+        if hasattr(each, "commands"):
+            yield from commands(each, f"{path} {name}")
+        else:
+            yield f"{path} {name}", each
+
+
+def test_help_of_every_argument_and_option_says_what_it_is_for():
+    found = [
+        (called, each)
+        for called, command in commands(typer.main.get_command(application()))
+        for each in command.params
+    ]
+    assert len(found) > 40
+    assert [(called, each.name) for called, each in found if not each.help] == []
+
+
+def test_help_names_values_by_what_they_stand_for():
+    found = [
+        (called, each)
+        for called, command in commands(typer.main.get_command(application()))
+        for each in command.params
+        if not getattr(each, "is_flag", False)
+        and each.name != "digest"  # a flag has no value; its are listed
+    ]
+    assert [(called, each.name) for called, each in found if not (each.metavar or "").isupper()] == []
+    told = run("verify", "--help").out
+    assert "[ZONE]..." in told and "[[ZONE]" not in told
+    assert "<str>" not in told
 
 
 @pytest.mark.parametrize(
