@@ -50,7 +50,7 @@ def register(app: typer.Typer) -> None:
         "ds", epilog=output.examples("dnsctl key ds example.com", "dnsctl key ds example.com --digest sha384")
     )(ds)
     keys.command("generate", epilog=output.examples("dnsctl key generate example.com"))(generate)
-    keys.command("cookie", epilog=output.examples("dnsctl key cookie"))(cookie)
+    keys.command("cookie", epilog=output.examples("dnsctl key cookie", "dnsctl key cookie --json"))(cookie)
     app.add_typer(keys, name="key")
 
 
