@@ -98,7 +98,7 @@ def serve_handed(descriptor: str) -> int:
     except BaseException as fault:  # noqa: BLE001 - told, and made an exit code of
         from dnsctl.cli.main import told  # noqa: PLC0415 - with all that was left behind
 
-        return told(fault)
+        return told(fault, "serve")
     return 0
 
 

@@ -26,7 +26,7 @@ def check(
     ctx: typer.Context,
     zones: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[ZONE]...", help="Default: all.", autocompletion=complete_zone),
+        typer.Argument(metavar="ZONE", help="Check these zones; default: all.", autocompletion=complete_zone),
     ] = None,
     rules: Annotated[bool, typer.Option("--rules", help="List the rules and end.")] = False,
     as_json: JsonOption = False,

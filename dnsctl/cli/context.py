@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from dnsctl.errors import DnsctlError
+from dnsctl.image.store import Image
 from dnsctl.load.config import Config, load_config
 from dnsctl.load.nearest import did_you_mean
 from dnsctl.load.revision import WorkTree
@@ -37,8 +38,11 @@ class Context:
 
     @property
     def is_released(self) -> bool:
-        """True where there is an image of a release on this host."""
-        return (self.image / "data.mdb").exists()
+        """True where this host has the image of a release. What a dry run leaves is empty, and none."""
+        if not (self.image / "data.mdb").exists():
+            return False
+        with Image.open(self.image) as image, image.reader() as reader:
+            return reader.generation > 0
 
     def work_tree(self) -> WorkTree:
         return WorkTree(self.root)
@@ -79,4 +83,9 @@ def complete_zone(incomplete: str) -> list[str]:
 
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON with stable keys.")]
-ZoneArgument = Annotated[str, typer.Argument(metavar="ZONE", autocompletion=complete_zone)]
+ZoneArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="ZONE", help="A zone's name; the final dot is optional.", autocompletion=complete_zone
+    ),
+]

@@ -12,40 +12,46 @@ from pathlib import Path
 import typer
 
 from dnsctl.cli import output
-from dnsctl.cli.context import here
+from dnsctl.cli.context import JsonOption, here
 from dnsctl.errors import ConfigError
 from dnsctl.release import durable
 from dnsctl.serve.cookies import LIFETIME, fresh_secret, read_secrets
 
 _NEXT, _PREVIOUS = b"next", b"previous"
+_STEPS = (
+    "a new secret is accepted",
+    "the new secret makes cookies",
+    "the previous secret is gone",
+)
 _COPY = "copy it to every node; each reads it within seconds"
+_LAST_IS_DUE = "; the last step is due in an hour"
 
 
-def cookie(ctx: typer.Context) -> None:
+def cookie(ctx: typer.Context, as_json: JsonOption = False) -> None:
     """Take the next of three steps that roll the secret of DNS cookies. Run it again for the next one."""
     context = here(ctx)
     path = context.config().serve.cookie_secret
-    content, told = _next_step(context.root / path, path)
+    content, step = _next_step(context.root / path, path)
     durable.write(context.root / path, content, 0o600)
-    output.line(f"{path}: {told}")
+    meaning = _STEPS[step - 1]
+    if as_json:
+        output.json_result({"file": path, "step": step, "steps": len(_STEPS), "meaning": meaning})
+        return
+    rest = _LAST_IS_DUE if step == len(_STEPS) - 1 else ""
+    output.line(f"{path}: step {step} of {len(_STEPS)}, {meaning}: {_COPY}{rest}")
 
 
-def _next_step(file: Path, shown: str) -> tuple[bytes, str]:
-    """Return the new content of the file, and what it means. Raises ConfigError."""
+def _next_step(file: Path, shown: str) -> tuple[bytes, int]:
+    """Return the new content of the file, and which step that is. Raises ConfigError."""
     read_secrets(file)
     lines = [line.partition(b"#") for line in file.read_bytes().splitlines()]
     secrets = [(text.strip(), comment.strip()) for text, _, comment in lines if text.strip()]
     (current, _), *others = secrets
     if not others:
-        return _file(
-            current, fresh_secret().strip(), _NEXT
-        ), f"step 1 of 3, a new secret is accepted: {_COPY}"
+        return _file(current, fresh_secret().strip(), _NEXT), 1
     (second, purpose), *more = others
     if purpose == _NEXT and not more:
-        return (
-            _file(second, current, _PREVIOUS),
-            f"step 2 of 3, the new secret makes cookies: {_COPY}; the last step is due in an hour",
-        )
+        return _file(second, current, _PREVIOUS), 2
     if purpose != _PREVIOUS or more:
         raise ConfigError(
             "was changed by hand", where=shown, advice="leave the secret in use alone in it, and start again"
@@ -57,7 +63,7 @@ def _next_step(file: Path, shown: str) -> tuple[bytes, str]:
             where=shown,
             advice=f"run this again in {int(left / 60) + 1} minutes",
         )
-    return current + b"\n", f"step 3 of 3, the previous secret is gone: {_COPY}"
+    return current + b"\n", 3
 
 
 def _file(first: bytes, second: bytes, purpose: bytes) -> bytes:

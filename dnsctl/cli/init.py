@@ -54,7 +54,7 @@ def register(app: typer.Typer) -> None:
 
 def init(
     ctx: typer.Context,
-    directory: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Where; default: here.")] = None,
+    directory: Annotated[Path | None, typer.Argument(metavar="DIR", help="Where; default: here.")] = None,
     example: Annotated[
         bool, typer.Option("--example", help="With the zones of a small mail provider.")
     ] = False,

@@ -50,7 +50,7 @@ def register(app: typer.Typer) -> None:
         "ds", epilog=output.examples("dnsctl key ds example.com", "dnsctl key ds example.com --digest sha384")
     )(ds)
     keys.command("generate", epilog=output.examples("dnsctl key generate example.com"))(generate)
-    keys.command("cookie", epilog=output.examples("dnsctl key cookie"))(cookie)
+    keys.command("cookie", epilog=output.examples("dnsctl key cookie", "dnsctl key cookie --json"))(cookie)
     app.add_typer(keys, name="key")
 
 
@@ -61,7 +61,10 @@ def _no_verb(ctx: typer.Context) -> None:
 
 def list_keys(
     ctx: typer.Context,
-    zone: Annotated[str | None, typer.Argument(metavar="[ZONE]", autocompletion=complete_zone)] = None,
+    zone: Annotated[
+        str | None,
+        typer.Argument(metavar="ZONE", help="Of this zone; default: of all.", autocompletion=complete_zone),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """List keys with their state. Needs no passphrase."""
@@ -126,7 +129,8 @@ def generate(
     ctx: typer.Context,
     zone: ZoneArgument,
     role: Annotated[
-        str | None, typer.Option(help="csk, ksk or zsk; default: what the policy asks for.")
+        str | None,
+        typer.Option(metavar="ROLE", help="csk, ksk or zsk; default: what the policy asks for."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -1,8 +1,9 @@
 """The `dnsctl` command: joins the verbs, and turns whatever happens into one line and an exit code.
 
 Verbs are imported when they are asked for, so that `dnsctl check` does not pay for a web server. Results go
-to standard out, all else to standard error. Exit codes: each verb's own for what it found, 1 for an error,
-2 for a command line that cannot be understood, 130 when interrupted, 141 when nobody reads the output.
+to standard out, all else to standard error. Exit codes: each verb's own for what it found; 1 for an error, or
+what `ERRORS` has for the verb; 130 when interrupted, 141 when nobody reads the output. A command line that
+cannot be understood is an error like any other: with 2, a `plan` with a typing error would say "changes".
 """
 
 from __future__ import annotations
@@ -39,8 +40,10 @@ VERBS: tuple[str, ...] = (  # in the order of a day's work; each is a module bes
     "explain",
     "schema",
 )
+ERRORS = {"verify": 2}  # exit code of any error, by verb, where it is not 1: there 1 says that nodes drifted
 UNREAD = 141  # as shells report SIGPIPE
 DEBUG = "DNSCTL_DEBUG"
+_WRAPPING = "Value error, "  # pydantic's, before the words of typer's own checks
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]  # typer exports only what derives from it
 
 
@@ -128,12 +131,23 @@ def run(arguments: list[str], program: Sequence[str] = ()) -> int:
         )
         sys.stdout.flush()
     except BaseException as error:  # noqa: BLE001 - the last line of defence: a traceback is a bug
-        return told(error)
+        return told(error, _verb(arguments))
     return code if isinstance(code, int) else 0
 
 
-def told(error: BaseException) -> int:
-    """Say in one line what ended a command, and return the exit code. To be called where it is handled."""
+def _verb(arguments: list[str]) -> str:
+    """Return the verb of a command line, one that cannot be understood included; empty without one."""
+    rest = iter(arguments)
+    for each in rest:
+        if each == "-C":
+            next(rest, None)
+        elif not each.startswith("-"):
+            return each
+    return ""
+
+
+def told(error: BaseException, verb: str) -> int:
+    """Say in one line what ended `verb`, and return the exit code. To be called where it is handled."""
     if isinstance(error, BrokenPipeError):
         _discard_output()
         return UNREAD
@@ -146,17 +160,17 @@ def told(error: BaseException) -> int:
         return INTERRUPTED
     if isinstance(error, _UsageError):
         output.failure(_usage(error))
-        return 2
+        return ERRORS.get(verb, 1)
     _debug()
     if isinstance(error, DnsctlError):
         output.failure(str(error))
-        return error.exit_code
+        return ERRORS.get(verb, error.exit_code)
     output.failure(_internal(error))
-    return 1
+    return ERRORS.get(verb, 1)
 
 
 def _usage(error: Exception) -> str:
-    told = getattr(error, "format_message", error.__str__)().rstrip(".")
+    told = getattr(error, "format_message", error.__str__)().replace(_WRAPPING, "", 1).rstrip(".")
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "dnsctl"
     return f"{told}; see `{path} --help`"

@@ -58,7 +58,11 @@ def push(
         str, typer.Option("--rev", metavar="REV", help="The commit to release; default: a clean HEAD.")
     ] = "",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Build, sign and judge; send nothing to any node.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Build, sign and judge; send nothing to any node. Keys that are missing are made in keys/.",
+        ),
     ] = False,
     without: WithoutOption = "",
     allow: AllowOption = None,
@@ -181,11 +185,14 @@ def _content(release: Release) -> str:
 
 
 def to_json(result: Result, seconds: float) -> dict[str, Any]:
-    """Return what `push --json` and `rollback --json` print; its keys are kept stable."""
+    """Return what `push --json` and `rollback --json` print; its keys are kept stable (docs/json.md).
+
+    `generation` is that of `manifest` where there is one: after a dry run, the one that would go out.
+    """
     release, outcome = result.release, result.outcome
     return {
         "result": result.ending.replace(" ", "-"),
-        "generation": result.generation,
+        "generation": release.manifest.generation if release else result.generation,
         "manifest": release.manifest.digest if release else None,
         "commit": release.manifest.commit if release else None,
         "zones": [

@@ -30,9 +30,7 @@ def rollback(
     ctx: typer.Context,
     generation: Annotated[
         int | None,
-        typer.Argument(
-            metavar="[GENERATION]", min=1, help="Whose records; default: of the last other commit."
-        ),
+        typer.Argument(metavar="GENERATION", min=1, help="Whose records; default: of the last other commit."),
     ] = None,
     without: WithoutOption = "",
     allow: AllowOption = None,

@@ -26,7 +26,9 @@ def register(app: typer.Typer) -> None:
 
 
 def schema(
-    which: Annotated[Which, typer.Argument(help="config: dnsctl.yaml; zone: zones/*.yaml.")] = Which.CONFIG,
+    which: Annotated[
+        Which, typer.Argument(metavar="FILE", help="config: dnsctl.yaml; zone: zones/*.yaml.")
+    ] = Which.CONFIG,
 ) -> None:
     """Print the JSON Schema of dnsctl.yaml or of a zone file, for editors."""
     output.json_result(config_schema() if which is Which.CONFIG else zone_schema())

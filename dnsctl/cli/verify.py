@@ -40,10 +40,15 @@ def register(app: typer.Typer) -> None:
 def verify(
     ctx: typer.Context,
     zones: Annotated[
-        list[str] | None, typer.Argument(metavar="[ZONE]...", autocompletion=complete_zone)
+        list[str] | None,
+        typer.Argument(
+            metavar="ZONE", help="Verify these zones; default: all.", autocompletion=complete_zone
+        ),
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Ask for every RRset, not a sample.")] = False,
-    site: Annotated[str | None, typer.Option(help="Ask the nodes of this site only.")] = None,
+    site: Annotated[
+        str | None, typer.Option("--site", metavar="SITE", help="Ask the nodes of this site only.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Prove from outside that every node serves exactly the release."""

@@ -25,7 +25,7 @@ from typing import Any, Literal
 from dnsctl.control.host import ControlHost, actor
 from dnsctl.errors import DnsctlError, NodeUnreachableError, ReleaseRefusedError, RevisionError
 from dnsctl.load.config import load_config
-from dnsctl.load.revision import Revision, is_dirty
+from dnsctl.load.revision import Revision, head, is_dirty
 from dnsctl.model.name import Name, to_text
 from dnsctl.release import durable
 from dnsctl.release.commit import intent_of
@@ -147,6 +147,7 @@ def check_request(request: Request) -> None:
 def _clean_head(root: Path) -> str:
     changed = is_dirty(root, RELEASED)
     if changed:
+        head(root)  # where nothing is committed, there is no other way out
         more = f" (and {len(changed) - 1} more files)" if len(changed) > 1 else ""
         raise RevisionError(
             f"has changes that are not committed{more}",

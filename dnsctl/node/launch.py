@@ -1,8 +1,9 @@
 """Bring up a node: state on disk, sockets, privileges, then its processes until a signal ends them.
 
-Order: the state is locked and made where it is missing, every address is bound, the image is prepared,
-privileges are dropped, and only then is a process of the node forked or any query read. A node with an empty
-image answers REFUSED until its first release comes.
+Order: the state is locked and made where it is missing, every address but the agent's is bound, the image is
+prepared, privileges are dropped, and only then is a process of the node forked or any query read. The agent
+binds its own address each time it starts, so that its port is one that needs no privilege. A node with an
+empty image answers REFUSED until its first release comes.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def run_node(
     user: str = "",
     prepare: Callable[[], None] | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT. Where we are root and `user` is given, serve as that user.
+    """Serve until SIGTERM or SIGINT. Where we are root, serve as `user`, or as root where none is given.
 
     `prepare` fills the image while nobody else can, and must not leave it open. Raises ListenError for an
     address that cannot be bound, ImageError for a damaged image, DnsctlError where another process serves
@@ -58,10 +59,8 @@ def run_node(
             if prepare is not None:
                 prepare()
             Image.open(image_path(settings.state), readonly=False).close()
-            if user:
-                sandbox.drop_privileges(user, settings.state)
+            _drop_privileges(user, settings.state)
             _prepare_cookies(settings)
-            sandbox.forbid_new_privileges()
             sandbox.raise_descriptor_limit()
             name = settings.node.name
             Supervisor(
@@ -148,6 +147,29 @@ def _locked(state: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _drop_privileges(user: str, state: Path) -> None:
+    """Become `user` where we are root and one is given, keep no capability, and forbid getting any.
+
+    Root who gives no user stays what it is, and is told so: a try in a container is no reason not to serve.
+    Capabilities that cannot be given up are told, and no reason not to serve: a unit that allows no capset(2)
+    is an earlier version's.
+    """
+    if user:
+        sandbox.drop_privileges(user, state)
+    elif os.geteuid() == 0:
+        _log.warning(
+            "every process serves as root: start with --user dnsctl, or by the systemd unit in docs/systemd"
+        )
+    try:
+        sandbox.give_up_capabilities()
+    except OSError as fault:
+        _log.warning(
+            "capabilities are kept, %s: take the systemd unit of this version, which allows it",
+            fault.strerror,
+        )
+    sandbox.forbid_new_privileges()
 
 
 def _prepare_cookies(settings: NodeSettings) -> None:

@@ -7,6 +7,7 @@ import os
 import pwd
 import resource
 import signal
+import struct
 from pathlib import Path
 
 from dnsctl.errors import DnsctlError
@@ -16,6 +17,11 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _PR_SET_NO_NEW_PRIVS = 38
+_PR_CAP_AMBIENT = 47
+_PR_CAP_AMBIENT_CLEAR_ALL = 4
+# linux/capability.h
+_LINUX_CAPABILITY_VERSION_3 = 0x20080522
+_NO_CAPABILITIES = bytes(24)  # effective, permitted, inheritable: the low 32 bits of each, then the high ones
 
 
 def _prctl(option: int, argument: int | bytes) -> None:
@@ -38,6 +44,21 @@ def die_with_parent(parent: int) -> None:
 def name_process(name: str) -> None:
     """Set the name that ps and top show (15 octets)."""
     _prctl(_PR_SET_NAME, name.encode()[:15])
+
+
+def give_up_capabilities() -> None:
+    """Keep no capability, in this thread and whatever it forks. Nothing happens where we are root.
+
+    What a thread holds that runs already stays (capset(2)). Raises OSError where a system call filter
+    forbids it: systemd counts capset(2) with what is @privileged.
+    """
+    if os.geteuid() == 0:
+        return
+    _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
+    header = ctypes.create_string_buffer(struct.pack("=Ii", _LINUX_CAPABILITY_VERSION_3, 0))  # 0: ourselves
+    if _LIBC.capset(header, _NO_CAPABILITIES):
+        fault = ctypes.get_errno()
+        raise OSError(fault, f"capset: {os.strerror(fault)}")
 
 
 def forbid_new_privileges() -> None:

@@ -1,10 +1,11 @@
 """The parent of a node's processes: forks them, starts anew what dies, ends them all.
 
 It holds the listening sockets open, so that a port never closes while a process of the node is replaced,
-and does nothing else: no image, no network. A child that dies is back at once; one that keeps dying is
-retried ever more slowly, up to `SLOWEST_RESTART`, but never given up: fail static. One that two looks in a
-row find hanging is killed. Only before the node was ready for the first time do `STARTS` failures of one it
-waits for end it: a wrong set-up is told at once.
+and does nothing else: no image, no network. A child that dies is back at once. Of those that keep dying, one
+that answers queries is back after `RESTART` each time once the node was ready, and what that says in the log
+is kept to a line a second; any other is retried ever more slowly, up to `SLOWEST_RESTART`. None is given up:
+fail static. One that two looks in a row find hanging is killed. Only before the node was ready for the first
+time do `STARTS` failures of one it waits for end it: a wrong set-up is told at once.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ from dnsctl.errors import DnsctlError
 from dnsctl.node import sandbox
 
 QUICK_DEATH: Final = 5.0  # seconds; a child that lived longer is restarted at once
-FIRST_RESTART: Final = 0.05  # seconds before the second restart of a child that dies quickly; then doubled
-SLOWEST_RESTART: Final = 5.0  # seconds
+RESTART: Final = 0.03  # seconds before the second restart of one that dies quickly; starting takes 7 ms
+SLOWEST_RESTART: Final = 5.0  # seconds; up to it `RESTART` is doubled for what nobody waits for
+TELL_INTERVAL: Final = 1.0  # seconds between two lines about deaths of one child, once all were ready
 STARTS: Final = 5  # failures of one child before all were ready for the first time
 LOOK_INTERVAL: Final = 5.0  # seconds between two looks at whether children hang
 PATIENCE: Final = 5.0  # seconds for children to end after SIGTERM, then SIGKILL
@@ -58,6 +60,10 @@ class _Child:
     started: float = 0.0
     quick_deaths: int = 0
     due: float = 0.0  # when to start it
+    deaths: int = 0  # that were not told yet
+    last_death: str = ""
+    tell_from: float = 0.0  # when deaths may be told again
+    quiet_until: float = 0.0  # when what is started anew may say again why it fails
     hung: int = 0  # looks in a row that found it hanging
     generation: int | None = None  # what it served when it was ready
 
@@ -101,6 +107,7 @@ class Supervisor:
                     _drain(wake.fileno())
                     self._hear(_drain(told))
                     self._reap()
+                    self._tell_deaths()
                     self._end_hanging()
         finally:
             self._end_all()
@@ -119,8 +126,9 @@ class Supervisor:
 
     def _until_next(self) -> float:
         """Return seconds until there is something to do."""
-        waiting = [child.due for child in self._children if not child.pid]
-        return max(0.0, min((*waiting, self._next_look)) - time.monotonic())
+        starts = [child.due for child in self._children if not child.pid]
+        lines = [child.tell_from for child in self._children if child.deaths]
+        return max(0.0, min((*starts, *lines, self._next_look)) - time.monotonic())
 
     def _end_hanging(self) -> None:
         """Kill the children that hang. Once is not enough: the machine itself may have stood still."""
@@ -145,11 +153,19 @@ class Supervisor:
         """Fork the child. Signals wait until its handlers are reset: one that came before would be lost."""
         parent = os.getpid()
         child.started = time.monotonic()
+        speaks_from = self._speaks_from(child)
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
         child.pid = os.fork()
         if not child.pid:
-            _be_child(child.role, parent, lambda generation: _tell(tell, number, generation))
+            _be_child(child.role, parent, lambda generation: _tell(tell, number, generation), speaks_from)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def _speaks_from(self, child: _Child) -> float:
+        """Return from when on the child started now may log why it fails: one a second may do so at once."""
+        if self._was_ready and child.started < child.quiet_until:
+            return child.quiet_until
+        child.quiet_until = child.started + TELL_INTERVAL
+        return child.started
 
     def _hear(self, text: bytes) -> None:
         for line in text.splitlines():
@@ -185,11 +201,28 @@ class Supervisor:
             raise DnsctlError(
                 f"{child.role.name} failed to start {STARTS} times", advice="see its reason above"
             )
-        delay = 0.0
-        if child.quick_deaths > 1:
-            delay = min(FIRST_RESTART * 2 ** min(child.quick_deaths - 2, 16), SLOWEST_RESTART)
-        child.due = now + delay
-        _log.warning("%s (process %d) %s; started anew", child.role.name, pid, _ending(code))
+        child.due = now + self._pause(child)
+        child.deaths += 1
+        child.last_death = f"{child.role.name} (process {pid}) {_ending(code)}"
+
+    def _pause(self, child: _Child) -> float:
+        """Return seconds until a child that has died is started again."""
+        if child.quick_deaths < 2:  # the first may be chance
+            return 0.0
+        if child.role.awaited and self._was_ready:
+            return RESTART
+        return min(RESTART * 2.0 ** min(child.quick_deaths - 2, 16), SLOWEST_RESTART)
+
+    def _tell_deaths(self) -> None:
+        """Log what died: each death before all were ready, then a line a child and `TELL_INTERVAL`."""
+        now = time.monotonic()
+        for child in self._children:
+            if not child.deaths or now < child.tell_from:
+                continue
+            often = f", {child.deaths} times since this was last told" if child.deaths > 1 else ""
+            _log.warning("%s; started anew%s", child.last_death, often)
+            child.deaths = 0
+            child.tell_from = now + TELL_INTERVAL if self._was_ready else now
 
     def _end_all(self) -> None:
         """End every child: SIGTERM, `PATIENCE`, SIGKILL."""
@@ -226,8 +259,11 @@ def _tell(tell: int, number: int, generation: int) -> None:
     os.write(tell, f"{number} {generation}\n".encode())  # shorter than PIPE_BUF: never in two pieces
 
 
-def _be_child(role: Role, parent: int, ready: Callable[[int], None]) -> NoReturn:
-    """Do the child's work and end the process, never returning into the parent's code."""
+def _be_child(role: Role, parent: int, ready: Callable[[int], None], speaks_from: float) -> NoReturn:
+    """Do the child's work and end the process, never returning into the parent's code.
+
+    What fails before `speaks_from` (of the monotonic clock) is not logged.
+    """
     code = 1
     try:
         signal.set_wakeup_fd(-1)
@@ -240,10 +276,10 @@ def _be_child(role: Role, parent: int, ready: Callable[[int], None]) -> NoReturn
         sandbox.name_process(f"dnsctl {role.name}")
         role.work(ready)
         code = 0
-    except DnsctlError as fault:
-        _log.error("%s: %s", role.name, fault)
     except Exception as fault:  # noqa: BLE001 - a line for the log; the parent starts it anew
-        _log.error("%s: %s: %s", role.name, type(fault).__name__, fault)
+        if time.monotonic() >= speaks_from:
+            kind = "" if isinstance(fault, DnsctlError) else f"{type(fault).__name__}: "
+            _log.error("%s: %s%s", role.name, kind, fault)
     finally:
         logging.shutdown()
         os._exit(code)

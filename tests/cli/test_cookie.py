@@ -37,6 +37,17 @@ def test_secret_is_rolled_in_three_steps_the_last_an_hour_later(root: Path):
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+def test_json_tells_the_step_and_no_secret(root: Path):
+    told = dnsctl("key", "cookie", "--json", root=root)
+    assert told.json == {
+        "file": "keys/cookie.secret",
+        "step": 1,
+        "steps": 3,
+        "meaning": "a new secret is accepted",
+    }
+    assert dnsctl("key", "cookie", "--json", root=root).json["step"] == 2
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

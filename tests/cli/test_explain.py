@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from dnsctl.image.store import Image
 from dnsctl.model.policy import Policy
 from tests.cli.shell import dnsctl, repo
 from tests.cli.test_zone import release
@@ -94,7 +95,7 @@ def test_name_in_no_zone_is_refused_and_exit_0(root: Path):
 
 def test_unknown_type_is_a_wrong_command_line(root: Path):
     told = dnsctl("explain", "www.example.com", "NOPE", root=root)
-    assert told.code == 2
+    assert told.code == 1
     assert "NOPE" in told.line
 
 
@@ -102,6 +103,15 @@ def test_nothing_released_says_what_to_do(tmp_path: Path):
     told = dnsctl("explain", "www.example.com", root=repo(tmp_path))
     assert told.code == 1
     assert "--work-tree" in told.line
+
+
+def test_image_that_a_dry_run_left_is_no_release(tmp_path: Path):
+    root = repo(tmp_path)
+    with Image.open(root / "state" / "image", readonly=False):
+        pass
+    told = dnsctl("explain", "www.example.com", root=root)
+    assert told.code == 1
+    assert "nothing is released yet" in told.line
 
 
 def test_work_tree_is_explained_without_a_release(tmp_path: Path):

@@ -5,14 +5,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer.main
 
 import dnsctl.cli.check
 import dnsctl.cli.main
 from dnsctl import __version__
-from dnsctl.cli.main import VERBS
+from dnsctl.cli.main import VERBS, application
 from dnsctl.errors import NodeUnreachableError
 from tests.cli.shell import dnsctl as run
 from tests.cli.shell import process, repo
@@ -36,15 +39,86 @@ def test_help_of_every_verb_has_an_example(verb: str):
     assert f"dnsctl {verb}" in told.out or f"-C shop {verb}" in told.out
 
 
+def commands(group: Any, path: str = "dnsctl") -> Iterator[tuple[str, Any]]:
+    """Yield every command with how it is called."""
+    for name, each in group.commands.items():
+        if hasattr(each, "commands"):
+            yield from commands(each, f"{path} {name}")
+        else:
+            yield f"{path} {name}", each
+
+
+def test_help_of_every_argument_and_option_says_what_it_is_for():
+    found = [
+        (called, each)
+        for called, command in commands(typer.main.get_command(application()))
+        for each in command.params
+    ]
+    assert len(found) > 40
+    assert [(called, each.name) for called, each in found if not each.help] == []
+
+
+def test_help_names_values_by_what_they_stand_for():
+    found = [
+        (called, each)
+        for called, command in commands(typer.main.get_command(application()))
+        for each in command.params
+        if not getattr(each, "is_flag", False)
+        and each.name != "digest"  # a flag has no value; its are listed
+    ]
+    assert [(called, each.name) for called, each in found if not (each.metavar or "").isupper()] == []
+    told = run("verify", "--help").out
+    assert "[ZONE]..." in told and "[[ZONE]" not in told
+    assert "<str>" not in told
+
+
 @pytest.mark.parametrize(
-    "arguments", [["--nope"], ["chekc"], ["check", "--nope"], ["-C", "/nonexistent", "check"]]
+    ("arguments", "code"),
+    [
+        (["--nope"], 1),
+        (["chekc"], 1),
+        (["check", "--nope"], 1),
+        (["-C", "/nonexistent", "check"], 1),
+        (["plan", "--nope"], 1),  # 2: there are changes
+        (["-C", "/nonexistent", "plan"], 1),
+        (["--nope", "plan"], 1),
+        (["push", "--nope"], 1),
+        (["rollback", "--nope"], 1),
+        (["rollback", "first"], 1),
+        (["verify", "--nope"], 2),  # 1: nodes drifted
+        (["-C", "/nonexistent", "verify"], 2),
+        (["--nope", "verify"], 2),
+        (["-C", "verify", "plan"], 1),
+    ],
 )
-def test_command_line_that_cannot_be_understood_is_one_line_and_exit_2(arguments: list[str]):
+def test_command_line_that_cannot_be_understood_is_one_line_and_the_verbs_code_for_errors(
+    arguments: list[str], code: int
+):
     told = run(*arguments)
-    assert told.code == 2
+    assert told.code == code
     assert told.out == ""
     assert told.line.startswith("dnsctl: ")
     assert "--help" in told.line
+
+
+@pytest.mark.parametrize(
+    ("verb", "code"), [("plan", 1), ("push", 1), ("rollback", 1), ("check", 1), ("status", 1), ("verify", 2)]
+)
+@pytest.mark.parametrize("settings", [None, "version: 2\n", "version: [\n"])
+def test_settings_that_cannot_be_read_are_one_line_and_the_verbs_code_for_errors(
+    tmp_path: Path, verb: str, code: int, settings: str | None
+):
+    if settings is not None:
+        (tmp_path / "dnsctl.yaml").write_text(settings)
+    told = run(verb, root=tmp_path)
+    assert told.code == code
+    assert told.out == ""
+    assert told.line.startswith("dnsctl: ")
+
+
+@pytest.mark.parametrize("arguments", [["example..com"], ["--site", "nowhere"]])
+def test_verify_that_cannot_ask_never_says_that_nodes_drifted(tmp_path: Path, arguments: list[str]):
+    assert run("verify", *arguments, root=repo(tmp_path)).code == 2
 
 
 def test_mistyped_verb_is_told_the_nearest_one():

@@ -79,8 +79,11 @@ def test_push_serves_the_commit_everywhere_and_says_so(repo: Operations) -> None
 
 def test_dry_run_signs_and_judges_and_sends_nothing(repo: Operations) -> None:
     told = repo.json("push", "--dry-run")
-    assert (told["result"], told["generation"]) == ("dry-run", 0)
+    assert (told["result"], told["generation"]) == ("dry-run", 1)
+    assert told["manifest"]
     assert repo.generations() == {"ns1": 0, "ns2": 0}
+    assert list((repo.root / "keys").glob("*/*.pem")), "as its help says, keys are made"
+    assert "keys/" in repo.run("push", "--help").stdout
 
 
 def test_work_tree_that_is_not_committed_is_refused(repo: Operations) -> None:
@@ -91,6 +94,17 @@ def test_work_tree_that_is_not_committed_is_refused(repo: Operations) -> None:
     assert repo.generations() == {"ns1": 0, "ns2": 0}
     assert repo.run("push", "--rev", "HEAD").returncode == 0
     assert answer(repo, "ns1") == ["192.0.2.80"]
+
+
+def test_push_without_any_commit_says_what_plan_says(tmp_path: Path) -> None:
+    repo = Operations(tmp_path)
+    repo.make()
+    shutil.rmtree(tmp_path / ".git")
+    repo.git("init", "--quiet", "--initial-branch=main")
+    push, plan = repo.run("push"), repo.run("plan")
+    assert (push.returncode, plan.returncode) == (1, 1)
+    assert push.stderr == plan.stderr
+    assert "commit first" in push.stderr
 
 
 def test_zone_with_an_error_stops_the_push_with_its_place(repo: Operations) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import pwd
+import random
 import re
 import shutil
 import signal
@@ -11,7 +12,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +22,7 @@ import pytest
 
 from dnsctl.cli.rehearsal import Rehearsal, rehearsal
 from tests.build import validated
-from tests.node.running import RunningNode, publish
+from tests.node.running import RunningNode, publish, running
 from tests.peers import free_port, need
 from tests.scenarios.fleet import ZONE, ask, change, commit, is_up, texts, write_zone
 
@@ -113,8 +114,9 @@ else:
 
 
 def low_port() -> int:
-    """A port below 1024 that nobody listens on, nor on the next."""
-    return next(port for port in range(900, 1000) if _is_free(port) and _is_free(port + 1))
+    """Return a port below 1024 that nobody listens on, nor on the next."""
+    ports = random.sample(range(600, 1020), 100)  # tests run side by side
+    return next(port for port in ports if _is_free(port) and _is_free(port + 1))
 
 
 def _is_free(port: int) -> bool:
@@ -143,12 +145,17 @@ def status(pid: int) -> dict[str, list[str]]:
     return {key: rest.split() for key, _, rest in (line.partition(":") for line in lines)}
 
 
+def let_in(directory: Path) -> None:
+    """Let anybody walk through what leads to `directory`, as far as it is ours."""
+    for parent in (directory, *directory.parents):
+        if parent.stat().st_uid == os.geteuid() and parent != Path("/"):
+            parent.chmod(parent.stat().st_mode | 0o055)
+
+
 @pytest.fixture
 def state(tmp_path: Path) -> Iterator[Path]:
     """State in a directory that anybody may walk through, and that only root may write to."""
-    for parent in (tmp_path, *tmp_path.parents):
-        if parent.stat().st_uid == os.geteuid() and parent != Path("/"):
-            parent.chmod(parent.stat().st_mode | 0o055)
+    let_in(tmp_path)
     made = tmp_path / "state"
     publish(made, [validated("example.com.", "www A 192.0.2.1")])
     (made / "keys").mkdir(mode=0o700)
@@ -176,6 +183,7 @@ def tried(state: Path, tmp_path: Path) -> Iterator[tuple[RunningNode, dict[str, 
 @as_root
 def test_every_process_of_a_node_gave_up_what_root_can_do(tried: tuple[RunningNode, dict[str, bool]]):
     node, _ = tried
+    assert not [line for line in node.lines if "root" in line]
     nobody = pwd.getpwnam("nobody")
     processes = {"supervisor": node.process.pid, **node.children()}
     assert set(processes) >= {"supervisor", "udp0", "udp1", "stream", "agent"}
@@ -194,6 +202,99 @@ def test_process_of_a_node_can_write_its_state_and_nothing_else(tried: tuple[Run
     _, found = tried
     assert {what for what, succeeded in found.items() if succeeded} == {"state"}
     assert len(found) == 9
+
+
+@as_root
+def test_root_who_names_no_user_is_told_once_that_all_serve_as_root(state: Path):
+    with running(state) as node:
+        assert dns.query.udp(QUERY, "127.0.0.1", port=node.port, timeout=3).answer
+        [told] = [line for line in node.lines if "root" in line]
+    assert told.startswith("dnsctl: every process serves as root: start with --user dnsctl, or ")
+
+
+@pytest.fixture
+def as_nobody(tmp_path: Path) -> list[str]:
+    """What starts a command as the unit does: as no root that may bind low ports; it owns `tmp_path` / "own".
+
+    It may read everything as well, as our Python may lie in root's home: one more capability to give up.
+    """
+    setpriv = shutil.which("setpriv") or pytest.skip("setpriv is not installed: apt-get install util-linux")
+    nobody = pwd.getpwnam("nobody")
+    let_in(tmp_path)
+    (tmp_path / "own").mkdir()
+    os.chown(tmp_path / "own", nobody.pw_uid, nobody.pw_gid)
+    held = "+net_bind_service,+dac_override"
+    return [
+        setpriv, f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups",
+        f"--inh-caps={held}", f"--ambient-caps={held}",
+    ]  # fmt: skip
+
+
+def serve_low(directory: Path) -> list[str]:
+    """Return arguments that serve example.com on a low port of 127.0.0.1, with state in `directory`."""
+    zones = directory / "zones"
+    zones.mkdir()
+    (zones / "example.com.zone").write_text(
+        "$TTL 1h\n@ SOA ns1 h 1 2h 30m 14d 5m\n@ NS ns1\nns1 A 192.0.2.1\nwww A 192.0.2.3\n"
+    )
+    return [
+        "serve", "--zones", str(zones), "--listen", f"127.0.0.1:{low_port()}", "--workers", "2",
+        "--state", str(directory / "state"),
+    ]  # fmt: skip
+
+
+def held_capabilities(node: RunningNode) -> dict[str, set[int]]:
+    """Return, by process, the sets of capabilities that its threads hold, each set as a number."""
+    return {
+        name: {
+            int(status(int(thread.name))[kind][0], 16)
+            for thread in Path(f"/proc/{pid}/task").iterdir()
+            for kind in ("CapInh", "CapPrm", "CapEff", "CapAmb")
+        }
+        for name, pid in {"supervisor": node.process.pid, **node.children()}.items()
+    }
+
+
+@as_root
+@pytest.mark.parametrize("under", ["", "the unit's filter"])
+def test_capability_to_bind_low_ports_is_given_up_once_they_are_bound(
+    as_nobody: list[str], tmp_path: Path, under: str, request: pytest.FixtureRequest
+):
+    arguments = serve_low(tmp_path / "own")
+    command = [sys.executable, "-m", "dnsctl", *arguments]
+    if under:
+        command = filtered(request.getfixturevalue("program"), *arguments)
+    with started([*as_nobody, *command]) as node:
+        assert node.port < 1024
+        for send in (dns.query.udp, dns.query.tcp):
+            assert send(QUERY, "127.0.0.1", port=node.port, timeout=3).answer
+        found = held_capabilities(node)
+        assert found == {name: {0} for name in ("supervisor", "udp0", "udp1", "stream")}
+        before = node.children()["udp0"]
+        os.kill(before, signal.SIGKILL)
+        node.wait_for("was ended by SIGKILL; started anew")
+        assert wait_until(lambda: node.children().get("udp0", before) != before)
+        assert held_capabilities(node)["udp0"] == {0}
+        assert not [line for line in node.lines if re.search("capabilities|as root|Traceback", line)]
+
+
+@as_root
+def test_node_under_an_earlier_units_filter_serves_and_tells_that_it_keeps_capabilities(
+    as_nobody: list[str], program: str, tmp_path: Path
+):
+    earlier = filter_program(allowed() - {"capset"})
+    with started([*as_nobody, *filtered(earlier, *serve_low(tmp_path / "own"))]) as node:
+        assert dns.query.udp(QUERY, "127.0.0.1", port=node.port, timeout=3).answer
+        node.wait_for(
+            r"^dnsctl: capabilities are kept, capset: Operation not permitted: take the systemd unit"
+        )
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
+    ends = time.monotonic() + seconds
+    while not (held := condition()) and time.monotonic() < ends:
+        time.sleep(0.01)
+    return held
 
 
 def group(name: str) -> set[str]:
@@ -221,10 +322,10 @@ def allowed() -> set[str]:
     return found
 
 
-def filter_program() -> str:
-    """Return a seccomp filter (BPF, in hexadecimal) that allows these calls, and EPERM for all others."""
+def filter_program(calls: set[str]) -> str:
+    """Return a seccomp filter (BPF, in hexadecimal) that allows `calls`, and EPERM for all others."""
     numbers = dict(re.findall(r"#define __NR_(\w+) (\d+)", NUMBERS.read_text()))
-    wanted = sorted(int(numbers[name]) for name in allowed() if name in numbers)
+    wanted = sorted(int(numbers[name]) for name in calls if name in numbers)
     operations = [
         struct.pack("=HBBI", 0x20, 0, 0, 4),  # load the architecture
         struct.pack("=HBBI", 0x15, 1, 0, 0xC000003E),  # x86-64, or else
@@ -247,7 +348,7 @@ def program() -> str:
     if not NUMBERS.exists():
         message = f"{NUMBERS} is missing: apt-get install linux-libc-dev"
         (pytest.fail if os.environ.get("DNSCTL_REQUIRE_PEERS") == "1" else pytest.skip)(message)
-    return filter_program()
+    return filter_program(allowed())
 
 
 def filtered(program: str, *command: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 import select
 import signal
 import socket
@@ -18,7 +19,7 @@ import dns.rcode
 import lmdb
 import pytest
 
-from dnsctl.node.supervisor import Role, Supervisor
+from dnsctl.node.supervisor import RESTART, Role, Supervisor
 from tests.build import validated
 from tests.node.running import READY, RunningNode, publish, running
 from tests.peers import free_port
@@ -253,7 +254,7 @@ def test_child_that_never_starts_ends_the_node_with_its_reason():
     script = """
 import logging, sys, time
 from dnsctl.errors import DnsctlError, ImageError
-from dnsctl.node.supervisor import Role, Supervisor
+from dnsctl.node.supervisor import RESTART, Role, Supervisor
 
 def fail(ready):
     raise ImageError("it is broken", where="image")
@@ -276,6 +277,49 @@ except DnsctlError as fault:
     lines = ended.stderr.splitlines()
     assert lines.count("udp0: image: it is broken") == 5
     assert lines[-1].startswith("udp0 failed to start 5 times")
+
+
+def test_crash_loop_of_a_ready_node_is_paced_and_told_once_a_second(tmp_path: Path):
+    """Each child notes its start in a file; those of the first round are ready and fail a little later."""
+    script = """
+import logging, sys, time
+from pathlib import Path
+from dnsctl.errors import ImageError
+from dnsctl.node.supervisor import RESTART, Role, Supervisor
+
+def failing(name):
+    starts = Path(sys.argv[1]) / name
+    def work(ready):
+        first = not starts.exists()
+        with starts.open("a") as file:
+            file.write("x")
+        if first:
+            ready(1)
+            time.sleep(0.3)
+        raise ImageError("it is broken", where="image")
+    return work
+
+logging.basicConfig(format="%(message)s")
+roles = [Role("udp0", failing("udp0")), Role("agent", failing("agent"), awaited=False)]
+Supervisor(roles, lambda generation: print("ready", flush=True)).run()
+"""
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(3)
+        process.terminate()
+        _, told = process.communicate(timeout=10)
+    assert process.returncode == 0
+    starts = (tmp_path / "udp0").stat().st_size
+    assert 20 <= starts <= 3.5 / RESTART
+    assert (tmp_path / "agent").stat().st_size <= 9
+    deaths = [line for line in told.splitlines() if line.startswith("udp0 (process")]
+    assert 2 <= len(deaths) <= 5
+    assert 2 <= told.splitlines().count("udp0: image: it is broken") <= 6
+    often = [re.fullmatch(r".* ended with 1; started anew(?:, (\d+) times .*)?", line) for line in deaths]
+    counted = sum(int(found[1] or 1) for found in often if found)
+    assert starts / 2 < counted <= starts
 
 
 def test_readers_of_killed_processes_leave_no_slot_behind(state: Path):

@@ -78,8 +78,8 @@ def test_error_in_one_zone_does_not_hide_those_in_another(fleet):
 
 def test_missing_configuration_is_named(fleet):
     (fleet.root / "dnsctl.yaml").unlink()
-    for verb in ("check", "verify", "status"):
-        told = one_message(fleet.run(verb, expect=(1,)))
+    for verb, code in (("check", 1), ("verify", 2), ("status", 1)):
+        told = one_message(fleet.run(verb, expect=(code,)))
         assert "dnsctl.yaml" in told and "dnsctl init" in told
 
 
@@ -167,7 +167,7 @@ def test_node_that_is_not_in_the_configuration_is_named(fleet):
 
 
 def test_unknown_site_and_zone_are_named_by_verify(fleet):
-    assert "dc3" in one_message(fleet.run("verify", "--site", "dc3", expect=(1,)))
+    assert "dc3" in one_message(fleet.run("verify", "--site", "dc3", expect=(2,)))
     assert "example.net." in one_message(fleet.run("verify", "example.net", expect=(2,)))
 
 

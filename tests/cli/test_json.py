@@ -1,0 +1,239 @@
+"""docs/json.md and what `--json` prints: every key that is printed is named there, with its type, and back.
+
+Commands run on a fleet of two real nodes, and what hardly ever happens is made by hand.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from dnsctl.cli.main import application
+from dnsctl.cli.push import to_json
+from dnsctl.control.host import connections
+from dnsctl.control.push import Result
+from dnsctl.errors import ReleaseRefusedError
+from dnsctl.load.config import load_config
+from dnsctl.load.revision import WorkTree
+from dnsctl.release.archive import Archive
+from dnsctl.replicate.transaction import Outcome
+from dnsctl.verify.report import Report
+from tests.cli.shell import dnsctl
+from tests.cli.shell import repo as files
+from tests.control.operations import PASSPHRASE, Operations, zone
+from tests.peers import free_port
+
+PAGE = (Path(__file__).parents[2] / "docs" / "json.md").read_text("utf-8")
+SECTIONS = {
+    title: dict(re.findall(r"^\| `([^`]+)` \| ([^|]+) \|", text, re.MULTILINE))
+    for title, text in re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
+}
+SAME = {"rollback": "push", "key generate": "key list"}  # section that stands for a command's own
+ZONE = "www: {type: A, value: 192.0.2.1}\nalias: {type: CNAME, value: gone.example.com.}\n"
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, str) and bool(datetime.strptime(value, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC))
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+KINDS: dict[str, Callable[[Any], bool]] = {
+    "text": _is_text,
+    "file": lambda value: _is_text(value) and not value.startswith("/"),
+    "name": lambda value: _is_text(value) and value.endswith("."),
+    "type": lambda value: _is_text(value) and value == value.upper(),
+    "time": _is_time,
+    "boolean": lambda value: isinstance(value, bool),
+    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "object": lambda value: isinstance(value, dict),
+    "list": lambda value: isinstance(value, list),
+    "list of text": lambda value: isinstance(value, list) and all(map(_is_text, value)),
+}
+OPTIONAL = re.compile(r", (only|not) .*$")
+
+
+class Told:
+    """What was printed so far: checked against the page, and which of its keys it had."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, set[str]] = {title: set() for title in SECTIONS}
+
+    def hold(self, section: str, value: Any, path: str = "") -> None:
+        """Check one object at `path`, and all in it."""
+        named = SECTIONS[section]
+        below = path + "." if path else ""
+        wild = next((each for each in named if re.fullmatch(re.escape(below) + "[A-Z]+", each)), "")
+        for key, one in value.items():
+            inner = wild or below + key
+            assert inner in named, f"{section}: {inner} is printed, and docs/json.md does not name it"
+            self.seen[section].add(inner)
+            self._hold_one(section, inner, one)
+        always = {
+            each
+            for each, kind in named.items()
+            if re.fullmatch(re.escape(below) + r"[a-z_]+", each) and not OPTIONAL.search(kind)
+        }
+        assert always <= {below + key for key in value}, f"{section}: {path} lacks a key that is always there"
+
+    def _hold_one(self, section: str, path: str, value: Any) -> None:
+        kind = OPTIONAL.sub("", SECTIONS[section][path].strip())
+        kind, _, null = kind.partition(" or ") if " or " in kind else (kind, "", "")
+        if value is None:
+            assert null == "null", f"{section}: {path} is null"
+        elif kind.startswith("as "):
+            self.hold(kind.removeprefix("as ").rstrip(","), value)
+        else:
+            assert KINDS[kind](value), f"{section}: {path} is no {kind}: {value!r}"
+            if isinstance(value, dict):
+                self.hold(section, value, path)
+            elif kind == "list":
+                for each in value:
+                    self.hold(section, each, path + "[]")
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """Return what all commands printed."""
+    told = Told()
+    for section, value in (
+        *_of_files(tmp_path_factory.mktemp("files")),
+        *_of_a_fleet(tmp_path_factory.mktemp("fleet")),
+        *_by_hand(),
+    ):
+        told.hold(section, value)
+    return told
+
+
+def _of_files(root: Path) -> Iterator[tuple[str, Any]]:
+    """Yield what commands print that need no node."""
+    yield "init", dnsctl("init", root / "new", "--json").json
+    files(root, example_com_yaml=ZONE)
+    (root / "keys").mkdir()
+    (root / "keys" / "cookie.secret").write_text("11" * 16 + "\n")
+    for command in ("check", "check --rules", "zone list", "key cookie"):
+        yield command, dnsctl(*command.split(), "--json", root=root).json
+    yield "zone show", dnsctl("zone", "show", "example.com", "--json", root=root).json
+
+
+def _of_a_fleet(root: Path) -> Iterator[tuple[str, Any]]:
+    """Yield what they print from a first push to a node that drifted."""
+    fleet = Operations(root)
+    fleet.make()
+    yield "status", fleet.json("status")
+    yield "plan", fleet.json("plan", code=2)
+    try:
+        fleet.start("ns1", "ns2")
+        yield "push", fleet.json("push", "--dry-run")
+        yield "push", fleet.json("push")
+        yield "push", fleet.json("push")
+        yield "status", fleet.json("status")
+        yield "verify", fleet.json("verify")
+        for name in ("nope.www", "x.dyn", "www"):
+            yield "explain", fleet.json("explain", f"{name}.example.com", "A")
+        yield "explain", fleet.json("explain", "www.example.org")
+        yield "key ds", fleet.json("key", "ds", "example.com")
+        yield "key list", fleet.json("key", "list")
+        yield from _of_changes(fleet)
+        yield "verify", _drift(fleet)
+        yield "verify", _without_anchor(fleet)
+        yield "status", _refused(fleet)
+        yield "key list", fleet.json("key", "generate", "example.com")
+    finally:
+        fleet.stop()
+
+
+def _of_changes(fleet: Operations) -> Iterator[tuple[str, Any]]:
+    """Change, add and remove records and a zone; go back."""
+    fleet.write("zones/example.org.yaml", zone())
+    fleet.commit("another zone")
+    fleet.json("push")
+    (fleet.root / "zones" / "example.org.yaml").unlink()
+    text = zone("192.0.2.99", "new: {type: A, value: 192.0.2.7}\n").replace(
+        "mail: {type: A,", "post: {type: A,"
+    )
+    fleet.write("zones/example.com.yaml", text.replace("mail.example.com", "post.example.com"))
+    fleet.commit("changes, and a zone removed")
+    yield "plan", fleet.json("plan", code=2)
+    yield "plan", fleet.json("plan", "--against", "HEAD~1", code=2)
+    yield "push", fleet.json("push", "--allow", "removed-zone", "--reason", "moved elsewhere")
+    yield "push", fleet.json("rollback")
+
+
+def _drift(fleet: Operations) -> Any:
+    """Have an address of ns2 where a server runs that nobody thinks of any more."""
+    stale = fleet.root / "state" / "stale"
+    stale.mkdir()
+    (stale / "example.com.yaml").write_text(zone("192.0.2.1"))
+    port, listen = free_port(), f'"127.0.0.1:{fleet.ports["ns2"][0]}"'
+    forgotten = fleet.begin("serve", "--zones", str(stale), "--listen", f"127.0.0.1:{port}")
+    assert forgotten.stderr is not None
+    config = (fleet.root / "dnsctl.yaml").read_text()
+    try:
+        assert any("serving on" in line for line in iter(forgotten.stderr.readline, ""))
+        fleet.write("dnsctl.yaml", config.replace(listen, f'{listen}, "127.0.0.1:{port}"'))
+        return fleet.json("verify", code=1)
+    finally:
+        forgotten.terminate()
+        forgotten.communicate(timeout=10)
+        fleet.write("dnsctl.yaml", config)
+
+
+def _refused(fleet: Operations) -> Any:
+    """Replay the first release to a node."""
+    sealed = Archive(fleet.root / "state" / "archive").manifest(1)
+    nodes = load_config(WorkTree(fleet.root)).nodes()
+    with connections(fleet.root, nodes, PASSPHRASE) as reached, pytest.raises(ReleaseRefusedError):
+        reached.run(reached.clients[0].prepare(sealed))
+    return fleet.json("status")
+
+
+def _without_anchor(fleet: Operations) -> Any:
+    """Verify on a host that lacks the public key of the zone."""
+    keys, aside = fleet.root / "keys" / "example.com", fleet.root / "state" / "aside"
+    keys.rename(aside)
+    try:
+        return fleet.json("verify")
+    finally:
+        aside.rename(keys)
+
+
+def _by_hand() -> Iterator[tuple[str, Any]]:
+    """Yield what a push prints where a node is lost after the decision, and where it is taken back."""
+    outcome = Outcome(2, ("ns1",), {"ns2": "no answer"})
+    yield "push", to_json(Result("partly", 2, outcome=outcome), 0.1)
+    report = Report(2, "00", 1, 1, 1, 0.1, ())
+    failed = Result("unverified", 2, outcome=outcome, report=report)
+    yield (
+        "push",
+        to_json(Result("rolled back", 3, failed=failed, evidence=Path("state/evidence/x.json")), 0.1),
+    )
+
+
+def test_every_key_that_is_printed_is_documented_with_its_type(told: Told):
+    assert all(told.seen.values())
+
+
+def test_every_key_that_is_documented_is_printed(told: Told):
+    missing = {title: sorted(set(named) - told.seen[title]) for title, named in SECTIONS.items()}
+    assert {title: keys for title, keys in missing.items() if keys} == {}
+
+
+def test_every_command_with_json_is_documented():
+    def commands(group: Any, path: str = "") -> Iterator[str]:
+        for name, each in group.commands.items():
+            if hasattr(each, "commands"):
+                yield from commands(each, f"{path}{name} ")
+            elif any(option.name == "as_json" for option in each.params):
+                yield path + name
+
+    found = set(commands(typer.main.get_command(application())))
+    assert found == {title for title in SECTIONS if "--" not in title} | set(SAME)
+    assert all(f"`{command}` prints" in PAGE for command in SAME)
