@@ -28,7 +28,7 @@ from dnsctl.model.fleet import Network, RateLimit
 from dnsctl.model.name import Name
 from dnsctl.model.rrset import Type
 from dnsctl.serve.batch import Batch
-from dnsctl.serve.edns import OPT_LENGTH
+from dnsctl.serve.edns import COOKIE, OPT_LENGTH
 from dnsctl.serve.question import HEADER_LENGTH, Rcode
 from dnsctl.serve.tally import Tally
 
@@ -288,13 +288,27 @@ def _first_owner(wire: bytes, end: int) -> bytes:
 
 
 def truncated(wire: bytes) -> bytes:
-    """Return the response `wire` with TC set and nothing but question and OPT; an error as it is."""
+    """Return the response `wire` with TC set and nothing but question and OPT; an error without TC.
+
+    Of options only a cookie is left, which is what lets the client show that it is itself.
+    """
     end = question_end(wire)
-    if wire[3] & 0xF not in _FROM_ZONES or end == HEADER_LENGTH:
-        return wire
-    opt = _opt_of(wire, end)
-    header = wire[:2] + bytes((wire[2] | _TC, wire[3], 0, 1, 0, 0, 0, 0, 0, 1 if opt else 0))
-    return header + wire[HEADER_LENGTH:end] + opt
+    is_error = wire[3] & 0xF not in _FROM_ZONES or end == HEADER_LENGTH
+    opt = _only_cookie(_opt_of(wire, end))
+    flags = bytes((wire[2] if is_error else wire[2] | _TC, wire[3]))
+    counts = bytes((0, wire[5], 0, 0, 0, 0, 0, 1 if opt else 0))
+    return wire[:2] + flags + counts + wire[HEADER_LENGTH:end] + opt
+
+
+def _only_cookie(opt: bytes) -> bytes:
+    """Return an OPT record of ours without its other options (RFC 6891 §6.1.2, RFC 7873 §4)."""
+    at = OPT_LENGTH
+    while at < len(opt):
+        end = at + 4 + (opt[at + 2] << 8 | opt[at + 3])
+        if opt[at] << 8 | opt[at + 1] == COOKIE:
+            return opt[: OPT_LENGTH - 2] + (end - at).to_bytes(2, "big") + opt[at:end]
+        at = end
+    return opt[: OPT_LENGTH - 2] + b"\0\0" if opt else b""
 
 
 def _opt_of(wire: bytes, end: int) -> bytes:
