@@ -43,6 +43,8 @@ from tests.serve.filled import Filled
 ASKED = 15 * BATCH  # questions of a round, none twice
 WARM = 25  # rounds that do not count
 MORE = "alias CNAME h0001\n*.wild TXT found\nsub NS ns.sub\nns.sub A 192.0.2.1\ndeep.er A 192.0.2.2\n"
+MORE += "*.away CNAME h0001\n"
+MORE += "".join(f"many NS ns{number}.many\nns{number}.many A 192.0.2.1\n" for number in range(40))
 
 
 class Worker(UdpWorker):
@@ -96,7 +98,9 @@ def kinds(names: int) -> dict[str, Draw]:
         "a name that is not there": lambda picked: [beside(picked, names) for _ in range(ASKED)],
         "a name that is not there, below another": drawn("q.er", "A"),
         "a wildcard's answer": drawn("q.wild", "TXT"),
+        "a wildcard that is an alias": drawn("q.away", "A"),
         "a referral": drawn("q.sub", "A"),
+        "a referral that does not fit": drawn("q.many", "A"),
         "an alias": lambda picked: [
             ALIAS[:TYPE_AT] + rdtype.to_bytes(2, "big") + ALIAS[TYPE_AT + 2 :]
             for rdtype in picked.sample(range(512, 60_000), ASKED)
