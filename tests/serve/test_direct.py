@@ -14,8 +14,8 @@ from dnsctl.image.store import Image
 from dnsctl.model.name import Name, from_text, is_subdomain, to_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import Type, type_text
+from dnsctl.serve import absent as absent_module
 from dnsctl.serve import batchwise, proofs
-from dnsctl.serve import direct as direct_module
 from dnsctl.serve.alike import answer_alike
 from dnsctl.serve.answer import answer
 from dnsctl.serve.batch import BATCH
@@ -363,7 +363,7 @@ def test_payload_sizes_share_what_is_found_out(tmp_path, monkeypatch):
     with served(tmp_path, "nsec", FLOODED) as (reader, responder):
         worked_out = []
         monkeypatch.setattr(
-            direct_module,
+            absent_module,
             "answer_alike",
             lambda *given, **more: worked_out.append(1) or answer_alike(*given, **more),
         )
@@ -425,7 +425,7 @@ def test_what_is_larger_than_any_answer_is_not_remembered(tmp_path):
 
 def test_proof_that_takes_the_long_way_costs_the_short_way_no_memory(tmp_path, monkeypatch):
     """Of a gap that begins at an address below a cut, whatever is asked in it."""
-    monkeypatch.setattr(direct_module, "_ENOUGH", 60)
+    monkeypatch.setattr(absent_module, "_ENOUGH", 60)
     with served(tmp_path, "nsec", "sub NS ns.sub\nns.sub A 192.0.2.1\n") as (reader, responder):
         known = None
         for number in range(100):
@@ -488,7 +488,7 @@ def test_deep_names_in_all_gaps_share_what_was_learned_once(tmp_path, monkeypatc
         learned.append(given)
         return answer_alike(*given, **named)
 
-    monkeypatch.setattr(direct_module, "answer_alike", counted)
+    monkeypatch.setattr(absent_module, "answer_alike", counted)
     text = "".join(f"h{number:02d} A 192.0.2.1\n" for number in range(60)) + "a.h07 A 192.0.2.2\n"
     with served(tmp_path, "nsec", text) as (reader, responder):
         worker = UdpWorker([], reader, GenerationCounter(tmp_path / "generation"), responder)
