@@ -137,7 +137,7 @@ def _opt(query: dns.message.Message, soa: RRset, options: bytes) -> bytes:
         return b""
     if any(option.otype == edns.EXPIRE for option in query.options):
         options += struct.pack("!HH4s", edns.EXPIRE, 4, soa.rdatas[0][-8:-4])  # RFC 1035 §3.3.13
-    return edns.opt_record(Edns(0, 0, bool(query.ednsflags & dns.flags.DO), b""), 0, options)
+    return edns.opt_record(Edns(0, 0, bool(query.ednsflags & dns.flags.DO), {}), 0, options)
 
 
 def _failure(message: bytes, code: int, error: ExtendedError | None = None) -> bytes:
