@@ -184,18 +184,18 @@ class Responder:
         signed = question.edns is not None and question.edns.dnssec
         return answer(reader, view, question.name, question.rdtype, signed)
 
-    def stream_options(self, message: bytes, client: Client) -> bytes:
-        """Return the options for the answer to a transfer: those that need no look at the zone.
+    def transfer_options(self, message: bytes, client: Client) -> bytes:
+        """Return the options for what answers a transfer query: those that need no look at the zone.
 
-        Raises Rejected.
+        Raises Rejected where version or options of the query are to be refused, as of any other.
         """
-        edns = parse(message).edns
-        if edns is None or edns_.is_malformed(edns):
+        question = parse(message)
+        edns = question.edns
+        if edns is None:
             return b""
-        try:
-            cookie = self._judged(edns, client)
-        except ValueError:
-            cookie = None
+        rcode, cookie = self._checked(edns, client)
+        if rcode:
+            raise Rejected("EDNS that is to be refused", rcode, question.end, edns)
         made = edns_.options(edns, self._identity, None, None, client.idle)
         return made if cookie is None else cookie.option + made
 

@@ -46,6 +46,24 @@ ELSEWHERE = (
         "serve/test_stream.py::test_transfer_is_refused_unless_allowed",
     ),
     (
+        6891,
+        "6.1.3",
+        "AXFR and IXFR of a higher VERSION get BADVERS too",
+        "serve/test_stream.py::test_transfer_with_an_unknown_version_of_edns_is_badvers_and_nothing_else",
+    ),
+    (
+        5936,
+        "2.2.5",
+        "EDNS options are answered in an error as well",
+        "serve/test_stream.py::test_options_of_a_transfer_query_are_answered_whatever_becomes_of_it",
+    ),
+    (
+        9660,
+        "3.1",
+        "a transfer query with a malformed option is FORMERR too",
+        "serve/test_stream.py::test_transfer_with_a_malformed_option_is_formerr",
+    ),
+    (
         1995,
         "2",
         "IXFR of the current serial gets the SOA",
