@@ -308,13 +308,16 @@ class Responder:
         return _Body(Rcode.NOTAUTH, ExtendedError.NOT_AUTHORITATIVE)
 
     def _incremental(self, reader: Reader, asked: _Asked) -> _Body:
-        """Answer IXFR over UDP: our SOA says whether there is something to fetch by TCP (RFC 1995 §2)."""
+        """Answer IXFR over UDP: our SOA says whether there is something to fetch by TCP (RFC 1995 §2).
+
+        Who asks is looked at first: to read the SOA that is held takes long.
+        """
         question, client = asked.question, asked.client
-        if question.plain or not transfer.tells_serial(asked.message):
-            return _Body(Rcode.FORMERR)
         known = bool(client.address) and is_within(client.address, self._networks)
         if not (known or client.trusted):
             return _Body(Rcode.REFUSED, ExtendedError.PROHIBITED)
+        if question.plain or not transfer.tells_serial(asked.message):
+            return _Body(Rcode.FORMERR)
         zones = self._current(reader)
         view = zones.find(question.name, question.rdtype) if question.name in zones else None
         soa = None if view is None else find(view.apex, Type.SOA, view.origin)

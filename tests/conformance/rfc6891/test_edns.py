@@ -49,7 +49,7 @@ def odd(
 @pytest.mark.parametrize(
     ("wire", "rcode"),
     [
-        (odd(b"\0\xfb"), dns.rcode.FORMERR),
+        (odd(b"\0\xfb"), dns.rcode.REFUSED),
         (odd(b"\0\xfb", before=SOA), dns.rcode.REFUSED),
         (odd(questions=0), dns.rcode.FORMERR),
         (odd(questions=2), dns.rcode.FORMERR),
