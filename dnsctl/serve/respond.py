@@ -111,7 +111,7 @@ class Responder:
         self._cookies = cookies
         self.keys = keys or Keyring()
         self._networks = tuple(networks)
-        self.tally = Tally()  # where answers of the short way find their classes; set it before the first
+        self.tally = Tally()  # where answers find their classes; set it before the first
         self._zones: Zones | None = None
         self._direct: Batchwise | None = None
         self.failures = FailureLog(_log)
@@ -367,6 +367,7 @@ class Responder:
             if client.stream:
                 return self._final(asked, _Body(Rcode.SERVFAIL, ExtendedError.OTHER))
             flags |= TC
+            self.tally.cut(denial=body.authoritative and not counts[ANSWER])
             sections, counts = b"", (0, 0, 0)
         number = message[0] << 8 | message[1]
         questions, additionals = 1 if end > HEADER_LENGTH else 0, counts[2] + (1 if opt else 0)
