@@ -192,7 +192,8 @@ def _records(message: bytes, question_end: int, others: int, additionals: int) -
 
 def _skip_name(message: bytes, at: int) -> int:
     """Return where the name at `at` ends; where it is malformed or cut off, the end of the message."""
-    while at < len(message):
+    end = min(len(message), at + MAX_NAME)  # 64 kB hold 32,000 labels
+    while at < end:
         length = message[at]
         if not length:
             return at + 1
