@@ -156,12 +156,27 @@ class Nsec3Proof(Proof):
         if seek_covering(cursor, self._view.prefix, self._key(name)):
             self._place(*cursor.item())
 
-    def _closest_encloser(self, name: Name) -> tuple[Name, Name]:
-        """Prove the closest encloser of `name`; return it and the next closer name (§7.2.1)."""
-        next_closer, encloser = name, parent(name)
+    def _closest_encloser(self, next_closer: Name) -> tuple[Name, Name]:
+        """Prove the closest encloser of a name; return it and the next closer name (§7.2.1).
+
+        `next_closer`: that of the name, or the name itself. Where opt-out leaves an encloser without NSEC3,
+        the closest provable one is further up.
+        """
+        encloser = parent(next_closer)
         while not self._match(encloser) and encloser != self._view.origin:
             next_closer, encloser = encloser, parent(encloser)
         return encloser, next_closer
+
+    def _next_closer(self, name: Name, encloser: bytes) -> Name:
+        """Return the name one label longer than the closest encloser, towards `name` (§1.3).
+
+        No name between the two is there, so that none has an NSEC3: there may be a hundred.
+        """
+        size = len(self._view.name(encloser))
+        at = 0
+        while len(name) - (below := at + 1 + name[at]) > size:
+            at = below
+        return Name(name[at:])
 
     def no_type(self, name: Name, key: bytes, value: bytes) -> None:
         if not self._match(name) and name != self._view.origin:  # opt-out: §7.2.4
@@ -171,7 +186,7 @@ class Nsec3Proof(Proof):
         self.no_type(name, b"", b"")
 
     def no_name(self, name: Name, around: Neighbours, encloser: bytes) -> None:
-        proved, next_closer = self._closest_encloser(name)
+        proved, next_closer = self._closest_encloser(self._next_closer(name, encloser))
         self._cover_wildcard(proved)
         self._cover_next(next_closer)
 
@@ -186,16 +201,12 @@ class Nsec3Proof(Proof):
             self._cover(wildcard(encloser))
 
     def wildcard_expanded(self, name: Name, around: Neighbours, encloser: bytes) -> None:
-        above = self._view.name(encloser)
-        next_closer = name
-        while (candidate := parent(next_closer)) != above:
-            next_closer = candidate
-        self._cover_next(next_closer)
+        self._cover_next(self._next_closer(name, encloser))
 
     def wildcard_no_type(
         self, name: Name, around: Neighbours, encloser: bytes, wildcard_value: bytes | None
     ) -> None:
-        proved, next_closer = self._closest_encloser(name)
+        proved, next_closer = self._closest_encloser(self._next_closer(name, encloser))
         if not self._match(wildcard(proved)):
             self._cover_wildcard(proved)
         self._cover_next(next_closer)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from dnsctl.model.name import Name, labels
 from dnsctl.model.rrset import Type
-from dnsctl.serve.question import DO, Edns
+from dnsctl.serve.question import DO, MAX_OPTIONS, Edns
 
 MAX_UDP_PAYLOAD = 1232  # octets, DNS Flag Day 2020: fits IPv6's minimum MTU
 MIN_UDP_PAYLOAD = 512  # octets, RFC 1035 §4.2.1 and RFC 6891 §6.2.3
@@ -61,18 +61,18 @@ def udp_limit(payload: int) -> int:
 
 def is_malformed(edns: Edns) -> bool:
     """True where an option must be refused with FORMERR: ZONEVERSION is empty in a query (RFC 9660 §3.1)."""
-    return bool(edns.options) and bool(edns.option(ZONEVERSION))
+    return bool(edns.options.get(ZONEVERSION))
 
 
 def cookie_of(data: bytes) -> bytes | None:
     """Return the one cookie in the options of a UDP query, empty without one, where all others are ignored.
 
-    None: one of them is to be answered, there are two cookies, or they are cut off.
+    None: one of them is to be answered, there are two cookies, or they are cut off or too many.
     """
     at, cookie = 0, b""
-    while at < len(data):
+    for _ in range(MAX_OPTIONS):
         if at + 4 > len(data):
-            return None
+            break
         code, length = _OPTION.unpack_from(data, at)
         at += 4 + length
         if code in _ANSWERED or (code == COOKIE and (cookie or not length)):
@@ -92,14 +92,14 @@ def options(
     """Return the options for a response to a query with `edns`. `idle`: seconds; 0 over UDP."""
     made = b""
     if edns.options:
-        if identity and edns.option(NSID) is not None:
+        if identity and NSID in edns.options:
             made += struct.pack("!HH", NSID, len(identity)) + identity
-        if zone is not None and zone.expire is not None and edns.option(EXPIRE) is not None:
+        if zone is not None and zone.expire is not None and EXPIRE in edns.options:
             made += struct.pack("!HHI", EXPIRE, 4, zone.expire)
-        if zone is not None and edns.option(ZONEVERSION) is not None:
+        if zone is not None and ZONEVERSION in edns.options:
             depth = len(labels(zone.origin))
             made += struct.pack("!HHBBI", ZONEVERSION, 6, depth, _SOA_SERIAL, zone.serial)
-        if idle and edns.option(KEEPALIVE) is not None:
+        if idle and KEEPALIVE in edns.options:
             made += struct.pack("!HHH", KEEPALIVE, 2, min(int(idle * 10), _MAX_KEEPALIVE))
     if error is not None:
         made += struct.pack("!HHH", _ERROR, 2, error)
@@ -112,4 +112,4 @@ def opt_record(edns: Edns, rcode: int, made: bytes = b"") -> bytes:
     return _OPT.pack(0, Type.OPT, MAX_UDP_PAYLOAD, rcode >> 4, VERSION, flags, len(made)) + made
 
 
-BARE_OPTS = tuple(opt_record(Edns(0, 0, dnssec, b""), 0) for dnssec in (False, True))  # by DO
+BARE_OPTS = tuple(opt_record(Edns(0, 0, dnssec, {}), 0) for dnssec in (False, True))  # by DO

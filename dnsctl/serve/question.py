@@ -7,6 +7,7 @@ answered at all is `Unanswerable`; what gets an answer that only says why is `Re
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ TC = 0x0200
 RD = 0x0100
 DO = 0x8000  # of the OPT record's flags, RFC 3225 §3
 MAX_RECORDS = 64  # in a query, beyond the question: more is not a query anybody sends
+MAX_OPTIONS = 64  # in an OPT record, for the same reason: 16,000 fit a message, and each takes its time
 _MAX_UPDATE = 6000  # records in 65,535 octets, more or less: an UPDATE may be as long as a message
 _ANY_CLASS = 255
 TSIG = 250  # RFC 8945 §4.2
@@ -60,7 +62,7 @@ class Unanswerable(WireFormatError):  # noqa: N818 - says what the message is
 class Rejected(WireFormatError):  # noqa: N818 - says what becomes of the query
     """A query that is answered with an RCODE alone. `end`: where its question ends, or the header.
 
-    `edns`: its OPT record, where there was no question to go with it.
+    `edns`: its OPT record, as far as it was found: the response has one then (RFC 6891 §6.1.1).
     """
 
     def __init__(self, what: str, rcode: Rcode, end: int = HEADER_LENGTH, edns: Edns | None = None) -> None:
@@ -71,22 +73,12 @@ class Rejected(WireFormatError):  # noqa: N818 - says what becomes of the query
 
 
 class Edns(NamedTuple):
-    """The OPT record of a query: UDP payload size in octets, version, DO, and the options as they came."""
+    """The OPT record of a query: UDP payload size in octets, version, DO, the first option of each code."""
 
     payload: int
     version: int
     dnssec: bool
-    options: bytes
-
-    def option(self, code: int) -> bytes | None:
-        """Return the data of the first option `code`, or None."""
-        at = 0
-        while at < len(self.options):
-            found, length = _OPTION.unpack_from(self.options, at)
-            if found == code:
-                return self.options[at + 4 : at + 4 + length]
-            at += 4 + length
-        return None
+    options: Mapping[int, bytes]
 
 
 class Question(NamedTuple):
@@ -119,9 +111,7 @@ def parse(message: bytes, opcode: int = Opcode.QUERY) -> Question:
     if flags & OPCODE != opcode << 11:
         raise Rejected(f"opcode is not {opcode}", Rcode.NOTIMP)
     if questions != 1:
-        edns = None
-        if not questions and 0 < answers + authorities + additionals <= MAX_RECORDS:
-            edns, _ = _records(message, HEADER_LENGTH, answers + authorities, additionals)
+        edns = _edns_behind(message, questions, answers + authorities, additionals)
         raise Rejected("QDCOUNT is not 1", Rcode.FORMERR, edns=edns)  # RFC 9619
     name, at = _question_name(message)
     if at + 4 > len(message):
@@ -153,41 +143,57 @@ def _question_name(message: bytes) -> tuple[Name, int]:
     return Name(message[HEADER_LENGTH:at].lower()), at
 
 
+def _edns_behind(message: bytes, questions: int, others: int, additionals: int) -> Edns | None:
+    """Return the OPT record of a message that has not one question but none or several; None without one."""
+    if not 0 < questions + others + additionals <= MAX_RECORDS:
+        return None
+    at = HEADER_LENGTH
+    for _ in range(questions):
+        at = _skip_name(message, at) + 4
+    try:
+        return _records(message, at, others, additionals)[0]
+    except Rejected as rejected:
+        return rejected.edns
+
+
 def _records(message: bytes, question_end: int, others: int, additionals: int) -> tuple[Edns | None, int]:
     """Walk the records behind the question; return what the one OPT says, and where a TSIG stands.
 
-    Raises Rejected.
+    Raises Rejected, with the OPT if that came before what is wrong.
     """
     edns, tsig = None, 0
     at = question_end
     for index in range(others + additionals):
         start = at
-        at = _skip_name(message, at, question_end)
+        at = _skip_name(message, at)
         if at + _RECORD.size > len(message):
-            raise Rejected("record is cut off", Rcode.FORMERR, question_end)
+            raise Rejected("record is cut off", Rcode.FORMERR, question_end, edns)
         rdtype, rdclass, ttl, length = _RECORD.unpack_from(message, at)
         at += _RECORD.size
         if at + length > len(message):
-            raise Rejected("rdata is cut off", Rcode.FORMERR, question_end)
+            raise Rejected("rdata is cut off", Rcode.FORMERR, question_end, edns)
         if rdtype == Type.OPT:
             if edns is not None or index < others or message[start]:  # RFC 6891 §6.1.1
-                raise Rejected("a second or misplaced OPT", Rcode.FORMERR, question_end)
-            options = message[at : at + length]
-            _check_options(options, question_end)
-            edns = Edns(rdclass, ttl >> 16 & 0xFF, bool(ttl & DO), options)
+                raise Rejected("a second or misplaced OPT", Rcode.FORMERR, question_end, edns)
+            options = _options(message[at : at + length]) if length else {}
+            edns = Edns(rdclass, ttl >> 16 & 0xFF, bool(ttl & DO), options or {})
+            if options is None:
+                raise Rejected("EDNS options are cut off or too many", Rcode.FORMERR, question_end, edns)
         elif rdtype == TSIG:
             last = index >= others and index == others + additionals - 1
             if not last or rdclass != _ANY_CLASS or ttl:  # RFC 8945 §5.2
-                raise Rejected("a malformed or misplaced TSIG", Rcode.FORMERR, question_end)
+                raise Rejected("a malformed or misplaced TSIG", Rcode.FORMERR, question_end, edns)
             tsig = start
         at += length
     if at != len(message):
-        raise Rejected("octets behind the message", Rcode.FORMERR, question_end)
+        raise Rejected("octets behind the message", Rcode.FORMERR, question_end, edns)
     return edns, tsig
 
 
-def _skip_name(message: bytes, at: int, question_end: int) -> int:
-    while at < len(message):
+def _skip_name(message: bytes, at: int) -> int:
+    """Return where the name at `at` ends; where it is malformed or cut off, the end of the message."""
+    end = min(len(message), at + MAX_NAME)  # 64 kB hold 32,000 labels
+    while at < end:
         length = message[at]
         if not length:
             return at + 1
@@ -196,14 +202,17 @@ def _skip_name(message: bytes, at: int, question_end: int) -> int:
         if length > MAX_LABEL:
             break
         at += 1 + length
-    raise Rejected("owner is malformed or cut off", Rcode.FORMERR, question_end)
+    return len(message)
 
 
-def _check_options(options: bytes, question_end: int) -> None:
+def _options(data: bytes) -> dict[int, bytes] | None:
+    """Return the first option of each code; None where one is cut off, or where there are too many."""
+    found: dict[int, bytes] = {}
     at = 0
-    while at < len(options):
-        if at + _OPTION.size > len(options):
-            raise Rejected("EDNS option is cut off", Rcode.FORMERR, question_end)
-        at += _OPTION.size + _OPTION.unpack_from(options, at)[1]
-    if at != len(options):
-        raise Rejected("EDNS option is cut off", Rcode.FORMERR, question_end)
+    for _ in range(MAX_OPTIONS):
+        if at + _OPTION.size > len(data):
+            break
+        code, length = _OPTION.unpack_from(data, at)
+        at += _OPTION.size + length
+        found.setdefault(code, data[at - length : at])
+    return found if at == len(data) else None

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from typing import Final, NamedTuple
 
 from dnsctl.errors import DnsctlError
 from dnsctl.image.fragment import find
 from dnsctl.image.reader import Reader
 from dnsctl.model.fleet import Network
-from dnsctl.model.name import Name
+from dnsctl.model.name import ROOT, Name
 from dnsctl.model.rrset import Type
 from dnsctl.serve import chaos, cookies, transfer
 from dnsctl.serve import edns as edns_
@@ -112,7 +111,7 @@ class Responder:
         self._cookies = cookies
         self.keys = keys or Keyring()
         self._networks = tuple(networks)
-        self.tally = Tally()  # where answers of the short way find their classes; set it before the first
+        self.tally = Tally()  # where answers find their classes; set it before the first
         self._zones: Zones | None = None
         self._direct: Batchwise | None = None
         self.failures = FailureLog(_log)
@@ -185,18 +184,18 @@ class Responder:
         signed = question.edns is not None and question.edns.dnssec
         return answer(reader, view, question.name, question.rdtype, signed)
 
-    def stream_options(self, message: bytes, client: Client) -> bytes:
-        """Return the options for the answer to a transfer: those that need no look at the zone.
+    def transfer_options(self, message: bytes, client: Client) -> bytes:
+        """Return the options for what answers a transfer query: those that need no look at the zone.
 
-        Raises Rejected.
+        Raises Rejected where version or options of the query are to be refused, as of any other.
         """
-        edns = parse(message).edns
-        if edns is None or edns_.is_malformed(edns):
+        question = parse(message)
+        edns = question.edns
+        if edns is None:
             return b""
-        try:
-            cookie = self._judged(edns, client)
-        except ValueError:
-            cookie = None
+        rcode, cookie = self._checked(edns, client)
+        if rcode:
+            raise Rejected("EDNS that is to be refused", rcode, question.end, edns)
         made = edns_.options(edns, self._identity, None, None, client.idle)
         return made if cookie is None else cookie.option + made
 
@@ -219,15 +218,13 @@ class Responder:
         except Unanswerable:
             return None
         except Untrusted as fault:
-            response = _bare(message, fault.rcode, fault.end)
+            response = self._rejected(message, fault, client)
             return response._replace(wire=fault.signer.sign(response.wire))
         except Rejected as rejected:
-            if rejected.edns is not None:
-                return self._without_question(message, rejected, rejected.edns, client)
-            return _bare(message, rejected.rcode, rejected.end)
+            return self._rejected(message, rejected, client)
         except Exception:  # noqa: BLE001 - whatever arrives, the worker lives on and the client hears
             self.failures.note("a query could not be answered", message)
-            return _bare(message, Rcode.SERVFAIL, HEADER_LENGTH)
+            return self._rejected(message, Rejected("nobody foresaw this", Rcode.SERVFAIL), client)
 
     def _respond(
         self,
@@ -240,34 +237,46 @@ class Responder:
         try:
             question = parse(message, opcode)
         except Rejected as rejected:
-            if opcode in (Opcode.QUERY, Opcode.NOTIFY, Opcode.UPDATE):
-                raise
-            raise Rejected("unknown opcode", Rcode.NOTIMP, rejected.end) from None
+            if opcode not in (Opcode.QUERY, Opcode.NOTIFY, Opcode.UPDATE):
+                rejected.rcode = Rcode.NOTIMP
+            raise
         if question.tsig:
+            return self._signed(reader, message, question, client)
+        edns, rcode, cookie = question.edns, Rcode.NOERROR, None
+        if edns is not None and (edns.version or edns.options):
+            rcode, cookie = self._checked(edns, client)
+        asked = _Asked(message, question, client, room, cookie)
+        return self._final(asked, _Body(rcode) if rcode else self._body(reader, asked, opcode))
+
+    def _signed(self, reader: Reader, message: bytes, question: Question, client: Client) -> Response | None:
+        """Answer a query with a TSIG: as one without, and signed. Raises Rejected where it does not hold."""
+        try:
             verified = self.keys.verify(message, question.tsig, question.end)
-            signer = verified.signer
-            known = bool(client.address) and verified.is_good_for(client.address)
-            client = client._replace(trusted=known)
-            found = self._answered(reader, verified.message, client, signer.size)
-            return found and found._replace(wire=signer.sign(found.wire), cacheable=False)
-        asked = _Asked(message, question, client, room)
-        edns = question.edns
-        if edns is not None and edns.version != edns_.VERSION:
-            return self._final(asked, _Body(Rcode.BADVERS))
-        if edns is not None and edns.options:
-            try:
-                asked = asked._replace(cookie=self._judged(edns, client))
-            except ValueError:
-                return self._final(asked, _Body(Rcode.FORMERR))
-            if edns_.is_malformed(edns):
-                return self._final(asked, _Body(Rcode.FORMERR))
-            if asked.cookie and asked.cookie.standing is Standing.BAD and not client.stream:
-                return self._final(asked, _Body(Rcode.BADCOOKIE))  # RFC 7873 §5.2.4
-        return self._final(asked, self._body(reader, asked, opcode))
+        except Rejected as rejected:
+            rejected.edns = question.edns
+            raise
+        signer = verified.signer
+        known = bool(client.address) and verified.is_good_for(client.address)
+        found = self._answered(reader, verified.message, client._replace(trusted=known), signer.size)
+        return found and found._replace(wire=signer.sign(found.wire), cacheable=False)
+
+    def _checked(self, edns: Edns, client: Client) -> tuple[Rcode, Verdict | None]:
+        """Return what version and options of a query get, NOERROR if they are good, and of its cookie."""
+        if edns.version != edns_.VERSION:
+            return Rcode.BADVERS, None
+        try:
+            cookie = self._judged(edns, client)
+        except ValueError:
+            return Rcode.FORMERR, None
+        if edns_.is_malformed(edns):
+            return Rcode.FORMERR, cookie
+        if cookie and cookie.standing is Standing.BAD and not client.stream:
+            return Rcode.BADCOOKIE, cookie  # RFC 7873 §5.2.4
+        return Rcode.NOERROR, cookie
 
     def _judged(self, edns: Edns, client: Client) -> Verdict | None:
         """Return what the query's cookie is worth; None without one. Raises ValueError for its length."""
-        data = edns.option(cookies.CODE) if self._cookies is not None and client.address else None
+        data = edns.options.get(cookies.CODE) if self._cookies is not None and client.address else None
         if data is None or self._cookies is None:
             return None
         return self._cookies.judge(data, client.address)
@@ -293,19 +302,22 @@ class Responder:
         if opcode not in (Opcode.NOTIFY, Opcode.UPDATE):
             return _Body(Rcode.NOTIMP, ExtendedError.NOT_SUPPORTED)
         if opcode == Opcode.UPDATE and question.rdtype != Type.SOA:
-            raise Rejected("the zone section is no SOA", Rcode.FORMERR)  # RFC 2136 §3.1.1
+            return _Body(Rcode.FORMERR)  # RFC 2136 §3.1.1
         if question.rdclass == _IN and question.name in self._current(reader):
             return _Body(Rcode.REFUSED, ExtendedError.NOT_SUPPORTED)
         return _Body(Rcode.NOTAUTH, ExtendedError.NOT_AUTHORITATIVE)
 
     def _incremental(self, reader: Reader, asked: _Asked) -> _Body:
-        """Answer IXFR over UDP: our SOA says whether there is something to fetch by TCP (RFC 1995 §2)."""
+        """Answer IXFR over UDP: our SOA says whether there is something to fetch by TCP (RFC 1995 §2).
+
+        Who asks is looked at first: to read the SOA that is held takes long.
+        """
         question, client = asked.question, asked.client
-        if question.plain or not transfer.tells_serial(asked.message):
-            raise Rejected("IXFR without the SOA that is held", Rcode.FORMERR, question.end)
         known = bool(client.address) and is_within(client.address, self._networks)
         if not (known or client.trusted):
             return _Body(Rcode.REFUSED, ExtendedError.PROHIBITED)
+        if question.plain or not transfer.tells_serial(asked.message):
+            return _Body(Rcode.FORMERR)
         zones = self._current(reader)
         view = zones.find(question.name, question.rdtype) if question.name in zones else None
         soa = None if view is None else find(view.apex, Type.SOA, view.origin)
@@ -355,31 +367,34 @@ class Responder:
             if client.stream:
                 return self._final(asked, _Body(Rcode.SERVFAIL, ExtendedError.OTHER))
             flags |= TC
+            self.tally.cut(denial=body.authoritative and not counts[ANSWER])
             sections, counts = b"", (0, 0, 0)
-        header = HEADER.pack(
-            message[0] << 8 | message[1], flags, 1, counts[0], counts[1], counts[2] + (1 if opt else 0)
-        )
+        number = message[0] << 8 | message[1]
+        questions, additionals = 1 if end > HEADER_LENGTH else 0, counts[2] + (1 if opt else 0)
+        header = HEADER.pack(number, flags, questions, counts[0], counts[1], additionals)
         wire = header + message[HEADER_LENGTH:end] + sections + opt
         return Response(
             wire,
             end,
-            cacheable=question.plain and body.rcode != Rcode.SERVFAIL,
+            cacheable=question.plain and body.rcode != Rcode.SERVFAIL and question.rdtype != Type.IXFR,
             proved=cookie is not None and cookie.standing is Standing.GOOD,
             zone=body.zone.origin if body.zone else None,
         )
 
-    def _without_question(self, message: bytes, rejected: Rejected, edns: Edns, client: Client) -> Response:
-        """Answer a query without a question: one with a cookie is good for learning ours (RFC 7873 §5.4)."""
-        rcode, cookie = rejected.rcode, None
-        with suppress(ValueError):
-            cookie = self._judged(edns, client)
-        if cookie is not None and edns.version == edns_.VERSION:
-            rcode = Rcode.BADCOOKIE if cookie.standing is Standing.BAD else Rcode.NOERROR
-        opt = edns_.opt_record(edns, rcode, b"" if cookie is None else cookie.option)
-        flags = QR | (message[2] << 8 & (OPCODE | RD)) | (rcode & 0xF)
-        header = HEADER.pack(message[0] << 8 | message[1], flags, 0, 0, 0, 1)
-        proved = cookie is not None and cookie.standing is Standing.GOOD
-        return Response(header + opt, HEADER_LENGTH, False, proved)
+    def _rejected(self, message: bytes, rejected: Rejected, client: Client) -> Response:
+        """Say the RCODE, with the question where it was readable and OPT if the query has one.
+
+        A query without a question but with a cookie is good for learning ours (RFC 7873 §5.4).
+        """
+        edns, rcode, cookie = rejected.edns, rejected.rcode, None
+        if edns is not None:
+            checked, cookie = self._checked(edns, client)
+            if checked == Rcode.BADVERS and rcode != Rcode.NOTAUTH:  # TSIG goes before EDNS
+                rcode = checked
+            elif cookie is not None and message[4:6] == b"\0\0" and not opcode_of(message):
+                rcode = Rcode.BADCOOKIE if cookie.standing is Standing.BAD else Rcode.NOERROR
+        nothing = Question(ROOT, 0, 0, rejected.end, edns, plain=False)
+        return self._final(_Asked(message, nothing, client, 0, cookie), _Body(rcode))
 
 
 def _facts(view: ZoneView, question: Question) -> ZoneFacts:
@@ -390,14 +405,6 @@ def _facts(view: ZoneView, question: Question) -> ZoneFacts:
         if soa is not None:
             expire = int.from_bytes(soa.octets[soa.plain - 8 : soa.plain - 4], "big")  # RFC 1035 §3.3.13
     return ZoneFacts(view.origin, view.entry.serial, expire)
-
-
-def _bare(message: bytes, rcode: Rcode, end: int) -> Response:
-    """Return a response that says its RCODE and, where it was readable, the question."""
-    questions = 1 if end > HEADER_LENGTH else 0
-    flags = QR | (message[2] << 8 & (OPCODE | RD)) | rcode
-    header = HEADER.pack(message[0] << 8 | message[1], flags, questions, 0, 0, 0)
-    return Response(header + message[HEADER_LENGTH:end], end, False)
 
 
 def is_transfer(message: bytes) -> bool:

@@ -245,11 +245,12 @@ class StreamServer:
         address = connection.address
         try:
             asked = transfer.admit(message, address, self._networks, self._responder.keys)
-        except Rejected:  # its TSIG does not hold: that is told as to any other query
+            options = self._responder.transfer_options(asked.message, self._client_of(address))
+        except Rejected:  # TSIG or EDNS is to be refused: that is told as to any other query
             await connection.send(self._long(message, address) or transfer.refusal(message))
             return
         if not asked.allowed:
-            refusal = asked.signed((transfer.refusal(asked.message),))
+            refusal = asked.signed((transfer.refusal(asked.message, options),))
             await self._send_all(connection, refusal, message)
             return
         try:
@@ -257,11 +258,10 @@ class StreamServer:
                 await self._transfers.acquire()
         except TimeoutError:
             _log.warning("transfer to %s put off: %d others are under way", address, self.limits.transfers)
-            refusal = asked.signed((transfer.postponement(asked.message),))
+            refusal = asked.signed((transfer.postponement(asked.message, options),))
             await self._send_all(connection, refusal, message)
             return
         try:
-            options = self._responder.stream_options(asked.message, self._client_of(address))
             async with asyncio.timeout(self.limits.transfer):
                 with self._image.reader() as reader:
                     self._tally.add(counters.TRANSFERS, 1)

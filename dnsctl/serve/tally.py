@@ -17,6 +17,8 @@ from typing import Final, NamedTuple
 from dnsctl.model.name import Name
 from dnsctl.serve import counters
 from dnsctl.serve.counters import Block
+from dnsctl.serve.edns import opt_record
+from dnsctl.serve.question import parse
 from dnsctl.serve.sockets import IDLE_SECONDS
 
 FOLD_EVERY: Final = 250_000_000  # nanoseconds
@@ -26,11 +28,16 @@ LONGEST_SILENCE: Final = 1.25 * MAX_EVERY * IDLE_SECONDS  # between two folds, w
 MAX_CLASSES: Final = 32_768  # beyond it, queries are counted without their zone
 _MAX_KNOWN: Final = 8192  # queries' forms whose class is remembered; hostile clients make up many
 _HEADER: Final = 12
+_TC: Final = 0x02  # of the third octet
 _OPT: Final = b"\0\0\x29"
+_OPT_HEAD: Final = 9  # octets up to its flags
 _SERVED: Final = frozenset((0, 3, 6))  # NOERROR, NXDOMAIN, YXDOMAIN: answered from a zone
 _NXDOMAIN: Final = 3
 _NONE: Final = b"\0\0"
-_Form = tuple[bytes, bytes, Name | None]
+# Counts of one question, alone or with one more record: an OPT stands right behind the question
+_PLAIN: Final = frozenset((b"\0\1\0\0\0\0\0\0", b"\0\1\0\0\0\0\0\1"))
+# Octets 2 to 11 of a response; of the query type, class and head of OPT; zone; whether it is a denial, if cut
+_Form = tuple[bytes, bytes, Name | None, bool]
 
 
 def is_silent(block: Block) -> bool:
@@ -62,6 +69,7 @@ class Tally:
         self._cells: list[tuple[int, ...]] = [()]  # by class
         self._classes: dict[_Facts, int] = {}
         self._known: dict[_Form, int] = {}
+        self._denial = False
         self._zones = dict(self._block.zones())
         self.missed = 0  # UDP queries that were not in the cache
         self.ipv6 = 0  # UDP queries over IPv6
@@ -86,9 +94,16 @@ class Tally:
 
     def class_of(self, message: bytes, wire: bytes, end: int, zone: Name | None) -> int:
         """Return the class of a query with its response. `end`: of the question; `zone`: the one asked."""
-        form = (wire[2:_HEADER], message[end - 4 : end + 9] if end > _HEADER else b"", zone)
+        asked = message[end - 4 : end + _OPT_HEAD] if end > _HEADER else b""
+        if message[4:_HEADER] not in _PLAIN:
+            asked = (asked[:4] or bytes(4)) + _opt_of(message, wire, end)
+        form = (wire[2:_HEADER], asked, zone, self._denial and bool(wire[2] & _TC))
         known = self._known.get(form)
         return self._classify(form, wire, end) if known is None else known
+
+    def cut(self, *, denial: bool) -> None:
+        """Note what the answer that is counted next was before it was cut (TC): its octets do not tell."""
+        self._denial = denial
 
     def turned(self, began: int, count: int) -> None:
         """Note that a batch of `count` read at `began` was answered, the one where `untimed` ended.
@@ -211,18 +226,29 @@ class Tally:
         return (self._zones[origin],)
 
 
+def _opt_of(message: bytes, wire: bytes, end: int) -> bytes:
+    """Return the head of the OPT record of a query with other records too; empty without one.
+
+    A response without records has its own right behind the question, with the same DO.
+    """
+    if wire[6:10] == bytes(4):
+        return wire[end : end + _OPT_HEAD] if wire.startswith(_OPT, end) else b""
+    edns = parse(message).edns  # what gets data can be parsed
+    return b"" if edns is None else opt_record(edns, 0)[:_OPT_HEAD]
+
+
 def _facts(form: _Form, wire: bytes, end: int) -> _Facts:
     """Read what is counted from a response's header and from what stands behind the query's name."""
-    header, rest, zone = form
+    header, rest, zone, denial = form
     answers, authorities = header[4:6] != _NONE, header[6:8] != _NONE
     rcode = header[1] & 0x0F
     if not answers and not authorities and wire[end : end + 3] == _OPT:
         rcode |= wire[end + 5] << 4  # RFC 6891 §6.1.3
     rcode = min(rcode, counters.RCODE_COUNT - 1)
     opcode = header[0] >> 3 & 0x0F
-    truncated = bool(header[0] & 0x02)
+    truncated = bool(header[0] & _TC)
     asked = header[2:4] == b"\0\1"
-    edns = asked and rest[4:7] == _OPT
+    edns = rest[4:7] == _OPT
     served = rcode in _SERVED and opcode == 0 and rest[2:4] == b"\0\1"
     if rcode == _NXDOMAIN:
         kind = "name_error"
@@ -230,8 +256,8 @@ def _facts(form: _Form, wire: bytes, end: int) -> _Facts:
         kind = "other"
     elif answers:
         kind = "data"
-    elif header[0] & 0x04:  # AA; what was cut is data, as a denial fits
-        kind = "data" if truncated else "no_data"
+    elif header[0] & 0x04:  # AA
+        kind = "data" if truncated and not denial else "no_data"
     else:
         kind = "referral" if authorities or truncated else "other"
     rdtype = rest[0] << 8 | rest[1] if asked else counters.OTHER_TYPE

@@ -72,14 +72,14 @@ def admit(message: bytes, address: str, networks: Iterable[Network], keys: Keyri
     return Admission(verified.message, known or verified.is_good_for(address), verified.signer)
 
 
-def refusal(message: bytes) -> bytes:
-    """Return REFUSED for a transfer query. Whether there is such a zone is not told."""
-    return _failure(message, _REFUSED, ExtendedError.PROHIBITED)
+def refusal(message: bytes, options: bytes = b"") -> bytes:
+    """Return REFUSED for a transfer query. Whether there is such a zone is not told. See `messages`."""
+    return _failure(message, _REFUSED, ExtendedError.PROHIBITED, options)
 
 
-def postponement(message: bytes) -> bytes:
-    """Return SERVFAIL for a transfer query: the receiver tries again later."""
-    return _failure(message, _SERVFAIL, ExtendedError.OTHER)
+def postponement(message: bytes, options: bytes = b"") -> bytes:
+    """Return SERVFAIL for a transfer query: the receiver tries again later. See `messages`."""
+    return _failure(message, _SERVFAIL, ExtendedError.OTHER, options)
 
 
 def messages(reader: Reader, message: bytes, options: bytes = b"") -> Iterator[bytes]:
@@ -94,13 +94,13 @@ def messages(reader: Reader, message: bytes, options: bytes = b"") -> Iterator[b
         question = query.question[0]
         serial = _serial_of(query)
     except (dns.exception.DNSException, LookupError, ValueError):
-        yield _failure(message, _FORMERR)
+        yield _failure(message, _FORMERR, None, options)
         return
     origin = Name(question.name.to_digestable())
     entry = reader.zone(origin) if question.rdclass == _CLASS_IN else None
     apex = reader.owner(owner_key(origin, origin)) if entry is not None else None
     if entry is None or apex is None:
-        yield _failure(message, _NOTAUTH, ExtendedError.NOT_AUTHORITATIVE)
+        yield _failure(message, _NOTAUTH, ExtendedError.NOT_AUTHORITATIVE, options)
         return
     soa = decode(apex, Type.SOA, origin, origin)
     writer = _Writer(message, _opt(query, soa, options))
@@ -137,17 +137,22 @@ def _opt(query: dns.message.Message, soa: RRset, options: bytes) -> bytes:
         return b""
     if any(option.otype == edns.EXPIRE for option in query.options):
         options += struct.pack("!HH4s", edns.EXPIRE, 4, soa.rdatas[0][-8:-4])  # RFC 1035 §3.3.13
-    return edns.opt_record(Edns(0, 0, bool(query.ednsflags & dns.flags.DO), b""), 0, options)
+    return edns.opt_record(Edns(0, 0, bool(query.ednsflags & dns.flags.DO), {}), 0, options)
 
 
-def _failure(message: bytes, code: int, error: ExtendedError | None = None) -> bytes:
-    """Return `code` with the question of `message`, as far as it can be told, and `error` if it has EDNS."""
+def _failure(message: bytes, code: int, error: ExtendedError | None, options: bytes) -> bytes:
+    """Return `code` with the question of `message`, as far as it can be told.
+
+    With `options` and `error` if it has EDNS.
+    """
     end = _question_end(message)
     try:
         asked = parse(message).edns
     except (Rejected, Unanswerable):
         asked = None
-    opt = b"" if asked is None else edns.opt_record(asked, code, edns.options(asked, b"", None, error, 0))
+    opt = b""
+    if asked is not None:
+        opt = edns.opt_record(asked, code, options + edns.options(asked, b"", None, error, 0))
     counts = bytes((0, 1 if end > _HEADER else 0, 0, 0, 0, 0, 0, 1 if opt else 0))
     return message[:2] + bytes((0x80 | message[2] & 0x79, code)) + counts + message[_HEADER:end] + opt
 

@@ -29,6 +29,24 @@ ELSEWHERE = (
     (5936, "3.4", "names are compressed", "serve/test_transfer.py::test_names_are_compressed"),
     (
         5936,
+        "2.2",
+        "an error is told in one message with its RCODE",
+        "serve/test_transfer.py::test_malformed_transfer_query_gets_one_message",
+    ),
+    (
+        5936,
+        "2.2.1",
+        "NOTAUTH where the server has no such zone",
+        "serve/test_transfer.py::test_transfer_of_what_is_no_zone_here_says_so",
+    ),
+    (
+        5936,
+        "4.2",
+        "AXFR over UDP is not defined: it gets no zone",
+        "serve/test_respond.py::test_transfer_over_udp_is_not_answered_with_data",
+    ),
+    (
+        5936,
         "3.5",
         "one version of the zone in a transfer",
         "serve/test_transfer.py::test_transfer_stays_on_its_generation_while_another_is_activated",
@@ -46,6 +64,24 @@ ELSEWHERE = (
         "serve/test_stream.py::test_transfer_is_refused_unless_allowed",
     ),
     (
+        6891,
+        "6.1.3",
+        "AXFR and IXFR of a higher VERSION get BADVERS too",
+        "serve/test_stream.py::test_transfer_with_an_unknown_version_of_edns_is_badvers_and_nothing_else",
+    ),
+    (
+        5936,
+        "2.2.5",
+        "EDNS options are answered in an error as well",
+        "serve/test_stream.py::test_options_of_a_transfer_query_are_answered_whatever_becomes_of_it",
+    ),
+    (
+        9660,
+        "3.1",
+        "a transfer query with a malformed option is FORMERR too",
+        "serve/test_stream.py::test_transfer_with_a_malformed_option_is_formerr",
+    ),
+    (
         1995,
         "2",
         "IXFR of the current serial gets the SOA",
@@ -56,6 +92,48 @@ ELSEWHERE = (
         "4",
         "IXFR may be answered with the whole zone",
         "serve/test_transfer.py::test_ixfr_of_an_older_serial_gets_the_whole_zone",
+    ),
+    (
+        7766,
+        "6.2.1",
+        "answers over one connection are those of the long way, whatever was asked before",
+        "serve/test_stream.py::test_answers_are_those_of_the_long_way_however_often_they_are_asked",
+    ),
+    (
+        7766,
+        "6.2.2",
+        "a client may have a limited number of connections",
+        "serve/test_stream.py::test_one_address_gets_its_share_only",
+    ),
+    (
+        7766,
+        "6.2.3",
+        "at the limit of connections the longest quiet one is closed",
+        "serve/test_stream.py::test_longest_quiet_connection_makes_room",
+    ),
+    (
+        7766,
+        "6.2.3",
+        "a connection with a query under way is not idle",
+        "serve/test_stream_abuse.py::test_transfer_longer_than_the_idle_time_is_not_cut",
+    ),
+    (
+        7766,
+        "6.2.4",
+        "who closes its side still gets what it asked for",
+        "serve/test_stream.py::test_client_that_closed_its_side_gets_what_it_asked_for_and_then_the_end",
+    ),
+    (
+        7766,
+        "7",
+        "each query gets its response, whatever the order",
+        "serve/test_connection.py::test_every_query_is_answered_once_and_in_order_however_it_comes",
+    ),
+    (
+        7766,
+        "10",
+        "who sends or reads too slowly is cut off",
+        "serve/test_stream.py::test_query_that_trickles_in_is_cut_off",
     ),
     (7766, "5", "TCP MUST be supported", "serve/test_stream.py::test_answer_too_large_for_udp_is_whole"),
     (

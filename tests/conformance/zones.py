@@ -77,7 +77,8 @@ def fill(directory: Path) -> Image:
     """Return an image with the zones in it."""
     zones = []
     for origin, policy in POLICIES.items():
-        zone = validated(origin, TEXT + "child NS ns.elsewhere.test.\n" + wide())
+        unsigned = "child NS ns.elsewhere.test.\nhere.only.unsigned NS ns.elsewhere.test.\n"
+        zone = validated(origin, TEXT + unsigned + wide())
         if policy is None:
             zones.append(unsigned_zone(zone, 7))
         else:

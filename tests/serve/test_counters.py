@@ -1,5 +1,6 @@
 """Counting: exact whichever way an answer goes, on after a restart, bounded whatever is asked."""
 
+import ipaddress
 import os
 import random
 import socket
@@ -9,6 +10,7 @@ from pathlib import Path
 import dns.edns
 import dns.message
 import dns.opcode
+import dns.rrset
 import pytest
 
 from dnsctl.image.generation import GenerationCounter
@@ -24,6 +26,7 @@ from dnsctl.serve.tally import Tally
 from dnsctl.serve.udp import UdpWorker
 from dnsctl.serve.wire import Response
 from tests.build import validated
+from tests.conformance import zones
 from tests.node.running import publish
 
 ZONE = """\
@@ -158,6 +161,64 @@ def test_edns_do_truncation_and_opcode(counted: Counted):
     version = dns.message.make_query("example.com", "SOA", use_edns=3)
     counted.ask([version.to_wire()] * 2)
     assert counted[counters.RCODES + 16] == 2  # BADVERS
+
+
+SOA = dns.rrset.from_text("example.com.", 0, "IN", "SOA", ". . 1 0 0 0 0")
+
+
+def with_soa(rdtype: str, opcode: int = 0, *, section: str = "authority", dnssec: bool = True) -> bytes:
+    query = dns.message.make_query("example.com", rdtype, use_edns=0, want_dnssec=dnssec)
+    query.set_opcode(opcode)
+    query.section_from_number(["question", "answer", "authority"].index(section)).append(SOA)
+    return query.to_wire()
+
+
+ALLOWED = (ipaddress.ip_network("127.0.0.0/8"),)
+ODD = {
+    "IXFR answered": with_soa("IXFR"),
+    "IXFR without SOA": wire("example.com", "IXFR", want_dnssec=True),
+    "IXFR of no zone here": with_soa("IXFR").replace(b"example", b"exemple"),
+    "NOTIFY": with_soa("SOA", dns.opcode.NOTIFY, section="answer"),
+    "UPDATE": with_soa("SOA", dns.opcode.UPDATE),
+    "data": with_soa("SOA"),
+    "no data": with_soa("MX"),
+    "cut": with_soa("TXT").replace(b"\7example", b"\3big\7example", 1),
+    "no question": b"id\0\0" + bytes(7) + b"\1\0\0\x29\4\xd0\0\0\x80\0\0\0",
+    "two questions": b"id\0\0\0\2" + bytes(5) + b"\1" + b"\0\0\1\0\1" * 2
+    + b"\0\0\x29\4\xd0\0\0\x80\0\0\0",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_edns_and_do_are_counted_wherever_the_opt_record_stands(state: Path, kind: str):
+    counted = Counted(state, responder=Responder(networks=ALLOWED))
+    assert counted.ask([ODD[kind]] * 3) == 3
+    assert (counted[counters.EDNS], counted[counters.DNSSEC_OK]) == (3, 3)
+    counted.ask([ODD[kind].replace(b"\x80\0\0\0", bytes(4))] * 2)  # without DO
+    assert (counted[counters.EDNS], counted[counters.DNSSEC_OK]) == (5, 3)
+
+
+def test_other_records_are_not_taken_for_edns(counted: Counted):
+    query = dns.message.make_query("example.com", "SOA")
+    query.authority.append(SOA)
+    query.additional.append(SOA)
+    notify = dns.message.make_query("example.com", "SOA")
+    notify.set_opcode(dns.opcode.NOTIFY)
+    notify.answer.append(SOA)
+    assert counted.ask([query.to_wire(), notify.to_wire()]) == 2
+    assert (counted[counters.EDNS], counted.kinds()) == (0, {"data": 1, "other": 1})
+
+
+def test_denial_that_is_cut_is_no_data(tmp_path: Path):
+    zones.fill(image_path(tmp_path)).close()
+    counted = Counted(tmp_path)
+    more = {"want_dnssec": True, "payload": 512}
+    data, denial = wire("large.nsec3.test", "TXT", **more), wire("a.wild.nsec3.test", "MX", **more)
+    missing, referral = wire("a.b.nsec3.test", "TXT", **more), wire("a.wide.nsec3.test", "TXT", **more)
+    for _ in range(3):
+        counted.ask([data, denial, missing, denial, referral, data, data])
+    assert counted[counters.TRUNCATED] == 21
+    assert counted.kinds() == {"data": 9, "no_data": 6, "name_error": 3, "referral": 3}
 
 
 def test_what_is_no_query_is_ignored_and_what_is_none_we_know_is_counted_once(counted: Counted):

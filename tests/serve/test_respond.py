@@ -237,6 +237,13 @@ def test_malformed_query_is_formerr(reader, message):
     assert not response.cacheable
 
 
+@pytest.mark.parametrize(("owner", "rcode"), [(b"\1a" * 127, "NOERROR"), (b"\1a" * 128, "FORMERR")])
+def test_owner_of_a_record_in_a_query_is_a_name_or_malformed(reader, owner, rcode):
+    record = owner + b"\0\0\1\0\1" + bytes(6)
+    response = Responder().respond(reader, raw(counts=(0, 0, 1)) + record, stream=True)
+    assert dns.rcode.to_text(response.wire[3] & 0xF) == rcode
+
+
 @pytest.mark.parametrize("message", [b"", b"\0" * 11, raw(flags=0x8000)], ids=["empty", "short", "response"])
 def test_what_is_no_query_gets_no_response(reader, message):
     assert Responder().respond(reader, message, stream=False) is None

@@ -2,22 +2,26 @@
 
 import asyncio
 import contextlib
+import ipaddress
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
+import dns.edns
 import dns.message
 import dns.rcode
 import pytest
 
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.store import Image
+from dnsctl.model.fleet import Network
 from dnsctl.node.worker import counter_path, image_path
 from dnsctl.serve import counters, respond
 from dnsctl.serve.connection import StreamLimits
+from dnsctl.serve.cookies import Cookies, fresh_secret
 from dnsctl.serve.counters import Block
 from dnsctl.serve.respond import Responder
 from dnsctl.serve.stream import StreamServer
@@ -45,10 +49,12 @@ def serve(
     address: str = "127.0.0.1",
     tally: Tally | None = None,
     image: Image | None = None,
+    responder: Responder | None = None,
+    networks: Iterable[Network] = (),
 ) -> None:
     """Run `client` with the port of a server on `state`, and end the server after it.
 
-    `image`: that of `state`, where the test has it open.
+    `image`: that of `state`, where the test has it open; `networks`: who may have transfers.
     """
 
     async def main() -> None:
@@ -58,8 +64,8 @@ def serve(
             server = StreamServer(
                 served,
                 GenerationCounter(counter_path(state)),
-                Responder(),
-                (),
+                responder or Responder(),
+                networks,
                 limits or StreamLimits(),
                 tally,
             )
@@ -361,6 +367,83 @@ def test_transfer_is_refused_unless_allowed(state: Path):
         assert (await answer(reader)).answer
 
     serve(state, client)
+
+
+ANYBODY = (ipaddress.ip_network("127.0.0.0/8"),)
+CLIENT_COOKIE = dns.edns.GenericOption(10, b"12345678")
+
+
+def transfer_query(
+    *options: dns.edns.Option, name: str = "example.com", rdtype: str = "AXFR", version: int = 0
+) -> bytes:
+    wire = dns.message.make_query(name, rdtype, use_edns=version, options=list(options)).to_wire()
+    return struct.pack("!H", len(wire)) + wire
+
+
+@pytest.mark.parametrize("networks", [ANYBODY, ()], ids=["allowed", "not allowed"])
+@pytest.mark.parametrize("rdtype", ["AXFR", "IXFR"])
+def test_transfer_with_an_unknown_version_of_edns_is_badvers_and_nothing_else(
+    state: Path, networks: tuple[Network, ...], rdtype: str
+):
+    async def client(port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(transfer_query(rdtype=rdtype, version=1))
+        message = await answer(reader)
+        assert (message.rcode(), message.edns, message.answer) == (dns.rcode.BADVERS, 0, [])
+        writer.write(framed(number=9))
+        assert (await answer(reader)).id == 9
+        writer.close()
+
+    serve(state, client, networks=networks)
+
+
+@pytest.mark.parametrize("networks", [ANYBODY, ()], ids=["allowed", "not allowed"])
+@pytest.mark.parametrize("code, data", [(19, b"\2\0"), (10, b"short")], ids=["ZONEVERSION", "COOKIE"])
+def test_transfer_with_a_malformed_option_is_formerr(
+    state: Path, networks: tuple[Network, ...], code: int, data: bytes
+):
+    async def client(port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(transfer_query(dns.edns.GenericOption(code, data)))
+        message = await answer(reader)
+        assert (message.rcode(), message.edns, message.answer) == (dns.rcode.FORMERR, 0, [])
+        writer.close()
+
+    serve(state, client, networks=networks, responder=with_cookies(state))
+
+
+def with_cookies(state: Path) -> Responder:
+    secret = state / "cookie.secret"
+    secret.write_bytes(fresh_secret())
+    return Responder("ns1", cookies=Cookies((secret,)))
+
+
+@pytest.mark.parametrize(
+    ("networks", "name", "rdtype", "rcode"),
+    [
+        ((), "example.com", "AXFR", "REFUSED"),
+        (ANYBODY, "example.org", "AXFR", "NOTAUTH"),
+        (ANYBODY, "example.com", "IXFR", "FORMERR"),  # without its SOA
+        (ANYBODY, "example.com", "AXFR", "SERVFAIL"),  # no room
+        (ANYBODY, "example.com", "AXFR", "NOERROR"),
+    ],
+)
+def test_options_of_a_transfer_query_are_answered_whatever_becomes_of_it(
+    state: Path, networks: tuple[Network, ...], name: str, rdtype: str, rcode: str
+):
+    async def client(port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        asked = (dns.edns.GenericOption(3, b""), CLIENT_COOKIE, dns.edns.GenericOption(11, b""))
+        writer.write(transfer_query(*asked, name=name, rdtype=rdtype))
+        message = await answer(reader)
+        told = {int(option.otype): option.to_wire() for option in message.options}
+        assert dns.rcode.to_text(message.rcode()) == rcode
+        assert (told[3], len(told[10] or b""), told[11]) == (b"ns1", 24, b"\0\2")
+        assert (15 in told) is (rcode not in ("NOERROR", "FORMERR"))
+        writer.close()
+
+    limits = StreamLimits(idle=0.2, transfers=0 if rcode == "SERVFAIL" else 8)
+    serve(state, client, limits, networks=networks, responder=with_cookies(state))
 
 
 def test_type_that_is_a_letter_takes_no_more_room_each_time(state: Path) -> None:

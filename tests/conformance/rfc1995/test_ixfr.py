@@ -12,6 +12,7 @@ import pytest
 
 from dnsctl.image.reader import Reader
 from dnsctl.model.fleet import TransferKey
+from dnsctl.serve import transfer
 from dnsctl.serve.respond import Responder
 from dnsctl.serve.tsig import Keyring
 from tests.conformance.asking import ADDRESS, ask, octets, option, query, rcode, told
@@ -49,11 +50,18 @@ def test_section_2_ixfr_over_udp_gets_the_current_soa_alone(reader: Reader, seri
 
 
 def test_section_3_ixfr_without_the_soa_that_is_held_is_formerr(reader: Reader):
-    for address in (ADDRESS, ELSEWHERE):
-        assert rcode(ask(RESPONDER, reader, incremental(None), address=address)) == "FORMERR"
     odd = query("example.com.", "IXFR")
     odd.authority.append(dns.rrset.from_text("example.com.", 0, "IN", "A", "192.0.2.1"))
-    assert rcode(ask(RESPONDER, reader, odd)) == "FORMERR"
+    for asked in (incremental(None), odd):
+        found = ask(RESPONDER, reader, asked)
+        assert (rcode(found), found.edns) == ("FORMERR", 0)  # RFC 6891 §6.1.1
+
+
+def test_message_of_who_may_not_transfer_is_not_read(reader: Reader, monkeypatch: pytest.MonkeyPatch):
+    """to read it takes ten times as long as to refuse it"""
+    monkeypatch.setattr(transfer, "tells_serial", lambda _message: pytest.fail("it was read"))
+    for asked in (incremental(), incremental(None)):
+        assert rcode(ask(RESPONDER, reader, asked, address=ELSEWHERE)) == "REFUSED"
 
 
 @pytest.mark.parametrize("name", ["www.example.com.", "example.net.", "com."])

@@ -6,6 +6,8 @@ import dns.dnssec
 import dns.rdatatype
 import pytest
 
+from dnsctl.serve import denial
+from dnsctl.serve.denial import nsec3_hash
 from tests.conformance.zones import types
 
 _HEX32 = bytes.maketrans(b"0123456789ABCDEFGHIJKLMNOPQRSTUV", b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
@@ -42,6 +44,35 @@ def test_section_7_2_1_closest_encloser_is_proved(server):
     message = server.ask("a.b.www.nsec3.test.", do=True)
     assert matches(message, "www.nsec3.test.")
     assert covers(message, "b.www.nsec3.test.")
+
+
+@pytest.mark.parametrize("origin", ["nsec3.test.", "optout.test."])
+@pytest.mark.parametrize(("above", "rdtype"), [("", "A"), ("www.", "A"), ("wild.", "A"), ("wild.", "TXT")])
+def test_hashes_of_a_denial_are_few_however_long_the_name(server, monkeypatch, origin, above, rdtype):
+    hashed = []
+
+    def counted(name: bytes, salt: bytes, iterations: int) -> bytes:
+        hashed.append(name)
+        return nsec3_hash(name, salt, iterations)
+
+    monkeypatch.setattr(denial, "nsec3_hash", counted)
+    short = server.ask(f"a.{above}{origin}", rdtype, do=True)
+    few = len(hashed)
+    name = "a." * 115 + above + origin
+    message = server.ask(name, rdtype, do=True)
+    assert len(hashed) == 2 * few <= 6
+    assert sorted(spans(message)) == sorted(spans(short))
+    assert covers(message, f"a.{above}{origin}")
+
+
+def test_section_7_2_1_closest_provable_encloser_may_be_further_up(server):
+    """With opt-out the closest encloser may have no NSEC3: the closest provable one is proved"""
+    name = "a.b.c.only.unsigned.optout.test."
+    message = server.ask(name, do=True)
+    assert message.rcode() == 3
+    assert matches(message, "optout.test.")
+    assert not matches(message, "unsigned.optout.test.")
+    assert covers(message, "unsigned.optout.test.")
 
 
 def test_section_7_2_2_name_error_denies_the_wildcard_too(server):

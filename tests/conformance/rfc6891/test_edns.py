@@ -5,7 +5,12 @@ import struct
 import dns.edns
 import dns.flags
 import dns.message
+import dns.opcode
+import dns.rcode
 import pytest
+
+from dnsctl.serve.question import MAX_OPTIONS
+from dnsctl.serve.respond import Responder
 
 OPT = b"\0\0\x29"
 
@@ -18,6 +23,82 @@ def test_section_6_1_1_query_with_opt_gets_one(server):
     """If a query has an OPT RR, the response MUST have one; else it MUST NOT."""
     assert server.ask("www.plain.test.", use_edns=0).edns == 0
     assert server.ask("www.plain.test.").edns == -1
+
+
+QUESTION = b"\3www\5plain\4test\0\0\1\0\1"
+WITH_DO = OPT + struct.pack("!HIH", 1232, 0x8000, 0)
+NEWER = OPT + struct.pack("!HIH", 1232, 0x10000, 0)
+SOA = b"\xc0\x0c\0\6\0\1" + bytes(4) + b"\0\x16" + bytes(22)
+
+
+def odd(
+    kind: bytes = b"\0\1",
+    *,
+    opcode: int = 0,
+    questions: int = 1,
+    before: bytes = b"",
+    behind: bytes = b"",
+    opt: bytes = WITH_DO,
+) -> bytes:
+    """Return a message with EDNS and something else that is not usual."""
+    asked = (QUESTION[:-4] + kind + b"\0\1") * questions
+    head = struct.pack("!6H", 7, opcode << 11, questions, 0, bool(before), 1)
+    return head + asked + before + opt + behind
+
+
+@pytest.mark.parametrize(
+    ("wire", "rcode"),
+    [
+        (odd(b"\0\xfb"), dns.rcode.REFUSED),
+        (odd(b"\0\xfb", before=SOA), dns.rcode.REFUSED),
+        (odd(questions=0), dns.rcode.FORMERR),
+        (odd(questions=2), dns.rcode.FORMERR),
+        (odd(questions=2, before=SOA), dns.rcode.FORMERR),
+        (odd(behind=b"octets"), dns.rcode.FORMERR),
+        (odd(opt=WITH_DO[:-2] + b"\0\4\0\3\0\1"), dns.rcode.FORMERR),
+        (odd(opcode=dns.opcode.UPDATE), dns.rcode.FORMERR),
+        (odd(b"\0\6", opcode=dns.opcode.UPDATE), dns.rcode.NOTAUTH),
+        (odd(b"\0\6", opcode=dns.opcode.NOTIFY), dns.rcode.NOTAUTH),
+        (odd(questions=0, opcode=dns.opcode.NOTIFY), dns.rcode.FORMERR),
+        (odd(opcode=dns.opcode.STATUS), dns.rcode.NOTIMP),
+        (odd(questions=0, opcode=6), dns.rcode.NOTIMP),
+        (odd(questions=2, opcode=dns.opcode.STATUS), dns.rcode.NOTIMP),
+        (odd(questions=0, opt=NEWER), dns.rcode.BADVERS),
+        (odd(questions=2, opt=NEWER), dns.rcode.BADVERS),
+        (odd(opcode=dns.opcode.STATUS, opt=NEWER), dns.rcode.BADVERS),
+    ],
+    ids=[
+        "IXFR over UDP without SOA", "IXFR over UDP", "no question", "two questions", "two and a record",
+        "octets behind", "option cut off", "UPDATE of no SOA", "UPDATE", "NOTIFY", "NOTIFY of nothing",
+        "STATUS", "DSO", "STATUS of two", "version 1, no question", "version 1, two", "version 1, STATUS",
+    ],
+)  # fmt: skip
+def test_section_6_1_1_whatever_goes_wrong_is_told_with_opt(server, wire, rcode):
+    """A FORMERR without OPT would say that EDNS is not known here (§7)"""
+    told = server.octets(wire, stream=False)
+    questions = told[5]
+    assert questions == (wire[5] == 1)
+    message = dns.message.from_wire(told[:2] + b"\x80" + told[3:])  # an UPDATE is read in another way
+    assert (message.rcode(), message.edns, message.answer) == (rcode, 0, [])
+    assert bool(message.ednsflags & dns.flags.DO) is (WITH_DO[:9] in wire)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("count", "rcode"), [(MAX_OPTIONS, 0), (MAX_OPTIONS + 1, 1), (16_000, 1)])
+def test_more_options_than_anybody_sends_are_formerr(server, count, rcode, stream):
+    for option in (b"\0\x0a\0\0", b"\xfd\xe9\0\0"):
+        opt = OPT + struct.pack("!HIH", 1232, 0, 4 * count) + option * count
+        message = dns.message.from_wire(server.octets(raw([opt]), stream=stream))
+        assert (message.rcode(), message.edns) == (rcode, 0)
+
+
+def test_options_beyond_the_bound_have_no_short_way():
+    data = b"\xfd\xe9\0\0"
+    counts = b"\0\1\0\0\0\0\0\1"
+    for count, is_short in ((MAX_OPTIONS, True), (MAX_OPTIONS + 1, False)):
+        opt = OPT + struct.pack("!HIH", 1232, 0, 4 * count) + data * count
+        wire = b"id\0\0" + counts + QUESTION + opt
+        assert (Responder().without_options(wire, b"addr") is not None) is is_short
 
 
 def test_section_6_1_1_more_than_one_opt_is_formerr(server):

@@ -162,6 +162,22 @@ def test_section_5_4_query_without_question_and_cookie_is_formerr(responder: Res
     assert rcode(ask(responder, reader, asked)) == "FORMERR"
 
 
+def test_section_5_4_other_opcodes_without_question_learn_none(responder: Responder, reader: Reader):
+    asked = query("www.example.com.", "A", option(COOKIE, CLIENT))
+    asked.question = []
+    for opcode, expected in ((2, "NOTIMP"), (4, "FORMERR"), (6, "NOTIMP")):
+        asked.set_opcode(opcode)
+        assert rcode(ask(responder, reader, asked)) == expected
+
+
+def test_section_5_4_version_of_edns_goes_before_the_cookie(responder: Responder, reader: Reader):
+    asked = query()
+    asked.use_edns(1, options=[option(COOKIE, CLIENT)])
+    asked.question = []
+    message = ask(responder, reader, asked)
+    assert (rcode(message), told(message, COOKIE)) == ("BADVERS", None)
+
+
 def test_cookie_never_makes_an_answer_larger_than_the_client_takes(responder: Responder, reader: Reader):
     size = len(ask(responder, reader, query("fits.example.com.", "TXT")).to_wire())
     for payload in (size, size + 27, size + 28, size + 29, 512):

@@ -81,6 +81,7 @@ def refused(wire: bytes) -> Rdata:
     message = dns.message.from_wire(wire, keyring=False)
     assert rcode(message) == "NOTAUTH"
     assert not message.answer
+    assert message.edns == 0  # RFC 6891 §6.1.1
     return message.tsig[0]
 
 
@@ -185,6 +186,7 @@ def test_section_5_2_2_1_mac_of_a_size_that_none_may_have_is_formerr(reader: Rea
             assert len(mac) == size
             message = dns.message.from_wire(octets(RESPONDER, reader, wire))
             assert rcode(message) == "FORMERR"
+            assert message.edns == asked.edns
             assert not message.had_tsig
         assert transfer_rcode(wire) == 1
 
@@ -202,6 +204,33 @@ def test_section_5_2_tsig_that_is_not_last_or_not_alone_is_formerr(reader: Reade
     for additional, count in ((tsig + opt, 2), (opt + tsig + tsig, 3), (tsig[:-8], 1)):
         made = wire[:10] + count.to_bytes(2, "big") + wire[12:33] + additional
         assert octets(RESPONDER, reader, made)[3] & 0xF == 1
+
+
+@pytest.mark.parametrize("late", [-400, 400])
+def test_section_5_3_mac_of_badtime_is_over_the_opt_too(reader: Reader, late: int):
+    responder = Responder("ns1", keys=Keyring(KEYS, clock=lambda: time.time() + late))
+    asked = signed(query("www.example.com.", "A", option(3)), key(NAMES[0]))
+    wire = octets(responder, reader, asked.to_wire())
+    found = refused(wire)
+    plain = wire_without_tsig(wire, found, NAMES[0])
+    assert told(dns.message.from_wire(plain), 3) == b"ns1"
+    made, _ = dns.tsig.sign(plain, key(NAMES[0]), found, found.time_signed, asked.mac)
+    assert made.mac == found.mac
+
+
+def test_query_without_edns_is_refused_without(reader: Reader):
+    asked = signed(dns.message.make_query("www.example.com.", "A"), key("unknown.example"))
+    message = dns.message.from_wire(octets(RESPONDER, reader, asked.to_wire()), keyring=False)
+    assert (rcode(message), message.edns) == ("NOTAUTH", -1)
+
+
+def test_tsig_is_looked_at_before_the_version_of_edns(reader: Reader):
+    asked = query()
+    asked.use_edns(1)
+    wire = octets(RESPONDER, reader, signed(asked, key("unknown.example")).to_wire())
+    assert int(refused(wire).error) == 17
+    wire = octets(RESPONDER, reader, signed(asked, key(NAMES[0])).to_wire())
+    assert rcode(read(wire, asked, key(NAMES[0]))) == "BADVERS"
 
 
 def test_server_without_keys_knows_none(reader: Reader):
