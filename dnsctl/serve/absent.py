@@ -336,13 +336,14 @@ class Absent(ABC):
     def _cut(self, form: Form, at: int, header: bytes, origin: Name | None) -> Entry:
         """Return an answer of which only the header is left, and the OPT record (RFC 2181 §9)."""
         end = at + 6
-        cut = form.cuts.get(header[:2])
+        cut = form.cuts.get(header[:6])
         if cut is None:
             made = bytes((header[0] | TC >> 8, header[1], 0, 1, 0, 0, 0, 0, 0, 1 if form.opt else 0))
             asked = b"\0\0" + form.told  # as if for the root
-            kind = self._tally.class_of(asked, asked[:2] + made, QUESTION_AT + 4, origin)
+            denied = header[0] & AA >> 8 != 0 and header[4:6] == bytes(2)
+            kind = self._tally.class_of(asked, asked[:2] + made, QUESTION_AT + 4, origin, denied=denied)
             self._make_room()
-            cut = form.cuts[header[:2]] = made, kind
+            cut = form.cuts[header[:6]] = made, kind
         return cut[0], end, form.opt, end + len(form.opt), cut[1], origin
 
     def _make_room(self, share: int = 1) -> None:

@@ -63,7 +63,7 @@ class Form(NamedTuple):
     errors: dict[int, Errors | None]  # the same
     alike: dict[Gap, AlikeAnswer | None]
     aliases: dict[bytes, Entry | None]  # by name; of types from `RARE` on only, others are for the cache
-    cuts: dict[bytes, tuple[bytes, int]]  # header and class of what is cut, by flags
+    cuts: dict[bytes, tuple[bytes, int]]  # header and class of what is cut, by flags and answers
 
 
 class AskedZone(Proofs):

@@ -111,7 +111,7 @@ class Responder:
         self._cookies = cookies
         self.keys = keys or Keyring()
         self._networks = tuple(networks)
-        self.tally = Tally()  # where answers find their classes; set it before the first
+        self.tally = Tally()  # where answers of the short way find their classes; set it before the first
         self._zones: Zones | None = None
         self._direct: Batchwise | None = None
         self.failures = FailureLog(_log)
@@ -354,7 +354,7 @@ class Responder:
     def _final(self, asked: _Asked, body: _Body) -> Response:
         """Put header, question, sections and OPT together, and cut what does not fit."""
         message, question, client, room, cookie = asked
-        edns, end, sections, counts = question.edns, question.end, body.sections, body.counts
+        edns, end, sections, counts, denied = question.edns, question.end, body.sections, body.counts, False
         opt = b""
         if edns is not None:
             made = edns_.options(edns, self._identity, body.zone, body.error, client.idle)
@@ -367,7 +367,7 @@ class Responder:
             if client.stream:
                 return self._final(asked, _Body(Rcode.SERVFAIL, ExtendedError.OTHER))
             flags |= TC
-            self.tally.cut(denial=body.authoritative and not counts[ANSWER])
+            denied = body.authoritative and not counts[ANSWER]
             sections, counts = b"", (0, 0, 0)
         number = message[0] << 8 | message[1]
         questions, additionals = 1 if end > HEADER_LENGTH else 0, counts[2] + (1 if opt else 0)
@@ -379,6 +379,7 @@ class Responder:
             cacheable=question.plain and body.rcode != Rcode.SERVFAIL and question.rdtype != Type.IXFR,
             proved=cookie is not None and cookie.standing is Standing.GOOD,
             zone=body.zone.origin if body.zone else None,
+            denied=denied,
         )
 
     def _rejected(self, message: bytes, rejected: Rejected, client: Client) -> Response:

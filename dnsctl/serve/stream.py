@@ -212,7 +212,7 @@ class StreamServer:
             self._tally.ignored += 1
             return None
         wire, zone = response.wire, response.zone
-        kind = self._tally.class_of(message, wire, response.question_end, zone)
+        kind = self._tally.class_of(message, wire, response.question_end, zone, denied=response.denied)
         self._count(kind, address)
         if wanted:
             self._cache.store(message, response, kind, zone)

@@ -36,7 +36,7 @@ _NXDOMAIN: Final = 3
 _NONE: Final = b"\0\0"
 # Counts of one question, alone or with one more record: an OPT stands right behind the question
 _PLAIN: Final = frozenset((b"\0\1\0\0\0\0\0\0", b"\0\1\0\0\0\0\0\1"))
-# Octets 2 to 11 of a response; of the query type, class and head of OPT; zone; whether it is a denial, if cut
+# Octets 2 to 11 of a response; of the query type, class and head of OPT; zone; whether a denial was cut
 _Form = tuple[bytes, bytes, Name | None, bool]
 
 
@@ -69,7 +69,6 @@ class Tally:
         self._cells: list[tuple[int, ...]] = [()]  # by class
         self._classes: dict[_Facts, int] = {}
         self._known: dict[_Form, int] = {}
-        self._denial = False
         self._zones = dict(self._block.zones())
         self.missed = 0  # UDP queries that were not in the cache
         self.ipv6 = 0  # UDP queries over IPv6
@@ -92,18 +91,19 @@ class Tally:
         cells[counters.ALIVE] = time.perf_counter_ns()
         self._block.add(counters.STARTS, 1)
 
-    def class_of(self, message: bytes, wire: bytes, end: int, zone: Name | None) -> int:
-        """Return the class of a query with its response. `end`: of the question; `zone`: the one asked."""
+    def class_of(
+        self, message: bytes, wire: bytes, end: int, zone: Name | None, *, denied: bool = False
+    ) -> int:
+        """Return the class of a query with its response. `end`: of the question; `zone`: the one asked.
+
+        `denied`: it said no data before it was cut.
+        """
         asked = message[end - 4 : end + _OPT_HEAD] if end > _HEADER else b""
         if message[4:_HEADER] not in _PLAIN:
             asked = (asked[:4] or bytes(4)) + _opt_of(message, wire, end)
-        form = (wire[2:_HEADER], asked, zone, self._denial and bool(wire[2] & _TC))
+        form = (wire[2:_HEADER], asked, zone, denied)
         known = self._known.get(form)
         return self._classify(form, wire, end) if known is None else known
-
-    def cut(self, *, denial: bool) -> None:
-        """Note what the answer that is counted next was before it was cut (TC): its octets do not tell."""
-        self._denial = denial
 
     def turned(self, began: int, count: int) -> None:
         """Note that a batch of `count` read at `began` was answered, the one where `untimed` ended.
@@ -239,7 +239,7 @@ def _opt_of(message: bytes, wire: bytes, end: int) -> bytes:
 
 def _facts(form: _Form, wire: bytes, end: int) -> _Facts:
     """Read what is counted from a response's header and from what stands behind the query's name."""
-    header, rest, zone, denial = form
+    header, rest, zone, denied = form
     answers, authorities = header[4:6] != _NONE, header[6:8] != _NONE
     rcode = header[1] & 0x0F
     if not answers and not authorities and wire[end : end + 3] == _OPT:
@@ -257,7 +257,7 @@ def _facts(form: _Form, wire: bytes, end: int) -> _Facts:
     elif answers:
         kind = "data"
     elif header[0] & 0x04:  # AA
-        kind = "data" if truncated and not denial else "no_data"
+        kind = "data" if truncated and not denied else "no_data"
     else:
         kind = "referral" if authorities or truncated else "other"
     rdtype = rest[0] << 8 | rest[1] if asked else counters.OTHER_TYPE

@@ -308,7 +308,8 @@ class UdpWorker:
         self._tally.counts[response.kind or self._class_of(message, response)] += 1
 
     def _class_of(self, message: bytes, response: Response) -> int:
-        return self._tally.class_of(message, response.wire, response.question_end, response.zone)
+        wire, end, zone = response.wire, response.question_end, response.zone
+        return self._tally.class_of(message, wire, end, zone, denied=response.denied)
 
 
 def server_failure(message: bytes) -> bytes | None:

@@ -33,6 +33,7 @@ class Response(NamedTuple):
 
     `proved`: a cookie showed that the client's address is its own, so the rate limit does not concern it.
     `kind`: its class for `tally`; 0: that is to be found out. `zone`: the one that was asked, if any was.
+    `denied`: it was cut (TC), and said no data before.
     """
 
     wire: bytes
@@ -41,6 +42,7 @@ class Response(NamedTuple):
     proved: bool = False
     kind: int = 0
     zone: Name | None = None
+    denied: bool = False
 
 
 class Draft:

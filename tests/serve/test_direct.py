@@ -355,7 +355,10 @@ def test_random_names_cost_little_whatever_they_are_answered(tmp_path, label, ab
             if short is not None:
                 assert short[:4] == long[:4]
                 assert (
-                    responder.tally.class_of(wire, short.wire, short.question_end, short.zone) == short.kind
+                    responder.tally.class_of(
+                        wire, short.wire, short.question_end, short.zone, denied=long.denied
+                    )
+                    == short.kind
                 )
 
 
