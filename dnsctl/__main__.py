@@ -35,7 +35,9 @@ def main() -> None:
         code = work()
     except KeyboardInterrupt:  # just before, or just after
         code = INTERRUPTED
-    if interruptible:
+    if (
+        signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ):  # else a verb wants it otherwise, to the end
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(code)
 
