@@ -155,6 +155,10 @@ class Absent(ABC):
             header, kind = covered
             tail = b"".join((sections, label, apex, proof, own if label else apex, signature, form.opt))
         found = header, at + 6, tail, at + 6 + len(tail), kind, zone.origin
+        return self._remember(zone, known, before, found)
+
+    def _remember(self, zone: AskedZone, known: dict[bytes, Entry], before: bytes, found: Entry) -> Entry:
+        """Keep a finished answer by what covers the name, where others are likely to be covered by it."""
         if zone.is_small:
             self._make_room()
             known[before] = found
@@ -228,10 +232,7 @@ class Absent(ABC):
                 label, apex = b"", pointer(at + 2 - len(owner))
             tail = b"".join((sections, label, apex, proof, own if label else apex, signature, form.opt))
         found = header, at + 6, tail, at + 6 + len(tail), kind, zone.origin
-        if zone.is_small:
-            self._make_room()
-            known[before] = found
-        return found
+        return self._remember(zone, known, before, found)
 
     def _alike_hashed(
         self, zone: AskedZone, form: Form, key: bytes, at: int, known: AlikeAnswer
