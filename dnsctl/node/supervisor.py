@@ -150,14 +150,22 @@ class Supervisor:
                 self._start(number, child, tell)
 
     def _start(self, number: int, child: _Child, tell: int) -> None:
-        """Fork the child. Signals wait until its handlers are reset: one that came before would be lost."""
+        """Fork the child. Signals wait until its handlers are reset: one that came before would be lost.
+
+        Where the kernel has no process to give, the others serve on, and it is asked again.
+        """
         parent = os.getpid()
         child.started = time.monotonic()
         speaks_from = self._speaks_from(child)
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
-        child.pid = os.fork()
-        if not child.pid:
-            _be_child(child.role, parent, lambda generation: _tell(tell, number, generation), speaks_from)
+        try:
+            child.pid = os.fork()
+        except OSError as error:
+            child.due = child.started + TELL_INTERVAL
+            _log.warning("%s cannot be started yet: %s", child.role.name, error.strerror)
+        else:
+            if not child.pid:
+                _be_child(child.role, parent, lambda generation: _tell(tell, number, generation), speaks_from)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _speaks_from(self, child: _Child) -> float:

@@ -322,6 +322,49 @@ Supervisor(roles, lambda generation: print("ready", flush=True)).run()
     assert starts / 2 < counted <= starts
 
 
+def test_process_that_the_kernel_does_not_give_is_asked_for_again_and_the_others_serve_on():
+    script = """
+import errno, logging, os, signal, time
+from dnsctl.node.supervisor import Role, Supervisor
+
+def live(ready):
+    ready(1)
+    time.sleep(60)
+
+fork, refused = os.fork, []
+def none_left():
+    if len(refused) < 2:
+        refused.append(1)
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    return fork()
+
+def begin(generation):
+    print("ready", *(child.pid for child in supervisor._children), flush=True)
+    os.fork = none_left
+    os.kill(supervisor._children[0].pid, signal.SIGKILL)
+
+logging.basicConfig(format="%(message)s")
+supervisor = Supervisor([Role("udp0", live), Role("stream", live)], begin)
+supervisor.run()
+print("ended", *(child.pid for child in supervisor._children), len(refused), flush=True)
+"""
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        _, udp, stream = process.stdout.readline().split()
+        told = [process.stderr.readline() for _ in range(3)]
+        until(lambda: len(children_of(process.pid)) == 2, 10)
+        assert stream in children_of(process.pid) and udp not in children_of(process.pid)
+        process.terminate()
+        ended, _ = process.communicate(timeout=10)
+    assert process.returncode == 0 and ended.split() == ["ended", "0", "0", "2"]
+    assert sum(line == "udp0 cannot be started yet: Resource temporarily unavailable\n" for line in told) == 2
+
+
+def children_of(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
 def test_readers_of_killed_processes_leave_no_slot_behind(state: Path):
     """A dead reader's slot would keep the pages of its generation for ever."""
     with running(state) as node:
