@@ -35,9 +35,8 @@ def main() -> None:
         code = work()
     except KeyboardInterrupt:  # just before, or just after
         code = INTERRUPTED
-    if (
-        signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    ):  # else a verb wants it otherwise, to the end
+    # Else a verb wants it otherwise, to the end
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(code)
 

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from dnsctl.errors import DnsctlError
-from dnsctl.image.store import Image
 from dnsctl.load.config import Config, load_config
 from dnsctl.load.nearest import did_you_mean
 from dnsctl.load.revision import WorkTree
@@ -35,14 +34,6 @@ class Context:
     def image(self) -> Path:
         """Where the control host keeps the image of the last release."""
         return self.root / "state" / "image"
-
-    @property
-    def is_released(self) -> bool:
-        """True where this host has the image of a release. What a dry run leaves is empty, and none."""
-        if not (self.image / "data.mdb").exists():
-            return False
-        with Image.open(self.image) as image, image.reader() as reader:
-            return reader.generation > 0
 
     def work_tree(self) -> WorkTree:
         return WorkTree(self.root)

@@ -21,6 +21,7 @@ from dnsctl.cli import output
 from dnsctl.cli.context import Context, JsonOption, here
 from dnsctl.cli.judged import zones_above
 from dnsctl.cli.proof import proofs, subjects
+from dnsctl.cli.released import released
 from dnsctl.errors import DnsctlError, ImageError
 from dnsctl.image.compiler import compile_zone
 from dnsctl.image.difference import difference
@@ -101,13 +102,13 @@ def _type(text: str) -> int:
 
 @contextlib.contextmanager
 def _from_release(context: Context) -> Iterator[Reader]:
-    if not context.is_released:
-        raise ImageError(
-            "nothing is released yet",
-            where=str(context.image),
-            advice="`dnsctl push` first, or add --work-tree",
-        )
-    with Image.open(context.image) as image, image.reader() as reader:
+    with released(context) as reader:
+        if reader is None:
+            raise ImageError(
+                "nothing is released yet",
+                where=str(context.image),
+                advice="`dnsctl push` first, or add --work-tree",
+            )
         yield reader
 
 

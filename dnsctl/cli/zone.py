@@ -13,8 +13,8 @@ import typer
 from dnsctl.cli import output
 from dnsctl.cli.context import JsonOption, ZoneArgument, here, zone_name
 from dnsctl.cli.judged import load_one, load_work_tree
+from dnsctl.cli.released import released
 from dnsctl.errors import ImageError
-from dnsctl.image.store import Image
 from dnsctl.load.config import Config
 from dnsctl.model.name import to_relative_text, to_text
 from dnsctl.model.presentation import lines, master_file
@@ -129,9 +129,9 @@ def export(
 ) -> None:
     """Write a zone as a master file: absolute names, one record a line."""
     context, name = here(ctx), zone_name(zone)
-    if signed is not False and context.is_released:
-        with Image.open(context.image) as image, image.reader() as reader:
-            if reader.zone(name) is not None:
+    if signed is not False:
+        with released(context) as reader:
+            if reader is not None and reader.zone(name) is not None:
                 _write(target, lines(reader.rrsets(name)))
                 return
     if signed:

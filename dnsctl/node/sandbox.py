@@ -26,9 +26,14 @@ _NO_CAPABILITIES = bytes(24)  # effective, permitted, inheritable: the low 32 bi
 
 def _prctl(option: int, argument: int | bytes) -> None:
     value = ctypes.c_char_p(argument) if isinstance(argument, bytes) else ctypes.c_ulong(argument)
-    if _LIBC.prctl(ctypes.c_int(option), value, *[ctypes.c_ulong(0)] * 3):
+    _check(_LIBC.prctl(ctypes.c_int(option), value, *[ctypes.c_ulong(0)] * 3), f"prctl({option})")
+
+
+def _check(result: int, call: str) -> None:
+    """Raise OSError where a system call has failed."""
+    if result:
         fault = ctypes.get_errno()
-        raise OSError(fault, f"prctl({option}): {os.strerror(fault)}")
+        raise OSError(fault, f"{call}: {os.strerror(fault)}")
 
 
 def die_with_parent(parent: int) -> None:
@@ -56,9 +61,7 @@ def give_up_capabilities() -> None:
         return
     _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
     header = ctypes.create_string_buffer(struct.pack("=Ii", _LINUX_CAPABILITY_VERSION_3, 0))  # 0: ourselves
-    if _LIBC.capset(header, _NO_CAPABILITIES):
-        fault = ctypes.get_errno()
-        raise OSError(fault, f"capset: {os.strerror(fault)}")
+    _check(_LIBC.capset(header, _NO_CAPABILITIES), "capset")
 
 
 def forbid_new_privileges() -> None:

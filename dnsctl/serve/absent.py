@@ -324,9 +324,13 @@ class Absent(ABC):
         made = struct.pack(
             "!BBHHHH", flags, rcode, 1, counts[0], counts[1], counts[2] + (1 if form.opt else 0)
         )
+        return made, self._class_of(form, made, zone.origin)
+
+    def _class_of(self, form: Form, header: bytes, origin: Name | None, *, denied: bool = False) -> int:
+        """Return the class of responses with `header` (see `tally`)."""
         # As if for the root, as the name does not matter here
         asked, end = b"\0\0" + form.told, QUESTION_AT + 4
-        return made, self._tally.class_of(asked, asked[:2] + made, end, zone.origin)
+        return self._tally.class_of(asked, asked[:2] + header, end, origin, denied=denied)
 
     def _fitting(self, form: Form, entry: Entry | None) -> Entry | None:
         """Return an answer as it goes to clients that take `form.limit` octets."""
@@ -340,11 +344,9 @@ class Absent(ABC):
         cut = form.cuts.get(header[:6])
         if cut is None:
             made = bytes((header[0] | TC >> 8, header[1], 0, 1, 0, 0, 0, 0, 0, 1 if form.opt else 0))
-            asked = b"\0\0" + form.told  # as if for the root
             denied = header[0] & AA >> 8 != 0 and header[4:6] == bytes(2)
-            kind = self._tally.class_of(asked, asked[:2] + made, QUESTION_AT + 4, origin, denied=denied)
             self._make_room()
-            cut = form.cuts[header[:6]] = made, kind
+            cut = form.cuts[header[:6]] = made, self._class_of(form, made, origin, denied=denied)
         return cut[0], end, form.opt, end + len(form.opt), cut[1], origin
 
     def _make_room(self, share: int = 1) -> None:

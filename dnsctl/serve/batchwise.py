@@ -34,15 +34,9 @@ class Batchwise(Direct):
     """The short way, also for batches. Call `renew` as there."""
 
     def __init__(self, reader: Reader, zones: Zones, tally: Tally | None = None) -> None:
-        self._usual: _Usual | None = None
         super().__init__(reader, zones, tally)
+        self._usual: _Usual | None = None
         self._chosen = 0
-
-    def renew(self) -> None:
-        super().renew()
-        usual = self._usual
-        if usual is not None and self._known.get(usual.zone.origin) is not usual.zone:
-            self._usual = None
 
     def answer(
         self, batch: Batch, indexes: Sequence[int], counts: list[int], failed: FailureLog
@@ -50,7 +44,9 @@ class Batchwise(Direct):
         """Write answers over those queries of a batch, and count them; return the indexes that are left."""
         others, left, raw = indexes, list[int](), b""
         usual = self._usual
-        if usual is not None and self._known.get(usual.zone.origin) is usual.zone:  # bounds may have cut it
+        if usual is not None and self._known.get(usual.zone.origin) is not usual.zone:
+            usual = self._usual = None  # it has changed, or was forgotten
+        if usual is not None:
             others = self._answer_usual(usual, batch, indexes, counts, failed)
         lengths = batch.lengths(BATCH)
         for index in others:

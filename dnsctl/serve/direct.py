@@ -186,10 +186,7 @@ class Direct(Absent):
             tail = b"".join(
                 (soa, before, value[rdata], between, value[times], signer, value[signature], form.opt)
             )
-        size = at + 6 + len(tail)
-        if size > form.limit:
-            return self._cut(form, at, header, zone.origin)
-        return header, at + 6, tail, size, kind, zone.origin
+        return self._fitting(form, (header, at + 6, tail, at + 6 + len(tail), kind, zone.origin))
 
     def _soa(self, zone: AskedZone, form: Form, qname: Name) -> bytes:
         """Return the SOA of a denial, which is the same for all names of one length."""

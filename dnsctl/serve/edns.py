@@ -27,6 +27,7 @@ ZONEVERSION = 19  # RFC 9660 §2
 _SOA_SERIAL = 0  # the type of version, RFC 9660 §2.1
 _MAX_KEEPALIVE = 0xFFFF  # tenths of a second
 OPT_LENGTH = 11  # octets of an OPT record without options
+OPT_HEAD = b"\0\0\x29"  # owner and type of an OPT record, RFC 6891 §6.1.2
 _ANSWERED = frozenset((NSID, EXPIRE, ZONEVERSION))  # over UDP, besides cookies
 _OPTION = struct.Struct("!HH")  # code, length
 _OPT = struct.Struct("!BHHBBHH")  # root owner, type, payload, extended RCODE, version, flags, rdlength

@@ -13,7 +13,7 @@ from dnsctl.image.fragment import Shape
 from dnsctl.model.name import MAX_LABEL, MAX_NAME
 from dnsctl.model.rrset import Type
 from dnsctl.serve.cache import Entry
-from dnsctl.serve.edns import BARE_OPTS, MIN_UDP_PAYLOAD, OPT_LENGTH, udp_limit
+from dnsctl.serve.edns import BARE_OPTS, MIN_UDP_PAYLOAD, OPT_HEAD, OPT_LENGTH, udp_limit
 from dnsctl.serve.lookup import ZoneView
 from dnsctl.serve.proofs import Proofs
 
@@ -21,7 +21,6 @@ RARE: Final = 512  # types from here on, whose questions are all one to us: ther
 FORM: Final = 4  # what a form counts for among the things that are remembered
 _FORMS: Final = 256  # of a zone that need not be read again
 _PLAIN: Final = {b"\0\1\0\0\0\0\0\0": False, b"\0\1\0\0\0\0\0\1": True}  # counts -> has an OPT record
-_OPT_HEAD: Final = b"\0\0\x29"
 _LONG_WAY: Final = frozenset((int(Type.OPT), *range(249, 255)))  # types that no zone answers
 # Types whose answer is not just the owner's RRset, or that no owner has
 ODD_TYPES: Final = frozenset((0, int(Type.RRSIG), int(Type.ANY)))
@@ -97,7 +96,7 @@ class AskedZone(Proofs):
             return None
         limit, signed = MIN_UDP_PAYLOAD, False
         if has_opt:
-            if opt[:3] != _OPT_HEAD or opt[6] or opt[9] or opt[10]:
+            if opt[:3] != OPT_HEAD or opt[6] or opt[9] or opt[10]:
                 return None
             limit = udp_limit(opt[3] << 8 | opt[4])
             signed = opt[7] > 0x7F

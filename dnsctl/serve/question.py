@@ -175,7 +175,7 @@ def _records(message: bytes, question_end: int, others: int, additionals: int) -
         if rdtype == Type.OPT:
             if edns is not None or index < others or message[start]:  # RFC 6891 §6.1.1
                 raise Rejected("a second or misplaced OPT", Rcode.FORMERR, question_end, edns)
-            options = _options(message[at : at + length]) if length else {}
+            options = read_options(message[at : at + length]) if length else {}
             edns = Edns(rdclass, ttl >> 16 & 0xFF, bool(ttl & DO), options or {})
             if options is None:
                 raise Rejected("EDNS options are cut off or too many", Rcode.FORMERR, question_end, edns)
@@ -205,7 +205,7 @@ def _skip_name(message: bytes, at: int) -> int:
     return len(message)
 
 
-def _options(data: bytes) -> dict[int, bytes] | None:
+def read_options(data: bytes) -> dict[int, bytes] | None:
     """Return the first option of each code; None where one is cut off, or where there are too many."""
     found: dict[int, bytes] = {}
     at = 0

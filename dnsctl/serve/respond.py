@@ -52,7 +52,6 @@ _MAX_MESSAGE: Final = 65535  # octets over a stream, RFC 1035 §4.2.2
 # MAILB, MAILA: obsolete, RFC 973
 _META_QUERIES: Final = frozenset((int(Type.IXFR), int(Type.AXFR), 253, 254))
 _ONE_AND_OPT: Final = b"\0\1\0\0\0\0\0\1"  # the counts of one question and one additional record
-_OPT_HEAD: Final = b"\0\0\x29"  # owner and type
 _OPT_SIZE_AT: Final = 9  # where its length of options stands
 _log = logging.getLogger(__name__)
 
@@ -157,7 +156,7 @@ class Responder:
         while at < size and (length := message[at]):
             at += 1 + length  # where it is no length, no OPT record is found
         size_at = at + 5 + _OPT_SIZE_AT
-        if message[at + 5 : at + 8] != _OPT_HEAD:
+        if message[at + 5 : at + 8] != edns_.OPT_HEAD:
             return None
         data = message[size_at + 2 :]
         if not data or len(data) != int.from_bytes(message[size_at : size_at + 2], "big"):

@@ -17,6 +17,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import mmap
+import struct
 import time
 from array import array
 from collections import Counter
@@ -28,8 +29,8 @@ from dnsctl.model.fleet import Network, RateLimit
 from dnsctl.model.name import Name
 from dnsctl.model.rrset import Type
 from dnsctl.serve.batch import Batch
-from dnsctl.serve.edns import COOKIE, OPT_LENGTH
-from dnsctl.serve.question import HEADER_LENGTH, Rcode
+from dnsctl.serve.edns import COOKIE, OPT_HEAD, OPT_LENGTH
+from dnsctl.serve.question import HEADER_LENGTH, TC, Rcode, read_options
 from dnsctl.serve.tally import Tally
 
 _SECOND: Final = 1_000_000_000  # nanoseconds
@@ -37,9 +38,8 @@ _LOG_INTERVAL: Final = 60 * _SECOND
 _NETWORKS: Final = 65_521  # counters of the first step; a prime, so that all octets of an address count
 _WAYS: Final = 4  # places a flow may have in the table
 _ALIKE: Final = 1024  # networks and responses whose meaning is remembered
-_TC: Final = 0x02
+_TC: Final = TC >> 8  # of the third octet
 _AA: Final = 0x04
-_OPT_HEAD: Final = b"\0\0\x29"
 _TAG: Final = (1 << 64) - 1
 _POINTER: Final = 0xC0
 _DNSSEC: Final = frozenset((Type.DS, Type.RRSIG, Type.DNSKEY))
@@ -302,13 +302,11 @@ def truncated(wire: bytes) -> bytes:
 
 def _only_cookie(opt: bytes) -> bytes:
     """Return an OPT record of ours without its other options (RFC 6891 §6.1.2, RFC 7873 §4)."""
-    at = OPT_LENGTH
-    while at < len(opt):
-        end = at + 4 + (opt[at + 2] << 8 | opt[at + 3])
-        if opt[at] << 8 | opt[at + 1] == COOKIE:
-            return opt[: OPT_LENGTH - 2] + (end - at).to_bytes(2, "big") + opt[at:end]
-        at = end
-    return opt[: OPT_LENGTH - 2] + b"\0\0" if opt else b""
+    if not opt:
+        return b""
+    cookie = (read_options(opt[OPT_LENGTH:]) or {}).get(COOKIE)
+    made = b"" if cookie is None else struct.pack("!HH", COOKIE, len(cookie)) + cookie
+    return opt[: OPT_LENGTH - 2] + len(made).to_bytes(2, "big") + made
 
 
 def _opt_of(wire: bytes, end: int) -> bytes:
@@ -316,7 +314,7 @@ def _opt_of(wire: bytes, end: int) -> bytes:
     if not (wire[10] or wire[11]):
         return b""
     last = wire[-OPT_LENGTH:]
-    if last[:3] == _OPT_HEAD and last[-2:] == b"\0\0":
+    if last[:3] == OPT_HEAD and last[-2:] == b"\0\0":
         return last
     records = sum(wire[at] << 8 | wire[at + 1] for at in (6, 8, 10))
     at = end
@@ -325,7 +323,7 @@ def _opt_of(wire: bytes, end: int) -> bytes:
             at += 1 + length
         at += 2 if length else 1
         at += 10 + (wire[at + 8] << 8 | wire[at + 9])
-    return wire[at:] if wire[at : at + 3] == _OPT_HEAD else b""
+    return wire[at:] if wire[at : at + 3] == OPT_HEAD else b""
 
 
 def _mask(prefix: int, octets: int) -> int:

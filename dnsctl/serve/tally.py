@@ -17,8 +17,8 @@ from typing import Final, NamedTuple
 from dnsctl.model.name import Name
 from dnsctl.serve import counters
 from dnsctl.serve.counters import Block
-from dnsctl.serve.edns import opt_record
-from dnsctl.serve.question import parse
+from dnsctl.serve.edns import OPT_HEAD, opt_record
+from dnsctl.serve.question import TC, parse
 from dnsctl.serve.sockets import IDLE_SECONDS
 
 FOLD_EVERY: Final = 250_000_000  # nanoseconds
@@ -28,9 +28,8 @@ LONGEST_SILENCE: Final = 1.25 * MAX_EVERY * IDLE_SECONDS  # between two folds, w
 MAX_CLASSES: Final = 32_768  # beyond it, queries are counted without their zone
 _MAX_KNOWN: Final = 8192  # queries' forms whose class is remembered; hostile clients make up many
 _HEADER: Final = 12
-_TC: Final = 0x02  # of the third octet
-_OPT: Final = b"\0\0\x29"
-_OPT_HEAD: Final = 9  # octets up to its flags
+_TC: Final = TC >> 8  # of the third octet
+_OPT_FLAGS: Final = 9  # octets of an OPT record up to the end of its flags
 _SERVED: Final = frozenset((0, 3, 6))  # NOERROR, NXDOMAIN, YXDOMAIN: answered from a zone
 _NXDOMAIN: Final = 3
 _NONE: Final = b"\0\0"
@@ -98,7 +97,7 @@ class Tally:
 
         `denied`: it said no data before it was cut.
         """
-        asked = message[end - 4 : end + _OPT_HEAD] if end > _HEADER else b""
+        asked = message[end - 4 : end + _OPT_FLAGS] if end > _HEADER else b""
         if message[4:_HEADER] not in _PLAIN:
             asked = (asked[:4] or bytes(4)) + _opt_of(message, wire, end)
         form = (wire[2:_HEADER], asked, zone, denied)
@@ -232,9 +231,9 @@ def _opt_of(message: bytes, wire: bytes, end: int) -> bytes:
     A response without records has its own right behind the question, with the same DO.
     """
     if wire[6:10] == bytes(4):
-        return wire[end : end + _OPT_HEAD] if wire.startswith(_OPT, end) else b""
+        return wire[end : end + _OPT_FLAGS] if wire.startswith(OPT_HEAD, end) else b""
     edns = parse(message).edns  # what gets data can be parsed
-    return b"" if edns is None else opt_record(edns, 0)[:_OPT_HEAD]
+    return b"" if edns is None else opt_record(edns, 0)[:_OPT_FLAGS]
 
 
 def _facts(form: _Form, wire: bytes, end: int) -> _Facts:
@@ -242,13 +241,13 @@ def _facts(form: _Form, wire: bytes, end: int) -> _Facts:
     header, rest, zone, denied = form
     answers, authorities = header[4:6] != _NONE, header[6:8] != _NONE
     rcode = header[1] & 0x0F
-    if not answers and not authorities and wire[end : end + 3] == _OPT:
+    if not answers and not authorities and wire[end : end + 3] == OPT_HEAD:
         rcode |= wire[end + 5] << 4  # RFC 6891 §6.1.3
     rcode = min(rcode, counters.RCODE_COUNT - 1)
     opcode = header[0] >> 3 & 0x0F
     truncated = bool(header[0] & _TC)
     asked = header[2:4] == b"\0\1"
-    edns = rest[4:7] == _OPT
+    edns = rest[4:7] == OPT_HEAD
     served = rcode in _SERVED and opcode == 0 and rest[2:4] == b"\0\1"
     if rcode == _NXDOMAIN:
         kind = "name_error"

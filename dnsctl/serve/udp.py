@@ -13,7 +13,7 @@ import logging
 import select
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NoReturn
 
 from dnsctl.image.generation import GenerationCounter
@@ -137,7 +137,7 @@ class UdpWorker:
         """Write the answers over the queries; return the indexes of those that get none, ascending."""
         gaps, counts, cache = self._direct.gaps, self._counts, self._cache
         lengths, slots = batch.lengths(count), batch.slots
-        find = self._find
+        find: Callable[[bytes, bytes], Entry | None] = self._find
         left = gaps.answer(batch, count, counts)
         if cache.is_skipped():
             left = self._direct.answer(batch, left, counts, self._failed)
@@ -202,13 +202,13 @@ class UdpWorker:
             self._cache.keep(raw, key, entry)
         return entry
 
-    def _find_kept(self, raw: bytes, key: bytes) -> Entry | None:
+    def _find_kept(self, _raw: bytes, key: bytes) -> Entry | None:
         """Return the answer to a query that has no short way from the cache's slower paths."""
-        del raw
-        self._wanted = self._cache.is_wanted(key)
+        door = hash(key) & LAST_DOOR
+        self._wanted = bool(self._doors[door])
+        self._doors[door] = 1
         entry = self._cache.find(key) if self._wanted else None
-        if entry is not None:
-            self._tally.missed -= 1
+        self._tally.missed -= entry is not None
         return entry
 
     def _work_out(self, message: bytes, batch: Batch, index: int) -> bytes | None:

@@ -254,7 +254,7 @@ def test_child_that_never_starts_ends_the_node_with_its_reason():
     script = """
 import logging, sys, time
 from dnsctl.errors import DnsctlError, ImageError
-from dnsctl.node.supervisor import RESTART, Role, Supervisor
+from dnsctl.node.supervisor import Role, Supervisor
 
 def fail(ready):
     raise ImageError("it is broken", where="image")
@@ -285,7 +285,7 @@ def test_crash_loop_of_a_ready_node_is_paced_and_told_once_a_second(tmp_path: Pa
 import logging, sys, time
 from pathlib import Path
 from dnsctl.errors import ImageError
-from dnsctl.node.supervisor import RESTART, Role, Supervisor
+from dnsctl.node.supervisor import Role, Supervisor
 
 def failing(name):
     starts = Path(sys.argv[1]) / name
