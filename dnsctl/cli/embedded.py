@@ -49,7 +49,7 @@ def compile_directory(work: Embedded) -> None:
     verdict = validate(
         loaded.zones,
         lambda origin: config.checks(origin) if config else {},
-        lambda origin: policies[origin] is not None,
+        policies.__getitem__,
         beside=loaded.partial,
     )
     findings = output.by_position((*loaded.findings, *verdict.findings))

@@ -13,6 +13,7 @@ from dnsctl.load.config import Config
 from dnsctl.load.zones import Loaded, load_zones, zone_files
 from dnsctl.model.finding import Finding, Position, Severity
 from dnsctl.model.name import ROOT, Name, ancestors, to_text
+from dnsctl.model.policy import Policy
 from dnsctl.model.zone import ValidatedZone, Zone
 from dnsctl.sign.presigned import is_presigned, presigned_zone
 from dnsctl.validate.run import Verdict, validate
@@ -62,11 +63,11 @@ def load_work_tree(context: Context, config: Config, only: frozenset[Name] | Non
 def verdict_of(loaded: Loaded, config: Config) -> Verdict:
     """Validate what was loaded, as a release would."""
 
-    def signed(origin: Name) -> bool:
+    def policy(origin: Name) -> Policy | None:
         zone = loaded.zones.get(origin) or loaded.partial[origin]
-        return not is_presigned(zone) and config.policy(origin) is not None
+        return None if is_presigned(zone) else config.policy(origin)
 
-    verdict = validate(loaded.zones, config.checks, signed, partial=loaded.partial)
+    verdict = validate(loaded.zones, config.checks, policy, partial=loaded.partial)
     return Verdict(verdict.zones, (*verdict.findings, *_presigned_faults(verdict)))
 
 

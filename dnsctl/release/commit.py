@@ -49,7 +49,7 @@ def intent_of(
     presigned = {origin for origin, zone in loaded.zones.items() if is_presigned(zone)}
     policies = {origin: _policy(config, zone, presigned) for origin, zone in loaded.zones.items()}
     progress("validate", 0, len(loaded.zones))
-    verdict = validate(loaded.zones, config.checks, lambda origin: policies[origin] is not None)
+    verdict = validate(loaded.zones, config.checks, policies.__getitem__)
     progress("validate", len(loaded.zones), len(loaded.zones))
     findings = (*loaded.findings, *verdict.findings)
     if any(each.severity is Severity.ERROR for each in findings):

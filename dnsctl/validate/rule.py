@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from dnsctl.model.finding import Position, Severity
 from dnsctl.model.name import ROOT, Name
+from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.zone import Zone
 from dnsctl.validate.landscape import OUTSIDE, Landscape, Place, Standing
@@ -32,17 +33,22 @@ class Reference(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """One zone under validation. `signed`: it will be signed here, so DNSSEC data is not the user's."""
+    """One zone under validation. `policy`: how it will be signed here; None where it will not be."""
 
     zone: Zone
     survey: Survey
     landscape: Landscape
-    signed: bool
+    policy: Policy | None
     _references: dict[int, tuple[Reference, ...]] = field(default_factory=dict, repr=False)
 
     @property
     def origin(self) -> Name:
         return self.zone.origin
+
+    @property
+    def signed(self) -> bool:
+        """True where the zone will be signed here, so that DNSSEC data is not the user's."""
+        return self.policy is not None
 
     def at(self, rrset: RRset | None = None) -> Position:
         """Return where `rrset` stands in its file, or the file."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from dnsctl.model.finding import Finding, Position, Severity
 from dnsctl.model.name import Name
+from dnsctl.model.policy import Policy
 from dnsctl.model.zone import ValidatedZone, Zone
 from dnsctl.validate.landscape import Landscape
 from dnsctl.validate.rule import Rule, Scope
@@ -36,11 +37,11 @@ class Verdict:
 def validate(
     zones: Mapping[Name, Zone],
     checks: Callable[[Name], Mapping[str, str]],
-    signed: Callable[[Name], bool],
+    policy: Callable[[Name], Policy | None],
     beside: Mapping[Name, Zone] | None = None,
     partial: Mapping[Name, Zone] | None = None,
 ) -> Verdict:
-    """Judge `zones`. `checks`: severities a zone from dnsctl.yaml; `signed`: will the zone be signed here?
+    """Judge `zones`. `checks`: severities a zone from dnsctl.yaml; `policy`: how a zone is signed here, or None.
 
     `beside` are other zones of ours that targets and aliases may lead to; they are not judged. `partial` are
     zones of which something could not be read: they are judged by what is there, and never pass.
@@ -56,7 +57,7 @@ def validate(
             if told not in settings_told:
                 settings_told.add(told)
                 findings.append(told)
-        scope = Scope(zone, landscape.survey(origin), landscape, signed(origin))
+        scope = Scope(zone, landscape.survey(origin), landscape, policy(origin))
         found = list(_judge(scope, levels, whole=origin not in partial))
         findings += found
         if origin not in partial and not any(each.severity is Severity.ERROR for each in found):

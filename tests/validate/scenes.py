@@ -12,6 +12,7 @@ import dns.rdatatype
 
 from dnsctl.model.finding import Finding, Position, Severity
 from dnsctl.model.name import Name, from_text
+from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import RRset, Type, rrset
 from dnsctl.model.zone import Zone, nodes_of
 from dnsctl.validate.run import Verdict, validate
@@ -54,7 +55,9 @@ def verdict(
 ) -> Verdict:
     """Validate zones given as (origin, records below the usual apex)."""
     zones = [zone(origin, text, apex=apex) for origin, text in texts]
-    return validate({each.origin: each for each in zones}, lambda _: checks or {}, lambda _: signed)
+    return validate(
+        {each.origin: each for each in zones}, lambda _: checks or {}, lambda _: Policy() if signed else None
+    )
 
 
 def found(text: str, *others: tuple[str, str], signed: bool = False, apex: bool = True) -> list[Finding]:

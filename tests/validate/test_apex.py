@@ -51,7 +51,7 @@ def test_owner_of_another_zone_is_refused():
     # "notexample.com." ends in the same octets but on no label boundary
     near = rrset(from_text("notexample.com."), Type.A, 60, [b"\xc0\0\2\1"])
     broken = Zone(made.origin, nodes_of([*made.rrsets(), stranger, near]), made.file)
-    told = validate({made.origin: broken}, lambda _: {}, lambda _: False).findings
+    told = validate({made.origin: broken}, lambda _: {}, lambda _: None).findings
     assert [each.rule for each in told] == ["owner-outside-zone"] * 2
 
 
@@ -61,5 +61,5 @@ def test_file_without_any_record_is_warned_of_since_it_may_have_been_cut_short()
     empty = Zone(
         served.origin, nodes_of(one._replace(position=defaults) for one in served.rrsets()), served.file
     )
-    verdict = validate({empty.origin: empty}, lambda _: {}, lambda _: False)
+    verdict = validate({empty.origin: empty}, lambda _: {}, lambda _: None)
     assert [(each.rule, each.severity) for each in verdict.findings] == [("zone-empty", Severity.WARNING)]
