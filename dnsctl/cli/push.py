@@ -125,10 +125,14 @@ def _print(result: Result, seconds: float) -> None:
             f"{output.plural(result.recovered, 'release')} of the fleet that this host lacked: taken over"
         )
     if result.release is not None and not result.failed:
+        renewed = {each.origin: each.renewal for each in result.release.zones}
         for zone in changed_zones(result.release):
             entry = result.release.manifest.zones.get(zone)
+            why = renewed.get(zone, "")
             console.print(
-                f"  {output.visible(to_text(zone))} " + (f"serial {entry.serial}" if entry else "removed")
+                f"  {output.visible(to_text(zone))} "
+                + (f"serial {entry.serial}" if entry else "removed")
+                + (f": {why}" if why else "")
             )
     for name, why in (result.outcome.missed if result.outcome else {}).items():
         output.say(f"not reached: {name}: {why}")
@@ -201,6 +205,7 @@ def to_json(result: Result, seconds: float) -> dict[str, Any]:
                 "fate": each.fate.name.lower(),
                 "serial": each.serial,
                 "changes": len(each.records),
+                "renewal": each.renewal,
             }
             for each in (release.zones if release else ())
         ],

@@ -17,7 +17,8 @@ from dnsctl.model.name import canonical_key, labels, to_text
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.zone import SignedZone
 
-_EXPIRATION_AT = 8  # octets into RRSIG rdata, RFC 4034 §3.1
+_TIMES_AT = 8  # octets into RRSIG rdata: expiration, then inception (RFC 4034 §3.1)
+_TIMES = struct.Struct("!II")
 
 
 @dataclass(frozen=True)
@@ -90,12 +91,14 @@ def _entry(
     prefix = zone_prefix(zone.origin)
     rrsets = records = 0
     expiry: int | None = None
+    inception: int | None = None
     for one in (*zone.rrsets(), *zone.nsec3_nodes.values()):
         rrsets += 1
         records += len(one.rdatas)
         for signature in one.signatures:
-            (expiration,) = struct.unpack_from("!I", signature, _EXPIRATION_AT)
-            expiry = expiration if expiry is None or expiration < expiry else expiry
+            ends, begins = _TIMES.unpack_from(signature, _TIMES_AT)
+            expiry = ends if expiry is None or ends < expiry else expiry
+            inception = begins if inception is None or begins > inception else inception
     dnskey = zone.get(zone.origin, Type.DNSKEY)
     return ZoneEntry(
         origin=zone.origin,
@@ -113,4 +116,5 @@ def _entry(
         expiry=expiry,
         tags=tuple(sorted(key_tag(rdata) for rdata in dnskey.rdatas)) if dnskey else (),
         source=source,
+        inception=inception,
     )

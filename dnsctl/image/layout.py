@@ -29,6 +29,7 @@ from typing import Any
 
 from dnsctl.errors import ImageError
 from dnsctl.model.name import Name, canonical_key, from_canonical_key, from_text, to_text
+from dnsctl.model.validity import Period
 from dnsctl.model.zone import Nsec3Parameters
 
 FORMAT = 4  # of nodes and tables, in images and in the deltas that carry them: raised with any change here
@@ -94,7 +95,9 @@ def nsec3_owner(digest_: bytes, origin: Name) -> Name:
 @dataclass(frozen=True, slots=True)
 class ZoneEntry:
     """What the table of zones says of one. `digest`: hex, over all its nodes; `expiry`: unix seconds of the
-    first signature to expire; `tags`: key tags of its DNSKEYs; `source`: digest of what it was made from.
+    first signature to expire, `inception`: of the last one to begin; `tags`: key tags of its DNSKEYs;
+    `source`: digest of what it was made from. `inception` is None, and not written, in entries of images that
+    were made before it was kept.
     """
 
     origin: Name
@@ -108,10 +111,16 @@ class ZoneEntry:
     expiry: int | None
     tags: tuple[int, ...]
     source: str
+    inception: int | None = None
+
+    @property
+    def period(self) -> Period:
+        return Period(self.inception, self.expiry)
 
     def to_json(self) -> dict[str, Any]:
+        inception = {} if self.inception is None else {"inception": self.inception}
         nsec3 = self.nsec3 and [self.nsec3.iterations, self.nsec3.salt.hex(), self.nsec3.opt_out]
-        return {
+        return inception | {
             "digest": self.digest,
             "expiry": self.expiry,
             "nsec3": nsec3,
@@ -144,6 +153,7 @@ class ZoneEntry:
                 expiry=data["expiry"],
                 tags=tuple(data["tags"]),
                 source=data["source"],
+                inception=data.get("inception"),
             )
         except (ValueError, KeyError, IndexError, TypeError) as error:
             raise ImageError(f"malformed zone entry: {error}") from None
@@ -175,6 +185,8 @@ _FIELD_TYPES: dict[str, tuple[type, ...]] = {
 
 
 def _well_typed(data: dict[str, Any]) -> bool:
-    return data.keys() == _FIELD_TYPES.keys() and all(
-        isinstance(data[field], kinds) for field, kinds in _FIELD_TYPES.items()
+    return data.keys() - {"inception"} == _FIELD_TYPES.keys() and all(
+        isinstance(data[field], kinds)
+        for field, kinds in (_FIELD_TYPES | {"inception": (int,)}).items()
+        if field in data
     )

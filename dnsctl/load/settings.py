@@ -97,6 +97,7 @@ class SignatureConfig(_Settings):
     refresh: Span = model.SignaturePolicy().refresh
     inception_offset: Span = model.SignaturePolicy().inception_offset
     jitter: Span = model.SignaturePolicy().jitter
+    interval: Span = model.SignaturePolicy().interval
 
 
 class PolicyConfig(_Settings):
@@ -123,6 +124,7 @@ class PolicyConfig(_Settings):
                 refresh=self.signatures.refresh,
                 inception_offset=self.signatures.inception_offset,
                 jitter=self.signatures.jitter,
+                interval=self.signatures.interval,
             ),
             dnskey_ttl=self.dnskey_ttl,
             serial=self.serial,

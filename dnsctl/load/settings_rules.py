@@ -31,6 +31,12 @@ def contradictions(config: Config) -> Iterator[tuple[Path, str, str]]:
                 "refresh and jitter leave nothing of the signatures' lifetime",
                 "keep lifetime above refresh + jitter",
             )
+        if "interval" in window.model_fields_set and window.interval > window.refresh / 2:
+            yield (
+                ("policies", name, "signatures", "interval"),
+                "renewals are too far apart: signatures may run out in between",
+                "keep interval at half of refresh or less, and renew that often",
+            )
         if policy.opt_out and policy.denial != "nsec3":
             yield (
                 ("policies", name, "opt-out"),

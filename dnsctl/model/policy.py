@@ -20,12 +20,21 @@ class Algorithm(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class SignaturePolicy:
-    """Validity of signatures. `refresh`: renew when less is left; `jitter`: how far expiry is spread."""
+    """Validity of signatures. `refresh`: renew when less is left; `jitter`: how far expiry is spread.
+
+    `interval`: how often renewals are made at least. What follows for a zone is in `validity`.
+    """
 
     lifetime: timedelta = timedelta(days=14)
     refresh: timedelta = timedelta(days=7)
     inception_offset: timedelta = timedelta(hours=1)
     jitter: timedelta = timedelta(hours=12)
+    interval: timedelta = timedelta(days=1)
+
+    @property
+    def renewed_every(self) -> timedelta:
+        """The interval, or half of a `refresh` that is shorter than two of them."""
+        return min(self.interval, self.refresh / 2)
 
 
 @dataclass(frozen=True, slots=True)

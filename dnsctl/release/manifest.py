@@ -195,6 +195,7 @@ def _entry(origin: str, value: Any) -> tuple[Name, ZoneEntry]:
             and 0 <= entry.serial < 2**32
             and 0 <= entry.owners <= entry.rrsets <= entry.records < _HIGHEST
             and (entry.expiry is None or 0 <= entry.expiry < _HIGHEST)
+            and (entry.inception is None or 0 <= entry.inception < _HIGHEST)
             and all(0 <= tag < 2**16 for tag in entry.tags)
             and _DIGEST.fullmatch(entry.digest) is not None
             and len(entry.source) <= 64

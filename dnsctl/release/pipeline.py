@@ -33,6 +33,7 @@ from dnsctl.release.survey import (
     Fate,
     ZoneSurvey,
     active_keys,
+    entry_before,
     fate_of,
     removed_zones,
     serial_for,
@@ -161,14 +162,14 @@ class _Work:
         for done, (origin, wanted) in enumerate(self._intent.zones.items()):
             self._progress("compare", done, total)
             keys = active_keys(self._keystore, wanted)
-            fate = fate_of(wanted, keys, self._parent.zone(origin), self._now)
+            fate = fate_of(wanted, keys, entry_before(self._parent, origin), self._now)
             if fate is not Fate.CARRIED:
                 yield wanted, fate
         self._progress("compare", total, total)
 
     def _make(self, wanted: ZoneIntent, fate: Fate) -> tuple[ZoneSurvey, SignedZone, str]:
         origin = wanted.zone.origin
-        before = self._parent.zone(origin)
+        before = entry_before(self._parent, origin)
         previous = self._parent.signed_zone(origin) if before is not None else None
         keys = active_keys(self._keystore, wanted)
         surveyed = survey_zone(wanted, keys, fate, before, previous, self._now)

@@ -16,6 +16,7 @@ from dnsctl.image.layout import FORMAT
 from dnsctl.model.key import PublicKey
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import Type
+from dnsctl.model.validity import timing
 from dnsctl.model.zone import ValidatedZone
 from dnsctl.release.changes import without_serial
 from dnsctl.sign.presigned import is_presigned
@@ -37,7 +38,7 @@ def source_digest(zone: ValidatedZone, policy: Policy | None, keys: Iterable[Pub
                 policy.denial,
                 policy.opt_out,
                 policy.dnskey_ttl,
-                int(policy.signatures.refresh.total_seconds()),  # the SOA's expire is lowered to it
+                timing(policy, zone.rrsets()).expire,  # the SOA's is lowered to it
             )
         ]
     _count(state, shape)

@@ -1,16 +1,16 @@
 """What a release would do to each zone, told without making anything: no key, no signature, no passphrase.
 
-A zone is carried over untouched where its source digest is the parent's and no signature of it is inside the
-refresh window; otherwise it is new, changed, or renewed (fresh signatures only), and gets a later serial.
-`plan` shows a survey and `build` carries it out, so that both judge by the same rules. Pure but for reading
-the parent's image and the public side of the keystore.
+A zone is carried over untouched where its source digest is the parent's and its signatures hold, and will for
+longer than the refresh window; otherwise it is new, changed, or renewed (fresh signatures only), and gets a
+later serial. `plan` shows a survey and `build` carries it out, so that both judge by the same rules. Pure but
+for reading the parent's image and the public side of the keystore.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import Enum
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from dnsctl.model.key import SEP_FLAG, key_tag
 from dnsctl.model.name import Name
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.serial import is_after, next_serial
+from dnsctl.model.validity import timing, why_due
 from dnsctl.model.zone import SignedZone
 from dnsctl.release.changes import RecordChange, ZoneChanges, soa_serial, zone_changes
 from dnsctl.release.existence import Effect, effects
@@ -27,6 +28,9 @@ from dnsctl.release.intent import Intent, Progress, ZoneIntent, no_progress
 from dnsctl.release.source import source_digest
 from dnsctl.sign.keyfile import KeyState
 from dnsctl.sign.keystore import Keystore, StoredKey
+from dnsctl.sign.rrsig import parse
+
+RENEWAL = "renewal"  # name of an event
 
 
 class Fate(Enum):
@@ -64,6 +68,11 @@ class ZoneSurvey:
     events: tuple[DnssecEvent, ...] = ()
     effects: tuple[Effect, ...] = field(default=(), repr=False)
 
+    @property
+    def renewal(self) -> str:
+        """Return why signatures alone are made anew; empty where they are not."""
+        return next((each.message for each in self.events if each.name == RENEWAL), "")
+
 
 @dataclass(frozen=True)
 class Survey:
@@ -90,7 +99,7 @@ def survey(
     for done, (origin, wanted) in enumerate(intent.zones.items()):
         progress("compare", done, len(intent.zones))
         keys = active_keys(keystore, wanted)
-        before = parent.zone(origin) if parent is not None else None
+        before = entry_before(parent, origin) if parent is not None else None
         fate = fate_of(wanted, keys, before, now)
         if fate is not Fate.CARRIED:
             previous = parent.signed_zone(origin) if parent is not None and before is not None else None
@@ -117,6 +126,19 @@ def active_keys(keystore: Keystore, wanted: ZoneIntent) -> tuple[StoredKey, ...]
     return tuple(key for key in keystore.list(wanted.zone.origin) if key.state is KeyState.ACTIVE)
 
 
+def entry_before(parent: Reader, origin: Name) -> ZoneEntry | None:
+    """Return the parent's entry of a zone. An inception that is not in it is taken from the SOA.
+
+    Each release of a zone that is signed here has another serial, so that the SOA's signature is of the last.
+    """
+    entry = parent.zone(origin)
+    if entry is None or not entry.signed or entry.inception is not None:
+        return entry
+    soa = next((one for one in parent.rrsets(origin) if one.rdtype == Type.SOA), None)
+    inceptions = [parse(signature).inception for signature in soa.signatures] if soa else []
+    return replace(entry, inception=max(inceptions, default=None))
+
+
 def fate_of(wanted: ZoneIntent, keys: tuple[StoredKey, ...], before: ZoneEntry | None, now: datetime) -> Fate:
     """Return what a release does to the zone. Reads every RRset of it, and nothing of the parent's."""
     if before is None:
@@ -125,11 +147,14 @@ def fate_of(wanted: ZoneIntent, keys: tuple[StoredKey, ...], before: ZoneEntry |
         return Fate.CHANGED
     if source_digest(wanted.zone, wanted.policy, (key.public for key in keys)) != before.source:
         return Fate.CHANGED
-    if wanted.policy is not None and before.expiry is not None:
-        left = before.expiry - now.timestamp()
-        if left <= wanted.policy.signatures.refresh.total_seconds():
-            return Fate.RENEWED
-    return Fate.CARRIED
+    return Fate.RENEWED if _why_due(wanted, before, now) else Fate.CARRIED
+
+
+def _why_due(wanted: ZoneIntent, before: ZoneEntry, now: datetime) -> str:
+    if wanted.policy is None:
+        return ""
+    refresh = timing(wanted.policy, wanted.zone.rrsets()).refresh
+    return why_due(wanted.policy, before.period, refresh, now.timestamp())
 
 
 def survey_zone(
@@ -142,7 +167,7 @@ def survey_zone(
 ) -> ZoneSurvey:
     """Return what a release does to one zone that is not carried over; `previous` is the parent's."""
     signed_here = not wanted.presigned and (wanted.policy is not None or bool(before and before.signed))
-    longest_expire = int(wanted.policy.signatures.refresh.total_seconds()) if wanted.policy else None
+    longest_expire = timing(wanted.policy, wanted.zone.rrsets()).expire if wanted.policy else None
     changes = zone_changes(previous, wanted.zone, signed_here=signed_here, longest_expire=longest_expire)
     return ZoneSurvey(
         origin=wanted.zone.origin,
@@ -152,7 +177,7 @@ def survey_zone(
         records=changes.records,
         rrsets_before=changes.before,
         emptied=_is_emptied(wanted, changes),
-        events=tuple(_events(wanted, keys, fate, before, previous)),
+        events=tuple(_events(wanted, keys, fate, before, previous, now)),
         effects=tuple(effects(previous, wanted.zone, changes.records)),
     )
 
@@ -239,6 +264,7 @@ def _events(
     fate: Fate,
     before: ZoneEntry | None,
     previous: SignedZone | None,
+    now: datetime,
 ) -> Iterator[DnssecEvent]:
     was = before is not None and before.signed
     policy = wanted.policy
@@ -252,9 +278,8 @@ def _events(
         denial = "nsec" if previous.nsec3 is None else "nsec3"
         if denial != policy.denial:
             yield DnssecEvent("denial", f"denial of existence changes from {denial} to {policy.denial}")
-    if fate is Fate.RENEWED and before is not None and before.expiry is not None:
-        first = datetime.fromtimestamp(before.expiry, UTC).strftime("%Y-%m-%d %H:%M UTC")
-        yield DnssecEvent("renewal", f"signatures are renewed, the first would expire {first}")
+    if fate is Fate.RENEWED and before is not None:
+        yield DnssecEvent(RENEWAL, f"signatures are renewed: {_why_due(wanted, before, now)}")
 
 
 def _key_changes(

@@ -17,6 +17,7 @@ from dnsctl.model.key import PublicKey
 from dnsctl.model.name import Name, label_count
 from dnsctl.model.policy import SignaturePolicy
 from dnsctl.model.rrset import RRset
+from dnsctl.model.validity import TOLERANCE
 from dnsctl.sign.algorithm import scheme
 
 _HEADER = struct.Struct(
@@ -73,11 +74,17 @@ class Validity:
     keep_after: int  # an older signature stays while it expires after this
 
     @classmethod
-    def of(cls, policy: SignaturePolicy, now: datetime, where: str = "") -> Validity:
-        """Return the validity at `now`. Raises SigningError where a new signature would be due at once."""
+    def of(
+        cls, policy: SignaturePolicy, now: datetime, where: str = "", refresh: int | None = None
+    ) -> Validity:
+        """Return the validity at `now`. `refresh` (seconds): of this zone, where it is not the policy's.
+
+        Inception is at least `TOLERANCE` back: so far behind may the clock of a host be that uses it.
+        Raises SigningError where a new signature would be due at once.
+        """
         moment = int(now.timestamp())
         lifetime, jitter = int(policy.lifetime.total_seconds()), int(policy.jitter.total_seconds())
-        refresh = int(policy.refresh.total_seconds())
+        refresh = int(policy.refresh.total_seconds()) if refresh is None else refresh
         if lifetime - jitter <= refresh:
             raise SigningError(
                 f"signatures live {lifetime} s less up to {jitter} s of jitter, and are renewed when "
@@ -85,7 +92,7 @@ class Validity:
                 where=where,
                 advice="raise `lifetime`, or lower `refresh` or `jitter`",
             )
-        inception = moment - int(policy.inception_offset.total_seconds())
+        inception = moment - max(int(policy.inception_offset.total_seconds()), TOLERANCE)
         return cls(moment, inception, moment + lifetime, jitter, moment + refresh)
 
     def expires(self, owner: Name, rdtype: int) -> int:

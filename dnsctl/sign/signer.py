@@ -2,8 +2,8 @@
 
 Pure: the keys, the clock and the signatures of last time are arguments, and the same arguments give the same
 octets, with one worker or many. Invariants of what comes out: each authoritative RRset has a signature of
-each key whose role it is to sign it; the denial chain is closed; SOA expire is not above the time that
-signatures have left when they are renewed. Each new signature was verified (see `batch`).
+each key whose role it is to sign it; the denial chain is closed; SOA expire is below the time that
+signatures have left at any moment (see `model.validity`). Each new signature was verified (see `batch`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dnsctl.model.key import key_tag
 from dnsctl.model.name import Name, label_count, to_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.validity import timing
 from dnsctl.model.zone import Nodes, Nsec3Parameters, SignedZone, ValidatedZone
 from dnsctl.sign import batch, nsec, nsec3
 from dnsctl.sign.authority import Standing, denied_types, is_signed, walk
@@ -47,15 +48,16 @@ def sign_zone(
     """Return `zone` signed at `now`, with `serial` in its SOA.
 
     A signature of `previous` is kept where rdatas, TTL and key are the same and it is not due for renewal. An
-    SOA expire above the policy's `refresh` is lowered to it: a secondary must not outlive its signatures.
+    SOA expire is lowered to what `timing` allows: a secondary must not outlive its signatures.
     `progress` is told of new signatures only. Raises SigningError where the keys do not fit, or a signature
     does not verify.
     """
-    validity = Validity.of(policy.signatures, now, f"policy {policy.name}")
+    times = timing(policy, zone.rrsets())
+    validity = Validity.of(policy.signatures, now, f"policy {policy.name}", times.refresh)
     _refuse_unfit(zone.origin, keys)
     ttl = _denial_ttl(zone)  # RFC 9077 §3
     parameters = Nsec3Parameters(opt_out=policy.opt_out) if policy.denial == "nsec3" else None
-    apex = [_soa(zone, serial, int(policy.signatures.refresh.total_seconds()))]
+    apex = [_soa(zone, serial, times.expire)]
     apex += key_rrsets(zone, [one.public for one in keys], policy.dnskey_ttl)
     if parameters is not None:
         apex.append(nsec3.parameter_record(zone.origin, parameters, ttl))

@@ -76,11 +76,16 @@ def test_serial_is_set_and_soa_signed_with_it(traps: ValidatedZone) -> None:
     assert signed.serial == SERIAL
 
 
-def test_soa_expire_is_lowered_to_what_signatures_have_left_at_renewal(traps: ValidatedZone) -> None:
+def test_soa_expire_is_lowered_to_what_signatures_are_sure_to_last(traps: ValidatedZone) -> None:
     expire = found(sign(traps), "@", Type.SOA).rdatas[0][-8:-4]
-    assert int.from_bytes(expire, "big") == 7 * 86400  # 14 days in the zone, renewed when 7 are left
+    assert int.from_bytes(expire, "big") == 6 * 86400 - 3600  # 7 days at renewal, a day between them, the TTL
     short = Policy(signatures=SignaturePolicy(refresh=timedelta(days=1)))
-    assert int.from_bytes(found(sign(traps, short), "@", Type.SOA).rdatas[0][-8:-4], "big") == 86400
+    assert int.from_bytes(found(sign(traps, short), "@", Type.SOA).rdatas[0][-8:-4], "big") == 39600
+
+
+def test_inception_lies_a_minute_back_at_least(traps: ValidatedZone) -> None:
+    policy = Policy(signatures=SignaturePolicy(inception_offset=timedelta(0)))
+    assert parse(found(sign(traps, policy), "@", Type.SOA).signatures[0]).inception == NOW.timestamp() - 60
 
 
 def test_soa_expire_already_short_enough_is_left(traps: ValidatedZone) -> None:

@@ -1,0 +1,87 @@
+"""When signatures hold, when they are renewed, and how long a secondary may go on with them.
+
+All of it follows from the policy's times and from what stands in the zone; the clock is an argument. Two
+things are promised of a zone that is signed here, as long as a push is made at least every `interval` of the
+policy: no signature that is served has less than `promised` left, and SOA EXPIRE with the largest TTL of the
+zone on top stays below that (RFC 6781 §4.4.2), so that neither a secondary that lost its primary nor a cache
+behind it outlives the signatures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from dnsctl.model.policy import Policy
+from dnsctl.model.rrset import RRset
+
+TOLERANCE = 60  # seconds: clocks of two hosts that differ by more are not right together
+PRESIGNED_WARNING = 7 * 86400  # seconds: what somebody else signs is asked for so long before it runs out
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """When all signatures of a zone hold: from the latest inception to the nearest expiry, in unix seconds.
+
+    None where it is not known, or there are no signatures.
+    """
+
+    inception: int | None = None
+    expiry: int | None = None
+
+    def fault(self, now: float) -> str:
+        """Return why not all of them hold at `now`; empty where they do."""
+        if self.inception is not None and self.inception > now:
+            return f"are not valid before {moment(self.inception)}"
+        if self.expiry is not None and self.expiry < now:
+            return f"ran out at {moment(self.expiry)}"
+        return ""
+
+
+def moment(seconds: float) -> str:
+    """Return a time as messages tell it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Of one zone, in seconds. `refresh`: signatures with less left are renewed; `promised`: none ever has
+    less left; `expire`: the highest SOA EXPIRE. `fits`: `expire` and the largest TTL stay below `promised`.
+    """
+
+    refresh: int
+    promised: int
+    expire: int
+    fits: bool
+
+
+def timing(policy: Policy, rrsets: Iterable[RRset]) -> Timing:
+    """Return the timing of a zone with `rrsets` under `policy`.
+
+    A zone with large TTLs is renewed earlier than the policy says, up to three quarters of what a signature
+    lives, so that half of the promised time is left for EXPIRE. Beyond that EXPIRE is not lowered further
+    than to a quarter of it: secondaries need some time.
+    """
+    signatures = policy.signatures
+    largest_ttl = max((one.ttl for one in rrsets), default=0)
+    largest_ttl = max(largest_ttl, policy.dnskey_ttl)
+    refresh, every = signatures.refresh.total_seconds(), signatures.renewed_every.total_seconds()
+    longest = (signatures.lifetime - signatures.jitter).total_seconds() * 3 / 4
+    refresh = max(refresh, min(every + largest_ttl + (refresh - every) / 2, longest))
+    promised = refresh - every
+    expire = max(promised - largest_ttl, promised / 4)
+    return Timing(int(refresh), int(promised), int(expire), expire + largest_ttl <= promised)
+
+
+def why_due(policy: Policy, period: Period, refresh: int, now: float) -> str:
+    """Return why signatures of `period` are made anew at `now`; empty where they are good for longer."""
+    if fault := period.fault(now):
+        return f"signatures {fault}"
+    if period.expiry is None:
+        return ""
+    if period.expiry - now <= refresh:
+        return f"the first would expire {moment(period.expiry)}"
+    if period.expiry - now > policy.signatures.lifetime.total_seconds() + TOLERANCE:
+        return f"the first expires {moment(period.expiry)}, later than the policy allows"
+    return ""
