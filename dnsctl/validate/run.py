@@ -41,7 +41,7 @@ def validate(
     beside: Mapping[Name, Zone] | None = None,
     partial: Mapping[Name, Zone] | None = None,
 ) -> Verdict:
-    """Judge `zones`. `checks`: severities a zone from dnsctl.yaml; `policy`: how a zone is signed here, or None.
+    """Judge `zones`. `checks`: severities a zone from dnsctl.yaml; `policy`: how it is signed here, or None.
 
     `beside` are other zones of ours that targets and aliases may lead to; they are not judged. `partial` are
     zones of which something could not be read: they are judged by what is there, and never pass.
