@@ -39,7 +39,7 @@ from dnsctl.image.layout import (
     WIDE_SHORT,
 )
 from dnsctl.model.name import Name
-from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.rrset import COMPRESSIBLE, RRset, Type
 
 QUESTION_AT = 12  # octets of the message header, RFC 1035 §4.1.1
 OWNER_POINTER = b"\xc0\x0c"
@@ -58,15 +58,7 @@ _COVERS = struct.Struct("!HBBI")  # type covered, algorithm, labels, original TT
 _TIMES = 10  # octets of expiration, inception and key tag, which follow
 _SIGNER_AT = _COVERS.size + _TIMES
 
-# Octets before the names, and how many names follow, in rdata that may be compressed (RFC 3597 §4)
-COMPRESSIBLE = {
-    int(Type.NS): (0, 1),
-    int(Type.CNAME): (0, 1),
-    int(Type.SOA): (0, 2),
-    int(Type.PTR): (0, 1),
-    int(Type.MX): (2, 1),
-    NEGATIVE_SOA: (0, 2),
-}
+_NAMES = {**COMPRESSIBLE, NEGATIVE_SOA: COMPRESSIBLE[_SOA]}
 
 
 class Shape(NamedTuple):
@@ -179,7 +171,7 @@ def _suffixes(owner: Name) -> dict[bytes, int]:
 
 def _plain(code: int, one: RRset, owner: Name) -> tuple[bytes, list[int]]:
     """Return what is kept of a fragment without its RRSIGs, and the places of pointers in all of it."""
-    names = COMPRESSIBLE.get(code)
+    names = _NAMES.get(code)
     written, pointers = _compressed(one, names, owner) if names is not None else (one.rdatas, [])
     if pointers and pointers[-1] > _MAX_POINTER_PLACE:  # an RRset no message can hold: transfers only
         written, pointers = one.rdatas, []

@@ -27,7 +27,7 @@ from dnsctl.model.zone import Zone
 
 DIRECTORY = "zones"
 SUFFIXES = (".yaml", ".zone")
-_ODD = re.compile(r"[\s*\x00-\x20\x7f]")  # no zone has these, and a stray copy of a file often does
+_ODD = re.compile(r"[\s\x00-\x20\x7f]")  # no zone has these, and a stray copy of a file often does
 _LEVELS = {"note": Severity.NOTE, "warning": Severity.WARNING, "error": Severity.ERROR}
 
 Progress = Callable[[int, int], None]  # files read, of how many
@@ -61,8 +61,7 @@ def zone_files(source: Source, directory: str = DIRECTORY) -> tuple[dict[Name, s
             findings.append(_misnamed(path, error.what, error.advice))
             continue
         if odd := sorted(set(_ODD.findall(name))):
-            which = "an asterisk" if "*" in odd else f"the character {odd[0]!r}"
-            findings.append(_misnamed(path, f"it has {which}", "rename the file"))
+            findings.append(_misnamed(path, f"it has the character {odd[0]!r}", "rename the file"))
             continue
         if origin in found:
             message = f"zone {to_text(origin)} has the file {found[origin]} already"

@@ -51,6 +51,16 @@ class Type(IntEnum):
     ANY = 255
 
 
+# Octets before the names, and how many names follow, in rdata that may be compressed (RFC 3597 §4)
+COMPRESSIBLE = {
+    int(Type.NS): (0, 1),
+    int(Type.CNAME): (0, 1),
+    int(Type.SOA): (0, 2),
+    int(Type.PTR): (0, 1),
+    int(Type.MX): (2, 1),
+}
+
+
 class RRset(NamedTuple):
     """One RRset: `owner`, `rdtype` (a type code), `ttl` in seconds, canonical `rdatas`, RRSIG rdatas."""
 

@@ -17,12 +17,12 @@ import dns.flags
 import dns.message
 import dns.rdatatype
 
-from dnsctl.image.fragment import COMPRESSIBLE, decode
+from dnsctl.image.fragment import decode
 from dnsctl.image.layout import owner_key
 from dnsctl.image.reader import Reader
 from dnsctl.model.fleet import Network
 from dnsctl.model.name import Name
-from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.rrset import COMPRESSIBLE, RRset, Type
 from dnsctl.model.serial import is_after
 from dnsctl.serve import edns
 from dnsctl.serve.edns import ExtendedError

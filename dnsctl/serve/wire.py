@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from dnsctl.image.fragment import (
-    COMPRESSIBLE,
     MAX_HOPS,
     MAX_OFFSET,
     OWNER_POINTER,
@@ -24,6 +23,7 @@ from dnsctl.image.fragment import (
     record_places,
 )
 from dnsctl.model.name import Name
+from dnsctl.model.rrset import COMPRESSIBLE
 
 ANSWER, AUTHORITY, ADDITIONAL = 0, 1, 2
 

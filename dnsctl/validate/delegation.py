@@ -136,7 +136,7 @@ def ds_digest(scope: Scope) -> Iterator[Fault]:
 def wildcard_delegation(scope: Scope) -> Iterator[Fault]:
     for rdtype in (Type.NS, Type.DNAME, Type.DS):
         for one in scope.survey.of(rdtype):
-            if one.owner[:2] == b"\x01*":
+            if one.owner[:2] == b"\x01*" and one.owner != scope.origin:
                 yield Fault(
                     scope.at(one),
                     f"{rdtype.name} at the wildcard {to_text(one.owner)} means different things to resolvers",

@@ -5,12 +5,33 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from dnsctl.model.name import MAX_NAME, ROOT, Name, is_subdomain, label_count, labels, to_text
+from dnsctl.model.name import (
+    MAX_NAME,
+    ROOT,
+    Name,
+    from_labels,
+    is_subdomain,
+    is_wildcard,
+    label_count,
+    labels,
+    parent,
+    to_text,
+)
 from dnsctl.model.rrset import RRset, Type, type_text
 from dnsctl.validate.rule import NAME_AT, Fault, Scope, name_in
 
 _LDH = re.compile(rb"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")  # RFC 1123 §2.1
 _HOSTS = (Type.NS, Type.MX, Type.SRV)
+_NAMED = (Type.CNAME, Type.DNAME, Type.PTR, Type.SVCB, Type.HTTPS)  # lead to names that need not be hosts
+_NAME_OCTETS = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_.*/")
+_ORDINARY = re.compile(rb"[a-z0-9_.*-]*")
+_BLANK = re.compile(rb"[\t-\r \x7f]")
+_ODD_TARGETS = (  # most telling first
+    (b"://", "a URL", "write the name of the host alone: DNS knows no scheme and no path"),
+    (b"@", "a mail address", "write the part behind the @"),
+    (b",", "which has a comma in it", "write a list of values for several names"),
+    (b"/", "which has a path in it", "write the name of the host alone"),
+)
 
 
 def origin_repeated(scope: Scope) -> Iterator[Fault]:
@@ -64,6 +85,65 @@ def _relative(name: Name, origin: Name) -> str:
     return f"the relative {shorter}" if shorter else "the apex: @ in a master file, '' in YAML"
 
 
+def owner_whitespace(scope: Scope) -> Iterator[Fault]:
+    """Blanks that nobody sees: `www ` is another name than `www`, and nobody asks for it."""
+    for owner, node in scope.zone.nodes.items():
+        if not _BLANK.search(owner):
+            continue
+        parts = labels(owner)
+        stray = [each for number, each in enumerate(parts) if _has_stray_blank(each, parts[number + 1 :])]
+        if stray:
+            yield Fault(
+                scope.at(node[0]),
+                f"{to_text(owner)} has white space or a control character in its name",
+                f"remove it: write {_without_blanks(owner)}, or \\032 if it is meant",
+            )
+
+
+def _has_stray_blank(label: bytes, above: tuple[bytes, ...]) -> bool:
+    """True unless blanks stand between words of a service instance's name (RFC 6763 §4.1.1)."""
+    if not _BLANK.search(label):
+        return False
+    is_instance = len(above) > 1 and above[0][:1] == b"_" and above[1].lower() in (b"_tcp", b"_udp")
+    return not is_instance or label.strip() != label or bool(_BLANK.search(label.replace(b" ", b"")))
+
+
+def _without_blanks(owner: Name) -> str:
+    kept = [_BLANK.sub(b"", each) for each in labels(owner)]
+    return to_text(from_labels([each for each in kept if each]))
+
+
+def target_syntax(scope: Scope) -> Iterator[Fault]:
+    """URLs, mail addresses and lists where the name of a host belongs: each loads as an odd name."""
+    for rdtype in _NAMED:
+        for one in scope.survey.authoritative(rdtype):
+            for rdata in one.rdatas:
+                target = name_in(rdata, NAME_AT[rdtype])
+                if found := _odd_target(one, target):
+                    yield Fault(
+                        scope.at(one),
+                        f"{to_text(one.owner)} {type_text(rdtype)} leads to {to_text(target)}, {found[0]}",
+                        found[1],
+                    )
+
+
+def _odd_target(one: RRset, target: Name) -> tuple[str, str] | None:
+    """Return what `target` is instead of a name, and the way out; None where it may well be meant."""
+    text = b".".join(labels(target))
+    if _ORDINARY.fullmatch(text):
+        return None
+    for sign, what, advice in _ODD_TARGETS:
+        if sign in text and not (sign == b"/" and target.endswith(b"\x04arpa\0")):  # RFC 2317: 0/25.2.0.192…
+            return what, advice
+    if one.rdtype == Type.PTR and (b"._tcp" in text or b"._udp" in text):
+        return None  # a service instance is named by people, RFC 6763 §4.1.1
+    odd = next((each for each in text if each not in _NAME_OCTETS), ord("/"))
+    if odd == ord("/"):
+        return None
+    shown = chr(odd) if 0x20 < odd < 0x7F else f"\\{odd:03}"
+    return f"which has {shown!r} in it", "write the name of the host alone"
+
+
 def hostname_syntax(scope: Scope) -> Iterator[Fault]:
     told: set[Name] = set()
     for rdtype in (Type.A, Type.AAAA):
@@ -99,9 +179,21 @@ def _is_host(name: Name, origin: Name) -> bool:
     return True
 
 
+def apex_wildcard(scope: Scope) -> Iterator[Fault]:
+    """A zone may begin at an asterisk (RFC 4592 §2.1.1): it answers for that very name."""
+    if is_wildcard(scope.origin):
+        yield Fault(
+            scope.at(scope.zone.get(scope.origin, Type.SOA)),
+            f"the apex {to_text(scope.origin)} is an asterisk: nothing is expanded from it, and BIND refuses "
+            "such a zone and its signatures",
+            f"to answer for all names, write '*' in the zone {to_text(parent(scope.origin))}",
+        )
+
+
 def wildcard_inner(scope: Scope) -> Iterator[Fault]:
     for owner, node in scope.zone.nodes.items():
-        if b"\x01*" in owner[1:] and b"*" in labels(owner)[1:]:
+        below = owner[: len(owner) - len(scope.origin)]  # an asterisk in the apex is nobody's mistake
+        if b"\x01*" in below[1:] and b"*" in labels(Name(below + b"\0"))[1:]:
             yield Fault(
                 scope.at(node[0]),
                 f"{to_text(owner)} has an asterisk that is not its first label: it matches only itself",

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dnsctl.model.finding import Position, Severity
-from dnsctl.model.name import ROOT, Name
+from dnsctl.model.name import ROOT, Name, to_text
 from dnsctl.model.policy import Policy
-from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.rrset import RRset, Type, type_text
 from dnsctl.model.zone import Zone
 from dnsctl.validate.landscape import OUTSIDE, Landscape, Place, Standing
 from dnsctl.validate.survey import Survey
@@ -103,6 +103,11 @@ def name_in(rdata: bytes, offset: int) -> Name:
     while rdata[end]:
         end += 1 + rdata[end]
     return Name(rdata[offset : end + 1].lower())
+
+
+def named(one: RRset) -> str:
+    """Return `owner TYPE`, as messages name an RRset."""
+    return f"{to_text(one.owner)} {type_text(one.rdtype)}"
 
 
 Check = Callable[[Scope], Iterator[Fault]]

@@ -8,7 +8,7 @@ zone, but not of a fixed rule: signing, compiling and answering rely on those.
 from __future__ import annotations
 
 from dnsctl.model.finding import Severity
-from dnsctl.validate import apex, cname, delegation, dnssec, mail, names, target, ttl
+from dnsctl.validate import apex, cname, delegation, dnssec, mail, names, size, target, ttl, values
 from dnsctl.validate.rule import Rule
 
 _NOTE, _WARNING, _ERROR = Severity.NOTE, Severity.WARNING, Severity.ERROR
@@ -23,8 +23,11 @@ RULES: tuple[Rule, ...] = (
     Rule("apex-ns-missing", _ERROR, apex.apex_ns_missing, "The apex has NS.", fixed=True, whole=True),
     Rule("ns-single", _WARNING, apex.ns_single, "The zone has two name servers or more.", whole=True),
     Rule("owner-outside-zone", _ERROR, apex.owner_outside, "Every owner is in the zone.", fixed=True),
-    Rule("origin-repeated", _ERROR, names.origin_repeated, "No name ends in the origin twice."),
+    Rule("origin-repeated", _WARNING, names.origin_repeated, "No name ends in the origin twice."),
     Rule("hostname-syntax", _WARNING, names.hostname_syntax, "Hosts are letters, digits and hyphens."),
+    Rule("owner-whitespace", _WARNING, names.owner_whitespace, "Owners have no stray white space."),
+    Rule("target-syntax", _WARNING, names.target_syntax, "A target is a name, not a URL or an address."),
+    Rule("apex-wildcard", _WARNING, names.apex_wildcard, "The apex is not an asterisk."),
     Rule("wildcard-inner", _WARNING, names.wildcard_inner, "An asterisk is the first label only."),
     Rule("cname-other-data", _ERROR, cname.cname_other_data, "A CNAME stands alone.", fixed=True),
     Rule("zone-empty", _WARNING, apex.zone_empty, "A zone file has records.", whole=True),
@@ -54,10 +57,15 @@ RULES: tuple[Rule, ...] = (
     Rule("svcb-target-resolves", _WARNING, target.svcb_target_resolves, "SVCB and HTTPS lead to addresses."),
     Rule("ptr-target-resolves", _WARNING, target.ptr_target_resolves, "PTR leads to a name that exists."),
     Rule("target-is-address", _WARNING, target.target_is_address, "No address stands where a name belongs."),
+    Rule("value-invalid", _ERROR, values.value_invalid, "A value is one that the RFC of its type allows."),
+    Rule("value-unusual", _WARNING, values.value_unusual, "Code points in values are assigned."),
     Rule("ttl-zero", _NOTE, ttl.ttl_zero, "TTLs are above zero."),
     Rule("ttl-long", _WARNING, ttl.ttl_long, "TTLs are a week at most."),
-    Rule("rrset-too-large", _ERROR, ttl.rrset_too_large, "An RRset fits in a message.", fixed=True),
-    Rule("rrset-large", _NOTE, ttl.rrset_large, "An RRset fits in a UDP answer."),
+    Rule("rrset-too-large", _ERROR, size.rrset_too_large, "An RRset fits in a message.", fixed=True),
+    Rule("rrset-unsignable", _ERROR, size.rrset_unsignable, "Validators can check an RRset.", fixed=True),
+    Rule("rrset-large", _NOTE, size.rrset_large, "An RRset fits in a UDP answer."),
+    Rule("rrset-many", _WARNING, size.rrset_many, "BIND's limits of records and types are kept."),
+    Rule("apex-too-long", _ERROR, size.apex_too_long, "NSEC3 owners fit below the apex.", fixed=True),
     Rule("spf-several", _WARNING, mail.spf_several, "A name has one SPF record only."),
     Rule("spf-long", _WARNING, mail.spf_long, "An SPF record fits in any answer."),
     Rule("spf-lookups", _WARNING, mail.spf_lookups, "An SPF record needs ten lookups at most."),

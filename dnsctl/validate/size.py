@@ -1,0 +1,149 @@
+"""How much there can be: of an RRset in a message, under a signature, at a secondary, and below the apex.
+
+The sizes told are those that leave: names are compressed where they may be (RFC 3597 §4), and signatures of a
+zone that comes signed count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dnsctl.model.name import MAX_NAME, Name, to_text
+from dnsctl.model.rrset import COMPRESSIBLE, RRset, Type
+from dnsctl.validate.rule import Fault, Scope, name_in, named
+
+MAX_MESSAGE = 65535  # octets, RFC 1035 §4.2.2
+MAX_UDP_PAYLOAD = 1232  # octets, DNS Flag Day 2020
+MAX_SIGNED = 65535  # octets of an RRset in canonical form, RRSIG rdata included: validators hold no more
+MAX_RECORDS = 100  # max-records-per-type and max-types-per-name of BIND from 9.18.28 on
+_RECORD = 12  # octets: owner as pointer, type, class, TTL, length
+_HEADER = 12 + 4  # octets: header, question's type and class
+_AROUND = _HEADER + 11  # and OPT
+_POINTER = 2  # octets, RFC 1035 §4.1.4
+_REACH = 0x3FFF  # the highest offset a pointer has room for
+_FIXED = 10  # octets of a record beside owner and rdata
+_RRSIG_FIXED = 18  # octets of RRSIG rdata before the signer's name, RFC 4034 §3.1
+_HASH_LABEL = 1 + 32  # octets of an NSEC3 owner in front of the apex: SHA-1 in base32hex, RFC 5155 §3
+
+
+def rrset_too_large(scope: Scope) -> Iterator[Fault]:
+    for one, size in _large(scope, MAX_MESSAGE):
+        yield Fault(
+            scope.at(one),
+            f"{named(one)} needs a message of {size} octets; {MAX_MESSAGE} is the most there can be",
+            "remove records from it",
+        )
+
+
+def rrset_large(scope: Scope) -> Iterator[Fault]:
+    for one, size in _large(scope, MAX_UDP_PAYLOAD):
+        if size <= MAX_MESSAGE:
+            yield Fault(
+                scope.at(one),
+                f"{named(one)} needs a message of {size} octets, so it is answered over TCP only",
+                "remove what is no longer needed",
+            )
+
+
+def rrset_unsignable(scope: Scope) -> Iterator[Fault]:
+    """In canonical form no name is compressed and every record repeats the owner (RFC 4034 §6.2)."""
+    for rrsets in scope.survey.by_type.values():
+        for one in rrsets:
+            if not (one.signatures or (scope.signed and _is_authoritative(scope, one))):
+                continue
+            size = (
+                _RRSIG_FIXED
+                + len(scope.origin)
+                + sum(map(len, one.rdatas))
+                + len(one.rdatas) * (len(one.owner) + _FIXED)
+            )
+            if size > MAX_SIGNED:
+                yield Fault(
+                    scope.at(one),
+                    f"{named(one)} is {size} octets in canonical form: validators take no more than "
+                    f"{MAX_SIGNED} and find it bogus",
+                    "remove records from it, or shorten its owner (RFC 4034 §6.2)",
+                )
+
+
+def _is_authoritative(scope: Scope, one: RRset) -> bool:
+    """True where the zone signs it: not below a cut or a DNAME, and at a cut DS alone."""
+    return one.owner not in scope.survey.occluded and (
+        one.owner not in scope.survey.cuts or one.rdtype == Type.DS
+    )
+
+
+def rrset_many(scope: Scope) -> Iterator[Fault]:
+    for rrsets in scope.survey.by_type.values():
+        for one in rrsets:
+            if len(one.rdatas) > MAX_RECORDS:
+                yield Fault(
+                    scope.at(one),
+                    f"{named(one)} has {len(one.rdatas)} records: BIND as a secondary refuses the zone",
+                    f"keep {MAX_RECORDS} or fewer, or raise max-records-per-type there",
+                )
+    for owner, node in scope.zone.nodes.items():
+        if len(node) > MAX_RECORDS:
+            yield Fault(
+                scope.at(node[0]),
+                f"{to_text(owner)} has {len(node)} types: BIND as a secondary refuses the zone",
+                f"keep {MAX_RECORDS} or fewer, or raise max-types-per-name there",
+            )
+
+
+def apex_too_long(scope: Scope) -> Iterator[Fault]:
+    policy = scope.policy
+    if policy is not None and policy.denial == "nsec3" and len(scope.origin) + _HASH_LABEL > MAX_NAME:
+        yield Fault(
+            scope.at(),
+            f"{to_text(scope.origin)} has {len(scope.origin)} octets: NSEC3 puts {_HASH_LABEL} before them, "
+            f"and a name has at most {MAX_NAME}",
+            f"give it a policy with `denial: nsec`; {policy.name} has nsec3 (RFC 5155 §3)",
+        )
+
+
+def _large(scope: Scope, limit: int) -> Iterator[tuple[RRset, int]]:
+    floor = limit - MAX_NAME - _AROUND
+    for rrsets in scope.survey.by_type.values():
+        for one in rrsets:
+            rdatas = one.rdatas
+            size = (
+                len(rdatas[0]) + _RECORD
+                if len(rdatas) == 1
+                else sum(map(len, rdatas)) + _RECORD * len(rdatas)
+            )
+            size += sum(map(len, one.signatures)) + _RECORD * len(one.signatures)
+            if size > floor and (size := size + len(one.owner) + _AROUND) > limit:
+                size -= _saved(one)
+                if size > limit:
+                    yield one, size
+
+
+def _saved(one: RRset) -> int:
+    """Return what pointers save: each name ends at its longest suffix that stands before it, within reach."""
+    if one.rdtype not in COMPRESSIBLE:
+        return 0
+    before, count = COMPRESSIBLE[one.rdtype]
+    known = {rest for _, rest in _ends(one.owner)}
+    place, saved = _HEADER + len(one.owner), 0
+    for rdata in one.rdatas:
+        place += _RECORD + before
+        end = before
+        for _ in range(count):
+            whole = name_in(rdata, end)
+            end += len(whole)
+            kept = next((at for at, rest in _ends(whole) if rest in known), len(whole) - 1)
+            if place <= _REACH:
+                known.update(rest for at, rest in _ends(whole) if at < kept)
+            saved += max(0, len(whole) - kept - _POINTER)
+            place += min(len(whole), kept + _POINTER)
+        place += len(rdata) - end
+    return saved
+
+
+def _ends(name: Name) -> Iterator[tuple[int, Name]]:
+    """Yield the suffixes of `name` but the root, longest first, and where each begins."""
+    at = 0
+    while name[at]:
+        yield at, Name(name[at:])
+        at += 1 + name[at]
