@@ -191,9 +191,9 @@ def apex_wildcard(scope: Scope) -> Iterator[Fault]:
 
 
 def wildcard_inner(scope: Scope) -> Iterator[Fault]:
+    above = len(labels(scope.origin))
     for owner, node in scope.zone.nodes.items():
-        below = owner[: len(owner) - len(scope.origin)]  # an asterisk in the apex is nobody's mistake
-        if b"\x01*" in below[1:] and b"*" in labels(Name(below + b"\0"))[1:]:
+        if b"\x01*" in owner[1:] and b"*" in labels(owner)[1 : -above or None]:
             yield Fault(
                 scope.at(node[0]),
                 f"{to_text(owner)} has an asterisk that is not its first label: it matches only itself",
