@@ -23,11 +23,12 @@ from dnsctl.cli.context import Context, JsonOption, here
 from dnsctl.cli.passphrase import ensure_passphrase
 from dnsctl.cli.scaffold import GITIGNORE, HOOK, template_files
 from dnsctl.errors import ConfigError
-from dnsctl.load.config import Config
+from dnsctl.load.config import DEFAULT_PATH, Config
 from dnsctl.load.example import example_files
 from dnsctl.release.envelope import ensure_release_key
 from dnsctl.replicate.pki import CONTROL, ensure_authority, renew
 from dnsctl.serve.cookies import fresh_secret
+from dnsctl.sign.passphrase import check_passphrase
 
 
 @dataclass
@@ -63,12 +64,13 @@ def init(
     """Make an operations repo with keys and certificates, or add what one lacks; no file of yours changes."""
     root = here(ctx).root / directory if directory is not None else here(ctx).root
     report = _Report(root)
+    known = _known_passphrase(Context(root))
     _directory(root, 0o777)
     _write_repo(report, example=example)
     _git_init(report)
     context = Context(root)
     config = context.config()
-    _secrets(report, context, config)
+    _secrets(report, context, config, known)
     if as_json:
         output.json_result(
             {"root": str(root), "made": report.made, "renewed": report.renewed, "kept": report.kept}
@@ -99,12 +101,28 @@ def _write_repo(report: _Report, *, example: bool) -> None:
     report.note(".gitignore", made=_ignore(root / ".gitignore"))
 
 
-def _secrets(report: _Report, context: Context, config: Config) -> None:
+def _known_passphrase(context: Context) -> bytes:
+    """Return the passphrase of a keystore that is there; empty where it is still to be made.
+
+    Raises PassphraseError, before anything is written, where it does not open the keys that are there.
+    """
+    if not (context.root / DEFAULT_PATH).exists():
+        return b""
+    config = context.config()
+    kind, _, path = config.keystore.passphrase.partition(":")
+    if kind == "file" and not (context.root / path).exists():
+        return b""
+    passphrase = context.passphrase(config)
+    check_passphrase(context.keys, passphrase)
+    return passphrase
+
+
+def _secrets(report: _Report, context: Context, config: Config, known: bytes) -> None:
     reference = config.keystore.passphrase
     if reference.startswith("file:"):
         path = reference.removeprefix("file:")
         report.note(path, made=ensure_passphrase(context.root / path, context.keys, path))
-    passphrase = context.passphrase(config)
+    passphrase = known or context.passphrase(config)
     report.note("keys/release.pem", made=ensure_release_key(context.keys, passphrase))
     if config.serve.cookies:
         path = config.serve.cookie_secret

@@ -14,14 +14,12 @@ from dnsctl.cli.cookie import cookie
 from dnsctl.cli.judged import known_zones
 from dnsctl.errors import ConfigError, KeystoreError
 from dnsctl.load.config import Config
-from dnsctl.model.key import KeyRole
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import Type, rdata_text
 from dnsctl.sign.keyfile import KeyState
 from dnsctl.sign.keystore import Keystore, StoredKey
 
 _GONE = frozenset({KeyState.RETIRED, KeyState.REMOVED})
-_ROLES: dict[str, tuple[KeyRole, ...]] = {"csk": ("csk",), "ksk+zsk": ("ksk", "zsk")}
 DS_TTL = 3600  # seconds; the parent decides, this is what the printed record says
 
 
@@ -145,7 +143,7 @@ def generate(
             where="dnsctl.yaml",
             advice="give it a policy under `zones` or `defaults: dnssec`",
         )
-    wanted = _ROLES[policy.keys]
+    wanted = policy.roles
     if role is not None:
         wanted = tuple(each for each in wanted if each == role)
         if not wanted:

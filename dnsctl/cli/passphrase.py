@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 
 from dnsctl.errors import PassphraseError
+from dnsctl.sign.passphrase import locked
 
 OCTETS = 32  # random
 
@@ -20,9 +20,9 @@ def ensure_passphrase(path: Path, keys: Path, shown: str = "") -> bool:
     where = shown or str(path)
     if path.exists():
         return False
-    if locked := next(_locked(keys), None):
+    if shut := next(locked(keys), None):
         raise PassphraseError(
-            f"is missing, and {locked.relative_to(keys.parent)} is encrypted with it",
+            f"is missing, and {shut.relative_to(keys.parent)} is encrypted with it",
             where=where,
             advice="bring the passphrase back from its backup; a new one opens nothing",
         )
@@ -40,10 +40,3 @@ def ensure_passphrase(path: Path, keys: Path, shown: str = "") -> bool:
         file.flush()
         os.fsync(file.fileno())
     return True
-
-
-def _locked(keys: Path) -> Iterator[Path]:
-    """Yield the private keys that a passphrase opens; those of nodes stand without one."""
-    fixed = (keys / each for each in ("release.pem", "pki/ca.pem", "pki/control.pem"))
-    yield from (path for path in fixed if path.exists())
-    yield from keys.glob("*/K*.private.pem")

@@ -24,9 +24,11 @@ from dnsctl.model.name import to_text
 from dnsctl.release.commit import ZonesWithErrorsError
 from dnsctl.release.intent import Progress
 from dnsctl.release.pipeline import Release
+from dnsctl.sign.keystore import StoredKey
 
 _STYLES: dict[Ending, str] = {"served": "bold green", "nothing": "bold green", "dry run": "bold"}
 _SHOWN_FAULTS = 5
+_SHOWN_KEYS = 10
 
 AllowOption = Annotated[
     list[str] | None, typer.Option("--allow", metavar="GUARD", help="Let pass what this guard refuses.")
@@ -59,10 +61,7 @@ def push(
     ] = "",
     dry_run: Annotated[
         bool,
-        typer.Option(
-            "--dry-run",
-            help="Build, sign and judge; send nothing to any node. Keys that are missing are made in keys/.",
-        ),
+        typer.Option("--dry-run", help="Build, sign and judge; send nothing to any node, and keep nothing."),
     ] = False,
     without: WithoutOption = "",
     allow: AllowOption = None,
@@ -115,6 +114,7 @@ def finish(result: Result, seconds: float, *, as_json: bool) -> None:
         output.json_result(to_json(result, seconds))
     else:
         _print(result, seconds)
+    _tell_keys(result)
     raise typer.Exit(result.exit_code)
 
 
@@ -145,6 +145,29 @@ def _print(result: Result, seconds: float) -> None:
     if result.evidence:
         output.say(f"evidence: {result.evidence}")
     console.print(Text(_summary(result, seconds), style=_STYLES.get(result.ending, "bold red")))
+
+
+def _tell_keys(result: Result) -> None:
+    """Name the keys that were made: what is served now cannot be changed without them."""
+    made = keys_made(result)
+    for one in made[:_SHOWN_KEYS]:
+        output.say(f"made {one.role} {one.public.tag} of {to_text(one.public.zone)}: {_file(one)}")
+    if len(made) > _SHOWN_KEYS:
+        output.say(f"and {len(made) - _SHOWN_KEYS} more keys")
+    if made:
+        output.say("copy keys/ to a safe place now: no release can be signed without the keys in it")
+
+
+def keys_made(result: Result) -> tuple[StoredKey, ...]:
+    """Return the keys that this push left in keys/."""
+    if result.release is None or result.ending == "dry run":
+        return ()
+    ours = tuple(each.stored for each in result.release.new_keys)
+    return (*(keys_made(result.failed) if result.failed else ()), *ours)
+
+
+def _file(key: StoredKey) -> str:
+    return "/".join(("keys", *key.private_path.parts[-2:]))
 
 
 def _summary(result: Result, seconds: float) -> str:
@@ -212,6 +235,15 @@ def to_json(result: Result, seconds: float) -> dict[str, Any]:
         "guards": [
             {"guard": each.guard, "zone": to_text(each.zone), "message": each.message}
             for each in (release.guards if release else ())
+        ],
+        "keys_made": [
+            {
+                "zone": to_text(each.public.zone),
+                "tag": each.public.tag,
+                "role": each.role,
+                "file": _file(each),
+            }
+            for each in keys_made(result)
         ],
         "activated": list(outcome.activated) if outcome else [],
         "missed": dict(outcome.missed) if outcome else {},

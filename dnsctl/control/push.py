@@ -4,7 +4,8 @@ Order, and what an interruption at each point leaves:
 
 1. Recover: what the fleet serves, or an earlier push decided, becomes this host's own; nodes that are behind
    are brought up. 2. Build, judge by the guards: nothing anywhere has changed. 3. Push to all nodes or none
-   (see `replicate.transaction`). 4. Adopt and record: after a kill in between, 1. does it. 5. Verify from
+   (see `replicate.transaction`); keys that the release brings are on disk before it is decided, and removed
+   where it is not. 4. Adopt and record: after a kill in between, 1. does it. 5. Verify from
    outside; where the fleet does not serve exactly the release, the records of the release before go out
    again as a new generation, and the evidence is kept in `state/evidence/`.
 
@@ -16,7 +17,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +34,7 @@ from dnsctl.release.commit import intent_of
 from dnsctl.release.envelope import unverified_payload
 from dnsctl.release.guards import GUARDS, enforce
 from dnsctl.release.intent import Progress, no_progress
+from dnsctl.release.keys import settle
 from dnsctl.release.manifest import Manifest
 from dnsctl.release.pipeline import Release, adopt, build, certify
 from dnsctl.release.survey import Fate
@@ -162,6 +165,8 @@ def _level(host: ControlHost, progress: Progress) -> int:
     recovered = host.recover()
     host.fleet.run(fence(host.fleet.clients, host.supply, _counted(host, progress)))
     _record_history(host)
+    with host.image.reader() as reader:  # a push that was killed after the decision has not done it
+        settle(host.keystore, reader, datetime.now(UTC))
     return recovered
 
 
@@ -197,23 +202,43 @@ def _out(
         "manifest": manifest.digest,
         "commit": manifest.commit,
         "allowed": [str(each) for each in release.guards],
+        "keys": [each.stored.path.name for each in release.new_keys],
         "without": request.without,
     }
     host.state.audit(actor(), action, request.reason, details, when=datetime.now(UTC))
-    outcome = host.fleet.run(
-        push_release(
-            Outgoing(manifest, release.sealed, release.delta),
-            [each for each in host.fleet.clients if only is None or each.node.name in only],
-            host.supply,
-            lambda: certify(manifest, host.release_keys, datetime.now(UTC)),
-            _counted(host, progress),
+    with _keys_on_disk(host, release):
+        outcome = host.fleet.run(
+            push_release(
+                Outgoing(manifest, release.sealed, release.delta),
+                [each for each in host.fleet.clients if only is None or each.node.name in only],
+                host.supply,
+                lambda: certify(manifest, host.release_keys, datetime.now(UTC)),
+                _counted(host, progress),
+            )
         )
-    )
     certificate = host.archive.activation(manifest.generation) or b""
     adopt(release, certificate, host.image, host.archive)
+    with host.image.reader() as reader:
+        settle(host.keystore, reader, datetime.now(UTC), manifest.zones)
     _record(host, manifest, outcome, action)
     report = _verified(host, release, outcome, progress)
     return Result(_ending(outcome, report), manifest.generation, release, outcome, report)
+
+
+@contextmanager
+def _keys_on_disk(host: ControlHost, release: Release) -> Iterator[None]:
+    """Store the keys that the release brings for its decision; where it is not decided, take them back.
+
+    Killed in between, they stay as keys that were generated ahead, which sign nothing: the next push that
+    needs one takes them, or finds them served and calls them active.
+    """
+    host.keystore.store(release.new_keys)
+    try:
+        yield
+    except BaseException:
+        if host.archive.activation(release.generation) is None:
+            host.keystore.discard(release.new_keys)
+        raise
 
 
 def _ending(outcome: Outcome, report: Report | None) -> Ending:

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from dnsctl.errors import ImageError
 from dnsctl.image import fragment
-from dnsctl.image.layout import Table, ZoneEntry, apex_of, nsec3_owner, owner_of, zone_prefix
+from dnsctl.image.layout import Table, ZoneEntry, apex_of, nsec3_owner, owner_key, owner_of, zone_prefix
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.zone import SignedZone
@@ -172,6 +172,13 @@ class Reader:
                 if not key.startswith(prefix):
                     return
                 yield key, value
+
+    def get(self, owner: Name, rdtype: int, origin: Name) -> RRset | None:
+        """Return one RRset of the zone `origin` decoded."""
+        value = self.owner(owner_key(owner, origin))
+        if value is None or rdtype not in fragment.node_types(value):
+            return None
+        return fragment.decode(value, rdtype, owner, origin)
 
     def rrsets(self, origin: Name) -> Iterator[RRset]:
         """Yield every RRset of a zone decoded, NSEC3 last; owners in canonical order."""

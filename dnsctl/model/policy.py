@@ -7,7 +7,10 @@ from datetime import timedelta
 from enum import IntEnum
 from typing import Literal
 
+from dnsctl.model.key import KeyRole
 from dnsctl.model.serial import SerialPolicy
+
+_ROLES: dict[str, tuple[KeyRole, ...]] = {"csk": ("csk",), "ksk+zsk": ("ksk", "zsk")}
 
 
 class Algorithm(IntEnum):
@@ -49,3 +52,8 @@ class Policy:
     signatures: SignaturePolicy = SignaturePolicy()
     dnskey_ttl: int = 3600  # seconds
     serial: SerialPolicy = "unixtime"
+
+    @property
+    def roles(self) -> tuple[KeyRole, ...]:
+        """What keys the zone needs, one of each role."""
+        return _ROLES[self.keys]

@@ -15,9 +15,10 @@ from dnsctl.model import duration
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import Type, type_text
 from dnsctl.release.intent import GuardLimits
-from dnsctl.release.survey import Fate, ZoneSurvey
+from dnsctl.release.survey import KEYS_MISSING, Fate, ZoneSurvey
 
 GUARDS: Final[dict[str, str]] = {
+    KEYS_MISSING: "a zone is served signed by keys that are not in keys/: others would take their place",
     "deletes": "a large share of a zone's RRsets would be deleted",
     "updates": "a large share of a zone's RRsets would change",
     "emptied-zone": "nothing but the apex's SOA and NS would be left",
@@ -86,7 +87,9 @@ def _judge(zone: ZoneSurvey, limits: GuardLimits) -> Iterator[tuple[str, str]]:
         if change.owner == zone.origin and change.rdtype == Type.NS:
             yield "apex-ns", "the apex's NS RRset would change"
     for event in zone.events:
-        if event.ds_relevant:
+        if event.name == KEYS_MISSING:
+            yield KEYS_MISSING, event.message
+        elif event.ds_relevant:
             yield "ds-change", event.message
     if zone.serial is not None and zone.serial_before is not None:
         yield from _serials(zone.serial_before, zone.serial)

@@ -1,9 +1,10 @@
 """From what a commit asks for to a sealed release, and from an activated release to the control host's image.
 
-`build` changes nothing that is kept but, on first need, the keystore: survey, sign, compile, compare, prove
-on the control host's image inside a write transaction that is then dropped, name, seal. Unchanged zones are
-carried over without work. `adopt` is for after activation: archive first, image second, so that what a
-crash leaves in between is completed by `replay` from the archive.
+`build` changes nothing that is kept: survey, sign, compile, compare, prove on the control host's image inside
+a write transaction that is then dropped, name, seal. Keys that a zone lacks are made in memory; whoever sends
+the release out stores them first. Unchanged zones are carried over without work. `adopt` is for after
+activation: archive first, image second, so that what a crash leaves in between is completed by `replay` from
+the archive.
 """
 
 from __future__ import annotations
@@ -20,26 +21,27 @@ from dnsctl.image.reader import Reader
 from dnsctl.image.store import Image
 from dnsctl.model.finding import Finding
 from dnsctl.model.name import Name, to_text
+from dnsctl.model.policy import Policy
 from dnsctl.model.zone import SignedZone
 from dnsctl.release import delta as deltas
 from dnsctl.release.archive import Archive
 from dnsctl.release.envelope import ReleaseKey, open_envelope, seal
 from dnsctl.release.guards import GuardVerdict, judge
 from dnsctl.release.intent import Intent, Progress, ZoneIntent, no_progress
+from dnsctl.release.keys import ZoneKeys, zone_keys
 from dnsctl.release.manifest import MAX_PROBES, ActivationCertificate, DeltaReference, Manifest, Probe
 from dnsctl.release.probes import budget, zone_probes
 from dnsctl.release.source import source_digest
 from dnsctl.release.survey import (
     Fate,
     ZoneSurvey,
-    active_keys,
     entry_before,
     fate_of,
     removed_zones,
     serial_for,
     survey_zone,
 )
-from dnsctl.sign.keystore import Keystore
+from dnsctl.sign.keystore import Keystore, NewKey, SigningKey
 from dnsctl.sign.presigned import presigned_zone
 from dnsctl.sign.signer import sign_zone, unsigned_zone
 
@@ -48,7 +50,10 @@ _MANY_SIGNATURES = 10_000  # half a second of signing
 
 @dataclass(frozen=True)
 class Release:
-    """A release ready to be staged. `sealed` is its manifest in an envelope; `guards` what is against it."""
+    """A release ready to be staged. `sealed` is its manifest in an envelope; `guards` what is against it.
+
+    `new_keys` sign in it and are in memory alone: they must be on disk before it is decided.
+    """
 
     manifest: Manifest
     sealed: bytes = field(repr=False)
@@ -57,6 +62,7 @@ class Release:
     carried: int
     guards: tuple[GuardVerdict, ...] = ()
     findings: tuple[Finding, ...] = field(default=(), repr=False)
+    new_keys: tuple[NewKey, ...] = field(default=(), repr=False)
 
     @property
     def generation(self) -> int:
@@ -115,6 +121,7 @@ def build(
         carried=len(intent.zones) - len(work.surveys),
         guards=judge(surveys, intent.limits),
         findings=intent.findings,
+        new_keys=tuple(work.new_keys),
     )
 
 
@@ -139,15 +146,16 @@ class _Work:
         self.surveys: list[ZoneSurvey] = []
         self.entries: dict[Name, ZoneEntry] = {}
         self.probes: list[Probe] = []
+        self.new_keys: list[NewKey] = []
 
     def changes(self, removed: tuple[ZoneSurvey, ...]) -> Iterator[Change]:
         """Yield what goes into the delta, making each zone when its turn comes."""
         yield from difference(self._parent, (), [each.origin for each in removed])
         due = list(self._due())
         each_may = budget(len(due))
-        for done, (wanted, fate) in enumerate(due):
+        for done, (wanted, keys, fate) in enumerate(due):
             self._progress("sign and compile", done, len(due))
-            surveyed, signed, source = self._make(wanted, fate)
+            surveyed, signed, source = self._make(wanted, keys, fate)
             compiled = compile_zone(signed, source)
             yield from difference(self._parent, [compiled])
             self.surveys.append(surveyed)
@@ -156,22 +164,21 @@ class _Work:
             self.probes += zone_probes(signed, surveyed.records, self._intent.zones.keys(), room)
         self._progress("sign and compile", len(due), len(due))
 
-    def _due(self) -> Iterator[tuple[ZoneIntent, Fate]]:
+    def _due(self) -> Iterator[tuple[ZoneIntent, ZoneKeys, Fate]]:
         """Yield the zones that are not carried over."""
         total = len(self._intent.zones)
         for done, (origin, wanted) in enumerate(self._intent.zones.items()):
             self._progress("compare", done, total)
-            keys = active_keys(self._keystore, wanted)
+            keys = zone_keys(self._keystore, wanted, self._parent)
             fate = fate_of(wanted, keys, entry_before(self._parent, origin), self._now)
             if fate is not Fate.CARRIED:
-                yield wanted, fate
+                yield wanted, keys, fate
         self._progress("compare", total, total)
 
-    def _make(self, wanted: ZoneIntent, fate: Fate) -> tuple[ZoneSurvey, SignedZone, str]:
+    def _make(self, wanted: ZoneIntent, keys: ZoneKeys, fate: Fate) -> tuple[ZoneSurvey, SignedZone, str]:
         origin = wanted.zone.origin
         before = entry_before(self._parent, origin)
         previous = self._parent.signed_zone(origin) if before is not None else None
-        keys = active_keys(self._keystore, wanted)
         surveyed = survey_zone(wanted, keys, fate, before, previous, self._now)
         serial = serial_for(wanted, before, self._now)
         if wanted.policy is None:
@@ -179,7 +186,7 @@ class _Work:
             if wanted.presigned:
                 return surveyed, presigned_zone(wanted.zone, self._now), source
             return surveyed, unsigned_zone(wanted.zone, serial), source
-        signing = self._keystore.signing_keys(origin, wanted.policy, self._now)
+        signing = self._signing(origin, wanted.policy, keys)
         signed = sign_zone(
             wanted.zone,
             signing,
@@ -192,6 +199,14 @@ class _Work:
         )
         source = source_digest(wanted.zone, wanted.policy, (key.public for key in signing))
         return surveyed, signed, source
+
+    def _signing(self, origin: Name, policy: Policy, keys: ZoneKeys) -> tuple[SigningKey, ...]:
+        """Open the zone's keys, and make those that are missing."""
+        made: list[NewKey] = []
+        for role in keys.missing:
+            made.append(self._keystore.draft(origin, policy, role, self._now, made))
+        self.new_keys += made
+        return (*(self._keystore.open(one) for one in keys.signing), *(one.signing for one in made))
 
     def _signing_progress(self, origin: Name) -> Callable[[int, int], None]:
         """Tell of signatures only where there are so many of one zone that a person would wonder."""

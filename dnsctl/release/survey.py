@@ -25,11 +25,12 @@ from dnsctl.model.zone import SignedZone
 from dnsctl.release.changes import RecordChange, ZoneChanges, soa_serial, zone_changes
 from dnsctl.release.existence import Effect, effects
 from dnsctl.release.intent import Intent, Progress, ZoneIntent, no_progress
+from dnsctl.release.keys import ZoneKeys, zone_keys
 from dnsctl.release.source import source_digest
-from dnsctl.sign.keyfile import KeyState
-from dnsctl.sign.keystore import Keystore, StoredKey
+from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.rrsig import parse
 
+KEYS_MISSING = "keys-missing"  # name of an event, and of the guard against it
 RENEWAL = "renewal"  # name of an event
 
 
@@ -98,7 +99,7 @@ def survey(
     found: list[ZoneSurvey] = []
     for done, (origin, wanted) in enumerate(intent.zones.items()):
         progress("compare", done, len(intent.zones))
-        keys = active_keys(keystore, wanted)
+        keys = zone_keys(keystore, wanted, parent)
         before = entry_before(parent, origin) if parent is not None else None
         fate = fate_of(wanted, keys, before, now)
         if fate is not Fate.CARRIED:
@@ -119,13 +120,6 @@ def removed_zones(intent: Intent, parent: Reader | None) -> tuple[ZoneSurvey, ..
     )
 
 
-def active_keys(keystore: Keystore, wanted: ZoneIntent) -> tuple[StoredKey, ...]:
-    """Return the keys that sign the zone today; none where it is not signed here."""
-    if wanted.policy is None:
-        return ()
-    return tuple(key for key in keystore.list(wanted.zone.origin) if key.state is KeyState.ACTIVE)
-
-
 def entry_before(parent: Reader, origin: Name) -> ZoneEntry | None:
     """Return the parent's entry of a zone. An inception that is not in it is taken from the SOA.
 
@@ -139,13 +133,13 @@ def entry_before(parent: Reader, origin: Name) -> ZoneEntry | None:
     return replace(entry, inception=max(inceptions, default=None))
 
 
-def fate_of(wanted: ZoneIntent, keys: tuple[StoredKey, ...], before: ZoneEntry | None, now: datetime) -> Fate:
+def fate_of(wanted: ZoneIntent, keys: ZoneKeys, before: ZoneEntry | None, now: datetime) -> Fate:
     """Return what a release does to the zone. Reads every RRset of it, and nothing of the parent's."""
     if before is None:
         return Fate.NEW
-    if _lacks_keys(wanted, keys):
+    if keys.missing:
         return Fate.CHANGED
-    if source_digest(wanted.zone, wanted.policy, (key.public for key in keys)) != before.source:
+    if source_digest(wanted.zone, wanted.policy, keys.public) != before.source:
         return Fate.CHANGED
     return Fate.RENEWED if _why_due(wanted, before, now) else Fate.CARRIED
 
@@ -159,7 +153,7 @@ def _why_due(wanted: ZoneIntent, before: ZoneEntry, now: datetime) -> str:
 
 def survey_zone(
     wanted: ZoneIntent,
-    keys: tuple[StoredKey, ...],
+    keys: ZoneKeys,
     fate: Fate,
     before: ZoneEntry | None,
     previous: SignedZone | None,
@@ -254,13 +248,9 @@ def _apex(wanted: ZoneIntent, rdtype: int) -> RRset:
     return found
 
 
-def _lacks_keys(wanted: ZoneIntent, keys: tuple[StoredKey, ...]) -> bool:
-    return wanted.policy is not None and not set(wanted.policy.keys.split("+")) <= {key.role for key in keys}
-
-
 def _events(
     wanted: ZoneIntent,
-    keys: tuple[StoredKey, ...],
+    keys: ZoneKeys,
     fate: Fate,
     before: ZoneEntry | None,
     previous: SignedZone | None,
@@ -270,8 +260,11 @@ def _events(
     policy = wanted.policy
     if wanted.signed != was:
         yield _signing_event(wanted, ds_relevant=before is not None)
-    if policy is not None and _lacks_keys(wanted, keys):
-        yield DnssecEvent("new-key", f"a new {policy.keys} is made, none is in the keystore", was)
+    if keys.lost:
+        yield DnssecEvent(KEYS_MISSING, _lost(keys), True)
+    if keys.missing:
+        roles = " and a new ".join(keys.missing)
+        yield DnssecEvent("new-key", f"a new {roles} is made, none is in the keystore", was and not keys.lost)
     elif wanted.signed and was and previous is not None:
         yield from _key_changes(wanted, keys, previous)
     if policy is not None and was and previous is not None:
@@ -282,13 +275,19 @@ def _events(
         yield DnssecEvent(RENEWAL, f"signatures are renewed: {_why_due(wanted, before, now)}")
 
 
-def _key_changes(
-    wanted: ZoneIntent, keys: tuple[StoredKey, ...], previous: SignedZone
-) -> Iterator[DnssecEvent]:
+def _lost(keys: ZoneKeys) -> str:
+    tags = ", ".join(str(tag) for tag in keys.lost)
+    return (
+        f"it is served signed by key {tags}, which is not in keys/: another would break the chain of trust;"
+        " restore keys/ from its copy"
+    )
+
+
+def _key_changes(wanted: ZoneIntent, keys: ZoneKeys, previous: SignedZone) -> Iterator[DnssecEvent]:
     """Tell whether the DNSKEY RRset changes, and whether a DS at the parent may notice."""
     published = _dnskeys(previous.get(previous.origin, Type.DNSKEY))
     given = _dnskeys(wanted.zone.get(wanted.zone.origin, Type.DNSKEY))  # all of them, or other signers'
-    coming = given | {key.public.rdata for key in keys}
+    coming = given | {key.rdata for key in keys.public}
     if published == coming:
         return
     tags = " to ".join(

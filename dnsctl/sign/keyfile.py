@@ -29,6 +29,7 @@ from dnsctl.sign.algorithm import PrivateKey
 _SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_")
 _MAX_STEM = 200  # octets; with prefix, suffix and `.private.pem` a file name stays below Linux's 255
 _FORMAT = "; dnsctl key state 1"
+_DEFAULT_TTL = 3600  # seconds
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -133,6 +134,16 @@ def parse_key(text: str, where: str) -> PublicKey:
             break
         return PublicKey(zone, algorithm, flag, public)
     raise KeystoreError("no DNSKEY record in it", where=where, advice=_RESTORE)
+
+
+def key_ttl(text: str) -> int:
+    """Return the TTL in seconds of the record in a `.key` file; an hour where it has none, as BIND's."""
+    for line in text.splitlines():
+        fields = line.split(";")[0].split()
+        if "DNSKEY" in fields:
+            before = fields[1 : fields.index("DNSKEY")]
+            return next((int(each) for each in before if each.isdigit()), _DEFAULT_TTL)
+    return _DEFAULT_TTL
 
 
 _RESTORE = "restore it from a backup"

@@ -2,10 +2,13 @@
 
 Invariants: a file is there whole or not at all (written aside, fsynced, renamed, directory fsynced); a new
 key's `.state` is written first and says `generated`, so that whatever else is incomplete is damage and is
-told, never papered over with a new key; private halves are encrypted and mode 0600; one writer at a time
-(flock on `<root>/.lock`); a key tag is never given twice in a zone, revoked tags included. The `.key` and
-`.state` of a removed key stay, because its tags stay taken. Reading needs no lock and, for the public side,
-no passphrase.
+told, never papered over with a new key; private halves are encrypted and mode 0600; nothing is written under
+a passphrase that does not open what is there; one writer at a time (flock on `<root>/.lock`); a key tag is
+never given twice in a zone, revoked tags included. The `.key` and `.state` of a removed key stay, because its
+tags stay taken. Reading needs no lock and, for the public side, no passphrase.
+
+A key that a release brings is made in memory (`draft`), on disk before the release is decided (`store`), and
+called active once it is served (`activate`): what is refused in between leaves nothing that signs.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -32,15 +35,16 @@ from dnsctl.sign.keyfile import (
     file_stem,
     flags,
     key_text,
+    key_ttl,
     parse_key,
     parse_private,
     private_pem,
     revoked_tag,
 )
+from dnsctl.sign.passphrase import check_passphrase
 
 _LOCK_PATIENCE = 30.0  # seconds; a writer holds the lock for milliseconds, or while it makes RSA keys
 _ATTEMPTS = 1000  # at a tag; two tags of 65,536 are taken by each key ever used, so this never runs out
-_ROLES: dict[str, tuple[KeyRole, ...]] = {"csk": ("csk",), "ksk+zsk": ("ksk", "zsk")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,15 @@ class StoredKey:
         return self.path.with_name(self.path.name.removesuffix(".key") + ".state")
 
 
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key pair that is in memory alone until it is stored. `ttl`: of its DNSKEY, in seconds."""
+
+    stored: StoredKey
+    signing: SigningKey
+    ttl: int
+
+
 class Keystore:
     """The keys below `root`. `passphrase` is called at most once, when a private half is first needed."""
 
@@ -84,6 +97,7 @@ class Keystore:
         self._root = root
         self._ask = passphrase
         self._told: bytes | None = None
+        self._checked = False
 
     def list(self, zone: Name | None = None) -> tuple[StoredKey, ...]:
         """Return the keys of `zone`, or of all, by file name. Raises KeystoreError naming a damaged file."""
@@ -103,68 +117,70 @@ class Keystore:
         """
         active = self._active(zone, policy)
         if not _missing(active, policy):
-            return tuple(self._load(one) for one in active)
+            return tuple(self.open(one) for one in active)
         with self._lock():
             active = self._active(zone, policy)  # another writer may have made them while this one waited
             for role in _missing(active, policy):
-                ahead = [
-                    one
-                    for one in self.list(zone)
-                    if one.state is KeyState.GENERATED
-                    and one.role == role
-                    and one.public.algorithm == policy.algorithm
-                    and one.private_path.exists()
-                ]
+                ahead = [one for one in self.list(zone) if is_ahead(one, policy, role)]
                 stored = ahead[0] if ahead else self._generate(zone, policy, role, now)
-                self._load(stored)  # before it is called active: its private half opens and matches
-                self._enter(stored, policy, KeyState.ACTIVE, now)
+                self.open(stored)  # before it is called active: its private half opens and matches
+                self._enter(stored, policy.dnskey_ttl, KeyState.ACTIVE, now)
             active = self._active(zone, policy)
-        return tuple(self._load(one) for one in active)
+        return tuple(self.open(one) for one in active)
 
     def generate(self, zone: Name, policy: Policy, role: KeyRole, now: datetime) -> StoredKey:
-        """Make a key pair, in state `generated`: on disk, in no zone yet."""
+        """Make a key pair, in state `generated`: on disk, in no zone yet.
+
+        Raises PassphraseError, before anything is written, where the passphrase does not open the other keys.
+        """
         with self._lock():
             return self._generate(zone, policy, role, now)
 
-    def _active(self, zone: Name, policy: Policy) -> tuple[StoredKey, ...]:
-        active = tuple(one for one in self.list(zone) if one.state is KeyState.ACTIVE)
-        for one in active:
-            if one.public.algorithm != policy.algorithm or one.role not in _ROLES[policy.keys]:
-                raise KeystoreError(
-                    f"its {one.role} {one.public.tag} of algorithm {one.public.algorithm} is in use, and "
-                    f"policy {policy.name} asks for {policy.keys} of algorithm {int(policy.algorithm)}",
-                    where=to_text(zone),
-                    advice="set the policy back: a change of algorithm or of key roles needs a rollover",
-                )
-        return active
-
-    def _generate(self, zone: Name, policy: Policy, role: KeyRole, now: datetime) -> StoredKey:
-        taken = {tag for one in self.list(zone) for tag in (one.public.tag, revoked_tag(one.public))}
-        passphrase = self._passphrase()
+    def draft(
+        self, zone: Name, policy: Policy, role: KeyRole, now: datetime, beside: Iterable[NewKey] = ()
+    ) -> NewKey:
+        """Make a key pair in memory. `beside`: others of the zone that are not stored either."""
+        known = (*self.list(zone), *(one.stored for one in beside))
+        taken = {tag for one in known for tag in (one.public.tag, revoked_tag(one.public))}
         made = scheme(policy.algorithm)
         for _ in range(_ATTEMPTS):
             private = made.generate()
             public = PublicKey(zone, int(policy.algorithm), flags(role), made.field(private))
-            tags = {public.tag, revoked_tag(public)}
-            if not tags & taken:
+            if not {public.tag, revoked_tag(public)} & taken:
                 break
         else:
             raise KeystoreError("no free key tag found", where=to_text(zone), advice="try again")
-        directory = self._root / directory_name(zone)
-        _make_directory(directory)
         times = KeyTimes(now.replace(microsecond=0))
-        stored = StoredKey(public, role, KeyState.GENERATED, times, directory / (file_stem(public) + ".key"))
-        self._enter(stored, policy, KeyState.GENERATED, now)
-        _write(stored.private_path, private_pem(private, passphrase), 0o600)
-        return stored
+        path = self._root / directory_name(zone) / (file_stem(public) + ".key")
+        stored = StoredKey(public, role, KeyState.GENERATED, times, path)
+        return NewKey(stored, SigningKey(public, role, private, times.generated), policy.dnskey_ttl)
 
-    def _enter(self, stored: StoredKey, policy: Policy, state: KeyState, now: datetime) -> None:
-        times = stored.times.entered(state, now)
-        content = StateFile.of(stored.public, stored.role, state, times).to_text()
-        _write(stored.state_path, content.encode(), 0o600)
-        _write(stored.path, key_text(stored.public, stored.role, policy.dnskey_ttl, times).encode(), 0o644)
+    def store(self, keys: Iterable[NewKey]) -> None:
+        """Write drafts, in state `generated`. All of them are on disk when this returns, or none."""
+        written: list[NewKey] = []
+        with self._lock():
+            try:
+                for one in keys:
+                    self._refuse_taken(one.stored)
+                    written.append(one)
+                    self._store(one)
+            except BaseException:
+                self._discard(written)
+                raise
 
-    def _load(self, stored: StoredKey) -> SigningKey:
+    def discard(self, keys: Iterable[NewKey]) -> None:
+        """Remove stored drafts that came into no release."""
+        with self._lock():
+            self._discard(keys)
+
+    def activate(self, stored: StoredKey, now: datetime) -> None:
+        """Call a key active: it is published, and signs."""
+        with self._lock():
+            ttl = key_ttl(_read(stored.path).decode("utf-8", "replace"))
+            self._enter(stored, ttl, KeyState.ACTIVE, now)
+
+    def open(self, stored: StoredKey) -> SigningKey:
+        """Decrypt the private half. Raises KeystoreError where it is not there, or not of the public one."""
         where = str(stored.private_path)
         private = parse_private(_read(stored.private_path), self._passphrase(), where)
         try:
@@ -178,6 +194,51 @@ class Keystore:
                 advice="restore both from one backup",
             )
         return SigningKey(stored.public, stored.role, private, stored.times.generated)
+
+    def _active(self, zone: Name, policy: Policy) -> tuple[StoredKey, ...]:
+        active = tuple(one for one in self.list(zone) if one.state is KeyState.ACTIVE)
+        refuse_unwanted(active, policy)
+        return active
+
+    def _generate(self, zone: Name, policy: Policy, role: KeyRole, now: datetime) -> StoredKey:
+        made = self.draft(zone, policy, role, now)
+        self._store(made)
+        return made.stored
+
+    def _store(self, new: NewKey) -> None:
+        passphrase = self._passphrase()
+        if not self._checked:
+            check_passphrase(self._root, passphrase)
+            self._checked = True
+        stored = new.stored
+        _make_directory(stored.path.parent)
+        self._enter(stored, new.ttl, KeyState.GENERATED, stored.times.generated)
+        _write(stored.private_path, private_pem(new.signing.private, passphrase), 0o600)
+
+    @staticmethod
+    def _refuse_taken(stored: StoredKey) -> None:
+        if stored.state_path.exists():  # another process made a key of this tag since it was drafted
+            raise KeystoreError("is there already", where=str(stored.state_path), advice="try again")
+
+    def _discard(self, keys: Iterable[NewKey]) -> None:
+        for one in keys:
+            stored = _stored(one.stored.path.with_suffix("")) if one.stored.state_path.exists() else None
+            if stored is not None and (stored.public, stored.state) != (
+                one.stored.public,
+                KeyState.GENERATED,
+            ):
+                continue  # not ours, or in use
+            for path in (one.stored.path, one.stored.private_path, one.stored.state_path):  # the state last
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # others are in it
+                one.stored.path.parent.rmdir()
+
+    def _enter(self, stored: StoredKey, ttl: int, state: KeyState, now: datetime) -> None:
+        times = stored.times.entered(state, now)
+        content = StateFile.of(stored.public, stored.role, state, times).to_text()
+        _write(stored.state_path, content.encode(), 0o600)
+        _write(stored.path, key_text(stored.public, stored.role, ttl, times).encode(), 0o644)
 
     def _passphrase(self) -> bytes:
         if self._told is None:
@@ -218,7 +279,29 @@ class Keystore:
 
 def _missing(active: tuple[StoredKey, ...], policy: Policy) -> tuple[KeyRole, ...]:
     have = {one.role for one in active}
-    return tuple(role for role in _ROLES[policy.keys] if role not in have)
+    return tuple(role for role in policy.roles if role not in have)
+
+
+def is_ahead(key: StoredKey, policy: Policy, role: KeyRole) -> bool:
+    """True for a whole key that was generated ahead and fits: it is taken before a new one is made."""
+    return (
+        key.state is KeyState.GENERATED
+        and key.role == role
+        and key.public.algorithm == policy.algorithm
+        and key.private_path.exists()
+    )
+
+
+def refuse_unwanted(used: Iterable[StoredKey], policy: Policy) -> None:
+    """Raise KeystoreError where a key in use is not of the algorithm or role that `policy` asks for."""
+    for one in used:
+        if one.public.algorithm != policy.algorithm or one.role not in policy.roles:
+            raise KeystoreError(
+                f"its {one.role} {one.public.tag} of algorithm {one.public.algorithm} is in use, and "
+                f"policy {policy.name} asks for {policy.keys} of algorithm {int(policy.algorithm)}",
+                where=to_text(one.public.zone),
+                advice="set the policy back: a change of algorithm or of key roles needs a rollover",
+            )
 
 
 def _stems(directory: Path) -> list[Path]:

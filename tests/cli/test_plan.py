@@ -65,6 +65,7 @@ class Repo:
             release = build(intent_of(source, load_config(source)), keystore, keys, image, now)
             assert release is not None
             archive = Archive(self.root / "state" / "archive")
+            keystore.store(release.new_keys)
             adopt(release, certify(release.manifest, keys, now), image, archive)
 
     def files(self) -> dict[str, bytes]:

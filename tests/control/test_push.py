@@ -82,8 +82,8 @@ def test_dry_run_signs_and_judges_and_sends_nothing(repo: Operations) -> None:
     assert (told["result"], told["generation"]) == ("dry-run", 1)
     assert told["manifest"]
     assert repo.generations() == {"ns1": 0, "ns2": 0}
-    assert list((repo.root / "keys").glob("*/*.pem")), "as its help says, keys are made"
-    assert "keys/" in repo.run("push", "--help").stdout
+    assert not list((repo.root / "keys").glob("*/K*")), "as its help says, nothing is kept"
+    assert "keep" in repo.run("push", "--help").stdout
 
 
 def test_work_tree_that_is_not_committed_is_refused(repo: Operations) -> None:

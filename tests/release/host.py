@@ -11,6 +11,7 @@ from dnsctl.model.rrset import Type, rdata_text, type_text
 from dnsctl.model.zone import SignedZone
 from dnsctl.release.archive import Archive
 from dnsctl.release.intent import GuardLimits, Intent, ZoneIntent
+from dnsctl.release.keys import settle
 from dnsctl.release.pipeline import Release, adopt, build, certify
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.presigned import is_presigned
@@ -48,7 +49,10 @@ class Host:
     def push(self, wanted: Intent, now: datetime = NOW) -> Release:
         release = self.build(wanted, now)
         assert release is not None
+        self.keystore.store(release.new_keys)
         adopt(release, certify(release.manifest, self.keys, now), self.image, self.archive)
+        with self.image.reader() as reader:
+            settle(self.keystore, reader, now)
         return release
 
     def zone(self, origin: str) -> SignedZone:

@@ -84,7 +84,8 @@ def test_adding_and_removing_dnssec_is_guarded(host: Host) -> None:
 def test_key_that_is_gone_from_the_keystore_is_guarded(host: Host, tmp_path: Path) -> None:
     host.push(intent({COM: SIMPLE}))
     host.keystore = Host(tmp_path / "other").keystore  # an empty keystore: a new key would be made
-    assert _names(host.build(intent({COM: SIMPLE}))) == ["ds-change"]
+    assert _names(host.build(intent({COM: SIMPLE}))) == ["keys-missing"]
+    assert host.keystore.list() == ()
 
 
 def test_serial_that_would_not_go_forward_is_guarded(host: Host, tmp_path: Path) -> None:
