@@ -14,7 +14,7 @@ import dns.name
 import dns.rdatatype
 
 from dnsctl.load.nearest import did_you_mean
-from dnsctl.model.name import MAX_LABEL, MAX_NAME, ROOT, Name, from_text
+from dnsctl.model.name import FULL_STOPS, MAX_LABEL, MAX_NAME, ROOT, Name, from_text
 
 MAX_STRING = 255  # octets of a character-string, RFC 1035 §3.3
 _LENGTHS = [bytes((length,)) for length in range(256)]
@@ -59,7 +59,7 @@ class NameReader:
     def __call__(self, text: str) -> Name:
         if not self.absolute:
             return cached_name(text, self.origin)
-        if text.endswith(".") or text == "@":
+        if text.endswith(tuple(FULL_STOPS)) or text == "@":
             return cached_name(text, self.origin)
         self.relative.append(text)
         return cached_name(text, ROOT)

@@ -1,7 +1,9 @@
 """Records of a YAML file to rdata: octoDNS's field names, or one text in RFC 1035 presentation form.
 
 A table says which fields a type has, in the order of its presentation form; a mapping becomes tokens of that
-form and goes the same way as text does (`rdata_text`). Raises RdataFault and NameSyntaxError only.
+form and goes the same way as text does (`rdata_text`). Nothing is cut: what presentation form would leave out
+(a comment, text beside quotes) is a fault, what is not read is a `Remark`. Raises RdataFault and
+NameSyntaxError only.
 """
 
 from __future__ import annotations
@@ -10,19 +12,33 @@ import re
 from typing import NamedTuple
 
 from dnsctl.load import rdata_text, yaml_nodes
-from dnsctl.load.nearest import did_you_mean
+from dnsctl.load.nearest import nearest
 from dnsctl.load.presentation import NameReader, RdataFault, character_strings, strings_wire, tokenize
 from dnsctl.model.rrset import Type, type_text
 
 
 class Field(NamedTuple):
-    """A field of a mapping. `also`: an older name; `quoted`: a character-string in the text form."""
+    """A field of a mapping. `also`: an older name; `quoted`: a character-string in the text form.
+
+    `number`: what YAML reads as a number is one; `grouped`: digits in which white space means nothing.
+    """
 
     name: str
     also: str = ""
     quoted: bool = False
     default: str | None = None
     unit: str = ""
+    number: bool = False
+    grouped: bool = False
+
+
+class Remark(NamedTuple):
+    """A warning about a value that is read all the same, by rule id."""
+
+    rule: str
+    message: str
+    advice: str
+    at: yaml_nodes.Node
 
 
 LOC = 29  # RFC 1876
@@ -38,92 +54,183 @@ URI = 256  # RFC 7553
 CAA = 257  # RFC 8659
 
 _TLSA = (
-    Field("certificate_usage"),
-    Field("selector"),
-    Field("matching_type"),
-    Field("certificate_association_data"),
+    Field("certificate_usage", number=True),
+    Field("selector", number=True),
+    Field("matching_type", number=True),
+    Field("certificate_association_data", grouped=True),
 )
-_SVCB = (Field("svcpriority"), Field("targetname"), Field("svcparams", default=""))
+_SVCB = (Field("svcpriority", number=True), Field("targetname"), Field("svcparams", default=""))
 FIELDS: dict[int, tuple[Field, ...]] = {
     Type.SOA: tuple(
-        Field(name, default="1" if name == "serial" else None)
+        Field(name, default="1" if name == "serial" else None, number="name" not in name)
         for name in ("mname", "rname", "serial", "refresh", "retry", "expire", "minimum")
     ),
-    Type.MX: (Field("preference", "priority"), Field("exchange", "value")),
+    Type.MX: (Field("preference", "priority", number=True), Field("exchange", "value")),
     LOC: (
-        *(Field(f"lat_{part}") for part in ("degrees", "minutes", "seconds", "direction")),
-        *(Field(f"long_{part}") for part in ("degrees", "minutes", "seconds", "direction")),
-        Field("altitude", unit="m"),
-        Field("size", unit="m", default="1"),
-        Field("precision_horz", unit="m", default="10000"),
-        Field("precision_vert", unit="m", default="10"),
+        *(Field(f"lat_{part}", number=True) for part in ("degrees", "minutes", "seconds", "direction")),
+        *(Field(f"long_{part}", number=True) for part in ("degrees", "minutes", "seconds", "direction")),
+        Field("altitude", unit="m", number=True),
+        Field("size", unit="m", default="1", number=True),
+        Field("precision_horz", unit="m", default="10000", number=True),
+        Field("precision_vert", unit="m", default="10", number=True),
     ),
-    Type.SRV: (Field("priority"), Field("weight"), Field("port"), Field("target")),
+    Type.SRV: (
+        Field("priority", number=True),
+        Field("weight", number=True),
+        Field("port", number=True),
+        Field("target"),
+    ),
     NAPTR: (
-        Field("order"),
-        Field("preference"),
+        Field("order", number=True),
+        Field("preference", number=True),
         Field("flags", quoted=True, default=""),
         Field("service", quoted=True, default=""),
         Field("regexp", quoted=True, default=""),
         Field("replacement"),
     ),
-    Type.DS: (Field("key_tag"), Field("algorithm"), Field("digest_type"), Field("digest")),
-    SSHFP: (Field("algorithm"), Field("fingerprint_type"), Field("fingerprint")),
+    Type.DS: (
+        Field("key_tag", number=True),
+        Field("algorithm", number=True),
+        Field("digest_type", number=True),
+        Field("digest", grouped=True),
+    ),
+    SSHFP: (
+        Field("algorithm", number=True),
+        Field("fingerprint_type", number=True),
+        Field("fingerprint", grouped=True),
+    ),
     TLSA: _TLSA,
     SMIMEA: _TLSA,
     SVCB: _SVCB,
     HTTPS: _SVCB,
-    URI: (Field("priority"), Field("weight"), Field("target", quoted=True)),
-    CAA: (Field("flags", default="0"), Field("tag"), Field("value", quoted=True)),
+    URI: (Field("priority", number=True), Field("weight", number=True), Field("target", quoted=True)),
+    CAA: (Field("flags", default="0", number=True), Field("tag"), Field("value", quoted=True)),
 }
 # octoDNS's first names for the fields of DS, which were those of another type, in the order of FIELDS[DS].
 OLD_DS = ("flags", "protocol", "algorithm", "public_key")
 _TEXT_TYPES = frozenset((int(Type.TXT), SPF))
+# Types with character-strings or other quoted text in presentation form: those above, HINFO, X25, ISDN, GPOS,
+# NINFO, AVC, RESINFO and WALLET. In others a quote is a mistake, and would be taken into a name.
+_QUOTES = frozenset((*_TEXT_TYPES, 13, 19, 20, 27, NAPTR, 56, SVCB, HTTPS, URI, CAA, 258, 261, 262))
 _ESCAPES = re.compile(r'\\(?:[\\";]|\d{3})|[\\"]', re.ASCII)
 _INTEGER = re.compile(r"\+?\d[\d_]*", re.ASCII)
+_OCTAL = re.compile(r"[-+]?0[0-7_]+", re.ASCII)
+_QUOTED = r'"[^"\\]*(?:\\.[^"\\]*)*"'
+_ONE_QUOTED = re.compile(_QUOTED, re.DOTALL)
+_PARAMETER = re.compile(rf'[^"]*={_QUOTED}', re.DOTALL)  # alpn="h2,h3"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_HIDDEN = re.compile(rf"{_QUOTED}|\\.", re.DOTALL)  # in which no sign has its meaning
 
 
-def to_wire(rdtype: int, value: yaml_nodes.Node, names: NameReader) -> bytes:
+def to_wire(rdtype: int, value: yaml_nodes.Node, names: NameReader, remarks: list[Remark]) -> bytes:
     """Return canonical rdata of one `value` of a record. Raises RdataFault or NameSyntaxError."""
     if isinstance(value, yaml_nodes.Mapping):
-        return rdata_text.to_wire(rdtype, _tokens(rdtype, value), names)
+        return rdata_text.to_wire(rdtype, _tokens(rdtype, value, remarks), names)
     if isinstance(value, yaml_nodes.Sequence):
         raise RdataFault("a list inside a list", "give each value an entry of its own")
     if value.is_null:
         raise RdataFault("an empty value", "write it, or remove the entry")
     if rdtype in _TEXT_TYPES and not value.text.startswith("\\# "):
-        return strings_wire(text_strings(value.text))
-    if rdtype == OPENPGPKEY:
-        return rdata_text.to_wire(rdtype, [value.text.replace(" ", "")], names)
-    return rdata_text.to_wire(rdtype, tokenize(value.text), names)
+        return strings_wire(text_strings(value, remarks))
+    if rdtype in _QUOTES and rdtype not in (NAPTR, SVCB, HTTPS) and not value.text.isascii():
+        remarks.append(_not_ascii(value))  # those three have names, which may be internationalised
+    return rdata_text.to_wire(rdtype, words(rdtype, value.text), names)
 
 
-def text_strings(text: str) -> list[bytes]:
+def text_strings(value: yaml_nodes.Scalar, remarks: list[Remark]) -> list[bytes]:
     r"""Return the character-strings of a TXT value as octoDNS writes them.
 
     Text that begins with a quote is presentation form, `"one" "two"`, and keeps its strings. Any other text
-    is itself, with `\;` for a semicolon (octoDNS asks for that escape and no other).
+    is itself, with `\;` for a semicolon (octoDNS asks for that escape and no other). Raises RdataFault where
+    quotes leave open what is meant.
     """
+    text = value.text
+    if not text.isascii():
+        remarks.append(_not_ascii(value))
     if text.startswith('"'):
-        try:
-            return character_strings(tokenize(text))
-        except RdataFault:
-            text = text[1:-1] if text.endswith('"') and len(text) > 1 else text
+        tokens = words(Type.TXT, text)
+        _control_characters(value, "".join(tokens), remarks)
+        return character_strings(tokens)
+    if '" "' in text:
+        raise RdataFault(
+            'quotes that end one string and begin another, `" "`, in text that does not begin with one',
+            'write all strings in quotes: "one" "two"; or the quotes inside as \\"',
+        )
+    _control_characters(value, text, remarks)
+    if "\\\\;" in text:
+        message = r"`\\;` is served as a backslash and a semicolon"
+        remarks.append(Remark("txt-escape-twice", message, r"write \; for a semicolon", value))
     return [text.replace("\\;", ";").encode()]
 
 
-def _tokens(rdtype: int, value: yaml_nodes.Mapping) -> list[str]:
+def _control_characters(value: yaml_nodes.Scalar, text: str, remarks: list[Remark]) -> None:
+    if odd := _CONTROL.search(text):
+        what, advice = f"the character U+{ord(odd.group()):04X}", "remove it"
+        if odd.group() == "\n":
+            what, advice = "a line break", "write the text on one line, or with >- in place of |"
+        message = f"the text holds {what}, which is served"
+        remarks.append(Remark("txt-control-character", message, advice, value))
+
+
+def octal(node: yaml_nodes.Scalar) -> int | None:
+    """Return what YAML 1.1 reads a number with a leading 0 as, where that differs from its digits."""
+    text = node.text.strip()
+    if not node.plain or not _OCTAL.fullmatch(text):
+        return None
+    value = int(text.replace("_", ""), 8)
+    return value if value != int(text) else None
+
+
+def words(rdtype: int, text: str) -> list[str]:
+    r"""Split presentation form into tokens, quotes and escapes kept.
+
+    Raises RdataFault for what would not be read as it stands: an unquoted `;`, which begins a comment,
+    parentheses, text that touches a quoted one, and quotes in types without text.
+    """
+    tokens = tokenize(text)
+    for token in tokens:
+        bare = _HIDDEN.sub("", token)
+        if ";" in bare:
+            raise RdataFault(
+                "an unquoted `;`, which begins a comment", 'put the text in quotes: "…; …"; or write \\;'
+            )
+        if "(" in bare or ")" in bare:
+            raise RdataFault("an unquoted parenthesis", "leave parentheses out, or put the text in quotes")
+        if '"' not in re.sub(r"\\.", "", token, flags=re.DOTALL):
+            if rdtype in _TEXT_TYPES:
+                raise RdataFault(
+                    "text beside a quoted one", r"put all of it in one pair of quotes; inside, write \""
+                )
+        elif rdtype not in _QUOTES:
+            raise RdataFault(f"quotes in {type_text(rdtype)} rdata", "write it without quotes")
+        elif not _ONE_QUOTED.fullmatch(token) and not (
+            rdtype in (SVCB, HTTPS) and _PARAMETER.fullmatch(token)
+        ):
+            raise RdataFault("text that touches a quoted one", r"put all of it in quotes; inside, write \"")
+    return tokens
+
+
+def _not_ascii(at: yaml_nodes.Node) -> Remark:
+    advice = "check that whoever reads it expects that"
+    return Remark("txt-not-ascii", "text outside ASCII is served as UTF-8", advice, at)
+
+
+def _tokens(rdtype: int, value: yaml_nodes.Mapping, remarks: list[Remark]) -> list[str]:
     """Return the mapping's fields as tokens of the presentation form."""
     fields = FIELDS.get(rdtype)
     if fields is None:
         kind = type_text(rdtype)
         raise RdataFault(f"{kind} takes no mapping", "write its presentation form as one text")
     if rdtype == Type.DS and ("public_key" in value.items or "flags" in value.items):
-        fields = tuple(Field(name) for name in OLD_DS)
+        fields = tuple(Field(name, number=True, grouped=name == "public_key") for name in OLD_DS)
     known = {name for field in fields for name in (field.name, field.also) if name}
-    for key in value.items:
+    for key, (at, _) in value.items.items():
         if key not in known:
-            raise RdataFault(f"unknown field {key[:60]!r}", did_you_mean(key, known))
+            near = nearest(key, known)
+            advice = f"did you mean {near}?" if near else "remove it, or make it a comment"
+            remarks.append(
+                Remark("unknown-key", f"unknown key {key[:60]!r} in a value is ignored", advice, at)
+            )
     for repeated in value.repeated:
         raise RdataFault(f"field {repeated.text[:60]!r} comes twice", "keep one of them")
     tokens = []
@@ -131,37 +238,67 @@ def _tokens(rdtype: int, value: yaml_nodes.Mapping) -> list[str]:
         if field.name == "svcparams":
             tokens += _parameters(value.get("svcparams"))
         else:
-            tokens.append(_token(field, _scalar(field, value)))
+            tokens.append(_token(field, _scalar(field, value, fields, remarks)))
     return tokens
 
 
-def _scalar(field: Field, value: yaml_nodes.Mapping) -> str:
-    node = value.get(field.name)
-    if node is None or (isinstance(node, yaml_nodes.Scalar) and node.is_null):
-        node = value.get(field.also) if field.also else None
-    if node is None or (isinstance(node, yaml_nodes.Scalar) and node.is_null):
+def _scalar(
+    field: Field, value: yaml_nodes.Mapping, fields: tuple[Field, ...], remarks: list[Remark]
+) -> yaml_nodes.Scalar:
+    """Return the field's node, or its default as one."""
+    found = [
+        node
+        for name in (field.name, field.also)
+        if name and (node := value.get(name)) is not None
+        if not (isinstance(node, yaml_nodes.Scalar) and node.is_null)
+    ]
+    if not found:
         if field.default is None:
-            raise RdataFault(f"field {field.name} is missing", "add it")
-        return field.default
+            unknown = [
+                key for key in value.items if not any(key in (each.name, each.also) for each in fields)
+            ]
+            near = nearest(field.name, unknown)
+            advice = f"{near}: did you mean {field.name}?" if near else "add it"
+            raise RdataFault(f"field {field.name} is missing", advice)
+        return yaml_nodes.Scalar(field.default, value.line, value.column)
+    node = found[0]
     if not isinstance(node, yaml_nodes.Scalar):
         raise RdataFault(f"field {field.name} is a list or mapping", "write one value")
-    return node.text.strip() if not field.quoted else node.text
+    if len(found) > 1 and found[1] != node:
+        message = f"both {field.name} and {field.also}: {field.also} is ignored"
+        remarks.append(Remark("unknown-key", message, f"keep {field.name} alone", found[1]))
+    if field.quoted and not node.text.isascii():
+        remarks.append(_not_ascii(node))
+    return node
 
 
-def _token(field: Field, text: str) -> str:
+def _token(field: Field, node: yaml_nodes.Scalar) -> str:
     if field.quoted:
-        if len(text) > 1 and text[0] == text[-1] == '"':
-            text = text[1:-1]
-        # Any backslash that is no escape of presentation form (`\1` in a regexp) stands for itself.
-        return f'"{_ESCAPES.sub(_escaped, text)}"'
+        return _quoted(field, node.text)
+    text = "".join(node.text.split()) if field.grouped else node.text.strip()
     if not text or any(sign.isspace() for sign in text):
-        if field.name in ("digest", "public_key", "fingerprint", "certificate_association_data"):
-            text = "".join(text.split())  # hexadecimal, often pasted in groups
-        if not text or any(sign.isspace() for sign in text):
-            raise RdataFault(f"field {field.name} is {text[:60]!r}", "write one word")
-    if _INTEGER.fullmatch(text):
+        raise RdataFault(f"field {field.name} is {text[:60]!r}", "write one word")
+    if odd := next((sign for sign in '";()' if sign in re.sub(r"\\.", "", text)), None):
+        raise RdataFault(f"field {field.name} holds a `{odd}`", "remove it")
+    if field.number and (value := octal(node)) is not None:
+        message = f"field {field.name} is {text}, which YAML reads as octal: {value}"
+        raise RdataFault(message, f"write {value} or {int(text)}")
+    if _INTEGER.fullmatch(text) and not field.grouped:
         text = text.lstrip("+").replace("_", "")  # as YAML reads integers
     return text + field.unit if field.unit and not text.endswith(field.unit) else text
+
+
+def _quoted(field: Field, text: str) -> str:
+    """Return a character-string of presentation form for text that may stand in quotes already."""
+    if text.startswith('"') and len(text) > 1:
+        if not _ONE_QUOTED.fullmatch(text):
+            raise RdataFault(
+                f"field {field.name} has text beside a quoted one",
+                r"put all of it in quotes; inside, write \"",
+            )
+        text = text[1:-1]
+    # Any backslash that is no escape of presentation form (`\1` in a regexp) stands for itself.
+    return f'"{_ESCAPES.sub(_escaped, text)}"'
 
 
 def _escaped(found: re.Match[str]) -> str:
@@ -174,7 +311,9 @@ def _parameters(node: yaml_nodes.Node | None) -> list[str]:
     if node is None or (isinstance(node, yaml_nodes.Scalar) and node.is_null):
         return []
     if not isinstance(node, yaml_nodes.Mapping):
-        raise RdataFault("svcparams is no mapping", "write svcparams: {alpn: [h2, h3]}")
+        raise RdataFault("svcparams is not a mapping", "write svcparams: {alpn: [h2, h3]}")
+    for repeated in node.repeated:
+        raise RdataFault(f"svcparams key {repeated.text[:60]!r} comes twice", "keep one of them")
     tokens = []
     for key, (_, value) in node.items.items():
         if not re.fullmatch(r"[a-z0-9-]{1,63}", key):
@@ -199,6 +338,8 @@ def _parameter(key: str, value: yaml_nodes.Node) -> str:
         return key
     else:
         text = value.text
-    if len(text) > 1 and text[0] == text[-1] == '"':
+    if len(text) > 1 and text[0] == '"':
+        if not _ONE_QUOTED.fullmatch(text):
+            raise RdataFault(f"svcparams {key} has text beside a quoted one", "put all of it in quotes")
         text = text[1:-1]
     return f'{key}="{_ESCAPES.sub(_escaped, text)}"'

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import binascii
 import calendar
+import string
 import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +35,17 @@ from dnsctl.load.presentation import (
 )
 from dnsctl.model.rrset import Type
 
+# Which tokens are base64: of SIG and KEY (RFC 2535), CERT (RFC 4398), IPSECKEY (RFC 4025), DHCID (RFC 4701),
+# HIP (RFC 8005) and OPENPGPKEY (RFC 7929).
+_BASE64 = {
+    24: slice(8, None),
+    25: slice(3, None),
+    37: slice(3, None),
+    45: slice(4, None),
+    49: slice(0, None),
+    55: slice(2, 3),
+    61: slice(0, None),
+}
 MAX_RDATA = 65535  # octets, RFC 1035 §3.2.1
 SHA1_DIGITS = 32  # of an NSEC3 hash in base32hex
 # What dnspython raises for text that is not of its type, besides its own exceptions.
@@ -52,6 +64,8 @@ def to_wire(rdtype: int, tokens: Sequence[str], names: NameReader) -> bytes:
     r"""Return canonical rdata of `rdtype`. Raises RdataFault, or NameSyntaxError for a name in it."""
     parse = _PARSERS.get(rdtype)
     if parse is None or (tokens and tokens[0] == r"\#"):
+        if rdtype in _BASE64 and tokens[:1] != [r"\#"]:
+            _base64(tokens[_BASE64[rdtype]])  # dnspython skips what is not base64
         wire = _by_dnspython(rdtype, " ".join(tokens), names)
     else:
         wire = parse(tokens, names)
@@ -74,12 +88,23 @@ def _by_dnspython(rdtype: int, text: str, names: NameReader) -> bytes:
         try:
             return bytes(parsed.to_digestable(origin))
         except dns.name.NeedAbsoluteNameOrOrigin:
-            names.relative.append(text)
+            names.relative += _relative_names(parsed)
             return bytes(parsed.to_digestable(dns.name.root))
     except _REJECTED as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         kind = dns.rdatatype.to_text(dns.rdatatype.RdataType.make(rdtype))
         raise RdataFault(f"no {kind} rdata: {reason[:200]}", "see the type's RFC for its form") from None
+
+
+def _relative_names(parsed: dns.rdata.Rdata) -> list[str]:
+    """Return the names of `parsed` that do not end in a dot. Raises RdataFault for `@`."""
+    slots = dict.fromkeys(slot for kind in type(parsed).__mro__ for slot in getattr(kind, "__slots__", ()))
+    fields = (getattr(parsed, slot, None) for slot in slots)
+    flat = [each for value in fields for each in (value if isinstance(value, tuple) else (value,))]
+    found = [each for each in flat if isinstance(each, dns.name.Name) and not each.is_absolute()]
+    if any(not each.labels for each in found):
+        raise RdataFault("`@` as a name in this type", "write the name")
+    return [each.to_text() for each in found]
 
 
 def _count(tokens: Sequence[str], wanted: int, form: str) -> None:
@@ -89,10 +114,16 @@ def _count(tokens: Sequence[str], wanted: int, form: str) -> None:
 
 
 def _hex(tokens: Sequence[str]) -> bytes:
+    text = "".join(tokens)
     try:
-        return binascii.unhexlify("".join(tokens))
+        return binascii.unhexlify(text)
     except ValueError:
-        raise RdataFault("no hexadecimal digits, or an odd number of them", "correct it") from None
+        odd = next((sign for sign in text if sign not in string.hexdigits), None)
+        if odd == ":":
+            raise RdataFault("colons between hexadecimal digits", "remove the colons") from None
+        if odd is not None:
+            raise RdataFault(f"{odd!r} among hexadecimal digits", "correct it") from None
+        raise RdataFault(f"{len(text)} hexadecimal digits, an odd number", "copy all of it") from None
 
 
 def _hash(tokens: Sequence[str], kind: int, lengths: Mapping[int, int]) -> bytes:

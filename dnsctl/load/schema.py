@@ -104,7 +104,7 @@ def _mapping(code: int) -> dict[str, Any]:
         if field.default is None:
             names = [name for name in (field.name, field.also) if name]
             required.append({"anyOf": [{"required": [name]} for name in names]})
-    made: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
+    made: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": True}
     if code == Type.DS:  # octoDNS's older names are a set of their own
         properties |= dict.fromkeys(rdata_fields.OLD_DS, _SCALAR)
     elif required:

@@ -2,13 +2,14 @@
 
 Built from libyaml's events by a loop of our own, so that nothing is constructed, resolved or recursed into:
 `no`, `67` and `44.74` stay the text that was written. Explicit tags and recursive aliases are refused;
-anchors, aliases and merge keys work within the limits below, which bound what a file may expand to.
+anchors, aliases, merge keys and octoDNS's `!include` work within the limits below, which bound what a file
+may expand to. A node that comes from an included file says so (`file`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -17,9 +18,13 @@ import yaml
 MAX_BYTES = 256 * 2**20  # octets: nodes take some thirty times that in memory
 MAX_DEPTH = 32  # the deepest sensible zone file needs 7
 MAX_ALIASED = 100_000  # nodes that aliases may add, so that a "billion laughs" ends early
+MAX_INCLUDE_DEPTH = 8
+MAX_INCLUDES = 1000  # files, all in all
+INCLUDE = "!include"  # octoDNS's tag: the node is what another file holds
 
-# What YAML 1.1 allows in a stream (§5.1); NUL and most other control characters it does not.
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# What YAML 1.1 allows in a stream (§5.1), without its three rare line breaks: editors do not show them, and
+# what follows one in a comment would be read.
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same events, ten times slower, without libyaml
 _NULLS = frozenset(("", "~", "null", "Null", "NULL"))
 _TAGS = "tag:yaml.org,2002:"
@@ -27,7 +32,10 @@ _PLAIN_TAGS = frozenset(_TAGS + kind for kind in ("str", "int", "float", "bool",
 
 
 class YamlFault(Exception):  # noqa: N818 - a fault becomes a Finding or a ConfigError, it is neither
-    """The text is no YAML this project reads. `rule` is a finding's rule id, `line` and `column` from 1."""
+    """The text is no YAML this project reads. `rule` is a finding's rule id, `line` and `column` from 1.
+
+    `file`: the included file it is in, empty for the one that was given.
+    """
 
     def __init__(self, rule: str, message: str, advice: str, line: int = 0, column: int = 0) -> None:
         super().__init__(message)
@@ -36,6 +44,7 @@ class YamlFault(Exception):  # noqa: N818 - a fault becomes a Finding or a Confi
         self.advice = advice
         self.line = line
         self.column = column
+        self.file = ""
 
 
 class Scalar(NamedTuple):
@@ -45,6 +54,7 @@ class Scalar(NamedTuple):
     line: int
     column: int
     plain: bool = True
+    file: str = ""
 
     @property
     def is_null(self) -> bool:
@@ -59,6 +69,7 @@ class Sequence:
     column: int
     items: list[Node] = field(default_factory=list)
     size: int = 1
+    file: str = ""
 
 
 @dataclass(slots=True)
@@ -71,6 +82,7 @@ class Mapping:
     repeated: list[Scalar] = field(default_factory=list)
     merges: list[Mapping] = field(default_factory=list)
     size: int = 1
+    file: str = ""
 
     def merge(self) -> None:
         """Take over what `<<` names, under what the mapping says itself (YAML 1.1 merge key)."""
@@ -103,8 +115,28 @@ def decode(data: bytes) -> str:
         ) from None
 
 
-def compose(data: bytes) -> Node | None:
+# Reads what `!include NAME` in a file means: returns path and octets. The file is named by its path, empty
+# for the one that was given to `compose`. Raises YamlFault without a place.
+Includer = Callable[[str, str], tuple[str, bytes]]
+
+
+def compose(data: bytes, include: Includer | None = None) -> Node | None:
     """Return the one document in `data`, or None where it is empty. Raises YamlFault, and nothing else."""
+    return _compose(data, _Inclusions(include), "")
+
+
+@dataclass(slots=True)
+class _Inclusions:
+    """The files that are being read, and how much of them there has been."""
+
+    read: Includer | None
+    open: list[str] = field(default_factory=list)
+    count: int = 0
+    octets: int = 0
+    aliased: int = 0  # nodes that aliases added
+
+
+def _compose(data: bytes, inclusions: _Inclusions, file: str) -> Node | None:
     if len(data) > MAX_BYTES:
         message = f"{len(data)} octets, at most {MAX_BYTES} are read"
         raise YamlFault("file-too-large", message, "split the zone")
@@ -115,15 +147,38 @@ def compose(data: bytes) -> Node | None:
         column = forbidden.start() - (text.rfind("\n", 0, forbidden.start()) + 1) + 1
         what = f"control character U+{ord(forbidden.group()):04X}"
         raise YamlFault("yaml-syntax", what, "remove it, or write it as an escape", line, column)
+    builder = _Builder(inclusions, file)
     try:
-        return _Builder().build(_events(_LOADER(text)))
+        return builder.build(_events(_LOADER(text)))
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        problem = ", ".join(part for part in (error.context, error.problem) if part)
-        raise YamlFault("yaml-syntax", problem or "no YAML", _syntax_advice(problem), line, column) from None
+        raise _syntax_fault(error, builder.broken_text) from None
     except yaml.YAMLError as error:
         raise YamlFault("yaml-syntax", " ".join(str(error).split()), "correct the file") from None
+
+
+def _syntax_fault(error: yaml.MarkedYAMLError, broken_text: Any) -> YamlFault:
+    """Return the fault with the place to look at: where a quote begins, not where the file ends.
+
+    `broken_text`: the event of the last quoted text that goes over several lines, or None.
+    """
+    mark = error.problem_mark or error.context_mark
+    problem = ", ".join(part for part in (error.context, error.problem) if part)
+    if error.context_mark and "quoted scalar" in (error.context or "") and "end of stream" in problem:
+        begin = error.context_mark
+        message, advice = "the quote that begins here is not closed", "close it where the text ends"
+        return YamlFault("yaml-syntax", message, advice, begin.line + 1, begin.column + 1)
+    if broken_text is not None and mark and mark.line == broken_text.end_mark.line:
+        opened, end = broken_text.start_mark, broken_text.end_mark
+        message = (
+            f"the quote that begins here is closed only at line {end.line + 1}, and other text follows there"
+        )
+        advice = "close it where the text ends"
+        return YamlFault("yaml-syntax", message, advice, opened.line + 1, opened.column + 1)
+    line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+    start = error.context_mark
+    if start and "flow" in (error.context or "") and start.line + 1 < line:
+        problem += f" (it begins at line {start.line + 1}, column {start.column + 1})"
+    return YamlFault("yaml-syntax", problem or "no YAML", _syntax_advice(problem), line, column)
 
 
 def _syntax_advice(problem: str) -> str:
@@ -150,10 +205,12 @@ class _Builder:
     Events are `Any`: the stubs of PyYAML make every attribute of libyaml's events optional.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, inclusions: _Inclusions, file: str) -> None:
+        self.inclusions = inclusions
+        self.file = file
+        self.broken_text: Any = None  # the last event of a quoted text over several lines
         self.stack: list[tuple[Sequence | Mapping, Scalar | None, str | None]] = []
         self.anchors: dict[str, Node] = {}
-        self.aliased = 0
         self.root: Node | None = None
         self.documents = 0
 
@@ -175,13 +232,47 @@ class _Builder:
         return self.root
 
     def _scalar(self, event: Any) -> None:
-        if event.tag is not None:
-            _check_tag(event)
         mark = event.start_mark
-        node = Scalar(event.value, mark.line + 1, mark.column + 1, not event.style)
+        if event.style and mark.line != event.end_mark.line and event.style in "'\"":
+            self.broken_text = event
+        node: Node = Scalar(event.value, mark.line + 1, mark.column + 1, not event.style, self.file)
+        if event.tag == INCLUDE:
+            node = self._included(event)
+        elif event.tag is not None:
+            _check_tag(event)
         if event.anchor is not None:
             self.anchors[event.anchor] = node
         self._add(node)
+
+    def _included(self, event: Any) -> Node:
+        """Return what the file holds that a scalar with the tag `!include` names."""
+        state = self.inclusions
+        if self.stack and isinstance(self.stack[-1][0], Mapping) and self.stack[-1][1] is None:
+            raise _fault("yaml-include", "!include as a key", "include a value", event)
+        if state.read is None:
+            raise _fault("yaml-include", "!include is not read here", "write the content here", event)
+        state.count += 1
+        if len(state.open) >= MAX_INCLUDE_DEPTH or state.count > MAX_INCLUDES:
+            message = f"!include more than {MAX_INCLUDE_DEPTH} deep, or of more than {MAX_INCLUDES} files"
+            raise _fault("yaml-include", message, "include less", event)
+        try:
+            path, data = state.read(event.value, self.file)
+        except YamlFault as fault:
+            raise _fault(fault.rule, fault.message, fault.advice, event) from None
+        if path in state.open:
+            raise _fault("yaml-include", f"{path} includes itself", "break the circle", event)
+        state.octets += len(data)
+        if state.octets > MAX_BYTES:
+            message = f"!include of over {MAX_BYTES} octets, all in all"
+            raise _fault("file-too-large", message, "include less", event)
+        state.open.append(path)
+        try:
+            found = _compose(data, state, path)
+        except YamlFault as fault:
+            fault.file = fault.file or path
+            raise
+        state.open.pop()
+        return Scalar("", 1, 1, True, path) if found is None else found
 
     def _open(self, event: Any) -> None:
         if event.tag is not None:
@@ -189,7 +280,7 @@ class _Builder:
         if len(self.stack) >= MAX_DEPTH:
             raise _fault("yaml-depth", f"nested more than {MAX_DEPTH} deep", "flatten this", event)
         kind = Mapping if type(event) is yaml.MappingStartEvent else Sequence
-        node = kind(event.start_mark.line + 1, event.start_mark.column + 1)
+        node = kind(event.start_mark.line + 1, event.start_mark.column + 1, file=self.file)
         if self.stack:
             parent, key, _ = self.stack[-1]
             if isinstance(parent, Mapping) and key is None:
@@ -212,8 +303,8 @@ class _Builder:
             raise _fault(
                 "yaml-alias", f"alias *{event.anchor} has no anchor before it", "define it first", event
             )
-        self.aliased += 1 if isinstance(node, Scalar) else node.size
-        if self.aliased > MAX_ALIASED:
+        self.inclusions.aliased += 1 if isinstance(node, Scalar) else node.size
+        if self.inclusions.aliased > MAX_ALIASED:
             raise _fault("yaml-alias", f"aliases expand to over {MAX_ALIASED} nodes", "write it out", event)
         self._add(node)
 
@@ -237,9 +328,19 @@ class _Builder:
 
 
 def _put(parent: Mapping, key: Scalar, node: Node) -> None:
-    if key.text == "<<" and key.plain and not isinstance(node, Scalar):
-        merged = node.items if isinstance(node, Sequence) else [node]
-        parent.merges += [each for each in merged if isinstance(each, Mapping)]
+    if key.text == "<<" and key.plain:
+        for each in node.items if isinstance(node, Sequence) else [node]:
+            if not isinstance(each, Mapping):
+                fault = YamlFault(
+                    "yaml-key",
+                    "`<<` with what is not a mapping",
+                    "merge mappings alone",
+                    key.line,
+                    key.column,
+                )
+                fault.file = key.file
+                raise fault
+            parent.merges.append(each)
     elif key.text in parent.items:
         parent.repeated.append(key)
     else:

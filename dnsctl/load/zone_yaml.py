@@ -2,13 +2,17 @@
 
 Everything is read as text (`yaml_nodes`), so that `67:`, `44.74:` and `no:` are owner names. All faults are
 found in one pass and become findings; records that are right are kept, so that later rules see as much of the
-zone as there is. What octoDNS leaves to providers is told and not served: `octodns:`, `geo:`, `dynamic:`,
-ALIAS, URLFWD. Targets are absolute names, as octoDNS has them; one without a final dot is taken as absolute,
-with a warning.
+zone as there is. What octoDNS leaves to providers is told and not served: `geo:`, `dynamic:`, ALIAS, URLFWD,
+records that are `ignored` or for one provider alone (`included`). Targets are absolute names, as octoDNS has
+them; one of several labels without a final dot is taken as absolute, with a warning.
+
+A directory of files, as octoDNS splits zones, is one zone (`parse_split`). A file that is octoDNS's
+configuration is told and is not a zone.
 """
 
 from __future__ import annotations
 
+import typing
 from datetime import date, timedelta
 
 from dnsctl.errors import NameSyntaxError
@@ -16,9 +20,10 @@ from dnsctl.load import rdata_fields, yaml_nodes
 from dnsctl.load.draft import Draft, ZoneDefaults
 from dnsctl.load.nearest import nearest
 from dnsctl.load.presentation import NameReader, RdataFault, domain_name, ttl, type_advice, type_code
-from dnsctl.load.yaml_nodes import Mapping, Node, Scalar, Sequence
+from dnsctl.load.rdata_fields import Remark
+from dnsctl.load.yaml_nodes import Includer, Mapping, Node, Scalar, Sequence
 from dnsctl.model.finding import Finding, Position, Severity
-from dnsctl.model.name import Name
+from dnsctl.model.name import ROOT, Name, labels, to_text
 from dnsctl.model.rrset import Type, type_text
 from dnsctl.model.zone import Zone
 
@@ -30,37 +35,54 @@ PROVIDER_KEYS = {  # octoDNS features that a provider carries out, and what is s
     "geo": "its value is served everywhere",
     "dynamic": "its value is served, without pools, rules and health checks",
     "healthcheck": "nothing is checked",
+    "proxied": "the record's own value is served, for all to see",  # of the provider Cloudflare
 }
 UNSERVED = {  # octoDNS's types that are no DNS types: what to write instead
     "ALIAS": "write A and AAAA records (or HTTPS with svcpriority 0) in its place",
+    "ANAME": "write A and AAAA records (or HTTPS with svcpriority 0) in its place",
     "URLFWD": "point A and AAAA at a web server that redirects",
 }
 MADE_HERE = frozenset((Type.RRSIG, Type.NSEC, Type.NSEC3, Type.NSEC3PARAM))
 
 
+# Sections of octoDNS's configuration. A file with two of these, and no record in them, is one.
+_CONFIG_SECTIONS = ("manager", "providers", "zones", "processors", "secret_handlers")
+_FALSE = frozenset(("", "0", "n", "no", "false", "off", "~", "null"))  # YAML 1.1 and Python
+
+
 def parse(
-    text: bytes, file: str, origin: Name, defaults: ZoneDefaults, *, today: date | None = None
+    text: bytes,
+    file: str,
+    origin: Name,
+    defaults: ZoneDefaults,
+    *,
+    today: date | None = None,
+    include: Includer | None = None,
 ) -> tuple[Zone | None, tuple[Finding, ...]]:
     """Return the zone, as far as it can be read, and all findings; None where the file is no YAML mapping.
 
-    `today` is the day `expires` is compared with; without it no record is too old.
+    `today` is the day `expires` is compared with; without it no record is too old. `include` reads the files
+    that `!include` names.
     """
+    return parse_split({file: text}, file, origin, defaults, today=today, include=include)
+
+
+def parse_split(
+    texts: typing.Mapping[str, bytes],
+    file: str,
+    origin: Name,
+    defaults: ZoneDefaults,
+    *,
+    today: date | None = None,
+    include: Includer | None = None,
+) -> tuple[Zone | None, tuple[Finding, ...]]:
+    """As `parse`, for a zone in several files; `file` is what stands for all of them."""
     reader = _Reader(Draft(origin, file, defaults), today)
-    try:
-        tree = yaml_nodes.compose(text)
-    except yaml_nodes.YamlFault as fault:
-        reader.find(fault.rule, ERROR, fault, fault.message, fault.advice)
-        return None, tuple(reader.draft.findings)
-    if tree is None or (isinstance(tree, Scalar) and tree.is_null):
-        tree = Mapping(1, 1)
-    if not isinstance(tree, Mapping):
-        reader.find(
-            "zone-shape", ERROR, tree, "is no mapping of owner names", "write NAME: {type: A, value: …}"
-        )
-        return None, tuple(reader.draft.findings)
-    reader.read(tree)
-    zone = reader.draft.zone()
-    return zone, tuple(reader.draft.findings)
+    whole = True
+    for path, text in texts.items():
+        whole &= reader.parse(path, text, include)
+    reader.tell_blocks()
+    return (reader.draft.zone() if whole else None), tuple(reader.draft.findings)
 
 
 class _Reader:
@@ -68,15 +90,40 @@ class _Reader:
 
     def __init__(self, draft: Draft, today: date | None) -> None:
         self.draft = draft
+        self.file = draft.file
         self.today = today
         self.names = NameReader(draft.origin, absolute=True)
-        self.provider_blocks: list[Node] = []
-        self.first: dict[tuple[Name, int], Node] = {}
+        self.blocks: list[Position] = []
+        self.first: dict[tuple[Name, int], Position] = {}
 
     def find(
         self, rule: str, severity: Severity, at: Node | yaml_nodes.YamlFault, message: str, advice: str = ""
     ) -> None:
-        self.draft.find(rule, severity, Position(self.draft.file, at.line, at.column), message, advice)
+        self.draft.find(rule, severity, self.place(at), message, advice)
+
+    def place(self, at: Node | yaml_nodes.YamlFault) -> Position:
+        return Position(at.file or self.file, at.line, at.column)
+
+    def parse(self, file: str, text: bytes, include: Includer | None) -> bool:
+        """Read one file; false where it is no mapping of owner names."""
+        self.file = file
+        try:
+            tree = yaml_nodes.compose(text, include)
+        except yaml_nodes.YamlFault as fault:
+            self.find(fault.rule, ERROR, fault, fault.message, fault.advice)
+            return False
+        if tree is None or (isinstance(tree, Scalar) and tree.is_null):
+            return True
+        if not isinstance(tree, Mapping):
+            message = "is not a mapping of owner names"
+            self.find("zone-shape", ERROR, tree, message, "write NAME: {type: A, value: …}")
+            return False
+        if _is_octodns_config(tree):
+            message = "is octoDNS's configuration, not a zone, and is left out"
+            self.find("octodns-config", WARNING, tree, message, "move it out of the directory of zones")
+            return False
+        self.read(tree)
+        return True
 
     def read(self, tree: Mapping) -> None:
         for key in tree.repeated:
@@ -85,16 +132,23 @@ class _Reader:
             self.find("owner-repeated", ERROR, key, message, "put all its records under one key, as a list")
         for key, value in tree.items.values():
             self._owner(key, value)
-        if self.provider_blocks:
-            count = len(self.provider_blocks)
+
+    def tell_blocks(self) -> None:
+        """Tell, once a zone, of `octodns:` blocks that hold more than what is told by name."""
+        if self.blocks:
+            count = len(self.blocks)
             message = f"{count} record{'s have' if count > 1 else ' has'} an `octodns:` block"
-            advice = "it is for octoDNS's providers and means nothing here"
-            self.find("octodns-block", NOTE, self.provider_blocks[0], message, advice)
+            advice = "what it says to octoDNS's providers means nothing here"
+            self.draft.find("octodns-block", NOTE, self.blocks[0], message, advice)
 
     def _owner(self, key: Scalar, value: Node) -> None:
         text = key.text if key.text not in ("", "@") else "@"
         try:
             owner = domain_name(text, self.draft.origin)
+            if '"' in text.replace('\\"', ""):
+                raise NameSyntaxError(
+                    "a quote in a name", advice='write the name without quotes, or \\" for one'
+                )
         except NameSyntaxError as error:
             self.find(
                 "owner-syntax",
@@ -122,13 +176,13 @@ class _Reader:
         rdtype = self._type(key, record)
         self._other_keys(record)
         seconds = self._ttl(record)
-        if rdtype is None:
+        if rdtype is None or not self._for_us(f"{key.text[:80]!r} {type_text(rdtype)}", record):
             return
-        first = self.first.setdefault((owner, rdtype), record)
-        if first is not record:
-            message = (
-                f"a second {type_text(rdtype)} record of {key.text[:80]!r}, the first is at line {first.line}"
-            )
+        place = self.place(record)
+        first = self.first.setdefault((owner, rdtype), place)
+        if first is not place:
+            where = f"at line {first.line}" if first.file == place.file else f"in {first.file}:{first.line}"
+            message = f"a second {type_text(rdtype)} record of {key.text[:80]!r}, the first is {where}"
             self.find(
                 "rrset-repeated", WARNING, record, message, "write one record with `values`; both are served"
             )
@@ -147,7 +201,7 @@ class _Reader:
         if text.upper() in UNSERVED:
             advice = UNSERVED[text.upper()]
             rule = f"{text.lower()}-not-served"
-            self.find(rule, WARNING, node, f"{text.upper()} is no DNS type and is left out", advice)
+            self.find(rule, WARNING, node, f"{text.upper()} is not a DNS type and is left out", advice)
             return None
         if "/" in text:
             message = f"{text[:60]} belongs to a provider and is left out"
@@ -168,18 +222,57 @@ class _Reader:
             self.find("key-repeated", ERROR, key, f"key {key.text[:60]!r} comes twice", "keep one of them")
         for text, (key, value) in record.items.items():
             if text == "octodns":
-                self.provider_blocks.append(key)
+                self._block(key, value)
             elif text == "expires":
                 self._expires(key, value)
             elif text in PROVIDER_KEYS:
-                advice = "serve what depends on the client by other means"
-                self.find(
-                    "provider-feature", WARNING, key, f"`{text}` is left out: {PROVIDER_KEYS[text]}", advice
-                )
+                self._feature(key)
             elif text not in KEYS:
                 near = nearest(text, KEYS)
                 advice = f"did you mean {near}?" if near else "remove it"
                 self.find("unknown-key", WARNING, key, f"unknown key {text[:60]!r} is ignored", advice)
+
+    def _feature(self, key: Scalar) -> None:
+        message = f"`{key.text}` is left out: {PROVIDER_KEYS[key.text]}"
+        advice = "serve what depends on the client by other means"
+        self.find("provider-feature", WARNING, key, message, advice)
+
+    def _block(self, key: Scalar, block: Node) -> None:
+        """Look for settings of providers that change what clients get."""
+        if not isinstance(block, Mapping):
+            if not block.is_null if isinstance(block, Scalar) else True:
+                message = "`octodns` is not a mapping, and is not read"
+                self.find("unknown-key", WARNING, key, message, "write octodns: {…}, or remove it")
+            return
+        for repeated in block.repeated:
+            message = f"key {repeated.text[:60]!r} comes twice"
+            self.find("key-repeated", ERROR, repeated, message, "keep one of them")
+        for provider in (value for _, value in block.items.values() if isinstance(value, Mapping)):
+            if "proxied" in provider.items and _is_true(provider.items["proxied"][1]):
+                self._feature(provider.items["proxied"][0])
+        if not block.items.keys() <= {"ignored", "included", "excluded"}:
+            self.blocks.append(self.place(key))
+
+    def _for_us(self, record_text: str, record: Mapping) -> bool:
+        """False where `octodns:` says that the record is not to be published, or by one provider alone."""
+        block = record.get("octodns")
+        if not isinstance(block, Mapping):
+            return True
+        if _is_true(block.get("ignored")):
+            message = f"{record_text} is not served: octoDNS ignores it (`ignored`)"
+            advice = "remove `ignored` to have it served here"
+            self.find("octodns-ignored", NOTE, block.items["ignored"][0], message, advice)
+            return False
+        if _is_true(block.get("included")):
+            message = f"{record_text} is not served: it is for other providers alone (`included`)"
+            advice = "remove `included` to have it served here"
+            self.find("octodns-included", WARNING, block.items["included"][0], message, advice)
+            return False
+        if _is_true(block.get("excluded")):
+            message = f"{record_text} is served: `excluded` names providers of octoDNS"
+            advice = "remove the record if it is not for here, or `excluded` if it is"
+            self.find("octodns-excluded", WARNING, block.items["excluded"][0], message, advice)
+        return True
 
     def _expires(self, key: Scalar, value: Node) -> None:
         try:
@@ -203,6 +296,9 @@ class _Reader:
         if node is None or (isinstance(node, Scalar) and node.is_null):
             return self.draft.defaults.ttl
         seconds = ttl(node.text.strip().replace("_", "")) if isinstance(node, Scalar) else None
+        if isinstance(node, Scalar) and (value := rdata_fields.octal(node)) is not None:
+            message = f"ttl is {node.text}, which YAML reads as octal: {value}"
+            self.find("ttl-syntax", ERROR, node, message, f"write {value} or {int(node.text)}")
         if seconds is None:
             shown = repr(node.text[:40]) if isinstance(node, Scalar) else "a list or mapping"
             self.find(
@@ -225,23 +321,45 @@ class _Reader:
 
     def _value(self, owner: Name, rdtype: int, seconds: int, value: Node) -> None:
         self.names.relative.clear()
+        remarks: list[Remark] = []
         try:
-            rdata = rdata_fields.to_wire(rdtype, value, self.names)
+            rdata = rdata_fields.to_wire(rdtype, value, self.names, remarks)
         except RdataFault as fault:
             message, advice = fault.message, fault.advice
         except NameSyntaxError as error:
             message, advice = error.what, error.advice
         else:
-            self._check_value(rdtype, value)
-            self.draft.add(owner, rdtype, seconds, rdata, self.draft.file, value.line, value.column)
+            for remark in remarks:
+                self.find(remark.rule, WARNING, remark.at, remark.message, remark.advice)
+            for text in self.names.relative:
+                self._relative(text, value)
+            self.draft.add(owner, rdtype, seconds, rdata, *self.place(value))
             return
         self.find("rdata-syntax", ERROR, value, f"{type_text(rdtype)}: {message}", advice or "correct it")
 
-    def _check_value(self, rdtype: int, value: Node) -> None:
-        for text in self.names.relative:
-            message = f"{text[:120]!r} does not end with a dot, and is taken as absolute"
-            advice = "end it with a dot: targets in zone files are whole names"
-            self.find("target-not-absolute", WARNING, value, message, advice)
-        if rdtype == Type.TXT and isinstance(value, Scalar) and not value.text.isascii():
-            message = "text outside ASCII is served as UTF-8"
-            self.find("txt-not-ascii", WARNING, value, message, "check that whoever reads it expects that")
+    def _relative(self, text: str, value: Node) -> None:
+        """Tell of a target without a final dot. One label alone is hardly ever a top-level domain."""
+        if len(labels(domain_name(text, ROOT))) == 1:
+            whole = f"{text}.{to_text(self.draft.origin)}".removesuffix("..") if text else text
+            message = f"{text[:120]!r} is one label without a dot: targets in zone files are whole names"
+            self.find(
+                "target-one-label", ERROR, value, message, f"write {whole}, or {text}. for a top-level domain"
+            )
+            return
+        message = f"{text[:120]!r} does not end with a dot, and is taken as absolute"
+        advice = "end it with a dot: targets in zone files are whole names"
+        self.find("target-not-absolute", WARNING, value, message, advice)
+
+
+def _is_true(node: Node | None) -> bool:
+    """True where octoDNS, which is in Python, would take the node for true."""
+    if isinstance(node, Scalar):
+        return not (node.plain and node.text.lower() in _FALSE) and node.text != ""
+    return isinstance(node, Mapping | Sequence) and bool(node.items)
+
+
+def _is_octodns_config(tree: Mapping) -> bool:
+    """True for octoDNS's own configuration, which often stands beside the zones."""
+    sections = [tree.get(name) for name in _CONFIG_SECTIONS]
+    found = [each for each in sections if isinstance(each, Mapping) and "type" not in each.items]
+    return len(found) > 1

@@ -10,6 +10,8 @@ a name is a prefix of the key of every name below it.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from functools import lru_cache
 from typing import NewType
 
@@ -24,6 +26,9 @@ MAX_NAME = 255  # octets, RFC 1035 §2.3.4
 MAX_LABEL = 63  # octets, RFC 1035 §2.3.4
 _ESCAPED = frozenset(b'"().;\\@$')
 _SPECIAL = frozenset(b"\0\1")
+# What ends a label: the dot, and the ideographic, fullwidth and halfwidth full stops (RFC 3490 §3.1).
+FULL_STOPS = ".\u3002\uff0e\uff61"
+_JOINERS = "\u200c\u200d"  # invisible, and right in some scripts (RFC 5892 §A.1): idna knows where
 
 
 def from_labels(parts: tuple[bytes, ...] | list[bytes]) -> Name:
@@ -45,12 +50,12 @@ def from_labels(parts: tuple[bytes, ...] | list[bytes]) -> Name:
 def from_text(text: str, origin: Name | None = None) -> Name:
     r"""Parse presentation form (RFC 1035 §5.1: `\.`, `\DDD`); a relative name is completed with `origin`.
 
-    `@` alone is the origin. Labels with characters outside ASCII become A-labels (IDNA 2008, UTS 46).
-    Raises NameSyntaxError, also for a relative name without an origin.
+    `@` alone is the origin, each of FULL_STOPS ends a label, and labels with characters outside ASCII become
+    A-labels (IDNA 2008, UTS 46). Raises NameSyntaxError, also for a relative name without an origin.
     """
     if text == "@" and origin is not None:
         return origin
-    if text == ".":
+    if len(text) == 1 and text in FULL_STOPS:
         return ROOT
     parts, absolute = _split(text)
     if absolute:
@@ -64,49 +69,77 @@ def _split(text: str) -> tuple[list[bytes], bool]:
     """Split presentation form into labels, and tell whether it ended in a dot."""
     parts: list[bytes] = []
     label = bytearray()
-    wide: list[str] | None = None  # the label's text, once it holds a character outside ASCII
+    wide: list[str] = []  # the label's text, where it may hold a character outside ASCII
+    escaped = False
     position, end = 0, len(text)
     absolute = False
     while position < end:
         character = text[position]
         position += 1
         if character == "\\":
-            digits = text[position : position + 3]
-            if len(digits) == 3 and digits.isascii() and digits.isdigit():
-                if int(digits) > 255:
-                    raise NameSyntaxError(rf"\{digits} in {text!r} is no octet", advice="use 000 to 255")
-                label.append(int(digits))
-                position += 3
-            elif position < end and not text[position].isdigit() and text[position].isascii():
-                label += text[position].encode()
-                position += 1
-            else:
-                raise NameSyntaxError(f"unfinished escape in {text!r}", advice=r"write \\ for a backslash")
-        elif character == ".":
-            parts.append(_finish(label, wide))
-            label, wide = bytearray(), None
+            octet, position = _escape(text, position)
+            label.append(octet)
+            escaped = True
+        elif character in FULL_STOPS:
+            parts.append(_finish(label, wide, escaped=escaped))
+            label, wide, escaped = bytearray(), [], False
             absolute = position == end
-            continue
-        elif character.isascii():
-            label += character.encode()
-            if wide is not None:
-                wide.append(character)
         else:
-            wide = wide if wide is not None else list(label.decode("latin-1"))
             wide.append(character)
+            label += character.encode()
     if not absolute:
-        parts.append(_finish(label, wide))
+        parts.append(_finish(label, wide, escaped=escaped))
     return parts, absolute
 
 
-def _finish(label: bytearray, wide: list[str] | None) -> bytes:
-    if wide is None:
+def _escape(text: str, position: int) -> tuple[int, int]:
+    """Return the octet of the escape whose backslash stands before `position`, and where it ends."""
+    digits = text[position : position + 3]
+    if len(digits) == 3 and digits.isascii() and digits.isdigit():
+        if int(digits) > 255:
+            raise NameSyntaxError(rf"\{digits} in {text!r} is no octet", advice="use 000 to 255")
+        return int(digits), position + 3
+    following = text[position : position + 1]
+    if not following or following.isdigit() or not following.isascii():
+        raise NameSyntaxError(f"unfinished escape in {text!r}", advice=r"write \\ for a backslash")
+    return ord(following), position + 1
+
+
+def _finish(label: bytearray, wide: list[str], *, escaped: bool) -> bytes:
+    """Return the octets of one label, the A-label where `wide` is not ASCII. Raises NameSyntaxError."""
+    text = "".join(wide)
+    if text.isascii():
         return bytes(label)
-    unicode_label = "".join(wide)
+    if escaped:
+        raise NameSyntaxError(
+            f"an escape in the internationalised label {text!r}", advice="write its A-label, xn--…"
+        )
+    for character in text:
+        if unicodedata.category(character) == "Cf" and character not in _JOINERS:
+            raise NameSyntaxError(
+                f"an invisible character U+{ord(character):04X} in the label {text!r}", advice="remove it"
+            )
     try:
-        return idna.encode(unicode_label, uts46=True, transitional=False)
+        made = idna.encode(text, uts46=True, transitional=False)
     except idna.IDNAError as error:
-        raise NameSyntaxError(f"{unicode_label!r} is no internationalised label: {error}") from None
+        reason = str(error).removesuffix(".")
+        raise NameSyntaxError(
+            f"{text!r} is no internationalised label: {reason}", advice=_a_label_advice(text)
+        ) from None
+    if b"." in made:  # a character such as U+2025, which stands for dots
+        raise NameSyntaxError(f"a dot inside the label {text!r}", advice="write plain dots between labels")
+    return made
+
+
+def _a_label_advice(text: str) -> str:
+    """Say how to write a label that IDNA 2008 does not take, as its registry may have had it before."""
+    mapped = unicodedata.normalize("NFKC", text).lower()
+    a_label = f"xn--{mapped.encode('punycode').decode()}"
+    if mapped.isascii() or not re.fullmatch(r"[a-z0-9_-]+", a_label):
+        return "correct it, or write the A-label, xn--…"
+    if len(a_label) > MAX_LABEL:
+        return "shorten it"
+    return f"correct it, or write the A-label {a_label}"
 
 
 def from_wire(wire: bytes) -> Name:

@@ -75,3 +75,29 @@ def test_relative_text_of_apex_below_and_elsewhere():
     assert name.to_relative_text(origin, origin) == "@"
     assert name.to_relative_text(name.from_text("a.b.example.com."), origin) == "a.b"
     assert name.to_relative_text(name.from_text("example.net."), origin) == "example.net."
+
+
+@pytest.mark.parametrize("stop", [".", "\u3002", "\uff0e", "\uff61"])
+def test_full_stops_of_other_scripts_are_dots(stop: str) -> None:
+    origin = name.from_text("example.com.")
+    assert name.from_text(f"www{stop}a", origin) == name.from_text("www.a.example.com.")
+    assert name.from_text(f"www{stop}例え{stop}") == name.from_text("www.xn--r8jz45g.")
+    assert name.from_text(stop) == name.ROOT
+
+
+@pytest.mark.parametrize(
+    ("label", "advice"),
+    [
+        ("☃", "xn--n3h"),
+        ("ü_", "xn--_-dha"),
+        ("ü" * 70, "shorten it"),
+        ("a\u200bü", "remove it"),
+        (r"ü\046x", "A-label"),
+        (r"\252ü", "A-label"),
+        ("a\u2025b", "A-label"),
+    ],
+)
+def test_label_that_idna_does_not_take_is_told_with_what_to_write(label: str, advice: str) -> None:
+    with pytest.raises(NameSyntaxError) as caught:
+        name.from_text(label, name.ROOT)
+    assert advice in caught.value.advice
