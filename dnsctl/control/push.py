@@ -257,7 +257,8 @@ def _verified(host: ControlHost, release: Release, outcome: Outcome, progress: P
         return None
     zones = {each.origin for each in release.zones if each.fate is not Fate.REMOVED}
     owners = [change.owner for each in release.zones for change in each.records]
-    touched = owners[:: max(1, len(owners) // _TOUCHED)]
+    removed = [each.origin for each in release.zones if each.fate is Fate.REMOVED]
+    touched = owners[:: max(1, len(owners) // _TOUCHED)] + removed
     with host.image.reader() as reader:
         if not zones:
             zones = {origin for origin, _ in zip(reader.apexes(), range(_UNTOUCHED_ZONES), strict=False)}

@@ -19,11 +19,11 @@ import dns.zonefile
 from dnsctl.image.layout import ZoneEntry
 from dnsctl.image.reader import Reader
 from dnsctl.model.key import PublicKey
-from dnsctl.model.name import ROOT, Name, ancestors, from_wire, to_text
+from dnsctl.model.name import ROOT, Name, from_wire, to_text
 from dnsctl.model.rrset import Type
 from dnsctl.verify.chain import Chain, ChainBrokenError, trust
-from dnsctl.verify.expectation import Mismatch
-from dnsctl.verify.released import ReleasedZone
+from dnsctl.verify.comparison import Mismatch
+from dnsctl.verify.released import ReleasedZone, home
 
 _SEP = 0x0001  # RFC 4034 §2.1.1
 
@@ -93,13 +93,18 @@ def chain_of(reader: Reader, entry: ZoneEntry, anchors: Anchors, now: datetime) 
 
 
 def _ds_at_parent(reader: Reader, origin: Name) -> tuple[Name, tuple[bytes, ...]]:
-    """Return the nearest zone above `origin` in the release and the DS rdatas it holds for it."""
-    for above in ancestors(origin, ROOT):
-        entry = reader.zone(above)
-        if entry is not None:
-            ds = ReleasedZone(reader, entry).rrset(origin, Type.DS)
-            return above, ds.rdatas if ds else ()
-    return ROOT, ()
+    """Return the zone of the release that answers for the DS of `origin`, and the DS rdatas it answers with.
+
+    None where it is not signed: nobody can believe its DS. None either where a cut in it hides the name: the
+    parent is then a zone that is not ours.
+    """
+    above = home(reader, origin, Type.DS)
+    entry = reader.zone(above) if above is not None and above != origin else None
+    if entry is None or not entry.signed:
+        return ROOT, ()
+    node = ReleasedZone(reader, entry).node(origin)
+    ds = node.get(Type.DS) if node is not None and not node.occluded else None
+    return entry.origin, ds.rdatas if ds else ()
 
 
 def _ds_of_key(origin: Name, dnskey: bytes) -> bytes:

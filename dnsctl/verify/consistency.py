@@ -7,10 +7,9 @@ next is under way. Octets that came from two nodes alike are decoded and judged 
 from __future__ import annotations
 
 import ipaddress
-import random
 import socket
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,19 +23,15 @@ from dnsctl.image.reader import Reader
 from dnsctl.model.fleet import Endpoint, Node
 from dnsctl.model.name import ROOT, Name, to_text
 from dnsctl.model.rrset import Type
-from dnsctl.verify.anchor import Anchors, chain_of
+from dnsctl.verify.anchor import Anchors, Found
+from dnsctl.verify.asking import Asked, Asking, Progress
+from dnsctl.verify.comparison import Mismatch
 from dnsctl.verify.decoders import Answer, decode
-from dnsctl.verify.expectation import Expectation, Mismatch
+from dnsctl.verify.expectation import mismatches
 from dnsctl.verify.probe import MIN_UDP_PAYLOAD, WINDOW, Channel, Reply
-from dnsctl.verify.released import ReleasedZone
 from dnsctl.verify.report import Fault, NodeResult, Note, Report
-from dnsctl.verify.survey import Depth, expectations
 
-SAMPLED_OWNERS = 4000  # asked over all zones together when not everything is asked
-QUICK_OWNERS = 4  # a zone, beside what was touched
 KEPT_FAULTS = 1000  # a node that serves something else entirely fails at every question
-
-Progress = Callable[[int, int], None]  # zones asked, zones in all
 
 
 @dataclass
@@ -64,14 +59,6 @@ class _Target:
         )
 
 
-class _Asked(NamedTuple):
-    """A question with the zone it belongs to. `first`: the zone's SOA, its first question."""
-
-    zone: ReleasedZone
-    expectation: Expectation
-    first: bool
-
-
 class _Judged(NamedTuple):
     answer: Answer | None
     mismatches: tuple[Mismatch, ...]
@@ -97,8 +84,9 @@ def verify_fleet(
     """
     started = time.monotonic()
     entries = _entries(nodes, reader, zones)
-    run = _Run(nodes, reader, now, anchors or {})
-    run.over(entries, _depth(entries, full, touched), progress)
+    run = _Run(nodes, reader)
+    asking = Asking(reader, anchors or {}, now, run.told)
+    run.over(asking.questions(entries, touched, progress, full=full))
     return run.report(entries, time.monotonic() - started)
 
 
@@ -122,35 +110,24 @@ def _entries(nodes: Sequence[Node], reader: Reader, zones: Collection[Name] | No
     return entries
 
 
-def _depth(entries: Sequence[ZoneEntry], full: bool, touched: Collection[Name] | None) -> Depth:
-    if full:
-        return Depth(None)
-    if touched is not None:
-        return Depth(QUICK_OWNERS, transports=False, touched=frozenset(touched))
-    return Depth(max(2, SAMPLED_OWNERS // max(1, len(entries))))
-
-
 class _Run:
     """One verification: its targets, and what was found."""
 
-    def __init__(self, nodes: Sequence[Node], reader: Reader, now: datetime, anchors: Anchors) -> None:
+    def __init__(self, nodes: Sequence[Node], reader: Reader) -> None:
         self._reader = reader
-        self._now = now
-        self._anchors = anchors
         self._targets = [_Target(node, Channel(endpoint)) for node in nodes for endpoint in addresses(node)]
-        self._faults: list[Fault] = []
+        self._faults: dict[Fault, None] = {}  # in the order they were found
         self._more = 0
         self._notes: list[Note] = []
         self._checked = 0
         self._one_decoder = 0
 
-    def over(self, entries: Sequence[ZoneEntry], depth: Depth, progress: Progress | None) -> None:
+    def over(self, questions: Iterator[Asked]) -> None:
         """Ask everything: while one batch is judged, the next is under way."""
         with ExitStack() as channels:
             for target in self._targets:
                 channels.enter_context(target.channel)
-            questions = self._questions(entries, depth, progress)
-            under_way: list[_Asked] = []
+            under_way: list[Asked] = []
             while batch := list(islice(questions, WINDOW)) or under_way:
                 replies = [target.channel.collect() for target in self._targets] if under_way else []
                 if batch is not under_way:
@@ -159,7 +136,7 @@ class _Run:
                     self._judge(asked, [each[at] for each in replies])
                 under_way = batch if batch is not under_way else []
 
-    def _post(self, batch: Sequence[_Asked]) -> None:
+    def _post(self, batch: Sequence[Asked]) -> None:
         for target in self._targets:
             target.channel.post([asked.expectation.question for asked in batch])
 
@@ -182,31 +159,21 @@ class _Run:
             more_faults=self._more,
         )
 
-    def _questions(
-        self, entries: Sequence[ZoneEntry], depth: Depth, progress: Progress | None
-    ) -> Iterator[_Asked]:
-        chance = random.Random(self._now.timestamp())  # noqa: S311 - a sample, not a secret
-        for done, entry in enumerate(entries):
-            if progress:
-                progress(done, len(entries))
-            found = chain_of(self._reader, entry, self._anchors, self._now)
-            for mismatch in found.mismatches:
-                self._keep(Fault("release", "", entry.origin, *mismatch))
-            if found.note:
-                self._notes.append(Note(entry.origin, found.note))
-            zone = ReleasedZone(self._reader, entry, found.chain)
-            for number, expectation in enumerate(expectations(zone, depth, chance)):
-                yield _Asked(zone, expectation, number == 0)
-        if progress:
-            progress(len(entries), len(entries))
+    def told(self, origin: Name, found: Found) -> None:
+        """Keep what is wrong, or worth knowing, about a zone's chain of trust."""
+        for mismatch in found.mismatches:
+            self._keep(Fault("release", "", origin, *mismatch))
+        if found.note:
+            self._notes.append(Note(origin, found.note))
 
-    def _judge(self, asked: _Asked, replies: Sequence[Reply]) -> None:
+    def _judge(self, asked: Asked, replies: Sequence[Reply]) -> None:
         """Judge one question's replies, alike octets once; then the nodes against each other."""
-        compared = len(asked.zone.compared)
+        compared = asked.zone.compared if asked.zone is not None and asked.surveyed else frozenset()
+        before = len(compared)
         judged: dict[bytes, _Judged] = {}
         agreed: tuple[str, Answer] | None = None
         for target, reply in zip(self._targets, replies, strict=True):
-            if target.channel.silent or asked.zone.origin in target.lost:
+            if target.channel.silent or asked.origin in target.lost:
                 continue
             if reply.wire is None:
                 self._found(target, asked, _mismatch("no-answer", asked, "an answer", reply.reason))
@@ -222,12 +189,12 @@ class _Run:
                 continue
             if agreed is None:
                 agreed = (target.node.name, answer)
-            elif answer is not agreed[1] and not answer.same_content(agreed[1]):
-                got = "other records in the authority or additional section"
+            elif answer is not agreed[1] and not answer.same_but_additional(agreed[1]):
+                got = "other records in the authority section"
                 self._found(target, asked, _mismatch("nodes-differ", asked, f"what {agreed[0]} answers", got))
-        self._checked += len(asked.zone.compared) - compared
+        self._checked += len(compared) - before
 
-    def _count(self, target: _Target, asked: _Asked, answer: Answer | None) -> None:
+    def _count(self, target: _Target, asked: Asked, answer: Answer | None) -> None:
         target.answers += 1
         if answer is None:
             return
@@ -238,36 +205,38 @@ class _Run:
         if asked.first:
             soa = next((one for one in answer.answer if one.rdtype == Type.SOA), None)
             if soa is not None:
-                target.serials[asked.zone.origin] = int.from_bytes(soa.rdata[-20:-16], "big")
-            elif answer.rcode:
-                target.lost.add(asked.zone.origin)
+                target.serials[asked.origin] = int.from_bytes(soa.rdata[-20:-16], "big")
+            else:  # refused, or answered from a zone above
+                target.lost.add(asked.origin)
 
-    def _found(self, target: _Target, asked: _Asked, mismatch: Mismatch) -> None:
-        target.faults += 1
-        self._keep(Fault(target.node.name, str(target.channel.endpoint), asked.zone.origin, *mismatch))
+    def _found(self, target: _Target, asked: Asked, mismatch: Mismatch) -> None:
+        fault = Fault(target.node.name, str(target.channel.endpoint), asked.origin, *mismatch)
+        if fault not in self._faults:  # an RRset comes with several answers
+            target.faults += 1
+            self._keep(fault)
 
     def _keep(self, fault: Fault) -> None:
         if len(self._faults) < KEPT_FAULTS:
-            self._faults.append(fault)
+            self._faults[fault] = None
         else:
             self._more += 1
 
 
-def _judge(asked: _Asked, wire: bytes) -> _Judged:
+def _judge(asked: Asked, wire: bytes) -> _Judged:
     try:
         answer = decode(wire)
     except WireFormatError as error:
         return _Judged(None, (_mismatch("undecodable", asked, "a well-formed answer", str(error)),))
-    return _Judged(answer, tuple(asked.expectation.check(answer, asked.zone)))
+    return _Judged(answer, tuple(mismatches(asked.expectation, answer, asked.zone)))
 
 
-def _oversize(asked: _Asked, reply: Reply) -> Iterator[Mismatch]:
+def _oversize(asked: Asked, reply: Reply) -> Iterator[Mismatch]:
     limit = max(asked.expectation.question.payload, MIN_UDP_PAYLOAD)
     if reply.datagram > limit:
         yield _mismatch("too-large", asked, f"at most {limit} octets over UDP", f"{reply.datagram} octets")
 
 
-def _mismatch(rule: str, asked: _Asked, expected: str, got: str) -> Mismatch:
+def _mismatch(rule: str, asked: Asked, expected: str, got: str) -> Mismatch:
     question = asked.expectation.question
     return Mismatch(rule, question.qname, question.qtype, expected, got)
 

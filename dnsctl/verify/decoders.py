@@ -59,15 +59,11 @@ class Answer:
     size: int
     decoders: int = 2
 
-    def same_content(self, other: Answer) -> bool:
-        """True where both hold the same records in the same sections, in whatever order."""
+    def same_but_additional(self, other: Answer) -> bool:
+        """True where both hold the same records in answer and authority, in whatever order."""
         return (self.rcode, self.authoritative) == (other.rcode, other.authoritative) and all(
             sorted(mine) == sorted(theirs)
-            for mine, theirs in (
-                (self.answer, other.answer),
-                (self.authority, other.authority),
-                (self.additional, other.additional),
-            )
+            for mine, theirs in ((self.answer, other.answer), (self.authority, other.authority))
         )
 
     def expiry(self) -> int | None:

@@ -25,7 +25,7 @@ from dnsctl.image.layout import (
     zone_prefix,
 )
 from dnsctl.image.reader import Reader
-from dnsctl.model.name import Name, to_text
+from dnsctl.model.name import MAX_NAME, ROOT, Name, ancestors, to_text, wildcard
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.verify.chain import Chain
 
@@ -87,6 +87,29 @@ class ReleasedZone:
             return None
         return fragment.decode(value, Type.NSEC3, nsec3_owner(digest, self.origin), self.origin)
 
+    def answers(self, name: Name, rdtype: int) -> bool:
+        """True where this zone, and not another of the release, answers a question."""
+        return home(self._reader, name, rdtype) == self.origin
+
+    def beside(self, name: Name, rdtype: int) -> ReleasedZone | None:
+        """Return the zone of the release that answers a question, without its chain of trust."""
+        origin = home(self._reader, name, rdtype)
+        entry = self._reader.zone(origin) if origin is not None else None
+        return ReleasedZone(self._reader, entry) if entry is not None else None
+
+    def source_of(self, name: Name) -> Name | None:
+        """Return the name whose data stand for `name`: itself where it exists, a wildcard, or None.
+
+        RFC 4592 §3.3.1. Empty non-terminals stand for themselves, as wildcards too.
+        """
+        if self.exists(name):
+            return name
+        encloser = next(above for above in ancestors(name, self.origin) if self.exists(above))
+        if len(encloser) + 2 > MAX_NAME:
+            return None
+        source = wildcard(encloser)
+        return source if self.exists(source) else None
+
     def exists(self, name: Name) -> bool:
         """True where `name` or a name below it has data: empty non-terminals exist (RFC 4592 §2.2.2)."""
         return next(self._reader.nodes(Table.OWNERS, owner_key(name, self.origin)), None) is not None
@@ -124,6 +147,21 @@ class ReleasedZone:
                 key, value = cursor.item()
                 found[key] = _node(owner_of(key, self._prefix), value, self.origin)
         return [found[key] for key in sorted(found)]
+
+
+def home(reader: Reader, name: Name, rdtype: int) -> Name | None:
+    """Return the apex of the zone that answers: the nearest at or above `name`; None where there is none.
+
+    RFC 1034 §4.3.2 step 2. The DS of an apex is its parent's, where that is ours (RFC 4035 §3.1.4.1).
+    """
+    nearest = None
+    for above in (name, *ancestors(name, ROOT)):
+        if reader.zone_bytes(zone_prefix(above)) is None:
+            continue
+        if rdtype != Type.DS or above != name:
+            return above
+        nearest = above
+    return nearest
 
 
 def _node(owner: Name, value: bytes, apex: Name) -> Node:

@@ -35,12 +35,12 @@ def labels(rng):
     return [rng.choice(pool) for _ in range(rng.randint(2, 9))] + ["*"]
 
 
-def signer(label, now=NOW):
+def signer(label, now=NOW, serial=1):
     """Return what signs a zone by the policy `label`."""
     policy = POLICIES[label]
     if policy is None:
-        return lambda zone: unsigned_zone(zone, 1)
-    return lambda zone: sign_zone(zone, keys_for(zone.origin, policy), policy, now, 1)
+        return lambda zone: unsigned_zone(zone, serial)
+    return lambda zone: sign_zone(zone, keys_for(zone.origin, policy), policy, now, serial)
 
 
 def signed_elsewhere(rng, directory):

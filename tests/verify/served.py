@@ -75,6 +75,10 @@ def image_of(directory: Path, *zones: SignedZone, generation: int = 1) -> Image:
     return image
 
 
+def node_at(port: int, name: str = "ns1", site: str = "dc1") -> Node:
+    return Node(name, site, (Endpoint("127.0.0.1", port),), "https://127.0.0.1:1")
+
+
 class Server:
     """Answers over UDP and TCP on 127.0.0.1 from `image`, in a thread, until the block ends."""
 
@@ -91,7 +95,7 @@ class Server:
         self._thread = threading.Thread(target=self._serve)
 
     def node(self, name: str = "ns1", site: str = "dc1") -> Node:
-        return Node(name, site, (Endpoint("127.0.0.1", self.port),), "https://127.0.0.1:1")
+        return node_at(self.port, name, site)
 
     def __enter__(self) -> "Server":
         self._thread.start()

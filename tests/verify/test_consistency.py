@@ -264,24 +264,61 @@ def test_answer_too_large_for_what_was_asked_is_found(tmp_path):
     assert {(each.rule, each.rdtype) for each in report.faults} == {("too-large", Type.DNSKEY)}
 
 
-def test_nodes_that_differ_where_the_release_leaves_room_are_told_apart(tmp_path, zone):
-    def with_additional(_query, answer):
+def adding(section, *record):
+    """Return what adds a record to positive answers to NS questions."""
+
+    def answering(_query, answer):
         message = dns.message.from_wire(answer)
         if message.question[0].rdtype == Type.NS and message.flags & dns.flags.AA:
-            message.additional.append(dns.rrset.from_text("ns1.example.com.", 60, "IN", "A", "192.0.2.53"))
+            getattr(message, section).append(dns.rrset.from_text(*record))
         return message.to_wire()
 
-    with (
-        image_of(tmp_path / "release", zone) as image,
-        Server(image) as first,
-        Server(image, with_additional) as second,
-        image.reader() as reader,
-    ):
-        report = verify_fleet([first.node(), second.node("ns2", "dc2")], reader, now=NOW)
+    return answering
+
+
+@pytest.fixture
+def beside(tmp_path, zone):
+    """Verify two nodes that serve the release, the second through `answering`; return the report."""
+
+    def run(answering):
+        with (
+            image_of(tmp_path / "release", zone) as image,
+            Server(image) as first,
+            Server(image, answering) as second,
+            image.reader() as reader,
+        ):
+            return verify_fleet([first.node(), second.node("ns2", "dc2")], reader, now=NOW)
+
+    return run
+
+
+def test_nodes_that_differ_where_the_release_leaves_room_are_told_apart(beside):
+    report = beside(adding("authority", "example.com.", 60, "IN", "TXT", "odd"))
     assert [(each.node, each.rule, each.rdtype) for each in report.faults] == [
         ("ns2", "nodes-differ", Type.NS)
     ]
     assert report.faults[0].expected == "what ns1 answers"
+
+
+def test_additional_data_of_the_release_is_no_fault_and_needs_no_company(beside):
+    assert beside(adding("additional", "ns1.example.com.", 3600, "IN", "A", "192.0.2.53")).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        (("ns1.example.com.", 60, "IN", "A", "192.0.2.53"), "192.0.2.53"),
+        (("ns1.example.com.", 3600, "IN", "A", "192.0.2.54"), "192.0.2.53"),
+        (("ns1.example.com.", 3600, "IN", "AAAA", "2001:db8::1"), "no such data"),
+        (("ns1.example.org.", 3600, "IN", "A", "192.0.2.53"), "no such data"),
+    ],
+    ids=["other TTL", "other address", "type that is not there", "name that is not ours"],
+)
+def test_additional_data_that_the_release_does_not_have_is_found(beside, record, expected):
+    faults = beside(adding("additional", *record)).faults
+    assert [(each.node, each.rule, each.expected) for each in faults] == [
+        ("ns2", "additional-differs", expected)
+    ]
 
 
 def test_dead_node_cannot_be_told_and_the_other_is_still_judged(tmp_path, zone):
