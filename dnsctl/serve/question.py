@@ -63,13 +63,23 @@ class Rejected(WireFormatError):  # noqa: N818 - says what becomes of the query
     """A query that is answered with an RCODE alone. `end`: where its question ends, or the header.
 
     `edns`: its OPT record, as far as it was found: the response has one then (RFC 6891 §6.1.1).
+    `malformed`: its records are no records, or stand where none may, whatever version of EDNS it speaks.
     """
 
-    def __init__(self, what: str, rcode: Rcode, end: int = HEADER_LENGTH, edns: Edns | None = None) -> None:
+    def __init__(
+        self,
+        what: str,
+        rcode: Rcode,
+        end: int = HEADER_LENGTH,
+        edns: Edns | None = None,
+        *,
+        malformed: bool = False,
+    ) -> None:
         super().__init__(what)
         self.rcode = rcode
         self.end = end
         self.edns = edns
+        self.malformed = malformed
 
 
 class Edns(NamedTuple):
@@ -144,7 +154,10 @@ def _question_name(message: bytes) -> tuple[Name, int]:
 
 
 def _edns_behind(message: bytes, questions: int, others: int, additionals: int) -> Edns | None:
-    """Return the OPT record of a message that has not one question but none or several; None without one."""
+    """Return the OPT record of a message that has not one question but none or several; None without one.
+
+    Raises Rejected where its records are malformed.
+    """
     if not 0 < questions + others + additionals <= MAX_RECORDS:
         return None
     at = HEADER_LENGTH
@@ -153,6 +166,9 @@ def _edns_behind(message: bytes, questions: int, others: int, additionals: int) 
     try:
         return _records(message, at, others, additionals)[0]
     except Rejected as rejected:
+        if rejected.malformed and rejected.edns is not None:
+            rejected.end = HEADER_LENGTH
+            raise
         return rejected.edns
 
 
@@ -167,14 +183,15 @@ def _records(message: bytes, question_end: int, others: int, additionals: int) -
         start = at
         at = _skip_name(message, at)
         if at + _RECORD.size > len(message):
-            raise Rejected("record is cut off", Rcode.FORMERR, question_end, edns)
+            raise Rejected("record is cut off", Rcode.FORMERR, question_end, edns, malformed=True)
         rdtype, rdclass, ttl, length = _RECORD.unpack_from(message, at)
         at += _RECORD.size
         if at + length > len(message):
-            raise Rejected("rdata is cut off", Rcode.FORMERR, question_end, edns)
+            raise Rejected("rdata is cut off", Rcode.FORMERR, question_end, edns, malformed=True)
         if rdtype == Type.OPT:
             if edns is not None or index < others or message[start]:  # RFC 6891 §6.1.1
-                raise Rejected("a second or misplaced OPT", Rcode.FORMERR, question_end, edns)
+                what = "a second or misplaced OPT"
+                raise Rejected(what, Rcode.FORMERR, question_end, edns, malformed=True)
             options = read_options(message[at : at + length]) if length else {}
             edns = Edns(rdclass, ttl >> 16 & 0xFF, bool(ttl & DO), options or {})
             if options is None:
@@ -182,7 +199,8 @@ def _records(message: bytes, question_end: int, others: int, additionals: int) -
         elif rdtype == TSIG:
             last = index >= others and index == others + additionals - 1
             if not last or rdclass != _ANY_CLASS or ttl:  # RFC 8945 §5.2
-                raise Rejected("a malformed or misplaced TSIG", Rcode.FORMERR, question_end, edns)
+                what = "a malformed or misplaced TSIG"
+                raise Rejected(what, Rcode.FORMERR, question_end, edns, malformed=True)
             tsig = start
         at += length
     if at != len(message):

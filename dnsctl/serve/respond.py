@@ -389,8 +389,9 @@ class Responder:
         edns, rcode, cookie = rejected.edns, rejected.rcode, None
         if edns is not None:
             checked, cookie = self._checked(edns, client)
-            if checked == Rcode.BADVERS and rcode != Rcode.NOTAUTH:  # TSIG goes before EDNS
-                rcode = checked
+            if checked == Rcode.BADVERS:
+                if not rejected.malformed and rcode != Rcode.NOTAUTH:  # TSIG goes before EDNS
+                    rcode = checked
             elif cookie is not None and message[4:6] == b"\0\0" and not opcode_of(message):
                 rcode = Rcode.BADCOOKIE if cookie.standing is Standing.BAD else Rcode.NOERROR
         nothing = Question(ROOT, 0, 0, rejected.end, edns, plain=False)

@@ -123,16 +123,26 @@ class Keyring:
             raise Untrusted("wrong MAC", end, self._signer(None, rdata, owner, BADSIG, message))
         now = int(self._clock())
         if abs(rdata.time_signed - now) > rdata.fudge:
-            late = _changed(rdata, other=now.to_bytes(6, "big"))
-            raise Untrusted("wrong time", end, self._signer(key, late, owner, BADTIME, message))
+            raise Untrusted("wrong time", end, self._signer(key, rdata, owner, BADTIME, message, now))
         if size < len(whole):
             raise Untrusted("truncated MAC", end, self._signer(key, rdata, owner, BADTRUNC, message))
         return Verified(plain, allowed.networks, self._signer(key, rdata, owner, 0, message))
 
     def _signer(
-        self, key: dns.tsig.Key | None, rdata: Rdata, owner: dns.name.Name, error: int, message: bytes
+        self,
+        key: dns.tsig.Key | None,
+        rdata: Rdata,
+        owner: dns.name.Name,
+        error: int,
+        message: bytes,
+        now: int | None = None,
     ) -> Signer:
-        template = _changed(rdata, error=error, original_id=message[0] << 8 | message[1])
+        """Return what signs the response. `now`: our time in seconds, told to who has another (§5.2.3).
+
+        What a query has as other data is never sent back.
+        """
+        other = b"" if now is None else now.to_bytes(6, "big")
+        template = _changed(rdata, error=error, original_id=message[0] << 8 | message[1], other=other)
         signer = Signer(key, template, owner)
         signer.clock = self._clock
         return signer

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from dnsctl.image.reader import Reader
 from dnsctl.model.fleet import Network, TransferKey
 from dnsctl.serve import transfer
+from dnsctl.serve.cookies import Cookies, fresh_secret
 from dnsctl.serve.question import Rejected
 from dnsctl.serve.respond import Responder
 from dnsctl.serve.tsig import Keyring, Rdata
@@ -319,3 +320,111 @@ def test_mutated_signed_query_is_never_taken_for_a_signed_one(reader: Reader, da
     message = dns.message.from_wire(response.wire, keyring=False)
     if message.had_tsig and rcode(message) != "NOTAUTH":
         assert bytes(wire).lower() == original.lower()  # of names, case alone may differ
+
+
+def with_rdata(asked: dns.message.Message, used: dns.tsig.Key, **fields: object) -> bytes:
+    """Return a query signed with `used` over other fields of TSIG than usual."""
+    template = signed(asked, used).tsig[0].replace(mac=b"", **fields)
+    asked.tsig = None
+    plain = asked.to_wire()
+    made, _ = dns.tsig.sign(plain, used, template, template.time_signed)
+    rdata = made.to_wire()
+    count = (plain[10] << 8 | plain[11]) + 1
+    head = used.name.to_wire() + struct.pack("!HHIH", 250, 255, 0, len(rdata))
+    return plain[:10] + count.to_bytes(2, "big") + plain[12:] + head + rdata
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("used", [key(NAMES[0]), key("unknown.example"), key(NAMES[0], secret=b"another")])
+@pytest.mark.parametrize("other", [b"", b"x", b"x" * 6, b"x" * 400])
+def test_section_5_3_other_data_of_a_query_is_never_sent_back(
+    reader: Reader, used: dns.tsig.Key, other: bytes, stream: bool
+):
+    """other data is empty but in BADTIME, whatever the query has there"""
+    wire = octets(RESPONDER, reader, with_rdata(query(), used, other=other), stream=stream)
+    assert dns.message.from_wire(wire, keyring=False).tsig[0].other == b""
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("other", [b"", b"x" * 6, b"x" * 400])
+def test_section_5_2_3_other_data_of_badtime_is_our_time_alone(reader: Reader, other: bytes, stream: bool):
+    now = int(time.time())
+    responder = Responder(keys=Keyring(KEYS, clock=lambda: now))
+    wire = with_rdata(query(), key(NAMES[0]), time_signed=now - 1000, other=other)
+    found = refused(octets(responder, reader, wire, stream=stream))
+    assert (int(found.error), found.other) == (18, now.to_bytes(6, "big"))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("time_signed", "fudge", "error"),
+    [
+        (0, 300, 0), (-300, 300, 0), (-301, 300, 18), (300, 300, 0), (301, 300, 18),
+        (0, 0, 0), (1, 0, 18), (-1, 0, 18), (65535, 65535, 0), (-65535, 65535, 0), (65536, 65535, 18),
+        ((1 << 48) - 1 - 1_800_000_000, 65535, 18), (-1_800_000_000, 65535, 18),
+    ],
+)  # fmt: skip
+def test_section_5_2_3_time_is_good_up_to_the_fudge_and_not_a_second_further(
+    reader: Reader, time_signed: int, fudge: int, error: int, stream: bool
+):
+    """a time signed more than the fudge before or after ours: BADTIME; all 48 bits of it count"""
+    now = 1_800_000_000
+    responder = Responder(keys=Keyring(KEYS, clock=lambda: now))
+    wire = with_rdata(query(), key(NAMES[0]), time_signed=now + time_signed, fudge=fudge)
+    answered = octets(responder, reader, wire, stream=stream)
+    if error:
+        assert int(refused(answered).error) == error
+    else:
+        found = dns.message.from_wire(answered, keyring=False)
+        assert (rcode(found), int(found.tsig[0].error), found.tsig[0].fudge) == ("NOERROR", 0, 300)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("error", [16, 17, 18, 22, 4095])
+def test_section_5_2_query_that_tells_an_error_is_formerr(reader: Reader, error: int, stream: bool):
+    wire = with_rdata(query(), key(NAMES[0]), error=error)
+    assert octets(RESPONDER, reader, wire, stream=stream)[3] & 0xF == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("section", [6, 8], ids=["answer", "authority"])
+def test_section_5_1_tsig_in_another_section_is_formerr(reader: Reader, section: int, stream: bool):
+    """TSIG MUST stand in the additional section, as its last record"""
+    wire = signed(dns.message.make_query("www.example.com.", "A"), key(NAMES[0])).to_wire()
+    for more in (b"", b"\0\0\x29\4\xd0\0\0\0\0\0\0"):
+        moved = wire[:section] + b"\0\1" + bytes(8 - section) + bytes((0, bool(more))) + wire[12:] + more
+        assert octets(RESPONDER, reader, moved, stream=stream)[3] & 0xF == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("rdclass", "ttl"), [(1, 0), (254, 0), (255, 1), (255, 0x80000000), (0, 0)])
+def test_section_4_2_class_other_than_any_and_ttl_other_than_0_are_formerr(
+    reader: Reader, rdclass: int, ttl: int, stream: bool
+):
+    """CLASS MUST be ANY, TTL MUST be 0"""
+    wire = signed(query(), key(NAMES[0])).to_wire()
+    at = wire.index(b"\x0bhmac-sha256\7example\0\0\xfa") + 23
+    made = wire[:at] + struct.pack("!HI", rdclass, ttl) + wire[at + 6 :]
+    assert octets(RESPONDER, reader, made, stream=stream)[3] & 0xF == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_section_5_2_key_is_looked_at_before_mac_time_and_cookie(reader: Reader, stream: bool):
+    """key, MAC, time: in this order; and TSIG before what EDNS asks for"""
+    cookie = option(10, b"odd")
+    for used, expected in ((key("unknown.example"), 17), (key(NAMES[0], secret=b"another"), 16)):
+        wire = with_rdata(query("www.example.com.", "A", cookie), used, time_signed=1)
+        assert int(refused(octets(RESPONDER, reader, wire, stream=stream)).error) == expected
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_section_5_3_signed_query_with_a_cookie_gets_both(reader: Reader, tmp_path, stream: bool):
+    path = tmp_path / "cookie.secret"
+    path.write_bytes(fresh_secret())
+    responder = Responder("ns1", keys=Keyring(KEYS), cookies=Cookies([path]))
+    for data, expected in ((b"8 octets", "NOERROR"), (b"8 octets" * 3, "BADCOOKIE"), (b"odd", "FORMERR")):
+        asked = signed(query("www.example.com.", "A", option(10, data)), key(NAMES[0]))
+        found = read(octets(responder, reader, asked.to_wire(), stream=stream), asked, key(NAMES[0]))
+        assert found.had_tsig
+        assert rcode(found) == ("NOERROR" if stream and expected == "BADCOOKIE" else expected)
+        assert (told(found, 10) is None) is (expected == "FORMERR")
