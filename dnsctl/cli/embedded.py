@@ -14,7 +14,7 @@ from dnsctl.cli import output
 from dnsctl.cli.apart import Embedded
 from dnsctl.cli.directory import find_config
 from dnsctl.cli.passphrase import ensure_passphrase
-from dnsctl.errors import DnsctlError, SigningError
+from dnsctl.errors import DnsctlError, ImageError, KeystoreError, PassphraseError, SigningError
 from dnsctl.image.compiler import CompiledZone, compile_zone
 from dnsctl.image.difference import difference
 from dnsctl.image.generation import GenerationCounter
@@ -24,7 +24,7 @@ from dnsctl.load.config import Config
 from dnsctl.load.draft import PLACEHOLDER_SERIAL
 from dnsctl.load.secret import resolve
 from dnsctl.load.zones import load_directory
-from dnsctl.model.finding import Finding, Severity
+from dnsctl.model.finding import Severity
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import Type
@@ -45,23 +45,28 @@ def compile_directory(work: Embedded) -> None:
     config = found[0] if found else None
     root = found[1] if found else work.directory
     loaded = load_directory(work.directory, config)
-    policies = {origin: _policy(zone, work, config) for origin, zone in loaded.zones.items()}
+    read = {**loaded.zones, **loaded.partial}
+    policies = {origin: _policy(zone, work, config) for origin, zone in read.items()}
     verdict = validate(
         loaded.zones,
         lambda origin: config.checks(origin) if config else {},
         policies.__getitem__,
-        beside=loaded.partial,
+        partial=loaded.partial,
+        unread=loaded.unread,
     )
     findings = output.by_position((*loaded.findings, *verdict.findings))
     output.findings(findings, output.messages())
-    left_out = _left_out(findings, frozenset(verdict.zones))
+    faulty = {each for each in findings if each.severity is Severity.ERROR and each.zone not in verdict.zones}
+    left_out = {each.zone for each in faulty if each.zone is not None}
+    files = sorted({each.position.file for each in faulty if each.zone is None})
     keystore = _keystore(work, config, root)
     with Image.open(image_path(work.state), readonly=False) as image, image.writer() as writer:
         fresh, refused = _finish_all(verdict.zones, policies, keystore, writer, work.workers)
-        left_out += refused
-        _report(left_out, bool(fresh), work)
+        left_out |= refused
+        _report([*map(to_text, sorted(left_out)), *files], bool(fresh), work)
         gone = [origin for origin in writer.apexes() if origin not in fresh]
         writer.apply(difference(writer, fresh.values(), gone))
+        writer.set_left_out(left_out)
         writer.set_release(writer.generation + 1, "")
     counter = GenerationCounter(counter_path(work.state))
     counter.advance()
@@ -73,17 +78,6 @@ def _policy(zone: Zone, work: Embedded, config: Config | None) -> Policy | None:
     if not work.sign or is_presigned(ValidatedZone(zone.origin, zone.nodes, zone.file)):
         return None
     return config.policy(zone.origin) if config else Policy()
-
-
-def _left_out(findings: list[Finding], served: frozenset[Name]) -> list[str]:
-    """Return the zones with errors, and the files that are no zone's, sorted."""
-    return sorted(
-        {
-            to_text(each.zone) if each.zone is not None else each.position.file
-            for each in findings
-            if each.severity is Severity.ERROR and each.zone not in served
-        }
-    )
 
 
 def _report(left_out: list[str], any_left: bool, work: Embedded) -> None:
@@ -107,19 +101,23 @@ def _finish_all(
     keystore: Keystore,
     reader: Reader,
     workers: int,
-) -> tuple[dict[Name, CompiledZone], list[str]]:
-    """Return the compiled zones, and the names of those that cannot be signed or came signed wrongly."""
+) -> tuple[dict[Name, CompiledZone], set[Name]]:
+    """Return the compiled zones, and those that cannot be signed or came signed wrongly.
+
+    Raises PassphraseError: that is a fault of none of them.
+    """
     compiled: dict[Name, CompiledZone] = {}
-    refused = []
+    refused = set()
     for origin, zone in zones.items():
-        previous = reader.signed_zone(origin) if reader.zone(origin) is not None else None
         try:
+            previous = reader.signed_zone(origin) if reader.zone(origin) is not None else None
             finished = _finish(zone, policies[origin], keystore, previous, workers)
-        except SigningError as error:
-            output.say(f"dnsctl: {error}")
-            refused.append(to_text(origin))
-        else:
             compiled[origin] = compile_zone(finished, zone.file)
+        except PassphraseError:
+            raise
+        except (SigningError, KeystoreError, ImageError) as error:
+            output.say(f"dnsctl: {error}")
+            refused.add(origin)
     return compiled, refused
 
 

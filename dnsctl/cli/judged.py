@@ -67,7 +67,7 @@ def verdict_of(loaded: Loaded, config: Config) -> Verdict:
         zone = loaded.zones.get(origin) or loaded.partial[origin]
         return None if is_presigned(zone) else config.policy(origin)
 
-    verdict = validate(loaded.zones, config.checks, policy, partial=loaded.partial)
+    verdict = validate(loaded.zones, config.checks, policy, partial=loaded.partial, unread=loaded.unread)
     return Verdict(verdict.zones, (*verdict.findings, *_presigned_faults(verdict)))
 
 

@@ -24,6 +24,7 @@ from dnsctl.model.zone import SignedZone
 GENERATION = b"generation"
 MANIFEST = b"manifest"
 APEXES = b"apexes"  # counts changes of the set of zones
+LEFT_OUT = b"left out"  # zones that are to be served and cannot be: a JSON list of their prefixes
 JOURNAL = b"journal"  # the last changes: number, then the prefixes of the zones touched, as JSON
 JOURNAL_LENGTH = 64  # changes, and at most as many zones in each: beyond it a reader starts afresh
 
@@ -107,6 +108,12 @@ class Reader:
     def apexes_version(self) -> int:
         """Changes whenever a zone came or went."""
         return int(self._meta(APEXES) or b"0")
+
+    def left_out(self) -> frozenset[Name]:
+        """Return the zones that were to be in the image and had errors: they are answered SERVFAIL."""
+        return frozenset(
+            apex_of(bytes.fromhex(prefix)) for prefix in json.loads(self._meta(LEFT_OUT) or b"[]")
+        )
 
     @property
     def changes(self) -> int:

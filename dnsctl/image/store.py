@@ -24,6 +24,7 @@ from dnsctl.image.reader import (
     GENERATION,
     JOURNAL,
     JOURNAL_LENGTH,
+    LEFT_OUT,
     MANIFEST,
     Reader,
     Tables,
@@ -139,6 +140,13 @@ class Writer(Reader):
         """Note which release the image holds."""
         self._transaction.put(GENERATION, b"%d" % generation, db=self._tables.meta)
         self._transaction.put(MANIFEST, manifest.encode("ascii"), db=self._tables.meta)
+
+    def set_left_out(self, origins: Iterable[Name]) -> None:
+        """Note which zones are to be served and cannot be. See `Reader.left_out`."""
+        listed = json.dumps(sorted(zone_prefix(origin).hex() for origin in origins)).encode()
+        if listed != (self._meta(LEFT_OUT) or b"[]"):
+            self._transaction.put(LEFT_OUT, listed, db=self._tables.meta)
+            self._transaction.put(APEXES, b"%d" % (self.apexes_version + 1), db=self._tables.meta)
 
     def apply(self, changes: Iterable[Change]) -> frozenset[Name]:
         """Make the changes, renew the digests of what they touch, and return the zones touched.

@@ -35,11 +35,12 @@ Progress = Callable[[int, int], None]  # files read, of how many
 
 @dataclass(frozen=True)
 class Loaded:
-    """`zones` are without errors here; `partial` is what could be read of the others."""
+    """`zones` are without errors here; `partial` is what could be read of others, of `unread` nothing."""
 
     zones: Mapping[Name, Zone]
     findings: tuple[Finding, ...] = ()
     partial: Mapping[Name, Zone] = field(default_factory=dict)
+    unread: frozenset[Name] = frozenset()
 
 
 def zone_files(source: Source, directory: str = DIRECTORY) -> tuple[dict[Name, str], tuple[Finding, ...]]:
@@ -171,7 +172,8 @@ def _sorted_out(parsed: _Parsed, findings: list[Finding], config: Config | None)
             continue
         bad = origin in faulty or any(each.severity is Severity.ERROR for each in kept)
         (partial if bad else zones)[origin] = zone
-    return Loaded(zones, tuple(findings), partial)
+    unread = frozenset(parsed).difference(zones, partial)
+    return Loaded(zones, tuple(findings), partial, unread)
 
 
 def _levelled(findings: Iterable[Finding], levels: Mapping[str, str]) -> Iterable[Finding]:

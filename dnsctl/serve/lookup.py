@@ -146,8 +146,15 @@ def occluder(reader: Reader, view: ZoneView, key: bytes, value: bytes) -> tuple[
     return above, node
 
 
+class LeftOut(Exception):  # noqa: N818 - says what the zone is
+    """The zone that would answer is configured, and was left out for its errors."""
+
+
 class Zones:
-    """The zones a reader sees. Forgets what it knows of those that changed when that is something new."""
+    """The zones a reader sees. Forgets what it knows of those that changed when that is something new.
+
+    Those that were left out for their errors are among them: no zone above answers for them.
+    """
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
@@ -176,7 +183,8 @@ class Zones:
         reader = self._reader
         self._epoch, self._changes = reader.epoch, reader.changes
         self._version = reader.apexes_version
-        self._apexes = frozenset(reader.apexes())
+        self._left_out = reader.left_out()
+        self._apexes = self._left_out.union(reader.apexes())
         self._above = frozenset(parent(apex) for apex in self._apexes if len(apex) > 1)
         self.views.clear()
 
@@ -193,7 +201,7 @@ class Zones:
     def find(self, qname: Name, rdtype: int) -> ZoneView | None:
         """Return the zone that answers: the nearest at or above `qname`; for DS the parent's if it is here.
 
-        RFC 1034 §4.3.2 step 2, RFC 4035 §3.1.4.1.
+        RFC 1034 §4.3.2 step 2, RFC 4035 §3.1.4.1. Raises LeftOut.
         """
         apexes = self._apexes
         name = qname
@@ -207,6 +215,8 @@ class Zones:
                 return above
         view = self.views.get(name)
         if view is None:
+            if name in self._left_out:
+                raise LeftOut(to_text(name))
             view = ZoneView(self._reader, name, has_zones_below=name in self._above)
             self.views[name] = view
         return view

@@ -25,7 +25,7 @@ from dnsctl.serve.chaos import Chaos
 from dnsctl.serve.cookies import Cookies, Standing, Verdict
 from dnsctl.serve.edns import ExtendedError, ZoneFacts
 from dnsctl.serve.failures import FailureLog
-from dnsctl.serve.lookup import Zones, ZoneView
+from dnsctl.serve.lookup import LeftOut, Zones, ZoneView
 from dnsctl.serve.question import (
     AA,
     HEADER,
@@ -200,7 +200,10 @@ class Responder:
 
     def synthesized(self, reader: Reader, qname: Name) -> Name | None:
         """Return the zone in which a wildcard or DNAME stands for `qname`, None where it has a node."""
-        view = self._current(reader).find(qname, 0)
+        try:
+            view = self._current(reader).find(qname, 0)
+        except LeftOut:
+            return None
         if view is None or reader.owner(view.key(qname)) is not None:
             return None
         return view.origin
@@ -284,6 +287,13 @@ class Responder:
         question = asked.question
         if opcode:
             return self._other_opcode(reader, question, opcode)
+        try:
+            return self._queried(reader, asked)
+        except LeftOut:
+            return _Body(Rcode.SERVFAIL, ExtendedError.INVALID_DATA)
+
+    def _queried(self, reader: Reader, asked: _Asked) -> _Body:
+        question = asked.question
         if question.rdclass == chaos.CLASS:
             return self._chaos(question)
         if question.rdclass != _IN:

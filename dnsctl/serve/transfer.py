@@ -38,6 +38,7 @@ _FORMERR: Final = 1
 _SERVFAIL: Final = 2
 _REFUSED: Final = 5
 _NOTAUTH: Final = 9
+_INVALID: Final = ExtendedError.INVALID_DATA
 
 
 class Admission(NamedTuple):
@@ -100,7 +101,9 @@ def messages(reader: Reader, message: bytes, options: bytes = b"") -> Iterator[b
     entry = reader.zone(origin) if question.rdclass == _CLASS_IN else None
     apex = reader.owner(owner_key(origin, origin)) if entry is not None else None
     if entry is None or apex is None:
-        yield _failure(message, _NOTAUTH, ExtendedError.NOT_AUTHORITATIVE, options)
+        is_ours = question.rdclass == _CLASS_IN and origin in reader.left_out()
+        code, error = (_SERVFAIL, _INVALID) if is_ours else (_NOTAUTH, ExtendedError.NOT_AUTHORITATIVE)
+        yield _failure(message, code, error, options)
         return
     soa = decode(apex, Type.SOA, origin, origin)
     writer = _Writer(message, _opt(query, soa, options))

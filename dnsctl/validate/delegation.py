@@ -147,7 +147,9 @@ def wildcard_delegation(scope: Scope) -> Iterator[Fault]:
 def delegation_missing(scope: Scope) -> Iterator[Fault]:
     """The zone above is ours and does not know of this one: it denies that this zone exists."""
     parent = scope.landscape.zone_above(scope.origin, strictly=True)
-    if parent is None or scope.origin in scope.landscape.survey(parent.origin).occluded:
+    if parent is None or scope.landscape.is_partial(parent.origin):
+        return
+    if scope.origin in scope.landscape.survey(parent.origin).occluded:
         return
     if parent.get(scope.origin, Type.NS) is None:
         targets = _ns_text(scope.zone.get(scope.origin, Type.NS))
@@ -162,7 +164,7 @@ def delegation_missing(scope: Scope) -> Iterator[Fault]:
 def delegation_differs(scope: Scope) -> Iterator[Fault]:
     for cut in _cuts(scope):
         child = scope.landscape.zone_above(cut.owner)
-        if child is None or child.origin != cut.owner:
+        if child is None or child.origin != cut.owner or scope.landscape.is_partial(child.origin):
             continue
         apex = child.get(child.origin, Type.NS)
         if apex is not None and apex.rdatas != cut.rdatas:

@@ -63,6 +63,10 @@ class Landscape:
             found = self._surveys[origin] = survey(self._zones[origin])
         return found
 
+    def is_partial(self, origin: Name) -> bool:
+        """True for a zone of which something, or all, could not be read."""
+        return origin in self._partial
+
     def zone_above(self, name: Name, *, strictly: bool = False) -> Zone | None:
         """Return our zone with the longest origin that is `name` or above it."""
         while True:

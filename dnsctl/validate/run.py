@@ -7,7 +7,7 @@ walked a fixed number of times, whatever the number of findings, so a million RR
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from dnsctl.model.finding import Finding, Position, Severity
@@ -38,16 +38,17 @@ def validate(
     zones: Mapping[Name, Zone],
     checks: Callable[[Name], Mapping[str, str]],
     policy: Callable[[Name], Policy | None],
-    beside: Mapping[Name, Zone] | None = None,
     partial: Mapping[Name, Zone] | None = None,
+    unread: Iterable[Name] = (),
 ) -> Verdict:
     """Judge `zones`. `checks`: severities a zone from dnsctl.yaml; `policy`: how it is signed here, or None.
 
-    `beside` are other zones of ours that targets and aliases may lead to; they are not judged. `partial` are
-    zones of which something could not be read: they are judged by what is there, and never pass.
+    `partial` are zones of which something could not be read: they are judged by what is there, and never
+    pass. `unread` are zones of which nothing could be: of what leads there, nothing is said.
     """
     partial = partial or {}
-    landscape = Landscape({**(beside or {}), **zones, **partial}, frozenset(partial))
+    nothing = {origin: Zone(origin, {}, "") for origin in unread}
+    landscape = Landscape({**nothing, **zones, **partial}, frozenset((*nothing, *partial)))
     passed: dict[Name, ValidatedZone] = {}
     findings: list[Finding] = []
     settings_told: set[Finding] = set()
