@@ -15,15 +15,20 @@ from rich.text import Text
 
 from dnsctl.cli import output
 from dnsctl.cli.context import Context, JsonOption, here
+from dnsctl.cli.listing import guard_json, print_zones
 from dnsctl.cli.stages import stages
 from dnsctl.control.host import ControlHost, control_host
-from dnsctl.control.push import Ending, Request, Result, changed_zones, check_request
+from dnsctl.control.push import Ending, Request, Result, changed_zones, check_request, renew
 from dnsctl.control.push import push as push_through
+from dnsctl.control.renewal import released_config
+from dnsctl.errors import ConfigError
+from dnsctl.load.config import Config
 from dnsctl.model.finding import Severity
 from dnsctl.model.name import to_text
 from dnsctl.release.commit import ZonesWithErrorsError
 from dnsctl.release.intent import Progress
 from dnsctl.release.pipeline import Release
+from dnsctl.release.survey import Fate
 from dnsctl.sign.keystore import StoredKey
 
 _STYLES: dict[Ending, str] = {"served": "bold green", "nothing": "bold green", "dry run": "bold"}
@@ -48,6 +53,7 @@ def register(app: typer.Typer) -> None:
         epilog=output.examples(
             "dnsctl push",
             "dnsctl push --dry-run",
+            "dnsctl push --renew",
             'dnsctl push --allow deletes --reason "shop closed"',
             'dnsctl push --without dc2 --reason "power cut in dc2"',
         ),
@@ -63,6 +69,14 @@ def push(
         bool,
         typer.Option("--dry-run", help="Build, sign and judge; send nothing to any node, and keep nothing."),
     ] = False,
+    renewal: Annotated[
+        bool,
+        typer.Option(
+            "--renew",
+            help="Make signatures anew that are due, of what is served, and release nothing else:"
+            " whatever was written since does not matter.",
+        ),
+    ] = False,
     without: WithoutOption = "",
     allow: AllowOption = None,
     reason: ReasonOption = "",
@@ -71,24 +85,44 @@ def push(
     """Validate, sign, stage, activate and verify: end with every node serving the commit, or none."""
     request = Request(rev, tuple(allow or ()), without, reason, dry_run)
     check_request(request)
+    if renewal and rev:
+        raise typer.BadParameter("--renew works from what is served", param_hint="--rev")
     context = here(ctx)
     started = time.monotonic()
-    with opened(context, without) as host, told() as progress:
-        result = push_through(host, request, progress)
+    with opened(context, without, renewal=renewal) as host, told() as progress:
+        result = renew(host, request, progress) if renewal else push_through(host, request, progress)
     finish(result, time.monotonic() - started, as_json=as_json)
 
 
 @contextmanager
-def opened(context: Context, without: str) -> Iterator[ControlHost]:
+def opened(context: Context, without: str, *, renewal: bool = False) -> Iterator[ControlHost]:
     """Open the control host; errors of zones are listed before the one line of the failure."""
-    config = context.config()
+    config = _fleet(context) if renewal else context.config()
     try:
         with control_host(context.root, config, context.passphrase(config), without) as host:
             yield host
     except ZonesWithErrorsError as error:
-        errors = [each for each in error.findings if each.severity is Severity.ERROR]
-        output.findings(output.by_position(errors), output.messages())
+        _list_errors(error)
         raise
+
+
+def _fleet(context: Context) -> Config:
+    """Return dnsctl.yaml of the work tree, which says how to reach the fleet; where it does not read, that of
+    the release: a renewal does not wait for a person.
+    """
+    try:
+        return context.config()
+    except ConfigError as error:
+        config = released_config(context.root)
+        if config is None:
+            raise
+        output.say(f"{error}; the dnsctl.yaml that was released last is read instead")
+        return config
+
+
+def _list_errors(error: ZonesWithErrorsError) -> None:
+    errors = [each for each in error.findings if each.severity is Severity.ERROR]
+    output.findings(output.by_position(errors), output.messages())
 
 
 @contextmanager
@@ -114,7 +148,13 @@ def finish(result: Result, seconds: float, *, as_json: bool) -> None:
         output.json_result(to_json(result, seconds))
     else:
         _print(result, seconds)
+    for zone, why in result.not_renewed:
+        output.say(f"not renewed: {to_text(zone)}: {why}")
     _tell_keys(result)
+    if result.refused is not None:
+        if isinstance(result.refused, ZonesWithErrorsError):
+            _list_errors(result.refused)
+        raise result.refused
     raise typer.Exit(result.exit_code)
 
 
@@ -124,7 +164,9 @@ def _print(result: Result, seconds: float) -> None:
         output.say(
             f"{output.plural(result.recovered, 'release')} of the fleet that this host lacked: taken over"
         )
-    if result.release is not None and not result.failed:
+    if result.ending == "dry run" and result.release is not None:
+        print_zones(result.release.zones, result.release.guards)
+    elif result.release is not None and not result.failed:
         renewed = {each.origin: each.renewal for each in result.release.zones}
         for zone in changed_zones(result.release):
             entry = result.release.manifest.zones.get(zone)
@@ -175,7 +217,7 @@ def _summary(result: Result, seconds: float) -> str:
     release, left_out = result.release, _names(result.left_out)
     if release is None:
         on = f"every node but {left_out} serves" if left_out else "every node serves"
-        return f"Nothing to push: {on} {generation} ({took})"
+        return f"Nothing to {result.action}: {on} {generation} ({took})"
     content = _content(release)
     if result.ending == "dry run":
         return f"Dry run: generation {release.generation} would go out with {content} ({took})"
@@ -208,6 +250,8 @@ def _advice(result: Result) -> str:
 def _content(release: Release) -> str:
     zones = output.plural(len(release.zones), "zone")
     untouched = output.plural(release.carried, "zone")
+    if release.changes == 0 and all(each.fate is Fate.RENEWED for each in release.zones):
+        return f"signatures of {zones} renewed, {untouched} untouched"
     return f"{zones} with {output.plural(release.changes, 'RRset')} changed, {untouched} untouched"
 
 
@@ -232,10 +276,7 @@ def to_json(result: Result, seconds: float) -> dict[str, Any]:
             }
             for each in (release.zones if release else ())
         ],
-        "guards": [
-            {"guard": each.guard, "zone": to_text(each.zone), "message": each.message}
-            for each in (release.guards if release else ())
-        ],
+        "guards": [guard_json(each) for each in (release.guards if release else ())],
         "keys_made": [
             {
                 "zone": to_text(each.public.zone),
@@ -248,6 +289,7 @@ def to_json(result: Result, seconds: float) -> dict[str, Any]:
         "activated": list(outcome.activated) if outcome else [],
         "missed": dict(outcome.missed) if outcome else {},
         "left_out": list(result.left_out),
+        "not_renewed": [{"zone": to_text(zone), "reason": why} for zone, why in result.not_renewed],
         "recovered": result.recovered,
         "verification": result.report.to_json() if result.report else None,
         "failed": to_json(result.failed, 0.0) if result.failed else None,

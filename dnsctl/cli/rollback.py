@@ -21,7 +21,9 @@ def register(app: typer.Typer) -> None:
     app.command(
         "rollback",
         epilog=output.examples(
-            "dnsctl rollback", 'dnsctl rollback 41 --reason "mail broke in 42"', "dnsctl rollback --json"
+            "dnsctl rollback --dry-run",
+            'dnsctl rollback 41 --reason "mail broke in 42"',
+            "dnsctl rollback --json",
         ),
     )(rollback)
 
@@ -32,13 +34,17 @@ def rollback(
         int | None,
         typer.Argument(metavar="GENERATION", min=1, help="Whose records; default: of the last other commit."),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Show what would change; send nothing to any node."),
+    ] = False,
     without: WithoutOption = "",
     allow: AllowOption = None,
     reason: ReasonOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Publish an earlier release's records again, with higher serials and fresh signatures."""
-    request = Request("", tuple(allow or ()), without, reason)
+    request = Request("", tuple(allow or ()), without, reason, dry_run)
     check_request(request)
     context = here(ctx)
     started = time.monotonic()

@@ -9,7 +9,8 @@ Order, and what an interruption at each point leaves:
    outside; where the fleet does not serve exactly the release, the records of the release before go out
    again as a new generation, and the evidence is kept in `state/evidence/`.
 
-There is one way: a push, a rollback, a refresh of signatures all take it.
+There is one way: a push, a rollback, a renewal of signatures all take it. A renewal begins from what is
+served instead of a commit (see `release.renewal`), so that nothing that was written since can stop it.
 """
 
 from __future__ import annotations
@@ -20,24 +21,26 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from dnsctl.control.host import ControlHost, actor
+from dnsctl.control.renewal import renewal_due
 from dnsctl.errors import DnsctlError, NodeUnreachableError, ReleaseRefusedError, RevisionError
 from dnsctl.load.config import load_config
 from dnsctl.load.revision import Revision, head, is_dirty
 from dnsctl.model.name import Name, to_text
 from dnsctl.release import durable
-from dnsctl.release.commit import intent_of
-from dnsctl.release.envelope import unverified_payload
+from dnsctl.release.archive import activated
+from dnsctl.release.commit import ZonesWithErrorsError, intent_of
 from dnsctl.release.guards import GUARDS, enforce
-from dnsctl.release.intent import Progress, no_progress
+from dnsctl.release.history import judge_history
+from dnsctl.release.intent import Intent, Progress, no_progress
 from dnsctl.release.keys import settle
 from dnsctl.release.manifest import Manifest
 from dnsctl.release.pipeline import Release, adopt, build, certify
-from dnsctl.release.survey import Fate
+from dnsctl.release.survey import KEYS_MISSING, Fate
 from dnsctl.replicate.transaction import Outcome, Outgoing, Phase, fence, push_release
 from dnsctl.verify.anchor import anchors_in
 from dnsctl.verify.consistency import verify_fleet
@@ -48,6 +51,7 @@ _TOUCHED = 2000  # owners asked right after a push
 _UNTOUCHED_ZONES = 10  # asked where a release changes no zone that still exists
 _SECOND_LOOK = 0.3  # seconds; an answer lost on the way is no drift
 
+Action = Literal["push", "rollback", "renew"]
 Ending = Literal["served", "nothing", "dry run", "partly", "unverified", "rolled back", "rollback failed"]
 
 
@@ -66,7 +70,9 @@ class Request:
 class Result:
     """How it ended. `generation` is what the fleet serves now; `failed` the release that was taken back.
 
-    `left_out`: nodes of the site that was left out on purpose.
+    `left_out`: nodes of the site that was left out on purpose. `not_renewed`: zones whose signatures are due
+    and could not be made, each with why. `refused`: what the command ends with, though it did something: a
+    guard's refusal after a dry run, records that have expired after signatures were renewed.
     """
 
     ending: Ending
@@ -78,33 +84,38 @@ class Result:
     left_out: tuple[str, ...] = ()
     failed: Result | None = field(default=None, repr=False)
     evidence: Path | None = None
+    action: Action = "push"
+    not_renewed: tuple[tuple[Name, str], ...] = ()
+    refused: DnsctlError | None = None
 
     @property
     def exit_code(self) -> int:
+        if self.refused is not None or (self.not_renewed and self.ending in ("served", "nothing")):
+            return 1
         if self.ending == "dry run" or (self.ending in ("served", "nothing") and not self.left_out):
             return 0
         return NodeUnreachableError.exit_code if self.ending in ("served", "nothing", "partly") else 1
 
 
 def push(host: ControlHost, request: Request, progress: Progress = no_progress) -> Result:
-    """Release the commit that `request` names. Raises DnsctlError where nothing has changed."""
+    """Release the commit that `request` names. Raises DnsctlError where nothing has changed.
+
+    Where records of it have passed the date they were to be kept until, that is the end, but for what is due:
+    signatures do not wait for a person.
+    """
     check_request(request)
     rev = request.rev or _clean_head(host.root)
-    if request.dry_run:
-        release = _built(host, rev, progress)
-        if release is not None:
-            enforce(release.guards, request.allow)
-        return Result("dry run" if release else "nothing", host.supply.served().generation, release)
-    recovered = _level(host, progress)
-    release = _built(host, rev, progress)
-    if release is None:
-        return _nothing(host, recovered)
-    enforce(release.guards, request.allow)
-    before = host.supply.served().generation
-    result = _out(host, release, "push", request, progress)
-    if result.ending == "unverified":
-        result = _taken_back(host, result, before, progress)
-    return replace(result, recovered=recovered, left_out=_left_out(host))
+    recovered = 0 if request.dry_run else _level(host, progress)
+    try:
+        release = _judged(host, _built(host, rev, progress))
+    except ZonesWithErrorsError as error:
+        if not error.expired or request.dry_run:
+            raise
+        renewed = renew(host, replace(request, rev="", allow=()), progress)
+        if renewed.release is None:
+            raise
+        return replace(renewed, refused=error)
+    return _ended(host, release, "push", request, recovered, progress)
 
 
 def rollback(
@@ -112,23 +123,53 @@ def rollback(
 ) -> Result:
     """Release the records of an earlier generation again; None: of the last that had another commit.
 
-    Guards let pass what was released before, but for `ds-change`: no rollback mends a broken chain of trust.
-    Raises DnsctlError where nothing has changed.
+    Guards judge it as they judge a push, but for `history`: going back is what is asked for. Raises
+    DnsctlError where nothing has changed.
     """
     check_request(request)
-    recovered = _level(host, progress)
-    commit = _commit_of(host, generation)
-    release = _built(host, commit, progress)
+    recovered = 0 if request.dry_run else _level(host, progress)
+    release = _built_again(host, _earlier(host, generation), progress)
+    return _ended(host, release, "rollback", request, recovered, progress)
+
+
+def renew(host: ControlHost, request: Request, progress: Progress = no_progress) -> Result:
+    """Make the signatures anew that are due, of what is served. No guard is asked: no record changes."""
+    check_request(request)
+    recovered = 0 if request.dry_run else _level(host, progress)
+    renewal = renewal_due(host, progress)
+    release = _build(host, renewal.intent, progress)
+    allowed = replace(request, allow=tuple(GUARDS))
+    result = _ended(host, release, "renew", allowed, recovered, progress)
+    return replace(result, not_renewed=renewal.unable)
+
+
+def _ended(
+    host: ControlHost,
+    release: Release | None,
+    action: Action,
+    request: Request,
+    recovered: int,
+    progress: Progress,
+) -> Result:
+    """Send `release` out, where there is one and no guard refuses it; take it back where it fails."""
+    before = host.supply.served().generation
     if release is None:
-        return _nothing(host, recovered)
-    enforce(release.guards, {*request.allow, *(set(GUARDS) - {"ds-change"})})
-    result = _out(host, release, "rollback", request, progress)
-    return replace(result, recovered=recovered, left_out=_left_out(host))
+        return Result("nothing", before, recovered=recovered, left_out=_left_out(host), action=action)
+    if request.dry_run:
+        return Result("dry run", before, release, action=action, refused=_refusal(release, request))
+    enforce(release.guards, request.allow)
+    result = _out(host, release, action, request, progress)
+    if result.ending == "unverified" and action != "rollback":
+        result = _taken_back(host, result, before, progress)
+    return replace(result, recovered=recovered, left_out=_left_out(host), action=action)
 
 
-def _nothing(host: ControlHost, recovered: int) -> Result:
-    served = host.supply.served().generation
-    return Result("nothing", served, recovered=recovered, left_out=_left_out(host))
+def _refusal(release: Release, request: Request) -> DnsctlError | None:
+    try:
+        enforce(release.guards, request.allow)
+    except ReleaseRefusedError as error:
+        return error
+    return None
 
 
 def _left_out(host: ControlHost) -> tuple[str, ...]:
@@ -170,12 +211,32 @@ def _level(host: ControlHost, progress: Progress) -> int:
     return recovered
 
 
-def _built(host: ControlHost, rev: str, progress: Progress) -> Release | None:
+def _built(host: ControlHost, rev: str, progress: Progress, today: date | None = None) -> Release | None:
+    """Build the release of a commit; `today`: what its records' `expires` is compared with."""
     source = Revision(host.root, rev)
     try:
-        intent = intent_of(source, load_config(source), progress)
+        intent = intent_of(source, load_config(source), progress, today=today)
     finally:
         source.close()
+    return _build(host, intent, progress)
+
+
+def _built_again(host: ControlHost, manifest: Manifest, progress: Progress) -> Release | None:
+    """Build the release of an earlier one's records, which had not expired when it was made."""
+    made = datetime.fromtimestamp(manifest.created, UTC).date()
+    return _built(host, manifest.commit or "", progress, made)
+
+
+def _judged(host: ControlHost, release: Release | None) -> Release | None:
+    """Return `release` with what the guard `history` has against it."""
+    if release is None:
+        return None
+    served = _manifest(host, host.supply.served().generation)
+    history = judge_history(host.root, served, release.manifest.commit, release.zones)
+    return replace(release, guards=(*history, *release.guards))
+
+
+def _build(host: ControlHost, intent: Intent, progress: Progress) -> Release | None:
     return build(
         intent,
         host.keystore,
@@ -190,7 +251,7 @@ def _built(host: ControlHost, rev: str, progress: Progress) -> Release | None:
 def _out(
     host: ControlHost,
     release: Release,
-    action: str,
+    action: Action,
     request: Request,
     progress: Progress,
     only: Collection[str] | None = None,
@@ -284,11 +345,12 @@ def _taken_back(host: ControlHost, failed: Result, before: int, progress: Progre
     evidence = _keep_evidence(host, failed)
     if not before:
         return replace(failed, evidence=evidence)
-    request = Request(allow=tuple(GUARDS), reason=f"generation {failed.generation} failed verification")
+    request = Request(reason=f"generation {failed.generation} failed verification")
     try:
-        release = _built(host, _commit_of(host, before), progress)
+        release = _built_again(host, _earlier(host, before), progress)
         if release is None:
             raise ReleaseRefusedError(f"generation {before} has the same records")
+        enforce(release.guards, set(GUARDS) - {KEYS_MISSING})
         reached = failed.outcome.activated if failed.outcome else ()
         result = _out(host, release, "rollback", request, progress, reached)
     except DnsctlError as error:
@@ -345,21 +407,18 @@ def _record_history(host: ControlHost) -> None:
 
 
 def _manifest(host: ControlHost, generation: int) -> Manifest | None:
-    sealed = host.archive.manifest(generation) if generation > 0 else None
-    if sealed is None or host.archive.activation(generation) is None:
-        return None
-    return Manifest.from_bytes(unverified_payload(sealed, "manifest"))
+    return activated(host.archive, generation)
 
 
-def _commit_of(host: ControlHost, generation: int | None) -> str:
-    """Return the commit of an activated generation; of the last one whose commit is another, if None."""
+def _earlier(host: ControlHost, generation: int | None) -> Manifest:
+    """Return the manifest of an activated generation; of the last one whose commit is another, if None."""
     served = host.supply.served().generation
     if generation is None:
         current = _manifest(host, served)
         for earlier in range(served - 1, 0, -1):
             found = _manifest(host, earlier)
             if found is not None and found.commit and (not current or found.commit != current.commit):
-                return found.commit
+                return found
         raise ReleaseRefusedError(
             "there is no earlier release with another commit", advice="push the commit you want, with --rev"
         )
@@ -369,7 +428,7 @@ def _commit_of(host: ControlHost, generation: int | None) -> str:
             f"generation {generation} is not in the archive",
             advice=f"generations 1 to {served} were released; `git log` and `dnsctl push --rev` always work",
         )
-    return manifest.commit
+    return manifest
 
 
 def changed_zones(release: Release) -> Collection[Name]:

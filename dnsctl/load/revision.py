@@ -100,7 +100,7 @@ class Revision:
     def __init__(self, root: Path, rev: str) -> None:
         self.root = root
         self.commit: str | None = resolve(root, rev)
-        prefix = os.fsdecode(_git(root, "rev-parse", "--show-prefix")).rstrip("\n")
+        prefix = os.fsdecode(git(root, "rev-parse", "--show-prefix")).rstrip("\n")
         self._tree = f"{self.commit}:"  # what git resolves paths and symbolic links in
         self._prefix = prefix
         self._lock = threading.Lock()
@@ -117,7 +117,7 @@ class Revision:
         """As the protocol says: paths and links are resolved in the directory's own tree object."""
         confined = copy.copy(self)
         spec = f"{self._tree}{self._prefix}{_normal(directory)}".rstrip("/")
-        tree = _git(self.root, "rev-parse", "--verify", "--quiet", "--end-of-options", spec, check=False)
+        tree = git(self.root, "rev-parse", "--verify", "--quiet", "--end-of-options", spec, check=False)
         confined._tree = f"{tree.decode().strip()}:"
         confined._prefix = ""
         confined._process = None
@@ -127,7 +127,7 @@ class Revision:
     def files(self, directory: str) -> tuple[str, ...]:
         path = f"{self._prefix}{_normal(directory)}".rstrip("/")
         tree = self._tree.removesuffix(":")
-        listing = _git(self.root, "ls-tree", "-z", "--full-tree", tree, *([f"{path}/"] if path else []))
+        listing = git(self.root, "ls-tree", "-z", "--full-tree", tree, *([f"{path}/"] if path else []))
         found = []
         for line in listing.split(b"\0"):
             mode_kind_id, _, name = line.partition(b"\t")
@@ -190,7 +190,7 @@ class Revision:
 
 def resolve(root: Path, rev: str) -> str:
     """Return the full commit id of `rev`. Raises RevisionError where there is no git or no such commit."""
-    found = _git(
+    found = git(
         root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}", check=False
     )
     commit = found.decode(errors="replace").strip()
@@ -208,10 +208,10 @@ def head(root: Path) -> str:
 def is_dirty(root: Path, paths: tuple[str, ...]) -> tuple[str, ...]:
     """Return which files under `paths` differ from HEAD or are new to git, relative to `root`, sorted."""
     wanted = [_normal(path) or "." for path in paths]
-    listing = _git(
+    listing = git(
         root, "status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--", *wanted
     )
-    prefix = os.fsdecode(_git(root, "rev-parse", "--show-prefix")).rstrip("\n")
+    prefix = os.fsdecode(git(root, "rev-parse", "--show-prefix")).rstrip("\n")
     changed = (os.fsdecode(line[3:]) for line in listing.split(b"\0") if len(line) > 3)
     return tuple(sorted(path.removeprefix(prefix) for path in changed))
 
@@ -236,7 +236,8 @@ def _environment() -> dict[str, str]:
     return kept | {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
 
 
-def _git(root: Path, *arguments: str, check: bool = True) -> bytes:
+def git(root: Path, *arguments: str, check: bool = True) -> bytes:
+    """Return what git prints when run in `root`; with `check`, raise RevisionError where it fails."""
     try:
         done = subprocess.run(
             (*_GIT, *arguments),

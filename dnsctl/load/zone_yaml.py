@@ -29,6 +29,7 @@ from dnsctl.model.zone import Zone
 
 NOTE, WARNING, ERROR = Severity.NOTE, Severity.WARNING, Severity.ERROR
 EXPIRES_SOON = timedelta(days=14)
+EXPIRED = "expires-passed"  # id of the rule
 OURS = ("owner", "reason", "expires")  # kept for people, never served
 KEYS = ("type", "ttl", "value", "values", "octodns", *OURS)
 PROVIDER_KEYS = {  # octoDNS features that a provider carries out, and what is served here instead
@@ -283,9 +284,7 @@ class _Reader:
         if self.today is None:
             return
         if day < self.today:
-            self.find(
-                "expires-passed", ERROR, key, f"record expired on {day}", "remove it, or set a later date"
-            )
+            self.find(EXPIRED, ERROR, key, f"record expired on {day}", "remove it, or set a later date")
         elif day - self.today <= EXPIRES_SOON:
             self.find(
                 "expires-soon", WARNING, key, f"record expires on {day}", "remove it, or set a later date"

@@ -180,6 +180,14 @@ class Archive:
             ) from None
 
 
+def activated(archive: Archive, generation: int) -> Manifest | None:
+    """Return the manifest of an activated generation; None where the archive does not have it."""
+    sealed = archive.manifest(generation) if generation > 0 else None
+    if sealed is None or archive.activation(generation) is None:
+        return None
+    return _manifest(sealed)
+
+
 def _manifest(sealed: bytes) -> Manifest:
     return Manifest.from_bytes(unverified_payload(sealed, "manifest"))
 

@@ -17,7 +17,10 @@ from dnsctl.model.rrset import Type, type_text
 from dnsctl.release.intent import GuardLimits
 from dnsctl.release.survey import KEYS_MISSING, Fate, ZoneSurvey
 
+HISTORY: Final = "history"
+
 GUARDS: Final[dict[str, str]] = {
+    HISTORY: "what was released last is not part of what is pushed, and would be taken back",
     KEYS_MISSING: "a zone is served signed by keys that are not in keys/: others would take their place",
     "deletes": "a large share of a zone's RRsets would be deleted",
     "updates": "a large share of a zone's RRsets would change",
@@ -38,14 +41,19 @@ _SHOWN = 3  # owners named in one message
 
 
 class GuardVerdict(NamedTuple):
-    """What a guard has against a release. `guard` is a name of GUARDS."""
+    """What a guard has against a release. `guard` is a name of GUARDS; `zone` None: all of it.
+
+    `advice`: what to do where it is not meant.
+    """
 
     guard: str
-    zone: Name
+    zone: Name | None
     message: str
+    advice: str = ""
 
     def __str__(self) -> str:
-        return f"{to_text(self.zone)}: [{self.guard}] {self.message}"
+        place = f"{to_text(self.zone)}: " if self.zone is not None else ""
+        return f"{place}[{self.guard}] {self.message}"
 
 
 def judge(zones: Iterable[ZoneSurvey], limits: GuardLimits) -> tuple[GuardVerdict, ...]:
@@ -69,8 +77,9 @@ def enforce(verdicts: Iterable[GuardVerdict], allowed: Collection[str]) -> None:
     more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
     raise ReleaseRefusedError(
         f"guard {refused[0].guard}: {refused[0].message}{more}",
-        where=to_text(refused[0].zone),
-        advice=f"if it is meant, add {' '.join(f'--allow {each}' for each in names)} --reason TEXT",
+        where=to_text(refused[0].zone) if refused[0].zone is not None else "",
+        advice=(f"{refused[0].advice}; " if refused[0].advice else "")
+        + f"if it is meant, add {' '.join(f'--allow {each}' for each in names)} --reason TEXT",
     )
 
 

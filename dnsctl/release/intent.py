@@ -29,11 +29,15 @@ class GuardLimits:
 
 @dataclass(frozen=True, slots=True)
 class ZoneIntent:
-    """One zone. `policy` is None where it is not signed here: unsigned, or `presigned` by someone else."""
+    """One zone. `policy` is None where it is not signed here: unsigned, or `presigned` by someone else.
+
+    `source`: digest of what the zone was made from, where it is taken from a release as it is.
+    """
 
     zone: ValidatedZone
     policy: Policy | None = None
     presigned: bool = False
+    source: str = ""
 
     @property
     def signed(self) -> bool:
@@ -47,9 +51,13 @@ class ZoneIntent:
 
 @dataclass(frozen=True)
 class Intent:
-    """All zones of one commit. `commit` is None for a work tree outside git."""
+    """All zones of one commit; with `partial` some, and what is not named stays as it is served.
+
+    `commit` is None for a work tree outside git.
+    """
 
     zones: Mapping[Name, ZoneIntent] = field(repr=False)
     commit: str | None = None
     findings: tuple[Finding, ...] = ()
     limits: GuardLimits = GuardLimits()
+    partial: bool = False

@@ -17,6 +17,7 @@ from dnsctl.image.reader import Reader
 from dnsctl.model.key import KeyRole, PublicKey, key_tag
 from dnsctl.model.name import Name
 from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.zone import SignedZone
 from dnsctl.release.intent import ZoneIntent
 from dnsctl.sign.keyfile import KeyState
 from dnsctl.sign.keystore import Keystore, StoredKey, is_ahead, refuse_unwanted
@@ -70,6 +71,12 @@ def zone_keys(keystore: Keystore, wanted: ZoneIntent, parent: Reader | None = No
     uncovered = not set(policy.roles) <= {one.role for one in in_use}
     lost = _lost(published, stored, wanted) if uncovered else ()
     return ZoneKeys(tuple(signing), tuple(missing), lost)
+
+
+def live_keys(keystore: Keystore, served: SignedZone) -> tuple[StoredKey, ...]:
+    """Return the keys of the keystore that a zone is served with."""
+    published = _rdatas(served.get(served.origin, Type.DNSKEY))
+    return tuple(one for one in keystore.list(served.origin) if _is_live(one, published))
 
 
 def settle(keystore: Keystore, reader: Reader, now: datetime, zones: Iterable[Name] | None = None) -> None:

@@ -31,7 +31,7 @@ from dnsctl.release.intent import Intent, Progress, ZoneIntent, no_progress
 from dnsctl.release.keys import ZoneKeys, zone_keys
 from dnsctl.release.manifest import MAX_PROBES, ActivationCertificate, DeltaReference, Manifest, Probe
 from dnsctl.release.probes import budget, zone_probes
-from dnsctl.release.source import source_digest
+from dnsctl.release.source import source_of
 from dnsctl.release.survey import (
     Fate,
     ZoneSurvey,
@@ -118,7 +118,7 @@ def build(
         sealed=sealed,
         delta=data,
         zones=surveys,
-        carried=len(intent.zones) - len(work.surveys),
+        carried=len(work.apexes) - len(work.surveys),
         guards=judge(surveys, intent.limits),
         findings=intent.findings,
         new_keys=tuple(work.new_keys),
@@ -143,6 +143,7 @@ class _Work:
         self._now = now
         self._workers = workers
         self._progress = progress
+        self.apexes = {*intent.zones, *(parent.apexes() if intent.partial else ())}
         self.surveys: list[ZoneSurvey] = []
         self.entries: dict[Name, ZoneEntry] = {}
         self.probes: list[Probe] = []
@@ -161,7 +162,7 @@ class _Work:
             self.surveys.append(surveyed)
             self.entries[signed.origin] = compiled.entry
             room = min(each_may, MAX_PROBES - len(self.probes))
-            self.probes += zone_probes(signed, surveyed.records, self._intent.zones.keys(), room)
+            self.probes += zone_probes(signed, surveyed.records, self.apexes, room)
         self._progress("sign and compile", len(due), len(due))
 
     def _due(self) -> Iterator[tuple[ZoneIntent, ZoneKeys, Fate]]:
@@ -182,7 +183,7 @@ class _Work:
         surveyed = survey_zone(wanted, keys, fate, before, previous, self._now)
         serial = serial_for(wanted, before, self._now)
         if wanted.policy is None:
-            source = source_digest(wanted.zone, None, ())
+            source = source_of(wanted, ())
             if wanted.presigned:
                 return surveyed, presigned_zone(wanted.zone, self._now), source
             return surveyed, unsigned_zone(wanted.zone, serial), source
@@ -197,7 +198,7 @@ class _Work:
             self._workers,
             self._signing_progress(origin),
         )
-        source = source_digest(wanted.zone, wanted.policy, (key.public for key in signing))
+        source = source_of(wanted, (key.public for key in signing))
         return surveyed, signed, source
 
     def _signing(self, origin: Name, policy: Policy, keys: ZoneKeys) -> tuple[SigningKey, ...]:

@@ -19,9 +19,15 @@ from dnsctl.model.rrset import Type
 from dnsctl.model.validity import timing
 from dnsctl.model.zone import ValidatedZone
 from dnsctl.release.changes import without_serial
+from dnsctl.release.intent import ZoneIntent
 from dnsctl.sign.presigned import is_presigned
 
 _HEAD = struct.Struct("!BHIHH")  # length of the owner, type, TTL, number of rdatas and of signatures
+
+
+def source_of(wanted: ZoneIntent, keys: Iterable[PublicKey]) -> str:
+    """Return the digest of what is asked for, signed by `keys`."""
+    return wanted.source or source_digest(wanted.zone, wanted.policy, keys)
 
 
 def source_digest(zone: ValidatedZone, policy: Policy | None, keys: Iterable[PublicKey]) -> str:

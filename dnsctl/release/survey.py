@@ -26,7 +26,7 @@ from dnsctl.release.changes import RecordChange, ZoneChanges, soa_serial, zone_c
 from dnsctl.release.existence import Effect, effects
 from dnsctl.release.intent import Intent, Progress, ZoneIntent, no_progress
 from dnsctl.release.keys import ZoneKeys, zone_keys
-from dnsctl.release.source import source_digest
+from dnsctl.release.source import source_of
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.rrsig import parse
 
@@ -112,7 +112,7 @@ def survey(
 
 def removed_zones(intent: Intent, parent: Reader | None) -> tuple[ZoneSurvey, ...]:
     """Return the zones that the parent serves and `intent` no longer has."""
-    if parent is None:
+    if parent is None or intent.partial:
         return ()
     gone = [entry for entry in parent.zones() if entry.origin not in intent.zones]
     return tuple(
@@ -139,12 +139,13 @@ def fate_of(wanted: ZoneIntent, keys: ZoneKeys, before: ZoneEntry | None, now: d
         return Fate.NEW
     if keys.missing:
         return Fate.CHANGED
-    if source_digest(wanted.zone, wanted.policy, keys.public) != before.source:
+    if source_of(wanted, keys.public) != before.source:
         return Fate.CHANGED
-    return Fate.RENEWED if _why_due(wanted, before, now) else Fate.CARRIED
+    return Fate.RENEWED if why_renewed(wanted, before, now) else Fate.CARRIED
 
 
-def _why_due(wanted: ZoneIntent, before: ZoneEntry, now: datetime) -> str:
+def why_renewed(wanted: ZoneIntent, before: ZoneEntry, now: datetime) -> str:
+    """Return why the zone's signatures are made anew at `now`; empty where they are good for longer."""
     if wanted.policy is None:
         return ""
     refresh = timing(wanted.policy, wanted.zone.rrsets()).refresh
@@ -272,7 +273,7 @@ def _events(
         if denial != policy.denial:
             yield DnssecEvent("denial", f"denial of existence changes from {denial} to {policy.denial}")
     if fate is Fate.RENEWED and before is not None:
-        yield DnssecEvent(RENEWAL, f"signatures are renewed: {_why_due(wanted, before, now)}")
+        yield DnssecEvent(RENEWAL, f"signatures are renewed: {why_renewed(wanted, before, now)}")
 
 
 def _lost(keys: ZoneKeys) -> str:

@@ -19,6 +19,7 @@ from dnsctl.control.push import Result
 from dnsctl.errors import ReleaseRefusedError
 from dnsctl.load.config import load_config
 from dnsctl.load.revision import WorkTree
+from dnsctl.model.name import from_text
 from dnsctl.release.archive import Archive
 from dnsctl.replicate.transaction import Outcome
 from dnsctl.verify.report import Report
@@ -164,6 +165,7 @@ def _of_changes(fleet: Operations) -> Iterator[tuple[str, Any]]:
     yield "plan", fleet.json("plan", code=2)
     yield "plan", fleet.json("plan", "--against", "HEAD~1", code=2)
     yield "push", fleet.json("push", "--allow", "removed-zone", "--reason", "moved elsewhere")
+    yield "push", fleet.json("rollback", "--dry-run")
     yield "push", fleet.json("rollback")
 
 
@@ -209,6 +211,8 @@ def _by_hand() -> Iterator[tuple[str, Any]]:
     """Yield what a push prints where a node is lost after the decision, and where it is taken back."""
     outcome = Outcome(2, ("ns1",), {"ns2": "no answer"})
     yield "push", to_json(Result("partly", 2, outcome=outcome), 0.1)
+    unable = ((from_text("example.com."), "the keys that it is served with are not in keys/"),)
+    yield "push", to_json(Result("nothing", 2, action="renew", not_renewed=unable), 0.1)
     report = Report(2, "00", 1, 1, 1, 0.1, ())
     failed = Result("unverified", 2, outcome=outcome, report=report)
     yield (

@@ -1,0 +1,127 @@
+"""What a release changes, as people and programs read it: `plan` and dry runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from rich.text import Text
+
+from dnsctl.cli import output
+from dnsctl.model.name import Name, to_relative_text, to_text
+from dnsctl.model.rrset import RRset, Type, rdata_text, type_text
+from dnsctl.release.changes import RecordChange
+from dnsctl.release.guards import GuardVerdict
+from dnsctl.release.survey import Fate, ZoneSurvey
+
+_SHOWN = 200  # RRsets of a new zone: all of it stands in its file anyway
+_STYLES = {"+": "green", "-": "red", "~": "yellow", "!": "bold yellow"}
+
+
+def print_zones(zones: Iterable[ZoneSurvey], guards: Iterable[GuardVerdict]) -> None:
+    """Print every change, zone by zone, with what guards have against it; what is against all first."""
+    console = output.results()
+    verdicts: dict[Name | None, list[GuardVerdict]] = {}
+    for verdict in guards:
+        verdicts.setdefault(verdict.zone, []).append(verdict)
+    for verdict in verdicts.get(None, ()):
+        console.print(_guard_line(verdict))
+    for zone in zones:
+        console.print(Text(output.visible(_heading(zone)), style="bold"))
+        for sign, text in _lines(zone):
+            console.print(Text.assemble("  ", (sign, _STYLES.get(sign, "")), " ", output.visible(text)))
+        for verdict in verdicts.get(zone.origin, ()):
+            console.print(Text("  ") + _guard_line(verdict))
+
+
+def _guard_line(verdict: GuardVerdict) -> Text:
+    text = f"guard {verdict.guard}: {verdict.message}"
+    advice = f"; {verdict.advice}" if verdict.advice else ""
+    return Text.assemble(("!", _STYLES["!"]), " ", output.visible(text + advice))
+
+
+def guard_json(verdict: GuardVerdict) -> dict[str, Any]:
+    """Return what `--json` tells of a verdict."""
+    zone = to_text(verdict.zone) if verdict.zone is not None else None
+    return {"guard": verdict.guard, "zone": zone, "message": verdict.message}
+
+
+def _heading(zone: ZoneSurvey) -> str:
+    serials = ""
+    if zone.serial is not None:
+        from_to = "" if zone.serial_before is None else f"{zone.serial_before} -> "
+        serials = f", serial {from_to}{zone.serial} or later"
+    return f"{to_text(zone.origin)} {zone.fate.value}{serials}"
+
+
+def _lines(zone: ZoneSurvey) -> Iterator[tuple[str, str]]:
+    """Yield (sign, text) of all that happens to a zone."""
+    if zone.fate is Fate.REMOVED:
+        yield "-", f"the zone with all its {output.plural(zone.rrsets_before, 'RRset')}"
+    shown = zone.records[:_SHOWN] if zone.fate is Fate.NEW else zone.records
+    for change in shown:
+        yield from _record_lines(change, zone)
+    if len(shown) < len(zone.records):
+        yield "+", f"and {len(zone.records) - len(shown)} more RRsets (all with --json)"
+    for event in zone.events:
+        yield "~", f"DNSSEC: {event.message}"
+    for effect in zone.effects:
+        yield " ", f"({effect.message})"
+
+
+def _record_lines(change: RecordChange, zone: ZoneSurvey) -> Iterator[tuple[str, str]]:
+    owner = to_relative_text(change.owner, zone.origin)
+    before, after = change.before, change.after
+    if before is None or after is None:
+        one, sign = (after, "+") if before is None else (before, "-")
+        for rdata in one.rdatas if one is not None else ():
+            yield sign, f"{owner} {one.ttl} {_record(change.rdtype, rdata)}" if one is not None else ""
+        return
+    ttl = f"{before.ttl}" if before.ttl == after.ttl else f"{before.ttl} -> {after.ttl}"
+    yield "~", f"{owner} {ttl} {type_text(change.rdtype)}"
+    for sign, one, other in (("-", before, after), ("+", after, before)):
+        for rdata in one.rdatas:
+            if rdata not in other.rdatas:
+                yield " ", f"  {sign} {_record(change.rdtype, rdata)}"
+
+
+def _record(rdtype: int, rdata: bytes) -> str:
+    text = rdata_text(rdtype, rdata)
+    if rdtype == Type.SOA:  # the release chooses the serial; the one in the file would mislead
+        mname, rname, _, intervals = text.split(" ", 3)
+        text = f"{mname} {rname} SERIAL {intervals}"
+    return f"{type_text(rdtype)} {text}"
+
+
+def zone_json(zone: ZoneSurvey) -> dict[str, Any]:
+    """Return what `plan --json` tells of a zone."""
+    return {
+        "zone": to_text(zone.origin),
+        "fate": zone.fate.name.lower(),
+        "serial": {"before": zone.serial_before, "after": zone.serial},
+        "records": [
+            {
+                "change": each.kind,
+                "owner": to_text(each.owner),
+                "type": type_text(each.rdtype),
+                "before": _rrset_json(each.before),
+                "after": _rrset_json(each.after),
+                "position": str(each.after.position) if each.after and each.after.position else None,
+            }
+            for each in zone.records
+        ],
+        "dnssec": [
+            {"event": each.name, "message": each.message, "ds_relevant": each.ds_relevant}
+            for each in zone.events
+        ],
+        "effects": [
+            {"effect": each.name, "owner": to_text(each.owner), "message": each.message}
+            for each in zone.effects
+        ],
+    }
+
+
+def _rrset_json(one: RRset | None) -> dict[str, Any] | None:
+    if one is None:
+        return None
+    return {"ttl": one.ttl, "values": [rdata_text(one.rdtype, rdata) for rdata in one.rdatas]}

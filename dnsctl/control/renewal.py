@@ -1,0 +1,102 @@
+"""What of the released state is due for new signatures, and by which policies.
+
+Policies are those of the commit that was released. Where that commit is not in the clone any more (a shallow
+one, history that was rewritten and pruned), or its dnsctl.yaml does not read, those of the work tree stand
+in, and for zones that have none there the defaults: a renewal is not to fail for want of a duration. A serial
+is then raised by one, which every serial policy allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dnsctl.control.host import ControlHost
+from dnsctl.errors import DnsctlError, ImageError
+from dnsctl.image.store import Image
+from dnsctl.load.config import Config, load_config
+from dnsctl.load.revision import Revision
+from dnsctl.load.zones import load_zones
+from dnsctl.model.name import Name
+from dnsctl.model.policy import Policy
+from dnsctl.release.archive import Archive, activated
+from dnsctl.release.intent import Progress
+from dnsctl.release.manifest import Manifest
+from dnsctl.release.renewal import Renewal, renewal_of
+from dnsctl.sign.presigned import is_presigned
+
+
+def renewal_due(host: ControlHost, progress: Progress) -> Renewal:
+    """Return what is due of what this host's image holds. Raises DnsctlError where that cannot be read."""
+    with host.image.reader() as reader:
+        manifest = activated(host.archive, reader.generation)
+        commit = manifest.commit if manifest is not None else None
+        return renewal_of(
+            reader,
+            host.keystore,
+            commit,
+            _policies(host, commit),
+            lambda origin: _is_signed_elsewhere(host.root, commit, origin),
+            datetime.now(UTC),
+            progress,
+        )
+
+
+def released(root: Path) -> Manifest | None:
+    """Return the manifest of the last release that this host knows of. Writes nothing."""
+    state = root / "state"
+    if not (state / "image" / "data.mdb").exists():
+        return None
+    with Image.open(state / "image") as image, image.reader() as reader:
+        return activated(Archive(state / "archive"), reader.generation)
+
+
+def released_config(root: Path) -> Config | None:
+    """Return dnsctl.yaml of the commit that was released last; None where it cannot be had."""
+    try:
+        manifest = released(root)
+        return _config(root, manifest.commit if manifest is not None else None)
+    except ImageError:
+        return None
+
+
+def _config(root: Path, commit: str | None) -> Config | None:
+    if commit is None:
+        return None
+    try:
+        source = Revision(root, commit)
+        try:
+            return load_config(source)
+        finally:
+            source.close()
+    except DnsctlError:
+        return None
+
+
+def _policies(host: ControlHost, commit: str | None) -> Callable[[Name], Policy | None]:
+    config = _config(host.root, commit)
+    if config is not None:
+        return config.policy
+
+    def stands_in(origin: Name) -> Policy:
+        return replace(host.config.policy(origin) or Policy(), serial="increment")
+
+    return stands_in
+
+
+def _is_signed_elsewhere(root: Path, commit: str | None, origin: Name) -> bool:
+    """True where the zone came signed in the commit that was released."""
+    config = _config(root, commit)
+    if config is None or commit is None:
+        return False
+    source = Revision(root, commit)
+    try:
+        loaded = load_zones(source, config, frozenset((origin,)))
+    except DnsctlError:
+        return False
+    finally:
+        source.close()
+    zone = loaded.zones.get(origin) or loaded.partial.get(origin)
+    return zone is not None and is_presigned(zone)

@@ -1,0 +1,56 @@
+"""How two commits stand to one another, as the git repository of an operations repo tells it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from dnsctl.errors import RevisionError
+from dnsctl.load.revision import git, resolve
+
+_FORMAT = "%H%x00%an <%ae>%x00%cd%x00%s"
+_DATE = "--date=format-local:%Y-%m-%d %H:%M UTC"
+
+
+class Commit(NamedTuple):
+    """One commit. `date`: when it was committed, in UTC."""
+
+    id: str
+    author: str
+    date: str
+    subject: str
+
+    def __str__(self) -> str:
+        return f'{self.id[:12]} of {self.author}, {self.date}, "{self.subject}"'
+
+
+def has_commit(root: Path, commit: str) -> bool:
+    """True where `commit`, a full id, is in the repository. Raises RevisionError where there is none."""
+    try:
+        return resolve(root, commit) == commit
+    except RevisionError:
+        resolve(root, "HEAD")  # no repository, no git: told as that
+        return False
+
+
+def is_shallow(root: Path) -> bool:
+    """True where the repository lacks history: `git clone --depth`."""
+    return git(root, "rev-parse", "--is-shallow-repository").strip() == b"true"
+
+
+def is_ancestor(root: Path, earlier: str, later: str) -> bool:
+    """True where `later` was made from `earlier`, or is it."""
+    found = git(root, "rev-list", "--max-count=1", earlier, f"^{later}", "--")
+    return not found.strip()
+
+
+def fork(root: Path, one: str, other: str) -> str | None:
+    """Return the last commit that both come from; None for histories without one."""
+    return git(root, "merge-base", one, other, check=False).decode("ascii", "replace").strip() or None
+
+
+def only_in(root: Path, one: str, other: str) -> tuple[Commit, ...]:
+    """Return the commits that `one` comes from and `other` does not, the newest first."""
+    listing = git(root, "log", "-z", _DATE, f"--format={_FORMAT}", "--end-of-options", one, f"^{other}", "--")
+    fields = listing.decode("utf-8", "replace").split("\0")
+    return tuple(Commit(*fields[at : at + 4]) for at in range(0, len(fields) - 3, 4))

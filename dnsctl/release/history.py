@@ -1,0 +1,94 @@
+"""The guard `history`: what was released last must be an ancestor of what is pushed.
+
+Otherwise another clone has released something that this commit knows nothing of, or history was rewritten,
+and the push would take it back. A rollback does so on purpose and is not asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from dnsctl.errors import DnsctlError
+from dnsctl.load.ancestry import Commit, fork, has_commit, is_ancestor, is_shallow, only_in
+from dnsctl.load.config import load_config
+from dnsctl.load.revision import Revision
+from dnsctl.model.name import to_text
+from dnsctl.model.rrset import type_text
+from dnsctl.release.commit import intent_of
+from dnsctl.release.guards import HISTORY, GuardVerdict
+from dnsctl.release.intent import Intent
+from dnsctl.release.manifest import Manifest
+from dnsctl.release.survey import Fate, Survey, ZoneSurvey, compare
+
+_SHOWN = 3  # commits, and changes, named in one message
+
+
+def judge_history(
+    root: Path, released: Manifest | None, pushed: str | None, zones: Iterable[ZoneSurvey]
+) -> tuple[GuardVerdict, ...]:
+    """Return the verdict of the guard; none where `pushed` comes from the commit that `released` is of.
+
+    `zones`: what the push would change; where it changes nothing there is nothing to judge.
+    """
+    changed = tuple(zones)
+    before = released.commit if released is not None else None
+    if before is None or pushed is None or before == pushed or not changed:
+        return ()
+    fetch = "`git fetch --unshallow`" if is_shallow(root) else "`git fetch`"
+    if not has_commit(root, before):
+        message = f"the released commit {before[:12]} is not in this clone: what it changed would be lost"
+        return (GuardVerdict(HISTORY, None, message, f"{fetch} and merge it"),)
+    if is_ancestor(root, before, pushed):
+        return ()
+    lost = only_in(root, before, pushed)
+    message = _message(root, before, pushed, lost, changed)
+    return (GuardVerdict(HISTORY, None, message, f"{fetch} and merge it, as `git pull` does"),)
+
+
+def _message(
+    root: Path, before: str, pushed: str, lost: tuple[Commit, ...], changed: tuple[ZoneSurvey, ...]
+) -> str:
+    told = "; ".join(str(each) for each in lost[:_SHOWN])
+    more = f"; and {len(lost) - _SHOWN} more" if len(lost) > _SHOWN else ""
+    commits = "1 commit" if len(lost) == 1 else f"{len(lost)} commits"
+    taken = list(_taken_back(root, before, pushed, changed))
+    records = f"; taken back: {', '.join(taken[:_SHOWN])}" if taken else ""
+    rest = f" and {len(taken) - _SHOWN} more RRsets" if len(taken) > _SHOWN else ""
+    return (
+        f"the released commit is not an ancestor of {pushed[:12]}, {commits} would be lost ({told}{more})"
+        f"{records}{rest}"
+    )
+
+
+def _taken_back(root: Path, before: str, pushed: str, changed: tuple[ZoneSurvey, ...]) -> Iterator[str]:
+    """Yield the RRsets and zones of the lost commits that the push changes again; none where that cannot be
+    told, since an older commit does not load any more.
+    """
+    base = fork(root, before, pushed)
+    try:
+        lost = _between(root, base, before) if base is not None else None
+    except DnsctlError:
+        return
+    again = {each.origin: each for each in changed}
+    for zone in lost.zones if lost is not None else ():
+        here = again.get(zone.origin)
+        if here is not None and here.fate is Fate.REMOVED:
+            yield f"zone {to_text(zone.origin)}"
+        elif here is not None:
+            undone = {(each.owner, each.rdtype) for each in here.records}
+            for each in zone.records:
+                if (each.owner, each.rdtype) in undone:
+                    yield f"{to_text(each.owner)} {type_text(each.rdtype)}"
+
+
+def _between(root: Path, one: str, other: str) -> Survey:
+    return compare(_intent(root, one), _intent(root, other))
+
+
+def _intent(root: Path, commit: str) -> Intent:
+    source = Revision(root, commit)
+    try:
+        return intent_of(source, load_config(source))
+    finally:
+        source.close()

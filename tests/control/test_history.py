@@ -1,0 +1,206 @@
+"""Two clones, rewritten history and rollbacks on two real nodes: nothing released is taken back unasked."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import dns.message
+import dns.query
+import pytest
+
+from tests.control.operations import NODES, Operations, zone
+
+FTP = "ftp: {type: A, value: 192.0.2.21}\n"
+ORG = zone().replace("example.com.", "example.org.")
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Iterator[Operations]:
+    """An operations repo whose first commit is released."""
+    operations = Operations(tmp_path / "ops")
+    operations.root.mkdir()
+    operations.make()
+    try:
+        operations.start(*NODES)
+        assert operations.run("push").returncode == 0
+        yield operations
+    finally:
+        operations.stop()
+
+
+def clone(repo: Operations, *options: str) -> Operations:
+    """Return a second control host: the repository cloned, keys/ copied, a state of its own."""
+    root = repo.root.parent / "clone"
+    repo.git("clone", "--quiet", *options, f"file://{repo.root}", str(root))
+    shutil.copytree(repo.root / "keys", root / "keys")
+    return Operations(root, repo.ports)
+
+
+def change(repo: Operations, address: str, more: str = "", message: str = "a change") -> None:
+    repo.write("zones/example.com.yaml", zone(address, more))
+    repo.commit(message)
+
+
+def addresses(repo: Operations, owner: str = "www.example.com.") -> list[str]:
+    """Ask both nodes for A; they must agree."""
+    found = []
+    for listen, _ in repo.ports.values():
+        query = dns.message.make_query(owner, "A")
+        answer = dns.query.udp(query, "127.0.0.1", port=listen, timeout=5).answer
+        found.append(sorted(each.to_text() for rrset in answer for each in rrset))
+    assert found[0] == found[1]
+    return found[0]
+
+
+def test_clone_that_did_not_pull_is_told_that_it_lacks_the_released_commit(repo: Operations) -> None:
+    other = clone(repo)
+    change(repo, "192.0.2.99")
+    assert repo.run("push").returncode == 0
+    change(other, "192.0.2.80", FTP, "add ftp")
+    done = other.run("push")
+    assert done.returncode == 1
+    released = repo.json("status")["commit"]
+    assert f"guard history: the released commit {released[:12]} is not in this clone" in done.stderr
+    assert "`git fetch` and merge it; if it is meant, add --allow history --reason TEXT" in done.stderr
+    assert addresses(repo) == ["192.0.2.99"]
+    (verdict,) = other.json("plan", code=2)["guards"]
+    assert (verdict["guard"], verdict["zone"]) == ("history", None)
+    assert "guard history: the released commit" in other.run("plan").stdout
+
+
+def test_fetched_and_not_merged_is_told_with_commits_and_records_that_would_be_lost(repo: Operations) -> None:
+    other = clone(repo)
+    change(repo, "192.0.2.99", message="move the web server")
+    change(repo, "192.0.2.99", FTP, "and add ftp")
+    repo.write("zones/example.org.yaml", ORG)
+    repo.commit("a new zone")
+    assert repo.run("push").returncode == 0
+    change(other, "192.0.2.80", "imap: {type: A, value: 192.0.2.44}\n", "add imap")
+    other.git("fetch", "--quiet")
+    for command in ("push", "plan"):
+        done = other.run(command)
+        told = done.stderr if command == "push" else done.stdout
+        assert "3 commits would be lost (" in told
+        assert "of Operator <operator@example.org>, 20" in told
+        assert '"move the web server"' in told
+        assert "taken back: ftp.example.com. A, www.example.com. A, zone example.org." in told
+        assert "imap" not in told.split("guard history")[1].splitlines()[0]
+        assert "`git fetch` and merge it, as `git pull` does" in told
+    assert addresses(repo) == ["192.0.2.99"]
+    shutil.copytree(repo.root / "keys/example.org", other.root / "keys/example.org")
+    other.git("merge", "--quiet", "--strategy-option=theirs", "origin/main", "-m", "both")
+    assert other.run("push").returncode == 0, "what was released is in it"
+
+
+def test_two_clones_that_push_in_turn_lose_nothing(repo: Operations) -> None:
+    other = clone(repo)
+    for number in range(3):
+        one, two = (repo, other) if number % 2 else (other, repo)
+        change(one, f"192.0.2.{100 + number}")
+        assert one.run("push").returncode == 0
+        assert two.run("push", "--rev", "HEAD").returncode in (0, 1)
+        assert addresses(repo) == [f"192.0.2.{100 + number}"]
+        two.git("pull", "--quiet", "--ff-only", f"file://{one.root}", "main")
+        assert two.json("push")["result"] == "nothing"
+
+
+def test_two_clones_that_push_at_once_one_is_refused_and_then_told_of_the_other(repo: Operations) -> None:
+    other = clone(repo)
+    change(repo, "192.0.2.99")
+    change(other, "192.0.2.80", FTP)
+    pushes = [each.begin("push") for each in (repo, other)]
+    codes = [each.wait(60) for each in pushes]
+    for each in pushes:
+        each.communicate()
+    assert 0 in codes
+    if codes.count(0) == 1:
+        loser = (repo, other)[codes.index(1)]
+        again = loser.run("push")
+        assert again.returncode == 1
+        assert "guard history" in again.stderr
+    ftp, www = addresses(repo, "ftp.example.com."), addresses(repo)
+    assert (www, ftp) in ((["192.0.2.99"], []), (["192.0.2.80"], ["192.0.2.21"])), "one of both, whole"
+    assert codes.count(0) == 1
+    assert repo.json("verify")["verdict"] == "consistent"
+
+
+@pytest.mark.parametrize("way", ["reset", "amend", "older", "unrelated"])
+def test_history_without_the_released_commit_is_refused(repo: Operations, way: str) -> None:
+    change(repo, "192.0.2.99", message="move the web server")
+    assert repo.run("push").returncode == 0
+    options: tuple[str, ...] = ()
+    if way == "reset":
+        repo.git("reset", "--quiet", "--hard", "HEAD~1")
+    elif way == "amend":
+        repo.write("zones/example.com.yaml", zone("192.0.2.98"))
+        repo.git("commit", "--quiet", "--all", "--amend", "-m", "otherwise")
+    elif way == "older":
+        options = ("--rev", "HEAD~1")
+    else:
+        repo.git("checkout", "--quiet", "--orphan", "anew")
+        change(repo, "192.0.2.97")
+    done = repo.run("push", *options)
+    assert done.returncode == 1
+    assert "guard history: the released commit is not an ancestor of" in done.stderr
+    assert "move the web server" in done.stderr
+    if way != "unrelated":
+        assert "taken back: www.example.com. A" in done.stderr
+    assert [each["guard"] for each in repo.json("plan", *options, code=2)["guards"]] == ["history"]
+    assert addresses(repo) == ["192.0.2.99"]
+    assert repo.run("push", *options, "--allow", "history", "--reason", "it was wrong").returncode == 0
+    assert addresses(repo) != ["192.0.2.99"]
+
+
+def test_shallow_clone_is_told_to_fetch_the_rest(repo: Operations) -> None:
+    change(repo, "192.0.2.99")
+    assert repo.run("push").returncode == 0
+    for number in range(3):
+        change(repo, f"192.0.2.{100 + number}")
+    other = clone(repo, "--depth", "1")
+    done = other.run("push")
+    assert done.returncode == 1
+    assert "is not in this clone" in done.stderr
+    assert "`git fetch --unshallow`" in done.stderr
+    other.git("fetch", "--quiet", "--unshallow")
+    assert other.run("push").returncode == 0
+
+
+def test_push_after_a_rollback_goes_forward(repo: Operations) -> None:
+    change(repo, "192.0.2.99")
+    assert repo.run("push").returncode == 0
+    assert repo.run("rollback").returncode == 0
+    assert addresses(repo) == ["192.0.2.80"]
+    change(repo, "192.0.2.98")
+    assert repo.json("push")["guards"] == []
+    assert addresses(repo) == ["192.0.2.98"]
+
+
+def test_rollback_that_removes_a_zone_asks_as_a_push_does(repo: Operations) -> None:
+    repo.write("zones/example.org.yaml", ORG)
+    repo.commit("a second zone")
+    assert repo.run("push").returncode == 0
+    before = repo.generations()
+    done = repo.run("rollback", "--dry-run")
+    assert done.returncode == 1
+    assert "- the zone with all its " in done.stdout
+    assert "guard removed-zone" in done.stdout
+    done = repo.run("rollback")
+    assert done.returncode == 1
+    assert "example.org.: guard removed-zone: its " in done.stderr
+    assert "--allow removed-zone --reason TEXT" in done.stderr
+    assert repo.generations() == before
+    done = repo.run("rollback", "--allow", "removed-zone", "--reason", "too early")
+    assert done.returncode == 0, done.stderr
+    assert addresses(repo, "www.example.org.") == []
+
+
+def test_rollback_that_changes_much_asks_and_lists_it_first(repo: Operations) -> None:
+    many = "".join(f"host{number}: {{type: A, value: 192.0.2.7}}\n" for number in range(9))
+    change(repo, "192.0.2.80", many)
+    assert repo.run("push").returncode == 0
+    told = repo.json("rollback", "--dry-run", code=1)
+    assert (told["result"], [each["guard"] for each in told["guards"]]) == ("dry-run", ["deletes"])
+    assert "guard deletes" in repo.run("rollback").stderr
+    assert repo.run("rollback", "--dry-run", "--allow", "deletes", "--reason", "x").returncode == 0
+    assert repo.generations() == {"ns1": 2, "ns2": 2}
+    assert repo.run("rollback", "--allow", "deletes", "--reason", "x").returncode == 0
