@@ -45,13 +45,16 @@ class Existence:
         return after < len(self._owners) and is_subdomain(self._owners[after], name)
 
     def covering_wildcard(self, name: Name) -> Name | None:
-        """Return the wildcard that answers for `name`, which does not exist; None where there is none."""
+        """Return the wildcard that answers for `name`, which does not exist; None where there is none.
+
+        It may be an empty non-terminal, whose answers have no data (RFC 4592 §2.2.2).
+        """
         encloser = next(each for each in ancestors(name, self._zone.origin) if self.exists(each))
         try:
             source = wildcard(encloser)
         except NameSyntaxError:
             return None
-        return source if source in self._zone.nodes else None
+        return source if self.exists(source) else None
 
 
 class Effect(NamedTuple):

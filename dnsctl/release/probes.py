@@ -12,10 +12,10 @@ from collections.abc import Collection, Iterator
 from itertools import islice
 
 from dnsctl.errors import NameSyntaxError
+from dnsctl.model.authority import answering_zone
 from dnsctl.model.name import (
     MAX_NAME,
     Name,
-    ancestors,
     from_labels,
     is_wildcard,
     labels,
@@ -68,16 +68,14 @@ class _Asked:
         yield from islice((probe for each in wildcards for probe in self._below(each)), _PER_ZONE)
 
     def _changed(self, change: RecordChange) -> Iterator[Probe]:
-        if self._is_elsewhere(change.owner, change.rdtype):
-            return
         if change.after is not None:
             yield from self._present(change.owner, change.rdtype)
-        else:
+        elif not self._is_elsewhere(change.owner, change.rdtype):
             yield from self._deleted(change.owner, change.rdtype)
 
     def _present(self, owner: Name, rdtype: int) -> Iterator[Probe]:
         found = self._zone.get(owner, rdtype)
-        if found is None or self._zone.occluder(owner) is not None:
+        if found is None or self._zone.occluder(owner) is not None or self._is_elsewhere(owner, rdtype):
             return
         if owner in self._zone.cuts and rdtype != Type.DS:
             return  # a referral, no answer
@@ -102,6 +100,7 @@ class _Asked:
             and not apex_has_dname
             and not self._names.exists(absent)
             and not self._covered(absent)
+            and not self._is_elsewhere(absent, Type.A)
         ):
             yield self._probe(absent, Type.A, NXDOMAIN)
 
@@ -129,11 +128,8 @@ class _Asked:
         return Probe(name, rdtype, self._zone.signed, rcode, tuple(sorted(each.hex() for each in rdatas)))
 
     def _is_elsewhere(self, name: Name, rdtype: int) -> bool:
-        """True where another zone of the release answers; DS is the parent's (RFC 4035 §3.1.4.1)."""
-        if name == self._zone.origin:
-            return False
-        above = [each for each in ancestors(name, self._zone.origin) if each != self._zone.origin]
-        return any(each in self._served for each in (above if rdtype == Type.DS else (name, *above)))
+        """True where another zone of the release answers."""
+        return answering_zone(name, rdtype, self._served.__contains__) != self._zone.origin
 
     def _covered(self, name: Name) -> bool:
         """True where a wildcard answers for `name`, or is next to too long to tell."""

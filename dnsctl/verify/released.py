@@ -25,7 +25,8 @@ from dnsctl.image.layout import (
     zone_prefix,
 )
 from dnsctl.image.reader import Reader
-from dnsctl.model.name import MAX_NAME, ROOT, Name, ancestors, to_text, wildcard
+from dnsctl.model.authority import answering_zone
+from dnsctl.model.name import MAX_NAME, Name, ancestors, to_text, wildcard
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.verify.chain import Chain
 
@@ -150,18 +151,8 @@ class ReleasedZone:
 
 
 def home(reader: Reader, name: Name, rdtype: int) -> Name | None:
-    """Return the apex of the zone that answers: the nearest at or above `name`; None where there is none.
-
-    RFC 1034 §4.3.2 step 2. The DS of an apex is its parent's, where that is ours (RFC 4035 §3.1.4.1).
-    """
-    nearest = None
-    for above in (name, *ancestors(name, ROOT)):
-        if reader.zone_bytes(zone_prefix(above)) is None:
-            continue
-        if rdtype != Type.DS or above != name:
-            return above
-        nearest = above
-    return nearest
+    """Return the apex of the zone of the release that answers a question; None where there is none."""
+    return answering_zone(name, rdtype, lambda apex: reader.zone_bytes(zone_prefix(apex)) is not None)
 
 
 def _node(owner: Name, value: bytes, apex: Name) -> Node:

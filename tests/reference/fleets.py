@@ -9,7 +9,7 @@ from zlib import crc32
 
 from dnsctl.model.name import Name, ancestors, from_text, is_subdomain, to_relative_text
 from dnsctl.model.policy import Policy
-from dnsctl.model.zone import SignedZone
+from dnsctl.model.zone import SignedZone, ValidatedZone
 from tests.build import validated
 from tests.reference import drawing
 from tests.serve.random_zones import zone_text
@@ -74,17 +74,24 @@ def changed(rng, before: Drawn) -> Drawn:
     return Drawn(texts, labels, frozenset(delegated))
 
 
-def signed(fleet: Drawn, now=drawing.NOW, serial=1) -> list[SignedZone]:
-    """Return the zones as they are served, the DS of ours at ours."""
+def zones(fleet: Drawn) -> list[ValidatedZone]:
+    """Return the zones before they are signed, with what delegates one to another."""
     apexes = {from_text(each): each for each in fleet.origins}
     made = []
     for origin in fleet.origins:
         text = _root_text(fleet.texts[origin]) if origin == "." else fleet.texts[origin]
         children = [each for name, each in apexes.items() if _parent(name, apexes) == from_text(origin)]
         text = _with_delegations(text, origin, [each for each in children if each in fleet.delegated], fleet)
-        sign = drawing.signer(fleet.labels[origin], now, serial)
-        made.append(sign(validated(origin, text, apex=origin != ".")))
+        made.append(validated(origin, text, apex=origin != "."))
     return made
+
+
+def signed(fleet: Drawn, now=drawing.NOW, serial=1) -> list[SignedZone]:
+    """Return the zones as they are served, the DS of ours at ours."""
+    return [
+        drawing.signer(fleet.labels[origin], now, serial)(zone)
+        for origin, zone in zip(fleet.origins, zones(fleet), strict=True)
+    ]
 
 
 def anchors(fleet: Drawn) -> dict[Name, tuple[bytes, ...]]:

@@ -1,5 +1,7 @@
 """Probes hold for the code that answers: both derive from the same zone by ways that share nothing."""
 
+import os
+import random
 from pathlib import Path
 
 import pytest
@@ -14,11 +16,14 @@ from dnsctl.model.name import from_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import Type
 from dnsctl.model.zone import SignedZone
+from dnsctl.release.intent import Intent, ZoneIntent
 from dnsctl.release.manifest import MAX_PROBES, Probe
 from dnsctl.release.probes import budget
 from dnsctl.replicate.probe import prove
 from dnsctl.sign.signer import unsigned_zone
 from tests.build import validated
+from tests.reference import fleets
+from tests.reference.drawing import POLICIES
 from tests.release.host import NOW, SIMPLE, STANDARD, Host, intent, name
 from tests.release.releases import manifest
 
@@ -116,6 +121,56 @@ def test_probes_of_any_change_hold_for_the_answering_code(
             release = host.push(wanted)
             _prove(host, release.manifest.probes)
     host.image.close()
+
+
+def _wanted(fleet: fleets.Drawn) -> Intent:
+    zones = zip(fleet.origins, fleets.zones(fleet), strict=True)
+    return Intent({zone.origin: ZoneIntent(zone, POLICIES[fleet.labels[each]]) for each, zone in zones})
+
+
+@pytest.mark.timeout(36000)
+def test_probes_of_related_zones_hold_whatever_comes_and_goes(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """DNSCTL_FLEETS=1000 takes that many fleets."""
+    asked = 0
+    for number in range(int(os.environ.get("DNSCTL_FLEETS", "6"))):
+        rng = random.Random(f"probes {number}")
+        host = Host(tmp_path_factory.mktemp("host"))
+        fleet = fleets.drawn(rng, rng.choice([3, 9]))
+        for _ in range(4):
+            if host.build(_wanted(fleet)) is not None:
+                release = host.push(_wanted(fleet))
+                asked += len(release.manifest.probes)
+                _prove(host, release.manifest.probes)
+            fleet = fleets.changed(rng, fleet)
+        host.image.close()
+    assert asked > 100
+
+
+@pytest.mark.parametrize(
+    ("zones", "asked"),
+    [
+        ({"example.com.": "a.* TXT x\n"}, "dnsctl-probe.example.com."),
+        ({"example.com.": "", "dnsctl-probe.example.com.": ""}, "dnsctl-probe.example.com."),
+    ],
+    ids=["a wildcard without records of its own", "a zone of that very name"],
+)
+def test_a_name_that_is_answered_all_the_same_is_not_expected_to_be_missing(
+    host: Host, zones: dict[str, str], asked: str
+) -> None:
+    release = host.push(intent(zones))
+    assert not any(each.rcode for each in release.manifest.probes if each.name == name(asked))
+    _prove(host, release.manifest.probes)
+
+
+def test_a_ds_is_asked_of_the_parent_only(host: Host) -> None:
+    digest = f"DS 1 13 2 {'00' * 32}\n"
+    zones = {"example.com.": SIMPLE + f"sub NS ns1\nsub {digest}", "sub.example.com.": f"@ {digest}"}
+    release = host.push(intent(zones, None))
+    asked = [each for each in release.manifest.probes if each.rdtype == Type.DS]
+    assert [each.name for each in asked] == [name("sub.example.com.")]
+    _prove(host, release.manifest.probes)
 
 
 def test_probes_of_any_number_of_zones_fit_in_a_manifest() -> None:
