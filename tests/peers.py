@@ -19,10 +19,13 @@ PACKAGES = {  # program: the Debian package that brings it
     "dnssec-keygen": "bind9-utils",
     "dnssec-signzone": "bind9-utils",
     "named-checkzone": "bind9-utils",
+    "named-compilezone": "bind9-utils",
     "dig": "bind9-dnsutils",
     "unbound": "unbound",
     "ldns-verify-zone": "ldnsutils",
     "ldns-signzone": "ldnsutils",
+    "ldns-read-zone": "ldnsutils",
+    "kzonecheck": "knot-dnssecutils",
     "dnsperf": "dnsperf",
     "systemd-analyze": "systemd",
 }

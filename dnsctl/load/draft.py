@@ -95,6 +95,11 @@ class Draft:
                 self._mix(owner, rdtype, ttl, known, Position(file, line, column))
             known.ttl = min(known.ttl, ttl)
 
+    def first(self, owner: Name, rdtype: int) -> bytes | None:
+        """Return the rdata that was read first of an RRset, or None."""
+        known = self._growing.get((owner, int(rdtype)))
+        return None if known is None else known.rdatas[0]
+
     def sign(self, owner: Name, signature: bytes, position: Position) -> None:
         """Keep one RRSIG for the RRset it covers."""
         if not is_subdomain(owner, self.origin):

@@ -1,4 +1,7 @@
-r"""BIND's `$GENERATE start-stop[/step]`: a range; `$`, `${offset,width,base}`, `$$`, `\$` in templates."""
+r"""BIND's `$GENERATE start-stop[/step]`: a range; `$`, `${offset,width,base}`, `$$`, `\$` in templates.
+
+As BIND's manual has it, the right side is one token: several fields are quoted together, `MX "10 mail$"`.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,11 @@ import re
 
 from dnsctl.load.presentation import RdataFault
 
-MAX_STEPS = 65536  # of one directive
+MAX_STEPS = 1_000_000  # of all directives of a zone
 MAX_WIDTH = 255  # digits
 _RANGE = re.compile(r"(\d{1,10})-(\d{1,10})(?:/(\d{1,10}))?", re.ASCII)
-_TEMPLATE = re.compile(r"\\\$|\$\$|\$\{([^{}]*)\}|\$")
-_MODIFIER = re.compile(r"(-?\d{1,10})(?:,(\d{1,3})(?:,([doxXnN]))?)?", re.ASCII)
+_TEMPLATE = re.compile(r"\\.|\$\$|\$\{([^{}]*)\}|\$\{?", re.DOTALL)
+_MODIFIER = re.compile(r"([+-]?\d{1,10})(?:,(\d{1,3})(?:,([doxXnN]))?)?", re.ASCII)
 
 
 def steps(text: str) -> range:
@@ -23,37 +26,59 @@ def steps(text: str) -> range:
         raise RdataFault(f"{text} never ends or never begins", "write start-stop/step with start up to stop")
     numbers = range(start, stop + 1, step)
     if len(numbers) > MAX_STEPS:
-        raise RdataFault(f"{text} makes {len(numbers)} records, at most {MAX_STEPS}", "split the range")
+        raise RdataFault(f"{text} makes {len(numbers)} records, at most {MAX_STEPS}", "generate fewer")
     return numbers
 
 
 def substitute(template: str, number: int) -> str:
-    """Return `template` with every `$…` replaced for this step. Raises RdataFault."""
+    r"""Return `template` with every `$…` replaced for this step; escapes stay, `\$` among them.
+
+    Raises RdataFault.
+    """
     if "$" not in template:
         return template
     return _TEMPLATE.sub(lambda found: _one(found, number), template)
 
 
+def reads_differently(template: str) -> bool:
+    """Tell whether BIND makes something else of `template`: it keeps an offset for plain `$` behind it."""
+    offset = 0
+    for found in _TEMPLATE.finditer(template):
+        if found.group() == "$" and offset:
+            return True
+        if found[1] is not None and (modifier := _MODIFIER.fullmatch(found[1])):
+            offset = int(modifier[1])
+    return False
+
+
 def _one(found: re.Match[str], number: int) -> str:
-    if found.group() in ("$$", "\\$"):
+    if found.group()[0] == "\\":
+        return found.group()
+    if found.group() == "$$":
         return "$"
     if found.group() == "$":
         return str(number)
+    if found.group() == "${":
+        raise RdataFault("${ is never closed", "write ${offset,width,base}, or \\${ for the characters")
     modifier = _MODIFIER.fullmatch(found[1])
     if not modifier or int(modifier[2] or 0) > MAX_WIDTH:
         raise RdataFault(
-            f"{found.group()[:40]} is no modifier", "write ${offset,width,base}, base d o x X n or N"
+            f"{found.group()[:40]!r} is no modifier", "write ${offset,width,base}, base d o x X n or N"
         )
     value = number + int(modifier[1])
-    if value < 0:
-        raise RdataFault(f"{found.group()} becomes negative", "raise the offset or the range")
     base, width = modifier[3] or "d", int(modifier[2] or 0)
+    if value < 0 and base != "d":
+        raise RdataFault(f"{found.group()} becomes negative", "raise the offset or the range")
     if base in "nN":
         return _nibbles(value, width, upper=base == "N")
     return format(value, f"0{width}{base}" if width else base)
 
 
 def _nibbles(value: int, width: int, *, upper: bool) -> str:
-    """Return hexadecimal digits from the last, dots between, as in ip6.arpa; `width` counts the dots."""
+    """Return hexadecimal digits from the last, dots between, as in ip6.arpa.
+
+    `width` counts digits and dots, so that an even one ends in a dot.
+    """
     digits = format(value, "X" if upper else "x")[::-1]
-    return ".".join(digits.ljust((width + 1) // 2, "0"))
+    text = ".".join(digits.ljust((width + 1) // 2, "0"))
+    return text + "." if len(text) < width else text

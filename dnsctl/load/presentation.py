@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import dns.name
 import dns.rdatatype
 
+from dnsctl.errors import NameSyntaxError
 from dnsctl.load.nearest import did_you_mean
 from dnsctl.model.name import FULL_STOPS, MAX_LABEL, MAX_NAME, ROOT, Name, from_text
 
@@ -20,6 +22,7 @@ MAX_STRING = 255  # octets of a character-string, RFC 1035 §3.3
 _LENGTHS = [bytes((length,)) for length in range(256)]
 _ESCAPE = re.compile(r"\\(\d{3}|.)", re.DOTALL | re.ASCII)
 _QUOTED = r'"[^"\\]*(?:\\.[^"\\]*)*"'
+_WHOLE_QUOTE = re.compile(_QUOTED, re.DOTALL)
 _TOKEN = re.compile(rf'(?:{_QUOTED}|[^\s"\\]|\\.)+', re.DOTALL)
 _STRING = re.compile(rf'{_QUOTED}|(?:[^"\\]|\\.)+', re.DOTALL)
 _NUMBER = re.compile(r"\d{1,10}", re.ASCII)
@@ -28,12 +31,29 @@ _TTL = re.compile(r"(?:\d{1,10}[smhdw])+", re.ASCII | re.IGNORECASE)
 _TTL_PART = re.compile(r"(\d+)([a-z])", re.ASCII | re.IGNORECASE)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
+_STRAY = re.compile("[\udc80-\udcff]")  # an octet that is not UTF-8, as `surrogateescape` decodes it
+
+_NOT_IN_DNSPYTHON = {  # types of IANA's registry that dnspython has no name for
+    "EID": 31,
+    "NIMLOC": 32,
+    "ATMA": 34,
+    "SINK": 40,
+    "RKEY": 57,
+    "TALINK": 58,
+    "UINFO": 100,
+    "UID": 101,
+    "GID": 102,
+    "DOA": 259,
+    "CLA": 263,
+    "IPN": 264,
+}
 TYPES: dict[str, int] = {
     text: int(each)
     for each in dns.rdatatype.RdataType
     if each.value and not dns.rdatatype.is_metatype(each)
     for text in (dns.rdatatype.to_text(each), dns.rdatatype.to_text(each).lower())
 }
+TYPES.update((text, code) for name, code in _NOT_IN_DNSPYTHON.items() for text in (name, name.lower()))
 
 
 class RdataFault(Exception):  # noqa: N818 - becomes a Finding, it is no error of ours
@@ -45,15 +65,27 @@ class RdataFault(Exception):  # noqa: N818 - becomes a Finding, it is no error o
         self.advice = advice
 
 
-class NameReader:
-    """Completes names with `origin`; an `absolute` one takes all as absolute, and keeps which were not."""
+class RdataRemark(NamedTuple):
+    """What is said of rdata that is read all the same: becomes a warning."""
 
-    __slots__ = ("absolute", "dnspython_origin", "origin", "relative")
+    rule: str
+    message: str
+    advice: str
+
+
+class NameReader:
+    """Completes names with `origin`; an `absolute` one takes all as absolute, and keeps which were not.
+
+    `remarks` are those of the rdata that was read with it; whoever tells them takes them out.
+    """
+
+    __slots__ = ("absolute", "dnspython_origin", "origin", "relative", "remarks")
 
     def __init__(self, origin: Name, *, absolute: bool = False) -> None:
         self.origin = origin
         self.absolute = absolute
         self.relative: list[str] = []
+        self.remarks: list[RdataRemark] = []
         self.dnspython_origin = dns.name.from_wire(origin, 0)[0]
 
     def __call__(self, text: str) -> Name:
@@ -67,12 +99,16 @@ class NameReader:
     def cased(self, text: str) -> bytes:
         """As a call, but upper case stays: for names that canonical form does not touch (RFC 6840 §5.1)."""
         lower = self(text)
-        if text.islower() or "\\" in text or not text.isascii():
+        text = unquoted(text)
+        if text == text.lower() or not text.isascii():
             return lower
-        kept = text.encode()
-        cut = len(lower) - (1 if text.endswith(".") else len(self.origin))
         made = bytearray(lower)
-        made[1:cut] = bytes(low if low < 0x40 else up for low, up in zip(lower[1:cut], kept, strict=False))
+        kept = unescape(text)
+        made[1 : 1 + len(kept)] = kept
+        at = 0
+        while at <= len(kept):  # where the text has dots, the wire has lengths
+            made[at] = lower[at]
+            at += 1 + lower[at]
         return bytes(made)
 
 
@@ -95,8 +131,12 @@ _SUGGESTED = [text for text in TYPES if text.isupper()]
 
 
 def domain_name(text: str, origin: Name) -> Name:
-    """As `model.name.from_text`, but quick for names without escapes. Raises NameSyntaxError."""
-    if text.isascii() and "\\" not in text:
+    r"""As `model.name.from_text`, but quick for names without escapes. Quotes around it are taken off.
+
+    Raises NameSyntaxError, also for a quote inside (`\"` is one that belongs to the name) and for octets
+    that are not UTF-8.
+    """
+    if text.isascii() and "\\" not in text and '"' not in text:
         wire = text.encode().lower()
         if wire[-1:] == b".":
             parts, rest = wire[:-1].split(b"."), b"\0"
@@ -105,7 +145,24 @@ def domain_name(text: str, origin: Name) -> Name:
         made = b"".join([_LENGTHS[len(part) & 0xFF] + part for part in parts]) + rest
         if len(made) <= MAX_NAME and b"" not in parts and max(map(len, parts)) <= MAX_LABEL and wire != b"@":
             return Name(made)
+    elif (bare := unquoted(text)) != text:
+        return domain_name(bare, origin)
+    elif '"' in _ESCAPE.sub("", text):
+        raise NameSyntaxError(
+            "a quote inside a name", advice=r"remove it, or write \" if it belongs to the name"
+        )
+    elif found := _STRAY.search(text):
+        octet = ord(found.group()) - 0xDC00
+        raise NameSyntaxError(
+            f"octet 0x{octet:02x} in a name is not UTF-8",
+            advice=rf"save the file as UTF-8, or write xn--…, or \{octet} for the octet itself",
+        )
     return from_text(text, origin)
+
+
+def unquoted(text: str) -> str:
+    """Return what stands in a token that is one quoted string, or the token."""
+    return text[1:-1] if text[:1] == '"' and len(text) > 2 and _WHOLE_QUOTE.fullmatch(text) else text
 
 
 cached_name = lru_cache(maxsize=1 << 16)(domain_name)
@@ -123,18 +180,21 @@ def tokenize(text: str) -> list[str]:
 
 def number(text: str, limit: int, what: str) -> int:
     if not _NUMBER.fullmatch(text) or int(text) > limit:
-        raise RdataFault(f"{what} {text[:40]!r} is no number from 0 to {limit}", "correct it")
+        raise RdataFault(f"{what} {text[:40]!r} is not a number from 0 to {limit}", "correct it")
     return int(text)
 
 
 def unescape(text: str) -> bytes:
-    r"""Return the octets of text with `\X` and `\DDD`; the rest as UTF-8. Raises RdataFault."""
+    r"""Return the octets of text with `\X` and `\DDD`; the rest as UTF-8. Raises RdataFault.
+
+    An octet of the file that is not UTF-8 is itself.
+    """
     if "\\" not in text:
-        return text.encode()
+        return text.encode("utf-8", "surrogateescape")
     made = bytearray()
     last = 0
     for found in _ESCAPE.finditer(text):
-        made += text[last : found.start()].encode()
+        made += text[last : found.start()].encode("utf-8", "surrogateescape")
         inner = found.group(1)
         if len(inner) == 3:
             if int(inner) > 255:
@@ -143,23 +203,31 @@ def unescape(text: str) -> bytes:
         elif inner.isdigit():
             raise RdataFault(rf"\{inner} is an unfinished escape", r"write \DDD with three digits, or \\")
         else:
-            made += inner.encode()
+            made += inner.encode("utf-8", "surrogateescape")
         last = found.end()
     if text.endswith("\\") and last < len(text):
         raise RdataFault("a backslash at the end", r"write \\")
-    return bytes(made + text[last:].encode())
+    return bytes(made + text[last:].encode("utf-8", "surrogateescape"))
 
 
 def character_strings(tokens: Sequence[str]) -> list[bytes]:
     r"""Return the strings that tokens stand for; `"a""b"` without a space between are two."""
-    strings = []
-    for token in tokens:
-        if '"' not in token:
-            strings.append(unescape(token))
-            continue
-        for part in _STRING.findall(token):
-            strings.append(unescape(part[1:-1] if part[0] == '"' else part))
-    return strings
+    return [unescape(part[1:-1] if part[0] == '"' else part) for part in pieces(tokens)]
+
+
+def pieces(tokens: Sequence[str]) -> list[str]:
+    """Return tokens with those parted that hold several strings: `a"b c"` is `a` and `"b c"`."""
+    return [part for token in tokens for part in (_STRING.findall(token) if '"' in token else (token,))]
+
+
+def shown(text: str) -> str:
+    r"""Return text for a message: an octet that is not UTF-8 as `\DDD`."""
+    return _STRAY.sub(lambda found: rf"\{ord(found.group()) - 0xDC00}", text)
+
+
+def stray_octets(tokens: Sequence[str]) -> bool:
+    """Tell whether an octet in `tokens` is not UTF-8."""
+    return any(_STRAY.search(token) for token in tokens if not token.isascii())
 
 
 def strings_wire(strings: Sequence[bytes]) -> bytes:

@@ -1,15 +1,13 @@
 r"""Rdata from presentation form (RFC 1035 §5.1) to canonical wire form (RFC 4034 §6.2), by type.
 
-The types that fill real zones go straight to wire here; all others, and RFC 3597's `\#`, go through
-dnspython. Whatever the text, the only exception out of this module is `RdataFault` (or NameSyntaxError, which
-is one of ours), and dnspython can decode whatever comes out of it.
+The types that fill real zones go straight to wire here, others by the forms of `rdata_forms`, and what is
+left through dnspython. Whatever the text, the only exception out of this module is `RdataFault` (or
+NameSyntaxError, which is one of ours), and dnspython can decode whatever comes out of it.
 """
 
 from __future__ import annotations
 
-import binascii
 import calendar
-import string
 import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,30 +20,29 @@ import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 
+from dnsctl.errors import NameSyntaxError
+from dnsctl.load import rdata_forms, svcparams
+from dnsctl.load.location import location
+from dnsctl.load.mnemonics import ALGORITHMS, DIGESTS, named_number
 from dnsctl.load.presentation import (
     MAX_STRING,
     NameReader,
     RdataFault,
+    RdataRemark,
     character_strings,
     number,
+    stray_octets,
     strings_wire,
     ttl,
     type_advice,
     type_code,
 )
+from dnsctl.load.rdata_forms import FORMS, base_64, hexadecimal
+from dnsctl.model.canonical import canonical
 from dnsctl.model.rrset import Type
 
-# Which tokens are base64: of SIG and KEY (RFC 2535), CERT (RFC 4398), IPSECKEY (RFC 4025), DHCID (RFC 4701),
-# HIP (RFC 8005) and OPENPGPKEY (RFC 7929).
-_BASE64 = {
-    24: slice(8, None),
-    25: slice(3, None),
-    37: slice(3, None),
-    45: slice(4, None),
-    49: slice(0, None),
-    55: slice(2, 3),
-    61: slice(0, None),
-}
+# Which tokens are base64, which dnspython does not check: of IPSECKEY (RFC 4025) and HIP (RFC 8005).
+_BASE64 = {45: slice(4, None), 55: slice(2, 3)}
 MAX_RDATA = 65535  # octets, RFC 1035 §3.2.1
 SHA1_DIGITS = 32  # of an NSEC3 hash in base32hex
 # What dnspython raises for text that is not of its type, besides its own exceptions.
@@ -61,20 +58,95 @@ _REJECTED = (
 
 
 def to_wire(rdtype: int, tokens: Sequence[str], names: NameReader) -> bytes:
-    r"""Return canonical rdata of `rdtype`. Raises RdataFault, or NameSyntaxError for a name in it."""
-    parse = _PARSERS.get(rdtype)
-    if parse is None or (tokens and tokens[0] == r"\#"):
-        if rdtype in _BASE64 and tokens[:1] != [r"\#"]:
-            _base64(tokens[_BASE64[rdtype]])  # dnspython skips what is not base64
-        wire = _by_dnspython(rdtype, " ".join(tokens), names)
-    else:
-        wire = parse(tokens, names)
+    r"""Return canonical rdata of `rdtype`. Raises RdataFault, or NameSyntaxError for a name in it.
+
+    What is to be said of rdata that is read all the same stands in `names.remarks`.
+    """
+    parse = None if tokens and tokens[0] == r"\#" else _PARSERS.get(rdtype)
+    wire = _seldom(rdtype, tokens, names) if parse is None else parse(tokens, names)
     if len(wire) > MAX_RDATA:
         raise RdataFault(f"rdata of {len(wire)} octets, at most {MAX_RDATA} fit", "shorten or split it")
     return wire
 
 
-def _by_dnspython(rdtype: int, text: str, names: NameReader) -> bytes:
+def _seldom(rdtype: int, tokens: Sequence[str], names: NameReader) -> bytes:
+    r"""Return rdata of types that few zones have, or written as `\#` (RFC 3597 §5), in canonical form."""
+    form = FORMS.get(rdtype)
+    if tokens and tokens[0] == r"\#":
+        wire = _generic(tokens)
+    elif form is not None:
+        wire = rdata_forms.read(form, tokens, names)
+    elif rdtype in _SERVICE_BINDINGS:
+        wire = _service_binding(rdtype, tokens, names)
+    elif _is_opaque(rdtype):
+        raise RdataFault("not read here in a form of its own", rf"write TYPE{rdtype} \# LENGTH HEXADECIMAL")
+    else:
+        if rdtype in _BASE64:
+            base_64(tokens[_BASE64[rdtype]])
+        return _by_dnspython(rdtype, tokens, names)
+    if rdtype in _SERVICE_BINDINGS:
+        wire = _without_alias_parameters(wire, names)
+    try:
+        wire = canonical(rdtype, wire)
+        _decode(rdtype, wire)
+    except NameSyntaxError as error:
+        raise RdataFault(error.what, "see the type's RFC for its form") from None
+    except _REJECTED as error:
+        raise RdataFault(f"not its form: {_reason(error)}", "see the type's RFC for its form") from None
+    return wire
+
+
+def _generic(tokens: Sequence[str]) -> bytes:
+    r"""Return the octets of `\# 4 0a000001` (RFC 3597 §5)."""
+    if len(tokens) < 2 or not tokens[1].isdigit():
+        raise RdataFault(r"\# without a length", r"write \# 4 0a000001, or \# 0")
+    wire = rdata_forms.hexadecimal(tokens[2:])
+    length = number(tokens[1], MAX_RDATA, "length")
+    if len(wire) != length:
+        raise RdataFault(
+            rf"\# {length} is followed by {len(wire)} octets", "correct the length, or the digits"
+        )
+    return wire
+
+
+def _decode(rdtype: int, wire: bytes) -> dns.rdata.Rdata:
+    return dns.rdata.from_wire(dns.rdataclass.IN, dns.rdatatype.RdataType.make(rdtype), wire, 0, len(wire))
+
+
+def _is_opaque(rdtype: int) -> bool:
+    """True where dnspython knows nothing of the type but its number."""
+    try:
+        return isinstance(_decode(rdtype, b""), dns.rdata.GenericRdata)
+    except dns.exception.DNSException:
+        return False
+
+
+def _service_binding(rdtype: int, tokens: Sequence[str], names: NameReader) -> bytes:
+    """Return SVCB or HTTPS rdata; parameters of AliasMode are read as others are."""
+    known = svcparams.rewritten(tokens)
+    if not known or known[0] != "0":
+        return _by_dnspython(rdtype, known, names)
+    return b"\0\0" + _by_dnspython(rdtype, ["1", *known[1:]], names)[2:]
+
+
+def _without_alias_parameters(wire: bytes, names: NameReader) -> bytes:
+    """Leave out what clients must ignore at priority 0 (RFC 9460 §2.4.2), and what some cannot read."""
+    if wire[:2] != b"\0\0":
+        return wire
+    end = 2
+    while end < len(wire) and wire[end]:
+        end += 1 + wire[end]
+    if end + 1 < len(wire):
+        message = "parameters at priority 0 mean nothing to clients (RFC 9460 §2.4.2) and are left out"
+        advice = "remove them, or write priority 1 if they are meant"
+        names.remarks.append(RdataRemark("svcb-alias-parameters", message, advice))
+    return wire[: end + 1]
+
+
+def _by_dnspython(rdtype: int, tokens: Sequence[str], names: NameReader) -> bytes:
+    text = " ".join(tokens)
+    if stray_octets(tokens):
+        raise RdataFault("an octet that is not UTF-8", r"save the file as UTF-8, or write it as \DDD")
     origin = None if names.absolute else names.dnspython_origin
     try:
         parsed = dns.rdata.from_text(
@@ -91,9 +163,12 @@ def _by_dnspython(rdtype: int, text: str, names: NameReader) -> bytes:
             names.relative += _relative_names(parsed)
             return bytes(parsed.to_digestable(dns.name.root))
     except _REJECTED as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
         kind = dns.rdatatype.to_text(dns.rdatatype.RdataType.make(rdtype))
-        raise RdataFault(f"no {kind} rdata: {reason[:200]}", "see the type's RFC for its form") from None
+        raise RdataFault(f"not {kind} rdata: {_reason(error)}", "see the type's RFC for its form") from None
+
+
+def _reason(error: Exception) -> str:
+    return (" ".join(str(error).split()) or type(error).__name__)[:200]
 
 
 def _relative_names(parsed: dns.rdata.Rdata) -> list[str]:
@@ -113,32 +188,12 @@ def _count(tokens: Sequence[str], wanted: int, form: str) -> None:
         raise RdataFault(f"{what} where {wanted} {'is' if wanted == 1 else 'are'} needed", f"write {form}")
 
 
-def _hex(tokens: Sequence[str]) -> bytes:
-    text = "".join(tokens)
-    try:
-        return binascii.unhexlify(text)
-    except ValueError:
-        odd = next((sign for sign in text if sign not in string.hexdigits), None)
-        if odd == ":":
-            raise RdataFault("colons between hexadecimal digits", "remove the colons") from None
-        if odd is not None:
-            raise RdataFault(f"{odd!r} among hexadecimal digits", "correct it") from None
-        raise RdataFault(f"{len(text)} hexadecimal digits, an odd number", "copy all of it") from None
-
-
 def _hash(tokens: Sequence[str], kind: int, lengths: Mapping[int, int]) -> bytes:
     """Return hexadecimal data, whose length must be the one of its kind where that is known."""
-    data = _hex(tokens)
+    data = hexadecimal(tokens)
     if len(data) != lengths.get(kind, len(data)):
         raise RdataFault(f"{len(data)} octets, a hash of type {kind} has {lengths[kind]}", "copy all of it")
     return data
-
-
-def _base64(tokens: Sequence[str]) -> bytes:
-    try:
-        return binascii.a2b_base64("".join(tokens), strict_mode=True)
-    except ValueError as error:
-        raise RdataFault(f"no base64: {error}", "correct it") from None
 
 
 def _a(tokens: Sequence[str], _: NameReader) -> bytes:
@@ -194,7 +249,7 @@ def _ds(tokens: Sequence[str], _: NameReader) -> bytes:
     if len(tokens) < 4:
         _count(tokens, 4, "key tag, algorithm, digest type and digest")
     tag = number(tokens[0], 0xFFFF, "key tag")
-    kind = number(tokens[2], 0xFF, "digest type")
+    kind = named_number(tokens[2], DIGESTS, 0xFF, "digest type")
     if kind == 0:
         raise RdataFault("digest type 0 is reserved", "use 2, SHA-256")
     return struct.pack("!HBB", tag, _algorithm(tokens[1]), kind) + _hash(tokens[3:], kind, DIGEST_LENGTHS)
@@ -202,7 +257,7 @@ def _ds(tokens: Sequence[str], _: NameReader) -> bytes:
 
 def _cds(tokens: Sequence[str], names: NameReader) -> bytes:
     if len(tokens) > 2 and tokens[2] == "0":  # asks to withdraw the DS (RFC 8078 §4)
-        return _by_dnspython(Type.CDS, " ".join(tokens), names)
+        return _by_dnspython(Type.CDS, tokens, names)
     return _ds(tokens, names)
 
 
@@ -210,7 +265,7 @@ def _dnskey(tokens: Sequence[str], _: NameReader) -> bytes:
     if len(tokens) < 4:
         _count(tokens, 4, "flags, protocol, algorithm and public key")
     flags, protocol = number(tokens[0], 0xFFFF, "flags"), number(tokens[1], 0xFF, "protocol")
-    return struct.pack("!HBB", flags, protocol, _algorithm(tokens[2])) + _base64(tokens[3:])
+    return struct.pack("!HBB", flags, protocol, _algorithm(tokens[2])) + base_64(tokens[3:])
 
 
 def _tlsa(tokens: Sequence[str], _: NameReader) -> bytes:
@@ -235,7 +290,10 @@ def _caa(tokens: Sequence[str], _: NameReader) -> bytes:
         raise RdataFault(
             f"CAA tag {tokens[1][:40]!r} is not of letters and digits", "use issue, issuewild, iodef"
         )
-    value = b"".join(character_strings(tokens[2:]))
+    values = character_strings(tokens[2:])
+    if len(values) != 1:
+        raise RdataFault(f"a value in {len(values)} strings", 'write it as one: "ca.example.net"')
+    value = values[0]
     return bytes((number(tokens[0], 0xFF, "flags"), len(tag))) + tag.encode() + value
 
 
@@ -251,7 +309,7 @@ def _rrsig(tokens: Sequence[str], names: NameReader) -> bytes:
     window = struct.pack("!II", _moment(tokens[4]), _moment(tokens[5]))
     tag = number(tokens[6], 0xFFFF, "key tag").to_bytes(2, "big")
     head = struct.pack("!HBBI", covered, _algorithm(tokens[1]), labels, original_ttl)
-    return head + window + tag + names(tokens[7]) + _base64(tokens[8:])
+    return head + window + tag + names(tokens[7]) + base_64(tokens[8:])
 
 
 def _nsec(tokens: Sequence[str], names: NameReader) -> bytes:
@@ -263,12 +321,12 @@ def _nsec(tokens: Sequence[str], names: NameReader) -> bytes:
 def _nsec3(tokens: Sequence[str], names: NameReader) -> bytes:
     """Return NSEC3 rdata (RFC 5155 §3.3); dnspython reads what is not as signers write it, or tells why."""
     if len(tokens) < 5 or len(tokens[4]) != SHA1_DIGITS or not (tokens[4].isalnum() and tokens[4].isascii()):
-        return _by_dnspython(Type.NSEC3, " ".join(tokens), names)
+        return _by_dnspython(Type.NSEC3, tokens, names)
     try:
         following = int(tokens[4], 32).to_bytes(20, "big")  # the digits of base32hex, RFC 4648 §7
     except ValueError:
         raise RdataFault(f"next hash {tokens[4]!r} is no base32hex", "copy all of it") from None
-    salt = b"" if tokens[3] == "-" else _hex(tokens[3:4])
+    salt = b"" if tokens[3] == "-" else hexadecimal(tokens[3:4])
     if len(salt) > MAX_STRING:
         raise RdataFault(f"a salt of {len(salt)} octets, at most {MAX_STRING} fit", "write -")
     head = bytes((number(tokens[0], 0xFF, "hash algorithm"), number(tokens[1], 0xFF, "flags")))
@@ -300,20 +358,11 @@ def type_bitmap(codes: set[int]) -> bytes:
 
 
 DIGEST_LENGTHS = {1: 20, 2: 32, 3: 32, 4: 48}  # octets of a DS digest: RFC 3658, 4509, 5933, 6605
-_ALGORITHMS = {  # mnemonics of DNSSEC algorithms (RFC 8624 §3.1)
-    "RSASHA1": 5,
-    "RSASHA256": 8,
-    "RSASHA512": 10,
-    "ECDSAP256SHA256": 13,
-    "ECDSAP384SHA384": 14,
-    "ED25519": 15,
-    "ED448": 16,
-}
+_SERVICE_BINDINGS = (int(Type.SVCB), int(Type.HTTPS))
 
 
 def _algorithm(text: str) -> int:
-    known = _ALGORITHMS.get(text.upper())
-    return number(text, 0xFF, "algorithm") if known is None else known
+    return named_number(text, ALGORITHMS, 0xFF, "algorithm")
 
 
 @lru_cache(maxsize=4096)
@@ -348,6 +397,15 @@ _PARSERS: dict[int, Callable[[Sequence[str], NameReader], bytes]] = {
     53: _tlsa,  # SMIMEA, RFC 8162
     Type.CDS: _cds,
     Type.CDNSKEY: _dnskey,
+    24: _rrsig,  # SIG, of the same form (RFC 2535 §4)
+    25: _dnskey,  # KEY, RFC 3445
+    29: location,
+    56: _txt,  # NINFO
     99: _txt,  # SPF, RFC 7208 §3.1
     257: _caa,  # RFC 8659
+    258: _txt,  # AVC
+    261: _txt,  # RESINFO, RFC 9606
+    262: _txt,  # WALLET
+    32768: _ds,  # TA
+    32769: _ds,  # DLV, RFC 4431
 }

@@ -321,6 +321,7 @@ class _Reader:
     def _value(self, owner: Name, rdtype: int, seconds: int, value: Node) -> None:
         self.names.relative.clear()
         remarks: list[Remark] = []
+        self.names.remarks.clear()
         try:
             rdata = rdata_fields.to_wire(rdtype, value, self.names, remarks)
         except RdataFault as fault:
@@ -330,6 +331,8 @@ class _Reader:
         else:
             for remark in remarks:
                 self.find(remark.rule, WARNING, remark.at, remark.message, remark.advice)
+            for said in self.names.remarks:
+                self.find(said.rule, WARNING, value, said.message, said.advice)
             for text in self.names.relative:
                 self._relative(text, value)
             self.draft.add(owner, rdtype, seconds, rdata, *self.place(value))

@@ -259,7 +259,7 @@ def test_field_under_two_names_is_told() -> None:
         ("x: {<<: text, type: A, value: 192.0.2.1}", "yaml-key"),
         ("x: {type: TXT, value: 'a\u0085b'}", "yaml-syntax"),
         ("x: {type: TXT, value: a} # \u2028y: {type: TXT, value: b}", "yaml-syntax"),
-        ('x: {type: NAPTR, value: \'1 1 "" "" "" @\'}', "rdata-syntax"),
+        ("x: {type: IPSECKEY, value: '10 3 2 @ AQID'}", "rdata-syntax"),
     ],
 )
 def test_what_would_be_dropped_is_an_error(text: str, rule: str) -> None:

@@ -159,7 +159,9 @@ def test_work_tree_and_commit_give_the_same_zones(tmp_path: Path) -> None:
 
 def test_directory_without_settings_is_filled_from_localhost_with_a_warning(tmp_path: Path) -> None:
     (tmp_path / "example.com.yaml").write_text(GOOD)
-    (tmp_path / "example.net.zone").write_text("@ SOA ns1 host 1 2 3 4 5\n@ NS ns1\nns1 A 192.0.2.1\n")
+    (tmp_path / "example.net.zone").write_text(
+        "$TTL 1h\n@ SOA ns1 host 1 2 3 4 5\n@ NS ns1\nns1 A 192.0.2.1\n"
+    )
     (tmp_path / "dnsctl.yaml").write_text(CONFIG)
     loaded = load_directory(tmp_path)
     assert set(loaded.zones) == {COM, NET}
