@@ -13,6 +13,7 @@ from dnsctl.load.config import Config, load_config
 from dnsctl.load.nearest import did_you_mean
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.secret import resolve
+from dnsctl.load.zone_files import DIRECTORY, SUFFIXES
 from dnsctl.model.name import ROOT, Name, from_text, to_text
 
 
@@ -69,7 +70,8 @@ def zone_name(text: str, known: tuple[Name, ...] | None = None) -> Name:
 
 def complete_zone(incomplete: str) -> list[str]:
     """Return the zones of the current directory's repo that begin so, for shell completion."""
-    stems = {path.stem for path in Path("zones").glob("*") if path.suffix in (".yaml", ".zone")}
+    stems = {path.stem for path in Path(DIRECTORY).glob("*") if path.suffix in SUFFIXES}
+    stems |= {path.name[:-1] for path in Path(DIRECTORY).glob("*.") if path.is_dir()}  # split zones
     return sorted(each for each in stems if each.startswith(incomplete))
 
 

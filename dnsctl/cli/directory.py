@@ -7,7 +7,7 @@ from pathlib import Path
 from dnsctl.errors import DnsctlError
 from dnsctl.load.config import DEFAULT_PATH, Config, load_config
 from dnsctl.load.revision import WorkTree
-from dnsctl.load.zones import SUFFIXES
+from dnsctl.load.zone_files import zone_files
 
 
 def find_config(directory: Path) -> tuple[Config, Path] | None:
@@ -24,5 +24,6 @@ def check_directory(directory: Path) -> None:
     if not directory.is_dir():
         what = "is no directory" if directory.exists() else "no such directory"
         raise DnsctlError(what, where=str(directory), advice=advice)
-    if not any(path.suffix in SUFFIXES and path.name != DEFAULT_PATH for path in directory.iterdir()):
+    found = zone_files(WorkTree(directory), "")
+    if not found.zones and not found.findings:
         raise DnsctlError("no zone files", where=str(directory), advice=advice)

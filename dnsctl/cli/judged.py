@@ -10,7 +10,8 @@ from dnsctl.cli import output
 from dnsctl.cli.context import Context, zone_name
 from dnsctl.errors import SigningError, ZoneFaultsError
 from dnsctl.load.config import Config
-from dnsctl.load.zones import Loaded, load_zones, zone_files
+from dnsctl.load.zone_files import zone_files
+from dnsctl.load.zones import Loaded, load_zones
 from dnsctl.model.finding import Finding, Position, Severity
 from dnsctl.model.name import ROOT, Name, ancestors, to_text
 from dnsctl.model.policy import Policy
@@ -40,12 +41,13 @@ def judge(context: Context, names: list[str]) -> Judged:
     loaded = load_work_tree(context, config, only)
     verdict = verdict_of(loaded, config)
     found = output.by_position((*loaded.findings, *verdict.findings))
-    return Judged(tuple(found), len(only if only is not None else known))
+    others = sum(each.rule == "octodns-config" for each in found)
+    return Judged(tuple(found), len(only if only is not None else known) - others)
 
 
 def known_zones(context: Context) -> tuple[Name, ...]:
     """Return the zones that have a file in the work tree."""
-    return tuple(zone_files(context.work_tree())[0])
+    return tuple(zone_files(context.work_tree()).zones)
 
 
 def load_work_tree(context: Context, config: Config, only: frozenset[Name] | None = None) -> Loaded:

@@ -78,7 +78,8 @@ serve: {identity: "{node}", version: ""}
 _ZONES = b"""\
 # Zones
 
-One file a zone, named by its apex: `example.com.yaml`, or the master file `example.com.zone`.
+One file a zone, named by its apex: `example.com.yaml`, or the master file `example.com.zone`. A slash in a
+name is written `\\047`: `0\\04725.2.0.192.in-addr.arpa.yaml`. The root zone's file is `..yaml` or `..zone`.
 
 ```yaml
 '':                       # the apex; SOA and NS come from `defaults` in dnsctl.yaml unless they stand here

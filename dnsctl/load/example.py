@@ -11,7 +11,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from dnsctl.errors import ConfigError
-from dnsctl.load.zones import DIRECTORY, SUFFIXES
+from dnsctl.load.zone_files import DIRECTORY, SUFFIXES
 
 _SINGLE = ("dnsctl.yaml", "keys/README.md")
 

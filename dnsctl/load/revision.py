@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import errno
 import os
 import posixpath
 import stat
@@ -16,13 +17,25 @@ import subprocess
 import threading
 import weakref
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from dnsctl.errors import RevisionError
 
 MAX_FILE = 256 * 2**20  # octets of one file, where the reader asks for no more
 _GIT_TIMEOUT = 60  # seconds
 _GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.quotepath=off")
+
+
+class Entry(NamedTuple):
+    """What stands in a directory. `directory`: it is one, or a link to one inside the repo.
+
+    Any other may be tried as a file: reading it says what is wrong with a link, or with a FIFO. `target`: the
+    path that a symbolic link names, from the root.
+    """
+
+    path: str
+    directory: bool = False
+    target: str = ""
 
 
 class Source(Protocol):
@@ -41,8 +54,8 @@ class Source(Protocol):
     def below(self, directory: str) -> Source:
         """Return the files below `directory` alone, as a source that nothing leads out of."""
 
-    def files(self, directory: str) -> tuple[str, ...]:
-        """Return the files directly in `directory` as sorted paths from the root; none where it is absent."""
+    def entries(self, directory: str) -> tuple[Entry, ...]:
+        """Return all that stands in `directory`, by path from the root; nothing where it is absent."""
 
 
 class WorkTree:
@@ -66,24 +79,40 @@ class WorkTree:
                     raise _too_large(path, status.st_size, limit)
                 return file.read(status.st_size)
         except OSError as error:
+            if error.errno == errno.ENOENT and (self._real / _normal(path)).is_symlink():
+                raise _dangling(path) from None
+            if error.errno == errno.ELOOP:
+                raise _loop(path) from None
             raise RevisionError(
-                f"cannot be read: {error.strerror}", where=path, advice="check the path"
+                f"cannot be read: {error.strerror}", where=path, advice="check the path and its mode"
             ) from None
 
     def below(self, directory: str) -> WorkTree:
         return WorkTree(self._inside(directory))
 
-    def files(self, directory: str) -> tuple[str, ...]:
+    def entries(self, directory: str) -> tuple[Entry, ...]:
         real = self._inside(directory)
         try:
-            entries = sorted(entry.name for entry in os.scandir(real) if entry.is_file())
+            found = sorted((entry.name, entry) for entry in os.scandir(real))
         except FileNotFoundError:
             return ()
         except OSError as error:
             raise RevisionError(
                 f"cannot be listed: {error.strerror}", where=directory, advice="check the path"
             ) from None
-        return tuple(posixpath.join(_normal(directory), name) for name in entries)
+        paths = ((posixpath.join(_normal(directory), name), entry) for name, entry in found)
+        return tuple(
+            Entry(path, self._is_directory(path), _target(path, str(Path(entry.path).readlink())))
+            if entry.is_symlink()
+            else Entry(path, entry.is_dir())
+            for path, entry in paths
+        )
+
+    def _is_directory(self, path: str) -> bool:
+        try:
+            return self._inside(path).is_dir()
+        except RevisionError:
+            return False
 
     def _inside(self, path: str) -> Path:
         real = Path(os.path.realpath(self._real / _normal(path)))
@@ -116,24 +145,68 @@ class Revision:
     def below(self, directory: str) -> Revision:
         """As the protocol says: paths and links are resolved in the directory's own tree object."""
         confined = copy.copy(self)
-        spec = f"{self._tree}{self._prefix}{_normal(directory)}".rstrip("/")
-        tree = git(self.root, "rev-parse", "--verify", "--quiet", "--end-of-options", spec, check=False)
-        confined._tree = f"{tree.decode().strip()}:"
+        [(_, tree)] = self._resolved([_normal(directory)])
+        confined._tree = f"{tree}:"
         confined._prefix = ""
         confined._process = None
         confined._lock = threading.Lock()
         return confined
 
-    def files(self, directory: str) -> tuple[str, ...]:
-        path = f"{self._prefix}{_normal(directory)}".rstrip("/")
-        tree = self._tree.removesuffix(":")
-        listing = git(self.root, "ls-tree", "-z", "--full-tree", tree, *([f"{path}/"] if path else []))
-        found = []
-        for line in listing.split(b"\0"):
-            mode_kind_id, _, name = line.partition(b"\t")
-            if b" blob " in mode_kind_id:
-                found.append(os.fsdecode(name).removeprefix(self._prefix))
-        return tuple(sorted(found))
+    def entries(self, directory: str) -> tuple[Entry, ...]:
+        wanted = _normal(directory)
+        [(kind, tree)] = self._resolved([wanted])
+        if kind == "missing":
+            return ()
+        if kind != "tree":
+            raise RevisionError("is not a directory", where=self._where(directory), advice="put one there")
+        found: dict[str, Entry] = {}
+        links: dict[str, str] = {}
+        for line in git(self.root, "ls-tree", "-z", "--full-tree", tree).split(b"\0"):
+            head, _, name = line.partition(b"\t")
+            if name:
+                path = posixpath.join(wanted, os.fsdecode(name))
+                mode, kind, identity = head.decode().split()
+                found[path] = Entry(path, kind != "blob")  # a directory, or a submodule
+                if mode == "120000":
+                    links[path] = identity
+        texts = self._texts(list(links.values()))
+        for path, (kind, _), text in zip(links, self._resolved(list(links)), texts, strict=True):
+            found[path] = Entry(path, kind == "tree", _target(path, text))
+        return tuple(found[path] for path in sorted(found))
+
+    def _texts(self, blobs: list[str]) -> list[str]:
+        """Return the content of small blobs, by identity."""
+        if not blobs:
+            return []
+        told = git(self.root, "cat-file", "--batch", asked="".join(f"{each}\n" for each in blobs).encode())
+        texts = []
+        while told:
+            line, _, told = told.partition(b"\n")
+            size = int(line.split(b" ")[2])
+            texts.append(os.fsdecode(told[:size]))
+            told = told[size + 1 :]
+        return texts
+
+    def _resolved(self, paths: list[str]) -> list[tuple[str, str]]:
+        """Return kind (tree, blob, missing, dangling, loop, symlink, notdir) and object of each path."""
+        specs = [f"{self._tree}{self._prefix}{path}".rstrip("/") for path in paths if "\n" not in path]
+        if not specs:
+            return [("missing", "")] * len(paths)
+        asked = "".join(f"{spec}\n" for spec in specs).encode(errors="surrogateescape")
+        told = git(self.root, "cat-file", "--batch-check", "--follow-symlinks", asked=asked)
+        answers = []
+        while told:
+            line, _, told = told.partition(b"\n")
+            words = line.split(b" ")
+            if words[-1] == b"missing":
+                answers.append(("missing", ""))
+            elif len(words) == 3:
+                answers.append((words[1].decode(), words[0].decode()))
+            else:  # dangling, loop, symlink or notdir, and how many octets say where it led
+                answers.append((words[0].decode(), ""))
+                told = told[int(words[1]) + 1 :]
+        rest = iter(answers)
+        return [("missing", "") if "\n" in path else next(rest) for path in paths]
 
     def close(self) -> None:
         """End git; reading again starts it again."""
@@ -168,6 +241,10 @@ class Revision:
             raise RevisionError(
                 f"git failed: {error.strerror}", where=self._where(path), advice="try again"
             ) from None
+        if header[:1] == [b"dangling"]:
+            raise _dangling(self._where(path))
+        if header[:1] == [b"loop"]:
+            raise _loop(self._where(path))
         if header[:1] == [b"symlink"]:
             raise RevisionError(
                 "leads outside the operations repo", where=self._where(path), advice="keep files inside it"
@@ -226,8 +303,23 @@ def _normal(path: str) -> str:
     return "" if normal == "." else normal
 
 
+def _target(path: str, link: str) -> str:
+    """Return what the link at `path` names, as a path from the root; it may be outside."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(path), link))
+
+
 def _too_large(path: str, size: int, limit: int) -> RevisionError:
     return RevisionError(f"{size} octets, at most {limit} are read", where=path, advice="split it")
+
+
+def _dangling(where: str) -> RevisionError:
+    what = "cannot be read: its symbolic link leads to nothing"
+    return RevisionError(what, where=where, advice="correct the link, or remove it")
+
+
+def _loop(where: str) -> RevisionError:
+    what = "cannot be read: its symbolic link leads back to itself"
+    return RevisionError(what, where=where, advice="correct the link, or remove it")
 
 
 def _environment() -> dict[str, str]:
@@ -236,8 +328,11 @@ def _environment() -> dict[str, str]:
     return kept | {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
 
 
-def git(root: Path, *arguments: str, check: bool = True) -> bytes:
-    """Return what git prints when run in `root`; with `check`, raise RevisionError where it fails."""
+def git(root: Path, *arguments: str, check: bool = True, asked: bytes = b"") -> bytes:
+    """Return what git prints when run in `root` and told `asked`.
+
+    With `check`, raise RevisionError where it fails.
+    """
     try:
         done = subprocess.run(
             (*_GIT, *arguments),
@@ -246,7 +341,7 @@ def git(root: Path, *arguments: str, check: bool = True) -> bytes:
             check=False,
             timeout=_GIT_TIMEOUT,
             env=_environment(),
-            stdin=subprocess.DEVNULL,
+            input=asked,
         )
     except FileNotFoundError:
         missing = "git is not installed" if root.is_dir() else "no such directory"

@@ -109,7 +109,7 @@ class _Reader:
         """Read one file; false where it is no mapping of owner names."""
         self.file = file
         try:
-            tree = yaml_nodes.compose(text, include)
+            tree = yaml_nodes.compose(text, include and (lambda name, within: include(name, within or file)))
         except yaml_nodes.YamlFault as fault:
             self.find(fault.rule, ERROR, fault, fault.message, fault.advice)
             return False

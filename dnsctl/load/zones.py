@@ -1,4 +1,4 @@
-"""All zones of an operations repo: every `zones/*.yaml` and `zones/*.zone`, apex from the file's name.
+"""All zones of an operations repo: what `zone_files` finds in zones/, read.
 
 A zone that has a finding of severity error is not among `Loaded.zones`: nothing partial goes further by
 mistake. What could be read of it stands in `Loaded.partial`, for rules that want to tell more about it.
@@ -8,26 +8,24 @@ cannot lower an error.
 
 from __future__ import annotations
 
-import re
+import posixpath
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from dnsctl.errors import ConfigError, NameSyntaxError, RevisionError
-from dnsctl.load import masterfile, zone_yaml
-from dnsctl.load.config import DEFAULT_PATH, Config
+from dnsctl.errors import ConfigError, RevisionError
+from dnsctl.load import masterfile, yaml_nodes, zone_yaml
+from dnsctl.load.config import Config
 from dnsctl.load.draft import LOCALHOST_DEFAULTS, ZoneDefaults
 from dnsctl.load.nearest import did_you_mean, nearest
 from dnsctl.load.revision import MAX_FILE, Source, WorkTree
+from dnsctl.load.zone_files import DIRECTORY, MASTER, Listing, ZoneFiles, zone_files
 from dnsctl.model.finding import Finding, Position, Severity
-from dnsctl.model.name import Name, from_text, to_text
+from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import Type
 from dnsctl.model.zone import Zone
 
-DIRECTORY = "zones"
-SUFFIXES = (".yaml", ".zone")
-_ODD = re.compile(r"[\s\x00-\x20\x7f]")  # no zone has these, and a stray copy of a file often does
 _LEVELS = {"note": Severity.NOTE, "warning": Severity.WARNING, "error": Severity.ERROR}
 
 Progress = Callable[[int, int], None]  # files read, of how many
@@ -43,54 +41,35 @@ class Loaded:
     unread: frozenset[Name] = frozenset()
 
 
-def zone_files(source: Source, directory: str = DIRECTORY) -> tuple[dict[Name, str], tuple[Finding, ...]]:
-    """Return the file of each zone in `directory`, by apex, and findings for files that name none."""
-    found: dict[Name, str] = {}
-    findings = []
-    for path in source.files(directory):
-        name = path.rpartition("/")[2]
-        if name.startswith(".") or path == DEFAULT_PATH:
-            continue
-        if name.endswith(".yml"):
-            message, advice = "is not read", "rename it to end in .yaml"
-            findings.append(Finding("zone-file-ignored", Severity.WARNING, Position(path), message, advice))
-        if not name.endswith(SUFFIXES):
-            continue
-        try:
-            origin = from_text(name[: -len(".yaml")].removesuffix(".") + ".")
-        except NameSyntaxError as error:
-            findings.append(_misnamed(path, error.what, error.advice))
-            continue
-        if odd := sorted(set(_ODD.findall(name))):
-            findings.append(_misnamed(path, f"it has the character {odd[0]!r}", "rename the file"))
-            continue
-        if origin in found:
-            message = f"zone {to_text(origin)} has the file {found[origin]} already"
-            fault = Finding("zone-twice", Severity.ERROR, Position(path), message, "keep one of them", origin)
-            findings.append(fault)
-            continue
-        found[origin] = path
-    return found, tuple(findings)
-
-
-def _misnamed(path: str, why: str, advice: str) -> Finding:
-    return Finding(
-        "zone-file-name", Severity.ERROR, Position(path), f"the file's name is no zone: {why}", advice
-    )
-
-
 def load_zone(
-    source: Source, path: str, origin: Name, defaults: ZoneDefaults, today: date | None = None
+    source: Source,
+    files: ZoneFiles,
+    origin: Name,
+    defaults: ZoneDefaults,
+    today: date | None = None,
+    included: set[str] | None = None,
 ) -> tuple[Zone | None, tuple[Finding, ...]]:
-    """Read the file of one zone; None where nothing can be read. It may include files beside it."""
-    try:
-        text = source.read(path, masterfile.MAX_BYTES if path.endswith(".zone") else MAX_FILE)
-    except RevisionError as error:
-        fault = Finding("file-unreadable", Severity.ERROR, Position(path), error.what, error.advice, origin)
-        return None, (fault,)
-    if path.endswith(".zone"):
-        return masterfile.parse(text, path, origin, defaults, _includer(source, path))
-    return zone_yaml.parse(text, path, origin, defaults, today=today)
+    """Read the files of one zone; None where one cannot be read. They may include files beside them.
+
+    `included` gets the paths of those.
+    """
+    seen: set[str] = set() if included is None else included
+    master = files.path.endswith(MASTER)
+    texts: dict[str, bytes] = {}
+    for path in files.parts:
+        try:
+            texts[path] = source.read(path, masterfile.MAX_BYTES if master else MAX_FILE)
+        except RevisionError as error:
+            fault = Finding(
+                "file-unreadable", Severity.ERROR, Position(path), error.what, error.advice, origin
+            )
+            return None, (fault,)
+    base = posixpath.dirname(files.path)
+    read = _includer(source, base, seen, masterfile.MAX_BYTES if master else MAX_FILE)
+    if master:
+        return masterfile.parse(texts[files.path], files.path, origin, defaults, read)
+    include = _yaml_includer(read, base)
+    return zone_yaml.parse_split(texts, files.path, origin, defaults, today=today, include=include)
 
 
 def load_zones(
@@ -105,12 +84,13 @@ def load_zones(
 
     Raises RevisionError where zones/ itself cannot be listed; everything else is a finding.
     """
-    files, findings = zone_files(source)
-    found = [*findings, *_without_file(files, config, only)]
-    wanted = {origin: path for origin, path in files.items() if only is None or origin in only}
+    listing = zone_files(source)
+    found = [*listing.findings, *_without_file(listing, config, only)]
+    wanted = {origin: files for origin, files in listing.zones.items() if only is None or origin in only}
     defaults = ZoneDefaults.of(config.defaults)
-    loaded = _load_all(source, wanted, defaults, progress, today)
-    return _sorted_out(loaded, found, config)
+    included: set[str] = set()
+    loaded = _load_all(source, wanted, defaults, progress, today, included)
+    return _sorted_out(loaded, [*found, *listing.left(included, only)], config)
 
 
 def load_directory(
@@ -129,16 +109,19 @@ def load_directory(
             "is no directory", where=str(directory), advice="name the directory with the zone files"
         )
     source = WorkTree(directory)
-    files, findings = zone_files(source, "")
+    listing = zone_files(source, "")
     defaults = LOCALHOST_DEFAULTS if config is None else ZoneDefaults.of(config.defaults)
     filled = replace(
         defaults, soa=defaults.soa or LOCALHOST_DEFAULTS.soa, ns=defaults.ns or LOCALHOST_DEFAULTS.ns
     )
+    included: set[str] = set()
     loaded = {
         origin: (zone, (*faults, *_localhost_findings(zone)))
-        for origin, (zone, faults) in _load_all(source, files, filled, progress, today).items()
+        for origin, (zone, faults) in _load_all(
+            source, listing.zones, filled, progress, today, included
+        ).items()
     }
-    return _sorted_out(loaded, list(findings), config)
+    return _sorted_out(loaded, [*listing.findings, *listing.left(included, None)], config)
 
 
 _Parsed = dict[Name, tuple[Zone | None, tuple[Finding, ...]]]
@@ -146,17 +129,18 @@ _Parsed = dict[Name, tuple[Zone | None, tuple[Finding, ...]]]
 
 def _load_all(
     source: Source,
-    files: Mapping[Name, str],
+    wanted: Mapping[Name, ZoneFiles],
     defaults: ZoneDefaults,
     progress: Progress | None,
     today: date | None,
+    included: set[str],
 ) -> _Parsed:
     day = today or datetime.now(UTC).date()
     parsed: _Parsed = {}
-    for count, (origin, path) in enumerate(files.items(), 1):
-        parsed[origin] = load_zone(source, path, origin, defaults, day)
+    for count, (origin, files) in enumerate(wanted.items(), 1):
+        parsed[origin] = load_zone(source, files, origin, defaults, day, included)
         if progress is not None:
-            progress(count, len(files))
+            progress(count, len(wanted))
     return parsed
 
 
@@ -185,10 +169,9 @@ def _levelled(findings: Iterable[Finding], levels: Mapping[str, str]) -> Iterabl
             yield each._replace(severity=_LEVELS[level])
 
 
-def _without_file(
-    files: Mapping[Name, str], config: Config, only: frozenset[Name] | None
-) -> Iterable[Finding]:
+def _without_file(listing: Listing, config: Config, only: frozenset[Name] | None) -> Iterable[Finding]:
     """Tell of zones that are asked for, or that dnsctl.yaml has settings for, and that have no file."""
+    files = listing.zones
     known = [to_text(origin) for origin in files]
     for origin in sorted(only or ()):
         if origin not in files:
@@ -224,13 +207,31 @@ def _localhost_findings(zone: Zone | None) -> Iterable[Finding]:
         )
 
 
-def _includer(source: Source, path: str) -> Callable[[str], bytes]:
-    """Return a reader of files below the directory of `path`, that no symbolic link leads out of."""
-    base = path.rpartition("/")[0]
+def _includer(source: Source, base: str, seen: set[str], limit: int) -> Callable[[str], bytes]:
+    """Return a reader of files below the directory `base`, that no symbolic link leads out of."""
     start = len(base) + 1 if base else 0
 
     def read(wanted: str) -> bytes:
+        seen.add(wanted)
         confined = source.below(base) if base else source
-        return confined.read(wanted[start:], masterfile.MAX_BYTES)
+        return confined.read(wanted[start:], limit)
 
     return read
+
+
+def _yaml_includer(read: Callable[[str], bytes], base: str) -> yaml_nodes.Includer:
+    """Return what reads `!include NAME`, a path from the directory of the file that has it."""
+
+    def include(name: str, within: str) -> tuple[str, bytes]:
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(within), name))
+        inside = not posixpath.isabs(path) and path.split("/")[0] != ".."
+        if not inside or "\0" in name or not path.startswith(f"{base}/" if base else ""):
+            message = f"!include {name[:80]!r} is outside {base or 'the directory'}/"
+            raise yaml_nodes.YamlFault("yaml-include", message, "keep included files beside the zone's")
+        try:
+            return path, read(path)
+        except RevisionError as error:
+            message = f"!include {name[:80]}: {error.what}"
+            raise yaml_nodes.YamlFault("yaml-include", message, error.advice) from None
+
+    return include

@@ -5,6 +5,7 @@ theirs beside them.
 """
 
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -104,3 +105,50 @@ def test_colons_in_a_fingerprint_are_told_as_such(tmp_path: Path) -> None:
     found = told(root, "rdata-syntax")
     assert "colons" in found["message"]
     assert found["advice"] == "remove the colons"
+
+
+def test_split_directory_is_one_zone(tmp_path: Path) -> None:
+    root = case(tmp_path, "14")
+    assert records(root) == [
+        ("example.com.", "TXT", '"x"'),
+        ("www.example.com.", "A", "192.0.2.1"),
+    ]
+    assert dnsctl("check", "--json", root=root).json["zones"] == 2
+
+
+def test_link_to_a_file_that_is_not_there_is_told_alike_by_check_and_plan(tmp_path: Path) -> None:
+    root = repo(tmp_path, example_net_yaml="www: {type: A, value: 192.0.2.1}\n")
+    (root / "zones/example.com.yaml").symlink_to("nowhere.yaml")
+    found = told(root, "file-unreadable")
+    assert (found["severity"], found["file"]) == ("error", "zones/example.com.yaml")
+    identity = ("-c", "user.name=T", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false")
+    for command in (("init", "-q"), ("add", "--all"), (*identity, "commit", "-qm", "x")):
+        subprocess.run(("git", *command), cwd=root, check=True)
+    planned = dnsctl("plan", root=root)
+    assert planned.code == 1
+    assert found["message"] in planned.err
+    assert "zones/example.com.yaml" in planned.err
+
+
+def test_octodns_configuration_is_told_as_such_and_blocks_nothing(tmp_path: Path) -> None:
+    root = case(tmp_path, "17")
+    found = told(root, "octodns-config")
+    assert (found["severity"], found["file"]) == ("warning", "zones/production.yaml")
+    checked = dnsctl("check", "--json", root=root)
+    assert (checked.code, checked.json["zones"]) == (0, 1)
+
+
+def test_include_is_read_as_octodns_reads_it(tmp_path: Path) -> None:
+    root = case(tmp_path, "24")
+    assert records(root) == [
+        ("mail.example.com.", "MX", "10 mail.example.net."),
+        ("www.example.com.", "A", "192.0.2.1"),
+    ]
+    assert [each for each in findings(root) if each["rule"] == "zone-file-ignored"] == []
+
+
+def test_percent_encoded_slash_in_a_files_name_is_told_with_the_name_to_write(tmp_path: Path) -> None:
+    root = case(tmp_path, "41")
+    found = told(root, "zone-file-name")
+    assert found["severity"] == "error"
+    assert r"0\04725.2.0.192.in-addr.arpa.yaml" in found["advice"]

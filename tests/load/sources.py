@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dnsctl.errors import RevisionError
-from dnsctl.load.revision import MAX_FILE
+from dnsctl.load.revision import MAX_FILE, Entry
 
 CONFIG = """\
 version: 1
@@ -46,5 +46,10 @@ class MemorySource:
                 made.put(path.removeprefix(f"{directory}/"), data)
         return made
 
-    def files(self, directory: str) -> tuple[str, ...]:
-        return tuple(sorted(path for path in self.contents if path.rpartition("/")[0] == directory))
+    def entries(self, directory: str) -> tuple[Entry, ...]:
+        start = f"{directory}/" if directory else ""
+        below = [path.removeprefix(start) for path in self.contents if path.startswith(start)]
+        files = {Entry(f"{start}{path}") for path in below if "/" not in path}
+        return tuple(
+            sorted(files | {Entry(f"{start}{path.split('/')[0]}", True) for path in below if "/" in path})
+        )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dnsctl.errors import RevisionError
-from dnsctl.load.revision import Revision, WorkTree, head, is_dirty, resolve
+from dnsctl.load.revision import Entry, Revision, WorkTree, head, is_dirty, resolve
 
 
 def git(root: Path, *arguments: str) -> str:
@@ -41,12 +41,17 @@ def test_commit_gives_what_was_committed_not_what_is_on_disk(repo: Path) -> None
     assert revision.commit == first
     assert revision.read("zones/example.com.yaml") == b"'': {}\n"
     assert revision.read("zones/sub/../with space.yaml") == b"x"
-    assert revision.files("zones") == ("zones/example.com.yaml", "zones/with space.yaml")
+    assert revision.entries("zones") == (
+        Entry("zones/example.com.yaml"),
+        Entry("zones/sub", directory=True),
+        Entry("zones/with space.yaml"),
+    )
     assert WorkTree(repo).read("zones/example.com.yaml") == b"changed\n"
-    assert WorkTree(repo).files("zones") == (
-        "zones/example.com.yaml",
-        "zones/new.yaml",
-        "zones/with space.yaml",
+    assert WorkTree(repo).entries("zones") == (
+        Entry("zones/example.com.yaml"),
+        Entry("zones/new.yaml"),
+        Entry("zones/sub", directory=True),
+        Entry("zones/with space.yaml"),
     )
     revision.close()
     assert revision.read("zones/with space.yaml") == b"x"
@@ -70,7 +75,7 @@ def test_path_that_leaves_the_repo_is_refused(path: str, kind: str, repo: Path) 
     with pytest.raises(RevisionError):
         source.read(path)
     with pytest.raises(RevisionError):
-        source.files(path)
+        source.entries(path)
 
 
 def test_symbolic_link_is_followed_inside_and_refused_outside(repo: Path) -> None:
@@ -94,7 +99,7 @@ def test_what_is_no_regular_file_is_refused_without_hanging(tmp_path: Path) -> N
     for path in ("pipe", "directory", "none"):
         with pytest.raises(RevisionError):
             WorkTree(tmp_path).read(path)
-    assert WorkTree(tmp_path).files("none") == ()
+    assert WorkTree(tmp_path).entries("none") == ()
 
 
 @pytest.mark.parametrize("rev", ["nonsense", "--help", "-h", "HEAD:zones", "", "HEAD\0", "a b"])

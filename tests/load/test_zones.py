@@ -12,7 +12,8 @@ from dnsctl.load import masterfile, yaml_nodes
 from dnsctl.load.config import Config, load_config, parse_config
 from dnsctl.load.example import example_files
 from dnsctl.load.revision import MAX_FILE, Revision, WorkTree
-from dnsctl.load.zones import Loaded, load_directory, load_zones, zone_files
+from dnsctl.load.zone_files import ZoneFiles, zone_files
+from dnsctl.load.zones import Loaded, load_directory, load_zones
 from dnsctl.model.finding import Severity
 from dnsctl.model.name import from_text
 from dnsctl.model.rrset import Type
@@ -75,23 +76,25 @@ def test_file_names_that_name_no_zone_are_told() -> None:
     source = MemorySource()
     for name in ("a..b.yaml", f"{'x' * 64}.zone", "other.yml", ".hidden.yaml", "notes.txt"):
         source.put(f"zones/{name}", GOOD)
-    found, findings = zone_files(source)
-    assert not found
-    assert sorted(each.rule for each in findings) == ["zone-file-ignored", "zone-file-name", "zone-file-name"]
+    found = zone_files(source)
+    assert not found.zones
+    assert [each.rule for each in found.findings] == ["zone-file-name", "zone-file-name"]
+    assert [each.path for each in found.unread] == ["zones/notes.txt", "zones/other.yml"]
 
 
 def test_file_names_with_blanks_or_control_characters_name_no_zone() -> None:
     source = MemorySource()
     for name in ("example.com copy.yaml", "new\nline.example.yaml", "esc\x1b.example.zone"):
         source.put(f"zones/{name}", GOOD)
-    found, findings = zone_files(source)
-    assert not found
-    assert [each.rule for each in findings] == ["zone-file-name"] * 3
+    found = zone_files(source)
+    assert not found.zones
+    assert [each.rule for each in found.findings] == ["zone-file-name"] * 3
 
 
 def test_internationalised_file_name_is_the_zone_of_its_a_label() -> None:
-    found, _ = zone_files(MemorySource().put("zones/bücher.example.yaml", GOOD))
-    assert found == {from_text("xn--bcher-kva.example."): "zones/bücher.example.yaml"}
+    found = zone_files(MemorySource().put("zones/bücher.example.yaml", GOOD)).zones
+    path = "zones/bücher.example.yaml"
+    assert found == {from_text("xn--bcher-kva.example."): ZoneFiles(path, (path,))}
 
 
 def test_levels_of_dnsctl_yaml_hold_here_but_cannot_lower_an_error() -> None:
@@ -138,7 +141,10 @@ def test_include_follows_no_link_out_of_the_zones(tmp_path: Path) -> None:
     subprocess.run(("git", *identity, "commit", "-qm", "x"), cwd=tmp_path, check=True)
     for source in (WorkTree(tmp_path), Revision(tmp_path, "HEAD")):
         loaded = load_zones(source, settings())
-        assert [(each.rule, each.position.line) for each in loaded.findings] == [("masterfile-syntax", 1)]
+        assert [(each.rule, each.position.line) for each in loaded.findings] == [
+            ("zone-file-ignored", 0),  # what only a link leads to
+            ("masterfile-syntax", 1),
+        ]
         assert "top-secret" not in str(loaded.findings)
         assert loaded.partial[COM].get(from_text("in", COM), Type.A) is not None
 

@@ -1,0 +1,202 @@
+r"""Which files of a directory are zones: the apex is the file's stem, and nothing is passed over silently.
+
+`example.com.yaml` and the master file `example.com.zone` are example.com.; `..yaml`, `..zone` are the root.
+A directory whose name ends in a dot, `example.com./`, holds a zone in several YAML files, as octoDNS splits
+zones. A `/` in an apex is written `\047` (RFC 2317: `0\04725.2.0.192.in-addr.arpa.yaml`).
+
+Hidden files, README files and pages in Markdown or reStructuredText are not told of. Whatever else is not
+read is an `Unread`. Opens no file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from dnsctl.errors import NameSyntaxError
+from dnsctl.load.revision import Entry, Source
+from dnsctl.load.settings import DEFAULT_PATH
+from dnsctl.model.finding import Finding, Position, Severity
+from dnsctl.model.name import FULL_STOPS, Name, from_text, to_text
+
+DIRECTORY = "zones"
+YAML, MASTER = ".yaml", ".zone"
+SUFFIXES = (YAML, MASTER)
+ROOT_STEM = "."
+# Directories of an operations repo, which `serve --zones` may be pointed at.
+_OPERATIONS = frozenset(("hooks", "keys", "state"))
+_ODD = re.compile(r"[\s\x00-\x20\x7f]")  # no zone has these, and a stray copy of a file often does
+_PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
+_SILENT = re.compile(r"README.*|.*\.(?:md|rst)", re.IGNORECASE | re.DOTALL)
+
+
+class ZoneFiles(NamedTuple):
+    """What a zone is read from. `path` stands for all of it; `parts` are its files, one for a master file."""
+
+    path: str
+    parts: tuple[str, ...]
+
+
+class Unread(NamedTuple):
+    """What stands among the zones and is not read. `zone`: which one it looks like."""
+
+    path: str
+    message: str
+    advice: str
+    zone: Name | None = None
+
+    def finding(self) -> Finding:
+        at = Position(self.path)
+        return Finding("zone-file-ignored", Severity.WARNING, at, self.message, self.advice, self.zone)
+
+
+@dataclass
+class Listing:
+    """The zones of a directory by apex, what is wrong with names of files, and what is not read."""
+
+    zones: dict[Name, ZoneFiles] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
+    targets: set[str] = field(default_factory=set)  # where links among the files lead
+
+    def fault(self, path: str, message: str, advice: str, zone: Name | None = None) -> None:
+        rule = "zone-file-name" if zone is None else "zone-twice"
+        self.findings.append(Finding(rule, Severity.ERROR, Position(path), message, advice, zone))
+
+    def left(self, read: Iterable[str], only: frozenset[Name] | None) -> Iterable[Finding]:
+        """Tell what is not read, but for what holds one of the paths `read`, and for zones not in `only`."""
+        included = (*read, *self.targets)
+        for each in self.unread:
+            within = any(path == each.path or path.startswith(f"{each.path}/") for path in included)
+            if not within and (only is None or each.zone in only):
+                yield each.finding()
+
+
+def zone_files(source: Source, directory: str = DIRECTORY) -> Listing:
+    """Return what stands in `directory`. Raises RevisionError where it cannot be listed."""
+    made = Listing()
+    for entry in source.entries(directory):
+        name = entry.path.rpartition("/")[2]
+        if _is_silent(name) or entry.path == DEFAULT_PATH:
+            continue
+        if entry.target and name.endswith(SUFFIXES):
+            made.targets.add(entry.target)
+        if entry.directory:
+            _directory(source, made, entry, name)
+        elif name in SUFFIXES:
+            advice = f"the file of the root zone is named {ROOT_STEM}{name}"
+            made.unread.append(Unread(entry.path, "is not read: it names no zone", advice))
+        elif name.endswith(SUFFIXES):
+            _file(made, entry.path, name)
+        else:
+            made.unread.append(_other(entry.path, name))
+    return made
+
+
+def _is_silent(name: str) -> bool:
+    if name in (ROOT_STEM + YAML, ROOT_STEM + MASTER, *SUFFIXES):
+        return False
+    return name.startswith(".") or _SILENT.fullmatch(name) is not None
+
+
+def _file(made: Listing, path: str, name: str) -> None:
+    origin = _origin(made, path, name, name[: -len(YAML)])
+    if origin is None:
+        return
+    known = made.zones.get(origin)
+    if known is None:
+        made.zones[origin] = ZoneFiles(path, (path,))
+    elif known.path.endswith(".") and name.endswith(YAML):  # octoDNS reads both, the directory and the file
+        made.zones[origin] = ZoneFiles(path, (path, *known.parts))
+    else:
+        message = f"zone {to_text(origin)} has the file {known.path} already"
+        made.fault(path, message, "keep one of them", origin)
+
+
+def _origin(made: Listing, path: str, name: str, stem: str) -> Name | None:
+    """Return the zone that a file or a split directory is of, or None, with a finding."""
+    if name.startswith("$"):
+        apex = stem.removeprefix("$")
+        made.fault(path, "is a part of a split zone, outside its directory", f"move it into {apex}./")
+        return None
+    if _PERCENT.search(stem):
+        fixed = re.sub(r"[^!-.0-~]", lambda odd: f"\\{ord(odd.group()):03d}", unquote(stem, "latin-1"))
+        advice = f"write \\DDD for an octet, \\047 for a slash: {fixed}{name[len(stem) :]}"
+        made.fault(path, "the file's name is no zone: it has a percent sign and two digits", advice)
+        return None
+    try:
+        origin = from_text((stem[:-1] if stem[-1:] in FULL_STOPS else stem) + ".")
+    except NameSyntaxError as error:
+        made.fault(path, f"the file's name is no zone: {error.what}", error.advice or "rename the file")
+        return None
+    if odd := sorted(set(_ODD.findall(name))):
+        made.fault(path, f"the file's name is no zone: it has the character {odd[0]!r}", "rename the file")
+        return None
+    return origin
+
+
+def _directory(source: Source, made: Listing, entry: Entry, name: str) -> None:
+    """Take in a split zone; tell of any other directory."""
+    if name.endswith(SUFFIXES):
+        stem, at = name[: -len(YAML)], Position(entry.path)
+        advice = f"put a file there, or name a split zone's directory {stem}./"
+        fault = Finding(
+            "file-unreadable", Severity.ERROR, at, "is a directory, not a file", advice, _named(stem)
+        )
+        made.findings.append(fault)
+        return
+    if entry.path in _OPERATIONS:
+        return
+    inside = source.entries(entry.path)
+    if not name.endswith("."):
+        count = sum(each.path.endswith(SUFFIXES) for each in inside)
+        files = f"{count} zone file{'' if count == 1 else 's'} in it" if count else "nothing in it"
+        message = (
+            f"is a directory: {files} is not read" if count < 2 else f"is a directory: {files} are not read"
+        )
+        advice = f"put zone files into the directory above; a split zone's directory ends in a dot: {name}./"
+        if name.isdigit():  # 0/25.2.0.192.in-addr.arpa.yaml
+            advice = r"write a slash in a zone's name as \047: 0\04725.2.0.192.in-addr.arpa.yaml"
+        made.unread.append(
+            Unread(entry.path, message if count else "is a directory, and is not read", advice)
+        )
+        return
+    origin = _origin(made, entry.path, name, name)
+    if origin is None:
+        return
+    parts = []
+    for each in inside:
+        part = each.path.rpartition("/")[2]
+        if part.endswith(YAML) and not each.directory:
+            parts.append(each.path)
+            made.targets.add(each.target)
+        elif not _is_silent(part):
+            advice = "a split zone's files end in .yaml, and stand in its directory itself"
+            made.unread.append(Unread(each.path, "is not read", advice))
+    if origin in made.zones:
+        message = f"zone {to_text(origin)} has {made.zones[origin].path} already"
+        made.fault(entry.path, message, "keep one of them", origin)
+    else:
+        made.zones[origin] = ZoneFiles(entry.path, tuple(parts))
+
+
+def _other(path: str, name: str) -> Unread:
+    stem, _, suffix = name.rpartition(".")
+    zone = _named(stem)
+    if suffix.lower() in ("yml", "yaml"):
+        return Unread(path, "is not read", f"rename it to {stem}{YAML}", zone)
+    if suffix.lower() == "zone":
+        return Unread(path, "is not read", f"rename it to {stem}{MASTER}", zone)
+    advice = "a zone's file ends in .yaml, a master file in .zone; move what is neither elsewhere"
+    return Unread(path, "is not read", advice, zone)
+
+
+def _named(stem: str) -> Name | None:
+    """Return the zone that a file would be, or None where that is no name."""
+    try:
+        return from_text(f"{stem.removesuffix('.')}.") if stem else None
+    except NameSyntaxError:
+        return None
