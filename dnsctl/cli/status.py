@@ -110,6 +110,8 @@ def _state(answer: NodeStatus, released: Served | None) -> str:
         return "signatures run out soon"
     if answer.prepared is not None:
         return f"generation {answer.prepared.generation} prepared"
+    if answer.silent:
+        return "catching up"
     if not answer.served.generation:
         return "empty"
     if released is None or answer.served == released:

@@ -2,8 +2,9 @@
 
 Order: the state is locked and made where it is missing, every address but the agent's is bound, the image is
 prepared, privileges are dropped, and only then is a process of the node forked or any query read. The agent
-binds its own address each time it starts, so that its port is one that needs no privilege. A node with an
-empty image answers REFUSED until its first release comes.
+binds its own address each time it starts, so that its port is one that needs no privilege. A node of a fleet
+whose image is empty keeps silent until its agent has what the fleet serves, and answers REFUSED where that is
+nothing yet.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from dnsctl.errors import DnsctlError
+from dnsctl.image.silence import Silence, silence_path
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import Endpoint, NodeSettings
 from dnsctl.node import sandbox
@@ -58,7 +60,7 @@ def run_node(
                 metrics = listen_http(settings.metrics)
             if prepare is not None:
                 prepare()
-            Image.open(image_path(settings.state), readonly=False).close()
+            _prepare_image(settings.state, alone=agent is None)
             _drop_privileges(user, settings.state)
             _prepare_cookies(settings)
             sandbox.raise_descriptor_limit()
@@ -122,6 +124,18 @@ def _roles(
     if metrics is not None:
         roles.append(role("metrics", export_metrics, answers=False))
     return roles
+
+
+def _prepare_image(state: Path, *, alone: bool) -> None:
+    """Make the image where it is missing; from an empty one nothing is answered, unless we are `alone`."""
+    silence = Silence(silence_path(state))
+    with Image.open(image_path(state), readonly=False) as image, image.reader() as reader:
+        if alone:
+            silence.end()
+        elif not reader.generation:
+            silence.begin()
+    if silence.holds:
+        _log.info("no query is answered until this node has what its fleet serves")
 
 
 @contextmanager

@@ -39,6 +39,7 @@ from starlette.routing import Route
 from dnsctl import __version__
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.layout import ZoneEntry
+from dnsctl.image.silence import Silence, silence_path
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import NodeSettings
 from dnsctl.model.name import to_text
@@ -113,6 +114,7 @@ class _Node(Collector):
         self._by_zone = settings.serve.zone_metrics
         self._image = image
         self._counter = GenerationCounter(counter_path(settings.state))
+        self._silence = Silence(silence_path(settings.state))
         self._blocks = blocks
         self._supervisor = os.getppid()
         self._served = _Served(-1, 0, ())
@@ -127,6 +129,8 @@ class _Node(Collector):
 
     def status(self) -> str:
         """Return `serving`, or why not."""
+        if self._silence.holds:
+            return "catching up"
         if not self.served().generation:
             return "no release yet"
         workers = [block for name, block in self._blocks.items() if name.startswith("udp")]

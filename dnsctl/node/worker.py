@@ -1,6 +1,7 @@
 """What the processes of a node run: one UDP worker, or the server of streams.
 
-Each opens the image itself, after the fork: LMDB environments do not survive one.
+Each opens the image itself, after the fork: LMDB environments do not survive one. Where the node keeps silent
+(`image.silence`), each takes what comes and says nothing until that ends.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dnsctl.image.generation import GenerationCounter
+from dnsctl.image.silence import Silence, silence_path
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import ServeSettings
 from dnsctl.serve.chaos import Chaos
 from dnsctl.serve.cookies import Cookies
 from dnsctl.serve.respond import Responder
 from dnsctl.serve.rrl import RateLimiter
+from dnsctl.serve.silent import drop_connections, drop_datagrams
 from dnsctl.serve.stream import StreamServer
 from dnsctl.serve.tally import Tally
 from dnsctl.serve.tsig import Keyring
@@ -60,11 +63,13 @@ def answer_datagrams(
 ) -> None:
     """Answer on UDP `sockets` for ever. Raises ImageError where there is no image to serve."""
     counter = GenerationCounter(counter_path(state))
-    with Image.open(image_path(state)) as image, image.reader() as reader:
-        responder = responder_of(serve, state)
-        worker = UdpWorker(sockets, reader, counter, responder, tally=tally, limiter=limiter)
-        ready(reader.generation)
-        worker.run()
+    with Image.open(image_path(state)) as image:
+        _keep_silent(image, state, ready, lambda holds: drop_datagrams(sockets, holds, tally))
+        with image.reader() as reader:
+            responder = responder_of(serve, state)
+            worker = UdpWorker(sockets, reader, counter, responder, tally=tally, limiter=limiter)
+            ready(reader.generation)
+            worker.run()
 
 
 def answer_streams(
@@ -76,6 +81,18 @@ def answer_streams(
 ) -> None:
     """Answer on TCP `sockets` for ever. Raises ImageError where there is no image to serve."""
     counter = GenerationCounter(counter_path(state))
-    with Image.open(image_path(state)) as image, image.reader() as reader:
-        server = StreamServer(image, counter, responder_of(serve, state), serve.transfer, tally=tally)
-        asyncio.run(server.run(sockets, lambda: ready(reader.generation)))
+    with Image.open(image_path(state)) as image:
+        _keep_silent(image, state, ready, lambda holds: drop_connections(sockets, holds, tally))
+        with image.reader() as reader:
+            server = StreamServer(image, counter, responder_of(serve, state), serve.transfer, tally=tally)
+            asyncio.run(server.run(sockets, lambda: ready(reader.generation)))
+
+
+def _keep_silent(image: Image, state: Path, ready: Ready, drop: Callable[[Callable[[], bool]], None]) -> None:
+    """Where the node keeps silent, be ready and `drop` what comes until it may speak."""
+    silence = Silence(silence_path(state))
+    if not silence.holds:
+        return
+    with image.reader() as reader:
+        ready(reader.generation)
+    drop(lambda: silence.holds)

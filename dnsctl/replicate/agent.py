@@ -25,6 +25,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from dnsctl.errors import DnsctlError, ListenError, PkiError
 from dnsctl.image.generation import GenerationCounter
+from dnsctl.image.silence import Silence, silence_path
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import NodeSettings
 from dnsctl.release.archive import Archive
@@ -87,13 +88,14 @@ class _Agent:
         listener = _bind(settings.node.control)
         image = Image.open(settings.state / "image", readonly=False)
         counter = GenerationCounter(settings.state / "generation")
+        silence = Silence(silence_path(settings.state))
         writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
         try:
             staging = self._staging(image, counter)
             counter.advance()  # a predecessor may have died between commit and this
             await asyncio.get_running_loop().run_in_executor(writer, _prune, staging.archive)
             try:
-                await self._serve(context, listener, image, staging, writer, stop)
+                await self._serve(context, listener, image, staging, writer, silence, stop)
             finally:
                 await asyncio.get_running_loop().run_in_executor(writer, staging.close)
         finally:
@@ -120,6 +122,7 @@ class _Agent:
         image: Image,
         staging: Staging,
         writer: ThreadPoolExecutor,
+        silence: Silence,
         stop: threading.Event | None,
     ) -> None:
         wake = asyncio.Event()
@@ -138,9 +141,10 @@ class _Agent:
                 limits=self._limits,
                 activated=self._announce,
                 missed=wake.set,
+                silence=silence,
             )
             server = self._server = _Server(self._uvicorn_config(api, context))
-            catch_up = CatchUp(staging, writer, self._peers, self._announce)
+            catch_up = CatchUp(staging, writer, self._peers, self._announce, silence=silence)
             self._spawn(catch_up.run(self._limits.catch_up_every, wake))
             self._spawn(_tidy(api, staging, writer))
             with _ended_by_signal(server):

@@ -8,10 +8,12 @@
     PUT  blobs/DIGEST         a delta, or a snapshot to restore from               control host
     POST prepare              a sealed manifest                                    control host
     POST abort                {"manifest": DIGEST}                                 control host
+    POST follow               {"releases": [{"manifest", "certificate"}, …]}       control host
     POST restore              {"manifest", "certificate", "snapshot"}              control host
 
-A certificate may come from anybody because the release keys' seal on it is what counts. Everything that
-touches the image is handed to the one thread that owns its write transaction.
+A certificate may come from anybody because the release keys' seal on it is what counts. What the control host
+has a node serve is current: a node that kept silent answers from then on. Everything that touches the image
+is handed to the one thread that owns its write transaction.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ from starlette.routing import Route
 
 from dnsctl.errors import DnsctlError, PkiError, ReleaseError, ReleaseRefusedError
 from dnsctl.image.reader import Reader
+from dnsctl.image.silence import Silence
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import NodeSettings
 from dnsctl.model.name import to_text
@@ -44,12 +47,14 @@ from dnsctl.release import durable
 from dnsctl.release.envelope import MAX_ENVELOPE, unverified_payload
 from dnsctl.release.manifest import MAX_CERTIFICATE, Manifest
 from dnsctl.replicate import snapshot
+from dnsctl.replicate.catchup import end_silence
 from dnsctl.replicate.staging import Staging
 from dnsctl.replicate.tls import Peer, peer_of
 from dnsctl.replicate.trust import Certified
 
 PEER_CERTIFICATE = "peer_certificate"  # key of the connection's state, see `agent`
 _MAX_SEALED_CERTIFICATE = 4 * MAX_CERTIFICATE  # octets: base64 and the signatures of many keys
+MAX_RELEASES_BODY = 4 * MAX_ENVELOPE  # octets of releases that are handed over in one request
 _MAX_RELEASES = 64  # in one answer
 _RELEASES_BUDGET = 16 * 2**20  # octets in one answer, unless a single release is larger
 
@@ -97,6 +102,7 @@ class Api:
         limits: Limits,
         activated: Callable[[bytes], None],
         missed: Callable[[], None],
+        silence: Silence,
     ) -> None:
         self._settings = settings
         self._image = image
@@ -105,6 +111,7 @@ class Api:
         self._limits = limits
         self._activated = activated
         self._missed = missed
+        self._silence = silence
         self._known = {peer.name for peer in settings.peers}
         self._transfers = asyncio.Semaphore(limits.transfers)
         self._summary: tuple[str, dict[str, Any]] = ("", {})
@@ -121,6 +128,7 @@ class Api:
                 Route("/v1/blobs/{digest}", self._control(self.put_blob), methods=["PUT"]),
                 Route("/v1/prepare", self._control(self.prepare), methods=["POST"]),
                 Route("/v1/abort", self._control(self.abort), methods=["POST"]),
+                Route("/v1/follow", self._control(self.follow), methods=["POST"]),
                 Route("/v1/restore", self._control(self.restore), methods=["POST"]),
             ],
             exception_handlers={
@@ -174,6 +182,7 @@ class Api:
             },
             "refusal": refusal and {"at": refusal.at, "action": refusal.action, "reason": refusal.reason},
             "workers": self._settings.serve.workers,
+            "silent": self._silence.holds,
         }
         if self._summary[0] != served.manifest or not self._summary[1]:
             self._summary = (served.manifest, await asyncio.to_thread(self._summarize, served.generation))
@@ -270,6 +279,8 @@ class Api:
             raise
         if changed:
             self._activated(sealed)
+        if changed or self._peer(request).is_control:
+            end_silence(self._silence, self._staging.served.generation)
         return JSONResponse({"generation": self._staging.served.generation})
 
     async def put_blob(self, request: Request) -> Response:
@@ -322,17 +333,26 @@ class Api:
         dropped = await self._write(self._staging.abort, body["manifest"])
         return JSONResponse({"dropped": dropped})
 
+    async def follow(self, request: Request) -> Response:
+        """Take releases that were activated before, in one step; their deltas were put before."""
+        listed = (await self._json(request, MAX_RELEASES_BODY)).get("releases")
+        if not isinstance(listed, list) or not listed:
+            raise ReleaseError("`releases` must be a list of releases")
+        releases = [_certified(one) for one in listed]
+        if await self._write(self._staging.follow, *releases):
+            self._activated(releases[-1].certificate)
+        end_silence(self._silence, self._staging.served.generation)
+        return JSONResponse({"generation": self._staging.served.generation})
+
     async def restore(self, request: Request) -> Response:
-        body = await self._json(request, 4 * MAX_ENVELOPE, ("manifest", "certificate", "snapshot"))
-        try:
-            release = Certified(body["manifest"].encode("ascii"), body["certificate"].encode("ascii"))
-        except UnicodeEncodeError:
-            raise ReleaseError("a sealed release is ASCII") from None
+        body = await self._json(request, MAX_RELEASES_BODY, ("manifest", "certificate", "snapshot"))
+        release = _certified(body)
         path = self._staging.archive.locate(body["snapshot"])
         try:
             await self._write(self._staging.restore, release, snapshot.decode(path))
         finally:
             path.unlink(missing_ok=True)
+        end_silence(self._silence, self._staging.served.generation)
         return JSONResponse({"generation": self._staging.served.generation})
 
     async def _write(self, function: Callable[..., _Result], *arguments: Any) -> _Result:
@@ -347,7 +367,7 @@ class Api:
                 body += chunk
         return bytes(body)
 
-    async def _json(self, request: Request, limit: int, keys: tuple[str, ...]) -> dict[str, str]:
+    async def _json(self, request: Request, limit: int, keys: tuple[str, ...] = ()) -> dict[str, Any]:
         body = await self._body(request, limit)
         try:
             value = json.loads(body)
@@ -356,6 +376,16 @@ class Api:
         if not isinstance(value, dict) or not all(isinstance(value.get(key), str) for key in keys):
             raise ReleaseError(f"a JSON object with {', '.join(keys)} belongs here")
         return value
+
+
+def _certified(value: Any) -> Certified:
+    """Return a release from JSON; nothing in it is believed yet. Raises ReleaseError."""
+    try:
+        return Certified(value["manifest"].encode("ascii"), value["certificate"].encode("ascii"))
+    except UnicodeEncodeError:
+        raise ReleaseError("a sealed release is ASCII") from None
+    except (KeyError, TypeError, AttributeError):
+        raise ReleaseError("a release is a JSON object with manifest and certificate") from None
 
 
 _Handler = Callable[[Request], Awaitable[Response]]

@@ -2,7 +2,8 @@
 
 Nothing a peer says is believed but what the release keys sealed; a peer can at worst withhold. So that no
 operator and no control host is needed: a certificate that reached one node reaches all, and a node that was
-away, or is new, comes to what the others serve.
+away, or is new, comes to what the others serve. It does so in one step: what it served it goes on serving
+until it has the newest release that any peer shows, and a node that served nothing keeps silent until then.
 """
 
 from __future__ import annotations
@@ -14,24 +15,46 @@ import random
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from dnsctl.errors import DnsctlError, NodeUnreachableError, ReleaseRefusedError
+from dnsctl.image.silence import Silence
 from dnsctl.release import durable
 from dnsctl.replicate import snapshot
 from dnsctl.replicate.client import AgentClient, NodeStatus
+from dnsctl.replicate.race import first_of
 from dnsctl.replicate.staging import Staging
 from dnsctl.replicate.trust import Certified
+
+LONGEST_CHAIN = 50  # releases behind: one at a time takes longer than a snapshot of most images
+SURVEY_TIME = 3.0  # seconds for a peer to say what it serves, and as many to show it
+PAUSE = 5.0  # seconds until what one peer was asked for is asked of another as well
+TRANSFER_TIME = 900.0  # seconds for a delta or a snapshot to come
+SILENT_EVERY = 1.0  # seconds between two tries, at most, of a node that answers nothing yet
+_ROUNDS = 4  # times to look whether the fleet has moved on, before what was fetched is committed
 
 _log = logging.getLogger("dnsctl.replicate")
 _Result = TypeVar("_Result")
 
 
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What peers serve, as far as they told: names of those that did, and who shows what is newer."""
+
+    answered: frozenset[str]
+    newest: int = 0  # generation, sealed; 0: nothing is newer
+    holders: tuple[AgentClient, ...] = ()  # who shows it, in no order
+    failures: tuple[DnsctlError, ...] = ()  # of those that told nothing, or nothing that counts
+
+
 class CatchUp:
     """Follows `peers` into `staging`, whose work is done in `writer`, the thread that owns the image.
 
-    `followed` is called with each certificate that changed what is served.
+    `followed` is called with each certificate that changed what is served; `silence` ends once the node is
+    current. Further than `longest_chain` releases behind, and from nothing, a snapshot is taken; None: only
+    where the chain is not to be had.
     """
 
     def __init__(
@@ -40,66 +63,16 @@ class CatchUp:
         writer: Executor,
         peers: Sequence[AgentClient],
         followed: Callable[[bytes], None] = lambda sealed: None,
+        *,
+        silence: Silence | None = None,
+        longest_chain: int | None = LONGEST_CHAIN,
     ) -> None:
         self._staging = staging
         self._writer = writer
         self._peers = tuple(peers)
         self._followed = followed
-
-    async def once(self) -> int:
-        """Take all there is, from the archive first, then from each peer; return how many releases.
-
-        A peer that is away or sends nonsense is passed over; it is noted in the log.
-        """
-        taken = await self._write(self._staging.resume)
-        for peer in random.sample(self._peers, len(self._peers)):
-            try:
-                taken += await self.follow(peer)
-            except DnsctlError as error:
-                _log.info("catching up from %s: %s", peer.node.name, error)
-        return taken
-
-    async def follow(self, peer: AgentClient) -> int:
-        """Take all that `peer` has and this host has not. Raises what the peer or a check raises."""
-        taken = 0
-        while releases := await peer.releases(self._staging.served.generation):
-            before = self._staging.served
-            for release in releases:
-                ahead = self._staging.trust.certified(release).generation - self._staging.served.generation
-                if ahead > 1:
-                    await self._restore(peer)
-                    taken += 1
-                    break
-                await self._fetch_delta(peer, release)
-                if await self._write(self._staging.follow, release):
-                    taken += 1
-                    self._followed(release.certificate)
-            if self._staging.served == before:
-                raise ReleaseRefusedError("sends releases that lead nowhere", where=peer.node.name)
-        return taken
-
-    async def _fetch_delta(self, peer: AgentClient, release: Certified) -> None:
-        reference = self._staging.trust.certified(release).delta
-        archive = self._staging.archive
-        if not await asyncio.to_thread(archive.has, reference.digest):
-            data = await peer.get_blob(reference.digest, reference.size)
-            await self._write(archive.put, data)
-
-    async def _restore(self, peer: AgentClient) -> None:
-        """Replace the image by what `peer` serves: the chain from here to there is not to be had."""
-        root = self._staging.archive.root
-        await asyncio.to_thread(durable.make_directory, root)
-        with tempfile.TemporaryDirectory(dir=root, prefix=durable.TEMPORARY_PREFIX) as directory:
-            generation, path = await peer.snapshot(Path(directory))
-            releases = await peer.releases(generation - 1)
-            if not releases:
-                raise ReleaseRefusedError(
-                    f"sent a snapshot of generation {generation} and not its manifest", where=peer.node.name
-                )
-            await self._fetch_delta(peer, releases[0])
-            await self._write(self._staging.restore, releases[0], snapshot.decode(path))
-        _log.info("restored generation %d from a snapshot of %s", generation, peer.node.name)
-        self._followed(releases[0].certificate)
+        self._silence = silence
+        self._longest_chain = longest_chain
 
     async def run(self, every: float, wake: asyncio.Event) -> None:
         """Catch up now, whenever `wake` is set, and about every `every` seconds, until cancelled.
@@ -111,13 +84,206 @@ class CatchUp:
             with contextlib.suppress(DnsctlError):  # logged and kept for status by `staging`
                 await self.once()
             pause = every * random.uniform(0.7, 1.3)  # noqa: S311 jitter, no secret
+            if self._is_silent:
+                pause = min(pause, SILENT_EVERY)
             try:
                 await asyncio.wait_for(wake.wait(), pause)
             except TimeoutError:
                 continue
 
+    async def once(self) -> int:
+        """Come to the newest release of any peer, else of the archive; return how many generations that is.
+
+        A peer that is away or sends nonsense is passed over; it is noted in the log.
+        """
+        before = self._served
+        try:
+            survey = await self.reach()
+        except DnsctlError as error:
+            _log.info("catching up: %s", error)
+        else:
+            await self._write(self._staging.resume)
+            self._settle(survey)
+        return self._served - before
+
+    async def reach(self, peers: Sequence[AgentClient] | None = None) -> Survey:
+        """Take what `peers` (all, if None) have and this host has not; return what they said at last.
+
+        Raises what a check raises, or what the last of the peers that have it raised.
+        """
+        asked = self._peers if peers is None else tuple(peers)
+        while (survey := await self._survey(asked, before := self._served)).newest:
+            await self._advance(survey, before)
+            if self._served == before:
+                raise ReleaseRefusedError("releases of peers lead nowhere")
+        return survey
+
+    @property
+    def _served(self) -> int:
+        return self._staging.served.generation
+
+    @property
+    def _is_silent(self) -> bool:
+        return self._silence is not None and self._silence.holds
+
+    def _settle(self, survey: Survey) -> None:
+        """Answer queries from now on, if those who told know of nothing newer.
+
+        With a release, one peer that told is enough. Without any, all must have: an answer without a zone is
+        worth less than none where other nodes have it.
+        """
+        if not self._is_silent:
+            return
+        answered, names = len(survey.answered), {peer.node.name for peer in self._peers}
+        if survey.answered >= names or (self._served and answered):
+            end_silence(self._silence, self._served)
+
+    # -- Who has what --------------------------------------------------------------------------------------
+
+    async def _survey(self, peers: Sequence[AgentClient], after: int) -> Survey:
+        """Ask all `peers` at once what they serve; a claim beyond generation `after` must be shown."""
+        shown = await asyncio.gather(*(self._shown(peer, after) for peer in peers))
+        told = {
+            peer.node.name: generation
+            for peer, generation in zip(peers, shown, strict=True)
+            if isinstance(generation, int)
+        }
+        failures = tuple(each for each in shown if isinstance(each, DnsctlError))
+        newest = max(told.values(), default=0)
+        if newest <= after:
+            return Survey(frozenset(told), failures=failures)
+        holders = [peer for peer in peers if told.get(peer.node.name) == newest]
+        return Survey(frozenset(told), newest, tuple(random.sample(holders, len(holders))), failures)
+
+    async def _shown(self, peer: AgentClient, after: int) -> int | DnsctlError:
+        """Return the generation that `peer` serves, sealed if it is beyond `after`; or what is wrong."""
+        try:
+            async with asyncio.timeout(SURVEY_TIME):
+                claimed = (await peer.status()).served.generation
+            if claimed <= after:
+                return claimed
+            async with asyncio.timeout(SURVEY_TIME):
+                releases = await peer.releases(claimed - 1)
+            if not releases:
+                raise ReleaseRefusedError(f"claims generation {claimed} and shows no release of it")
+            return self._staging.trust.certified(releases[-1]).generation
+        except TimeoutError:
+            failure: DnsctlError = NodeUnreachableError("did not answer in time", where=peer.node.name)
+        except DnsctlError as error:
+            failure = error
+            failure.where = failure.where or peer.node.name
+        _log.info("catching up: %s", failure)
+        return failure
+
+    # -- Ways to what is newer -----------------------------------------------------------------------------
+
+    async def _advance(self, survey: Survey, after: int) -> None:
+        """Come from `after` to `survey.newest` by the chain of releases, or a snapshot where that is less."""
+        behind, longest = survey.newest - after, self._longest_chain
+        if behind == 1 or longest is None or (after and behind <= longest):
+            try:
+                releases = await self._chain(survey, after)
+            except DnsctlError as error:
+                _log.info("releases after generation %d are not to be had: %s", after, error)
+            else:
+                await self._commit(survey, self._staging.follow, releases)
+                return
+        await self._restore(survey)
+
+    async def _chain(self, survey: Survey, after: int) -> tuple[Certified, ...]:
+        """Return the releases after generation `after`, to the newest, with their deltas in the archive."""
+
+        async def listed(peer: AgentClient) -> tuple[Certified, ...]:
+            found: list[Certified] = []
+            while after + len(found) < survey.newest:
+                more = await peer.releases(after + len(found))
+                for release in more:
+                    generation = self._staging.trust.certified(release).generation
+                    if generation != after + len(found) + 1:
+                        raise ReleaseRefusedError(
+                            f"has no generation {after + len(found) + 1}", where=peer.node.name
+                        )
+                    found.append(release)
+                if not more:
+                    raise ReleaseRefusedError("sends releases that lead nowhere", where=peer.node.name)
+            return tuple(found)
+
+        releases = await first_of(survey.holders, listed, PAUSE, TRANSFER_TIME)
+        for release in releases:
+            await self._fetch_delta(survey.holders, release)
+        return releases
+
+    async def _fetch_delta(self, peers: Sequence[AgentClient], release: Certified) -> None:
+        reference = self._staging.trust.certified(release).delta
+        archive = self._staging.archive
+        if await asyncio.to_thread(archive.has, reference.digest):
+            return
+        data = await first_of(
+            peers, lambda peer: peer.get_blob(reference.digest, reference.size), PAUSE, TRANSFER_TIME
+        )
+        await self._write(archive.put, data)
+
+    async def _restore(self, survey: Survey) -> None:
+        """Replace the image by what a peer serves; where its snapshot is refused, by another's."""
+        root = self._staging.archive.root
+        await asyncio.to_thread(durable.make_directory, root)
+        with tempfile.TemporaryDirectory(dir=root, prefix=durable.TEMPORARY_PREFIX) as directory:
+            waiting = list(survey.holders)
+            while True:
+                peer, release, path = await first_of(
+                    waiting, lambda peer: self._snapshot(peer, Path(directory)), PAUSE, TRANSFER_TIME
+                )
+                try:
+                    await self._commit(survey, self._restored(path), (release,))
+                except ReleaseRefusedError as error:
+                    _log.warning("the snapshot of %s: %s", peer.node.name, error)
+                    waiting.remove(peer)
+                    if not waiting:
+                        raise
+                else:
+                    _log.info("restored generation %d from a snapshot of %s", self._served, peer.node.name)
+                    return
+
+    def _restored(self, path: Path) -> Callable[..., Any]:
+        return lambda first, *later: self._staging.restore(first, snapshot.decode(path), *later)
+
+    async def _snapshot(self, peer: AgentClient, into: Path) -> tuple[AgentClient, Certified, Path]:
+        """Fetch what `peer` serves, the release that vouches for it, and that release's delta."""
+        generation, path = await peer.snapshot(into)
+        releases = await peer.releases(generation - 1)
+        if not releases or self._staging.trust.certified(releases[0]).generation != generation:
+            raise ReleaseRefusedError(
+                f"sent a snapshot of generation {generation} and not its manifest", where=peer.node.name
+            )
+        await self._fetch_delta((peer,), releases[0])
+        return peer, releases[0], path
+
+    async def _commit(
+        self, survey: Survey, take: Callable[..., Any], releases: tuple[Certified, ...]
+    ) -> None:
+        """Have `take` commit `releases`, and those that came while they were fetched, in one step."""
+        peers = [peer for peer in self._peers if peer.node.name in survey.answered]
+        for _ in range(_ROUNDS):
+            last = self._staging.trust.certified(releases[-1]).generation
+            newer = await self._survey(peers, last)
+            if not newer.newest:
+                break
+            try:
+                releases += await self._chain(newer, last)
+            except DnsctlError as error:
+                _log.info("releases after generation %d are not to be had: %s", last, error)
+                break
+        await self._write(take, *releases)
+        self._followed(releases[-1].certificate)
+
     async def _write(self, function: Callable[..., _Result], *arguments: Any) -> _Result:
         return await asyncio.get_running_loop().run_in_executor(self._writer, function, *arguments)
+
+
+def end_silence(silence: Silence | None, generation: int) -> None:
+    """Let the node answer, if it did not yet: it serves what its fleet serves."""
+    if silence is not None and silence.end():
+        _log.info("current with generation %d: queries are answered from now on", generation)
 
 
 async def recover(staging: Staging, writer: Executor, clients: Sequence[AgentClient]) -> int:
@@ -127,12 +293,18 @@ async def recover(staging: Staging, writer: Executor, clients: Sequence[AgentCli
     completed only where no other host has decided otherwise. Nodes that are away are passed over.
     Raises ReleaseRefusedError where the fleet's history and this host's differ.
     """
+    before = staging.served.generation
     answers = await asyncio.gather(*(client.status() for client in clients), return_exceptions=True)
-    follower = CatchUp(staging, writer, clients)
-    taken = 0
+    ahead = []
     for client, answer in zip(clients, answers, strict=True):
-        if isinstance(answer, NodeStatus) and answer.served.generation > staging.served.generation:
-            taken += await follower.follow(client)
-        elif isinstance(answer, BaseException) and not isinstance(answer, NodeUnreachableError):
+        if isinstance(answer, NodeStatus):
+            ahead += [client] if answer.served.generation > before else []
+        elif not isinstance(answer, NodeUnreachableError):
             raise answer
-    return taken + await asyncio.get_running_loop().run_in_executor(writer, staging.resume)
+    if ahead:
+        survey = await CatchUp(staging, writer, clients, longest_chain=None).reach(ahead)
+        for failure in survey.failures:
+            if not isinstance(failure, NodeUnreachableError):
+                raise failure
+    await asyncio.get_running_loop().run_in_executor(writer, staging.resume)
+    return staging.served.generation - before

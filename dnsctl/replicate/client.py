@@ -11,7 +11,7 @@ import hashlib
 import json
 import ssl
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +66,7 @@ class NodeStatus:
     zone_count: int
     expiry: int | None  # unix seconds, the nearest of all zones
     workers: int
+    silent: bool  # it answers no query until it is current
     zones: dict[str, ZoneStatus]
 
 
@@ -172,13 +173,14 @@ class AgentClient:
         """Have the prepared manifest `digest` dropped; nothing happens where it is not prepared."""
         await self._json("POST", "/v1/abort", content=json.dumps({"manifest": digest}).encode())
 
+    async def follow(self, releases: Sequence[Certified]) -> None:
+        """Have releases taken in one step, those between never served; their deltas were sent before."""
+        body = {"releases": [_release_json(release) for release in releases]}
+        await self._json("POST", "/v1/follow", content=json.dumps(body).encode(), long=True)
+
     async def restore(self, release: Certified, snapshot: str) -> None:
         """Have the image replaced by the snapshot sent before, whose digest is `snapshot`."""
-        body = {
-            "manifest": release.manifest.decode("ascii"),
-            "certificate": release.certificate.decode("ascii"),
-            "snapshot": snapshot,
-        }
+        body = {**_release_json(release), "snapshot": snapshot}
         await self._json("POST", "/v1/restore", content=json.dumps(body).encode(), long=True)
 
     # -- Inside --------------------------------------------------------------------------------------------
@@ -278,6 +280,13 @@ class AgentClient:
         )
 
 
+def _release_json(release: Certified) -> dict[str, str]:
+    return {
+        "manifest": release.manifest.decode("ascii"),
+        "certificate": release.certificate.decode("ascii"),
+    }
+
+
 async def _parts(body: bytes | Path) -> AsyncIterator[bytes]:
     if isinstance(body, bytes):
         for start in range(0, len(body), _CHUNK):
@@ -301,6 +310,7 @@ def _status(answer: dict[str, Any]) -> NodeStatus:
         zone_count=int(answer["zone_count"]),
         expiry=answer["expiry"] and int(answer["expiry"]),
         workers=int(answer["workers"]),
+        silent=bool(answer.get("silent", False)),
         zones={
             str(origin): ZoneStatus(int(one["serial"]), str(one["digest"]), one["expiry"])
             for origin, one in answer.get("zones", {}).items()

@@ -3,7 +3,8 @@
 Pure of HTTP and of the event loop; all of it runs in one thread, because an LMDB write transaction belongs
 to the thread that began it. Invariants:
 
-* What is served changes only by `commit`: one transaction, after every check has passed.
+* What is served changes only by `commit`: one transaction, after every check has passed. A node that is many
+  releases behind takes them all in one: nobody ever sees those between.
 * At most one release is prepared. Another is refused until that one is activated, aborted or has expired:
   with all nodes prepared for one push, no second push can get a certificate (see `transaction`).
 * The certificate is on disk before the commit, so that a node killed between the two finishes by itself
@@ -22,8 +23,9 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from dnsctl.errors import DnsctlError, ImageError, ReleaseRefusedError
 from dnsctl.image.difference import Change, difference
@@ -67,6 +69,14 @@ class _Prepared:
     manifest: Manifest
     writer: Writer
     deadline: float  # of the monotonic clock
+
+
+class _Sealed(NamedTuple):
+    """A manifest, the octets it came in, and its certificate where it was activated."""
+
+    manifest: Manifest
+    sealed: bytes
+    certificate: bytes = b""
 
 
 class Staging:
@@ -133,8 +143,8 @@ class Staging:
                     f" ({self._prepared.manifest.digest[:12]})",
                     advice=f"let it end, or wait {self._expiry:.0f} s for it to expire",
                 )
-            self._begin(manifest)
-            self._archive(manifest, sealed)
+            self._begin([manifest])
+            self._archive([_Sealed(manifest, sealed)])
         return manifest
 
     def activate(self, sealed: bytes) -> bool:
@@ -179,58 +189,59 @@ class Staging:
 
     # -- Releases that were activated elsewhere ------------------------------------------------------------
 
-    def follow(self, release: Certified) -> bool:
-        """Take the next release of the chain, activated elsewhere; False where it is served already.
+    def follow(self, *releases: Certified) -> bool:
+        """Take the next releases of the chain, activated elsewhere; False where all are served already.
 
-        Checks are those of `prepare` and `activate`, the certificate's seal first of all. It is decided:
-        whatever else is prepared here is dropped. Raises ReleaseRefusedError.
+        In one transaction: what is served before is served until the last of them is. Checks are those of
+        `prepare` and `activate`, the certificates' seals first of all; those of the table and the probes are
+        of the last, which vouches for what the others did. It is decided: whatever else is prepared here is
+        dropped. Raises ReleaseRefusedError.
         """
         with self._refusing("follow"):
-            manifest = self.trust.certified(release)
-            if Served(manifest.generation, manifest.digest) == self._served:
+            chain = self._sealed(releases)
+            last = chain[-1].manifest
+            if Served(last.generation, last.digest) == self._served:
                 return False
-            self._check_place(manifest)
-            if self._prepared is None or self._prepared.manifest.digest != manifest.digest:
-                if self._prepared is not None:
-                    self._drop(f"dropped, generation {manifest.generation} was activated elsewhere")
-                self._begin(manifest)
-            self._archive(manifest, *release)
+            chain = [one for one in chain if one.manifest.generation > self._served.generation] or chain[-1:]
+            self._check_chain(chain)
+            if self._prepared is None or self._prepared.manifest.digest != last.digest:
+                self._drop(f"dropped, generation {last.generation} was activated elsewhere")
+                self._begin([one.manifest for one in chain])
+            self._archive(chain)
             self._commit(self._prepared_now())
         return True
 
-    def restore(self, release: Certified, snapshot: Iterable[Change]) -> None:
+    def restore(self, release: Certified, snapshot: Iterable[Change], *later: Certified) -> None:
         """Replace the whole image by a snapshot of an activated release that is ahead of this node.
 
-        Order of checks: seals and form of both, generation is ahead, the release's own delta is archived
-        (peers will ask for it), every zone's digest, the table's digest, the probes. The chain between is
-        not seen: the table's digest under the release keys' signatures vouches for every octet.
-        Raises ReleaseRefusedError.
+        `later`: releases that follow it, taken in the same transaction. Order of checks: seals and form of
+        all, generation is ahead, the release's own delta is archived (peers will ask for it), every zone's
+        digest, the table's digest, the probes. The chain before is not seen: the table's digest under the
+        release keys' signatures vouches for every octet. Raises ReleaseRefusedError.
         """
         with self._refusing("restore"):
-            manifest = self.trust.certified(release)
-            if manifest.generation <= self._served.generation:
+            chain = self._sealed((release, *later))
+            first = chain[0].manifest
+            if first.generation <= self._served.generation:
                 raise ReleaseRefusedError(
-                    f"a snapshot of generation {manifest.generation}, and {self._served.generation} is served"
+                    f"a snapshot of generation {first.generation}, and {self._served.generation} is served"
                 )
-            self._delta(manifest)
+            self._check_chain(chain[1:], Served(first.generation, first.digest))
+            self._delta(first)
             self._drop("dropped for a snapshot")
-            with self._open_writer() as writer:
-                writer.apply((*difference(writer, (), tuple(writer.apexes())),))
-                writer.apply(snapshot)
-                self._check_state(manifest, writer)
-                self._prepared = _Prepared(manifest, writer, self._clock() + self._expiry)
-            self._archive(manifest, *release)
+            self._begin([one.manifest for one in chain], snapshot)
+            self._archive(chain)
             self._commit(self._prepared_now())
 
     def resume(self) -> int:
         """Take activated releases that are in the archive but not in the image: a crash came in between.
 
-        Returns how many. Raises ReleaseRefusedError where one cannot be applied.
+        Returns how many. Raises ReleaseRefusedError where they cannot be applied.
         """
-        taken = 0
-        while (release := self.certified(self._served.generation + 1)) and self.follow(release):
-            taken += 1
-        return taken
+        releases: list[Certified] = []
+        while release := self.certified(self._served.generation + 1 + len(releases)):
+            releases.append(release)
+        return len(releases) if releases and self.follow(*releases) else 0
 
     def certified(self, generation: int) -> Certified | None:
         """Return an activated release of the archive. Safe to call from any thread."""
@@ -244,9 +255,20 @@ class Staging:
 
     # -- Inside --------------------------------------------------------------------------------------------
 
-    def _check_place(self, manifest: Manifest) -> None:
-        """Refuse what is not the next release after the one served: the fence."""
-        generation, digest = self._served.generation, self._served.manifest
+    def _sealed(self, releases: Iterable[Certified]) -> list[_Sealed]:
+        """Return the manifests of activated releases, each beside what it came in. Raises as `Trust` does."""
+        return [_Sealed(self.trust.certified(one), one.manifest, one.certificate) for one in releases]
+
+    def _check_chain(self, chain: Iterable[_Sealed], after: Served | None = None) -> None:
+        """Refuse releases that do not follow one another, the first the one served (or `after`)."""
+        for one in chain:
+            self._check_place(one.manifest, after)
+            after = Served(one.manifest.generation, one.manifest.digest)
+
+    def _check_place(self, manifest: Manifest, after: Served | None = None) -> None:
+        """Refuse what is not the next release after the one served (or `after`): the fence."""
+        served = after or self._served
+        generation, digest = served.generation, served.manifest
         if manifest.generation <= generation:
             same = manifest.generation == generation and manifest.digest == digest
             raise ReleaseRefusedError(
@@ -274,20 +296,34 @@ class Staging:
         delta.check_reference(data, manifest.delta)
         return data
 
-    def _begin(self, manifest: Manifest) -> None:
-        data = self._delta(manifest)
+    def _begin(self, chain: Sequence[Manifest], snapshot: Iterable[Change] | None = None) -> None:
+        """Prepare the last release of `chain`, all in one transaction; with `snapshot`, that of the first."""
         with self._open_writer() as writer:
-            changes = _Counted(delta.decode(data, manifest.delta.length))
-            touched = writer.apply(changes)
-            pages = changes.count * _PAGES_A_CHANGE + _PAGES_A_COMMIT
-            self._set_aside(min(writer.octets(), pages * _PAGE) + manifest.delta.length)
-            unlisted = touched - manifest.zones.keys() - set(manifest.removed)
-            if unlisted:
-                raise ReleaseRefusedError(
-                    f"the delta touches {to_text(min(unlisted))}, which the manifest does not list"
-                )
-            self._check_state(manifest, writer)
-            self._prepared = _Prepared(manifest, writer, self._clock() + self._expiry)
+            octets = 0
+            if snapshot is not None:
+                writer.apply(difference(writer, (), tuple(writer.apexes())))
+                writer.apply(snapshot)
+                _check_zones(chain[0], writer)
+            for manifest in chain[snapshot is not None :]:
+                octets += self._apply(manifest, writer)
+                _check_zones(manifest, writer)
+            if octets:
+                self._set_aside(min(writer.octets(), octets))
+            last = chain[-1]
+            self._check_state(last, writer)
+            self._prepared = _Prepared(last, writer, self._clock() + self._expiry)
+
+    def _apply(self, manifest: Manifest, writer: Writer) -> int:
+        """Make a release's changes; return how many octets its commit may take at most."""
+        data = self._delta(manifest)
+        changes = _Counted(delta.decode(data, manifest.delta.length))
+        touched = writer.apply(changes)
+        unlisted = touched - manifest.zones.keys() - set(manifest.removed)
+        if unlisted:
+            raise ReleaseRefusedError(
+                f"the delta touches {to_text(min(unlisted))}, which the manifest does not list"
+            )
+        return (changes.count * _PAGES_A_CHANGE + _PAGES_A_COMMIT) * _PAGE + manifest.delta.length
 
     @contextlib.contextmanager
     def _open_writer(self) -> Iterator[Writer]:
@@ -310,11 +346,6 @@ class Staging:
             os.close(descriptor)
 
     def _check_state(self, manifest: Manifest, writer: Writer) -> None:
-        for origin, entry in manifest.zones.items():
-            if writer.zone(origin) != entry:
-                raise ReleaseRefusedError(
-                    f"{to_text(origin)} would not be what the manifest says it is",
-                )
         if writer.table_digest() != manifest.table:
             raise ReleaseRefusedError(
                 "the table of all zones would not have the digest the manifest names",
@@ -323,11 +354,12 @@ class Staging:
         self._prove(manifest, writer)
         writer.set_release(manifest.generation, manifest.digest)
 
-    def _archive(self, manifest: Manifest, sealed: bytes, certificate: bytes = b"") -> None:
+    def _archive(self, chain: Iterable[_Sealed]) -> None:
         try:
-            self.archive.put_manifest(manifest.generation, sealed)
-            if certificate:
-                self.archive.put_activation(manifest.generation, certificate)
+            for manifest, sealed, certificate in chain:
+                self.archive.put_manifest(manifest.generation, sealed)
+                if certificate:
+                    self.archive.put_activation(manifest.generation, certificate)
         except BaseException:
             self._drop("could not be archived")
             raise
@@ -369,6 +401,13 @@ class Staging:
             self.refusal = Refusal(int(time.time()), action, str(refused))
             _log.warning("%s refused: %s", action, refused)
             raise refused from error
+
+
+def _check_zones(manifest: Manifest, writer: Writer) -> None:
+    """Refuse a state in which a zone that the release touches is not what the manifest says."""
+    for origin, entry in manifest.zones.items():
+        if writer.zone(origin) != entry:
+            raise ReleaseRefusedError(f"{to_text(origin)} would not be what the manifest says it is")
 
 
 class _Counted:

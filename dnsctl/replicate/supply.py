@@ -1,7 +1,8 @@
 """What the control host has to bring a node up with: its archive of releases, and a snapshot of its image.
 
-Reads only. A node that is behind gets the releases it lacks in order; where they are not to be had, or are
-too many, everything at once.
+Reads only. A node that is behind gets the releases it lacks in order, and takes them in one step: it serves
+none of those between. Where they are not to be had, or are too many, and where it has nothing, it gets
+everything at once.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +21,12 @@ from dnsctl.release.archive import Archive
 from dnsctl.release.envelope import unverified_payload
 from dnsctl.release.manifest import Manifest
 from dnsctl.replicate import snapshot
-from dnsctl.replicate.client import AgentClient
+from dnsctl.replicate.catchup import LONGEST_CHAIN
+from dnsctl.replicate.client import AgentClient, NodeStatus
 from dnsctl.replicate.staging import Served
 from dnsctl.replicate.trust import Certified, Trust
 
-SNAPSHOT_BEYOND = 50  # releases behind: one at a time takes longer than a snapshot of most images
+_MOST_OCTETS = 64 * 2**20  # of releases handed over at once, deltas apart; beyond it a snapshot is less
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +58,23 @@ class Supply:
         with self.image.reader() as reader:
             return Served(reader.generation, reader.manifest)
 
-    async def level(self, client: AgentClient, served: Served, target: Served) -> None:
-        """Bring the node behind `client`, which serves `served`, to `target`, the control host's release.
+    async def level(self, client: AgentClient, status: NodeStatus, target: Served) -> None:
+        """Bring the node behind `client`, which is as `status` says, to `target`, the host's own release.
 
-        It may be catching up by itself meanwhile. Raises ReleaseRefusedError where its history is another.
+        It may be catching up by itself meanwhile. One that has it and keeps silent is told that it is the
+        newest. Raises ReleaseRefusedError where its history is another.
         """
-        while served.generation < target.generation:
-            release = await asyncio.to_thread(self.certified, served.generation + 1)
+        while (served := status.served).generation < target.generation:
+            releases = await asyncio.to_thread(self._chain, served, target)
             try:
-                if release is None or target.generation - served.generation > SNAPSHOT_BEYOND:
-                    await self._restore(client, target)
+                if releases:
+                    await self._feed(client, served, releases)
                 else:
-                    await self._feed(client, served, release)
+                    await self._restore(client, target)
             except ReleaseRefusedError:
                 if (await client.status()).served.generation <= served.generation:
                     raise  # else it was a peer that was faster
-            served = (await client.status()).served
+            status = await client.status()
         if served != target:
             raise ReleaseRefusedError(
                 f"serves generation {served.generation} ({served.manifest[:12]}), this host knows"
@@ -79,18 +83,35 @@ class Supply:
                 advice="another control host made it; if it is the wrong one, remove the node's state"
                 " directory and start it again",
             )
+        if status.silent and (release := await asyncio.to_thread(self.certified, target.generation)):
+            await client.activate(release.certificate)
 
-    async def _feed(self, client: AgentClient, served: Served, release: Certified) -> None:
-        manifest = self.trust.certified(release)
-        if (manifest.parent or "") != served.manifest:
+    def _chain(self, served: Served, target: Served) -> tuple[Certified, ...]:
+        """Return the releases from `served` to `target`; none where a snapshot is the better way."""
+        behind = target.generation - served.generation
+        if behind > LONGEST_CHAIN or (behind > 1 and not served.generation):
+            return ()
+        releases: list[Certified] = []
+        octets = 0
+        for generation in range(served.generation + 1, target.generation + 1):
+            release = self.certified(generation)
+            octets += len(release.manifest) + len(release.certificate) if release else 0
+            if release is None or (releases and octets > _MOST_OCTETS):
+                return ()
+            releases.append(release)
+        return tuple(releases)
+
+    async def _feed(self, client: AgentClient, served: Served, releases: Sequence[Certified]) -> None:
+        manifests = [self.trust.certified(release) for release in releases]
+        if (manifests[0].parent or "") != served.manifest:
             raise ReleaseRefusedError(
                 f"serves another generation {served.generation} ({served.manifest[:12]}) than was released",
                 where=client.node.name,
                 advice="remove the node's state directory and start it again",
             )
-        await self._send_delta(client, manifest)
-        await client.prepare(release.manifest)
-        await client.activate(release.certificate)
+        for manifest in manifests:
+            await self._send_delta(client, manifest)
+        await client.follow(releases)
 
     async def _send_delta(self, client: AgentClient, manifest: Manifest) -> None:
         data = await asyncio.to_thread(self.archive.get, manifest.delta.digest)

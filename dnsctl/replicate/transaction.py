@@ -84,7 +84,7 @@ async def fence(
         status = statuses[client.node.name]
         if stale and status.prepared is not None and status.prepared.manifest == stale:
             await client.abort(stale)
-        await supply.level(client, status.served, target)
+        await supply.level(client, status, target)
 
     _or_raise(clients, await _each(clients, "catch up", progress, ready))
     return statuses

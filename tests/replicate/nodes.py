@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import multiprocessing
+import os
 import resource
 import signal
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -32,6 +36,14 @@ def passphrase() -> bytes:
     return b"correct horse"
 
 
+def _serve_whole(settings: NodeSettings, limits: Limits, _largest_file: int) -> None:
+    """Run all processes of a node: those that answer queries, too."""
+    from dnsctl.node.launch import run_node
+
+    logging.basicConfig(format=f"{settings.node.name}: %(message)s", level=logging.INFO)
+    run_node(settings, lambda own: run_agent(own, limits=limits))
+
+
 def _serve(settings: NodeSettings, limits: Limits, largest_file: int) -> None:
     if largest_file:  # a disk that is full, as far as this process can tell
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
@@ -39,10 +51,22 @@ def _serve(settings: NodeSettings, limits: Limits, largest_file: int) -> None:
 
 
 class Fleet:
-    """The nodes `ns1`, `ns2`, … of sites `dc1`, `dc2`, …, none started yet."""
+    """The nodes `ns1`, `ns2`, … of sites `dc1`, `dc2`, …, none started yet.
 
-    def __init__(self, root: Path, control: Control, *, size: int = 2, limits: Limits | None = None) -> None:
+    `whole`: each with all its processes, and /health; else with its agent alone.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        control: Control,
+        *,
+        size: int = 2,
+        limits: Limits | None = None,
+        whole: bool = False,
+    ) -> None:
         self.root = root
+        self._whole = whole
         self.limits = limits or Limits(catch_up_every=0.5)
         self.nodes = tuple(
             Node(
@@ -53,6 +77,8 @@ class Fleet:
             )
             for number in range(1, size + 1)
         )
+        self.detours: dict[str, str] = {}  # where other nodes find an agent, in place of where it is
+        self.metrics = {node.name: Endpoint("127.0.0.1", free_port()) for node in self.nodes}
         self.keys = root / "keys"
         pki.ensure_authority(self.keys, passphrase, [node.name for node in self.nodes], datetime.now(UTC))
         self._control = control
@@ -69,21 +95,23 @@ class Fleet:
             node=self.node(name),
             serve=ServeSettings(self.node(name).listen),
             state=self.state(name),
-            peers=self.nodes,
+            peers=tuple(replace(one, control=self.detours.get(one.name, one.control)) for one in self.nodes),
             release_keys=self._control.trust.keys,
             threshold=self._control.trust.threshold,
             authority=self.keys / "pki/ca.crt",
             certificate=self.keys / f"pki/{name}.crt",
             key=self.keys / f"pki/{name}.pem",
+            metrics=self.metrics[name] if self._whole else None,
         )
 
-    def start(self, *names: str, largest_file: int = 0) -> None:
+    def start(self, *names: str, largest_file: int = 0, wait: bool = True) -> None:
         for name in names:
             arguments = (self.settings(name), self.limits, largest_file)
-            process = _processes.Process(target=_serve, args=arguments, daemon=True)
+            serve = _serve_whole if self._whole else _serve
+            process = _processes.Process(target=serve, args=arguments, daemon=True)
             process.start()
             self._running[name] = process
-        for name in names:
+        for name in names if wait else ():
             self.wait(name, lambda status: True)
 
     def start_all(self) -> None:
@@ -91,7 +119,12 @@ class Fleet:
 
     def kill(self, name: str) -> None:
         process = self._running.pop(name)
+        pid = process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         process.kill()
+        for child in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGKILL)
         process.join()
 
     def stop(self) -> None:

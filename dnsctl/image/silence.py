@@ -1,0 +1,45 @@
+"""Whether a node keeps silent: a file beside the image, there until the node has what its fleet serves.
+
+A node that begins with an empty image must not answer from the first state it gets hold of, however often it
+is started anew meanwhile: others serve a newer one. So the file is made before anything is committed, and
+taken away once what is committed is known to be current; a crash in between leaves the node silent.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def silence_path(state: Path) -> Path:
+    """Return where the file stands in a node's state directory."""
+    return state / "silent"
+
+
+class Silence:
+    """The file at `path`. One process begins and ends it; any number look."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @property
+    def holds(self) -> bool:
+        """True while no query may be answered."""
+        return self._path.exists()
+
+    def begin(self) -> None:
+        """Keep silent from here on, also after a loss of power. Raises OSError."""
+        os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        descriptor = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def end(self) -> bool:
+        """Let queries be answered; False where they were already."""
+        try:
+            self._path.unlink()
+        except FileNotFoundError:
+            return False
+        return True
