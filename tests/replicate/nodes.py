@@ -159,7 +159,7 @@ class Fleet:
     def status(self, name: str) -> NodeStatus:
         return self.ask(name, lambda client: client.status(zones=True))
 
-    def wait(self, name: str, until: Callable[[NodeStatus], bool], seconds: float = 10) -> NodeStatus:
+    def wait(self, name: str, until: Callable[[NodeStatus], bool], seconds: float = 30) -> NodeStatus:
         """Poll the node's status until it is as wanted."""
         deadline = time.monotonic() + seconds
         while True:
