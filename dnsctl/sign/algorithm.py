@@ -1,19 +1,22 @@
-"""The DNSSEC algorithms signed with: key pairs, the DNSKEY key field, raw signatures over octets.
+"""The DNSSEC algorithms: key pairs, the DNSKEY key field, raw signatures over octets.
 
-RSASHA256 (RFC 3110, RFC 5702), ECDSAP256SHA256 (RFC 6605, nonces by RFC 6979), ED25519 (RFC 8080). All three
-are deterministic: the same key and message give the same signature on any host. Knows nothing of RRsets: see
-`rrsig`.
+Signed with: RSASHA256 (RFC 3110, RFC 5702), ECDSAP256SHA256 (RFC 6605, nonces by RFC 6979), ED25519 (RFC
+8080). All three are deterministic: the same key and message give the same signature on any host. Checked are
+also those that zones signed elsewhere come with: RSASHA1, RSASHA512, ECDSAP384SHA384, ED448. Knows nothing of
+RRsets: see `rrsig`.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from dnsctl.errors import SigningError
@@ -26,10 +29,11 @@ Check = Callable[[bytes, bytes], bool]  # (signature, message)
 _RSA_BITS = 2048  # NIST SP 800-57: enough to 2030; a larger key makes larger answers
 _RSA_EXPONENT = 65537
 _P256_OCTETS = 32
-_P256_SIGNATURE = 2 * _P256_OCTETS  # RFC 6605 §4: r and s, no ASN.1
 _ECDSA = ec.ECDSA(SHA256(), deterministic_signing=True)
 _PKCS1 = padding.PKCS1v15()
 _SHA256 = SHA256()
+_SHA1_INFO = bytes.fromhex("3021300906052b0e03021a05000414")  # RFC 8017 §9.2, note 1
+_LEAST_FILLER = 8  # octets ff, RFC 8017 §9.2
 
 
 class Scheme(NamedTuple):
@@ -39,6 +43,24 @@ class Scheme(NamedTuple):
     field: Callable[[PrivateKey], bytes]
     signer: Callable[[PrivateKey], Sign]
     checker: Callable[[bytes], Check]
+
+
+class KeyFieldError(Exception):
+    """The key field of a DNSKEY is not a public key of its algorithm."""
+
+
+def checker(algorithm: int, field: bytes) -> Check | None:
+    """Return what checks signatures by a DNSKEY with key field `field`; None: `algorithm` is not known.
+
+    Raises KeyFieldError where the field does not hold a key of that algorithm.
+    """
+    make = _CHECKERS.get(algorithm)
+    if make is None:
+        return None
+    try:
+        return make(field)
+    except (ValueError, IndexError, OverflowError):
+        raise KeyFieldError from None
 
 
 def scheme(algorithm: int) -> Scheme:
@@ -73,22 +95,25 @@ def _p256_signer(private: PrivateKey) -> Sign:
     return signature
 
 
-def _p256_checker(field: bytes) -> Check:
-    public = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), b"\x04" + field)
-    verify = public.verify
+def _ecdsa_checker(curve: ec.EllipticCurve, digest: HashAlgorithm, octets: int, field: bytes) -> Check:
+    """Check with a key on `curve`; r and s are of `octets` each (RFC 6605 §4)."""
+    public = ec.EllipticCurvePublicKey.from_encoded_point(curve, b"\x04" + field)
+    verify, how = public.verify, ec.ECDSA(digest)
 
     def is_valid(signature: bytes, message: bytes) -> bool:
-        if len(signature) != _P256_SIGNATURE:
+        if len(signature) != 2 * octets:
             return False
-        r = int.from_bytes(signature[:_P256_OCTETS], "big")
-        s = int.from_bytes(signature[_P256_OCTETS:], "big")
+        r, s = int.from_bytes(signature[:octets], "big"), int.from_bytes(signature[octets:], "big")
         try:
-            verify(encode_dss_signature(r, s), message, _ECDSA)
+            verify(encode_dss_signature(r, s), message, how)
         except InvalidSignature:
             return False
         return True
 
     return is_valid
+
+
+_p256_checker = partial(_ecdsa_checker, ec.SECP256R1(), SHA256(), _P256_OCTETS)
 
 
 def _ed25519_field(private: PrivateKey) -> bytes:
@@ -104,7 +129,15 @@ def _ed25519_signer(private: PrivateKey) -> Sign:
 
 
 def _ed25519_checker(field: bytes) -> Check:
-    verify = ed25519.Ed25519PublicKey.from_public_bytes(field).verify
+    return _eddsa_checker(ed25519.Ed25519PublicKey.from_public_bytes(field))
+
+
+def _ed448_checker(field: bytes) -> Check:
+    return _eddsa_checker(ed448.Ed448PublicKey.from_public_bytes(field))
+
+
+def _eddsa_checker(public: ed25519.Ed25519PublicKey | ed448.Ed448PublicKey) -> Check:
+    verify = public.verify
 
     def is_valid(signature: bytes, message: bytes) -> bool:
         try:
@@ -133,15 +166,22 @@ def _rsa_signer(private: PrivateKey) -> Sign:
     return lambda message: sign(message, _PKCS1, _SHA256)
 
 
-def _rsa_checker(field: bytes) -> Check:
+def _rsa_numbers(field: bytes) -> rsa.RSAPublicNumbers:
+    """Take the key field apart (RFC 3110 §2)."""
     start, length = (1, field[0]) if field[0] else (3, int.from_bytes(field[1:3], "big"))
     exponent = int.from_bytes(field[start : start + length], "big")
     modulus = int.from_bytes(field[start + length :], "big")
-    verify = rsa.RSAPublicNumbers(exponent, modulus).public_key().verify
+    if exponent < 3 or modulus <= exponent:
+        raise ValueError
+    return rsa.RSAPublicNumbers(exponent, modulus)
+
+
+def _rsa_checker(digest: HashAlgorithm, field: bytes) -> Check:
+    verify = _rsa_numbers(field).public_key().verify
 
     def is_valid(signature: bytes, message: bytes) -> bool:
         try:
-            verify(signature, message, _PKCS1, _SHA256)
+            verify(signature, message, _PKCS1, digest)
         except InvalidSignature:
             return False
         return True
@@ -149,9 +189,35 @@ def _rsa_checker(field: bytes) -> Check:
     return is_valid
 
 
+_rsa_sha256_checker = partial(_rsa_checker, _SHA256)
+
+
+def _rsa_sha1_checker(field: bytes) -> Check:
+    """Check RSASHA1 by arithmetic (RFC 8017 §8.2.2): many hosts forbid OpenSSL to accept SHA-1."""
+    numbers = _rsa_numbers(field)
+    exponent, modulus = numbers.e, numbers.n
+    size = (modulus.bit_length() + 7) // 8
+    filler = size - len(_SHA1_INFO) - hashlib.sha1(usedforsecurity=False).digest_size - 3
+    if filler < _LEAST_FILLER:
+        raise ValueError
+    head = b"\0\1" + b"\xff" * filler + b"\0" + _SHA1_INFO
+
+    def is_valid(signature: bytes, message: bytes) -> bool:
+        number = int.from_bytes(signature, "big")
+        if len(signature) != size or number >= modulus:
+            return False
+        wanted = head + hashlib.sha1(message, usedforsecurity=False).digest()
+        return pow(number, exponent, modulus).to_bytes(size, "big") == wanted
+
+    return is_valid
+
+
 _SCHEMES: dict[int, Scheme] = {
     Algorithm.RSASHA256: Scheme(
-        lambda: rsa.generate_private_key(_RSA_EXPONENT, _RSA_BITS), _rsa_field, _rsa_signer, _rsa_checker
+        lambda: rsa.generate_private_key(_RSA_EXPONENT, _RSA_BITS),
+        _rsa_field,
+        _rsa_signer,
+        _rsa_sha256_checker,
     ),
     Algorithm.ECDSAP256SHA256: Scheme(
         lambda: ec.generate_private_key(ec.SECP256R1()), _p256_field, _p256_signer, _p256_checker
@@ -159,4 +225,16 @@ _SCHEMES: dict[int, Scheme] = {
     Algorithm.ED25519: Scheme(
         ed25519.Ed25519PrivateKey.generate, _ed25519_field, _ed25519_signer, _ed25519_checker
     ),
+}
+
+# By IANA's numbers; 7 is RSASHA1 for zones with NSEC3 (RFC 5155 §2).
+_CHECKERS: dict[int, Callable[[bytes], Check]] = {
+    5: _rsa_sha1_checker,
+    7: _rsa_sha1_checker,
+    Algorithm.RSASHA256: _rsa_sha256_checker,
+    10: partial(_rsa_checker, SHA512()),
+    Algorithm.ECDSAP256SHA256: _p256_checker,
+    14: partial(_ecdsa_checker, ec.SECP384R1(), SHA384(), 48),
+    Algorithm.ED25519: _ed25519_checker,
+    16: _ed448_checker,
 }

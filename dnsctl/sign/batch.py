@@ -2,7 +2,7 @@
 
 Invariant: what comes out was verified with the public key taken from the DNSKEY RRset *by key, not by tag*,
 in the process that made it. Private keys reach the workers through fork, in memory; nothing secret is pickled
-or written.
+or written. Signatures that others made are verified in the same way: see `verified`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import multiprocessing
 import signal
 import sys
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from typing import NamedTuple, TypeVar
 
 from dnsctl.errors import SigningError
 from dnsctl.model.name import Name, to_text
@@ -28,10 +29,21 @@ from dnsctl.sign.keystore import SigningKey
 
 Task = tuple[int, bytes]  # which key signs, and the octets to sign: see `rrsig.message`
 
+
+class Claim(NamedTuple):
+    """A signature over `message`, said to be by one of the keys at `places`: several may share a tag."""
+
+    places: tuple[int, ...]
+    message: bytes
+    signature: bytes
+
+
 _CHUNK = 512  # signatures; some 50 ms of work, so that progress moves and workers end together
 _WORTH_FORKING = 4 * _CHUNK  # below this a second process costs more than it brings
 _AHEAD = 3  # chunks waiting a worker: bounds memory, keeps every worker busy
 _PR_SET_PDEATHSIG = 1  # prctl(2)
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
 
 
 class Signatory:
@@ -65,18 +77,50 @@ def signatures(
 
     Raises SigningError where a signature does not verify, or a worker died.
     """
-    chunks = _chunks(tasks)
     if workers <= 1 or count < _WORTH_FORKING:
         signatories = [Signatory(key, dnskey) for key in keys]
-        yield from (signed(chunk, signatories) for chunk in chunks)
+        yield from (signed(chunk, signatories) for chunk in _chunks(tasks))
         return
-    context = multiprocessing.get_context("fork")  # the keys are inherited, not sent
+    # forked: the keys are inherited, not sent
+    yield from _pooled(_chunks(tasks), workers, (_begin, (tuple(keys), dnskey)), _work, dnskey.owner)
+
+
+def verified(
+    claims: Iterable[Claim], count: int, checks: Sequence[Check | None], workers: int, zone: Name
+) -> Generator[list[bool], None, None]:
+    """Yield for each of `claims` (about `count` of them), in order, whether one of its keys made it.
+
+    `checks`: by place, what checks with that key. A list for each chunk; see `signatures`.
+    """
+    if workers <= 1 or count < _WORTH_FORKING:
+        yield from (_held(chunk, checks) for chunk in _chunks(claims))
+        return
+    yield from _pooled(_chunks(claims), workers, (_begin_checking, (tuple(checks),)), _check, zone)
+
+
+def _held(chunk: list[Claim], checks: Sequence[Check | None]) -> list[bool]:
+    held = []
+    for places, octets, signature in chunk:
+        usable = [check for place in places if (check := checks[place]) is not None]
+        held.append(any(check(signature, octets) for check in usable))
+    return held
+
+
+def _pooled(
+    chunks: Iterator[_In],
+    workers: int,
+    begin: tuple[Callable[..., None], tuple[object, ...]],
+    work: Callable[[_In], _Out],
+    zone: Name,
+) -> Generator[_Out, None, None]:
+    """Yield what `work` makes of each of `chunks`, in order, by processes that `begin` set up."""
+    context = multiprocessing.get_context("fork")
     try:
-        with ProcessPoolExecutor(workers, context, _begin, (tuple(keys), dnskey)) as pool:
-            waiting: deque[Future[list[bytes]]] = deque()
+        with ProcessPoolExecutor(workers, context, *begin) as pool:
+            waiting: deque[Future[_Out]] = deque()
             try:
                 for chunk in chunks:
-                    waiting.append(pool.submit(_work, chunk))
+                    waiting.append(pool.submit(work, chunk))
                     if len(waiting) > _AHEAD * workers:
                         yield waiting.popleft().result()
                 while waiting:
@@ -85,7 +129,7 @@ def signatures(
                 pool.shutdown(cancel_futures=True)
     except BrokenProcessPool:
         raise SigningError(
-            "a signing process was killed", where=to_text(dnskey.owner), advice="check the memory, try again"
+            "a signing process was killed", where=to_text(zone), advice="check the memory, try again"
         ) from None
 
 
@@ -109,24 +153,39 @@ def _invalid(signatory: Signatory, octets: bytes) -> SigningError:
     )
 
 
-def _chunks(tasks: Iterable[Task]) -> Iterator[list[Task]]:
+def _chunks(tasks: Iterable[_In]) -> Iterator[list[_In]]:
     source = iter(tasks)
     while chunk := list(itertools.islice(source, _CHUNK)):
         yield chunk
 
 
 _signatories: list[Signatory] = []  # of a worker process
+_checks: list[Check | None] = []  # of a worker process that verifies
 
 
 def _begin(keys: Sequence[SigningKey], dnskey: RRset) -> None:
-    """Set a worker up: it leaves interrupts to its parent, and never outlives it with keys in memory."""
+    """Set a worker up that signs."""
+    _leave_to_parent()
+    _signatories[:] = [Signatory(key, dnskey) for key in keys]
+
+
+def _begin_checking(checks: Sequence[Check | None]) -> None:
+    _leave_to_parent()
+    _checks[:] = checks
+
+
+def _leave_to_parent() -> None:
+    """Leave interrupts to the parent, and never outlive it with keys in memory."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     gc.disable()  # a collection would touch, and so copy, every page shared with the parent
-    _signatories[:] = [Signatory(key, dnskey) for key in keys]
 
 
 def _work(chunk: list[Task]) -> list[bytes]:
     return signed(chunk, _signatories)
+
+
+def _check(chunk: list[Claim]) -> list[bool]:
+    return _held(chunk, _checks)

@@ -1,23 +1,26 @@
 """Zones that come signed by somebody else, and are served as they are.
 
-Invariant of what comes out: each authoritative RRset has a signature that names a published DNSKEY, and the
-denial chain is whole, so that a validator can be answered. Signatures are not verified here: `check` and
-`verify` do.
+Invariant of what comes out: every signature by a published DNSKEY was verified by key, here or in the release
+before; each authoritative RRset has one; the denial chain is whole. So a validator can be answered. All that
+is wrong is told, as findings: see `told` for the rules, `examine` for signatures, `chain` for denial.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from dnsctl.errors import SigningError
-from dnsctl.model.key import key_tag
+from dnsctl.model.finding import Finding, Severity
 from dnsctl.model.name import Name, to_text
-from dnsctl.model.rrset import RRset, Type, type_text
-from dnsctl.model.zone import Nodes, Nsec3Parameters, SignedZone, ValidatedZone, Zone
-from dnsctl.sign import nsec, nsec3
-from dnsctl.sign.authority import Standing, denied_types, is_signed, walk
-from dnsctl.sign.rrsig import parse
+from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.zone import Nsec3Parameters, SignedZone, ValidatedZone, Zone
+from dnsctl.sign import nsec3
+from dnsctl.sign import told as rules
+from dnsctl.sign.chain import Break, breaks
+from dnsctl.sign.examine import Progress, examine
+from dnsctl.sign.told import Told
+from dnsctl.sign.zonekeys import ZoneKeys, algorithm_text, key_text
 
 _SHOWN = 3  # faults in the message: enough to see the pattern
 _ADVICE = "sign the zone again where it was signed, or remove its signatures and have it signed here"
@@ -28,152 +31,175 @@ def is_presigned(zone: Zone | ValidatedZone) -> bool:
     return any(one.signatures for one in zone.nodes.get(zone.origin, ()))
 
 
-def presigned_zone(zone: ValidatedZone, now: datetime | None = None) -> SignedZone:
-    """Return `zone` as the signed zone it is. With `now`, an expired signature is a fault too.
+@dataclass(frozen=True)
+class Taken:
+    """What came of a zone; `zone` is None where there are errors."""
 
-    Raises SigningError with the first faults where it is not complete.
+    zone: SignedZone | None
+    findings: tuple[Finding, ...]
+    errors: int  # of which a few of each rule are among the findings
+
+
+def take(
+    zone: ValidatedZone,
+    now: datetime | None,
+    before: SignedZone | None = None,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> Taken:
+    """Return `zone` as the signed zone it is, with all that is to be told of it.
+
+    `now`: when its signatures must be valid; None: at any time. Signatures that `before` holds were verified
+    when that was released, and are not verified again.
     """
-    parameters = _parameters(zone)
-    nodes, hashes = zone.nodes, dict[bytes, RRset]()
-    if parameters is not None:
-        nodes, hashes = _apart(zone, parameters)
-    faults = list(_faults(zone.origin, nodes, hashes, parameters, now))
-    if faults:
-        more = f", and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
-        raise SigningError(
-            f"the zone came signed, but not as it can be served: {'; '.join(faults[:_SHOWN])}{more}",
-            where=zone.file or to_text(zone.origin),
-            advice=_ADVICE,
-        )
+    told = Told(zone.origin, zone.file)
+    denial = _denial(zone, told)
     soa = zone.get(zone.origin, Type.SOA)
     assert soa is not None  # noqa: S101  a ValidatedZone has one
     serial = int.from_bytes(soa.rdatas[0][-20:-16], "big")
-    return SignedZone(zone.origin, nodes, serial, True, parameters, hashes)
+    signed = SignedZone(zone.origin, denial.nodes, serial, True, denial.parameters, denial.hashes)
+    dnskey = zone.get(zone.origin, Type.DNSKEY)
+    if dnskey is None:
+        told.add(rules.INCOMPLETE, "no DNSKEY at the apex", soa)
+    else:
+        keys = ZoneKeys.of(dnskey)
+        _tell_keys(keys, dnskey, told)
+        examine(signed, keys, told, now, before, workers, progress)
+    for one in denial.breaks:
+        told.add(rules.ALONE if one.harmless else rules.CHAIN, one.message, one.at)
+    return Taken(None if told.errors else signed, told.findings(), told.errors)
 
 
-def _parameters(zone: ValidatedZone) -> Nsec3Parameters | None:
-    """Return what the zone's NSEC3PARAM says; one with flags set is not to be used (RFC 5155 §4.1.2)."""
+def presigned_zone(zone: ValidatedZone, now: datetime | None = None) -> SignedZone:
+    """Return `zone` as the signed zone it is. With `now`, an expired signature is a fault too.
+
+    Raises SigningError with the first faults where it cannot be served.
+    """
+    taken = take(zone, now)
+    if taken.zone is not None:
+        return taken.zone
+    faults = [each.message for each in taken.findings if each.severity is Severity.ERROR]
+    more = f", and {taken.errors - _SHOWN} more" if taken.errors > _SHOWN else ""
+    raise SigningError(
+        f"the zone came signed, but not as it can be served: {'; '.join(faults[:_SHOWN])}{more}",
+        where=zone.file or to_text(zone.origin),
+        advice=_ADVICE,
+    )
+
+
+def _tell_keys(keys: ZoneKeys, dnskey: RRset, told: Told) -> None:
+    for key, why in keys.unusable.items():
+        told.add(rules.KEY, f"DNSKEY of {key_text(key)} is one {why}", dnskey)
+    for key in keys.shared():
+        told.add(rules.KEY, f"several DNSKEYs are {key_text(key)}: validators may give up on them", dnskey)
+    if not keys.places:
+        told.add(rules.INCOMPLETE, "no DNSKEY that may sign the zone", dnskey)
+    for algorithm in sorted(keys.unverifiable):
+        told.add(
+            rules.UNKNOWN,
+            f"signatures of {algorithm_text(algorithm)} cannot be verified here, and are served as they are",
+            dnskey,
+        )
+
+
+# -- Denial: which chain answers are made from ---
+
+
+@dataclass(frozen=True)
+class _Denial:
+    """The nodes without NSEC3, the NSEC3 by hash, and what is wrong with the chain that is used."""
+
+    parameters: Nsec3Parameters | None
+    nodes: dict[Name, tuple[RRset, ...]]
+    hashes: dict[bytes, RRset]
+    breaks: tuple[Break, ...]
+
+
+def _denial(zone: ValidatedZone, told: Told) -> _Denial:
+    """Choose as other servers do: NSEC3 where an NSEC3PARAM says that a chain is complete, else NSEC.
+
+    Each that is named must be whole; of several, the first is used. What is not used of NSEC3 goes out in transfers, unless
+    another chain of NSEC3 is used: the two cannot stand beside each other in an image.
+    """
+    nodes, hashes, stray = _apart(zone)
+    for one in stray:
+        told.add(rules.CHAIN, f"NSEC3 at {to_text(one.owner)}, which is no hash below the apex", one)
+    found = zone.get(zone.origin, Type.NSEC3PARAM)
+    usable = _usable(zone, told)
+    has_nsec = any(one.rdtype == Type.NSEC for node in nodes.values() for one in node)
+    if not usable:
+        if hashes and has_nsec:
+            why = "no NSEC3PARAM says that they are a whole chain"
+            told.add(rules.UNUSED, f"{len(hashes)} NSEC3 are not used: {why}", next(iter(hashes.values())))
+        if not has_nsec:
+            return _Denial(None, nodes, hashes, (Break(found or nodes[zone.origin][0], _no_chain(zone)),))
+        return _Denial(None, nodes, hashes, tuple(breaks(zone.origin, nodes, {}, None)))
+    chosen: _Denial | None = None
+    faults: list[Break] = []
+    for named in usable:
+        own = {digest: one for digest, one in hashes.items() if _is_of(one, named)}
+        opt_out = any(rdata[1] & nsec3.OPT_OUT for one in own.values() for rdata in one.rdatas)
+        parameters = Nsec3Parameters(named.iterations, named.salt, opt_out)
+        faults += breaks(zone.origin, nodes, own, parameters) if own else (_empty(found, nodes, zone),)
+        chosen = chosen or _Denial(parameters, nodes, own, ())
+    assert chosen is not None  # noqa: S101  there is one of them at least
+    if unused := len(hashes) - len(chosen.hashes):
+        other = next(one for digest, one in hashes.items() if digest not in chosen.hashes)
+        told.add(rules.UNUSED, f"{unused} NSEC3 of another chain are left out", other)
+    if has_nsec:
+        told.add(rules.UNUSED, "NSEC are not used: an NSEC3PARAM says that NSEC3 are", found)
+    return replace(chosen, breaks=tuple(faults))
+
+
+def _no_chain(zone: ValidatedZone) -> str:
+    return f"{to_text(zone.origin)} has no NSEC, and no NSEC3PARAM that names a chain of NSEC3"
+
+
+def _empty(found: RRset | None, nodes: dict[Name, tuple[RRset, ...]], zone: ValidatedZone) -> Break:
+    message = f"{to_text(zone.origin)} NSEC3PARAM names a chain of which there is no NSEC3"
+    return Break(found or nodes[zone.origin][0], message)
+
+
+def _usable(zone: ValidatedZone, told: Told) -> list[Nsec3Parameters]:
+    """Return what the NSEC3PARAMs say; one with flags set is not to be used (RFC 5155 §4.1.2)."""
+    usable = []
     found = zone.get(zone.origin, Type.NSEC3PARAM)
     for rdata in found.rdatas if found else ():
-        if rdata[:2] == bytes((nsec3.SHA1, 0)):
-            opt_out = any(
-                one.rdtype == Type.NSEC3 and one.rdatas[0][1] & nsec3.OPT_OUT for one in zone.rrsets()
+        iterations = int.from_bytes(rdata[2:4], "big")
+        if rdata[:2] != bytes((nsec3.SHA1, 0)):
+            told.add(rules.UNUSED, "an NSEC3PARAM with flags, or of an unknown hash, is not used", found)
+        elif iterations > nsec3.MAX_ITERATIONS:
+            message = (
+                f"NSEC3 with {iterations} iterations, where {nsec3.MAX_ITERATIONS} are the most and"
+                " 0 is right (RFC 9276 §3.1)"
             )
-            return Nsec3Parameters(int.from_bytes(rdata[2:4], "big"), rdata[5:], opt_out)
-    return None
+            told.add(rules.INCOMPLETE, message, found)
+        else:
+            usable.append(Nsec3Parameters(iterations, rdata[5:]))
+    return usable
 
 
 def _apart(
-    zone: ValidatedZone, parameters: Nsec3Parameters
-) -> tuple[dict[Name, tuple[RRset, ...]], dict[bytes, RRset]]:
-    """Take the NSEC3 RRsets of the chain in use out of the nodes; those of another chain are dropped."""
+    zone: ValidatedZone,
+) -> tuple[dict[Name, tuple[RRset, ...]], dict[bytes, RRset], list[RRset]]:
+    """Take the NSEC3 out of the nodes: by hash, and those whose owner is not a hash."""
     nodes: dict[Name, tuple[RRset, ...]] = {}
     hashes: dict[bytes, RRset] = {}
+    stray: list[RRset] = []
     for owner, node in zone.nodes.items():
-        digest = nsec3.owner_hash(owner, zone.origin)
-        if digest is None or all(one.rdtype != Type.NSEC3 for one in node):
+        if all(one.rdtype != Type.NSEC3 for one in node):
             nodes[owner] = node
             continue
+        digest = nsec3.owner_hash(owner, zone.origin)
         for one in node:
-            if one.rdtype == Type.NSEC3 and nsec3.is_of(one.rdatas[0], parameters):
+            if one.rdtype == Type.NSEC3 and digest is None:
+                stray.append(one)
+            elif one.rdtype == Type.NSEC3 and digest is not None:
                 hashes[digest] = one
         if rest := tuple(one for one in node if one.rdtype != Type.NSEC3):
             nodes[owner] = rest
-    return nodes, dict(sorted(hashes.items()))
+    return nodes, dict(sorted(hashes.items())), stray
 
 
-def _faults(
-    origin: Name,
-    nodes: Nodes,
-    hashes: Mapping[bytes, RRset],
-    parameters: Nsec3Parameters | None,
-    now: datetime | None,
-) -> Iterator[str]:
-    if parameters is not None and parameters.iterations > nsec3.MAX_ITERATIONS:
-        yield (
-            f"NSEC3 with {parameters.iterations} iterations, where {nsec3.MAX_ITERATIONS} are the most and"
-            " 0 is right (RFC 9276 §3.1)"
-        )
-        return
-    dnskey = next((one for one in nodes[origin] if one.rdtype == Type.DNSKEY), None)
-    if dnskey is None:
-        yield "no DNSKEY at the apex"
-        return
-    published = frozenset((rdata[3], key_tag(rdata)) for rdata in dnskey.rdatas)
-    moment = int(now.timestamp()) if now else None
-    for owner, node, standing in walk(origin, nodes):
-        for one in node if standing is not Standing.OCCLUDED else ():
-            if is_signed(one.rdtype, standing) and (fault := _unsigned(one, published, moment)):
-                yield f"{to_text(owner)} {type_text(one.rdtype)} {fault}"
-    if parameters is None:
-        yield from _nsec_faults(origin, nodes)
-        return
-    for one in hashes.values():
-        if fault := _unsigned(one, published, moment):
-            yield f"{to_text(one.owner)} NSEC3 {fault}"
-    yield from _nsec3_faults(origin, nodes, hashes, parameters)
-
-
-def _unsigned(one: RRset, published: frozenset[tuple[int, int]], moment: int | None) -> str:
-    """Return what is wrong with the signatures of `one`, or the empty string."""
-    told = [parse(signature) for signature in one.signatures]
-    if not told:
-        return "has no signature"
-    by_key = [each for each in told if (each.algorithm, each.tag) in published]
-    if not by_key:
-        return "has no signature of a published DNSKEY"
-    if moment is not None and all(each.expiration < moment for each in by_key):
-        return "has only expired signatures"
-    return ""
-
-
-def _nsec_faults(origin: Name, nodes: Nodes) -> Iterator[str]:
-    first: Name | None = None
-    expected: Name | None = None
-    for owner, node, standing in walk(origin, nodes):
-        if standing is Standing.OCCLUDED:
-            continue
-        link = next((one for one in node if one.rdtype == Type.NSEC), None)
-        if link is None:
-            yield f"{to_text(owner)} has no NSEC"
-            return
-        if expected not in (None, owner):
-            yield f"the NSEC before {to_text(owner)} does not lead to it"
-        first = first or owner
-        expected, bitmap = nsec.next_owner(link.rdatas[0])
-        if fault := _bitmap_fault(bitmap, {*denied_types(node, standing), Type.RRSIG, Type.NSEC}):
-            yield f"the NSEC of {to_text(owner)} {fault}"
-    if expected != first:
-        yield "the last NSEC does not lead to the first"
-
-
-def _nsec3_faults(
-    origin: Name, nodes: Nodes, hashes: Mapping[bytes, RRset], parameters: Nsec3Parameters
-) -> Iterator[str]:
-    order = list(hashes)
-    for place, digest in enumerate(order):
-        following, _ = nsec3.next_hash(hashes[digest].rdatas[0])
-        if following != order[(place + 1) % len(order)]:
-            yield f"{to_text(hashes[digest].owner)} NSEC3 does not lead to the next"
-    for owner, node, standing in walk(origin, nodes):
-        if standing is Standing.OCCLUDED:
-            continue
-        types = denied_types(node, standing)
-        insecure = standing is Standing.CUT and Type.DS not in types
-        found = hashes.get(nsec3.hashed(owner, parameters))
-        if found is None:
-            if not (insecure and parameters.opt_out):
-                yield f"{to_text(owner)} has no NSEC3"
-            continue
-        _, bitmap = nsec3.next_hash(found.rdatas[0])
-        if fault := _bitmap_fault(bitmap, {*types} if insecure else {*types, Type.RRSIG}):
-            yield f"the NSEC3 of {to_text(owner)} {fault}"
-
-
-def _bitmap_fault(bitmap: bytes, wanted: set[int]) -> str:
-    try:
-        listed = nsec.bitmap_types(bitmap)
-    except ValueError as error:
-        return str(error)
-    wrong = listed ^ wanted
-    return f"is wrong about {', '.join(type_text(one) for one in sorted(wrong))}" if wrong else ""
+def _is_of(one: RRset, parameters: Nsec3Parameters) -> bool:
+    return any(nsec3.is_of(rdata, parameters) for rdata in one.rdatas)

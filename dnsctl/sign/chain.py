@@ -1,0 +1,217 @@
+"""The denial chain of a signed zone, walked whole (RFC 4035 §2.3, RFC 5155 §7.1).
+
+Every authoritative name must have its record, each record must lead to the next, and each type bitmap must
+say what is there: a validator believes the record, not the zone. Knows nothing of signatures: see `examine`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from dnsctl.model.name import Name, ancestors, to_text
+from dnsctl.model.rrset import RRset, Type, type_text
+from dnsctl.model.zone import Nodes, Nsec3Parameters
+from dnsctl.sign import nsec, nsec3
+from dnsctl.sign.authority import Standing, denied_types, walk
+
+_NSEC_TYPES = frozenset((Type.RRSIG, Type.NSEC))
+_NONE: frozenset[int] = frozenset()
+
+
+class Break(NamedTuple):
+    """What is wrong with the chain, and the RRset where that shows. `harmless`: validators can live with it."""
+
+    at: RRset
+    message: str
+    harmless: bool = False
+
+
+def breaks(
+    origin: Name, nodes: Nodes, hashes: Mapping[bytes, RRset], parameters: Nsec3Parameters | None
+) -> Iterator[Break]:
+    """Yield all that is wrong with the chain that answers are made from: NSEC3 by `parameters`, else NSEC."""
+    if parameters is None:
+        yield from _nsec_breaks(origin, nodes)
+    else:
+        yield from _Nsec3Walk(origin, nodes, hashes, parameters).breaks()
+
+
+# ── NSEC ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _nsec_breaks(origin: Name, nodes: Nodes) -> Iterator[Break]:
+    first: Name | None = None
+    before: RRset | None = None  # the NSEC that must lead here
+    for owner, node, standing in walk(origin, nodes):
+        if standing is Standing.OCCLUDED:
+            continue
+        link = next((one for one in node if one.rdtype == Type.NSEC), None)
+        if link is None:
+            yield Break(node[0], f"{to_text(owner)} has no NSEC")
+            before = None
+            continue
+        if len(link.rdatas) != 1:
+            yield Break(link, f"{to_text(owner)} has {len(link.rdatas)} NSEC, where one is right")
+        if before is not None:
+            yield from _leads(before, owner)
+        first = first or owner
+        before = link
+        yield from _nsec_bitmap(link, node, standing)
+    if before is not None and first is not None:
+        yield from _leads(before, first)
+
+
+def _leads(link: RRset, wanted: Name) -> Iterator[Break]:
+    following, _ = nsec.next_owner(link.rdatas[0])
+    if following != wanted:
+        goes, expected = to_text(following), to_text(wanted)
+        yield Break(link, f"the NSEC of {to_text(link.owner)} leads to {goes}, where {expected} follows")
+
+
+def _nsec_bitmap(link: RRset, node: tuple[RRset, ...], standing: Standing) -> Iterator[Break]:
+    _, bitmap = nsec.next_owner(link.rdatas[0])
+    types = denied_types(node, standing)
+    if not types:
+        message = f"the NSEC of {to_text(link.owner)} stands alone: the name exists, with nothing else"
+        yield Break(link, message, harmless=True)
+    if fault := bitmap_fault(bitmap, frozenset(types) | _NSEC_TYPES):
+        yield Break(link, f"the NSEC of {to_text(link.owner)} {fault}")
+
+
+# ── NSEC3 ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Nsec3Walk:
+    """One walk over a chain of hashes; what the names of the zone account for is collected in `known`."""
+
+    def __init__(
+        self, origin: Name, nodes: Nodes, hashes: Mapping[bytes, RRset], parameters: Nsec3Parameters
+    ) -> None:
+        self._origin = origin
+        self._nodes = nodes
+        self._hashes = hashes
+        self._parameters = parameters
+        self._order = sorted(hashes)
+        self._known: set[bytes] = set()
+
+    def breaks(self) -> Iterator[Break]:
+        yield from self._links()
+        required: set[Name] = set()  # names that the chain must hold, empty non-terminals included
+        empty: dict[Name, RRset] = {}  # with what stands below
+        left_out: dict[Name, RRset] = {}
+        for owner, node, standing in walk(self._origin, self._nodes):
+            if standing is Standing.OCCLUDED:
+                continue
+            insecure = standing is Standing.CUT and all(one.rdtype != Type.DS for one in node)
+            found = self._found(owner)
+            if found is None:
+                if insecure and self._is_opted_out(owner):
+                    left_out[owner] = node[0]
+                    continue
+                yield Break(node[0], f"{to_text(owner)} has no NSEC3")
+            else:
+                yield from self._bitmap(found, owner, node, standing, insecure=insecure)
+            required.add(owner)
+            for above in ancestors(owner, self._origin)[:-1]:
+                if above in required:
+                    break
+                required.add(above)
+                empty[above] = node[0]
+        yield from self._empty(empty)
+        yield from self._above_left_out(left_out, required)
+        for digest in self._order:
+            if digest not in self._known:
+                one = self._hashes[digest]
+                yield Break(one, f"{to_text(one.owner)} NSEC3 belongs to no name of the zone")
+
+    def _links(self) -> Iterator[Break]:
+        for place, digest in enumerate(self._order):
+            one = self._hashes[digest]
+            if len(one.rdatas) != 1:
+                yield Break(one, f"{to_text(one.owner)} has {len(one.rdatas)} NSEC3, where one is right")
+            if one.rdatas[0][1] & ~nsec3.OPT_OUT:
+                yield Break(one, f"{to_text(one.owner)} NSEC3 has unknown flags (RFC 5155 §8.2)")
+            following, _ = nsec3.next_hash(one.rdatas[0])
+            if following != self._order[(place + 1) % len(self._order)]:
+                yield Break(one, f"{to_text(one.owner)} NSEC3 does not lead to the next")
+
+    def _found(self, name: Name) -> RRset | None:
+        digest = nsec3.hashed(name, self._parameters)
+        found = self._hashes.get(digest)
+        if found is not None:
+            self._known.add(digest)
+        return found
+
+    def _is_opted_out(self, name: Name) -> bool:
+        """True where the NSEC3 that covers `name` has the Opt-Out flag (RFC 5155 §6)."""
+        place = bisect_right(self._order, nsec3.hashed(name, self._parameters)) - 1
+        return bool(self._order and self._hashes[self._order[place]].rdatas[0][1] & nsec3.OPT_OUT)
+
+    def _bitmap(
+        self, found: RRset, owner: Name, node: tuple[RRset, ...], standing: Standing, *, insecure: bool
+    ) -> Iterator[Break]:
+        types = frozenset(denied_types(node, standing))
+        # Between NSEC and NSEC3, some signers list what belongs to the other chain, and some do not.
+        other = _NSEC_TYPES if any(one.rdtype == Type.NSEC for one in node) else _NONE
+        _, bitmap = nsec3.next_hash(found.rdatas[0])
+        if not types and other:
+            types = _NONE  # a name with an NSEC alone
+        elif not insecure:
+            types |= {Type.RRSIG}
+        if fault := bitmap_fault(bitmap, types, other - types):
+            yield Break(found, f"the NSEC3 of {to_text(owner)} {fault}")
+
+    def _empty(self, names: Mapping[Name, RRset]) -> Iterator[Break]:
+        for name, below in names.items():
+            found = self._found(name)
+            if found is None:
+                yield Break(below, f"the empty non-terminal {to_text(name)} has no NSEC3 (RFC 5155 §7.1)")
+            else:
+                yield from self._says_empty(found, name)
+
+    def _above_left_out(self, names: Mapping[Name, RRset], required: set[Name]) -> Iterator[Break]:
+        """Empty non-terminals above unsigned delegations only may be left out with these (RFC 5155 §7.1)."""
+        seen: set[Name] = set(required)
+        for owner, below in names.items():
+            for name in ancestors(owner, self._origin)[:-1]:
+                if name in seen:
+                    break
+                seen.add(name)
+                found = self._found(name)
+                if found is not None:
+                    yield from self._says_empty(found, name)
+                elif not self._is_opted_out(name):
+                    message = f"the empty non-terminal {to_text(name)} has no NSEC3, nor is it opted out"
+                    yield Break(below, f"{message} (RFC 5155 §7.1)")
+
+    def _says_empty(self, found: RRset, name: Name) -> Iterator[Break]:
+        _, bitmap = nsec3.next_hash(found.rdatas[0])
+        if fault := bitmap_fault(bitmap, _NONE):
+            yield Break(found, f"the NSEC3 of the empty non-terminal {to_text(name)} {fault}")
+
+
+def bitmap_fault(bitmap: bytes, wanted: frozenset[int], optional: frozenset[int] = _NONE) -> str:
+    """Return what is wrong with a type bitmap, or the empty string. `optional` types may be listed or not."""
+    if bitmap == nsec.type_bitmap(tuple(sorted(wanted))):  # nearly always
+        return ""
+    try:
+        listed = nsec.bitmap_types(bitmap)
+    except ValueError as error:
+        return f"has a {error}"
+    lacking, foreign = wanted - listed, listed - wanted - optional
+    parts = []
+    if lacking:
+        parts.append(f"{_types(lacking)}, not listed though there")
+    if foreign:
+        parts.append(f"{_types(foreign)}, listed and not there")
+    if parts:
+        return f"is wrong about {'; and about '.join(parts)}"
+    if bitmap != nsec.type_bitmap(tuple(sorted(listed))):
+        return "has a type bitmap that is not written as it must be (RFC 4034 §4.1.2)"
+    return ""
+
+
+def _types(types: frozenset[int]) -> str:
+    return ", ".join(type_text(one) for one in sorted(types))
