@@ -11,6 +11,7 @@ import pytest
 PACKAGES = {  # program: the Debian package that brings it
     "knotd": "knot",
     "kdig": "knot-dnsutils",
+    "kzonecheck": "knot-dnssecutils",
     "nsd": "nsd",
     "nsd-checkzone": "nsd",
     "named": "bind9",
@@ -25,7 +26,6 @@ PACKAGES = {  # program: the Debian package that brings it
     "ldns-verify-zone": "ldnsutils",
     "ldns-signzone": "ldnsutils",
     "ldns-read-zone": "ldnsutils",
-    "kzonecheck": "knot-dnssecutils",
     "dnsperf": "dnsperf",
     "systemd-analyze": "systemd",
 }

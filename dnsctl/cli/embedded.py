@@ -14,6 +14,7 @@ from dnsctl.cli import output
 from dnsctl.cli.apart import Embedded
 from dnsctl.cli.directory import find_config
 from dnsctl.cli.passphrase import ensure_passphrase
+from dnsctl.cli.presigned import taken_as_signed
 from dnsctl.errors import DnsctlError, ImageError, KeystoreError, PassphraseError, SigningError
 from dnsctl.image.compiler import CompiledZone, compile_zone
 from dnsctl.image.difference import difference
@@ -32,7 +33,7 @@ from dnsctl.model.serial import next_serial
 from dnsctl.model.zone import SignedZone, ValidatedZone, Zone
 from dnsctl.node.worker import counter_path, image_path
 from dnsctl.sign.keystore import Keystore
-from dnsctl.sign.presigned import is_presigned, presigned_zone
+from dnsctl.sign.presigned import Taken, is_presigned
 from dnsctl.sign.signer import sign_zone, unsigned_zone
 from dnsctl.validate.run import validate
 
@@ -54,14 +55,17 @@ def compile_directory(work: Embedded) -> None:
         partial=loaded.partial,
         unread=loaded.unread,
     )
-    findings = output.by_position((*loaded.findings, *verdict.findings))
+    taken = taken_as_signed(verdict.zones, config)
+    of_taken = (each for one in taken.values() for each in one.findings)
+    findings = output.by_position((*loaded.findings, *verdict.findings, *of_taken))
     output.findings(findings, output.messages())
-    faulty = {each for each in findings if each.severity is Severity.ERROR and each.zone not in verdict.zones}
+    zones = {origin: zone for origin, zone in verdict.zones.items() if not _is_refused(taken.get(origin))}
+    faulty = {each for each in findings if each.severity is Severity.ERROR and each.zone not in zones}
     left_out = {each.zone for each in faulty if each.zone is not None}
     files = sorted({each.position.file for each in faulty if each.zone is None})
     keystore = _keystore(work, config, root)
     with Image.open(image_path(work.state), readonly=False) as image, image.writer() as writer:
-        fresh, refused = _finish_all(verdict.zones, policies, keystore, writer, work.workers)
+        fresh, refused = _finish_all(zones, taken, policies, keystore, writer, work.workers)
         left_out |= refused
         _report([*map(to_text, sorted(left_out)), *files], bool(fresh), work)
         gone = [origin for origin in writer.apexes() if origin not in fresh]
@@ -71,6 +75,10 @@ def compile_directory(work: Embedded) -> None:
     counter = GenerationCounter(counter_path(work.state))
     counter.advance()
     counter.close()
+
+
+def _is_refused(taken: Taken | None) -> bool:
+    return taken is not None and taken.zone is None
 
 
 def _policy(zone: Zone, work: Embedded, config: Config | None) -> Policy | None:
@@ -97,18 +105,22 @@ def _report(left_out: list[str], any_left: bool, work: Embedded) -> None:
 
 def _finish_all(
     zones: Mapping[Name, ValidatedZone],
+    taken: Mapping[Name, Taken],
     policies: Mapping[Name, Policy | None],
     keystore: Keystore,
     reader: Reader,
     workers: int,
 ) -> tuple[dict[Name, CompiledZone], set[Name]]:
-    """Return the compiled zones, and those that cannot be signed or came signed wrongly.
+    """Return the compiled zones, and those that cannot be signed.
 
     Raises PassphraseError: that is a fault of none of them.
     """
     compiled: dict[Name, CompiledZone] = {}
     refused = set()
     for origin, zone in zones.items():
+        if origin in taken and (signed := taken[origin].zone) is not None:
+            compiled[origin] = compile_zone(signed, zone.file)
+            continue
         try:
             previous = reader.signed_zone(origin) if reader.zone(origin) is not None else None
             finished = _finish(zone, policies[origin], keystore, previous, workers)
@@ -124,10 +136,8 @@ def _finish_all(
 def _finish(
     zone: ValidatedZone, policy: Policy | None, keystore: Keystore, previous: SignedZone | None, workers: int
 ) -> SignedZone:
-    """Sign `zone`, or take it as it came. Raises SigningError."""
+    """Sign `zone` where it is to be. Raises SigningError."""
     now = datetime.now(UTC)
-    if is_presigned(zone):
-        return presigned_zone(zone)
     soa = zone.get(zone.origin, Type.SOA)
     written = int.from_bytes(soa.rdatas[0][_SERIAL], "big") if soa else 0
     before = previous.serial if previous else written or None

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from dnsctl.cli import output
 from dnsctl.cli.context import Context, zone_name
-from dnsctl.errors import SigningError, ZoneFaultsError
+from dnsctl.cli.presigned import taken_as_signed
+from dnsctl.errors import ZoneFaultsError
 from dnsctl.load.config import Config
 from dnsctl.load.zone_files import zone_files
 from dnsctl.load.zones import Loaded, load_zones
-from dnsctl.model.finding import Finding, Position, Severity
+from dnsctl.model.finding import Finding, Severity
 from dnsctl.model.name import ROOT, Name, ancestors, to_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.zone import ValidatedZone, Zone
-from dnsctl.sign.presigned import is_presigned, presigned_zone
+from dnsctl.sign.presigned import is_presigned
 from dnsctl.validate.run import Verdict, validate
-
-PRESIGNED = "presigned-incomplete"  # rule id
 
 
 @dataclass(frozen=True)
@@ -70,19 +67,9 @@ def verdict_of(loaded: Loaded, config: Config) -> Verdict:
         return None if is_presigned(zone) else config.policy(origin)
 
     verdict = validate(loaded.zones, config.checks, policy, partial=loaded.partial, unread=loaded.unread)
-    return Verdict(verdict.zones, (*verdict.findings, *_presigned_faults(verdict)))
-
-
-def _presigned_faults(verdict: Verdict) -> Iterator[Finding]:
-    """Tell what a release would stop at: zones that came signed, and not completely or not any more."""
-    for origin, zone in verdict.zones.items():
-        if is_presigned(zone):
-            try:
-                presigned_zone(zone, datetime.now(UTC))
-            except SigningError as error:
-                yield Finding(
-                    PRESIGNED, Severity.ERROR, Position(zone.file), error.what, error.advice, origin
-                )
+    taken = taken_as_signed(verdict.zones, config)
+    of_taken = (each for one in taken.values() for each in one.findings)
+    return Verdict(verdict.zones, (*verdict.findings, *of_taken))
 
 
 def load_one(context: Context, text: str) -> Zone:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -13,11 +16,13 @@ from dnsctl.cli.context import Context, JsonOption, here
 from dnsctl.cli.listing import guard_json, print_zones, zone_json
 from dnsctl.cli.stages import stages
 from dnsctl.control.renewal import released
+from dnsctl.image.reader import Reader
 from dnsctl.image.store import Image
 from dnsctl.load.config import load_config
 from dnsctl.load.revision import Revision, is_dirty
 from dnsctl.model.finding import Severity
 from dnsctl.release.commit import ZonesWithErrorsError, intent_of
+from dnsctl.release.gate import pass_presigned
 from dnsctl.release.guards import GuardVerdict, judge
 from dnsctl.release.history import judge_history
 from dnsctl.release.intent import Intent, Progress
@@ -76,6 +81,7 @@ def _made(context: Context, rev: str, against: str | None, progress: Progress) -
     if against is not None:
         other = _intent(context, against, progress)
         surveyed = compare(other, intent)
+        _pass(intent, surveyed, None, progress)
         told: dict[str, Any] = {"commit": other.commit}
     else:
         told, surveyed = _against_release(context, intent, progress)
@@ -86,11 +92,8 @@ def _made(context: Context, rev: str, against: str | None, progress: Progress) -
 def _intent(context: Context, rev: str, progress: Progress) -> Intent:
     source = Revision(context.root, rev)
     try:
-        return intent_of(source, load_config(source), progress)
-    except ZonesWithErrorsError as error:
-        errors = [each for each in error.findings if each.severity is Severity.ERROR]
-        output.findings(output.by_position(errors), output.messages())
-        raise
+        with errors_listed():
+            return intent_of(source, load_config(source), progress)
     finally:
         source.close()
 
@@ -99,10 +102,32 @@ def _against_release(context: Context, intent: Intent, progress: Progress) -> tu
     keystore = Keystore(context.keys, _no_passphrase)
     now = datetime.now(UTC)
     if not (context.image / "data.mdb").exists():
-        return {"generation": 0, "manifest": None}, survey(intent, keystore, None, now, progress)
+        surveyed = survey(intent, keystore, None, now, progress)
+        _pass(intent, surveyed, None, progress)
+        return {"generation": 0, "manifest": None}, surveyed
     with Image.open(context.image) as image, image.reader() as reader:
         told = {"generation": reader.generation, "manifest": reader.manifest or None}
-        return told, survey(intent, keystore, reader, now, progress)
+        surveyed = survey(intent, keystore, reader, now, progress)
+        _pass(intent, surveyed, reader, progress)
+        return told, surveyed
+
+
+def _pass(intent: Intent, surveyed: Survey, parent: Reader | None, progress: Progress) -> None:
+    """Stop at what a push would stop at: a zone that came signed, and wrongly."""
+    due = [intent.zones[each.origin] for each in surveyed.zones if each.fate is not Fate.REMOVED]
+    with errors_listed():
+        pass_presigned(due, parent, datetime.now(UTC), len(os.sched_getaffinity(0)), progress)
+
+
+@contextmanager
+def errors_listed() -> Iterator[None]:
+    """List the errors of zones before the one line of the failure."""
+    try:
+        yield
+    except ZonesWithErrorsError as error:
+        errors = [each for each in error.findings if each.severity is Severity.ERROR]
+        output.findings(output.by_position(errors), output.messages())
+        raise
 
 
 def _no_passphrase() -> bytes:

@@ -30,6 +30,7 @@ from dnsctl.release.intent import Progress
 from dnsctl.release.pipeline import Release
 from dnsctl.release.survey import Fate
 from dnsctl.sign.keystore import StoredKey
+from dnsctl.verify.report import Report
 
 _STYLES: dict[Ending, str] = {"served": "bold green", "nothing": "bold green", "dry run": "bold"}
 _SHOWN_FAULTS = 5
@@ -224,7 +225,10 @@ def _summary(result: Result, seconds: float) -> str:
     if result.ending == "served":
         names = _names(result.outcome.activated if result.outcome else ())
         rest = f"; {left_out} will catch up" if left_out else ""
-        return f"{generation.capitalize()} is served and verified on {names}: {content}{rest} ({took})"
+        compared = _compared(result.report)
+        return (
+            f"{generation.capitalize()} is served and verified on {names}: {content}{compared}{rest} ({took})"
+        )
     if result.ending == "partly":
         return f"{generation.capitalize()} is served, but not by every node: see above ({took})"
     if result.ending == "rolled back" and result.failed:
@@ -233,6 +237,15 @@ def _summary(result: Result, seconds: float) -> str:
             f" {generation} serves the records from before ({took})"
         )
     return f"{generation.capitalize()} is served and failed verification: {_advice(result)} ({took})"
+
+
+def _compared(report: Report | None) -> str:
+    """Say how much of what is served was asked for; every signature was verified before it left."""
+    if report is None:
+        return ""
+    if report.checked >= report.rrsets:
+        return f", all {report.rrsets} RRsets compared"
+    return f", {report.checked} of {report.rrsets} RRsets compared"
 
 
 def _names(names: Sequence[str]) -> str:

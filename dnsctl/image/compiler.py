@@ -19,6 +19,7 @@ from dnsctl.model.zone import SignedZone
 
 _TIMES_AT = 8  # octets into RRSIG rdata: expiration, then inception (RFC 4034 §3.1)
 _TIMES = struct.Struct("!II")
+_TAG = slice(16, 18)  # of RRSIG rdata
 
 
 @dataclass(frozen=True)
@@ -92,14 +93,18 @@ def _entry(
     rrsets = records = 0
     expiry: int | None = None
     inception: int | None = None
+    dnskey = zone.get(zone.origin, Type.DNSKEY)
+    tags = tuple(sorted(key_tag(rdata) for rdata in dnskey.rdatas)) if dnskey else ()
+    counted = frozenset(tag.to_bytes(2, "big") for tag in tags)  # others' signatures hold for nobody
     for one in (*zone.rrsets(), *zone.nsec3_nodes.values()):
         rrsets += 1
         records += len(one.rdatas)
         for signature in one.signatures:
+            if signature[_TAG] not in counted:
+                continue
             ends, begins = _TIMES.unpack_from(signature, _TIMES_AT)
             expiry = ends if expiry is None or ends < expiry else expiry
             inception = begins if inception is None or begins > inception else inception
-    dnskey = zone.get(zone.origin, Type.DNSKEY)
     return ZoneEntry(
         origin=zone.origin,
         serial=zone.serial,
@@ -114,7 +119,7 @@ def _entry(
         rrsets=rrsets,
         records=records,
         expiry=expiry,
-        tags=tuple(sorted(key_tag(rdata) for rdata in dnskey.rdatas)) if dnskey else (),
+        tags=tags,
         source=source,
         inception=inception,
     )

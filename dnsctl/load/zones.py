@@ -150,7 +150,7 @@ def _sorted_out(parsed: _Parsed, findings: list[Finding], config: Config | None)
     partial: dict[Name, Zone] = {}
     faulty = {each.zone for each in findings if each.severity is Severity.ERROR}
     for origin, (zone, faults) in parsed.items():
-        kept = list(faults if config is None else _levelled(faults, config.checks(origin)))
+        kept = list(faults if config is None else levelled(faults, config.checks(origin)))
         findings += kept
         if zone is None:
             continue
@@ -160,7 +160,8 @@ def _sorted_out(parsed: _Parsed, findings: list[Finding], config: Config | None)
     return Loaded(zones, tuple(findings), partial, unread)
 
 
-def _levelled(findings: Iterable[Finding], levels: Mapping[str, str]) -> Iterable[Finding]:
+def levelled(findings: Iterable[Finding], levels: Mapping[str, str]) -> Iterable[Finding]:
+    """Yield `findings` with the severities that `checks` sets; errors keep theirs."""
     for each in findings:
         level = levels.get(each.rule)
         if level is None or each.severity is Severity.ERROR:

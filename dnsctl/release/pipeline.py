@@ -9,7 +9,7 @@ the archive.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -26,6 +26,7 @@ from dnsctl.model.zone import SignedZone
 from dnsctl.release import delta as deltas
 from dnsctl.release.archive import Archive
 from dnsctl.release.envelope import ReleaseKey, open_envelope, seal
+from dnsctl.release.gate import pass_presigned, telling
 from dnsctl.release.guards import GuardVerdict, judge
 from dnsctl.release.intent import Intent, Progress, ZoneIntent, no_progress
 from dnsctl.release.keys import ZoneKeys, zone_keys
@@ -42,10 +43,7 @@ from dnsctl.release.survey import (
     survey_zone,
 )
 from dnsctl.sign.keystore import Keystore, NewKey, SigningKey
-from dnsctl.sign.presigned import presigned_zone
 from dnsctl.sign.signer import sign_zone, unsigned_zone
-
-_MANY_SIGNATURES = 10_000  # half a second of signing
 
 
 @dataclass(frozen=True)
@@ -120,7 +118,7 @@ def build(
         zones=surveys,
         carried=len(work.apexes) - len(work.surveys),
         guards=judge(surveys, intent.limits),
-        findings=intent.findings,
+        findings=(*intent.findings, *work.findings),
         new_keys=tuple(work.new_keys),
     )
 
@@ -148,15 +146,20 @@ class _Work:
         self.entries: dict[Name, ZoneEntry] = {}
         self.probes: list[Probe] = []
         self.new_keys: list[NewKey] = []
+        self.findings: tuple[Finding, ...] = ()
 
     def changes(self, removed: tuple[ZoneSurvey, ...]) -> Iterator[Change]:
         """Yield what goes into the delta, making each zone when its turn comes."""
         yield from difference(self._parent, (), [each.origin for each in removed])
         due = list(self._due())
+        passed = pass_presigned(
+            (wanted for wanted, *_ in due), self._parent, self._now, self._workers, self._progress
+        )
+        self.findings = passed.findings
         each_may = budget(len(due))
         for done, (wanted, keys, fate) in enumerate(due):
             self._progress("sign and compile", done, len(due))
-            surveyed, signed, source = self._make(wanted, keys, fate)
+            surveyed, signed, source = self._make(wanted, keys, fate, passed.zones)
             compiled = compile_zone(signed, source)
             yield from difference(self._parent, [compiled])
             self.surveys.append(surveyed)
@@ -176,7 +179,9 @@ class _Work:
                 yield wanted, keys, fate
         self._progress("compare", total, total)
 
-    def _make(self, wanted: ZoneIntent, keys: ZoneKeys, fate: Fate) -> tuple[ZoneSurvey, SignedZone, str]:
+    def _make(
+        self, wanted: ZoneIntent, keys: ZoneKeys, fate: Fate, presigned: Mapping[Name, SignedZone]
+    ) -> tuple[ZoneSurvey, SignedZone, str]:
         origin = wanted.zone.origin
         before = entry_before(self._parent, origin)
         previous = self._parent.signed_zone(origin) if before is not None else None
@@ -185,7 +190,7 @@ class _Work:
         if wanted.policy is None:
             source = source_of(wanted, ())
             if wanted.presigned:
-                return surveyed, presigned_zone(wanted.zone, self._now), source
+                return surveyed, presigned[origin], source
             return surveyed, unsigned_zone(wanted.zone, serial), source
         signing = self._signing(origin, wanted.policy, keys)
         signed = sign_zone(
@@ -196,7 +201,7 @@ class _Work:
             serial,
             previous,
             self._workers,
-            self._signing_progress(origin),
+            telling(self._progress, f"sign {to_text(origin)}"),
         )
         source = source_of(wanted, (key.public for key in signing))
         return surveyed, signed, source
@@ -208,15 +213,6 @@ class _Work:
             made.append(self._keystore.draft(origin, policy, role, self._now, made))
         self.new_keys += made
         return (*(self._keystore.open(one) for one in keys.signing), *(one.signing for one in made))
-
-    def _signing_progress(self, origin: Name) -> Callable[[int, int], None]:
-        """Tell of signatures only where there are so many of one zone that a person would wonder."""
-
-        def tell(done: int, total: int) -> None:
-            if total >= _MANY_SIGNATURES:
-                self._progress(f"sign {to_text(origin)}", done, total)
-
-        return tell
 
 
 def _prove(image: Image, data: bytes, reference: DeltaReference, generation: int, parent: str | None) -> str:

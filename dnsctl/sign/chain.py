@@ -21,7 +21,7 @@ _NONE: frozenset[int] = frozenset()
 
 
 class Break(NamedTuple):
-    """What is wrong with the chain, and the RRset where that shows. `harmless`: validators can live with it."""
+    """What is wrong with the chain, and the RRset where that shows. `harmless`: no validator minds."""
 
     at: RRset
     message: str

@@ -13,15 +13,15 @@ from contextlib import closing
 from datetime import UTC, datetime
 
 from dnsctl.errors import SigningError
+from dnsctl.model import presigned as rules
 from dnsctl.model.name import Name, label_count, to_text
 from dnsctl.model.rrset import RRset, Type, type_text
 from dnsctl.model.zone import Nodes, SignedZone
-from dnsctl.sign import told as rules
 from dnsctl.sign.authority import Standing, is_signed, walk
 from dnsctl.sign.batch import Claim, verified
+from dnsctl.sign.published import KeyId, PublishedKeys, algorithm_text, key_text
 from dnsctl.sign.rrsig import Signature, message, parse
 from dnsctl.sign.told import Told
-from dnsctl.sign.zonekeys import KeyId, ZoneKeys, algorithm_text, key_text
 
 Progress = Callable[[int, int], None]  # signatures verified, of how many
 
@@ -30,7 +30,7 @@ _KEY_SIGNED = frozenset((Type.CDS, Type.CDNSKEY))
 
 def examine(
     zone: SignedZone,
-    keys: ZoneKeys,
+    keys: PublishedKeys,
     told: Told,
     now: datetime | None,
     before: SignedZone | None = None,
@@ -61,7 +61,12 @@ class _Examination:
     """One zone under examination. What is to be verified leaves by `claims`, and comes back by `take`."""
 
     def __init__(
-        self, zone: SignedZone, keys: ZoneKeys, told: Told, now: datetime | None, before: SignedZone | None
+        self,
+        zone: SignedZone,
+        keys: PublishedKeys,
+        told: Told,
+        now: datetime | None,
+        before: SignedZone | None,
     ) -> None:
         self._zone = zone
         self._keys = keys
@@ -257,12 +262,12 @@ def _signed_octets(one: RRset, signature: bytes, parsed: Signature) -> tuple[byt
     return message(header, one), signature[parsed.start :]
 
 
-def _settled(keys: ZoneKeys, before: SignedZone | None) -> frozenset[KeyId]:
+def _settled(keys: PublishedKeys, before: SignedZone | None) -> frozenset[KeyId]:
     """Return the keys whose signatures in `before` were verified with the very keys of today."""
     dnskey = before.get(before.origin, Type.DNSKEY) if before is not None and before.signed else None
     if dnskey is None:
         return frozenset()
-    old = ZoneKeys.of(dnskey)
+    old = PublishedKeys.of(dnskey)
     return frozenset(
         key for key in (*keys.places, *keys.revoked) if keys.rdatas_of(key) == old.rdatas_of(key)
     )

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from dnsctl.errors import SigningError
+from dnsctl.model import presigned as rules
 from dnsctl.model.finding import Finding, Severity
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.zone import Nsec3Parameters, SignedZone, ValidatedZone, Zone
 from dnsctl.sign import nsec3
-from dnsctl.sign import told as rules
 from dnsctl.sign.chain import Break, breaks
 from dnsctl.sign.examine import Progress, examine
+from dnsctl.sign.published import PublishedKeys, algorithm_text, key_text
 from dnsctl.sign.told import Told
-from dnsctl.sign.zonekeys import ZoneKeys, algorithm_text, key_text
 
 _SHOWN = 3  # faults in the message: enough to see the pattern
 _ADVICE = "sign the zone again where it was signed, or remove its signatures and have it signed here"
@@ -31,8 +32,7 @@ def is_presigned(zone: Zone | ValidatedZone) -> bool:
     return any(one.signatures for one in zone.nodes.get(zone.origin, ()))
 
 
-@dataclass(frozen=True)
-class Taken:
+class Taken(NamedTuple):
     """What came of a zone; `zone` is None where there are errors."""
 
     zone: SignedZone | None
@@ -62,7 +62,7 @@ def take(
     if dnskey is None:
         told.add(rules.INCOMPLETE, "no DNSKEY at the apex", soa)
     else:
-        keys = ZoneKeys.of(dnskey)
+        keys = PublishedKeys.of(dnskey)
         _tell_keys(keys, dnskey, told)
         examine(signed, keys, told, now, before, workers, progress)
     for one in denial.breaks:
@@ -87,7 +87,7 @@ def presigned_zone(zone: ValidatedZone, now: datetime | None = None) -> SignedZo
     )
 
 
-def _tell_keys(keys: ZoneKeys, dnskey: RRset, told: Told) -> None:
+def _tell_keys(keys: PublishedKeys, dnskey: RRset, told: Told) -> None:
     for key, why in keys.unusable.items():
         told.add(rules.KEY, f"DNSKEY of {key_text(key)} is one {why}", dnskey)
     for key in keys.shared():
@@ -118,8 +118,8 @@ class _Denial:
 def _denial(zone: ValidatedZone, told: Told) -> _Denial:
     """Choose as other servers do: NSEC3 where an NSEC3PARAM says that a chain is complete, else NSEC.
 
-    Each that is named must be whole; of several, the first is used. What is not used of NSEC3 goes out in transfers, unless
-    another chain of NSEC3 is used: the two cannot stand beside each other in an image.
+    Each that is named must be whole; of several, the first is used. What is not used of NSEC3 goes out in
+    transfers, unless another chain of NSEC3 is used: two cannot stand beside each other in an image.
     """
     nodes, hashes, stray = _apart(zone)
     for one in stray:
@@ -131,6 +131,8 @@ def _denial(zone: ValidatedZone, told: Told) -> _Denial:
         if hashes and has_nsec:
             why = "no NSEC3PARAM says that they are a whole chain"
             told.add(rules.UNUSED, f"{len(hashes)} NSEC3 are not used: {why}", next(iter(hashes.values())))
+        if not has_nsec and told.errors:
+            return _Denial(None, nodes, hashes, ())
         if not has_nsec:
             return _Denial(None, nodes, hashes, (Break(found or nodes[zone.origin][0], _no_chain(zone)),))
         return _Denial(None, nodes, hashes, tuple(breaks(zone.origin, nodes, {}, None)))

@@ -7,6 +7,7 @@ zone, but not of a fixed rule: signing, compiling and answering rely on those.
 
 from __future__ import annotations
 
+from dnsctl.model import presigned
 from dnsctl.model.finding import Severity
 from dnsctl.validate import apex, cname, delegation, dnssec, mail, names, size, target, ttl, values
 from dnsctl.validate.rule import Rule
@@ -148,6 +149,6 @@ READING: tuple[tuple[str, Severity, str], ...] = (
 BESIDE: tuple[tuple[str, Severity, str], ...] = (
     ("checks-fixed", _WARNING, "`checks` does not lower what serving relies on."),
     ("checks-unknown", _WARNING, "`checks` names rules that exist."),
-    ("presigned-incomplete", _ERROR, "A zone that came signed is signed completely, and still valid."),
+    *((name, severity, meaning) for name, severity, meaning, _ in presigned.RULES),
 )
 RULE_NAMES = frozenset((*(rule.name for rule in RULES), *(name for name, _, _ in (*READING, *BESIDE))))

@@ -16,7 +16,7 @@ from dnsctl.model.policy import Policy
 from dnsctl.model.zone import ValidatedZone, Zone
 from dnsctl.validate.landscape import Landscape
 from dnsctl.validate.rule import Rule, Scope
-from dnsctl.validate.rules import READING, RULE_NAMES, RULES
+from dnsctl.validate.rules import BESIDE, READING, RULE_NAMES, RULES
 
 _LEVELS: Mapping[str, Severity | None] = {
     "off": None,
@@ -85,7 +85,7 @@ def severity_of(rule: Rule, levels: Mapping[str, str]) -> Severity | None:
 def settings_findings(levels: Mapping[str, str], file: str = "dnsctl.yaml") -> Iterator[Finding]:
     """Judge what `checks` says: rules that do not exist, and rules that cannot be changed."""
     fixed = {rule.name for rule in RULES if rule.fixed}
-    fixed |= {name for name, severity, _ in READING if severity is Severity.ERROR}
+    fixed |= {name for name, severity, _ in (*READING, *BESIDE) if severity is Severity.ERROR}
     for name, level in levels.items():
         if name in fixed and level != "error":
             yield Finding(

@@ -2,7 +2,8 @@
 
 A resolver is content with one good signature; an operator is not. Here *every* signature over an RRset must
 verify, with a key of the zone's own DNSKEY RRset that a DS leads to, at `now`: the broken third of them is
-found, too.
+found, too. Signatures by keys that the RRset does not hold count for nothing (RFC 4035 §5.3.1): they stand
+there while algorithms change.
 """
 
 from __future__ import annotations
@@ -37,13 +38,14 @@ class Chain:
         self.origin = origin
         self._apex = _name(origin)
         self._keys: dict[dns.name.Name, dns.node.Node | dns.rdataset.Rdataset] = {self._apex: keys}
+        self._published = _tags(keys)
         self._now = now.timestamp()
         self._memo: dict[tuple[Name, int, tuple[bytes, ...], tuple[bytes, ...]], str | None] = {}
 
     def check(
         self, owner: Name, rdtype: int, rdatas: Sequence[bytes], signatures: Sequence[bytes]
     ) -> str | None:
-        """Return None where every one of `signatures` verifies and there is one, else what is wrong.
+        """Return None where every one of `signatures` by the zone's keys verifies, else what is wrong.
 
         TTLs play no part: the signed one stands in the signature. `owner` may be made from a wildcard.
         """
@@ -64,15 +66,21 @@ class Chain:
             decoded = _rdataset(Type.RRSIG, signatures)
         except dns.exception.DNSException as error:
             return f"malformed: {error}"
+        good = 0
         for signature in decoded:
             tag = signature.key_tag
+            if (tag, int(signature.algorithm)) not in self._published:
+                continue
             try:
                 if signature.signer != self._apex:
                     return f"signed by {signature.signer}, which is not the zone (RFC 4035 §5.3.1)"
                 dns.dnssec.validate_rrsig((_name(owner), rdataset), signature, self._keys, now=self._now)
+            except (dns.exception.UnsupportedAlgorithm, dns.exception.DeniedByPolicy):
+                pass  # told when the zone was released: nobody here can verify it
             except (dns.exception.DNSException, ValueError) as error:
                 return f"signature of key {tag}: {error or type(error).__name__}"
-        return None
+            good += 1
+        return None if good else "no signature by a key of the DNSKEY RRset"
 
 
 def trust(

@@ -77,12 +77,21 @@ def test_name_made_from_a_wildcard_validates():
 
 
 def test_one_broken_signature_beside_a_good_one_is_found():
+    key = Key()
+    owner = from_text("www.example.com.")
+    rdatas, good = key.sign("www.example.com.", "A", "192.0.2.1")
+    bad = good[:-1] + bytes((good[-1] ^ 1,))
+    assert chain_of(key).check(owner, Type.A, rdatas, [good]) is None
+    assert "signature of key" in chain_of(key).check(owner, Type.A, rdatas, [good, bad])
+
+
+def test_signature_by_a_key_that_is_not_published_counts_for_nothing():
     key, stranger = Key(), Key()
     owner = from_text("www.example.com.")
     rdatas, good = key.sign("www.example.com.", "A", "192.0.2.1")
-    _, bad = stranger.sign("www.example.com.", "A", "192.0.2.1")
-    assert chain_of(key).check(owner, Type.A, rdatas, [good]) is None
-    assert "signature of key" in chain_of(key).check(owner, Type.A, rdatas, [good, bad])
+    _, other = stranger.sign("www.example.com.", "A", "192.0.2.1")
+    assert chain_of(key).check(owner, Type.A, rdatas, [good, other]) is None
+    assert "no signature by a key" in chain_of(key).check(owner, Type.A, rdatas, [other])
 
 
 def test_unsigned_rrset_is_not_valid():

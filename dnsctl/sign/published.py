@@ -28,7 +28,7 @@ def key_text(key: KeyId) -> str:
 
 
 @dataclass(frozen=True)
-class ZoneKeys:
+class PublishedKeys:
     """The keys of a zone. A place is that in the DNSKEY RRset.
 
     `places`: of the keys that may sign zone data. `revoked`: of those that sign the DNSKEY RRset only (RFC
@@ -43,7 +43,7 @@ class ZoneKeys:
     checks: tuple[Check | None, ...]
 
     @classmethod
-    def of(cls, dnskey: RRset) -> ZoneKeys:
+    def of(cls, dnskey: RRset) -> PublishedKeys:
         places: dict[KeyId, tuple[int, ...]] = {}
         revoked: dict[KeyId, tuple[int, ...]] = {}
         unusable: dict[KeyId, str] = {}
