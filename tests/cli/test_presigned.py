@@ -29,6 +29,8 @@ from tests.sign.mutations import (
 from tests.sign.scenery import signing_key
 from tests.sign.test_presigned_faults import both_chains
 
+_PATIENCE = 60.0  # seconds
+
 
 def with_signatures_of_no_key() -> Records:
     records = records_of(NSEC)
@@ -132,7 +134,8 @@ def test_zone_that_validators_refuse_is_left_out_and_the_others_are_served(
     zones = write(tmp_path / "zones", made())
     (zones / "example.org.zone").write_text(GOOD)
     with serving(zones) as node:
-        node.wait_for("example.com. is left out: it has errors")
+        node.wait_for("example.com. is left out: it has errors", _PATIENCE)
+        node.wait_for("serving on", _PATIENCE)
         assert ask(node.port, "www.example.org.").answer
         assert ask(node.port, "www.example.com.").rcode() in (dns.rcode.REFUSED, dns.rcode.SERVFAIL)
 
@@ -154,6 +157,7 @@ def test_expired_zone_alone_ends_with_its_name_and_1(tmp_path: Path) -> None:
 
 def test_zone_between_nsec_and_nsec3_denies_by_nsec(tmp_path: Path) -> None:
     with serving(write(tmp_path / "zones", both_chains(named=False)), "--transfer", "127.0.0.1/32") as node:
+        node.wait_for("serving on", _PATIENCE)
         answer = ask(node.port, "nope.example.com.")
         assert answer.rcode() == dns.rcode.NXDOMAIN
         kinds = {rrset.rdtype for rrset in answer.authority}
@@ -166,6 +170,7 @@ def test_zone_between_nsec_and_nsec3_denies_by_nsec(tmp_path: Path) -> None:
 
 def test_zone_with_both_chains_denies_by_nsec3(tmp_path: Path) -> None:
     with serving(write(tmp_path / "zones", both_chains(named=True))) as node:
+        node.wait_for("serving on", _PATIENCE)
         kinds = {rrset.rdtype for rrset in ask(node.port, "nope.example.com.").authority}
         assert dns.rdatatype.NSEC3 in kinds
         assert dns.rdatatype.NSEC not in kinds
@@ -173,6 +178,7 @@ def test_zone_with_both_chains_denies_by_nsec3(tmp_path: Path) -> None:
 
 def test_signatures_of_no_key_are_served_beside_the_others(tmp_path: Path) -> None:
     with serving(write(tmp_path / "zones", with_signatures_of_no_key())) as node:
+        node.wait_for("serving on", _PATIENCE)
         answer = ask(node.port, "www.example.com.")
         (signatures,) = [rrset for rrset in answer.answer if rrset.rdtype == Type.RRSIG]
         assert {int(each.algorithm) for each in signatures} == {13, 15}
