@@ -39,9 +39,9 @@ class Context:
     def work_tree(self) -> WorkTree:
         return WorkTree(self.root)
 
-    def config(self) -> Config:
-        """Return dnsctl.yaml of the work tree. Raises ConfigError."""
-        return load_config(self.work_tree())
+    def config(self, *, fleet: bool = True) -> Config:
+        """Return dnsctl.yaml of the work tree. Raises ConfigError, also where `fleet` needs sites."""
+        return load_config(self.work_tree(), fleet=fleet)
 
     def passphrase(self, config: Config) -> bytes:
         """Return the keystore's passphrase. Raises PassphraseError."""

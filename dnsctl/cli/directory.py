@@ -14,7 +14,7 @@ def find_config(directory: Path) -> tuple[Config, Path] | None:
     """Return the dnsctl.yaml in `directory` or beside it, and its root; None without. Raises ConfigError."""
     for root in (directory, directory.resolve().parent):
         if (root / DEFAULT_PATH).is_file():
-            return load_config(WorkTree(root)), root
+            return load_config(WorkTree(root), fleet=False), root
     return None
 
 

@@ -32,7 +32,7 @@ class Judged:
 
 def judge(context: Context, names: list[str]) -> Judged:
     """Load and validate the zones called `names`, or all. Raises DnsctlError for a zone that is not there."""
-    config = context.config()
+    config = context.config(fleet=False)
     known = known_zones(context)
     only = frozenset(zone_name(each, known) for each in names) if names else None
     loaded = load_work_tree(context, config, only)
@@ -75,7 +75,7 @@ def verdict_of(loaded: Loaded, config: Config) -> Verdict:
 def load_one(context: Context, text: str) -> Zone:
     """Return the zone called `text`. Raises ZoneFaultsError after printing why it cannot be loaded."""
     name = zone_name(text, known_zones(context))
-    loaded = load_work_tree(context, context.config(), frozenset((name,)))
+    loaded = load_work_tree(context, context.config(fleet=False), frozenset((name,)))
     _tell_errors(loaded.findings)
     if name not in loaded.zones:
         raise _faults(name)
@@ -88,7 +88,7 @@ def zones_above(context: Context, qname: Name) -> list[ValidatedZone]:
     wanted = frozenset(each for each in (qname, *ancestors(qname, ROOT)) if each in known)
     if not wanted:
         return []
-    config = context.config()
+    config = context.config(fleet=False)
     loaded = load_work_tree(context, config, wanted)
     verdict = verdict_of(loaded, config)
     _tell_errors((*loaded.findings, *verdict.findings))

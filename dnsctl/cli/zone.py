@@ -49,7 +49,7 @@ def _no_verb(ctx: typer.Context) -> None:
 def list_zones(ctx: typer.Context, as_json: JsonOption = False) -> None:
     """List the zones of the work tree."""
     context = here(ctx)
-    config = context.config()
+    config = context.config(fleet=False)
     loaded = load_work_tree(context, config)
     rows = [_row(zone, config) for _, zone in sorted(loaded.zones.items(), key=lambda each: to_text(each[0]))]
     if as_json:

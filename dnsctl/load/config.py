@@ -23,8 +23,11 @@ from dnsctl.model.finding import Position
 __all__ = ["DEFAULT_PATH", "Config", "load_config", "parse_config"]
 
 
-def load_config(source: Source, path: str = DEFAULT_PATH) -> Config:
-    """Read and check dnsctl.yaml. Raises ConfigError for the first fault, with how many more there are."""
+def load_config(source: Source, path: str = DEFAULT_PATH, *, fleet: bool = True) -> Config:
+    """Read and check dnsctl.yaml. Raises ConfigError for the first fault, with how many more there are.
+
+    `fleet`: whether it must name sites and their nodes.
+    """
     try:
         data = source.read(path)
     except RevisionError as error:
@@ -33,10 +36,10 @@ def load_config(source: Source, path: str = DEFAULT_PATH) -> Config:
             where=str(source.root / path),
             advice="run `dnsctl init`, or name the repo with -C",
         ) from None
-    return parse_config(data, path)
+    return parse_config(data, path, fleet=fleet)
 
 
-def parse_config(data: bytes, path: str = DEFAULT_PATH) -> Config:
+def parse_config(data: bytes, path: str = DEFAULT_PATH, *, fleet: bool = True) -> Config:
     """Check the octets of dnsctl.yaml; `path` is for messages. Raises ConfigError."""
     try:
         tree = yaml_nodes.compose(data)
@@ -53,6 +56,9 @@ def parse_config(data: bytes, path: str = DEFAULT_PATH) -> Config:
         config = Config.model_validate(_plain(tree))
     except ValidationError as error:
         raise _config_error(error, tree, path) from None
+    if fleet and not config.sites:
+        where = _place(path, tree.line, tree.column)
+        raise ConfigError("sites is missing", where=where, advice="name the sites and nodes of the fleet")
     for found in contradictions(config):
         raise ConfigError(found[1], where=_where(tree, found[0], path), advice=found[2])
     zones = tree.get("zones")
@@ -89,7 +95,7 @@ def _config_error(error: ValidationError, tree: yaml_nodes.Node, path: str) -> C
     if first["type"] == "extra_forbidden":
         what, advice = f"unknown setting {name}", did_you_mean(str(loc[-1]), _known_keys(loc[:-1]))
     elif first["type"] == "missing":
-        what, advice = f"{name} is missing", "set it"
+        what, advice = f"{name} is missing", "write version: 1" if loc == ("version",) else "set it"
     else:
         reason = str(first["msg"]).removeprefix("Value error, ").replace("Input should", "should")
         what, advice = f"{name}: {reason}", "" if ":" in reason else "correct it"

@@ -163,10 +163,10 @@ class KeystoreConfig(_Settings):
 
 
 class Config(_Settings):
-    """All of dnsctl.yaml."""
+    """All of dnsctl.yaml. `sites` is empty where there is no fleet: for `serve --zones`."""
 
     version: Literal[1]
-    sites: Annotated[dict[Label, Site], NotEmpty]
+    sites: Annotated[dict[Label, Site], NotEmpty] = Field(default_factory=dict)
     release: ReleaseConfig = ReleaseConfig()
     defaults: Defaults = Defaults()
     policies: dict[Label, PolicyConfig] = Field(default_factory=dict)

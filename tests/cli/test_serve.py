@@ -226,6 +226,26 @@ def test_settings_of_a_dnsctl_yaml_beside_the_directory_hold_and_options_have_pr
         assert dns.query.tcp(unsigned, "127.0.0.1", port=node.port, timeout=3).answer
 
 
+def test_settings_without_a_fleet_are_enough_where_no_fleet_is_served(zones: Path, tmp_path: Path):
+    (tmp_path / "dnsctl.yaml").write_text("version: 1\nserve: {identity: alone}\n")
+    identity = dns.message.make_query("id.server", "TXT", "CH")
+    with serving(zones) as node:
+        told = dns.query.udp(identity, "127.0.0.1", port=node.port, timeout=3)
+        assert told.answer[0][0].to_text() == '"alone"'
+        assert ask(node, "www.example.com").answer[0][0].address == "192.0.2.1"
+    missing = "sites is missing; name the sites and nodes of the fleet"
+    for command in (("plan",), ("push",), ("verify",), ("status",), ("serve", "--node", "ns1")):
+        ended = subprocess.run(
+            [DNSCTL, "-C", str(tmp_path), *command], check=False, capture_output=True, text=True, timeout=60
+        )
+        assert ended.returncode in (1, 2), command
+        assert missing in ended.stderr or "no git repository" in ended.stderr, (command, ended.stderr)
+    checked = subprocess.run(
+        [DNSCTL, "-C", str(tmp_path), "check"], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert (checked.returncode, checked.stdout.splitlines()[-1][:15]) == (0, "1 zone checked:")
+
+
 def test_checks_of_a_dnsctl_yaml_beside_the_directory_hold(zones: Path, tmp_path: Path):
     (tmp_path / "dnsctl.yaml").write_text(
         "version: 1\n"

@@ -252,3 +252,16 @@ def test_mailbox_may_be_written_as_an_address() -> None:
     soa = changed("rname: hostmaster.example.net.", "rname: host.master@example.net").defaults.soa
     assert soa is not None
     assert soa.rname == from_text(r"host\.master.example.net.")
+
+
+def test_sites_are_asked_for_where_there_is_a_fleet_and_nowhere_else() -> None:
+    data = b"version: 1\ndefaults: {ttl: 1h}\n"
+    assert parse_config(data, fleet=False).nodes() == ()
+    with pytest.raises(ConfigError) as caught:
+        parse_config(data)
+    assert str(caught.value) == "dnsctl.yaml:1:1: sites is missing; name the sites and nodes of the fleet"
+
+
+def test_missing_version_is_told_with_what_to_write() -> None:
+    with pytest.raises(ConfigError, match="version is missing; write version: 1"):
+        parse_config(b"defaults: {ttl: 1h}\n", fleet=False)
