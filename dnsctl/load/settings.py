@@ -11,6 +11,7 @@ import base64
 import binascii
 import fnmatch
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -285,7 +286,13 @@ class Config(_Settings):
 def _matches(pattern: str, name: str) -> bool:
     if any(sign in pattern for sign in "*?["):
         return fnmatch.fnmatchcase(name, pattern.lower().removesuffix("."))
-    return to_text(absolute_name(pattern)).removesuffix(".") == name
+    return _absolute(pattern) == name
+
+
+@lru_cache(maxsize=65536)
+def _absolute(pattern: str) -> str:
+    """Return an exact name as `to_text` writes it, without the final dot: it is compared with every zone."""
+    return to_text(absolute_name(pattern)).removesuffix(".")
 
 
 def _specificity(pattern: str) -> tuple[bool, int]:

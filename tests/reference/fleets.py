@@ -137,6 +137,10 @@ def _with_delegations(text, origin, children, fleet):
     apex = from_text(origin)
     lines = [line for line in text.splitlines() if line]
     owners = {line: from_text(line.split()[0], apex) if line[0] != "@" else apex for line in lines}
+    ours = {from_text(each) for each in fleet.origins}
+    lines = [
+        line for line in lines if line.split()[2] != "DS" or owners[line] not in ours
+    ]  # of no key of ours
     for child in children:
         name = from_text(child)
         dnames = [owners[line] for line in lines if line.split()[2] == "DNAME"]

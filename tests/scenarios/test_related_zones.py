@@ -79,6 +79,6 @@ def test_fleet_of_related_zones_goes_through_200_changes_without_a_false_alarm(r
             pushed(host, number)
         result = rollback(host, 2, ANYTHING)
         assert (result.ending, result.report.faults if result.report else None) == ("served", ())
-    for arguments in ((), ("--full",), ("--site", "dc2"), ("example.com.",), ("d0.example.com.", "--full")):
+    for arguments in (("--full",), ("--site", "dc2"), ("d0.example.com.", "--full")):
         told = repo.json("verify", *arguments)
         assert (told["verdict"], told["faults"]) == ("consistent", []), arguments

@@ -276,18 +276,17 @@ def test_a_ds_of_a_signed_parent_of_ours_whose_child_is_not_signed_breaks_the_ch
 # -- Fleets drawn at random ---
 
 
-def verified(directory, fleet, **options):
-    zones = fleets.signed(fleet)
-    with image_of(directory, *zones) as image, Server(image) as server, image.reader() as reader:
+def verified(directory, fleet, served, **options):
+    with image_of(directory, *served) as image, Server(image) as server, image.reader() as reader:
         return verify_fleet(
             [server.node()], reader, now=drawing.NOW, anchors=fleets.anchors(fleet), **options
         )
 
 
-def depth(rng, fleet):
+def depth(rng, served):
     """Return how a fleet is verified: everything, a sample, right after a push of it, some zones of it."""
-    zones = {"zones": [from_text(each) for each in rng.sample(fleet.origins, 1)]}
-    owners = [owner for zone in fleets.signed(fleet) for owner in zone.nodes]
+    zones = {"zones": [rng.choice(served).origin]}
+    owners = [owner for zone in served for owner in zone.nodes]
     return rng.choice([{"full": True}, {}, {"touched": owners}, zones, {"touched": owners, **zones}])
 
 
@@ -297,7 +296,8 @@ def test_drawn_fleets_are_consistent(tmp_path):
     for number in range(FLEETS):
         rng = random.Random(f"{SEED} {number}")
         drawn = fleets.drawn(rng, rng.choice([3, 3, 9]))
-        report = verified(tmp_path / str(number), drawn, **depth(rng, drawn))
+        zones = fleets.signed(drawn)
+        report = verified(tmp_path / str(number), drawn, zones, **depth(rng, zones))
         answers += report.nodes[0].answers
         wrong += [f"{SEED} {number}: {each}" for each in report.faults[:3]]
         wrong += [f"{SEED} {number}: {each.silent}" for each in report.silent]
