@@ -20,7 +20,7 @@ import dns.rdataclass
 import dns.rdataset
 import dns.rdatatype
 
-from dnsctl.model.name import Name
+from dnsctl.model.name import Name, label_count
 from dnsctl.model.rrset import Type
 
 _DIGESTS = {2: "SHA256", 4: "SHA384"}  # RFC 8624 §3.3: what may be validated with
@@ -74,7 +74,8 @@ class Chain:
             try:
                 if signature.signer != self._apex:
                     return f"signed by {signature.signer}, which is not the zone (RFC 4035 §5.3.1)"
-                dns.dnssec.validate_rrsig((_name(owner), rdataset), signature, self._keys, now=self._now)
+                name = _unstarred(owner) if signature.labels < label_count(owner) else _name(owner)
+                dns.dnssec.validate_rrsig((name, rdataset), signature, self._keys, now=self._now)
             except (dns.exception.UnsupportedAlgorithm, dns.exception.DeniedByPolicy):
                 pass  # told when the zone was released: nobody here can verify it
             except (dns.exception.DNSException, ValueError) as error:
@@ -137,6 +138,15 @@ def _tag_and_algorithm(signature: bytes) -> tuple[int, int]:
 
 def _name(wire: Name) -> dns.name.Name:
     return dns.name.from_wire(wire, 0)[0]
+
+
+def _unstarred(wire: Name) -> dns.name.Name:
+    """Return a name that is made from a wildcard without a leading asterisk of its own.
+
+    Its first label plays no part in what is signed (RFC 4035 §5.3.2), but dnspython refuses one there.
+    """
+    name = _name(wire)
+    return dns.name.Name((b"x", *name.labels[1:])) if name.is_wild() else name
 
 
 def _rdataset(rdtype: int, rdatas: Iterable[bytes]) -> dns.rdataset.Rdataset:

@@ -74,6 +74,9 @@ SCENES = {
         + "c20 A 192.0.2.1\n*.star CNAME www\nwww A 192.0.2.1\ns CNAME any.star\n",
         "sub.example.com.": "www CNAME to.example.com.\n*.w TXT wild\n",
     },
+    "an alias to a name with an asterisk that another wildcard stands for": {
+        "example.com.": "to CNAME *.x.wild\n*.wild TXT x\nback CNAME *.y.alias\n*.alias CNAME to\n"
+    },
     "DNAMEs whose targets grow until they are too long": {
         "example.com.": f"a DNAME {'b' * 60}.a\nto CNAME x.a\nshort DNAME b.short\nwhole DNAME gone\n"
     },
