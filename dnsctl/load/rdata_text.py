@@ -76,6 +76,8 @@ def _seldom(rdtype: int, tokens: Sequence[str], names: NameReader) -> bytes:
         wire = _generic(tokens)
     elif form is not None:
         wire = rdata_forms.read(form, tokens, names)
+    elif rdtype == _A6:
+        wire = rdata_forms.a6(tokens, names)
     elif rdtype in _SERVICE_BINDINGS:
         wire = _service_binding(rdtype, tokens, names)
     elif _is_opaque(rdtype):
@@ -358,6 +360,7 @@ def type_bitmap(codes: set[int]) -> bytes:
 
 
 DIGEST_LENGTHS = {1: 20, 2: 32, 3: 32, 4: 48}  # octets of a DS digest: RFC 3658, 4509, 5933, 6605
+_A6 = 38  # RFC 2874
 _SERVICE_BINDINGS = (int(Type.SVCB), int(Type.HTTPS))
 
 

@@ -1,13 +1,14 @@
 """Canonical form of rdata (RFC 4034 §6.2 as amended by RFC 6840 §5.1): names that become lower-case.
 
 The one table of where names stand in the rdata of the types that RFC 4034 lists. HINFO and TXT are on its
-list but hold no name; the next name of NSEC is not touched. Names in all other types keep their case.
+list but hold no name; the next name of NSEC is not touched. Names in all other types keep their case, but
+that of NSAP-PTR: BIND signs and validates it in lower case, so that only lower case is valid everywhere.
 """
 
 from __future__ import annotations
 
 from dnsctl.errors import NameSyntaxError
-from dnsctl.model.name import MAX_LABEL, MAX_NAME
+from dnsctl.model.name import MAX_LABEL, MAX_NAME, Name
 
 _NAME, _STRING = -1, -2  # other numbers: so many octets of anything
 _LAYOUTS: dict[int, tuple[int, ...]] = {
@@ -25,6 +26,7 @@ _LAYOUTS: dict[int, tuple[int, ...]] = {
     17: (_NAME, _NAME),  # RP
     18: (2, _NAME),  # AFSDB
     21: (2, _NAME),  # RT
+    23: (_NAME,),  # NSAP-PTR
     26: (2, _NAME, _NAME),  # PX
     33: (6, _NAME),  # SRV
     35: (4, _STRING, _STRING, _STRING, _NAME),  # NAPTR
@@ -36,6 +38,7 @@ _OPEN_ENDED: dict[int, tuple[int, ...]] = {  # more octets follow
     30: (_NAME,),  # NXT
     46: (18, _NAME),  # RRSIG
 }
+_NAMES_ALONE = frozenset((3, 4, 7, 8, 9, 14))  # MD, MF, MB, MG, MR, MINFO
 _A6 = 38
 _A6_BITS = 128  # of an address, RFC 2874 §3.1
 
@@ -61,6 +64,18 @@ def canonical(rdtype: int, rdata: bytes) -> bytes:
     if at != len(rdata) and rdtype not in _OPEN_ENDED:
         raise NameSyntaxError(f"{len(rdata) - at} octets too many behind the rdata")
     return bytes(made)
+
+
+def names_alone(rdtype: int, rdata: bytes) -> tuple[Name, ...]:
+    """Return the names that rdata consists of, in types that dnspython has no form for; () for all others."""
+    if rdtype not in _NAMES_ALONE:
+        return ()
+    found, at = [], 0
+    for _ in _LAYOUTS[rdtype]:
+        end = _end_of_name(rdata, at)
+        found.append(Name(rdata[at:end]))
+        at = end
+    return tuple(found)
 
 
 def _a6_layout(rdata: bytes) -> tuple[int, ...]:

@@ -17,8 +17,13 @@ from dnsctl.model.rrset import RRset, Type, rdata_text, type_text
 from dnsctl.model.zone import SignedZone, ValidatedZone, Zone
 
 _RRSIG = struct.Struct("!HBBIIIH")  # covered, algorithm, labels, original TTL, expiration, inception, tag
+_CERT = struct.Struct("!HHB")  # certificate type, key tag, algorithm
 _NSEC3 = struct.Struct("!BBHB")  # algorithm, flags, iterations, length of the salt
-_KNOWN_EVERYWHERE = 65  # HTTPS; every type up to it that dnspython knows, BIND 9.18 and Knot 3.2 know
+_KNOWN_EVERYWHERE = 65  # HTTPS; of the types up to it, BIND 9.18, Knot 3.2, NSD 4.6 and ldns 1.8 know all
+# by name but these, which are old.
+_SELDOM_KNOWN = frozenset(
+    (3, 4, 7, 8, 9, 10, 11, 14, *range(19, 28), 30, 31, 32, 34, 38, 40, 54, 55, 56, 57, 58)
+)
 _ALSO_KNOWN = frozenset({99, 104, 105, 106, 107, 108, 109, 256, 257})  # SPF, NID … EUI64, URI, CAA
 
 
@@ -59,6 +64,8 @@ def _type(rdtype: int) -> str:
 
 
 def _is_known(rdtype: int) -> bool:
+    if rdtype in _SELDOM_KNOWN:
+        return False
     return rdtype <= _KNOWN_EVERYWHERE or rdtype in _ALSO_KNOWN
 
 
@@ -78,6 +85,12 @@ def _address(rdata: bytes) -> str:
 
 def _name(rdata: bytes) -> str:
     return to_text(Name(rdata))
+
+
+def _cert(rdata: bytes) -> str:
+    """Return CERT rdata as text (RFC 4398 §2.2), in numbers: of mnemonics there are several spellings."""
+    certificate, tag, algorithm = _CERT.unpack_from(rdata)
+    return f"{certificate} {tag} {algorithm} {base64.b64encode(rdata[_CERT.size :]).decode('ascii')}"
 
 
 def _rrsig(rdata: bytes) -> str:
@@ -133,6 +146,7 @@ _WRITERS: dict[int, Callable[[bytes], str]] = {
     Type.CNAME: _name,
     Type.PTR: _name,
     Type.DNAME: _name,
+    37: _cert,
     Type.RRSIG: _rrsig,
     Type.NSEC: _nsec,
     Type.NSEC3: _nsec3,

@@ -14,8 +14,10 @@ import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 
+from dnsctl.errors import NameSyntaxError
+from dnsctl.model.canonical import names_alone
 from dnsctl.model.finding import Position
-from dnsctl.model.name import Name
+from dnsctl.model.name import Name, to_text
 
 MAX_TTL = 2**31 - 1  # seconds, RFC 2181 §8
 
@@ -91,6 +93,11 @@ def type_text(rdtype: int) -> str:
 
 def rdata_text(rdtype: int, rdata: bytes) -> str:
     """Return presentation form with absolute names (for people, exports and comparison)."""
+    try:
+        if names := names_alone(rdtype, rdata):
+            return " ".join(map(to_text, names))
+    except NameSyntaxError:
+        pass  # as octets, below
     decoded = dns.rdata.from_wire(
         dns.rdataclass.IN, dns.rdatatype.RdataType.make(rdtype), rdata, 0, len(rdata)
     )

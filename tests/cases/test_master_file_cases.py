@@ -94,3 +94,36 @@ def test_no_break_space_is_called_by_its_name() -> None:
     ]
     assert "a no-break space" in findings[0].message
     assert findings[0].advice == "write a plain one"
+
+
+def test_old_types_are_read_by_name() -> None:
+    assert clean("25-obsolete-types") == [
+        ("a", 3600, "MB", "mail.example.com."),
+        ("b", 3600, "MG", "a.example.com."),
+        ("c", 3600, "MR", "b.example.com."),
+        ("d", 3600, "MINFO", "a.example.com. b.example.com."),
+        ("mail", 3600, "A", "192.0.2.3"),
+    ]
+
+
+def test_groups_without_leading_zeros_are_read() -> None:
+    assert clean("26-nid-l64-short") == [
+        ("a", 3600, "L64", "10 2001:0db8:1140:0001"),
+        ("b", 3600, "NID", "10 0014:4fff:ff20:ee64"),
+    ]
+
+
+def test_alias_with_parameters_loads_without_them_and_with_a_warning() -> None:
+    loaded = load_directory(ZONES / "27-https-aliasmode-params")
+    zone = loaded.zones[ORIGIN]
+    found = zone.get(ORIGIN, Type.HTTPS)
+    assert found is not None
+    assert found.rdatas == (b"\0\0\3www\7example\3net\0",)
+    assert [(each.rule, each.severity) for each in loaded.findings] == [
+        ("svcb-alias-parameters", Severity.WARNING)
+    ]
+
+
+def test_altitudes_are_exact() -> None:
+    rows = clean("29-loc-altitude")
+    assert [value.split()[8] for _, _, _, value in rows] == ["1.13m", "-0.29m"]

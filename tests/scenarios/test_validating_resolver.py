@@ -33,6 +33,14 @@ www.new A 192.0.2.3
 insecure NS ns.elsewhere.test.
 large TXT "{"x" * 250}" "{"y" * 250}" "{"z" * 250}" "{"a" * 250}" "{"b" * 250}"
 unknown TYPE65400 \\# 2 abcd
+mb MB Mail.Example.NET.
+mg TYPE8 \\# 18 044D61696C074578616D706C65034E455400
+minfo TYPE14 \\# 6 014100014200
+px PX 10 A.Example.NET. B.Example.NET.
+rt RT 10 A.Example.NET.
+lp LP 10 A.Example.NET.
+ptr NSAP-PTR A.Example.NET.
+svcb SVCB 1 A.Example.NET. alpn=h2
 """
 SECURE = (  # owner, type, response code, records in the answer section
     ("@", "SOA", "NOERROR", 1),
@@ -54,6 +62,14 @@ SECURE = (  # owner, type, response code, records in the answer section
     ("insecure", "DS", "NOERROR", 0),
     ("large", "TXT", "NOERROR", 1),
     ("unknown", "TYPE65400", "NOERROR", 1),
+    ("mb", "MB", "NOERROR", 1),
+    ("mg", "MG", "NOERROR", 1),
+    ("minfo", "MINFO", "NOERROR", 1),
+    ("px", "PX", "NOERROR", 1),
+    ("rt", "RT", "NOERROR", 1),
+    ("lp", "LP", "NOERROR", 1),
+    ("ptr", "NSAP-PTR", "NOERROR", 1),
+    ("svcb", "SVCB", "NOERROR", 1),
 )
 
 
