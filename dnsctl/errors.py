@@ -63,6 +63,10 @@ class ReleaseRefusedError(ReleaseError):
     """A node, a guard or the generation fence refuses this release; nothing served has changed."""
 
 
+class ClockError(ReleaseRefusedError):
+    """Clocks of two hosts differ by more than signatures allow; nothing has changed."""
+
+
 class PkiError(DnsctlError):
     """A certificate is missing, expired, or not issued by this fleet's authority."""
 

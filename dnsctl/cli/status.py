@@ -100,13 +100,13 @@ def _row(node: Node, answer: _Answer, released: Served | None) -> tuple[str, ...
         str(answer.served.generation),
         str(answer.zone_count),
         _time(answer.created),
-        _time(answer.expiry),
+        _time(answer.period.expiry),
         _state(answer, released),
     )
 
 
 def _state(answer: NodeStatus, released: Served | None) -> str:
-    if answer.expiry is not None and answer.expiry - datetime.now(UTC).timestamp() < _SOON:
+    if answer.period.expiry is not None and answer.period.expiry - datetime.now(UTC).timestamp() < _SOON:
         return "signatures run out soon"
     if answer.prepared is not None:
         return f"generation {answer.prepared.generation} prepared"
@@ -143,7 +143,7 @@ def _serial(answer: NodeStatus | None, origin: str) -> str:
 
 
 def _nearest(answers: Any, origin: str) -> int | None:
-    found = [each.zones[origin].expiry for each in answers if origin in each.zones]
+    found = [each.zones[origin].period.expiry for each in answers if origin in each.zones]
     return min((each for each in found if each is not None), default=None)
 
 
@@ -184,7 +184,7 @@ def _node_json(node: Node, answer: _Answer, released: Served | None) -> dict[str
         "generation": answer.served.generation,
         "manifest": answer.served.manifest or None,
         "released": _stamp(answer.created),
-        "nearest_expiry": _stamp(answer.expiry),
+        "nearest_expiry": _stamp(answer.period.expiry),
         "prepared": answer.prepared.generation if answer.prepared else None,
         "refusal": {
             "at": _stamp(answer.refusal.at),
@@ -195,7 +195,7 @@ def _node_json(node: Node, answer: _Answer, released: Served | None) -> dict[str
         else None,
         "workers": answer.workers,
         "zones": {
-            origin: {"serial": each.serial, "digest": each.digest, "expiry": _stamp(each.expiry)}
+            origin: {"serial": each.serial, "digest": each.digest, "expiry": _stamp(each.period.expiry)}
             for origin, each in answer.zones.items()
         },
     }

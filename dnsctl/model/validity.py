@@ -40,8 +40,11 @@ class Period:
 
 
 def moment(seconds: float) -> str:
-    """Return a time as messages tell it."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    """Return a time as messages tell it, whatever number it is."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (ValueError, OverflowError, OSError):
+        return f"second {seconds:g}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,6 +113,7 @@ class _Agent:
             prove=probe.prove,
             committed=counter.advance,
             expiry=self._limits.expiry,
+            now=time.time,
         )
 
     async def _serve(

@@ -189,17 +189,21 @@ class Api:
         answer |= self._summary[1]
         if "zones" in request.query_params:
             answer["zones"] = await asyncio.to_thread(self._zones)
+        answer["time"] = round(time.time(), 3)  # read last, to be told at once
         return JSONResponse(answer)
 
     def _summarize(self, generation: int) -> dict[str, Any]:
         with self._image.reader() as reader:
-            expiries = [entry.expiry for entry in reader.zones()]
+            periods = [entry.period for entry in reader.zones()]
         sealed = self._staging.archive.manifest(generation) if generation else None
         # Its seal was checked when it was stored, perhaps with release keys that are no longer pinned.
         created = Manifest.from_bytes(unverified_payload(sealed, "manifest")).created if sealed else None
         return {
-            "zone_count": len(expiries),
-            "expiry": min((each for each in expiries if each is not None), default=None),
+            "zone_count": len(periods),
+            "expiry": min((each.expiry for each in periods if each.expiry is not None), default=None),
+            "inception": max(
+                (each.inception for each in periods if each.inception is not None), default=None
+            ),
             "created": created,
         }
 
@@ -210,6 +214,8 @@ class Api:
                     "serial": entry.serial,
                     "digest": entry.digest,
                     "expiry": entry.expiry,
+                    "inception": entry.inception,
+                    "signed": entry.signed,
                 }
                 for entry in reader.zones()
             }

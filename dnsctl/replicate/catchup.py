@@ -13,6 +13,7 @@ import contextlib
 import logging
 import random
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ from dnsctl.errors import DnsctlError, NodeUnreachableError, ReleaseRefusedError
 from dnsctl.image.silence import Silence
 from dnsctl.release import durable
 from dnsctl.replicate import snapshot
-from dnsctl.replicate.client import AgentClient, NodeStatus
+from dnsctl.replicate.client import AgentClient, NodeStatus, clocks_of
+from dnsctl.replicate.clocks import require_agreement
 from dnsctl.replicate.race import first_of
 from dnsctl.replicate.staging import Staging
 from dnsctl.replicate.trust import Certified
@@ -291,10 +293,12 @@ async def recover(staging: Staging, writer: Executor, clients: Sequence[AgentCli
 
     The nodes come first, the host's own archive second: what was decided here and reached nobody is
     completed only where no other host has decided otherwise. Nodes that are away are passed over.
-    Raises ReleaseRefusedError where the fleet's history and this host's differ.
+    Raises ReleaseRefusedError where the fleet's history and this host's differ, ClockError where clocks do.
     """
     before = staging.served.generation
     answers = await asyncio.gather(*(client.status() for client in clients), return_exceptions=True)
+    told = [each for each in answers if isinstance(each, NodeStatus)]
+    require_agreement(clocks_of(told), time.time())
     ahead = []
     for client, answer in zip(clients, answers, strict=True):
         if isinstance(answer, NodeStatus):

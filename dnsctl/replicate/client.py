@@ -11,7 +11,8 @@ import hashlib
 import json
 import ssl
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +23,10 @@ import httpx
 
 from dnsctl.errors import NodeUnreachableError, PkiError, ReleaseRefusedError
 from dnsctl.model.fleet import Node
+from dnsctl.model.validity import Period
 from dnsctl.release.envelope import MAX_ENVELOPE
 from dnsctl.release.manifest import MAX_DELTA_SIZE
+from dnsctl.replicate.clocks import Offset
 from dnsctl.replicate.staging import Refusal, Served
 from dnsctl.replicate.tls import explain
 from dnsctl.replicate.trust import Certified
@@ -31,6 +34,7 @@ from dnsctl.replicate.trust import Certified
 MAX_JSON = 3 * MAX_ENVELOPE  # octets: one sealed manifest and its certificate fit, whatever they hold
 MAX_SNAPSHOT = 2**36  # octets
 _CHUNK = 256 * 1024  # octets
+_NO_CLOCK = 2**37  # unix seconds: the year 6325
 _SMALL = 2**20  # octets: to ask whether the node has it takes as long as to send it
 
 
@@ -45,11 +49,11 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class ZoneStatus:
-    """One zone as a node serves it. `expiry`: unix seconds of the first signature to expire."""
+    """One zone as a node serves it, and when its signatures hold."""
 
     serial: int
     digest: str
-    expiry: int | None
+    period: Period
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +68,16 @@ class NodeStatus:
     expires_in: float  # seconds the prepared release has left
     refusal: Refusal | None
     zone_count: int
-    expiry: int | None  # unix seconds, the nearest of all zones
+    period: Period  # of all zones: when all signatures hold
+    clock: Offset | None  # its clock against ours; None: an agent that does not tell
     workers: int
     silent: bool  # it answers no query until it is current
     zones: dict[str, ZoneStatus]
+
+
+def clocks_of(statuses: Iterable[NodeStatus]) -> dict[str, Offset]:
+    """Return the offset of each node's clock, of those that tell, by the node's name."""
+    return {one.name: one.clock for one in statuses if one.clock is not None}
 
 
 class AgentClient:
@@ -101,9 +111,13 @@ class AgentClient:
 
     async def status(self, *, zones: bool = False) -> NodeStatus:
         """Return what the node serves, has prepared and last refused; with `zones`, each zone's serial."""
+        began = time.monotonic()
         answer = await self._json("GET", "/v1/status", params={"zones": "1"} if zones else None)
+        ended, ours = time.monotonic(), time.time()
         try:
-            found = _status(answer)
+            told = answer.get("time")
+            clock = None if told is None else Offset.measured(_time(told), ours, ended - began)
+            found = _status(answer, clock)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise self._nonsense(f"a status without {error}") from None
         if found.name != self.node.name:
@@ -297,7 +311,7 @@ async def _parts(body: bytes | Path) -> AsyncIterator[bytes]:
             yield chunk
 
 
-def _status(answer: dict[str, Any]) -> NodeStatus:
+def _status(answer: dict[str, Any], clock: Offset | None) -> NodeStatus:
     prepared, refusal = answer["prepared"], answer["refusal"]
     return NodeStatus(
         name=str(answer["name"]),
@@ -308,11 +322,24 @@ def _status(answer: dict[str, Any]) -> NodeStatus:
         expires_in=float(prepared["expires_in"]) if prepared else 0.0,
         refusal=refusal and Refusal(int(refusal["at"]), str(refusal["action"]), str(refusal["reason"])),
         zone_count=int(answer["zone_count"]),
-        expiry=answer["expiry"] and int(answer["expiry"]),
+        period=_period(answer),
+        clock=clock,
         workers=int(answer["workers"]),
         silent=bool(answer.get("silent", False)),
         zones={
-            str(origin): ZoneStatus(int(one["serial"]), str(one["digest"]), one["expiry"])
+            str(origin): ZoneStatus(int(one["serial"]), str(one["digest"]), _period(one))
             for origin, one in answer.get("zones", {}).items()
         },
     )
+
+
+def _time(told: Any) -> float:
+    """Return unix seconds. Raises ValueError for what no clock says."""
+    if not 0 <= float(told) < _NO_CLOCK:
+        raise ValueError("a time")
+    return float(told)
+
+
+def _period(answer: dict[str, Any]) -> Period:
+    inception, expiry = answer.get("inception"), answer["expiry"]
+    return Period(inception and int(inception), expiry and int(expiry))

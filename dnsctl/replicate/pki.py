@@ -250,7 +250,7 @@ def _check_dates(path: Path, certificate: x509.Certificate, now: datetime) -> No
         raise PkiError(
             f"expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC",
             where=str(path),
-            advice=_renewal(path),
+            advice=f"{_renewal(path)} (this host's clock says {now.astimezone(UTC):%Y-%m-%d %H:%M} UTC)",
         )
 
 

@@ -14,7 +14,7 @@ to the thread that began it. Invariants:
 * Every refusal has a reason, kept for `status`.
 
 The order of checks is the cheapest and most trusted first: seal, form, generation, parent, nothing else
-prepared, delta, digests of zones, digest of the table, probes.
+prepared, times, delta, digests of zones, digest of the table, probes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ from dnsctl.image.store import Image, Writer
 from dnsctl.model.name import to_text
 from dnsctl.release import delta, durable
 from dnsctl.release.archive import Archive
-from dnsctl.release.manifest import Manifest
+from dnsctl.release.manifest import ActivationCertificate, Manifest
+from dnsctl.replicate.clocks import require_past, require_validity
 from dnsctl.replicate.trust import Certified, Trust
 
 EXPIRY = 60.0  # seconds a prepared release waits for its certificate
@@ -83,6 +84,8 @@ class Staging:
     """The one way into an image, on nodes and on the control host.
 
     `prove` asks the manifest's probes of the uncommitted state; `committed` is called after each commit.
+    `now` is a node's clock, by which a release must not be of the future and its signatures must hold; the
+    control host has none, since it takes only what the fleet has taken.
     """
 
     def __init__(
@@ -95,6 +98,7 @@ class Staging:
         committed: Callable[[], None] = lambda: None,
         expiry: float = EXPIRY,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] | None = None,
     ) -> None:
         self.archive = archive
         self.trust = trust
@@ -104,6 +108,7 @@ class Staging:
         self._committed = committed
         self._expiry = expiry
         self._clock = clock
+        self._now = now
         self._prepared: _Prepared | None = None
         self._reserve = archive.root / f"{durable.TEMPORARY_PREFIX}reserve"
         self._reserve.unlink(missing_ok=True)
@@ -128,8 +133,9 @@ class Staging:
 
         Order of checks: the manifest's seal (pinned keys, threshold), its form, its generation is the next
         one (an older one is a replay, a newer one means this node is behind), its parent is what is served,
-        nothing else is prepared, the delta is here and is the one named, every touched zone's digest, the
-        table's digest, the probes. Raises ReleaseRefusedError; what is served is as it was.
+        nothing else is prepared, it was not made in the future and its signatures hold now, the delta is here
+        and is the one named, every touched zone's digest, the table's digest, the probes. Raises
+        ReleaseRefusedError; what is served is as it was.
         """
         with self._refusing("prepare"):
             self.expire()
@@ -143,6 +149,7 @@ class Staging:
                     f" ({self._prepared.manifest.digest[:12]})",
                     advice=f"let it end, or wait {self._expiry:.0f} s for it to expire",
                 )
+            self._check_times(manifest)
             self._begin([manifest])
             self._archive([_Sealed(manifest, sealed)])
         return manifest
@@ -151,7 +158,8 @@ class Staging:
         """Commit what is prepared; False where it is served already.
 
         Order of checks: the certificate's seal, its form, it names what is prepared and that has not
-        expired. Raises ReleaseRefusedError; the prepared release stays until it expires.
+        expired, times as in `prepare`. Raises ReleaseRefusedError; the prepared release stays until it
+        expires.
         """
         with self._refusing("activate"):
             self.expire()
@@ -169,6 +177,7 @@ class Staging:
                     f"generation {wanted.generation} ({wanted.manifest[:12]}) is not prepared here",
                     advice="it expired or never arrived; this node fetches it from its peers",
                 )
+            self._check_times(self._prepared.manifest, certificate)
             self.archive.put_activation(certificate.generation, sealed)
             self._commit(self._prepared)
         return True
@@ -290,6 +299,16 @@ class Staging:
                 f" this node serves {digest[:12] or 'nothing'}",
                 advice="this node's history is another one; remove its state directory to start afresh",
             )
+
+    def _check_times(self, manifest: Manifest, certificate: ActivationCertificate | None = None) -> None:
+        """Refuse what this node's clock says is of the future, or has signatures that do not hold."""
+        if self._now is None:
+            return
+        now = self._now()
+        require_past(f"generation {manifest.generation}", manifest.created, now)
+        if certificate is not None:
+            require_past(f"the certificate of generation {manifest.generation}", certificate.created, now)
+        require_validity(manifest.zones, now)
 
     def _delta(self, manifest: Manifest) -> bytes:
         data = self.archive.get(manifest.delta.digest)

@@ -20,7 +20,8 @@ from typing import Literal, TypeVar
 
 from dnsctl.errors import DnsctlError, NodeUnreachableError, ReleaseRefusedError
 from dnsctl.release.manifest import Manifest
-from dnsctl.replicate.client import AgentClient, NodeStatus
+from dnsctl.replicate.client import AgentClient, NodeStatus, clocks_of
+from dnsctl.replicate.clocks import require_agreement
 from dnsctl.replicate.staging import Served
 from dnsctl.replicate.supply import Supply
 
@@ -65,10 +66,10 @@ async def fence(
 
     Returns the statuses as they were read. What a push of this host left prepared when it was killed is
     dropped: it was staged from this archive, and has no certificate. Raises ReleaseRefusedError for a node
-    that cannot be reached, serves another history, or is ahead.
+    that cannot be reached, serves another history, or is ahead, ClockError where clocks differ.
     """
     target = supply.served()
-    statuses = _or_raise(clients, await _each(clients, "reach", progress, lambda client: client.status()))
+    statuses = await _read(clients, progress)
     for client in clients:
         served = statuses[client.node.name].served
         if served.generation > target.generation:
@@ -87,6 +88,13 @@ async def fence(
         await supply.level(client, status, target)
 
     _or_raise(clients, await _each(clients, "catch up", progress, ready))
+    return statuses
+
+
+async def _read(clients: Sequence[AgentClient], progress: Progress = _silent) -> dict[str, NodeStatus]:
+    """Return every node's status, all clocks being right with ours."""
+    statuses = _or_raise(clients, await _each(clients, "reach", progress, lambda client: client.status()))
+    require_agreement(clocks_of(statuses.values()), time.time())
     return statuses
 
 
@@ -125,6 +133,7 @@ async def push_release(
                 "the last node was ready when the first was about to let go of the prepared release",
                 advice="look for the slow node in `dnsctl status`, then push again",
             )
+        await _read(clients)  # once more: a clock that was set meanwhile decides nothing
         sealed = certify()
         supply.archive.put_activation(manifest.generation, sealed)  # the decision
     except BaseException:

@@ -1,0 +1,116 @@
+"""Clocks of the fleet's hosts: compared with each other, and a release with the clock of the node it is for.
+
+A signature is good or bad by a clock, and nothing on one host can say whether its own is right. So hosts
+that sign and hosts that serve must agree to within `TOLERANCE`, and where they do not, what is told is what
+each of them says: of two clocks nobody knows which is wrong. Pure: clocks are read by who calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from dnsctl.errors import ClockError, ReleaseRefusedError
+from dnsctl.image.layout import ZoneEntry
+from dnsctl.model.name import Name, to_text
+from dnsctl.model.validity import TOLERANCE, moment
+
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+_ADVICE = "set it by NTP (`timedatectl` shows it); nothing has changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Offset:
+    """How far another host's clock is ahead of ours, in seconds, give or take `uncertainty`."""
+
+    seconds: float
+    uncertainty: float = 0.0
+
+    @classmethod
+    def measured(cls, theirs: float, ours: float, round_trip: float) -> Offset:
+        """Return what follows from `theirs`, told in a `round_trip` that ended at `ours`.
+
+        It was read halfway, give or take half.
+        """
+        return cls(theirs - (ours - round_trip / 2), round_trip / 2)
+
+    @property
+    def is_far(self) -> bool:
+        """True where the clocks differ by more than `TOLERANCE` for certain."""
+        return abs(self.seconds) - self.uncertainty > TOLERANCE
+
+    def __str__(self) -> str:
+        return f"{span(self.seconds)} {'ahead of' if self.seconds > 0 else 'behind'}"
+
+    def is_near(self, other: Offset) -> bool:
+        """True where two other hosts' clocks agree, as far as can be told."""
+        apart = abs(self.seconds - other.seconds)
+        return apart <= TOLERANCE + self.uncertainty + other.uncertainty
+
+
+def span(seconds: float) -> str:
+    """Return a time span in its two largest units: `2 h 0 min`, `90 s`."""
+    rest = round(abs(seconds))
+    if rest < 120:
+        return f"{rest} s"
+    at = next(at for at, (size, _) in enumerate(_UNITS) if rest >= size)
+    (size, unit), (smaller, smaller_unit) = _UNITS[at], _UNITS[at + 1]
+    return f"{rest // size} {unit} {rest % size // smaller} {smaller_unit}"
+
+
+def require_agreement(offsets: Mapping[str, Offset], ours: float) -> None:
+    """Raise ClockError where the clock of a node (`offsets` by name) is not that of this host, `ours`.
+
+    Who stands alone is named; where it is one against one, both times are told.
+    """
+    far = {name: offset for name, offset in offsets.items() if offset.is_far}
+    if not far:
+        return
+    near = [name for name in offsets if name not in far]
+    first = next(iter(far.values()))
+    if not near and len(far) > 1 and all(first.is_near(each) for each in far.values()):
+        raise ClockError(
+            f"the clock of this host ({moment(ours)}) is {Offset(-first.seconds)} {_whose(far)},"
+            " which agree with each other",
+            advice=_ADVICE,
+        )
+    told = "; ".join(
+        f"the clock of {name} ({moment(ours + offset.seconds)}) is {offset} that of this host"
+        + (f" ({moment(ours)})" if number == 0 else "")
+        for number, (name, offset) in enumerate(far.items())
+    )
+    if near:
+        agree = "agrees" if len(near) == 1 else "agree"
+        told += f"; {_whose(near)} {agree} with this host's"
+        raise ClockError(told, where=next(iter(far)) if len(far) == 1 else "", advice=_ADVICE)
+    raise ClockError(
+        f"{told}; which of them is wrong cannot be told from here",
+        advice="compare all of them with a clock that you trust, and set what is wrong; nothing has changed",
+    )
+
+
+def require_past(what: str, created: int, now: float) -> None:
+    """Raise ClockError where a node's clock, `now`, says that `what` was made in the future."""
+    if created - now > TOLERANCE:
+        raise ClockError(
+            f"{what} was made at {moment(created)}, {span(created - now)} ahead of this node's clock"
+            f" ({moment(now)})",
+            advice="set the clock that is wrong, of the control host or of this node",
+        )
+
+
+def require_validity(zones: Mapping[Name, ZoneEntry], now: float) -> None:
+    """Raise ReleaseRefusedError where signatures of a zone do not hold by a node's clock, `now`."""
+    faults = [(origin, fault) for origin, entry in zones.items() if (fault := entry.period.fault(now))]
+    if faults:
+        more = f" (and those of {len(faults) - 1} more)" if len(faults) > 1 else ""
+        raise ReleaseRefusedError(
+            f"signatures of {to_text(faults[0][0])}{more} {faults[0][1]},"
+            f" and this node's clock says {moment(now)}",
+            advice="set the clock that is wrong, of the control host or of this node, and push again",
+        )
+
+
+def _whose(nodes: Iterable[str]) -> str:
+    names = [f"{name}'s" for name in nodes]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
