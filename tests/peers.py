@@ -28,6 +28,7 @@ PACKAGES = {  # program: the Debian package that brings it
     "ldns-read-zone": "ldnsutils",
     "dnsperf": "dnsperf",
     "systemd-analyze": "systemd",
+    "faketime": "faketime",
 }
 
 

@@ -41,10 +41,11 @@ from dnsctl.release.keys import settle
 from dnsctl.release.manifest import Manifest
 from dnsctl.release.pipeline import Release, adopt, build, certify
 from dnsctl.release.survey import KEYS_MISSING, Fate
-from dnsctl.replicate.transaction import Outcome, Outgoing, Phase, fence, push_release
+from dnsctl.replicate.transaction import Outcome, Outgoing, Phase, clocks_ahead, fence, push_release
 from dnsctl.verify.anchor import anchors_in
 from dnsctl.verify.consistency import verify_fleet
 from dnsctl.verify.report import Report
+from dnsctl.verify.timeliness import untimely
 
 RELEASED = ("dnsctl.yaml", "zones")  # what a commit is released from
 _TOUCHED = 2000  # owners asked right after a push
@@ -320,6 +321,7 @@ def _verified(host: ControlHost, release: Release, outcome: Outcome, progress: P
     owners = [change.owner for each in release.zones for change in each.records]
     removed = [each.origin for each in release.zones if each.fate is Fate.REMOVED]
     touched = owners[:: max(1, len(owners) // _TOUCHED)] + removed
+    clocks = host.fleet.run(clocks_ahead(host.fleet.clients))
     with host.image.reader() as reader:
         if not zones:
             zones = {origin for origin, _ in zip(reader.apexes(), range(_UNTOUCHED_ZONES), strict=False)}
@@ -337,7 +339,8 @@ def _verified(host: ControlHost, release: Release, outcome: Outcome, progress: P
             )
             if report.consistent:
                 break
-    return report
+        faults = tuple(untimely(reader, zones, datetime.now(UTC), clocks))
+    return replace(report, faults=(*report.faults, *faults))
 
 
 def _taken_back(host: ControlHost, failed: Result, before: int, progress: Progress) -> Result:

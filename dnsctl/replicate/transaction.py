@@ -142,6 +142,13 @@ async def push_release(
     return await _completed(_activate(clients, manifest, sealed, progress))
 
 
+async def clocks_ahead(clients: Sequence[AgentClient]) -> dict[str, float]:
+    """Return how many seconds each node's clock is ahead of ours; nodes that do not tell are left out."""
+    answers = await _each(clients, "reach", _silent, lambda client: client.status())
+    told = clocks_of(each for each in answers.values() if isinstance(each, NodeStatus))
+    return {name: offset.seconds for name, offset in told.items()}
+
+
 async def _activate(
     clients: Sequence[AgentClient], manifest: Manifest, sealed: bytes, progress: Progress
 ) -> Outcome:

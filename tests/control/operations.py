@@ -69,7 +69,7 @@ class Operations:
     )
     running: dict[str, multiprocessing.process.BaseProcess] = field(default_factory=dict)
 
-    def make(self, dnssec: str = "standard") -> None:
+    def make(self, dnssec: str = "standard", issued: datetime | None = None) -> None:
         sites = "\n".join(
             f'  {site}: {{nodes: {{{name}: {{listen: ["127.0.0.1:{self.ports[name][0]}"],'
             f' control: "https://127.0.0.1:{self.ports[name][1]}"}}}}}}'
@@ -87,7 +87,7 @@ class Operations:
         (keys / "passphrase").write_bytes(PASSPHRASE + b"\n")
         (keys / "passphrase").chmod(0o600)
         ensure_release_key(keys, PASSPHRASE)
-        ensure_authority(keys, lambda: PASSPHRASE, NODES, datetime.now(UTC))
+        ensure_authority(keys, lambda: PASSPHRASE, NODES, issued or datetime.now(UTC))
         self.git("init", "--quiet", "--initial-branch=main")
         self.commit("first")
 

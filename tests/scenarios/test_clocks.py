@@ -1,0 +1,142 @@
+"""Clocks that are wrong: on the control host, on one node, on all hosts at once; then right again.
+
+The hosts are real processes, those with another time under `faketime`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dns.message
+import dns.query
+import dns.rdatatype
+import pytest
+
+from tests import clocks
+from tests.control.operations import DNSCTL, NODES, Operations, zone
+
+pytestmark = [pytest.mark.peer, pytest.mark.timeout(300)]
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Iterator[Operations]:
+    """An operations repo whose certificates are old enough for any clock here; no node runs."""
+    operations = Operations(tmp_path / "ops")
+    operations.root.mkdir()
+    operations.make(issued=datetime.now(UTC) - timedelta(days=100))
+    try:
+        yield operations
+    finally:
+        operations.stop()
+
+
+@pytest.fixture
+def nodes() -> Iterator[ExitStack]:
+    """Nodes under `faketime`, ended at the end."""
+    with ExitStack() as stack:
+        yield stack
+
+
+def start(nodes: ExitStack, repo: Operations, offset: str, *names: str) -> None:
+    for name in names:
+        command = (*DNSCTL, "-C", str(repo.root), "serve", "--node", name)
+        nodes.enter_context(clocks.running(offset, command, repo.root / f"{name}.log"))
+    repo.wait(lambda status: all(status[name]["reachable"] for name in names), 40)
+
+
+def at(repo: Operations, offset: str, *arguments: str) -> tuple[int, str]:
+    done = clocks.run(offset, (*DNSCTL, "-C", str(repo.root), *arguments))
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stdout + done.stderr
+
+
+def edit(repo: Operations, address: str) -> None:
+    repo.write("zones/example.com.yaml", zone(address))
+    repo.commit(f"www is {address}")
+
+
+def served(repo: Operations, node: str) -> tuple[list[str], bool]:
+    """Return the addresses of www at `node`, and whether all signatures in the answer hold now."""
+    query = dns.message.make_query("www.example.com.", dns.rdatatype.A, want_dnssec=True)
+    response = dns.query.udp(query, "127.0.0.1", port=repo.ports[node][0], timeout=5)
+    now = datetime.now(UTC).timestamp()
+    signatures = [each for one in response.answer for each in one if one.rdtype == dns.rdatatype.RRSIG]
+    addresses = [each.address for one in response.answer for each in one if one.rdtype == dns.rdatatype.A]
+    return addresses, bool(signatures) and all(
+        each.inception <= now <= each.expiration for each in signatures
+    )
+
+
+def test_wrong_clock_of_the_control_host_is_refused_both_ways(repo: Operations) -> None:
+    repo.start(*NODES)
+    assert repo.run("push").returncode == 0
+    edit(repo, "192.0.2.81")
+    for offset, words in {
+        "+2h": "2 h 0 min ahead of",
+        "-2h": "2 h 0 min behind",
+        "+60d": "60 d 0 h ahead of",
+        "-60d": "60 d 0 h behind",
+        "+365d": "365 d 0 h ahead of",
+    }.items():
+        code, told = at(repo, offset, "push")
+        assert (code, "the clock of this host" in told) == (1, True), told
+        assert f"is {words} ns1's and ns2's, which agree with each other" in told
+    code, told = at(repo, "+2h", "rollback", "--reason", "try")
+    assert (code, "2 h 0 min ahead of ns1's and ns2's" in told) == (1, True), told
+    assert repo.generations() == {"ns1": 1, "ns2": 1}
+    assert [served(repo, node) for node in NODES] == [(["192.0.2.80"], True)] * 2
+    done = repo.run("push")
+    assert (done.returncode, "served and verified" in done.stdout) == (0, True), done
+    assert repo.run("verify").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("offset", "words"),
+    [
+        ("+90s", "90 s ahead of"),
+        ("-90s", "90 s behind"),
+        ("+1d", "1 d 0 h ahead of"),
+        ("-1d", "1 d 0 h behind"),
+    ],
+)
+def test_wrong_clock_of_one_node_is_refused_and_named(
+    repo: Operations, nodes: ExitStack, offset: str, words: str
+) -> None:
+    repo.start("ns1")
+    start(nodes, repo, offset, "ns2")
+    done = repo.run("push")
+    assert done.returncode == 1
+    alone = (
+        rf"ns2: the clock of ns2 \(.*\) is {words} that of this host \(.*\); ns1's agrees with this host's"
+    )
+    assert re.search(alone, done.stderr), done.stderr
+    assert repo.generations() == {"ns1": 0, "ns2": 0}
+    nodes.close()
+    repo.start("ns2")
+    assert repo.run("push").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("offset", "reason"),
+    [("+60d", "not valid before"), ("+365d", "not valid before"), ("-60d", "ran out at")],
+)
+def test_what_a_fleet_signed_at_a_wrong_time_is_healed_by_one_push_at_the_right_time(
+    repo: Operations, nodes: ExitStack, offset: str, reason: str
+) -> None:
+    start(nodes, repo, offset, *NODES)
+    code, told = at(repo, offset, "push")
+    assert code == 0, told
+    nodes.close()
+    repo.start(*NODES)
+    assert [served(repo, node)[1] for node in NODES] == [False, False]
+    assert repo.run("verify").returncode == 1
+    pushed = repo.json("push")
+    assert (pushed["result"], pushed["zones"][0]["fate"]) == ("served", "renewed")
+    assert reason in pushed["zones"][0]["renewal"]
+    assert [served(repo, node) for node in NODES] == [(["192.0.2.80"], True)] * 2
+    assert repo.run("verify", "--full").returncode == 0
+    assert repo.json("push")["result"] == "nothing"
