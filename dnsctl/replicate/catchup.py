@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import random
 import tempfile
@@ -25,7 +26,7 @@ from dnsctl.image.silence import Silence
 from dnsctl.release import durable
 from dnsctl.replicate import snapshot
 from dnsctl.replicate.client import AgentClient, NodeStatus, clocks_of
-from dnsctl.replicate.clocks import require_agreement
+from dnsctl.replicate.clocks import Offset, require_agreement
 from dnsctl.replicate.race import first_of
 from dnsctl.replicate.staging import Staging
 from dnsctl.replicate.trust import Certified
@@ -75,6 +76,7 @@ class CatchUp:
         self._followed = followed
         self._silence = silence
         self._longest_chain = longest_chain
+        self._clocks: dict[str, Offset] = {}  # of peers, as they told last
 
     async def run(self, every: float, wake: asyncio.Event) -> None:
         """Catch up now, whenever `wake` is set, and about every `every` seconds, until cancelled.
@@ -161,7 +163,9 @@ class CatchUp:
         """Return the generation that `peer` serves, sealed if it is beyond `after`; or what is wrong."""
         try:
             async with asyncio.timeout(SURVEY_TIME):
-                claimed = (await peer.status()).served.generation
+                status = await peer.status()
+            claimed = status.served.generation
+            self._clocks |= clocks_of([status])
             if claimed <= after:
                 return claimed
             async with asyncio.timeout(SURVEY_TIME):
@@ -247,7 +251,9 @@ class CatchUp:
                     return
 
     def _restored(self, path: Path) -> Callable[..., Any]:
-        return lambda first, *later: self._staging.restore(first, snapshot.decode(path), *later)
+        return lambda first, *later, late: self._staging.restore(
+            first, snapshot.decode(path), *later, late=late
+        )
 
     async def _snapshot(self, peer: AgentClient, into: Path) -> tuple[AgentClient, Certified, Path]:
         """Fetch what `peer` serves, the release that vouches for it, and that release's delta."""
@@ -275,7 +281,8 @@ class CatchUp:
             except DnsctlError as error:
                 _log.info("releases after generation %d are not to be had: %s", last, error)
                 break
-        await self._write(take, *releases)
+        late = not self._clocks or any(not offset.is_far for offset in self._clocks.values())
+        await self._write(functools.partial(take, late=late), *releases)
         self._followed(releases[-1].certificate)
 
     async def _write(self, function: Callable[..., _Result], *arguments: Any) -> _Result:

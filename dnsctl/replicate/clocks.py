@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from dnsctl.errors import ClockError, ReleaseRefusedError
 from dnsctl.image.layout import ZoneEntry
 from dnsctl.model.name import Name, to_text
-from dnsctl.model.validity import TOLERANCE, moment
+from dnsctl.model.validity import TOLERANCE, Period, moment
+from dnsctl.release.manifest import ActivationCertificate, Manifest
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 _ADVICE = "set it by NTP (`timedatectl` shows it); nothing has changed"
@@ -89,19 +90,29 @@ def require_agreement(offsets: Mapping[str, Offset], ours: float) -> None:
     )
 
 
-def require_past(what: str, created: int, now: float) -> None:
-    """Raise ClockError where a node's clock, `now`, says that `what` was made in the future."""
-    if created - now > TOLERANCE:
-        raise ClockError(
-            f"{what} was made at {moment(created)}, {span(created - now)} ahead of this node's clock"
-            f" ({moment(now)})",
-            advice="set the clock that is wrong, of the control host or of this node",
-        )
+def require_past(manifest: Manifest, certificate: ActivationCertificate | None, now: float) -> None:
+    """Raise ClockError where a node's clock, `now`, says that a release was made in the future."""
+    made = [(f"generation {manifest.generation}", manifest.created)]
+    if certificate is not None:
+        made.append((f"the certificate of generation {manifest.generation}", certificate.created))
+    for what, created in made:
+        if created - now > TOLERANCE:
+            raise ClockError(
+                f"{what} was made at {moment(created)}, {span(created - now)} ahead of this node's clock"
+                f" ({moment(now)})",
+                advice="set the clock that is wrong, of the control host or of this node",
+            )
 
 
-def require_validity(zones: Mapping[Name, ZoneEntry], now: float) -> None:
-    """Raise ReleaseRefusedError where signatures of a zone do not hold by a node's clock, `now`."""
-    faults = [(origin, fault) for origin, entry in zones.items() if (fault := entry.period.fault(now))]
+def require_validity(zones: Mapping[Name, ZoneEntry], now: float, *, late: bool = False) -> None:
+    """Raise ReleaseRefusedError where signatures of a zone do not hold by a node's clock, `now`.
+
+    `late`: those that ran out do not count, only those that do not hold yet.
+    """
+    periods = {origin: entry.period for origin, entry in zones.items()}
+    if late:
+        periods = {origin: Period(period.inception) for origin, period in periods.items()}
+    faults = [(origin, fault) for origin, period in periods.items() if (fault := period.fault(now))]
     if faults:
         more = f" (and those of {len(faults) - 1} more)" if len(faults) > 1 else ""
         raise ReleaseRefusedError(

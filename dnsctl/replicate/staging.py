@@ -198,13 +198,14 @@ class Staging:
 
     # -- Releases that were activated elsewhere ------------------------------------------------------------
 
-    def follow(self, *releases: Certified) -> bool:
+    def follow(self, *releases: Certified, late: bool = True) -> bool:
         """Take the next releases of the chain, activated elsewhere; False where all are served already.
 
         In one transaction: what is served before is served until the last of them is. Checks are those of
         `prepare` and `activate`, the certificates' seals first of all; those of the table and the probes are
-        of the last, which vouches for what the others did. It is decided: whatever else is prepared here is
-        dropped. Raises ReleaseRefusedError.
+        of the last, which vouches for what the others did, and so are times; `late`: signatures that ran out
+        are no reason against what the fleet has decided. Whatever else is prepared here is dropped.
+        Raises ReleaseRefusedError.
         """
         with self._refusing("follow"):
             chain = self._sealed(releases)
@@ -213,6 +214,7 @@ class Staging:
                 return False
             chain = [one for one in chain if one.manifest.generation > self._served.generation] or chain[-1:]
             self._check_chain(chain)
+            self._check_decided(chain, late=late)
             if self._prepared is None or self._prepared.manifest.digest != last.digest:
                 self._drop(f"dropped, generation {last.generation} was activated elsewhere")
                 self._begin([one.manifest for one in chain])
@@ -220,13 +222,16 @@ class Staging:
             self._commit(self._prepared_now())
         return True
 
-    def restore(self, release: Certified, snapshot: Iterable[Change], *later: Certified) -> None:
+    def restore(
+        self, release: Certified, snapshot: Iterable[Change], *later: Certified, late: bool = True
+    ) -> None:
         """Replace the whole image by a snapshot of an activated release that is ahead of this node.
 
         `later`: releases that follow it, taken in the same transaction. Order of checks: seals and form of
-        all, generation is ahead, the release's own delta is archived (peers will ask for it), every zone's
-        digest, the table's digest, the probes. The chain before is not seen: the table's digest under the
-        release keys' signatures vouches for every octet. Raises ReleaseRefusedError.
+        all, generation is ahead, times as in `follow`, the release's own delta is archived (peers will ask
+        for it), every zone's digest, the table's digest, the probes. The chain before is not seen: the
+        table's digest under the release keys' signatures vouches for every octet. Raises
+        ReleaseRefusedError.
         """
         with self._refusing("restore"):
             chain = self._sealed((release, *later))
@@ -236,6 +241,7 @@ class Staging:
                     f"a snapshot of generation {first.generation}, and {self._served.generation} is served"
                 )
             self._check_chain(chain[1:], Served(first.generation, first.digest))
+            self._check_decided(chain, late=late)
             self._delta(first)
             self._drop("dropped for a snapshot")
             self._begin([one.manifest for one in chain], snapshot)
@@ -302,13 +308,22 @@ class Staging:
 
     def _check_times(self, manifest: Manifest, certificate: ActivationCertificate | None = None) -> None:
         """Refuse what this node's clock says is of the future, or has signatures that do not hold."""
+        if self._now is not None:
+            now = self._now()
+            require_past(manifest, certificate, now)
+            require_validity(manifest.zones, now)
+
+    def _check_decided(self, chain: Sequence[_Sealed], *, late: bool) -> None:
+        """Do the same for releases that others serve, of which the last will be served here.
+
+        Not of the snapshot's other zones: they came with releases before it.
+        """
         if self._now is None:
             return
-        now = self._now()
-        require_past(f"generation {manifest.generation}", manifest.created, now)
-        if certificate is not None:
-            require_past(f"the certificate of generation {manifest.generation}", certificate.created, now)
-        require_validity(manifest.zones, now)
+        now, last = self._now(), chain[-1]
+        require_past(last.manifest, self.trust.certificate(last.certificate), now)
+        zones = {origin: entry for one in chain for origin, entry in one.manifest.zones.items()}
+        require_validity(zones, now, late=late)
 
     def _delta(self, manifest: Manifest) -> bytes:
         data = self.archive.get(manifest.delta.digest)

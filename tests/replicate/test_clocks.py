@@ -168,6 +168,32 @@ def test_clock_that_was_set_back_after_prepare_activates_nothing(node: Node, con
     refused(node, "generation 1 was made")
 
 
+def test_release_that_was_decided_is_taken_late_but_not_of_the_future(node: Node, control: Control) -> None:
+    late = _with_period(
+        control, control.release({"example.com.": text(1)}, adopt=False), CREATED - 9000, CREATED + 10
+    )
+    node.staging.archive.put(late.delta)
+    node.now = CREATED - 7200.0
+    with pytest.raises(ReleaseRefusedError, match="ahead of this node's clock"):
+        node.staging.follow(late.certified)
+    node.now = CREATED + 86400.0
+    with pytest.raises(ReleaseRefusedError, match=r"signatures of example\.com\. ran out at"):
+        node.staging.follow(late.certified, late=False)
+    with pytest.raises(ReleaseRefusedError, match="would not be what the manifest says"):
+        node.staging.follow(late.certified)
+    refused(node, "would not be")
+
+
+def test_expired_release_on_the_way_to_a_current_one_stops_nothing(node: Node, control: Control) -> None:
+    first = control.release({"example.com.": text(1)})
+    second = control.release({"example.com.": text(2)})
+    for made in (first, second):
+        node.staging.archive.put(made.delta)
+    node.now = CREATED + 30.0
+    assert node.staging.follow(first.certified, second.certified, late=False)
+    assert node.staging.served.generation == 2
+
+
 def _with_period(control: Control, made: Made, inception: int, expiry: int) -> Made:
     zones = {
         origin: replace(entry, inception=inception, expiry=expiry)

@@ -122,6 +122,29 @@ def test_wrong_clock_of_one_node_is_refused_and_named(
 
 @pytest.mark.parametrize(
     ("offset", "reason"),
+    [("+365d", "signatures of example.com. ran out at"), ("-1d", "generation 2 was made at")],
+)
+def test_node_does_not_catch_up_to_what_does_not_hold_by_its_own_clock(
+    repo: Operations, nodes: ExitStack, offset: str, reason: str
+) -> None:
+    repo.start(*NODES)
+    assert repo.run("push").returncode == 0
+    repo.end("ns2")
+    edit(repo, "192.0.2.81")
+    assert repo.run("push", "--without", "dc2", "--reason", "away").returncode == 3
+    start(nodes, repo, offset, "ns2")
+    repo.wait(lambda status: status["ns2"]["refusal"] is not None, 40)
+    refusing = next(node for node in repo.json("status", code=None)["nodes"] if node["node"] == "ns2")
+    assert reason in refusing["refusal"]["reason"]
+    assert refusing["generation"] == 1
+    assert reason in (repo.root / "ns2.log").read_text()
+    nodes.close()
+    repo.start("ns2")
+    repo.wait(lambda status: status["ns2"]["generation"] == 2, 40)
+
+
+@pytest.mark.parametrize(
+    ("offset", "reason"),
     [("+60d", "not valid before"), ("+365d", "not valid before"), ("-60d", "ran out at")],
 )
 def test_what_a_fleet_signed_at_a_wrong_time_is_healed_by_one_push_at_the_right_time(
