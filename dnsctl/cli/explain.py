@@ -128,10 +128,11 @@ def _from_files(context: Context, qname: Name) -> Iterator[Reader]:
 
 
 def _explained(reader: Reader, qname: Name, rdtype: int) -> Explanation:
-    view = Zones(reader).find(qname, rdtype)
+    zones = Zones(reader)
+    view = zones.find(qname, rdtype)
     if view is None:
         return Explanation(qname, rdtype, reader.generation)
-    found = answer(reader, view, qname, rdtype, signed=True)
+    found = answer(reader, zones, view, qname, rdtype, signed=True)
     sections = _sections(reader, qname, rdtype)
     steps = list(_steps(reader, view, qname, found, sections[0]))
     return Explanation(

@@ -35,7 +35,7 @@ from dnsctl.serve.lookup import Neighbours, Zones, closest_encloser, neighbours,
 from dnsctl.serve.question import AA, TC, Rcode
 from dnsctl.serve.tally import Tally
 from dnsctl.serve.ways import Asked
-from dnsctl.serve.wire import ADDITIONAL, ANSWER, AUTHORITY
+from dnsctl.serve.wire import ADDITIONAL, ANSWER, AUTHORITY, Draft, last_end
 
 _HASH_LABEL: Final = 32  # octets of the label of an NSEC3 owner
 # How much is remembered: plans, denials, name errors, and forms at `FORM` each. Some 30 MB at most, and a few
@@ -55,6 +55,7 @@ class Absent(ABC):
         self._known: dict[bytes, AskedZone] = {}  # by apex: those that were asked for
         self._room = 0
         self._missed = False  # the last name was not there: look for neighbours first
+        self.cuts = 0  # answers of which something was left out, as it did not fit
         self._epoch = -1
         self.gaps: Final = Gaps()
         self.renew()
@@ -268,7 +269,7 @@ class Absent(ABC):
         if draft.counts[ADDITIONAL] and found.proved:
             return None  # what is left to be proved would stand before it
         if not found.proved or len(found.sections) > MAX_UDP_PAYLOAD:
-            return found.odd, kept(header, at, found.sections + form.opt, kind, zone.origin), 0, None
+            return found.odd, self._kept(form, header, at, draft, kind, zone.origin), 0, None
         return found.odd, None, found.proved, (tuple(found.written), {}, self._denial(zone, form, at, found))
 
     def _answer_alike(
@@ -276,6 +277,7 @@ class Absent(ABC):
     ) -> Alike | None:
         return answer_alike(
             self._reader,
+            self.zones,
             zone.view,
             qname,
             form.code,
@@ -332,15 +334,38 @@ class Absent(ABC):
         asked, end = b"\0\0" + form.told, QUESTION_AT + 4
         return self._tally.class_of(asked, asked[:2] + header, end, origin, denied=denied)
 
+    def _kept(self, form: Form, header: bytes, at: int, draft: Draft, kind: int, origin: Name) -> Entry:
+        """Return a finished answer; one too large for every client without what is cut in any case."""
+        sections, ends = b"".join(draft.parts), draft.ends
+        size = at + 6 + len(sections) + len(form.opt)
+        if size <= MAX_UDP_PAYLOAD:
+            tail = sections + form.opt
+        else:
+            ends = tuple(end for end in ends if size - len(sections) + end[0] <= MAX_UDP_PAYLOAD)
+            tail = sections[: ends[-1][0]] if ends else b""
+            size = TOO_MUCH
+        if ends:
+            form.ends[tail] = ends
+        return header, at + 6, tail, size, kind, origin
+
     def _fitting(self, form: Form, entry: Entry | None) -> Entry | None:
         """Return an answer as it goes to clients that take `form.limit` octets."""
         if entry is None or entry[3] <= form.limit:
             return entry
-        return self._cut(form, entry[1] - 6, entry[0], entry[5])
+        header, end, tail, _, kind, origin = entry
+        last = last_end(form.ends.get(tail, ()), form.limit - end - len(form.opt))
+        if last is None:
+            return self._cut(form, end - 6, header, origin)
+        self.cuts += 1
+        octets, additional = last
+        header = header[:8] + (additional + (1 if form.opt else 0)).to_bytes(2, "big")
+        tail = tail[:octets] + form.opt
+        return header, end, tail, end + len(tail), kind, origin
 
     def _cut(self, form: Form, at: int, header: bytes, origin: Name | None) -> Entry:
         """Return an answer of which only the header is left, and the OPT record (RFC 2181 §9)."""
         end = at + 6
+        self.cuts += 1
         cut = form.cuts.get(header[:6])
         if cut is None:
             made = bytes((header[0] | TC >> 8, header[1], 0, 1, 0, 0, 0, 0, 0, 1 if form.opt else 0))
@@ -355,11 +380,3 @@ class Absent(ABC):
         if self._room < 0:
             self._known.clear()
             self._room = _ENOUGH + _EACH_ZONE * len(self.zones)
-
-
-def kept(header: bytes, at: int, tail: bytes, kind: int, origin: Name) -> Entry:
-    """Return a finished answer; one too large for every client without what is cut in any case."""
-    size = at + 6 + len(tail)
-    if size > MAX_UDP_PAYLOAD:
-        tail, size = b"", TOO_MUCH
-    return header, at + 6, tail, size, kind, origin

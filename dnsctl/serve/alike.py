@@ -14,7 +14,7 @@ from dnsctl.image.fragment import QUESTION_AT
 from dnsctl.image.reader import Reader
 from dnsctl.model.name import Name, parent
 from dnsctl.serve.answer import Answer, Step, answer
-from dnsctl.serve.lookup import ZoneView
+from dnsctl.serve.lookup import Zones, ZoneView
 
 _SAME_FOR_ALL = frozenset((Step.REFERRAL, Step.WILDCARD, Step.ANSWER, Step.NO_DATA, Step.NAME_ERROR))
 _ENDS_OF_ALIASES = (Step.ANSWER, Step.NO_DATA, Step.OUTSIDE)  # that leave no proof of theirs open
@@ -36,6 +36,7 @@ class Alike(NamedTuple):
 
 def answer_alike(
     reader: Reader,
+    zones: Zones,
     view: ZoneView,
     qname: Name,
     rdtype: int,
@@ -48,9 +49,9 @@ def answer_alike(
 
     `encloser`: the key of its closest encloser; `leave_open`: what proves that the name itself is not there.
     """
-    found = answer(reader, view, qname, rdtype, signed, leave_open=leave_open)
+    found = answer(reader, zones, view, qname, rdtype, signed, leave_open=leave_open)
     steps = [trace.step for trace in found.trace]
-    if not (_SAME_FOR_ALL.issuperset(steps) or _is_alias_for_all(steps)):
+    if found.beside or not (_SAME_FOR_ALL.issuperset(steps) or _is_alias_for_all(steps)):
         return None
     draft, next_closer = found.draft, found.proof.next_closer
     above = view.name(encloser)

@@ -17,6 +17,7 @@ from dnsctl.model.rrset import Type
 from dnsctl.serve.denial import proof_for
 from dnsctl.serve.lookup import (
     Neighbours,
+    Zones,
     ZoneView,
     closest_encloser,
     neighbours,
@@ -24,6 +25,7 @@ from dnsctl.serve.lookup import (
     occluder_of,
 )
 from dnsctl.serve.question import Rcode
+from dnsctl.serve.service import SERVICES, Answered, Targets
 from dnsctl.serve.wire import ADDITIONAL, ANSWER, AUTHORITY, Draft
 
 MAX_ALIASES = 16  # followed in one answer; a resolver asks for the rest
@@ -54,19 +56,33 @@ class Trace(NamedTuple):
 
 
 class Answer:
-    """The way to one answer, and its result: `draft`, `rcode`, `authoritative`, `trace`, `proof`."""
+    """The way to one answer, and its result: `draft`, `rcode`, `authoritative`, `trace`, `proof`.
+
+    `beside`: other zones of ours were looked at, so that the answer is not of this zone alone.
+    """
 
     def __init__(
-        self, reader: Reader, view: ZoneView, qname: Name, rdtype: int, signed: bool, leave_open: bool
+        self,
+        reader: Reader,
+        zones: Zones,
+        view: ZoneView,
+        qname: Name,
+        rdtype: int,
+        signed: bool,
+        leave_open: bool,
     ) -> None:
         self._reader = reader
+        self._zones = zones
         self._view = view
         self._rdtype = rdtype
         self.draft = Draft(qname, signed)
         self.proof = proof_for(reader, view, self.draft, leave_open)
         self._expanded: list[tuple[Name, Neighbours, bytes]] = []  # wildcards to be proved behind the answers
         self._dnames: set[Name] = set()  # placed: an RRset stands in an answer once
-        self._name_servers: list[Name] = []  # of a delegation: their addresses come last
+        self._cut: Name | None = None  # where a referral leads
+        self._name_servers: list[Name] = []  # of that: their addresses come last
+        self._service: Answered | None = None  # whose targets come last
+        self.beside = False
         self.rcode = Rcode.NOERROR
         self.authoritative = True
         self.trace: list[Trace] = []
@@ -87,8 +103,12 @@ class Answer:
         if self.draft.signed:
             for each in self._expanded:
                 self.proof.wildcard_expanded(*each)
-        for name_server in self._name_servers:
-            self._addresses(name_server)
+        if self._cut is not None:
+            self._glue(self._cut)
+        if self._service is not None:
+            targets = Targets(self._reader, self._zones, self.draft, self.proof, self._service)
+            targets.place()
+            self.beside = targets.beside
 
     def _note(self, step: Step, name: Name) -> None:
         self.trace.append(Trace(step, name))
@@ -128,6 +148,8 @@ class Answer:
             return False
         if name not in self._dnames or rdtype != Type.DNAME:
             self.draft.place(ANSWER, found, name, template)
+        if rdtype in SERVICES:
+            self._service = Answered(self._view, name, value, found, template)
         return True
 
     def _place_any(self, name: Name, value: bytes, template: Name | None) -> bool:
@@ -173,6 +195,7 @@ class Answer:
         name_servers = find(value, Type.NS, self._view.origin)
         if name_servers is None:
             return
+        self._cut = cut
         self.draft.place_anew(AUTHORITY, name_servers, cut)  # glue points at the names in it
         self._name_servers = [
             Name(target) for place, target in rdatas_of(name_servers, cut) if place < name_servers.plain
@@ -184,17 +207,33 @@ class Answer:
             else:
                 self.proof.no_ds(cut, key, value)
 
-    def _addresses(self, name: Name) -> None:
-        """Place the addresses of a name server that this zone knows."""
+    def _glue(self, cut: Name) -> None:
+        """Place the addresses of name servers: all that are below `cut`, others as far as they fit.
+
+        RFC 9471 §3.1, §3.2: without the first the delegation cannot be followed, and TC says so.
+        """
+        others = []
+        for name in self._name_servers:
+            if not is_subdomain(name, cut):
+                others.append(name)
+                continue
+            for found in self._addresses(name):
+                self.draft.place(ADDITIONAL, found, name)
+        optional = [(name, found) for name in others for found in self._addresses(name)]
+        if optional:
+            self.draft.may_end()
+        for name, found in optional:
+            self.draft.place_optional(found, name)
+
+    def _addresses(self, name: Name) -> list[Fragment]:
+        """Return the addresses of a name server that this zone knows."""
         if not is_subdomain(name, self._view.origin):
-            return
+            return []
         value = self._reader.owner(self._view.key(name))
         if value is None:
-            return
-        for rdtype in _ADDRESS_TYPES:
-            found = find(value, rdtype, self._view.origin)
-            if found is not None:
-                self.draft.place(ADDITIONAL, found, name)
+            return []
+        found = (find(value, rdtype, self._view.origin) for rdtype in _ADDRESS_TYPES)
+        return [one for one in found if one is not None]
 
     def _redirect(self, name: Name, owner: Name, value: bytes) -> Name | None:
         """Place a DNAME and the CNAME made from it (RFC 6672 §3.1); return where that leads."""
@@ -286,12 +325,20 @@ class Answer:
 
 
 def answer(
-    reader: Reader, view: ZoneView, qname: Name, rdtype: int, signed: bool, *, leave_open: bool = False
+    reader: Reader,
+    zones: Zones,
+    view: ZoneView,
+    qname: Name,
+    rdtype: int,
+    signed: bool,
+    *,
+    leave_open: bool = False,
 ) -> Answer:
     """Return the answer of a zone to a question at or below its apex.
 
-    `signed`: with DNSSEC records; `leave_open`: without the proof that goes by a name's hash (see `Proof`).
+    `zones`: where targets of services are looked for; `signed`: with DNSSEC records; `leave_open`: without
+    the proof that goes by a name's hash (see `Proof`).
     """
-    result = Answer(reader, view, qname, rdtype, signed, leave_open)
+    result = Answer(reader, zones, view, qname, rdtype, signed, leave_open)
     result.follow()
     return result

@@ -55,6 +55,8 @@ class Response(Protocol):
     def question_end(self) -> int: ...
     @property
     def cacheable(self) -> bool: ...
+    @property
+    def beside(self) -> bool: ...
 
 
 class Share:
@@ -183,6 +185,8 @@ class AnswerCache:
         share = self.denials if rcode else self.answers
         if rcode == _REFUSED:
             zone = None  # there was none, whatever was looked in before
+        if response.beside:
+            zone = None  # to be forgotten with whichever zone changes
         share.store(key, (header, end, wire[end:], len(wire), kind, zone))
 
     def renew(self, reader: Reader) -> None:

@@ -6,8 +6,9 @@ is placed. Does not decide what is to be proved: see `answer`.
 
 from __future__ import annotations
 
+from copy import copy
 from hashlib import sha1
-from typing import Any
+from typing import Any, Self
 
 from dnsctl.image.fragment import find
 from dnsctl.image.layout import OCCLUDED, nsec3_owner
@@ -51,8 +52,19 @@ class Proof:
         self._view = view
         self._draft = draft
         self._leave_open = leave_open
+        self._section = AUTHORITY
         self.placed: set[bytes] = set()
         self.next_closer: Name | None = None
+
+    def beside(self, section: int) -> Self:
+        """Return what proves more in the same response, in another section."""
+        other = copy(self)
+        other._section = section
+        return other
+
+    def matches(self, name: Name, key: bytes, value: bytes) -> bool:
+        """Place what tells the types of an existing owner; True where there is something new to place."""
+        return False
 
     def no_type(self, name: Name, key: bytes, value: bytes) -> None:
         """Prove that an existing owner lacks the type asked for."""
@@ -84,7 +96,12 @@ class NsecProof(Proof):
         found = find(value, Type.NSEC, self._view.origin)
         if found is not None and key not in self.placed:
             self.placed.add(key)
-            self._draft.place(AUTHORITY, found, self._view.name(key))
+            self._draft.place(self._section, found, self._view.name(key))
+
+    def matches(self, name: Name, key: bytes, value: bytes) -> bool:
+        before = len(self.placed)
+        self._place(key, value)
+        return len(self.placed) > before
 
     def no_type(self, name: Name, key: bytes, value: bytes) -> None:
         self._place(key, value)
@@ -140,7 +157,12 @@ class Nsec3Proof(Proof):
         found = find(value, Type.NSEC3, self._view.origin)
         if found is not None:
             owner = nsec3_owner(key[len(self._view.prefix) :], self._view.origin)
-            self._draft.place(AUTHORITY, found, owner)
+            self._draft.place(self._section, found, owner)
+
+    def matches(self, name: Name, key: bytes, value: bytes) -> bool:
+        before = len(self.placed)
+        self._match(name)
+        return len(self.placed) > before
 
     def _match(self, name: Name) -> bool:
         key = self._key(name)

@@ -2,8 +2,8 @@
 
 What it answers, it answers octet for octet as `answer` would: a plain query (one question, class IN, no
 options) for data at an authoritative owner, for a type such an owner lacks, for an alias asked for a rare
-type, and for names without a node (see `absent`). Everything else (other aliases, nodes at or below a cut,
-empty non-terminals, odd messages) is None: the long way.
+type, for a service whose targets are in its zone, and for names without a node (see `absent`). Everything
+else (other aliases, nodes at or below a cut, empty non-terminals, odd messages) is None: the long way.
 
 What queries have in common is worked out once (see `forms`). What is left for a query is one search in the
 image and a few slices.
@@ -16,7 +16,7 @@ from typing import Final
 from dnsctl.image.fragment import node_types, shape_of
 from dnsctl.model.name import Name
 from dnsctl.model.rrset import Type
-from dnsctl.serve.absent import Absent, kept
+from dnsctl.serve.absent import Absent
 from dnsctl.serve.answer import Step, answer
 from dnsctl.serve.cache import Entry
 from dnsctl.serve.forms import (
@@ -24,6 +24,7 @@ from dnsctl.serve.forms import (
     NOWHERE,
     ODD_TYPES,
     RARE,
+    SEVERAL,
     TOO_MUCH,
     AskedZone,
     Form,
@@ -32,6 +33,7 @@ from dnsctl.serve.forms import (
     pointer,
 )
 from dnsctl.serve.proofs import INDEX_END
+from dnsctl.serve.service import SERVICES
 from dnsctl.serve.wire import AUTHORITY, Draft
 
 _CNAME: Final = int(Type.CNAME)
@@ -96,7 +98,7 @@ class Direct(Absent):
         if denies:
             return self._no_data(zone, form, key, at, value, plan)
         if size >= TOO_MUCH:
-            return self._alias(zone, form, key, at) if form.code == RARE else None
+            return self._several(zone, form, key, at) if form.code == RARE or kind < 0 else None
         if size > form.limit:
             return self._cut(form, at, header, zone.origin)
         if between:
@@ -105,20 +107,23 @@ class Direct(Absent):
             tail = before + value[rdata] + form.opt
         return header, at + 6, tail, size, kind, zone.origin
 
-    def _alias(self, zone: AskedZone, form: Form, key: bytes, at: int) -> Entry | None:
-        """Answer for an alias whatever rare type is asked for: one may be asked for each of 65,000."""
+    def _several(self, zone: AskedZone, form: Form, key: bytes, at: int) -> Entry | None:
+        """Answer from several nodes: for a service with its targets, or for an alias, whatever the rare type.
+
+        For one may be asked for each of 65,000.
+        """
         name = Name(key[10:at])
-        if name in form.aliases:
-            return self._fitting(form, form.aliases[name])
+        if name in form.several:
+            return self._fitting(form, form.several[name])
         entry: Entry | None = None
-        found = answer(self._reader, zone.view, name, RARE, form.signed)
-        if all(self._is_for_any_type(zone, *trace) for trace in found.trace):
+        found = answer(self._reader, self.zones, zone.view, name, form.code, form.signed)
+        is_same = form.code < RARE or all(self._is_for_any_type(zone, *trace) for trace in found.trace)
+        if is_same and not found.beside:
             draft = found.draft
             header, kind = self._header(zone, form, found.rcode, draft.counts, found.authoritative)
-            tail = b"".join(draft.parts) + form.opt
-            entry = kept(header, at, tail, kind, zone.origin)
+            entry = self._kept(form, header, at, draft, kind, zone.origin)
         self._make_room()
-        form.aliases[name] = entry
+        form.several[name] = entry
         return self._fitting(form, entry)
 
     def _is_for_any_type(self, zone: AskedZone, step: Step, name: Name) -> bool:
@@ -137,6 +142,8 @@ class Direct(Absent):
             if form.code == RARE:
                 if node_types(value)[-1] < RARE and shape_of(value, _CNAME, zone.origin) is None:
                     plan = self._plan_of_denial(zone, form, value)
+            elif shape is not None and form.code in SERVICES:
+                plan = SEVERAL
             elif shape is not None:
                 answers = shape.records + (shape.signatures if form.signed else 0)
                 size = 6 + (shape.full() if form.signed else shape.plain()) + len(form.opt)

@@ -16,6 +16,7 @@ from dnsctl.serve.cache import Entry
 from dnsctl.serve.edns import BARE_OPTS, MIN_UDP_PAYLOAD, OPT_HEAD, OPT_LENGTH, udp_limit
 from dnsctl.serve.lookup import ZoneView
 from dnsctl.serve.proofs import Proofs
+from dnsctl.serve.wire import Ends
 
 RARE: Final = 512  # types from here on, whose questions are all one to us: there are too many
 FORM: Final = 4  # what a form counts for among the things that are remembered
@@ -36,6 +37,7 @@ Plan = tuple[slice, slice, slice, bytes, bytes, bytes, bytes, int, int, bool]
 NOTHING: Final = slice(0)
 NOWHERE: Final[Places] = (NOTHING, NOTHING, NOTHING, b"", b"", b"")
 LONG: Final[Plan] = (*NOWHERE, b"", 0, TOO_MUCH, False)
+SEVERAL: Final[Plan] = (*NOWHERE, b"", -1, TOO_MUCH, False)  # answered from more than the node
 # What denies all names of one length below the apex: SOA and what denies the wildcard; pointers to the apex
 # and to what comes next; keys of the proofs in it; header and class as it is, and with one more proof. In
 # `Errors` with the names that must go the long way, and with finished answers by the key of what covers the
@@ -61,8 +63,9 @@ class Form(NamedTuple):
     soas: dict[int, bytes]  # of denials, by length of the name and 10
     errors: dict[int, Errors | None]  # the same
     alike: dict[Gap, AlikeAnswer | None]
-    aliases: dict[bytes, Entry | None]  # by name; of types from `RARE` on only, others are for the cache
+    several: dict[bytes, Entry | None]  # by name, what several nodes answer: aliases, services
     cuts: dict[bytes, tuple[bytes, int]]  # header and class of what is cut, by flags and answers
+    ends: dict[bytes, Ends]  # where answers may end, by their octets behind the question
 
 
 class AskedZone(Proofs):
@@ -105,7 +108,7 @@ class AskedZone(Proofs):
         if shared is None:
             self._make_room(FORM)
             signed = signed and self.view.entry.signed
-            shared = self._ways[way] = Form(told, way[1], signed, way[2], limit, {}, {}, {}, {}, {}, {})
+            shared = self._ways[way] = Form(told, way[1], signed, way[2], limit, {}, {}, {}, {}, {}, {}, {})
         form = shared._replace(told=told, limit=limit)
         if len(self.forms) < _FORMS and rdtype < RARE:
             self.forms[told] = form

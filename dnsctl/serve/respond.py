@@ -45,7 +45,7 @@ from dnsctl.serve.question import (
 )
 from dnsctl.serve.tally import Tally
 from dnsctl.serve.tsig import Keyring, Untrusted, is_within
-from dnsctl.serve.wire import ANSWER, Draft, Response
+from dnsctl.serve.wire import ANSWER, Draft, Ends, Response, last_end
 
 _IN: Final = 1
 _MAX_MESSAGE: Final = 65535  # octets over a stream, RFC 1035 §4.2.2
@@ -87,6 +87,8 @@ class _Body(NamedTuple):
     counts: Sequence[int] = (0, 0, 0)
     authoritative: bool = False
     zone: ZoneFacts | None = None
+    ends: Ends = ()
+    beside: bool = False
 
 
 class Responder:
@@ -177,11 +179,12 @@ class Responder:
     def explain(self, reader: Reader, message: bytes) -> Answer | None:
         """Return the way to the answer of a query, or None where no zone answers it."""
         question = parse(message)
-        view = self._current(reader).find(question.name, question.rdtype)
+        zones = self._current(reader)
+        view = zones.find(question.name, question.rdtype)
         if view is None:
             return None
         signed = question.edns is not None and question.edns.dnssec
-        return answer(reader, view, question.name, question.rdtype, signed)
+        return answer(reader, zones, view, question.name, question.rdtype, signed)
 
     def transfer_options(self, message: bytes, client: Client) -> bytes:
         """Return the options for what answers a transfer query: those that need no look at the zone.
@@ -352,13 +355,22 @@ class Responder:
             if view is None:
                 ready = ExtendedError.NOT_AUTHORITATIVE if len(zones) else ExtendedError.NOT_READY
                 return _Body(Rcode.REFUSED, ready)
-            found = answer(reader, view, question.name, question.rdtype, edns is not None and edns.dnssec)
+            signed = edns is not None and edns.dnssec
+            found = answer(reader, zones, view, question.name, question.rdtype, signed)
         except (DnsctlError, KeyError, IndexError, ValueError):
             self.failures.note("a zone cannot be served", asked.message)
             return _Body(Rcode.SERVFAIL, ExtendedError.INVALID_DATA)
         draft = found.draft
-        sections, facts = b"".join(draft.parts), _facts(view, question)
-        return _Body(Rcode(found.rcode), None, sections, draft.counts, found.authoritative, facts)
+        return _Body(
+            Rcode(found.rcode),
+            None,
+            b"".join(draft.parts),
+            draft.counts,
+            found.authoritative,
+            _facts(view, question),
+            draft.ends,
+            found.beside,
+        )
 
     def _final(self, asked: _Asked, body: _Body) -> Response:
         """Put header, question, sections and OPT together, and cut what does not fit."""
@@ -372,12 +384,16 @@ class Responder:
             QR | (message[2] << 8 & (OPCODE | RD)) | (body.rcode & 0xF) | (AA if body.authoritative else 0)
         )
         limit = _MAX_MESSAGE if client.stream else edns_.udp_limit(edns.payload if edns else 0)
-        if sections and end + len(sections) + len(opt) + room > limit:
-            if client.stream:
+        limit -= end + len(opt) + room
+        if sections and len(sections) > limit:
+            if (last := last_end(body.ends, limit)) is not None:
+                sections, counts = sections[: last[0]], (counts[0], counts[1], last[1])
+            elif client.stream:
                 return self._final(asked, _Body(Rcode.SERVFAIL, ExtendedError.OTHER))
-            flags |= TC
-            denied = body.authoritative and not counts[ANSWER]
-            sections, counts = b"", (0, 0, 0)
+            else:
+                flags |= TC
+                denied = body.authoritative and not counts[ANSWER]
+                sections, counts = b"", (0, 0, 0)
         number = message[0] << 8 | message[1]
         questions, additionals = 1 if end > HEADER_LENGTH else 0, counts[2] + (1 if opt else 0)
         header = HEADER.pack(number, flags, questions, counts[0], counts[1], additionals)
@@ -389,6 +405,7 @@ class Responder:
             proved=cookie is not None and cookie.standing is Standing.GOOD,
             zone=body.zone.origin if body.zone else None,
             denied=denied,
+            beside=body.beside,
         )
 
     def _rejected(self, message: bytes, rejected: Rejected, client: Client) -> Response:

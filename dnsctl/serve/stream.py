@@ -30,7 +30,7 @@ from dnsctl.serve import counters, transfer
 from dnsctl.serve.cache import AnswerCache
 from dnsctl.serve.connection import Connection, StreamLimits
 from dnsctl.serve.failures import FailureLog
-from dnsctl.serve.question import HEADER_LENGTH, TC, Rejected
+from dnsctl.serve.question import HEADER_LENGTH, Rejected
 from dnsctl.serve.respond import Client, Responder, is_transfer
 from dnsctl.serve.sockets import IDLE_SECONDS
 from dnsctl.serve.tally import Tally
@@ -192,8 +192,10 @@ class StreamServer:
             wanted = self._cache.is_wanted(key)
             entry = self._cache.find(key) if wanted else None
             if entry is None:
-                entry = self._responder.direct(self._reader).find(raw, key)
-                if entry is None or entry[0][0] & TC >> 8:  # cut to fit a datagram
+                direct = self._responder.direct(self._reader)
+                cuts = direct.cuts
+                entry = direct.find(raw, key)
+                if entry is None or direct.cuts != cuts:  # to fit a datagram
                     entry = self._cache.find_exact(message)
                 elif wanted:
                     self._cache.keep(raw, key, entry)

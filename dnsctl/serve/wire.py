@@ -27,13 +27,20 @@ from dnsctl.model.rrset import COMPRESSIBLE
 
 ANSWER, AUTHORITY, ADDITIONAL = 0, 1, 2
 
+Ends = tuple[tuple[int, int], ...]  # where an answer may end: octets of its sections, additional records
+
+
+def last_end(ends: Ends, room: int) -> tuple[int, int] | None:
+    """Return the last of the places where an answer may end that leaves it within `room` octets."""
+    return next((end for end in reversed(ends) if end[0] <= room), None)
+
 
 class Response(NamedTuple):
     """A finished response. `cacheable`: it depends on nothing but the octets of the query behind its ID.
 
     `proved`: a cookie showed that the client's address is its own, so the rate limit does not concern it.
     `kind`: its class for `tally`; 0: that is to be found out. `zone`: the one that was asked, if any was.
-    `denied`: it was cut (TC), and said no data before.
+    `denied`: it was cut (TC), and said no data before. `beside`: other zones have a part in it.
     """
 
     wire: bytes
@@ -43,19 +50,25 @@ class Response(NamedTuple):
     kind: int = 0
     zone: Name | None = None
     denied: bool = False
+    beside: bool = False
 
 
 class Draft:
-    """The sections of one response, as they grow. `signed`: RRSIGs go along (DO)."""
+    """The sections of one response, as they grow. `signed`: RRSIGs go along (DO).
 
-    __slots__ = ("_hops", "_offsets", "at", "counts", "parts", "qname", "reached", "signed")
+    What stands behind the first of `ends` is optional: where all does not fit, as much of it goes along as
+    does, up to one of the ends. No names before an end point behind it.
+    """
+
+    __slots__ = ("_hops", "_offsets", "_start", "at", "counts", "ends", "parts", "qname", "reached", "signed")
 
     def __init__(self, qname: Name, signed: bool) -> None:
         self.qname = qname
         self.signed = signed
         self.parts: list[bytes] = []
         self.counts = [0, 0, 0]
-        self.at = fragment_at(qname)  # offset in the message of what comes next
+        self.at = self._start = fragment_at(qname)  # offset in the message of what comes next
+        self.ends: Ends = ()
         self.reached: set[int] = set()  # offsets that names written here point to
         self._offsets: dict[bytes, int] | None = None
         self._hops: dict[int, int] = {}  # place of a name -> how many pointers follow from there
@@ -81,6 +94,15 @@ class Draft:
         self.parts.append(data)
         self.at += len(data)
         self.counts[section] += count
+
+    def may_end(self) -> None:
+        """Note that what comes next is optional."""
+        self.ends = (*self.ends, (self.at - self._start, self.counts[ADDITIONAL]))
+
+    def place_optional(self, found: Fragment, owner: Name, template: Name | None = None) -> None:
+        """Add an RRset that may be left out to the additional section."""
+        self.place(ADDITIONAL, found, owner, template)
+        self.may_end()
 
     def place(self, section: int, found: Fragment, owner: Name, template: Name | None = None) -> int:
         """Add an RRset with `owner`; return the offset of its first rdata in the message.

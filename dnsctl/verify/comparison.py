@@ -170,6 +170,11 @@ def _kept(zone: ReleasedZone, owner: Name, rdtype: int) -> Iterator[RRset]:
     if home is not None and home.origin != zone.origin:
         homes.append(home)
     for each in homes:
+        if rdtype in (Type.NSEC, Type.NSEC3):  # what the target of a service lacks, RFC 9460 §4.1
+            denial = _released_denial(each, owner, rdtype)
+            if denial is not None:
+                yield denial
+            continue
         source = each.source_of(owner)
         found = each.rrset(source, rdtype) if source is not None else None
         if found is not None:

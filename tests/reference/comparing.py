@@ -106,8 +106,39 @@ def unproven(message, reply, origin, qname, qtype):
     return proof_of(from_wire(origin.to_wire()), proofs).check(claim, from_wire(qname.to_wire()), qtype) or ""
 
 
+def record_ends(wire, count):
+    """Return where the question and each of the first `count` records of a response end."""
+    ends = []
+    at = _name_end(wire, 12) + 4
+    for _ in range(count):
+        ends.append(at)
+        at = _name_end(wire, at)
+        at += 10 + int.from_bytes(wire[at + 8 : at + 10])
+    return [*ends, at]
+
+
+def _name_end(wire, at):
+    while 0 < wire[at] < 0xC0:
+        at += 1 + wire[at]
+    return at + (2 if wire[at] else 1)
+
+
+def needed(whole):
+    """Return the octets of a response up to the first record of a referral that is not glue below the cut."""
+    message = parsed(whole)
+    cuts = [one.name for one in message.authority if one.rdtype == NS]
+    ends = record_ends(whole, len(message.answer) + len(message.authority) + len(message.additional))
+    first = len(message.answer) + len(message.authority)
+    while first < len(ends) - 1:
+        name = message.additional[first - len(message.answer) - len(message.authority)].name
+        if not any(name.is_subdomain(cut) for cut in cuts):
+            break
+        first += 1
+    return ends[first]
+
+
 def udp_faults(served, query, whole):
-    """Yield where the response over UDP is not `whole`, or TC and nothing else where that does not fit."""
+    """Yield where the response over UDP is not `whole`, the part of it that fits and must, or TC alone."""
     wire = served.ask(query, stream=False)
     payload = query.payload if query.edns >= 0 else MIN_UDP_PAYLOAD
     limit = min(max(payload, MIN_UDP_PAYLOAD), MAX_UDP_PAYLOAD)
@@ -117,9 +148,15 @@ def udp_faults(served, query, whole):
         if wire != whole:
             yield f"over UDP {wire.hex()}, over a stream {whole.hex()}"
         return
-    message = parsed(wire)
-    if not message.flags & dns.flags.TC or message.answer or message.authority or message.additional:
-        yield "what does not fit over UDP is neither truncated nor empty"
+    message, least = parsed(wire), needed(whole)
+    opt = 11 if query.edns >= 0 else 0
+    if least + opt > limit:
+        if not message.flags & dns.flags.TC or message.answer or message.authority or message.additional:
+            yield "what does not fit over UDP is neither truncated nor empty"
+    elif message.flags & dns.flags.TC:
+        yield "TC, though all fits that must go along"
+    elif len(wire) < least + opt or wire[12 : len(wire) - opt] != whole[12 : len(wire) - opt]:
+        yield "over UDP, other records than the first of those over a stream"
     if (message.rcode(), message.edns) != (parsed(whole).rcode(), query.edns):
         yield "truncation changed more than the sections"
 

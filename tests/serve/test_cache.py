@@ -16,6 +16,7 @@ class Answer(NamedTuple):
     wire: bytes
     question_end: int
     cacheable: bool = True
+    beside: bool = False
 
 
 def query(name: bytes, rdtype: int = 1, *, flags: bytes = b"\1\0", opt: bytes = OPT_DO) -> bytes:
