@@ -11,9 +11,11 @@ import getpass
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from dnsctl.errors import PassphraseError
+from dnsctl.model import secrecy
 
 MAX_SECRET = 4096  # octets: a passphrase, not a file somebody named by mistake
 _FORMS = "write env:NAME, file:PATH, credential:NAME or prompt"
@@ -27,8 +29,11 @@ def check_reference(reference: str) -> str:
     return reference
 
 
-def resolve(reference: str, root: Path) -> bytes:
-    """Return the secret that `reference` names. Raises PassphraseError, which never holds the secret."""
+def resolve(reference: str, root: Path, *, group: bool = False) -> bytes:
+    """Return the secret that `reference` names. `group`: of a file, its group may read it too.
+
+    Raises PassphraseError, which never holds the secret.
+    """
     try:
         check_reference(reference)
     except ValueError:
@@ -41,7 +46,7 @@ def resolve(reference: str, root: Path) -> bytes:
                 f"environment variable {rest} is not set", advice="set it, or use file:PATH"
             )
     elif kind == "file":
-        value = _read(root / rest, rest)
+        value = _read(root / rest, rest, lambda status: secrecy.fault(status, group=group))
     elif kind == "credential":
         value = _credential(rest)
     else:
@@ -61,10 +66,10 @@ def _credential(name: str) -> bytes:
         )
     if name in (".", ".."):
         raise PassphraseError(f"{name} is no credential's name", advice=_FORMS)
-    return _read(Path(directory) / name, f"credential {name}")
+    return _read(Path(directory) / name, f"credential {name}", lambda status: "")  # systemd's own modes
 
 
-def _read(path: Path, shown: str) -> bytes:
+def _read(path: Path, shown: str, fault: Callable[[os.stat_result], str]) -> bytes:
     try:
         if not path.is_file():
             raise PassphraseError(
@@ -73,12 +78,15 @@ def _read(path: Path, shown: str) -> bytes:
                 advice="run `dnsctl init`, or correct keystore.passphrase",
             )
         with path.open("rb") as file:
+            shared = fault(os.fstat(file.fileno()))
             value = file.read(MAX_SECRET + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no path"
         raise PassphraseError(
             f"the passphrase cannot be read: {reason}", where=shown, advice="check owner and mode (0600)"
         ) from None
+    if shared:
+        raise PassphraseError(shared, where=shown, advice=f"chmod 600 {shown}")
     if len(value) > MAX_SECRET:
         raise PassphraseError(
             f"over {MAX_SECRET} octets", where=shown, advice="name the file with the passphrase alone"

@@ -7,20 +7,15 @@ release keys' public halves and the secrets of TSIG keys.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import fnmatch
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key, load_ssh_public_key
 from pydantic import Field, PrivateAttr, field_validator
 
-from dnsctl.errors import ConfigError
+from dnsctl.errors import ConfigError, KeystoreError
 from dnsctl.load.config_values import (
     ControlUrl,
     DomainName,
@@ -44,6 +39,7 @@ from dnsctl.model import policy as model
 from dnsctl.model.finding import Position
 from dnsctl.model.fleet import Network, Node, NodeSettings, ServeSettings
 from dnsctl.model.name import Name, to_text
+from dnsctl.model.release_key import public_release_key
 from dnsctl.model.serial import SerialPolicy
 
 DEFAULT_PATH = "dnsctl.yaml"
@@ -301,10 +297,9 @@ def _specificity(pattern: str) -> tuple[bool, int]:
 
 
 def _release_key(root: Path, path: str) -> bytes:
-    """Return the 32 octets of an Ed25519 public key: PEM, OpenSSH's line, or base64 of the octets."""
-    where = root / path
+    """Return the 32 octets of the public half of a release key. Raises ConfigError."""
     try:
-        data = where.read_bytes()
+        data = (root / path).read_bytes()
     except OSError as error:
         raise ConfigError(
             f"release key cannot be read: {error.strerror}",
@@ -312,17 +307,6 @@ def _release_key(root: Path, path: str) -> bytes:
             advice="run `dnsctl init`, or copy it here",
         ) from None
     try:
-        if data.startswith(b"ssh-"):
-            key: object = load_ssh_public_key(data)
-        elif b"-----BEGIN" in data:
-            key = load_pem_public_key(data)
-        else:
-            text = b"".join(line for line in data.splitlines() if not line.startswith(b"#"))
-            key = Ed25519PublicKey.from_public_bytes(base64.b64decode(text.strip(), validate=True))
-    except (ValueError, binascii.Error, UnsupportedAlgorithm):
-        raise ConfigError(
-            "is no public key", where=path, advice="copy the release key's public half here"
-        ) from None
-    if not isinstance(key, Ed25519PublicKey):
-        raise ConfigError("is not an Ed25519 key", where=path, advice="releases are signed with Ed25519 only")
-    return key.public_bytes_raw()
+        return public_release_key(data, path)
+    except KeystoreError as error:
+        raise ConfigError(error.what, where=path, advice=error.advice) from None

@@ -98,12 +98,12 @@ class ServeConfig(Settings):
 def _decoded(reference: str, root: Path) -> bytes:
     """Return the octets behind a base64 secret. Raises ConfigError, which never holds it."""
     try:
-        return base64.b64decode(resolve(reference, root).strip(), validate=True)
+        return base64.b64decode(resolve(reference, root, group=True).strip(), validate=True)
     except PassphraseError as error:
         raise ConfigError(
-            "the secret of a TSIG key cannot be read",
+            f"the secret of a TSIG key: {error.what}",
             where=reference,
-            advice="put its base64 text there, mode 0600, on every node",
+            advice=f"{error.advice}; its base64 text belongs there, mode 0600 or 0640, on every node",
         ) from error
     except ValueError:
         raise ConfigError("is no base64 text", where=reference, advice="see `tsig-keygen`") from None

@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,12 +24,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from dnsctl.errors import KeystoreError, PassphraseError, ReleaseError
+from dnsctl.model import secrecy
+from dnsctl.model.release_key import public_release_key
 from dnsctl.release import canonical, durable
 
 Purpose = Literal["manifest", "activation"]
 
 FORMAT = 1
-PUBLIC_LENGTH = 32  # octets, RFC 8032 §5.1.5
 SIGNATURE_LENGTH = 64  # octets, RFC 8032 §5.1.6
 MAX_SIGNATURES = 64  # in one envelope
 MAX_ENVELOPE = 64 * 2**20  # octets: a first release of 100,000 zones fits
@@ -192,9 +194,13 @@ def load_release_key(path: Path, passphrase: bytes) -> ReleaseKey:
 
     A `.pub` beside it must be its public half.
     """
-    octets = _read_key_file(path)
+    octets, shared = _read_key_file(path)
     if b"-----BEGIN ENCRYPTED PRIVATE KEY-----" not in octets:
-        raise KeystoreError("no encrypted PKCS#8 private key", where=str(path))
+        raise KeystoreError(
+            "no encrypted PKCS#8 private key", where=str(path), advice="`dnsctl init` makes release keys"
+        )
+    if shared:
+        raise KeystoreError(shared, where=str(path), advice=f"chmod 600 {path}")
     try:
         private = serialization.load_pem_private_key(octets, passphrase or b"\0")
     except (ValueError, TypeError):
@@ -213,11 +219,11 @@ def load_release_key(path: Path, passphrase: bytes) -> ReleaseKey:
 
 
 def load_public_keys(paths: Iterable[Path]) -> tuple[bytes, ...]:
-    """Return the raw public key of each file: base64 on one line, `#` starts a comment line.
+    """Return the raw public key of each file, in any of the forms that `model.release_key` reads.
 
     Raises KeystoreError.
     """
-    return tuple(_public_from_text(_read_key_file(path), path) for path in paths)
+    return tuple(public_release_key(_read_key_file(path)[0], str(path)) for path in paths)
 
 
 def _public_text(public: bytes) -> bytes:
@@ -229,26 +235,11 @@ def _public_text(public: bytes) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def _public_from_text(octets: bytes, path: Path) -> bytes:
-    try:
-        lines = [line.strip() for line in octets.decode("ascii").splitlines()]
-        (text,) = [line for line in lines if line and not line.startswith("#")]
-        public = binascii.a2b_base64(text, strict_mode=True)
-    except ValueError:
-        public = b""
-    if len(public) != PUBLIC_LENGTH:
-        raise KeystoreError(
-            "no release key",
-            where=str(path),
-            advice="one line of base64 of 32 octets belongs there, as `dnsctl init` writes it",
-        )
-    return public
-
-
-def _read_key_file(path: Path) -> bytes:
+def _read_key_file(path: Path) -> tuple[bytes, str]:
+    """Return the octets, and what is wrong with the file's mode where it holds a secret."""
     try:
         with path.open("rb") as file:
-            return file.read(_MAX_KEY_FILE)
+            return file.read(_MAX_KEY_FILE), secrecy.fault(os.fstat(file.fileno()))
     except OSError as error:
         raise KeystoreError(
             f"cannot be read: {error.strerror}", where=str(path), advice="`dnsctl init` makes release keys"

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from dnsctl.errors import PassphraseError, PkiError
+from dnsctl.model import secrecy
 from dnsctl.release import durable
 
 AUTHORITY_LIFETIME = timedelta(days=3650)
@@ -112,6 +113,12 @@ def _make_authority(pki: Path, passphrase: bytes, now: datetime) -> None:
     _write_pair(pki, _AUTHORITY, certificate, key, passphrase)
 
 
+def refuse_shared(path: Path) -> None:
+    """Raise PkiError where others than its owner may read a private key."""
+    if path.exists() and (shared := secrecy.fault(path.stat())):
+        raise PkiError(shared, where=str(path), advice=f"chmod 600 {path}")
+
+
 _Authority = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
 
 
@@ -123,6 +130,7 @@ def _open_authority(pki: Path, passphrase: bytes) -> _Authority:
             where=str(path),
             advice="bring it back from where it is kept, or issue on the host that has it",
         )
+    refuse_shared(path)
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), passphrase)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:

@@ -15,7 +15,16 @@ from datetime import datetime
 from typing import Any
 
 from dnsctl.errors import PassphraseError, PkiError
-from dnsctl.replicate.pki import CONTROL, CONTROL_URI, NODE_URI, Credentials, advice_for, check
+from dnsctl.model import secrecy
+from dnsctl.replicate.pki import (
+    CONTROL,
+    CONTROL_URI,
+    NODE_URI,
+    Credentials,
+    advice_for,
+    check,
+    refuse_shared,
+)
 
 _log = logging.getLogger("dnsctl.replicate")
 
@@ -80,6 +89,10 @@ class _TellingObject(ssl.SSLObject):
 
 def _furnish(context: ssl.SSLContext, credentials: Credentials, now: datetime) -> ssl.SSLContext:
     check(credentials, now)
+    if credentials.passphrase is not None:
+        refuse_shared(credentials.key)
+    elif shared := secrecy.fault(credentials.key.stat(), group=True):  # a node is not to fail for it
+        _log.warning("%s: %s; chmod 600 it", credentials.key, shared)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.verify_mode = ssl.CERT_REQUIRED
     context.verify_flags |= ssl.VERIFY_X509_STRICT

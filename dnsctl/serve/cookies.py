@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 from siphashc import siphash
 
 from dnsctl.errors import ConfigError
+from dnsctl.model import secrecy
 
 CODE: Final = 10  # RFC 7873 §4
 CLIENT_LENGTH: Final = 8  # octets
@@ -141,6 +142,8 @@ def read_secrets(path: Path) -> tuple[bytes, ...]:
     advice = "write 32 hexadecimal digits a line, such as from `openssl rand -hex 16`"
     try:
         lines = [line.partition(b"#")[0].strip() for line in path.read_bytes().splitlines()]
+        if shared := secrecy.fault(path.stat(), group=True):
+            _log.warning("cookies: %s: %s; chmod 600 it", path, shared)
         found = tuple(binascii.unhexlify(line) for line in lines if line)
     except OSError as error:
         raise ConfigError(

@@ -23,6 +23,7 @@ from datetime import datetime
 from pathlib import Path
 
 from dnsctl.errors import KeystoreError, PassphraseError, SigningError
+from dnsctl.model import secrecy
 from dnsctl.model.key import KeyRole, PublicKey
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.policy import Policy
@@ -182,7 +183,7 @@ class Keystore:
     def open(self, stored: StoredKey) -> SigningKey:
         """Decrypt the private half. Raises KeystoreError where it is not there, or not of the public one."""
         where = str(stored.private_path)
-        private = parse_private(_read(stored.private_path), self._passphrase(), where)
+        private = parse_private(_read_private(stored.private_path), self._passphrase(), where)
         try:
             belongs = scheme(stored.public.algorithm).field(private) == stored.public.public
         except SigningError:  # not even a key of that algorithm
@@ -350,6 +351,14 @@ def _read(path: Path) -> bytes:
         raise KeystoreError(
             error.strerror or str(error), where=str(path), advice="check its owner and mode"
         ) from None
+
+
+def _read_private(path: Path) -> bytes:
+    """Read a private half. Raises KeystoreError also where others than its owner may."""
+    pem = _read(path)
+    if shared := secrecy.fault(path.stat()):
+        raise KeystoreError(shared, where=str(path), advice=f"chmod 600 {path}")
+    return pem
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:

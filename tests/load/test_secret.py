@@ -17,6 +17,7 @@ def test_environment_variable_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 def test_file_is_read_from_the_repo_without_its_newline(tmp_path: Path) -> None:
     (tmp_path / "passphrase").write_bytes(b" spaces stay \n")
+    (tmp_path / "passphrase").chmod(0o600)
     assert resolve("file:passphrase", tmp_path) == b" spaces stay "
 
 
@@ -59,6 +60,8 @@ def test_secret_written_in_place_of_a_reference_is_not_repeated(tmp_path: Path) 
 def test_empty_and_oversized_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").write_bytes(b"\n")
     (tmp_path / "large").write_bytes(b"x" * 5000)
+    for name in ("empty", "large"):
+        (tmp_path / name).chmod(0o600)
     with pytest.raises(PassphraseError, match="is empty"):
         resolve("file:empty", tmp_path)
     with pytest.raises(PassphraseError, match="over 4096 octets"):

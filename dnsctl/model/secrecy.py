@@ -1,0 +1,35 @@
+"""Who may read a file that holds a secret: its owner, and on nodes a group. Pure: the file's status is given.
+
+A private key or a passphrase that every user of the host may read is none. As with ssh, a group is no better
+on the host of the operator, unless the file belongs to another user, who gave it to us that way.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+_OTHERS = stat.S_IRWXO
+_GROUP = stat.S_IRWXG
+_GROUP_WRITES = stat.S_IWGRP
+
+
+def shared_with(status: os.stat_result, *, group: bool = False) -> str:
+    """Return by whom, besides its owner, a file can be read or changed; empty where by nobody.
+
+    `group`: its group may read it, since a service that is not its owner does. Anything that is not a regular
+    file (a pipe, a device) has no readers in this sense.
+    """
+    if not stat.S_ISREG(status.st_mode):
+        return ""
+    if status.st_mode & _OTHERS:
+        return "every user of this host"
+    refused = _GROUP_WRITES if group else _GROUP
+    return "its group" if status.st_mode & refused and status.st_uid == os.geteuid() else ""
+
+
+def fault(status: os.stat_result, *, group: bool = False) -> str:
+    """Return what is wrong with the mode of a file that holds a secret; empty where nothing is."""
+    whom = shared_with(status, group=group)
+    mode = stat.S_IMODE(status.st_mode)
+    return f"holds a secret, and its mode {mode:04o} opens it to {whom}" if whom else ""
