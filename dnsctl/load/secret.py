@@ -22,6 +22,10 @@ _FORMS = "write env:NAME, file:PATH, credential:NAME or prompt"
 _REFERENCE = re.compile(r"prompt|env:[A-Za-z_][A-Za-z0-9_]*|file:.+|credential:[A-Za-z0-9_.@-]+")
 
 
+class SharedSecretError(PassphraseError):
+    """Others than its owner may read the file with the secret."""
+
+
 def check_reference(reference: str) -> str:
     """Return `reference` unchanged. Raises ValueError where it is none of the accepted forms."""
     if not _REFERENCE.fullmatch(reference):
@@ -86,7 +90,7 @@ def _read(path: Path, shown: str, fault: Callable[[os.stat_result], str]) -> byt
             f"the passphrase cannot be read: {reason}", where=shown, advice="check owner and mode (0600)"
         ) from None
     if shared:
-        raise PassphraseError(shared, where=shown, advice=f"chmod 600 {shown}")
+        raise SharedSecretError(shared, where=shown, advice=f"chmod 600 {shown}")
     if len(value) > MAX_SECRET:
         raise PassphraseError(
             f"over {MAX_SECRET} octets", where=shown, advice="name the file with the passphrase alone"

@@ -17,7 +17,7 @@ from dnsctl.load.config_values import (
     Switch,
     absolute_name,
 )
-from dnsctl.load.secret import resolve
+from dnsctl.load.secret import SharedSecretError, resolve
 from dnsctl.load.settings_base import Settings
 from dnsctl.model.fleet import RateLimit, TransferKey
 
@@ -99,11 +99,13 @@ def _decoded(reference: str, root: Path) -> bytes:
     """Return the octets behind a base64 secret. Raises ConfigError, which never holds it."""
     try:
         return base64.b64decode(resolve(reference, root, group=True).strip(), validate=True)
+    except SharedSecretError as error:
+        raise ConfigError(error.what, where=reference, advice=error.advice) from None
     except PassphraseError as error:
         raise ConfigError(
-            f"the secret of a TSIG key: {error.what}",
+            "the secret of a TSIG key cannot be read",
             where=reference,
-            advice=f"{error.advice}; its base64 text belongs there, mode 0600 or 0640, on every node",
+            advice="put its base64 text there, mode 0600 or 0640, on every node",
         ) from error
     except ValueError:
         raise ConfigError("is no base64 text", where=reference, advice="see `tsig-keygen`") from None

@@ -22,6 +22,7 @@ def root(tmp_path: Path) -> Path:
     made = repo(tmp_path)
     (made / "keys").mkdir()
     (made / "keys" / "passphrase").write_text("correct horse\n")
+    (made / "keys" / "passphrase").chmod(0o600)
     return made
 
 

@@ -103,6 +103,7 @@ CASES: dict[str, tuple[Callable[[Operations], None], list[str] | str]] = {
     "denial": (policy("denial: nsec3"), []),
     "unsigned": (unsigned, ["ds-change"]),
     "presigned": (presigned, ["serial-jump"]),
+    "presigned, a part missing": (presigned_with_a_part_missing, "presigned-incomplete"),
     "keys gone": (keys_gone, ["keys-missing"]),
     "private half gone": (private_half_gone, "missing; restore it from a backup"),
     "state file damaged": (state_file_damaged, "its first line is not"),

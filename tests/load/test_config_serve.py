@@ -20,7 +20,9 @@ def root(tmp_path: Path) -> Path:
     (tmp_path / "keys" / "tsig").mkdir(parents=True)
     public = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
     (tmp_path / "keys" / "release.pub").write_bytes(base64.b64encode(public))
-    (tmp_path / "keys" / "tsig" / "xfr.example").write_bytes(base64.b64encode(SECRET) + b"\n")
+    secret = tmp_path / "keys" / "tsig" / "xfr.example"
+    secret.write_bytes(base64.b64encode(SECRET) + b"\n")
+    secret.chmod(0o640)
     return tmp_path
 
 
@@ -83,6 +85,7 @@ def test_secret_of_a_key_is_never_shown(root: Path):
 def test_wrong_setting_is_refused_with_a_way_out(root: Path, text: str, content: str | None, message: str):
     if content is not None:
         (root / "keys" / "tsig" / "odd").write_text(content)
+        (root / "keys" / "tsig" / "odd").chmod(0o600)
     with pytest.raises(ConfigError, match=message):
         serve(text, root)
 
