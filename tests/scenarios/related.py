@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from zlib import crc32
 
-from dnsctl.model.name import ROOT, Name, ancestors, from_text, to_relative_text
+from dnsctl.model.name import Name, from_text, to_relative_text
 
 FLEET = 60
 POLICIES = ("standard", "hashed", "opted-out", "none")
@@ -37,15 +37,22 @@ class Fleet:
     delegated: set[str] = field(default_factory=set)
     trusted: set[str] = field(default_factory=set)
     digests: Mapping[Name, tuple[bytes, ...]] = field(default_factory=dict)
+    signed: set[str] | None = None  # by the standard policy, all others not at all; None: by their names
     made: int = 0
 
     def policy(self, origin: str) -> str:
+        if self.signed is not None:
+            return "standard" if origin in self.signed else "none"
         return POLICIES[crc32(origin.encode()) % 7 % 4]
 
     def above(self, origin: str) -> str | None:
         """Return the nearest zone above, as written."""
-        apexes = {from_text(each): each for each in self.zones}
-        return next((apexes[each] for each in ancestors(from_text(origin), ROOT) if each in apexes), None)
+        name = origin
+        while name:
+            name = name.partition(".")[2]
+            if name in self.zones:
+                return name
+        return None
 
     def config(self, sites: str) -> str:
         zones = (f"  {each!r}: {{dnssec: {self.policy(each)}}}" for each in self.zones)

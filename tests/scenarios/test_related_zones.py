@@ -82,3 +82,32 @@ def test_fleet_of_related_zones_goes_through_200_changes_without_a_false_alarm(r
     for arguments in (("--full",), ("--site", "dc2"), ("d0.example.com.", "--full")):
         told = repo.json("verify", *arguments)
         assert (told["verdict"], told["faults"]) == ("consistent", []), arguments
+
+
+@pytest.mark.timeout(1200)
+def test_fleet_of_404_children_below_one_parent_is_pushed_and_stays_pushed(repo: Operations) -> None:
+    fleet = related.Fleet()
+    fleet.zones["example.net."] = {
+        "ns1": {"A": "value: 192.0.2.53"},
+        "ns2": {"A": "value: 198.51.100.53"},
+        "*": {"TXT": "value: wild"},
+        "www.d7": {"A": "value: 192.0.2.7"},
+    }
+    children = [f"d{number}.example.net." for number in range(404)]
+    fleet.zones |= {each: {"www": {"A": "value: 192.0.2.1"}} for each in children}
+    fleet.delegated = set(children[:400])
+    fleet.signed = {"example.net.", *children[:8]}
+    write(repo, fleet)
+    with control_host(repo.root, load_config(WorkTree(repo.root)), PASSPHRASE) as host:
+        pushed(host, "first push")
+        fleet.zones["example.net."]["www.d7"] = {"A": "value: 192.0.2.8"}
+        fleet.zones["d9.example.net."]["www"] = {"A": "value: 192.0.2.9"}
+        write(repo, fleet, {"example.net.", "d9.example.net."})
+        pushed(host, "a record of the child in both")
+        del fleet.zones["d9.example.net."]
+        fleet.delegated -= {"d9.example.net.", "d10.example.net."}
+        write(repo, fleet, {"example.net.", "d9.example.net."})
+        pushed(host, "a child goes, another is no longer delegated")
+        assert push(host, ANYTHING).ending == "nothing"
+    whole = repo.json("verify")
+    assert (whole["verdict"], whole["zones"], whole["faults"]) == ("consistent", 404, [])
