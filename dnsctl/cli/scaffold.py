@@ -56,6 +56,7 @@ policies:
     keys: csk                    # or ksk+zsk
     denial: nsec                 # or nsec3
     signatures: {lifetime: 14d, refresh: 7d, inception-offset: 1h, jitter: 12h}
+    foreign-keys: refuse         # or allow: DNSKEY, CDS and CDNSKEY of zone files are published
 
 # Every file in zones/ is a zone; what differs for one stands here.
 zones:

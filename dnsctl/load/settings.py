@@ -107,6 +107,7 @@ class PolicyConfig(_Settings):
     signatures: SignatureConfig = SignatureConfig()
     dnskey_ttl: Seconds = 3600
     serial: SerialPolicy = "unixtime"
+    foreign_keys: Literal["allow", "refuse"] = "refuse"
 
     def policy(self, name: str) -> model.Policy:
         """Return the same as the stages know it."""
@@ -125,6 +126,7 @@ class PolicyConfig(_Settings):
             ),
             dnskey_ttl=self.dnskey_ttl,
             serial=self.serial,
+            foreign_keys=self.foreign_keys == "allow",
         )
 
 

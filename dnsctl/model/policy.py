@@ -42,7 +42,10 @@ class SignaturePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How one zone is signed. `keys`: one combined signing key, or a KSK and a ZSK (RFC 6781 §3.1)."""
+    """How one zone is signed. `keys`: one combined signing key, or a KSK and a ZSK (RFC 6781 §3.1).
+
+    `foreign_keys`: DNSKEY, CDS and CDNSKEY of the zone file are published (RFC 8901, RFC 8078 §4).
+    """
 
     name: str = "standard"
     algorithm: Algorithm = Algorithm.ECDSAP256SHA256
@@ -52,6 +55,7 @@ class Policy:
     signatures: SignaturePolicy = SignaturePolicy()
     dnskey_ttl: int = 3600  # seconds
     serial: SerialPolicy = "unixtime"
+    foreign_keys: bool = False
 
     @property
     def roles(self) -> tuple[KeyRole, ...]:

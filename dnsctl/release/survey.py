@@ -294,8 +294,8 @@ def _key_changes(wanted: ZoneIntent, keys: ZoneKeys, previous: SignedZone) -> It
     tags = " to ".join(
         ", ".join(str(key_tag(each)) for each in sorted(which)) or "none" for which in (published, coming)
     )
-    sep_changed = {each for each in published if _is_sep(each)} != {each for each in coming if _is_sep(each)}
-    yield DnssecEvent("key-set", f"the DNSKEY set changes, key tags {tags}", sep_changed)
+    sep_goes = any(_is_sep(each) for each in published - coming)  # one that comes, no DS leads to yet
+    yield DnssecEvent("key-set", f"the DNSKEY set changes, key tags {tags}", sep_goes)
 
 
 def _dnskeys(found: RRset | None) -> frozenset[bytes]:

@@ -43,41 +43,50 @@ def breaks(
 
 def _nsec_breaks(origin: Name, nodes: Nodes) -> Iterator[Break]:
     first: Name | None = None
-    before: RRset | None = None  # the NSEC that must lead here
+    before: _Link | None = None  # what must lead here
     for owner, node, standing in walk(origin, nodes):
         if standing is Standing.OCCLUDED:
             continue
-        link = next((one for one in node if one.rdtype == Type.NSEC), None)
-        if link is None:
-            yield Break(node[0], f"{to_text(owner)} has no NSEC")
+        if before is not None and not before.leads_to(owner):
+            yield from _link_breaks(before, owner)
+        for one in node:
+            if one.rdtype == Type.NSEC:
+                first = first or owner
+                before = _Link(one, denied_types(node, standing))
+                break
+        else:
             before = None
+            yield Break(node[0], f"{to_text(owner)} has no NSEC")
             continue
-        if len(link.rdatas) != 1:
-            yield Break(link, f"{to_text(owner)} has {len(link.rdatas)} NSEC, where one is right")
-        if before is not None:
-            yield from _leads(before, owner)
-        first = first or owner
-        before = link
-        yield from _nsec_bitmap(link, node, standing)
-    if before is not None and first is not None:
-        yield from _leads(before, first)
+        if not before.types:
+            message = f"the NSEC of {to_text(owner)} stands alone: the name exists, with nothing else"
+            yield Break(before.rrset, message, harmless=True)
+    if before is not None and first is not None and not before.leads_to(first):
+        yield from _link_breaks(before, first)
 
 
-def _leads(link: RRset, wanted: Name) -> Iterator[Break]:
-    following, _ = nsec.next_owner(link.rdatas[0])
+class _Link(NamedTuple):
+    """An NSEC RRset, and the types at its owner but for those that come with it."""
+
+    rrset: RRset
+    types: tuple[int, ...]
+
+    def leads_to(self, owner: Name) -> bool:
+        """True where it is, octet for octet, what signing here would make; else it may still be right."""
+        return self.rrset.rdatas == (owner + nsec.type_bitmap((*self.types, Type.RRSIG, Type.NSEC)),)
+
+
+def _link_breaks(link: _Link, wanted: Name) -> Iterator[Break]:
+    one = link.rrset
+    where = to_text(one.owner)
+    if len(one.rdatas) != 1:
+        yield Break(one, f"{where} has {len(one.rdatas)} NSEC, where one is right")
+    following, bitmap = nsec.next_owner(one.rdatas[0])
     if following != wanted:
         goes, expected = to_text(following), to_text(wanted)
-        yield Break(link, f"the NSEC of {to_text(link.owner)} leads to {goes}, where {expected} follows")
-
-
-def _nsec_bitmap(link: RRset, node: tuple[RRset, ...], standing: Standing) -> Iterator[Break]:
-    _, bitmap = nsec.next_owner(link.rdatas[0])
-    types = denied_types(node, standing)
-    if not types:
-        message = f"the NSEC of {to_text(link.owner)} stands alone: the name exists, with nothing else"
-        yield Break(link, message, harmless=True)
-    if fault := bitmap_fault(bitmap, frozenset(types) | _NSEC_TYPES):
-        yield Break(link, f"the NSEC of {to_text(link.owner)} {fault}")
+        yield Break(one, f"the NSEC of {where} leads to {goes}, where {expected} follows")
+    if fault := bitmap_fault(bitmap, frozenset(link.types) | _NSEC_TYPES):
+        yield Break(one, f"the NSEC of {where} {fault}")
 
 
 # ── NSEC3 ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -2,7 +2,7 @@
 
 DNSKEYs that stand in the zone's own data are published too (another signer's, RFC 8901). Where the zone's own
 data holds CDS or CDNSKEY, the operator is telling the parent something (such as to withdraw DS, RFC 8078 §4):
-nothing is added to it.
+nothing is added to it, not even the other of the two, which would have to say the same.
 """
 
 from __future__ import annotations
@@ -12,27 +12,46 @@ from collections.abc import Iterable, Sequence
 from dnsctl.errors import SigningError
 from dnsctl.model.key import PublicKey, key_tag
 from dnsctl.model.name import Name, to_text
-from dnsctl.model.rrset import RRset, Type, rrset
+from dnsctl.model.parental import asks_to_delete, names
+from dnsctl.model.rrset import RRset, Type, rrset, type_text
 from dnsctl.model.zone import ValidatedZone
 
 DS_DIGEST = 2  # SHA-256, RFC 8624 §3.3
 
 
 def key_rrsets(zone: ValidatedZone, keys: Sequence[PublicKey], ttl: int) -> tuple[RRset, ...]:
-    """Return the DNSKEY, CDS and CDNSKEY RRsets of the apex. CDS and CDNSKEY tell of the SEP keys.
+    """Return the DNSKEY RRset of the apex, then CDS and CDNSKEY: of the SEP keys, or as the zone has them.
 
-    Raises SigningError where two DNSKEYs share a tag and algorithm: a validator could take one for the other.
+    Raises SigningError where two DNSKEYs share a tag and algorithm: a validator could take one for the other;
+    and where the zone's own CDS or CDNSKEY names none of its keys.
     """
     dnskey = rrset(zone.origin, Type.DNSKEY, ttl, [*_given(zone, Type.DNSKEY), *(one.rdata for one in keys)])
     _refuse_equal_tags(zone.origin, dnskey.rdatas)
+    own = [
+        found for rdtype in (Type.CDS, Type.CDNSKEY) if (found := zone.get(zone.origin, rdtype)) is not None
+    ]
+    if own:
+        for one in own:
+            _refuse_orphan(one, dnskey)
+        return (dnskey, *(one._replace(signatures=()) for one in own))
     sep = [one for one in keys if one.is_sep]
-    cds = _given(zone, Type.CDS) or [one.ds(DS_DIGEST) for one in sep]
-    cdnskey = _given(zone, Type.CDNSKEY) or [one.rdata for one in sep]
     return (
         dnskey,
-        rrset(zone.origin, Type.CDS, ttl, cds),
-        rrset(zone.origin, Type.CDNSKEY, ttl, cdnskey),
+        rrset(zone.origin, Type.CDS, ttl, [one.ds(DS_DIGEST) for one in sep]),
+        rrset(zone.origin, Type.CDNSKEY, ttl, [one.rdata for one in sep]),
     )
+
+
+def _refuse_orphan(one: RRset, dnskey: RRset) -> None:
+    asked = [rdata for rdata in one.rdatas if not asks_to_delete(one.rdtype, rdata)]
+    keys = dnskey.rdatas
+    if asked and not any(names(one.owner, rdata, one.rdtype, key) for rdata in asked for key in keys):
+        which = f"{to_text(one.owner)} {type_text(one.rdtype)}"
+        raise SigningError(
+            f"{which} names no DNSKEY of the zone: its parent would break the chain of trust",
+            where=str(one.position) if one.position else to_text(one.owner),
+            advice="write it for a key that signs the zone, see `dnsctl key ds`; or remove it",
+        )
 
 
 def public_key(zone: Name, rdata: bytes) -> PublicKey:

@@ -2,7 +2,7 @@
 
 Pure: the keys, the clock and the signatures of last time are arguments, and the same arguments give the same
 octets, with one worker or many. Invariants of what comes out: each authoritative RRset has a signature of
-each key whose role it is to sign it; the denial chain is closed; SOA expire is below the time that
+each key whose role it is to sign it; the denial chain was walked; SOA expire is below the time that
 signatures have left at any moment (see `model.validity`). Each new signature was verified (see `batch`).
 """
 
@@ -23,6 +23,7 @@ from dnsctl.model.validity import timing
 from dnsctl.model.zone import Nodes, Nsec3Parameters, SignedZone, ValidatedZone
 from dnsctl.sign import batch, nsec, nsec3
 from dnsctl.sign.authority import Standing, denied_types, is_signed, walk
+from dnsctl.sign.chain import breaks
 from dnsctl.sign.dnskey import key_rrsets
 from dnsctl.sign.keystore import SigningKey
 from dnsctl.sign.rrsig import Header, Validity, expiration, message
@@ -72,7 +73,7 @@ def sign_zone(
         chain = nsec3.chain(_denied(zone.origin, given), zone.origin, parameters, ttl)
         hashes = {digest: work.take_hash(digest, one) for digest, one in chain.items()}
     work.sign(workers, progress, apex[1])
-    return SignedZone(
+    signed = SignedZone(
         zone.origin,
         _frozen(nodes),
         serial,
@@ -80,6 +81,18 @@ def sign_zone(
         parameters,
         {digest: made[0] for digest, made in hashes.items()},
     )
+    _refuse_broken_chain(signed)
+    return signed
+
+
+def _refuse_broken_chain(signed: SignedZone) -> None:
+    """Walk the denial chain whole, as that of a zone that came signed: it was made from the same nodes."""
+    for one in breaks(signed.origin, signed.nodes, signed.nsec3_nodes, signed.nsec3):
+        raise SigningError(
+            one.message,
+            where=to_text(signed.origin),
+            advice="nothing was published; this is a fault of dnsctl, please report it",
+        )
 
 
 def unsigned_zone(zone: ValidatedZone, serial: int) -> SignedZone:

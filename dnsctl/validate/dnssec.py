@@ -8,29 +8,38 @@ from dnsctl.model.name import to_text
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.validate.rule import Fault, Scope
 
-_OURS = (Type.DNSKEY, Type.CDS, Type.CDNSKEY, Type.NSEC, Type.NSEC3, Type.NSEC3PARAM)
+_MADE_HERE = (Type.NSEC, Type.NSEC3, Type.NSEC3PARAM)
+_OF_KEYS = (Type.DNSKEY, Type.CDS, Type.CDNSKEY)
 
 
 def dnssec_by_hand(scope: Scope) -> Iterator[Fault]:
-    """A zone already signed elsewhere is served as it is; it just cannot be signed here as well."""
-    if not scope.signed:
+    """A zone already signed elsewhere is served as it is; it just cannot be signed here as well.
+
+    Another signer's DNSKEY (RFC 8901), and what the parent is to do with the DS (RFC 8078 §4), the policy may
+    allow: whoever writes zones is not always who may say what the zone's keys are.
+    """
+    policy = scope.policy
+    if policy is None:
         return
-    for rdtype in _OURS:
+    unsigned = f"`zones: {to_text(scope.origin)[:-1]}: {{dnssec: none}}` in dnsctl.yaml"
+    for rdtype in _OF_KEYS:
+        found = scope.survey.of(rdtype)
+        if found and not policy.foreign_keys:
+            allow = f"`policies: {policy.name}: {{foreign-keys: allow}}` in dnsctl.yaml"
+            yield _by_hand(scope, found, rdtype.name, f"remove it, or let it be published with {allow}")
+    for rdtype in _MADE_HERE:
         found = scope.survey.of(rdtype)
         if found:
-            yield _by_hand(scope, found, rdtype.name)
+            yield _by_hand(scope, found, rdtype.name, f"remove it, or set {unsigned}")
     covered = [each for rrsets in scope.survey.by_type.values() for each in rrsets if each.signatures]
     if covered:
-        yield _by_hand(scope, covered, "RRSIG")
+        yield _by_hand(scope, covered, "RRSIG", f"remove it, or set {unsigned}")
 
 
-def _by_hand(scope: Scope, found: list[RRset], what: str) -> Fault:
+def _by_hand(scope: Scope, found: list[RRset], what: str, advice: str) -> Fault:
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-    return Fault(
-        scope.at(found[0]),
-        f"{what} at {to_text(found[0].owner)}{more}, in a zone that dnsctl signs",
-        f"remove it, or set `zones: {to_text(scope.origin)[:-1]}: {{dnssec: none}}` in dnsctl.yaml",
-    )
+    where = f"{what} at {to_text(found[0].owner)}{more}"
+    return Fault(scope.at(found[0]), f"{where}, in a zone that dnsctl signs", advice)
 
 
 def zonemd_by_hand(scope: Scope) -> Iterator[Fault]:

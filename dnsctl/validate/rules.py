@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dnsctl.model import presigned
 from dnsctl.model.finding import Severity
-from dnsctl.validate import apex, cname, delegation, dnssec, mail, names, size, target, ttl, values
+from dnsctl.validate import apex, cds, cname, delegation, dnssec, mail, names, size, target, ttl, values
 from dnsctl.validate.rule import Rule
 
 _NOTE, _WARNING, _ERROR = Severity.NOTE, Severity.WARNING, Severity.ERROR
@@ -72,6 +72,11 @@ RULES: tuple[Rule, ...] = (
     Rule("spf-lookups", _WARNING, mail.spf_lookups, "An SPF record needs ten lookups at most."),
     Rule("policy-several", _WARNING, mail.policy_several, "There is one DMARC and one MTA-STS record."),
     Rule("dnssec-by-hand", _ERROR, dnssec.dnssec_by_hand, "Zones signed here hold no DNSSEC.", fixed=True),
+    Rule("cds-below-apex", _WARNING, cds.cds_below_apex, "CDS and CDNSKEY are at the apex."),
+    Rule("cds-delete", _ERROR, cds.cds_delete, "A CDS that withdraws the DS is alone, and 0 0 0 00."),
+    Rule("cds-mismatch", _ERROR, cds.cds_mismatch, "CDS and CDNSKEY say the same."),
+    Rule("cds-orphan", _ERROR, cds.cds_orphan, "CDS and CDNSKEY name a DNSKEY of the zone."),
+    Rule("cds-standby", _WARNING, cds.cds_standby, "So does each of them."),
     Rule("zonemd-by-hand", _WARNING, dnssec.zonemd_by_hand, "ZONEMD is not written by hand."),
 )
 # fmt: on
