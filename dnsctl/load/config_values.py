@@ -19,7 +19,7 @@ from dnsctl.errors import NameSyntaxError
 from dnsctl.load.secret import check_reference
 from dnsctl.model.duration import parse_seconds
 from dnsctl.model.fleet import Endpoint, Network
-from dnsctl.model.name import Name, from_labels, from_text, labels
+from dnsctl.model.name import FULL_STOPS, Name, from_labels, from_text, labels
 from dnsctl.model.policy import Algorithm
 from dnsctl.model.rrset import MAX_TTL
 
@@ -47,9 +47,18 @@ def absolute_name(value: object) -> Name:
     """Return a name written with or without its final dot. Raises ValueError."""
     text = str(value)
     try:
-        name = from_text(text if text.endswith(".") else text + ".")
+        name = from_text(text if text.endswith(tuple(FULL_STOPS)) else text + ".")
     except NameSyntaxError as error:
         raise ValueError(f"{text!r} is no domain name: {error}") from None
+    return name
+
+
+def target_name(value: object) -> Name:
+    """Return the name of a server, as `absolute_name`; one label without a dot is hardly ever meant."""
+    text = str(value)
+    name = absolute_name(text)
+    if len(labels(name)) == 1 and not text.endswith(tuple(FULL_STOPS)):
+        raise ValueError(f"{text!r} is one label: write the whole name, {text}.example.net.")
     return name
 
 
@@ -58,7 +67,7 @@ def mailbox(value: object) -> Name:
     text = str(value)
     local, at, domain = text.rpartition("@")
     if not at:
-        return absolute_name(text)
+        return target_name(text)
     try:
         return from_labels([local.encode(), *labels(absolute_name(domain))])
     except NameSyntaxError as error:
@@ -164,7 +173,7 @@ def _path(value: object) -> str:
 
 Seconds = Annotated[int, BeforeValidator(_seconds), WithJsonSchema(_DURATION_SCHEMA)]
 Span = Annotated[timedelta, BeforeValidator(_span), WithJsonSchema(_DURATION_SCHEMA)]
-DomainName = Annotated[Name, BeforeValidator(absolute_name), WithJsonSchema(_TEXT)]
+DomainName = Annotated[Name, BeforeValidator(target_name), WithJsonSchema(_TEXT)]
 Mailbox = Annotated[Name, BeforeValidator(mailbox), WithJsonSchema(_TEXT)]
 Listen = Annotated[Endpoint, BeforeValidator(endpoint), WithJsonSchema(_TEXT)]
 ControlUrl = Annotated[str, BeforeValidator(_control_url), WithJsonSchema({**_TEXT, "pattern": "^https://"})]

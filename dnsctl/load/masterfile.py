@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dnsctl.errors import NameSyntaxError, RevisionError
 from dnsctl.load import generate
 from dnsctl.load.draft import Draft, ZoneDefaults
+from dnsctl.load.inclusion import included_path
 from dnsctl.load.logical_lines import entries
 from dnsctl.load.presentation import (
     MAX_STRING,
@@ -313,13 +314,8 @@ class _Parser:
             raise RdataFault("a file is needed", "write $INCLUDE FILE [ORIGIN]")
         name = self._file_name(tokens[1])
         base = posixpath.dirname(self.draft.file)
-        path = posixpath.normpath(posixpath.join(posixpath.dirname(self.files[-1]), name))
-        inside = (
-            not posixpath.isabs(name)
-            and path.split("/")[0] != ".."
-            and path.startswith(f"{base}/" if base else "")
-        )
-        if not inside or "\0" in path:
+        path = included_path(name, self.files[-1], base)
+        if path is None:
             raise RdataFault(
                 f"{name[:80]!r} is outside {base or 'the directory'}/", "keep included files beside it"
             )

@@ -198,13 +198,13 @@ class Revision:
         while told:
             line, _, told = told.partition(b"\n")
             words = line.split(b" ")
-            if words[-1] == b"missing":
-                answers.append(("missing", ""))
-            elif len(words) == 3:
-                answers.append((words[1].decode(), words[0].decode()))
-            else:  # dangling, loop, symlink or notdir, and how many octets say where it led
+            if len(words) == 2 and words[0] in (b"dangling", b"loop", b"symlink", b"notdir"):
                 answers.append((words[0].decode(), ""))
-                told = told[int(words[1]) + 1 :]
+                told = told[int(words[1]) + 1 :]  # how many octets say where it led
+            elif len(words) == 3 and words[2].isdigit():
+                answers.append((words[1].decode(), words[0].decode()))
+            else:
+                answers.append(("missing", ""))
         rest = iter(answers)
         return [("missing", "") if "\n" in path else next(rest) for path in paths]
 

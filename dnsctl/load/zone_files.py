@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from dnsctl.errors import NameSyntaxError
+from dnsctl.errors import NameSyntaxError, RevisionError
 from dnsctl.load.revision import Entry, Source
 from dnsctl.load.settings import DEFAULT_PATH
 from dnsctl.model.finding import Finding, Position, Severity
@@ -81,6 +81,10 @@ def zone_files(source: Source, directory: str = DIRECTORY) -> Listing:
     for entry in source.entries(directory):
         name = entry.path.rpartition("/")[2]
         if _is_silent(name) or entry.path == DEFAULT_PATH:
+            continue
+        if name == DEFAULT_PATH:
+            message = "is not read: it is named as the settings of dnsctl"
+            made.unread.append(Unread(entry.path, message, f"put it beside {directory}/, or rename it"))
             continue
         if entry.target and name.endswith(SUFFIXES):
             made.targets.add(entry.target)
@@ -150,7 +154,13 @@ def _directory(source: Source, made: Listing, entry: Entry, name: str) -> None:
         return
     if entry.path in _OPERATIONS:
         return
-    inside = source.entries(entry.path)
+    try:
+        inside = source.entries(entry.path)
+    except RevisionError as error:
+        at = Position(entry.path)
+        zone = _named(name) if name.endswith(".") else None
+        made.findings.append(Finding("file-unreadable", Severity.ERROR, at, error.what, error.advice, zone))
+        return
     if not name.endswith("."):
         count = sum(each.path.endswith(SUFFIXES) for each in inside)
         files = f"{count} zone file{'' if count == 1 else 's'} in it" if count else "nothing in it"

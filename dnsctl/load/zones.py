@@ -18,6 +18,7 @@ from dnsctl.errors import ConfigError, RevisionError
 from dnsctl.load import masterfile, yaml_nodes, zone_yaml
 from dnsctl.load.config import Config
 from dnsctl.load.draft import LOCALHOST_DEFAULTS, ZoneDefaults
+from dnsctl.load.inclusion import included_path
 from dnsctl.load.nearest import did_you_mean, nearest
 from dnsctl.load.revision import MAX_FILE, Source, WorkTree
 from dnsctl.load.zone_files import DIRECTORY, MASTER, Listing, ZoneFiles, zone_files
@@ -224,9 +225,8 @@ def _yaml_includer(read: Callable[[str], bytes], base: str) -> yaml_nodes.Includ
     """Return what reads `!include NAME`, a path from the directory of the file that has it."""
 
     def include(name: str, within: str) -> tuple[str, bytes]:
-        path = posixpath.normpath(posixpath.join(posixpath.dirname(within), name))
-        inside = not posixpath.isabs(path) and path.split("/")[0] != ".."
-        if not inside or "\0" in name or not path.startswith(f"{base}/" if base else ""):
+        path = included_path(name, within, base)
+        if path is None:
             message = f"!include {name[:80]!r} is outside {base or 'the directory'}/"
             raise yaml_nodes.YamlFault("yaml-include", message, "keep included files beside the zone's")
         try:

@@ -131,6 +131,8 @@ def test_contradiction_is_refused_with_its_place(old: str, new: str, said: str) 
             "ns: [ns1..example.net.",
             "dnsctl.yaml:9:8: defaults.ns.0: 'ns1..example.net.'",
         ),
+        ("ns: [ns1.example.net.", "ns: [ns1", "'ns1' is one label: write the whole name"),
+        ("mname: ns1.example.net.", "mname: ns1", "'ns1' is one label"),
         (
             "mx-target-resolves: off",
             "mx-target-resolves: offf",

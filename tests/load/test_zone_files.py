@@ -124,6 +124,7 @@ def test_part_of_a_split_zone_outside_its_directory_is_an_error(zones: Path) -> 
         ("customers/example.com.yaml", "put zone files into the directory above"),
         ("0/25.2.0.192.in-addr.arpa.yaml", r"0\04725.2.0.192.in-addr.arpa.yaml"),
         ("parts/mail", "ends in a dot"),
+        ("dnsctl.yaml", "put it beside zones/"),
     ],
 )
 def test_what_is_not_read_is_named_with_what_to_do(name: str, advice: str, zones: Path) -> None:
@@ -187,6 +188,20 @@ def test_directory_named_as_a_file_is_an_error(zones: Path) -> None:
         ("file-unreadable", Severity.ERROR, "example.net.yaml"),
     ]
     assert "is a directory" in loaded.findings[0].message
+
+
+def test_submodule_is_a_directory_that_is_not_read(zones: Path) -> None:
+    put(zones, "example.net.yaml")
+    revision = committed(zones.parent)
+    commit = revision.commit or ""
+    for command in (
+        ("update-index", "--add", "--cacheinfo", f"160000,{commit},zones/more"),
+        ("-c", "user.name=T", "-c", "user.email=t@example.com", "commit", "-qm", "y", "--no-verify"),
+    ):
+        subprocess.run(("git", *command), cwd=zones.parent, check=True)
+    loaded = load_zones(Revision(zones.parent, "HEAD"), settings())
+    assert told(loaded) == [("zone-file-ignored", Severity.WARNING, "more")]
+    assert set(loaded.zones) == {NET}
 
 
 def test_fifo_named_as_a_zone_is_an_error(zones: Path) -> None:
