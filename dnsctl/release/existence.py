@@ -6,11 +6,12 @@ By plain rules, for people and for probes, with nothing of the code that answers
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
 from dnsctl.errors import NameSyntaxError
 from dnsctl.model import duration
+from dnsctl.model.authority import answering_zone
 from dnsctl.model.name import Name, ancestors, canonical_key, is_subdomain, is_wildcard, to_text, wildcard
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.zone import Nodes
@@ -65,15 +66,64 @@ class Effect(NamedTuple):
     message: str
 
 
-def effects(before: Whole | None, after: Whole, changes: tuple[RecordChange, ...]) -> Iterator[Effect]:
-    """Yield what clients of a changed zone will notice beyond the records; nothing for a new zone."""
-    if before is None or not changes:
+class Apexes(NamedTuple):
+    """Which names are apexes of zones of ours, before and after."""
+
+    before: Callable[[Name], bool]
+    after: Callable[[Name], bool]
+
+
+def effects(
+    before: Whole | None, after: Whole, changes: tuple[RecordChange, ...], apexes: Apexes
+) -> Iterator[Effect]:
+    """Yield what clients of a changed zone will notice beyond the records.
+
+    Of a new zone, only what answered for its names before.
+    """
+    if before is None:
+        yield from _taken_over(after.origin, apexes)
+        return
+    if not changes:
         return
     was, will = Existence(before), Existence(after)
-    for owner in dict.fromkeys(change.owner for change in changes):
-        if owner != after.origin and not is_wildcard(owner):
+    for owner, types in _types_by_owner(changes).items():
+        zone = answering_zone(owner, Type.A, apexes.after)
+        if zone is not None and zone != after.origin:
+            yield from _answered_elsewhere(owner, types, zone, before.cuts | after.cuts)
+        elif owner != after.origin and not is_wildcard(owner):
             yield from _effects_on(owner, before, after, was, will)
     yield from _in_caches(before, changes, was)
+
+
+def _types_by_owner(changes: tuple[RecordChange, ...]) -> dict[Name, set[int]]:
+    found: dict[Name, set[int]] = {}
+    for change in changes:
+        found.setdefault(change.owner, set()).add(change.rdtype)
+    return found
+
+
+def _answered_elsewhere(owner: Name, types: set[int], zone: Name, cuts: frozenset[Name]) -> Iterator[Effect]:
+    """Tell of data that a zone of ours below this one stands before, but for what delegates to it."""
+    delegating = {Type.NS, Type.DS} if owner == zone else set()
+    glue = {Type.A, Type.AAAA} if zone in cuts else set()
+    if not types <= delegating | glue:
+        shown = f"{to_text(owner)} is answered by our zone {to_text(zone)}, whatever is here"
+        yield Effect("answered-elsewhere", owner, shown)
+
+
+def _taken_over(origin: Name, apexes: Apexes) -> Iterator[Effect]:
+    above = answering_zone(origin, Type.A, apexes.before)
+    if above is not None and above != origin:
+        shown = f"{to_text(origin)} and all below it are no longer answered by {to_text(above)}"
+        yield Effect("taken-over", origin, shown)
+
+
+def removal_effects(origin: Name, apexes: Apexes) -> Iterator[Effect]:
+    """Yield what clients will notice where a zone is no longer served, and one above it is."""
+    above = answering_zone(origin, Type.A, apexes.after)
+    if above is not None and above != origin:
+        shown = f"{to_text(origin)} and all below it are answered by {to_text(above)} instead"
+        yield Effect("left-to-parent", origin, shown)
 
 
 def _effects_on(

@@ -36,6 +36,7 @@ from dnsctl.release.source import source_of
 from dnsctl.release.survey import (
     Fate,
     ZoneSurvey,
+    apexes_of,
     entry_before,
     fate_of,
     removed_zones,
@@ -141,6 +142,7 @@ class _Work:
         self._now = now
         self._workers = workers
         self._progress = progress
+        self._related = apexes_of(intent, parent)
         self.apexes = {*intent.zones, *(parent.apexes() if intent.partial else ())}
         self.surveys: list[ZoneSurvey] = []
         self.entries: dict[Name, ZoneEntry] = {}
@@ -185,7 +187,7 @@ class _Work:
         origin = wanted.zone.origin
         before = entry_before(self._parent, origin)
         previous = self._parent.signed_zone(origin) if before is not None else None
-        surveyed = survey_zone(wanted, keys, fate, before, previous, self._now)
+        surveyed = survey_zone(wanted, keys, fate, before, previous, self._now, self._related)
         serial = serial_for(wanted, before, self._now)
         if wanted.policy is None:
             source = source_of(wanted, ())

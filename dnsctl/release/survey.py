@@ -14,7 +14,7 @@ from datetime import datetime
 from enum import Enum
 from typing import NamedTuple
 
-from dnsctl.image.layout import ZoneEntry
+from dnsctl.image.layout import ZoneEntry, zone_prefix
 from dnsctl.image.reader import Reader
 from dnsctl.model.key import SEP_FLAG, key_tag
 from dnsctl.model.name import Name
@@ -23,7 +23,7 @@ from dnsctl.model.serial import is_after, next_serial
 from dnsctl.model.validity import timing, why_due
 from dnsctl.model.zone import SignedZone
 from dnsctl.release.changes import RecordChange, ZoneChanges, soa_serial, zone_changes
-from dnsctl.release.existence import Effect, effects
+from dnsctl.release.existence import Apexes, Effect, effects, removal_effects
 from dnsctl.release.intent import Intent, Progress, ZoneIntent, no_progress
 from dnsctl.release.keys import ZoneKeys, zone_keys
 from dnsctl.release.source import source_of
@@ -97,6 +97,7 @@ def survey(
 ) -> Survey:
     """Compare `intent` with the parent release's image; None: there is no release yet."""
     found: list[ZoneSurvey] = []
+    apexes = apexes_of(intent, parent)
     for done, (origin, wanted) in enumerate(intent.zones.items()):
         progress("compare", done, len(intent.zones))
         keys = zone_keys(keystore, wanted, parent)
@@ -104,7 +105,7 @@ def survey(
         fate = fate_of(wanted, keys, before, now)
         if fate is not Fate.CARRIED:
             previous = parent.signed_zone(origin) if parent is not None and before is not None else None
-            found.append(survey_zone(wanted, keys, fate, before, previous, now))
+            found.append(survey_zone(wanted, keys, fate, before, previous, now, apexes))
     progress("compare", len(intent.zones), len(intent.zones))
     carried = len(intent.zones) - len(found)
     return Survey((*found, *removed_zones(intent, parent)), carried)
@@ -115,9 +116,26 @@ def removed_zones(intent: Intent, parent: Reader | None) -> tuple[ZoneSurvey, ..
     if parent is None or intent.partial:
         return ()
     gone = [entry for entry in parent.zones() if entry.origin not in intent.zones]
+    apexes = apexes_of(intent, parent)
     return tuple(
-        ZoneSurvey(each.origin, Fate.REMOVED, each.serial, rrsets_before=each.rrsets) for each in gone
+        ZoneSurvey(
+            each.origin,
+            Fate.REMOVED,
+            each.serial,
+            rrsets_before=each.rrsets,
+            effects=tuple(removal_effects(each.origin, apexes)),
+        )
+        for each in gone
     )
+
+
+def apexes_of(intent: Intent, parent: Reader | None) -> Apexes:
+    """Return which zones the parent release has, and which the next one will have."""
+
+    def before(name: Name) -> bool:
+        return parent is not None and parent.zone_bytes(zone_prefix(name)) is not None
+
+    return Apexes(before, lambda name: name in intent.zones or (intent.partial and before(name)))
 
 
 def entry_before(parent: Reader, origin: Name) -> ZoneEntry | None:
@@ -159,6 +177,7 @@ def survey_zone(
     before: ZoneEntry | None,
     previous: SignedZone | None,
     now: datetime,
+    apexes: Apexes,
 ) -> ZoneSurvey:
     """Return what a release does to one zone that is not carried over; `previous` is the parent's."""
     signed_here = not wanted.presigned and (wanted.policy is not None or bool(before and before.signed))
@@ -173,12 +192,13 @@ def survey_zone(
         rrsets_before=changes.before,
         emptied=_is_emptied(wanted, changes),
         events=tuple(_events(wanted, keys, fate, before, previous, now)),
-        effects=tuple(effects(previous, wanted.zone, changes.records)),
+        effects=tuple(effects(previous, wanted.zone, changes.records, apexes)),
     )
 
 
 def compare(before: Intent, after: Intent) -> Survey:
     """Compare what two commits ask for, without keys, serials or an image."""
+    apexes = Apexes(before.zones.__contains__, after.zones.__contains__)
     found: list[ZoneSurvey] = []
     for origin, wanted in after.zones.items():
         old = before.zones.get(origin)
@@ -193,11 +213,16 @@ def compare(before: Intent, after: Intent) -> Survey:
                     rrsets_before=changes.before,
                     emptied=_is_emptied(wanted, changes),
                     events=events,
-                    effects=tuple(effects(old.zone if old else None, wanted.zone, changes.records)),
+                    effects=tuple(effects(old.zone if old else None, wanted.zone, changes.records, apexes)),
                 )
             )
     removed = tuple(
-        ZoneSurvey(origin, Fate.REMOVED, rrsets_before=sum(1 for _ in old.zone.rrsets()))
+        ZoneSurvey(
+            origin,
+            Fate.REMOVED,
+            rrsets_before=sum(1 for _ in old.zone.rrsets()),
+            effects=tuple(removal_effects(origin, apexes)),
+        )
         for origin, old in before.zones.items()
         if origin not in after.zones
     )

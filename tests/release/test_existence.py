@@ -1,11 +1,14 @@
 import pytest
 
+from dnsctl.model.name import to_text
 from dnsctl.release.changes import zone_changes
-from dnsctl.release.existence import Existence, effects
+from dnsctl.release.existence import Apexes, Existence, effects
+from dnsctl.release.survey import compare
 from tests.build import zone
-from tests.release.host import name
+from tests.release.host import intent, name
 
 COM = "example.com."
+ALONE = Apexes({name(COM)}.__contains__, {name(COM)}.__contains__)
 
 
 def _effects(before: str, after: str) -> list[tuple[str, bytes]]:
@@ -13,7 +16,7 @@ def _effects(before: str, after: str) -> list[tuple[str, bytes]]:
     changes = zone_changes(old, new, signed_here=False)
     return [
         (each.name, each.owner)
-        for each in effects(old, new, changes.records)
+        for each in effects(old, new, changes.records, ALONE)
         if each.name not in ("cached", "negatively-cached")
     ]
 
@@ -57,7 +60,7 @@ def test_time_in_caches_follows_the_old_ttl_and_the_old_soa() -> None:
     old, new = zone(COM, "www 7200 A 192.0.2.1\n"), zone(COM, "www 60 A 192.0.2.2\nnew A 192.0.2.1\n")
     told = {
         each.name: each.message
-        for each in effects(old, new, zone_changes(old, new, signed_here=False).records)
+        for each in effects(old, new, zone_changes(old, new, signed_here=False).records, ALONE)
     }
     assert told == {
         "cached": "caches may hold replaced records for 2h",
@@ -67,4 +70,40 @@ def test_time_in_caches_follows_the_old_ttl_and_the_old_soa() -> None:
 
 def test_new_zone_has_no_effects_to_tell() -> None:
     new = zone(COM, "")
-    assert list(effects(None, new, zone_changes(None, new, signed_here=False).records)) == []
+    assert list(effects(None, new, zone_changes(None, new, signed_here=False).records, ALONE)) == []
+
+
+def _told_by_plan(before: dict[str, str], after: dict[str, str]) -> set[tuple[str, str, str]]:
+    surveyed = compare(intent(before, None), intent(after, None))
+    return {
+        (to_text(zone.origin), effect.name, to_text(effect.owner))
+        for zone in surveyed.zones
+        for effect in zone.effects
+        if effect.name not in ("cached", "negatively-cached")
+    }
+
+
+SUB = {"sub.example.com.": "www A 192.0.2.1\n"}
+CUT = "sub NS ns.sub\nns.sub A 192.0.2.53\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ({COM: ""} | SUB, {COM: CUT} | SUB, set()),
+        ({COM: CUT} | SUB, {COM: ""} | SUB, set()),
+        (
+            {COM: CUT + "www.sub TXT x\n"} | SUB,
+            {COM: CUT} | SUB,
+            {(COM, "answered-elsewhere", "www.sub.example.com.")},
+        ),
+        ({COM: ""}, {COM: ""} | SUB, {("sub.example.com.", "taken-over", "sub.example.com.")}),
+        ({COM: ""} | SUB, {COM: ""}, {("sub.example.com.", "left-to-parent", "sub.example.com.")}),
+        ({COM: ""}, {COM: "", "example.net.": ""}, set()),
+    ],
+    ids=["delegated", "no longer", "data below a child", "a zone comes", "a zone goes", "not related"],
+)
+def test_what_clients_will_notice_depends_on_all_zones_of_ours(
+    before: dict[str, str], after: dict[str, str], expected: set[tuple[str, str, str]]
+) -> None:
+    assert _told_by_plan(before, after) == expected
