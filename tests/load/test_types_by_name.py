@@ -19,6 +19,7 @@ from tests.load.compiled import HEAD, alike, by_named
 from tests.load.test_reading_as_named import ours
 from tests.peers import need
 
+pytestmark = pytest.mark.peer
 ORIGIN = from_text("example.com.")
 EVERY_TYPE = (Path(__file__).parent / "inputs" / "every_type.zone").read_text()
 # Names of the registry that have no form, or that nobody reads by name.
