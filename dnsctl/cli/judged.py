@@ -59,15 +59,15 @@ def load_work_tree(context: Context, config: Config, only: frozenset[Name] | Non
         )
 
 
-def verdict_of(loaded: Loaded, config: Config) -> Verdict:
-    """Validate what was loaded, as a release would."""
+def verdict_of(loaded: Loaded, config: Config, *, signatures: bool = True) -> Verdict:
+    """Validate what was loaded, as a release would; `signatures`: also those of zones that came signed."""
 
     def policy(origin: Name) -> Policy | None:
         zone = loaded.zones.get(origin) or loaded.partial[origin]
         return None if is_presigned(zone) else config.policy(origin)
 
     verdict = validate(loaded.zones, config.checks, policy, partial=loaded.partial, unread=loaded.unread)
-    taken = taken_as_signed(verdict.zones, config)
+    taken = taken_as_signed(verdict.zones, config) if signatures else {}
     of_taken = (each for one in taken.values() for each in one.findings)
     return Verdict(verdict.zones, (*verdict.findings, *of_taken))
 
@@ -90,7 +90,7 @@ def zones_above(context: Context, qname: Name) -> list[ValidatedZone]:
         return []
     config = context.config(fleet=False)
     loaded = load_work_tree(context, config, wanted)
-    verdict = verdict_of(loaded, config)
+    verdict = verdict_of(loaded, config, signatures=False)
     _tell_errors((*loaded.findings, *verdict.findings))
     for name in wanted:
         if name not in verdict.zones:

@@ -22,6 +22,7 @@ from dnsctl.sign.chain import Break, breaks
 from dnsctl.sign.examine import Progress, examine
 from dnsctl.sign.published import PublishedKeys, algorithm_text, key_text
 from dnsctl.sign.told import Told
+from dnsctl.sign.zonemd import zonemd_fault
 
 _SHOWN = 3  # faults in the message: enough to see the pattern
 _ADVICE = "sign the zone again where it was signed, or remove its signatures and have it signed here"
@@ -65,6 +66,8 @@ def take(
         keys = PublishedKeys.of(dnskey)
         _tell_keys(keys, dnskey, told)
         examine(signed, keys, told, now, before, workers, progress)
+    if fault := zonemd_fault(zone):
+        told.add(rules.ZONEMD, fault, zone.get(zone.origin, Type.ZONEMD))
     for one in denial.breaks:
         told.add(rules.ALONE if one.harmless else rules.CHAIN, one.message, one.at)
     return Taken(None if told.errors else signed, told.findings(), told.errors)

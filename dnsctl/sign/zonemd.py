@@ -1,0 +1,71 @@
+"""The digest of a zone that came with a ZONEMD (RFC 8976), checked before it leaves.
+
+Of the zone as it came, glue and all. A scheme or hash that is not known here says nothing (§4).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections import Counter
+from collections.abc import Iterator
+
+from dnsctl.model.name import to_text
+from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.zone import ValidatedZone
+
+_SIMPLE = 1  # RFC 8976 §5.2
+_HASHES = {1: "sha384", 2: "sha512"}  # RFC 8976 §5.3
+_FIXED = struct.Struct("!IBB")  # serial, scheme, hash algorithm
+_RECORD = struct.Struct("!HHIH")  # type, class, TTL, length of rdata
+_CLASS_IN = 1
+
+
+def zonemd_fault(zone: ValidatedZone) -> str:
+    """Return why no ZONEMD of the apex holds; empty where one does, or none says anything (RFC 8976 §4)."""
+    found, soa = zone.get(zone.origin, Type.ZONEMD), zone.get(zone.origin, Type.SOA)
+    if found is None or soa is None:
+        return ""
+    serial = int.from_bytes(soa.rdatas[0][-20:-16], "big")
+    kinds = Counter(rdata[4:6] for rdata in found.rdatas)
+    fault = ""
+    for rdata in found.rdatas:
+        told, scheme, algorithm = _FIXED.unpack_from(rdata)
+        if scheme != _SIMPLE or algorithm not in _HASHES or kinds[rdata[4:6]] > 1:
+            continue
+        if told != serial:
+            fault = f"is of serial {told}, where the zone has {serial}"
+        elif rdata[_FIXED.size :] == _digest(zone, _HASHES[algorithm]):
+            return ""
+        else:
+            fault = "is not the digest of the zone"
+    return f"{to_text(zone.origin)} ZONEMD {fault}" if fault else ""
+
+
+def _digest(zone: ValidatedZone, algorithm: str) -> bytes:
+    """Return the digest by the SIMPLE scheme (RFC 8976 §3.3)."""
+    state = hashlib.new(algorithm)
+    for node in zone.nodes.values():
+        for one in _with_signatures(node, at_apex=node[0].owner == zone.origin):
+            for rdata in one.rdatas:
+                head = _RECORD.pack(one.rdtype, _CLASS_IN, one.ttl, len(rdata))
+                state.update(one.owner + head + rdata)
+    return state.digest()
+
+
+def _with_signatures(node: tuple[RRset, ...], *, at_apex: bool) -> Iterator[RRset]:
+    """Yield the RRsets of a name by type, RRSIGs as records of their own; without what tells of the digest.
+
+    RRSIGs of one name may differ in TTL: they go by rdata all the same (RFC 8976 §3.3.2).
+    """
+    kept = [one for one in node if not (at_apex and one.rdtype == Type.ZONEMD)]
+    signatures = sorted((each, one.ttl) for one in kept for each in one.signatures)
+    for one in kept:
+        if one.rdtype > Type.RRSIG:
+            break
+        yield one
+    for rdata, ttl in signatures:
+        yield RRset(node[0].owner, Type.RRSIG, ttl, (rdata,))
+    for one in kept:
+        if one.rdtype > Type.RRSIG:
+            yield one
