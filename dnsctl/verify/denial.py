@@ -254,14 +254,11 @@ def _check_nsec3(proof: Proof, claim: Claim, name: dns.name.Name, qtype: int, la
     if encloser is None:
         return f"no NSEC3 matches an ancestor of {name}, or none covers the next closer name"
     star = _STAR + encloser
-    if (
-        qtype == Type.DS
-        and claim is not Claim.NAME
-        and (claim is Claim.DS or not _nsec3_matching(proof, star))
-    ):
-        return (
-            None if covering is not None and covering.opt_out else "the NSEC3 has no opt-out (RFC 5155 §8.6)"
-        )
+    if qtype == Type.DS and claim is not Claim.NAME:
+        if covering is not None and covering.opt_out:
+            return None  # RFC 5155 §8.6; it may be the wildcard's own record that covers
+        if claim is Claim.DS or not _nsec3_matching(proof, star):
+            return "the NSEC3 has no opt-out (RFC 5155 §8.6)"
     if claim is Claim.NAME:
         return None if _nsec3_covering(proof, star) else f"no NSEC3 covers the wildcard {star}"
     wildcard = _nsec3_matching(proof, star)

@@ -58,6 +58,10 @@ SCENES = {
         "example.com.": SUB + "www.sub A 192.0.2.1\ndeep.er.sub A 192.0.2.3\n",
         "sub.example.com.": "www A 192.0.2.2\nonly TXT here\n",
     },
+    "a cut that the wildcard's own NSEC3 covers": {
+        "example.com.": "* CNAME to\nto A 192.0.2.1\n" + "".join(f"s{n} NS ns.s{n}\n" for n in range(12)),
+        **{f"s{n}.example.com.": "" for n in range(2)},
+    },
     "an empty non-terminal of the parent where a child is": {
         "example.com.": "x.y.sub A 192.0.2.1\n",
         "sub.example.com.": "",
@@ -97,7 +101,7 @@ SCENES = {
 }
 POLICIES = {
     "nsec below nsec": (NSEC, NSEC),
-    "opt-out below nsec3": (NSEC3, OPT_OUT),
+    "nsec3 below opt-out": (OPT_OUT, NSEC3),
     "signed below unsigned": (UNSIGNED, NSEC3),
     "unsigned below opt-out": (OPT_OUT, UNSIGNED),
 }
