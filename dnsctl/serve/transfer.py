@@ -31,6 +31,7 @@ from dnsctl.serve.tsig import Keyring, Signer, is_within
 
 MESSAGE_SIZE: Final = 16 << 10  # octets; all of it can be reached by a compression pointer (RFC 1035 §4.1.4)
 _MAX_MESSAGE: Final = 0xFFFF
+_MAX_UNSIGNED: Final = 99  # messages in a row, RFC 8945 §5.3.1; none before the first that is signed
 _RECORD: Final = struct.Struct("!HHIH")  # type, class, TTL, length of rdata
 _CLASS_IN: Final = 1
 _HEADER: Final = 12  # octets
@@ -49,15 +50,28 @@ class Admission(NamedTuple):
     signer: Signer | None
 
     def signed(self, wires: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield the messages of the response, each signed where the query was (RFC 8945 §5.3.1)."""
+        """Yield the messages of the response, each signed where the query was (RFC 8945 §5.3.1).
+
+        One between others that has no room for its TSIG goes without: the next one signs for it. Raises
+        OverflowError where that is the first, the last, or one too many in a row.
+        """
+        signer, unsigned, has_room = self.signer, _MAX_UNSIGNED, True
         for wire in wires:
-            if self.signer is None:
+            if signer is None:
                 yield wire
                 continue
-            made = self.signer.sign(wire, more=True)
-            if len(made) > _MAX_MESSAGE:
-                raise OverflowError("a message has no room for its TSIG")
-            yield made
+            has_room = len(wire) + signer.size <= _MAX_MESSAGE
+            if has_room:
+                unsigned = 0
+                yield signer.sign(wire, more=True)
+                continue
+            unsigned += 1
+            if unsigned > _MAX_UNSIGNED:
+                break
+            signer.cover(wire)
+            yield wire
+        if not has_room:
+            raise OverflowError("a message has no room for its TSIG")
 
 
 def admit(message: bytes, address: str, networks: Iterable[Network], keys: Keyring) -> Admission:

@@ -90,6 +90,10 @@ class Signer:
         head = _RECORD.pack(TYPE, _CLASS_ANY, 0, len(rdata))
         return wire[:10] + count.to_bytes(2, "big") + wire[12:] + self._owner + head + rdata
 
+    def cover(self, wire: bytes) -> None:
+        """Take in a message that leaves unsigned: the next signature covers it too (RFC 8945 §5.3.1)."""
+        self._context.update(wire)
+
 
 class Keyring:
     """The keys that queries may be signed with."""
