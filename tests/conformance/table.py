@@ -15,6 +15,66 @@ _SECTION = re.compile(r"test_section_((?:\d+_)*\d+)_(.*)")
 # (RFC, section, requirement, test below tests/) of what needs sockets or another process
 ELSEWHERE = (
     (
+        4035,
+        "2.2",
+        "each authoritative RRset has an RRSIG whose fields agree with it, or the zone is refused",
+        "sign/test_presigned_faults.py::test_fault_in_one_signature_is_the_one_error",
+    ),
+    (
+        4035,
+        "2.2",
+        "what is not authoritative MUST NOT be signed: a warning, as resolvers pass over it",
+        "sign/test_presigned_faults.py::test_signature_over_what_is_not_authoritative_is_a_warning",
+    ),
+    (
+        4035,
+        "2.3",
+        "each name has its NSEC, each bitmap says what is there",
+        "sign/test_presigned_faults.py::test_fault_in_the_chain_is_told",
+    ),
+    (
+        4035,
+        "5.3.1",
+        "an RRSIG counts by a key of the DNSKEY RRset only, and the tag is a hint",
+        "sign/test_presigned_faults.py::test_two_keys_with_one_tag_are_told_apart_by_what_verifies",
+    ),
+    (
+        5155,
+        "4.1.2",
+        "an NSEC3PARAM with flags MUST be ignored, and one without has its whole chain",
+        "sign/test_presigned_faults.py::test_nsec3param_without_its_chain_is_told",
+    ),
+    (
+        5155,
+        "7.1",
+        "empty non-terminals have an NSEC3, but above delegations under opt-out",
+        "sign/test_presigned_faults.py::test_empty_non_terminal_above_opted_out_delegations_may_stay_in_the_chain",
+    ),
+    (
+        7344,
+        "4",
+        "CDS and CDNSKEY MUST say the same, at the apex, for keys of the zone",
+        "validate/test_cds.py::test_what_the_parent_is_asked_for_is_judged",
+    ),
+    (
+        8078,
+        "4",
+        "the wish to delete the DS stands alone, and is served as written",
+        "validate/test_cds.py::test_delete_is_published_alone_and_signed",
+    ),
+    (
+        8901,
+        "2",
+        "keys of another signer are published where the policy allows",
+        "cli/test_foreign_keys.py::test_key_of_another_signer_is_served_beside_ours",
+    ),
+    (
+        8976,
+        "4",
+        "the digest is verified where scheme and hash are known",
+        "sign/test_zonemd.py::test_digest_that_does_not_hold_is_told",
+    ),
+    (
         5936,
         "2.2",
         "AXFR: all records, between two SOAs",
