@@ -176,6 +176,9 @@ class _Reader:
     def _record(self, owner: Name, key: Scalar, record: Mapping) -> None:
         rdtype = self._type(key, record)
         self._other_keys(record)
+        self._expires(
+            record, f"{key.text[:80]!r} {type_text(rdtype)}" if rdtype is not None else repr(key.text[:80])
+        )
         seconds = self._ttl(record)
         if rdtype is None or not self._for_us(f"{key.text[:80]!r} {type_text(rdtype)}", record):
             return
@@ -225,7 +228,7 @@ class _Reader:
             if text == "octodns":
                 self._block(key, value)
             elif text == "expires":
-                self._expires(key, value)
+                continue
             elif text in PROVIDER_KEYS:
                 self._feature(key)
             elif text not in KEYS:
@@ -275,7 +278,11 @@ class _Reader:
             self.find("octodns-excluded", WARNING, block.items["excluded"][0], message, advice)
         return True
 
-    def _expires(self, key: Scalar, value: Node) -> None:
+    def _expires(self, record: Mapping, told: str) -> None:
+        """Judge the date that the record called `told` is to be kept until."""
+        if "expires" not in record.items:
+            return
+        key, value = record.items["expires"]
         try:
             day = date.fromisoformat(value.text if isinstance(value, Scalar) else "")
         except ValueError:
@@ -284,10 +291,16 @@ class _Reader:
         if self.today is None:
             return
         if day < self.today:
-            self.find(EXPIRED, ERROR, key, f"record expired on {day}", "remove it, or set a later date")
+            self.find(
+                EXPIRED, ERROR, key, f"record expired on {day}: {told}", "remove it, or set a later date"
+            )
         elif day - self.today <= EXPIRES_SOON:
             self.find(
-                "expires-soon", WARNING, key, f"record expires on {day}", "remove it, or set a later date"
+                "expires-soon",
+                WARNING,
+                key,
+                f"record expires on {day}: {told}",
+                "remove it, or set a later date",
             )
 
     def _ttl(self, record: Mapping) -> int:

@@ -29,9 +29,9 @@ def judge_history(
 ) -> tuple[GuardVerdict, ...]:
     """Return the verdict of the guard; none where `pushed` comes from the commit that `released` is of.
 
-    `zones`: what the push would change; where it changes nothing there is nothing to judge.
+    `zones`: what the push would change; where no record changes, nothing can be lost.
     """
-    changed = tuple(zones)
+    changed = tuple(each for each in zones if each.fate is not Fate.RENEWED)
     before = released.commit if released is not None else None
     if before is None or pushed is None or before == pushed or not changed:
         return ()

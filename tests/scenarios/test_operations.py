@@ -48,7 +48,6 @@ def act(stage: Rehearsal, note: str) -> None:
         stage.use_free_ports()
     elif action == "start":
         stage.start(node)
-        stage.wait(lambda: is_up(stage, node), f"an answer of {node}")
     elif action == "kill":
         stage.kill(node)
     elif action == "wait":
@@ -69,6 +68,8 @@ def test_every_command_of_the_operations_page_works_as_written(tmp_path: Path):
     with rehearsal(tmp_path / "dns") as stage:
         for kind, text in found:
             if kind == "block":
+                up = list(stage.nodes)  # a new node is silent until it has heard the others
+                stage.wait(lambda names=up: all(is_up(stage, each) for each in names), "answers of all nodes")
                 directory = run_block(text, directory)
             else:
                 act(stage, text)
