@@ -29,6 +29,8 @@ PACKAGES = {  # program: the Debian package that brings it
     "dnsperf": "dnsperf",
     "systemd-analyze": "systemd",
     "faketime": "faketime",
+    "pdns_server": "pdns-server pdns-backend-sqlite3",
+    "pdnsutil": "pdns-server",
 }
 
 

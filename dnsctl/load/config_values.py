@@ -91,6 +91,15 @@ def endpoint(value: object) -> Endpoint:
     return Endpoint(address, int(port))
 
 
+def secondary_address(value: object) -> Endpoint:
+    """Return the address and port of what `endpoint` takes, or of an address alone, with port 53."""
+    text = str(value)
+    try:
+        return Endpoint(str(ipaddress.ip_address(text.removeprefix("[").removesuffix("]"))), 53)
+    except ValueError:
+        return endpoint(text)
+
+
 def _control_url(value: object) -> str:
     text = str(value)
     parts = urlsplit(text)  # raises ValueError for malformed brackets
@@ -176,6 +185,7 @@ Span = Annotated[timedelta, BeforeValidator(_span), WithJsonSchema(_DURATION_SCH
 DomainName = Annotated[Name, BeforeValidator(target_name), WithJsonSchema(_TEXT)]
 Mailbox = Annotated[Name, BeforeValidator(mailbox), WithJsonSchema(_TEXT)]
 Listen = Annotated[Endpoint, BeforeValidator(endpoint), WithJsonSchema(_TEXT)]
+SecondaryAddress = Annotated[Endpoint, BeforeValidator(secondary_address), WithJsonSchema(_TEXT)]
 ControlUrl = Annotated[str, BeforeValidator(_control_url), WithJsonSchema({**_TEXT, "pattern": "^https://"})]
 Label = Annotated[str, BeforeValidator(_label), WithJsonSchema({**_TEXT, "pattern": f"^{_LABEL.pattern}$"})]
 Share = Annotated[

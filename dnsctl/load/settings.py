@@ -248,6 +248,7 @@ class Config(_Settings):
     def serve_settings(self, node: Node, workers: int, root: Path) -> ServeSettings:
         """Return how `node`, of the fleet or not, answers. Raises ConfigError for a secret not there."""
         answers = self.serve
+        keys = tuple(each.key(key, root) for key, each in self.transfers.keys.items())
         return ServeSettings(
             node.listen,
             workers=workers,
@@ -258,7 +259,8 @@ class Config(_Settings):
             cookies=answers.cookies,
             rate_limit=None if answers.rate_limit is None else answers.rate_limit.limit(),
             cookie_secret=root / answers.cookie_secret,
-            keys=tuple(each.key(key, root) for key, each in self.transfers.keys.items()),
+            keys=keys,
+            notify=self.transfers.secondaries(keys),
             zone_metrics=answers.zone_metrics,
         )
 

@@ -14,6 +14,7 @@ def contradictions(config: Config) -> Iterator[tuple[Path, str, str]]:
     """Give (path in the file, what, advice) for settings that are each right but not together."""
     yield from _shared_addresses(config)
     yield from _unknown_policies(config)
+    yield from _secondaries(config)
     if config.release.threshold > len(config.release.keys):
         count = len(config.release.keys)
         yield (
@@ -62,6 +63,19 @@ def _shared_addresses(config: Config) -> Iterator[tuple[Path, str, str]]:
                     what = f"{address} is an address of {taken[address]} already"
                     yield (*at, setting), what, "give each its own address or port"
                 taken[address] = f"node {name}"
+
+
+def _secondaries(config: Config) -> Iterator[tuple[Path, str, str]]:
+    told: set[tuple[str, tuple[str, ...]]] = set()
+    for number, one in enumerate(config.transfers.notify):
+        at: Path = ("transfers", "notify", number)
+        if one.key is not None and config.transfers.key_of(one) is None:
+            known = list(config.transfers.keys)
+            advice = did_you_mean(one.key, known) if known else "name it under `transfers: keys:`"
+            yield (*at, "key"), f"there is no key {one.key}", advice
+        if (str(one.address), one.zones) in told:
+            yield at, f"{one.address} is told twice", "name each secondary once"
+        told.add((str(one.address), one.zones))
 
 
 def _unknown_policies(config: Config) -> Iterator[tuple[Path, str, str]]:

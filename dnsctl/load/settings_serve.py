@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, GetJsonSchemaHandler, field_validator, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from dnsctl.errors import ConfigError, PassphraseError
 from dnsctl.load.config_values import (
     AllowedNetwork,
     FilePath,
+    SecondaryAddress,
     SecretReference,
     Shown,
     Switch,
@@ -19,7 +23,8 @@ from dnsctl.load.config_values import (
 )
 from dnsctl.load.secret import SharedSecretError, resolve
 from dnsctl.load.settings_base import Settings
-from dnsctl.model.fleet import RateLimit, TransferKey
+from dnsctl.model.fleet import RateLimit, Secondary, TransferKey
+from dnsctl.model.name import to_text
 
 COOKIE_SECRET = "keys/cookie.secret"  # noqa: S105 - where it is, not what
 MIN_TSIG_SECRET = 16  # octets: RFC 8945 §8 wants as much as the digest; less than this is a typo
@@ -44,11 +49,68 @@ class TransferKeyConfig(Settings):
         return TransferKey(name, self.algorithm, base, self.allow)
 
 
+class SecondaryConfig(Settings):
+    """Who is told of new serials (RFC 1996): an address alone, or with a key and the zones it is told of.
+
+    `key`: one of `keys`; `zones`: names and patterns as under `zones:`, all where none is named.
+    """
+
+    address: SecondaryAddress
+    key: str | None = None
+    zones: tuple[str, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _address_alone(cls, value: object) -> object:
+        return {"address": value} if isinstance(value, str) else value
+
+    @field_validator("key")
+    @classmethod
+    def _name(cls, value: str | None) -> str | None:
+        if value is not None:
+            absolute_name(value)
+        return value
+
+    @field_validator("zones", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+    @field_validator("zones")
+    @classmethod
+    def _patterns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(
+            each.lower().removesuffix(".")
+            if any(sign in each for sign in "*?[")
+            else to_text(absolute_name(each)).removesuffix(".")
+            for each in value
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"anyOf": [{"type": "string"}, handler(core_schema)]}
+
+
 class TransferConfig(Settings):
-    """Who may AXFR: `allow` by address alone; `keys` by TSIG, by the keys' names."""
+    """Who may AXFR: `allow` by address alone; `keys` by TSIG, by the keys' names. `notify`: secondaries."""
 
     allow: tuple[AllowedNetwork, ...] = ()
     keys: dict[str, TransferKeyConfig] = Field(default_factory=dict)
+    notify: tuple[SecondaryConfig, ...] = ()
+
+    def key_of(self, secondary: SecondaryConfig) -> str | None:
+        """Return the key of `secondary` as `keys` writes its name; None where there is none."""
+        wanted = absolute_name(secondary.key) if secondary.key is not None else None
+        return next((name for name in self.keys if absolute_name(name) == wanted), None)
+
+    def secondaries(self, keys: Sequence[TransferKey]) -> tuple[Secondary, ...]:
+        """Return who is notified, with the secrets that are in `keys`."""
+        by_name = {each.name: each for each in keys}
+        return tuple(
+            Secondary(each.address, by_name.get(self.key_of(each) or ""), each.zones) for each in self.notify
+        )
 
     @field_validator("keys")
     @classmethod

@@ -5,10 +5,13 @@ The only secrets in here are those of TSIG keys, which a representation never sh
 
 from __future__ import annotations
 
+import fnmatch
 import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
+
+from dnsctl.model.name import Name, to_text
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -47,6 +50,23 @@ class TransferKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Secondary:
+    """A server that is told of new serials (RFC 1996). `key` signs that; `zones`: patterns, none for all.
+
+    A pattern is a name in lower case without its final dot, or has the signs of fnmatch(3).
+    """
+
+    endpoint: Endpoint
+    key: TransferKey | None = None
+    zones: tuple[str, ...] = ()
+
+    def wants(self, origin: Name) -> bool:
+        """True where it is to be told of the zone `origin`."""
+        name = to_text(origin).removesuffix(".")
+        return not self.zones or any(fnmatch.fnmatchcase(name, each) for each in self.zones)
+
+
+@dataclass(frozen=True, slots=True)
 class RateLimit:
     """Response rate limiting over UDP: `rate` answers a second of one kind to one network.
 
@@ -80,6 +100,7 @@ class ServeSettings:
     keys: tuple[TransferKey, ...] = ()
     zone_metrics: bool = True  # count queries by zone, show serials and expiry by zone
     rate_limit: RateLimit | None = None  # None: off
+    notify: tuple[Secondary, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

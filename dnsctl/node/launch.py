@@ -116,11 +116,18 @@ def _roles(
         if metrics is not None:
             export(settings, blocks, metrics[1])
 
+    def tell_secondaries(tally: Tally, _ready: Ready) -> None:
+        from dnsctl.node.notifier import notify  # noqa: PLC0415 - keeps what it needs out of the workers
+
+        notify(serve, [listener.endpoint for listener in listeners], state, tally)
+
     streams = [listener.stream for listener in listeners]
     roles = [worker(number) for number in range(serve.workers)]
     roles.append(role("stream", lambda tally, ready: answer_streams(streams, state, serve, tally, ready)))
     if agent is not None:
         roles.append(role("agent", lambda _tally, _ready: agent(settings), answers=False))
+    if serve.notify:
+        roles.append(role("notify", tell_secondaries, answers=False))
     if metrics is not None:
         roles.append(role("metrics", export_metrics, answers=False))
     return roles

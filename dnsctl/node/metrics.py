@@ -149,6 +149,7 @@ class _Node(Collector):
         yield from _queries(blocks)
         yield from _answers(blocks)
         yield from _connections(blocks)
+        yield from _notifies(blocks)
         yield _latency(blocks)
         if self._by_zone:
             yield _zone_queries(blocks)
@@ -266,6 +267,16 @@ def _connections(blocks: Sequence[Block]) -> Iterator[Metric]:
         ("dnsctl_tcp_refused", "Connections closed: too many of one client", counters.CONNECTIONS_REFUSED),
         ("dnsctl_tcp_cut", "Connections closed: the longest quiet, to make room", counters.CONNECTIONS_CUT),
         ("dnsctl_transfers", "Zone transfers begun", counters.TRANSFERS),
+    ):
+        yield CounterMetricFamily(name, what, _sum(blocks, cell))
+
+
+def _notifies(blocks: Sequence[Block]) -> Iterator[Metric]:
+    for name, what, cell in (
+        ("dnsctl_notifies_sent", "NOTIFY sent to secondaries, each try", counters.NOTIFIES_SENT),
+        ("dnsctl_notifies_answered", "NOTIFY answered NOERROR", counters.NOTIFIES_ANSWERED),
+        ("dnsctl_notifies_refused", "NOTIFY answered otherwise", counters.NOTIFIES_REFUSED),
+        ("dnsctl_notifies_given_up", "NOTIFY sent often enough in vain", counters.NOTIFIES_GIVEN_UP),
     ):
         yield CounterMetricFamily(name, what, _sum(blocks, cell))
 

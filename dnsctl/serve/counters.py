@@ -33,6 +33,10 @@ CONNECTIONS_REFUSED: Final = 17
 LATENCY_SUM: Final = 18  # nanoseconds
 ALIVE: Final = 19  # when it last told, nanoseconds of the monotonic clock that all processes share
 CONNECTIONS_CUT: Final = 20  # the longest quiet, to make room
+NOTIFIES_SENT: Final = 21
+NOTIFIES_ANSWERED: Final = 22  # by NOERROR
+NOTIFIES_REFUSED: Final = 23  # by anything else
+NOTIFIES_GIVEN_UP: Final = 24
 
 # Ranges of cells
 OPCODES: Final = 32

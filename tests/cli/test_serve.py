@@ -14,6 +14,8 @@ from pathlib import Path
 import dns.exception
 import dns.flags
 import dns.message
+import dns.name
+import dns.opcode
 import dns.query
 import dns.rcode
 import dns.rdatatype
@@ -244,6 +246,23 @@ def test_settings_without_a_fleet_are_enough_where_no_fleet_is_served(zones: Pat
         [DNSCTL, "-C", str(tmp_path), "check"], check=False, capture_output=True, text=True, timeout=60
     )
     assert (checked.returncode, checked.stdout.splitlines()[-1][:15]) == (0, "1 zone checked:")
+
+
+def test_secondaries_of_a_dnsctl_yaml_beside_the_directory_are_told_at_the_start(zones: Path, tmp_path: Path):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as secondary:
+        secondary.bind(("127.0.0.1", 0))
+        secondary.settimeout(60)
+        (tmp_path / "dnsctl.yaml").write_text(
+            "version: 1\n"
+            'sites: {dc1: {nodes: {ns1: {listen: ["127.0.0.1:5301"], control: "https://127.0.0.1:8301"}}}}\n'
+            f'transfers: {{notify: ["127.0.0.1:{secondary.getsockname()[1]}"]}}\n'
+        )
+        with serving(zones) as node:
+            message = dns.message.from_wire(secondary.recv(512))
+            served = ask(node, "example.com", "SOA").answer[0][0].serial
+    assert message.opcode() == dns.opcode.NOTIFY
+    assert message.question[0].name == dns.name.from_text("example.com.")
+    assert message.answer[0][0].serial == served
 
 
 def test_checks_of_a_dnsctl_yaml_beside_the_directory_hold(zones: Path, tmp_path: Path):

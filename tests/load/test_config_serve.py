@@ -123,3 +123,38 @@ def test_metrics_at_an_address_that_is_taken_are_refused(root: Path):
     told = DOCUMENTED.replace("ns1: {listen", "ns1: {metrics: '127.0.0.1:5302', listen", 1)
     with pytest.raises(ConfigError, match=r"127\.0\.0\.1:5302 is an address of node ns1 already"):
         parse_config(told.encode())
+
+
+def test_secondaries_are_addresses_alone_or_with_key_and_zones(root: Path):
+    text = (
+        "transfers: {keys: {xfr.example.: {}}, notify: [192.0.2.1, '192.0.2.2:5353', '2001:db8::1', "
+        "'[2001:db8::2]:5353', "
+        "{address: 192.0.2.3, key: XFR.example, zones: [Example.COM., '*.example.net']}]}"
+    )
+    found = serve(text, root)
+    assert [str(each.endpoint) for each in found.notify] == [
+        "192.0.2.1:53",
+        "192.0.2.2:5353",
+        "[2001:db8::1]:53",
+        "[2001:db8::2]:5353",
+        "192.0.2.3:53",
+    ]
+    assert [each.key for each in found.notify] == [None] * 4 + [found.keys[0]]
+    assert found.notify[4].zones == ("example.com", "*.example.net")
+
+
+@pytest.mark.parametrize(
+    ("notify", "told"),
+    [
+        ("[nowhere]", "'nowhere' is no address and port"),
+        ("['192.0.2.1:0']", "has no port between 1 and 65535"),
+        ("[{address: 192.0.2.1, key: xfr.exampel}]", "there is no key xfr.exampel; did you mean xfr.example"),
+        ("[{address: 192.0.2.1, zone: example.com}]", "did you mean zones"),
+        ("[{key: xfr.example}]", "address"),
+        ("[192.0.2.1, '192.0.2.1:53']", "192.0.2.1:53 is told twice"),
+    ],
+)
+def test_secondary_that_is_wrong_is_named_with_what_is_right(root: Path, notify: str, told: str):
+    with pytest.raises(ConfigError) as caught:
+        serve(f"transfers: {{keys: {{xfr.example: {{}}}}, notify: {notify}}}", root)
+    assert told.lower() in str(caught.value).lower()

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from dnsctl.image.compiler import compile_zone
 from dnsctl.image.difference import difference
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.store import Image
+from dnsctl.model.name import to_text
 from dnsctl.model.zone import SignedZone, ValidatedZone
 from dnsctl.node.worker import counter_path, image_path
 
@@ -25,7 +26,7 @@ _START = """
 import ipaddress, json, logging, sys
 from pathlib import Path
 from dnsctl.errors import DnsctlError
-from dnsctl.model.fleet import Endpoint, Node, NodeSettings, ServeSettings, TransferKey
+from dnsctl.model.fleet import Endpoint, Node, NodeSettings, Secondary, ServeSettings, TransferKey
 from dnsctl.node.launch import run_node
 
 logging.basicConfig(format="dnsctl: %(message)s", level=logging.INFO)
@@ -37,6 +38,10 @@ more["keys"] = tuple(TransferKey(one, how, secret.encode()) for one, how, secret
 if "cookie_secret" in more:
     more["cookie_secret"] = Path(more["cookie_secret"])
 more["zone_metrics"] = by_zone == "True"
+more["notify"] = tuple(
+    Secondary(Endpoint(*where), next((one for one in more["keys"] if one.name == key), None), tuple(zones))
+    for where, key, zones in more.get("notify", ())
+)
 if "longest_silence" in more:
     import dnsctl.node.supervisor, dnsctl.serve.tally
     dnsctl.serve.tally.LONGEST_SILENCE = more.pop("longest_silence")
@@ -53,14 +58,24 @@ READY = re.compile(r"dnsctl: (\S+) serving on (.+) udp tcp \(generation (\d+)\)"
 
 
 def publish(
-    state: Path, zones: Iterable[ValidatedZone], *, generation: int = 1, image: Image | None = None
+    state: Path,
+    zones: Iterable[ValidatedZone],
+    *,
+    generation: int = 1,
+    image: Image | None = None,
+    serials: Mapping[str, int] | None = None,
 ) -> None:
-    """Make `zones`, with `generation` as serial, what the image in `state` holds.
+    """Make `zones` what the image in `state` holds, with `generation` as serial, or that in `serials`.
 
     `image`: that image, where this process has it open (LMDB opens an environment once a process).
     """
     signed = [
-        SignedZone(one.origin, one.nodes, serial=generation, signed=bool(one.get(one.origin, 48)))
+        SignedZone(
+            one.origin,
+            one.nodes,
+            serial=(serials or {}).get(to_text(one.origin), generation),
+            signed=bool(one.get(one.origin, 48)),
+        )
         for one in zones
     ]
     wanted = {one.origin for one in signed}
@@ -149,6 +164,7 @@ def running(
     """Run a node on `state`; by default on a free loopback port. Ended at the end, whatever happens.
 
     `more`: further fields of ServeSettings; `keys` as (name, algorithm, text of the secret);
+    `notify` as (address and port, name of the key or "", zones);
     `longest_silence`: seconds until a process counts as hanging.
     """
     process = subprocess.Popen(

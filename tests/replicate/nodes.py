@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from dnsctl.errors import NodeUnreachableError
 from dnsctl.image.store import Image
-from dnsctl.model.fleet import Endpoint, Node, NodeSettings, ServeSettings
+from dnsctl.model.fleet import Endpoint, Node, NodeSettings, Secondary, ServeSettings
 from dnsctl.replicate import pki, tls
 from dnsctl.replicate.agent import run_agent
 from dnsctl.replicate.api import Limits
@@ -77,6 +77,7 @@ class Fleet:
             )
             for number in range(1, size + 1)
         )
+        self.notify: tuple[Secondary, ...] = ()
         self.detours: dict[str, str] = {}  # where other nodes find an agent, in place of where it is
         self.metrics = {node.name: Endpoint("127.0.0.1", free_port()) for node in self.nodes}
         self.keys = root / "keys"
@@ -93,7 +94,7 @@ class Fleet:
     def settings(self, name: str) -> NodeSettings:
         return NodeSettings(
             node=self.node(name),
-            serve=ServeSettings(self.node(name).listen),
+            serve=ServeSettings(self.node(name).listen, notify=self.notify),
             state=self.state(name),
             peers=tuple(replace(one, control=self.detours.get(one.name, one.control)) for one in self.nodes),
             release_keys=self._control.trust.keys,

@@ -24,6 +24,7 @@ import dns.rcode
 import pytest
 
 from dnsctl.image.silence import Silence, silence_path
+from dnsctl.model.fleet import Endpoint, Secondary
 from dnsctl.release.archive import Archive
 from dnsctl.replicate import catchup
 from tests.replicate.control import Control, Made, text
@@ -362,3 +363,36 @@ def test_snapshot_that_drips_is_taken_from_another_peer(tmp_path: Path, control:
     fleet.stop()
     assert watch.seen == ["3"]
     assert took < 4 * catchup.PAUSE
+
+
+def test_secondaries_hear_of_a_push_from_each_node_and_of_nothing_old_from_a_new_one(
+    tmp_path: Path, control: Control
+) -> None:
+    fleet = Fleet(tmp_path, control, whole=True)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as secondary:
+        secondary.bind(("127.0.0.1", 0))
+        secondary.settimeout(30)
+        fleet.notify = (Secondary(Endpoint(*secondary.getsockname())),)
+
+        def heard(serial: int, times: int) -> list[int]:
+            """Answer what comes until `serial` came so often; return all serials."""
+            came: list[int] = []
+            while came.count(serial) < times:
+                wire, source = secondary.recvfrom(512)
+                message = dns.message.from_wire(wire)
+                secondary.sendto(dns.message.make_response(message).to_wire(), source)
+                came.append(message.answer[0][0].serial)
+            return came
+
+        fleet.start_all()
+        release_all(fleet, control, "ns1", "ns2", count=1)
+        assert heard(1, times=2) == [1, 1]
+        release_all(fleet, control, "ns1", "ns2", count=1)
+        assert heard(2, times=2) == [2, 2]
+        fleet.kill("ns2")
+        empty(fleet, "ns2")
+        release_all(fleet, control, "ns1", count=5)
+        heard(7, times=1)
+        fleet.start("ns2")
+        assert heard(7, times=1) == [7]
+    fleet.stop()
