@@ -105,7 +105,7 @@ class RunningNode:
         for line in self.process.stderr:
             self.lines.append(line.rstrip("\n"))
 
-    def wait_for(self, pattern: str, seconds: float = 10.0) -> re.Match[str]:
+    def wait_for(self, pattern: str, seconds: float = 30.0) -> re.Match[str]:
         """Return the first line that `pattern` is found in."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
