@@ -132,7 +132,8 @@ class _Target:
         self._by_number: dict[int, _Pending] = {}
         self._due: list[tuple[float, int, _Pending]] = []
         self._pushed = itertools.count()  # keeps in order what is due at the same time
-        self._slot = 0.0  # when one that is new may be sent
+        self._slot = 0.0  # when the next of many that are announced is due; later changes come in between
+        self._free = 0.0  # when one may be sent again
         self._log = _LimitedLog()
 
     def announce(self, origin: Name, serial: int) -> None:
@@ -148,7 +149,7 @@ class _Target:
     def send_due(self) -> None:
         """Send what is due, and give up what was sent often enough."""
         now = time.monotonic()
-        while self._due and self._due[0][0] <= now:
+        while self._due and self._due[0][0] <= now and self._free <= now:
             _, _, pending = heapq.heappop(self._due)
             if self._pending.get(pending.origin) is not pending:
                 continue
@@ -156,6 +157,7 @@ class _Target:
             if pending.tries == len(WAITS):
                 self._give_up(pending)
             else:
+                self._free = max(self._free, now - _LOOK) + 1 / RATE
                 self._send(pending)
                 self._put(now + WAITS[pending.tries], pending)
                 pending.tries += 1

@@ -36,6 +36,7 @@ SURVEY_TIME = 3.0  # seconds for a peer to say what it serves, and as many to sh
 PAUSE = 5.0  # seconds until what one peer was asked for is asked of another as well
 TRANSFER_TIME = 900.0  # seconds for a delta or a snapshot to come
 SILENT_EVERY = 1.0  # seconds between two tries, at most, of a node that answers nothing yet
+STARTING = 2.0  # seconds that peers which do not run are given, where all nodes may be starting
 _ROUNDS = 4  # times to look whether the fleet has moved on, before what was fetched is committed
 
 _log = logging.getLogger("dnsctl.replicate")
@@ -76,6 +77,7 @@ class CatchUp:
         self._followed = followed
         self._silence = silence
         self._longest_chain = longest_chain
+        self._began = time.monotonic()
         self._clocks: dict[str, Offset] = {}  # of peers, as they told last
 
     async def run(self, every: float, wake: asyncio.Event) -> None:
@@ -133,13 +135,19 @@ class CatchUp:
     def _settle(self, survey: Survey) -> None:
         """Answer queries from now on, if those who told know of nothing newer.
 
-        With a release, one peer that told is enough. Without any, all must have: an answer without a zone is
-        worth less than none where other nodes have it.
+        With a release, one peer that told is enough. Without any, all must have none, or not be running, for
+        `STARTING` seconds: an answer without a zone is worth less than none where other nodes have it.
         """
         if not self._is_silent:
             return
-        answered, names = len(survey.answered), {peer.node.name for peer in self._peers}
-        if survey.answered >= names or (self._served and answered):
+        missing = len(self._peers) - len(survey.answered)
+        if self._served:
+            settled = bool(survey.answered) or not self._peers
+        else:
+            settled = not missing or (
+                missing == sum(map(_is_down, survey.failures)) and time.monotonic() - self._began > STARTING
+            )
+        if settled:
             end_silence(self._silence, self._served)
 
     # -- Who has what --------------------------------------------------------------------------------------
@@ -287,6 +295,22 @@ class CatchUp:
 
     async def _write(self, function: Callable[..., _Result], *arguments: Any) -> _Result:
         return await asyncio.get_running_loop().run_in_executor(self._writer, function, *arguments)
+
+
+def _is_down(failure: BaseException) -> bool:
+    """True where the host was reached, and nothing listens there: a node that does not run serves nothing."""
+    waiting: list[BaseException | None] = [failure]
+    seen: set[int] = set()
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        if isinstance(one, ConnectionRefusedError):
+            return True
+        seen.add(id(one))
+        waiting += [one.__cause__, one.__context__]
+        waiting += one.exceptions if isinstance(one, BaseExceptionGroup) else ()
+    return False
 
 
 def end_silence(silence: Silence | None, generation: int) -> None:

@@ -258,6 +258,16 @@ def test_thousand_zones_are_told_of_at_a_bounded_rate_and_in_few_lines(tmp_path:
         assert sum("answered NOTIFY of" in line for line in node.lines) <= 150
 
 
+def test_secondary_that_is_silent_gets_no_more_than_the_rate_with_all_that_is_sent_again(
+    tmp_path: Path,
+) -> None:
+    publish(tmp_path, [zone(1, f"z{number}.example.") for number in range(300)])
+    with Fake(nothing) as fake, notifying(tmp_path, [[fake.where, "", []]]):
+        wait(lambda: len(fake.came) >= 500, "it was not sent again")
+    assert len(set(fake.zones())) == 300
+    assert len(fake.came) <= 110 * (fake.times[-1] - fake.times[0]) + 20
+
+
 def test_ipv6_secondary_of_a_node_on_every_address(tmp_path: Path) -> None:
     publish(tmp_path, [zone(3)], generation=3)
     fake = Fake(says(0), socket.AF_INET6)
