@@ -123,6 +123,7 @@ def measure(reader: Reader, directory: Path, names: int, rounds: int) -> dict[st
     """Return medians by kind of question."""
     secret, counter = directory / "secret", directory / "generation"
     secret.write_bytes(fresh_secret())
+    secret.chmod(0o600)
     found = {}
     for kind, draw in kinds(names).items():
         responder = Responder(cookies=Cookies([secret]))
