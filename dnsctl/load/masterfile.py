@@ -86,6 +86,7 @@ class _Parser:
         self.from_defaults: Position | None = None
         self.from_last: tuple[Position, int] | None = None
         self.files: list[str] = []
+        self.wide = False  # whether a file holds more than ASCII
         self.includes = 0
         self.generated = 0
 
@@ -99,8 +100,9 @@ class _Parser:
             if text.startswith(_WIDE):
                 self.find("file-encoding", Severity.ERROR, 1, 1, "the file is UTF-16", "save it as UTF-8")
                 return False
-            for entry in entries(text.decode("utf-8-sig", "surrogateescape")):
-                line, column, tokens, fault, advice, quote = entry
+            decoded = text.decode("utf-8-sig", "surrogateescape")
+            self.wide = self.wide or not decoded.isascii()
+            for line, column, tokens, fault, advice, quote in entries(decoded):
                 if fault:
                     self.find("masterfile-syntax", Severity.ERROR, line, column, fault, advice)
                     continue
@@ -243,7 +245,7 @@ class _Parser:
                 return
             if rdtype == Type.TXT and len(rdata) > MAX_STRING:
                 self._long_string(tokens, line, column)
-            if stray_octets(tokens):
+            if self.wide and stray_octets(tokens):
                 message = "an octet that is not UTF-8 is served as it is"
                 advice = "save the file as UTF-8, or write the octet as \\DDD"
                 self.find("text-not-utf8", Severity.WARNING, line, column, message, advice)
