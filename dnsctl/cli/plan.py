@@ -14,6 +14,7 @@ import typer
 from dnsctl.cli import output
 from dnsctl.cli.context import Context, JsonOption, here
 from dnsctl.cli.listing import guard_json, print_zones, zone_json
+from dnsctl.cli.presigned import warn_of_ends
 from dnsctl.cli.stages import stages
 from dnsctl.control.renewal import released
 from dnsctl.image.reader import Reader
@@ -21,6 +22,7 @@ from dnsctl.image.store import Image
 from dnsctl.load.config import load_config
 from dnsctl.load.revision import Revision, is_dirty
 from dnsctl.model.finding import Severity
+from dnsctl.model.presigned import EXPIRE, SOON
 from dnsctl.release.commit import ZonesWithErrorsError, intent_of
 from dnsctl.release.gate import pass_presigned
 from dnsctl.release.guards import GuardVerdict, judge
@@ -107,6 +109,7 @@ def _against_release(context: Context, intent: Intent, progress: Progress) -> tu
         return {"generation": 0, "manifest": None}, surveyed
     with Image.open(context.image) as image, image.reader() as reader:
         told = {"generation": reader.generation, "manifest": reader.manifest or None}
+        warn_of_ends(reader, keystore)
         surveyed = survey(intent, keystore, reader, now, progress)
         _pass(intent, surveyed, reader, progress)
         return told, surveyed
@@ -116,7 +119,8 @@ def _pass(intent: Intent, surveyed: Survey, parent: Reader | None, progress: Pro
     """Stop at what a push would stop at: a zone that came signed, and wrongly."""
     due = [intent.zones[each.origin] for each in surveyed.zones if each.fate is not Fate.REMOVED]
     with errors_listed():
-        pass_presigned(due, parent, datetime.now(UTC), len(os.sched_getaffinity(0)), progress)
+        passed = pass_presigned(due, parent, datetime.now(UTC), len(os.sched_getaffinity(0)), progress)
+    output.findings([each for each in passed.findings if each.rule in (SOON, EXPIRE)], output.messages())
 
 
 @contextmanager

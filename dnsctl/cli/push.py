@@ -16,6 +16,7 @@ from rich.text import Text
 from dnsctl.cli import output
 from dnsctl.cli.context import Context, JsonOption, here
 from dnsctl.cli.listing import guard_json, print_zones
+from dnsctl.cli.presigned import warn_of_ends
 from dnsctl.cli.stages import stages
 from dnsctl.control.host import ControlHost, control_host
 from dnsctl.control.push import Ending, Request, Result, changed_zones, check_request, renew
@@ -92,6 +93,8 @@ def push(
     started = time.monotonic()
     with opened(context, without, renewal=renewal) as host, told() as progress:
         result = renew(host, request, progress) if renewal else push_through(host, request, progress)
+        with host.image.reader() as reader:
+            warn_of_ends(reader, host.keystore)
     finish(result, time.monotonic() - started, as_json=as_json)
 
 

@@ -1,9 +1,16 @@
-"""`dnsctl status`: what every node says it serves, beside what this host released. Never fails for a node."""
+"""`dnsctl status`: what every node says it serves, beside what this host released. Never fails for a node.
+
+Exit codes: 0 all is well, 1 somebody must act now, 2 it cannot be told, since a node was not reached.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+import functools
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -12,16 +19,30 @@ from rich.text import Text
 
 from dnsctl.cli import output
 from dnsctl.cli.context import Context, JsonOption, here
+from dnsctl.control.concerns import (
+    Concern,
+    exit_code,
+    is_near,
+    least,
+    of_certificates,
+    of_clocks,
+    of_nodes,
+    of_zones,
+)
 from dnsctl.control.host import connections
 from dnsctl.control.state import ControlState
 from dnsctl.errors import DnsctlError
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import Node
+from dnsctl.model.name import from_text
+from dnsctl.model.policy import Policy
+from dnsctl.replicate import pki
 from dnsctl.replicate.client import AgentClient, NodeStatus
 from dnsctl.replicate.staging import Served
+from dnsctl.sign.keystore import Keystore
 
 _Answer = NodeStatus | DnsctlError
-_SOON = 7 * 86400  # seconds: signatures that run out earlier are shown as a warning
+_SHOWN = 20  # concerns
 
 
 def register(app: typer.Typer) -> None:
@@ -33,23 +54,83 @@ def status(
     zones: Annotated[bool, typer.Option("--zones", help="Show each zone's serial on each node.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show sites, nodes, generation, serials, nearest signature expiry, and what agents refused."""
+    """Show nodes, releases and what runs out. Exit code 0: all is well, 1: act now, 2: could not tell."""
     context = here(ctx)
     config = context.config()
     nodes = config.nodes()
+    now = time.time()
+    policies = [Policy(), *(each.policy(name) for name, each in config.policies.items())]
+    longest = max(map(least, (None, *policies)))
     with connections(context.root, nodes, context.passphrase(config)) as fleet:
-        answers = fleet.run(_asked(fleet.clients, zones=zones or as_json))
-    released = _released(context)
+        answers = fleet.run(_asked(fleet.clients, longest, now, zones=zones or as_json))
+    keystore = Keystore(context.keys, lambda: b"")
+
+    @functools.cache
+    def policy_of(origin: str) -> Policy | None:
+        """Return how a zone is signed here: one without keys of ours came signed."""
+        zone = from_text(origin)
+        return config.policy(zone) if keystore.list(zone) else None
+
+    of_each = tuple(of_zones(answers, policy_of, longest, now))
+    certificates = _certificates(context, answers)
+    found = _Found(nodes, answers, _released(context), certificates, frozenset(name for name, _ in of_each))
+    told = tuple(_concerns(found, of_each, now))
     if as_json:
-        output.json_result(_to_json(context, nodes, answers, released))
+        output.json_result(_to_json(context, found, told, now))
     else:
-        _print(nodes, answers, released, zones=zones)
+        _print(found, told, now, zones=zones)
+    raise typer.Exit(exit_code(told))
 
 
-async def _asked(clients: Sequence[AgentClient], *, zones: bool) -> dict[str, _Answer]:
+@dataclass(frozen=True)
+class _Found:
+    """What was told. `certificates`: when each runs out, in unix seconds; `urgent`: nodes with zones whose
+    signatures run out."""
+
+    nodes: Sequence[Node]
+    answers: dict[str, _Answer]
+    released: Served | None
+    certificates: dict[str, int]
+    urgent: frozenset[str]
+
+
+def _concerns(found: _Found, of_each: Sequence[tuple[str, Concern]], now: float) -> Iterator[Concern]:
+    """Yield all concerns; `of_each`: of zones on each node, those that are the same once."""
+    yield from of_clocks(found.answers, now)
+    by_concern: dict[Concern, list[str]] = {}
+    for node, concern in of_each:
+        by_concern.setdefault(concern, []).append(node)
+    for concern, nodes in by_concern.items():
+        where = "" if len(nodes) == len(found.answers) else f" (on {', '.join(nodes)})"
+        yield concern._replace(message=concern.message + where)
+    yield from of_certificates(found.certificates, now)
+    yield from of_nodes(found.answers, found.released)
+
+
+def _certificates(context: Context, answers: dict[str, _Answer]) -> dict[str, int]:
+    """Return when the authority's, ours and the nodes' certificates run out; those that cannot be read fail
+    whatever is done with them, and not here."""
+    found = {}
+    for name, file in (("authority", "ca.crt"), ("control", "control.crt")):
+        with contextlib.suppress(DnsctlError):
+            found[name] = int(pki.expiry(context.keys / "pki" / file).timestamp())
+    for name, answer in answers.items():
+        if isinstance(answer, NodeStatus) and answer.certificate is not None:
+            found[name] = answer.certificate
+    return found
+
+
+async def _asked(
+    clients: Sequence[AgentClient], longest: int, now: float, *, zones: bool
+) -> dict[str, _Answer]:
+    """Ask all nodes; for each zone only where that is wanted, or something runs out."""
+
     async def one(client: AgentClient) -> _Answer:
         try:
-            return await client.status(zones=zones)
+            status = await client.status(zones=zones)
+            if not zones and is_near(status.period, longest, now):
+                status = await client.status(zones=True)
+            return status
         except DnsctlError as error:
             return error
 
@@ -65,35 +146,36 @@ def _released(context: Context) -> Served | None:
         return Served(reader.generation, reader.manifest) if reader.generation else None
 
 
-def _print(
-    nodes: Sequence[Node], answers: dict[str, _Answer], released: Served | None, *, zones: bool
-) -> None:
+def _print(found: _Found, told: Sequence[Concern], now: float, *, zones: bool) -> None:
+    nodes, answers, released = found.nodes, found.answers, found.released
     output.table(
-        ("site", "node", "generation", "zones", "released", "nearest expiry", "state"),
-        (_row(node, answers[node.name], released) for node in nodes),
+        ("site", "node", "generation", "zones", "released", "nearest expiry", "clock", "state"),
+        (_row(node, answers[node.name], found, now) for node in nodes),
     )
     if zones:
         output.line("")
         _print_zones(nodes, answers)
     for name, answer in answers.items():
-        if isinstance(answer, DnsctlError):
-            output.say(str(answer))
-        elif answer.refusal:
+        if isinstance(answer, NodeStatus) and answer.refusal and answer.served == released:
             output.say(f"{name}: refused at {_time(answer.refusal.at)}: {answer.refusal.reason}")
+    for concern in told[:_SHOWN]:
+        output.say(f"{concern.about}: {concern.message}")
+    if len(told) > _SHOWN:
+        output.say(f"and {len(told) - _SHOWN} more; see `dnsctl status --json`")
     console = output.results()
     if released is None:
         console.print("Nothing was released from this host yet; run `dnsctl push`")
         return
     current = sum(isinstance(each, NodeStatus) and each.served == released for each in answers.values())
-    style = "bold green" if current == len(nodes) else "bold yellow"
+    style = "bold green" if current == len(nodes) and not told else "bold yellow"
     console.print(
         Text(f"Generation {released.generation}: served by {current} of {len(nodes)} nodes", style=style)
     )
 
 
-def _row(node: Node, answer: _Answer, released: Served | None) -> tuple[str, ...]:
+def _row(node: Node, answer: _Answer, found: _Found, now: float) -> tuple[str, ...]:
     if isinstance(answer, DnsctlError):
-        return (node.site, node.name, "-", "-", "-", "-", "unreachable")
+        return (node.site, node.name, "-", "-", "-", "-", "-", "unreachable")
     return (
         node.site,
         node.name,
@@ -101,12 +183,16 @@ def _row(node: Node, answer: _Answer, released: Served | None) -> tuple[str, ...
         str(answer.zone_count),
         _time(answer.created),
         _time(answer.period.expiry),
-        _state(answer, released),
+        "-" if answer.clock is None else f"{answer.clock.seconds:+.1f} s",
+        _state(answer, found, now),
     )
 
 
-def _state(answer: NodeStatus, released: Served | None) -> str:
-    if answer.period.expiry is not None and answer.period.expiry - datetime.now(UTC).timestamp() < _SOON:
+def _state(answer: NodeStatus, found: _Found, now: float) -> str:
+    released = found.released
+    if fault := answer.period.fault(now):
+        return "signatures ran out" if "ran out" in fault else "signatures not yet valid"
+    if answer.name in found.urgent:
         return "signatures run out soon"
     if answer.prepared is not None:
         return f"generation {answer.prepared.generation} prepared"
@@ -156,9 +242,8 @@ def _stamp(seconds: int | None) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _to_json(
-    context: Context, nodes: Sequence[Node], answers: dict[str, _Answer], released: Served | None
-) -> dict[str, Any]:
+def _to_json(context: Context, found: _Found, told: Sequence[Concern], now: float) -> dict[str, Any]:
+    nodes, answers, released = found.nodes, found.answers, found.released
     commit = None
     database = context.root / "state" / "control.db"
     if released is not None and database.exists():
@@ -169,22 +254,27 @@ def _to_json(
         "generation": released.generation if released else 0,
         "manifest": released.manifest if released else None,
         "commit": commit,
-        "nodes": [_node_json(node, answers[node.name], released) for node in nodes],
+        "verdict": ("well", "act now", "could not tell")[exit_code(told)],
+        "concerns": [each._asdict() for each in told],
+        "certificates": {name: _stamp(expiry) for name, expiry in found.certificates.items()},
+        "nodes": [_node_json(node, answers[node.name], found, now) for node in nodes],
     }
 
 
-def _node_json(node: Node, answer: _Answer, released: Served | None) -> dict[str, Any]:
+def _node_json(node: Node, answer: _Answer, found: _Found, now: float) -> dict[str, Any]:
     told: dict[str, Any] = {"site": node.site, "node": node.name, "control": node.control}
     if isinstance(answer, DnsctlError):
         return {**told, "reachable": False, "reason": str(answer)}
     return {
         **told,
         "reachable": True,
-        "state": _state(answer, released),
+        "state": _state(answer, found, now),
         "generation": answer.served.generation,
         "manifest": answer.served.manifest or None,
         "released": _stamp(answer.created),
         "nearest_expiry": _stamp(answer.period.expiry),
+        "latest_inception": _stamp(answer.period.inception),
+        "clock_ahead": None if answer.clock is None else round(answer.clock.seconds, 3),
         "prepared": answer.prepared.generation if answer.prepared else None,
         "refusal": {
             "at": _stamp(answer.refusal.at),
@@ -195,7 +285,12 @@ def _node_json(node: Node, answer: _Answer, released: Served | None) -> dict[str
         else None,
         "workers": answer.workers,
         "zones": {
-            origin: {"serial": each.serial, "digest": each.digest, "expiry": _stamp(each.period.expiry)}
+            origin: {
+                "serial": each.serial,
+                "digest": each.digest,
+                "expiry": _stamp(each.period.expiry),
+                "inception": _stamp(each.period.inception),
+            }
             for origin, each in answer.zones.items()
         },
     }

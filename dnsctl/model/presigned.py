@@ -13,6 +13,8 @@ _WARNING, _ERROR = Severity.WARNING, Severity.ERROR
 INCOMPLETE = "presigned-incomplete"
 INVALID = "signature-invalid"
 TIME = "signature-time"
+SOON = "signatures-end-soon"
+EXPIRE = "expire-beyond-signatures"
 CHAIN = "denial-chain"
 ZONEMD = "zonemd-differs"
 ALGORITHM = "algorithm-incomplete"
@@ -29,6 +31,13 @@ RULES: tuple[tuple[str, Severity, str, str], ...] = (
     (INCOMPLETE, _ERROR, "A zone that came signed is signed completely.", _AGAIN),
     (INVALID, _ERROR, "A signature is one by its key, over what stands in the zone.", _AGAIN),
     (TIME, _ERROR, "Signatures are valid now.", "sign the zone again, and compare the signer's clock"),
+    (SOON, _WARNING, "Signatures last a week yet.", "have the zone signed again where it is signed"),
+    (
+        EXPIRE,
+        _WARNING,
+        "SOA EXPIRE is less than signatures last.",
+        "lower it where the zone is signed: a secondary may go on with signatures that ran out",
+    ),
     (CHAIN, _ERROR, "NSEC or NSEC3 say what is there, and no more.", _AGAIN),
     (ZONEMD, _ERROR, "A ZONEMD is the digest of the zone.", "make it again, last of all; or remove it"),
     (

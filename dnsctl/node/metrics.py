@@ -164,6 +164,13 @@ class _Node(Collector):
             yield GaugeMetricFamily(
                 "dnsctl_signature_expiry_timestamp_seconds", "When the first signature expires", min(expiries)
             )
+        inceptions = [zone.inception for zone in served.zones if zone.inception is not None]
+        if inceptions:
+            yield GaugeMetricFamily(
+                "dnsctl_signature_inception_timestamp_seconds",
+                "When the last signature begins to hold",
+                max(inceptions),
+            )
         if not self._by_zone:
             return
         serials = GaugeMetricFamily("dnsctl_zone_serial", "SOA serial", labels=("zone",))
@@ -172,13 +179,19 @@ class _Node(Collector):
             "When the first signature of the zone expires",
             labels=("zone",),
         )
+        inception = GaugeMetricFamily(
+            "dnsctl_zone_signature_inception_timestamp_seconds",
+            "When the last signature of the zone begins to hold",
+            labels=("zone",),
+        )
         for zone in served.zones:
             label = (to_text(zone.origin),)
             serials.add_metric(label, zone.serial)
             if zone.expiry is not None:
                 expiry.add_metric(label, zone.expiry)
-        yield serials
-        yield expiry
+            if zone.inception is not None:
+                inception.add_metric(label, zone.inception)
+        yield from (serials, expiry, inception)
 
     def _processes(self) -> Iterator[Metric]:
         restarts = CounterMetricFamily(

@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -73,6 +73,7 @@ class NodeStatus:
     workers: int
     silent: bool  # it answers no query until it is current
     zones: dict[str, ZoneStatus]
+    certificate: int | None = None  # unix seconds: when the one that it shows runs out
 
 
 def clocks_of(statuses: Iterable[NodeStatus]) -> dict[str, Offset]:
@@ -91,6 +92,7 @@ class AgentClient:
         self, node: Node, context: ssl.SSLContext, patience: Patience | None = None, *, keep: bool = True
     ) -> None:
         self.node = node
+        self._certificate: int | None = None  # when that of the last connection runs out
         self._patience = patience or Patience()
         self._http = httpx.AsyncClient(
             base_url=node.control,
@@ -117,7 +119,7 @@ class AgentClient:
         try:
             told = answer.get("time")
             clock = None if told is None else Offset.measured(_time(told), ours, ended - began)
-            found = _status(answer, clock)
+            found = replace(_status(answer, clock), certificate=self._certificate)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise self._nonsense(f"a status without {error}") from None
         if found.name != self.node.name:
@@ -243,6 +245,7 @@ class AgentClient:
         )
         try:
             response = await self._http.send(request, stream=True)
+            self._certificate = _certificate_of(response) or self._certificate
             try:
                 if response.status_code >= 300 and not (missing and response.status_code == 404):
                     raise await self._refused(response)
@@ -292,6 +295,14 @@ class AgentClient:
             where=self.node.name,
             advice="check that the node runs and that its `control:` address is right",
         )
+
+
+def _certificate_of(response: httpx.Response) -> int | None:
+    """Return when the certificate of the other side runs out, in unix seconds."""
+    stream = response.extensions.get("network_stream")
+    tls = stream.get_extra_info("ssl_object") if stream is not None else None
+    shown = tls.getpeercert() if tls is not None else None
+    return ssl.cert_time_to_seconds(str(shown["notAfter"])) if shown else None
 
 
 def _release_json(release: Certified) -> dict[str, str]:

@@ -16,11 +16,13 @@ from dnsctl.model import presigned as rules
 from dnsctl.model.finding import Finding, Severity
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.validity import PRESIGNED_WARNING, moment
 from dnsctl.model.zone import Nsec3Parameters, SignedZone, ValidatedZone, Zone
 from dnsctl.sign import nsec3
 from dnsctl.sign.chain import Break, breaks
 from dnsctl.sign.examine import Progress, examine
 from dnsctl.sign.published import PublishedKeys, algorithm_text, key_text
+from dnsctl.sign.signer import earliest_expiry
 from dnsctl.sign.told import Told
 from dnsctl.sign.zonemd import zonemd_fault
 
@@ -68,6 +70,8 @@ def take(
         examine(signed, keys, told, now, before, workers, progress)
     if fault := zonemd_fault(zone):
         told.add(rules.ZONEMD, fault, zone.get(zone.origin, Type.ZONEMD))
+    if now is not None and not told.errors:
+        _tell_end(signed, soa, now, told)
     for one in denial.breaks:
         told.add(rules.ALONE if one.harmless else rules.CHAIN, one.message, one.at)
     return Taken(None if told.errors else signed, told.findings(), told.errors)
@@ -88,6 +92,19 @@ def presigned_zone(zone: ValidatedZone, now: datetime | None = None) -> SignedZo
         where=zone.file or to_text(zone.origin),
         advice=_ADVICE,
     )
+
+
+def _tell_end(signed: SignedZone, soa: RRset, now: datetime, told: Told) -> None:
+    """Tell of signatures that run out within a week, or before secondaries would stop."""
+    expiry = earliest_expiry(signed)
+    if expiry is None:
+        return
+    left = expiry - now.timestamp()
+    if left < PRESIGNED_WARNING:
+        told.add(rules.SOON, f"the first signature ends {moment(expiry)}", soa)
+    expire = int.from_bytes(soa.rdatas[0][-8:-4], "big")
+    if expire >= left:
+        told.add(rules.EXPIRE, f"EXPIRE is {expire} s, and signatures last {int(left)} s", soa)
 
 
 def _tell_keys(keys: PublishedKeys, dnskey: RRset, told: Told) -> None:

@@ -151,7 +151,7 @@ def test_site_that_is_away_stops_the_push_or_is_left_out_and_catches_up(repo: Op
     assert "ns2 will catch up" in done.stdout
     assert answer(repo, "ns1") == ["192.0.2.99"]
     status = repo.run("status")
-    assert status.returncode == 0
+    assert status.returncode == 2
     assert "unreachable" in status.stdout
     repo.start("ns2")
     repo.wait(lambda nodes: nodes["ns2"]["generation"] == 2)

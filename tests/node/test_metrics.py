@@ -270,6 +270,12 @@ def test_serve_zones_tells_when_signatures_expire(tmp_path: Path):
         assert expiry is not None
         assert 7 * 86400 < expiry - time.time() < 15 * 86400
         assert value(node, "dnsctl_zone_signature_expiry_timestamp_seconds", zone="example.com.") == expiry
+        inception = value(node, "dnsctl_signature_inception_timestamp_seconds")
+        assert inception is not None
+        assert 0 < time.time() - inception < 7200
+        assert (
+            value(node, "dnsctl_zone_signature_inception_timestamp_seconds", zone="example.com.") == inception
+        )
         assert get(node, "/health")[0] == 200
 
 

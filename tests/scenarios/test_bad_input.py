@@ -141,7 +141,7 @@ def test_node_that_is_down_stops_a_push_and_cannot_be_told_by_verify(fleet):
         ran = fleet.run("verify", expect=(2,))
         assert any("ns2" in line and "silent" in line for line in ran.lines)
         assert fleet.run("verify", "--site", "dc1").code == 0
-        assert fleet.run("status").code == 0
+        assert fleet.run("status", expect=(2,)).code == 2
     finally:
         fleet.start("ns2")
         fleet.wait(lambda: is_up(fleet, "ns2"), "an answer of ns2")

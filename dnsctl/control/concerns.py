@@ -1,0 +1,118 @@
+"""What somebody has to act on: signatures, certificates, clocks and nodes, from what the nodes tell. Pure.
+
+Signatures that are made here concern where less is left than renewals promise (`model.validity`): nobody
+pushes. Those of zones that come signed concern a week before they run out, certificates 30 days.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Literal, NamedTuple
+
+from dnsctl.errors import ClockError, DnsctlError, NodeUnreachableError
+from dnsctl.model.policy import Policy
+from dnsctl.model.validity import PRESIGNED_WARNING, Period, moment
+from dnsctl.replicate.client import NodeStatus, clocks_of
+from dnsctl.replicate.clocks import require_agreement
+from dnsctl.replicate.staging import Served
+
+CERTIFICATE_WARNING = 30 * 86400  # seconds
+Weight = Literal["act", "unknown"]
+Answers = Mapping[str, NodeStatus | DnsctlError]
+
+
+class Concern(NamedTuple):
+    """One thing. `about`: a zone, a node, a certificate; `weight`: to act on, or not to be told."""
+
+    weight: Weight
+    about: str
+    message: str
+
+
+def exit_code(concerns: Iterable[Concern]) -> int:
+    """Return 0 where all is well, 1 where somebody must act now, 2 where it cannot be told."""
+    weights = {each.weight for each in concerns}
+    return 1 if "act" in weights else 2 if weights else 0
+
+
+def least(policy: Policy | None) -> int:
+    """Return how many seconds signatures of a zone have left while all is well; None: not made here.
+
+    A renewal may be late by an eighth of the time between two.
+    """
+    if policy is None:
+        return PRESIGNED_WARNING
+    signatures = policy.signatures
+    return int((signatures.refresh - signatures.renewed_every * 9 / 8).total_seconds())
+
+
+def of_signatures(period: Period, policy: Policy | None, now: float) -> str:
+    """Return what is wrong with the signatures of a zone, or empty. `policy`: as in `least`."""
+    if fault := period.fault(now):
+        return f"signatures {fault}"
+    if period.expiry is None or period.expiry - now >= least(policy):
+        return ""
+    why = "it is not signed here" if policy is None else "renewal is overdue"
+    return f"signatures run out soon, at {moment(period.expiry)}: {why}"
+
+
+def of_zones(
+    answers: Answers, policy_of: Callable[[str], Policy | None], longest: int, now: float
+) -> Iterator[tuple[str, Concern]]:
+    """Yield node and concern for each zone with signatures that do not hold, or not for long.
+
+    Policies are looked up only for zones with less than `longest` seconds left.
+    """
+    for name, answer in answers.items():
+        for origin, zone in answer.zones.items() if isinstance(answer, NodeStatus) else ():
+            if not is_near(zone.period, longest, now):
+                continue
+            policy = policy_of(origin)
+            if message := of_signatures(zone.period, policy, now):
+                there = "have it signed again where it is signed, then push"
+                yield name, Concern("act", origin, f"{message}; {'run `dnsctl push`' if policy else there}")
+
+
+def is_near(period: Period, longest: int, now: float) -> bool:
+    """True where signatures do not hold, or have less than `longest` seconds left."""
+    return bool(period.fault(now)) or (period.expiry is not None and period.expiry - now < longest)
+
+
+def of_nodes(answers: Answers, released: Served | None) -> Iterator[Concern]:
+    """Yield what is wrong with nodes: not reached, of another release than was released last, silent."""
+    for name, answer in answers.items():
+        if isinstance(answer, NodeUnreachableError):
+            yield Concern("unknown", name, answer.what)
+        elif isinstance(answer, DnsctlError):
+            yield Concern("act", name, f"{answer.what}; {answer.advice}" if answer.advice else answer.what)
+        elif answer.silent:
+            yield Concern("act", name, "answers no query before it has caught up")
+        elif released is not None and answer.served != released:
+            reason = f"; it refused: {answer.refusal.reason}" if answer.refusal else ""
+            yield Concern(
+                "act",
+                name,
+                f"serves generation {answer.served.generation}, not {released.generation}{reason}",
+            )
+    if released is None:
+        yield Concern("act", "release", "nothing was released from this host yet; run `dnsctl push`")
+
+
+def of_clocks(answers: Answers, now: float) -> Iterator[Concern]:
+    told = clocks_of(each for each in answers.values() if isinstance(each, NodeStatus))
+    try:
+        require_agreement(told, now)
+    except ClockError as error:
+        yield Concern("act", error.where or "clocks", f"{error.what}; no push is possible until it is right")
+
+
+def of_certificates(expiries: Mapping[str, int], now: float) -> Iterator[Concern]:
+    """Yield certificates, by name, that ran out or will."""
+    for name, expiry in expiries.items():
+        if expiry <= now:
+            yield Concern("act", name, f"its certificate ran out at {moment(expiry)}; run `dnsctl init`")
+        elif expiry - now < CERTIFICATE_WARNING:
+            advice = "`dnsctl init` issues it again; copy it to its host"
+            if name == "authority":
+                advice = "all certificates of the fleet end with it: make a new authority"
+            yield Concern("act", name, f"its certificate runs out soon, at {moment(expiry)}; {advice}")
