@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from dnsctl.model.policy import Algorithm
 from dnsctl.model.rrset import Type
 from tests.cli.test_serve import DNSCTL, GOOD, serving
 from tests.control.operations import Operations
+from tests.serve import peer_servers
 from tests.sign.mutations import (
     NSEC,
     ORIGIN,
@@ -182,3 +184,20 @@ def test_signatures_of_no_key_are_served_beside_the_others(tmp_path: Path) -> No
         answer = ask(node.port, "www.example.com.")
         (signatures,) = [rrset for rrset in answer.answer if rrset.rdtype == Type.RRSIG]
         assert {int(each.algorithm) for each in signatures} == {13, 15}
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("peer", [peer_servers.knot, peer_servers.nsd, peer_servers.bind])
+@pytest.mark.parametrize("named", [False, True])
+def test_chain_that_answers_come_from_is_the_one_that_peers_take(
+    tmp_path: Path, peer: Callable[[Path, dict[str, Path]], AbstractContextManager[int]], named: bool
+) -> None:
+    zones = write(tmp_path / "zones", both_chains(named=named))
+    (tmp_path / "peer").mkdir()
+    served = {"example.com.": zones / "example.com.zone"}
+    with peer(tmp_path / "peer", served) as port, serving(zones) as node:
+        node.wait_for("serving on", _PATIENCE)
+        ours, theirs = ask(node.port, "nope.example.com."), ask(port, "nope.example.com.")
+        kinds = [{rrset.rdtype for rrset in each.authority} for each in (ours, theirs)]
+        assert kinds[0] == kinds[1]
+        assert (dns.rdatatype.NSEC3 in kinds[0]) == named
