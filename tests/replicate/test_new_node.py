@@ -146,7 +146,16 @@ def test_image_that_is_lost_with_the_archive_still_there_comes_back_in_one_step(
 def listening(fleet: Fleet, name: str) -> Iterator[None]:
     """Accept connections to the agent of `name` and never say a word."""
     port = int(fleet.node(name).control.rpartition(":")[2])
-    with socket.create_server(("127.0.0.1", port), backlog=64):
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            server = socket.create_server(("127.0.0.1", port), backlog=64)
+        except OSError:  # an agent that was killed has not ended yet
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        else:
+            break
+    with server:
         yield
 
 
