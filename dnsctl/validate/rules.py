@@ -65,6 +65,7 @@ RULES: tuple[Rule, ...] = (
     Rule("rrset-too-large", _ERROR, size.rrset_too_large, "An RRset fits in a message.", fixed=True),
     Rule("rrset-unsignable", _ERROR, size.rrset_unsignable, "Validators can check an RRset.", fixed=True),
     Rule("rrset-large", _NOTE, size.rrset_large, "An RRset fits in a UDP answer."),
+    Rule("record-tsig-room", _WARNING, size.record_without_tsig_room, "A record leaves room for a TSIG."),
     Rule("rrset-many", _WARNING, size.rrset_many, "BIND's limits of records and types are kept."),
     Rule("apex-too-long", _ERROR, size.apex_too_long, "NSEC3 owners fit below the apex.", fixed=True),
     Rule("spf-several", _WARNING, mail.spf_several, "A name has one SPF record only."),

@@ -17,7 +17,9 @@ MAX_UDP_PAYLOAD = 1232  # octets, DNS Flag Day 2020
 MAX_SIGNED = 65535  # octets of an RRset in canonical form, RRSIG rdata included: validators hold no more
 MAX_RECORDS = 100  # max-records-per-type and max-types-per-name of BIND from 9.18.28 on
 _RECORD = 12  # octets: owner as pointer, type, class, TTL, length
-_HEADER = 12 + 4  # octets: header, question's type and class
+MAX_TSIG = 255 + 10 + 13 + 16 + 64  # octets: key name, head, hmac-sha512., fixed fields, MAC: RFC 8945 §4.2
+_BARE_HEADER = 12  # octets, RFC 1035 §4.1.1
+_HEADER = _BARE_HEADER + 4  # octets: header, question's type and class
 _AROUND = _HEADER + 11  # and OPT
 _POINTER = 2  # octets, RFC 1035 §4.1.4
 _REACH = 0x3FFF  # the highest offset a pointer has room for
@@ -43,6 +45,20 @@ def rrset_large(scope: Scope) -> Iterator[Fault]:
                 f"{named(one)} needs a message of {size} octets, so it is answered over TCP only",
                 "remove what is no longer needed",
             )
+
+
+def record_without_tsig_room(scope: Scope) -> Iterator[Fault]:
+    """A record that fills a message leaves it without the TSIG of a signed transfer (RFC 8945 §5.3.1)."""
+    for rrsets in scope.survey.by_type.values():
+        for one in rrsets:
+            largest = max(map(len, one.rdatas)) + len(one.owner) + _FIXED
+            if largest > MAX_MESSAGE - _BARE_HEADER - MAX_TSIG:
+                yield Fault(
+                    scope.at(one),
+                    f"{named(one)} has a record of {largest} octets: a transfer has no room for a TSIG "
+                    "beside it, and BIND as a secondary with a key refuses the zone",
+                    "make the record smaller",
+                )
 
 
 def rrset_unsignable(scope: Scope) -> Iterator[Fault]:

@@ -1,10 +1,12 @@
 """How large RRsets and names may be, and that the sizes told are those that leave."""
 
 import dns.message
+import dns.name
 import dns.rdataclass
 import dns.rdatatype
 import dns.renderer
 import dns.rrset
+import dns.tsig
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from dnsctl.model.name import from_text
 from dnsctl.model.policy import Policy
 from dnsctl.validate.run import validate
-from dnsctl.validate.size import MAX_UDP_PAYLOAD
+from dnsctl.validate.size import MAX_TSIG, MAX_UDP_PAYLOAD
 from tests.validate.scenes import errors, found, only, rules, zone
 
 LABEL = "l" * 60
@@ -113,3 +115,20 @@ def test_apex_leaves_room_for_hashes(octets: int, denial: str, fits: bool):
     policy = Policy(denial=denial)  # type: ignore[arg-type]
     told = validate({made.origin: made}, lambda _: {}, lambda _: policy).findings
     assert [each.rule for each in told if each.rule == "apex-too-long"] == ([] if fits else ["apex-too-long"])
+
+
+def test_record_that_leaves_no_room_for_a_tsig_is_warned_of():
+    def text(octets: int) -> str:
+        return f"a TYPE65400 \\# {octets} {'00' * octets}\n"
+
+    room = 65535 - 12 - MAX_TSIG - len(from_text("a.example.com.")) - 10
+    assert "record-tsig-room" not in rules(text(room))
+    assert "record-tsig-room" in rules(text(room + 1))
+
+
+def test_longest_tsig_is_what_is_kept_free_for_it():
+    query = dns.message.make_query("example.com.", "AXFR")
+    plain = len(query.to_wire())
+    key = ".".join(["k" * 63] * 3 + ["k" * 61]) + "."
+    query.use_tsig({dns.name.from_text(key): b"secret" * 8}, algorithm=dns.tsig.HMAC_SHA512)
+    assert len(query.to_wire()) - plain == MAX_TSIG
