@@ -136,6 +136,7 @@ def step(fleet: Fleet, rng: random.Random) -> set[str]:
     if kind == "record":
         child = rng.choice([each for each in fleet.zones if fleet.above(each) == origin] or [""])
         below = "." + to_relative_text(from_text(child), from_text(origin)) if child else ""
+        below = "" if below.endswith(".old") else below  # nothing may stand below a DNAME
         records[f"h{number % 9}{rng.choice(['', below])}"] = {"A": address(rng)}
     elif kind == "gone":
         spare = [owner for owner in records if owner and not owner.startswith("ns")]
@@ -151,7 +152,7 @@ def step(fleet: Fleet, rng: random.Random) -> set[str]:
         return _added(fleet, rng, f"n{number}.{rng.choice(['', 'mid.', 'old.', 'a.w.'])}{origin}")
     elif kind == "removed" and origin != "example.net.":
         return _removed(fleet, origin)
-    elif kind == "delegation" and fleet.above(origin):
+    elif kind == "delegation" and fleet.above(origin) and ".old." not in origin:
         fleet.delegated ^= {origin}
         fleet.trusted &= fleet.delegated
         return {str(fleet.above(origin))}
