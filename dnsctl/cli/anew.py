@@ -23,7 +23,7 @@ from dnsctl.cli.apart import Embedded, compile_apart
 from dnsctl.cli.order_json import read, written
 from dnsctl.model.fleet import Endpoint, Node, NodeSettings, ServeSettings
 from dnsctl.node.sandbox import name_process
-from dnsctl.node.supervisor import held_signals
+from dnsctl.node.signals import held_signals, ignore_strays
 
 EMBEDDED: Final = "embedded"  # name of a node that no fleet knows
 
@@ -77,6 +77,7 @@ def serve_anew(order: NodeOrder | ZonesOrder, program: Sequence[str]) -> None:
     if not program:
         _serve(order)
         return
+    ignore_strays()  # what comes before the node has its handlers must not end it
     descriptor = os.memfd_create("dnsctl order", 0)  # in no directory: it may hold TSIG keys
     with os.fdopen(descriptor, "w", encoding="ascii", closefd=False) as file:
         file.write(f"{type(order).__name__}\n{written(order)}")

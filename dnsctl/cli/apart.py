@@ -16,7 +16,7 @@ from pathlib import Path
 
 from dnsctl.errors import DnsctlError
 from dnsctl.node.sandbox import die_with_parent
-from dnsctl.node.supervisor import STOP_SIGNALS
+from dnsctl.node.signals import STOP_SIGNALS
 
 TERMINATED = 143  # exit code, as shells report SIGTERM
 _AWAITED = (*STOP_SIGNALS, signal.SIGCHLD)

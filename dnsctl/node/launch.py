@@ -23,7 +23,8 @@ from dnsctl.image.silence import Silence, silence_path
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import Endpoint, NodeSettings
 from dnsctl.node import sandbox
-from dnsctl.node.supervisor import Role, Supervisor, held_signals
+from dnsctl.node.signals import held_signals
+from dnsctl.node.supervisor import Role, Supervisor
 from dnsctl.node.worker import Ready, answer_datagrams, answer_streams, cookie_paths, image_path
 from dnsctl.serve.cookies import fresh_secret, read_secrets
 from dnsctl.serve.counters import Block

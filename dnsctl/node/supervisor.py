@@ -17,14 +17,14 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FrameType
 from typing import Final, NoReturn
 
 from dnsctl.errors import DnsctlError
 from dnsctl.node import sandbox
+from dnsctl.node.signals import STOP_SIGNALS, ignore_strays
 
 QUICK_DEATH: Final = 5.0  # seconds; a child that lived longer is restarted at once
 RESTART: Final = 0.03  # seconds before the second restart of one that dies quickly; starting takes 7 ms
@@ -33,7 +33,6 @@ TELL_INTERVAL: Final = 1.0  # seconds between two lines about deaths of one chil
 STARTS: Final = 5  # failures of one child before all were ready for the first time
 LOOK_INTERVAL: Final = 5.0  # seconds between two looks at whether children hang
 PATIENCE: Final = 5.0  # seconds for children to end after SIGTERM, then SIGKILL
-STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _HANDLED: Final = (*STOP_SIGNALS, signal.SIGHUP, signal.SIGCHLD)
 _log = logging.getLogger(__name__)
 
@@ -250,19 +249,6 @@ class Supervisor:
                 os.kill(child.pid, number)
 
 
-@contextmanager
-def held_signals() -> Iterator[None]:
-    """Hold back SIGTERM and SIGINT, so that neither interrupts a clean-up or gets lost in a fork.
-
-    Inside, whoever waits for long must ask for them: with sigwait(3), or as `Supervisor.run` does.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _tell(tell: int, number: int, generation: int) -> None:
     os.write(tell, f"{number} {generation}\n".encode())  # shorter than PIPE_BUF: never in two pieces
 
@@ -278,7 +264,7 @@ def _be_child(role: Role, parent: int, ready: Callable[[int], None], speaks_from
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches all: the parent decides
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        ignore_strays()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
         sandbox.die_with_parent(parent)
         sandbox.name_process(f"dnsctl {role.name}")

@@ -255,7 +255,10 @@ def _bind(control: str) -> socket.socket:
 
 @contextlib.contextmanager
 def _ended_by_signal(server: uvicorn.Server) -> Iterator[None]:
-    """Let SIGTERM and SIGINT end `server`; in a thread other than the main one there is nothing to do."""
+    """Let SIGTERM end `server`, and SIGINT unless it is ignored.
+
+    In a thread other than the main one there is nothing to do.
+    """
 
     def end() -> None:
         server.should_exit = True
@@ -264,6 +267,10 @@ def _ended_by_signal(server: uvicorn.Server) -> Iterator[None]:
     caught = []
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
+            if (
+                signal.getsignal(number) is signal.SIG_IGN
+            ):  # of a node's processes the supervisor alone heeds it
+                continue
             loop.add_signal_handler(number, end)
             caught.append(number)
     try:
