@@ -1,28 +1,32 @@
-"""The agent's HTTP interface under /v1: who may ask what, how much, how long. JSON in errors: what, advice.
+"""The agent's HTTP interface under /v1: what is asked, how much, how long. JSON in errors: what, advice.
 
-    GET  status?zones=1       what is served, prepared, last refused               any host of the fleet
-    GET  releases?after=N     activated releases after N, sealed, in order         any host of the fleet
-    GET  blobs/DIGEST         a delta (HEAD: is it here)                           any host of the fleet
-    GET  snapshot             everything that is served, as one delta              any host of the fleet
-    POST activate             a sealed certificate                                 any host of the fleet
-    PUT  blobs/DIGEST         a delta, or a snapshot to restore from               control host
-    POST prepare              a sealed manifest                                    control host
-    POST abort                {"manifest": DIGEST}                                 control host
-    POST follow               {"releases": [{"manifest", "certificate"}, …]}       control host
-    POST restore              {"manifest", "certificate", "snapshot"}              control host
+    GET  status?zones=1       what is served, prepared, last refused
+    GET  releases?after=N     activated releases after N, sealed, in order
+    GET  blobs/DIGEST         a delta (HEAD: is it here)
+    GET  snapshot             everything that is served, as one delta
+    POST activate             a sealed certificate
+    PUT  blobs/DIGEST         a sealed manifest, then the delta that it names
+    POST prepare              a sealed manifest
+    POST abort                {"manifest": DIGEST}
+    POST follow               {"releases": [{"manifest", "certificate"}, …]}
+    POST restore              {"manifest", "certificate"}, then a snapshot of that release
 
-A certificate may come from anybody because the release keys' seal on it is what counts. What the control host
-has a node serve is current: a node that kept silent answers from then on. Everything that touches the image
-is handed to the one thread that owns its write transaction.
+Who may: see `rights`. A body of two parts has the length of the first in the header `dnsctl-head`. Nothing is
+stored before the release keys' seal on the first part has vouched for it, and nothing that is stored is
+deleted on request: a certificate alone, the control host's included, fills no disk and takes nothing away.
+What the control host has a node serve is current: a node that kept silent answers from then on. Everything
+that touches the image is handed to the one thread that owns its write transaction.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import json
 import logging
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -48,6 +52,8 @@ from dnsctl.release.envelope import MAX_ENVELOPE, unverified_payload
 from dnsctl.release.manifest import MAX_CERTIFICATE, Manifest
 from dnsctl.replicate import snapshot
 from dnsctl.replicate.catchup import end_silence
+from dnsctl.replicate.client import HEAD_LENGTH
+from dnsctl.replicate.rights import RIGHTS, Right, require
 from dnsctl.replicate.staging import Staging
 from dnsctl.replicate.tls import Peer, peer_of
 from dnsctl.replicate.trust import Certified
@@ -66,7 +72,7 @@ _Result = TypeVar("_Result")
 class Limits:
     """What an agent grants. Sizes in octets, times in seconds."""
 
-    blob: int = 2**36  # a snapshot of the largest image
+    blob: int = 2**36  # a snapshot of the largest image; a delta has the size that its manifest says
     connections: int = 64
     transfers: int = 4  # blobs and snapshots at once
     body_time: float = 30.0
@@ -114,22 +120,27 @@ class Api:
         self._silence = silence
         self._known = {peer.name for peer in settings.peers}
         self._transfers = asyncio.Semaphore(limits.transfers)
+        self._restoring = asyncio.Lock()
         self._summary: tuple[str, dict[str, Any]] = ("", {})
         self.last_received = float("-inf")  # when a blob last came, by the monotonic clock
 
     def application(self) -> Starlette:
+        handlers: dict[tuple[str, str], _Handler] = {
+            ("GET", "/v1/status"): self.status,
+            ("GET", "/v1/releases"): self.releases,
+            ("GET", "/v1/blobs/{digest}"): self.get_blob,
+            ("GET", "/v1/snapshot"): self.snapshot,
+            ("POST", "/v1/activate"): self.activate,
+            ("PUT", "/v1/blobs/{digest}"): self.put_blob,
+            ("POST", "/v1/prepare"): self.prepare,
+            ("POST", "/v1/abort"): self.abort,
+            ("POST", "/v1/follow"): self.follow,
+            ("POST", "/v1/restore"): self.restore,
+        }
         return Starlette(
             routes=[
-                Route("/v1/status", self._open(self.status), methods=["GET"]),
-                Route("/v1/releases", self._open(self.releases), methods=["GET"]),
-                Route("/v1/blobs/{digest}", self._open(self.get_blob), methods=["GET", "HEAD"]),
-                Route("/v1/snapshot", self._open(self.snapshot), methods=["GET"]),
-                Route("/v1/activate", self._open(self.activate), methods=["POST"]),
-                Route("/v1/blobs/{digest}", self._control(self.put_blob), methods=["PUT"]),
-                Route("/v1/prepare", self._control(self.prepare), methods=["POST"]),
-                Route("/v1/abort", self._control(self.abort), methods=["POST"]),
-                Route("/v1/follow", self._control(self.follow), methods=["POST"]),
-                Route("/v1/restore", self._control(self.restore), methods=["POST"]),
+                Route(one.path, self._allowed(one, handlers[one.method, one.path]), methods=[one.method])
+                for one in RIGHTS
             ],
             exception_handlers={
                 DnsctlError: _tell,
@@ -141,18 +152,9 @@ class Api:
 
     # -- Who -----------------------------------------------------------------------------------------------
 
-    def _open(self, handler: _Handler) -> _Handler:
+    def _allowed(self, right: Right, handler: _Handler) -> _Handler:
         async def checked(request: Request) -> Response:
-            self._peer(request)
-            return await handler(request)
-
-        return checked
-
-    def _control(self, handler: _Handler) -> _Handler:
-        async def checked(request: Request) -> Response:
-            peer = self._peer(request)
-            if not peer.is_control:
-                raise PkiError(f"{peer} may not do this, only the control host may")
+            require(right, self._peer(request))
             return await handler(request)
 
         return checked
@@ -278,30 +280,86 @@ class Api:
 
     async def activate(self, request: Request) -> Response:
         sealed = await self._body(request, _MAX_SEALED_CERTIFICATE)
+        is_control = self._peer(request).is_control
         try:
-            changed = await self._write(self._staging.activate, sealed)
+            changed = await self._write(self._staging.activate, sealed, "control" if is_control else "peer")
         except ReleaseRefusedError:
-            self._missed()
+            if self._is_ahead(sealed):
+                self._missed()
             raise
         if changed:
             self._activated(sealed)
-        if changed or self._peer(request).is_control:
+        if changed or is_control:
             end_silence(self._silence, self._staging.served.generation)
         return JSONResponse({"generation": self._staging.served.generation})
 
+    def _is_ahead(self, sealed: bytes) -> bool:
+        """True for a certificate of the release keys for what is not served yet."""
+        try:
+            return self._staging.trust.certificate(sealed).generation > self._staging.served.generation
+        except DnsctlError:
+            return False
+
     async def put_blob(self, request: Request) -> Response:
+        """Store a delta, and only what a sealed manifest names that this node has still to take."""
         digest = request.path_params["digest"]
         archive = self._staging.archive
         archive.locate(digest)  # refuses what is no digest before anything is read
         async with self._transfers:
+            head, parts = await self._head(request, MAX_ENVELOPE)
+            manifest = await asyncio.to_thread(self._staging.trust.manifest, head)
+            self._require_ahead(manifest)
+            if manifest.delta.digest != digest:
+                raise ReleaseRefusedError(f"{digest[:12]} is not the delta that the manifest names")
             self.last_received = time.monotonic()
             await asyncio.to_thread(durable.make_directory, archive.root)
-            path = await self._receive(request, digest, archive.root)
-            await asyncio.to_thread(archive.adopt, path, digest)
+            path, found = await self._receive(parts, manifest.delta.size, archive.root)
+            try:
+                if found != digest:
+                    raise ReleaseRefusedError(f"what arrived is not {digest[:12]}")
+                await asyncio.to_thread(archive.adopt, path, digest)
+            finally:
+                path.unlink(missing_ok=True)
         return JSONResponse({"digest": digest})
 
-    async def _receive(self, request: Request, digest: str, directory: Path) -> Path:
-        """Write the body to a file aside, fsynced. Raises where it is too large, too slow or another."""
+    def _require_ahead(self, manifest: Manifest) -> None:
+        """Refuse to store anything for a release that is served already, or was passed."""
+        served = self._staging.served.generation
+        if manifest.generation <= served:
+            raise ReleaseRefusedError(
+                f"nothing is stored for generation {manifest.generation}: {served} is served"
+            )
+
+    async def _head(self, request: Request, limit: int) -> tuple[bytes, AsyncIterator[bytes]]:
+        """Return the first part of a body of two, and what follows it. Raises ReleaseError."""
+        told = request.headers.get(HEAD_LENGTH, "")
+        if not (told.isascii() and told.isdigit() and len(told) < 12):
+            raise ReleaseError(
+                "what is to be stored comes behind the sealed manifest that names it",
+                advice=f"say its length in the header {HEAD_LENGTH}",
+            )
+        length = int(told)
+        if length > limit:
+            raise _TooLargeError(f"more than {limit} octets")
+        stream = request.stream()
+        head = bytearray()
+        async with _time_limit(self._limits.body_time):
+            while len(head) < length and (chunk := await anext(stream, b"")):
+                head += chunk
+        rest = bytes(head[length:])
+
+        async def following() -> AsyncIterator[bytes]:
+            yield rest
+            async for chunk in stream:
+                yield chunk
+
+        return bytes(head[:length]), following()
+
+    async def _receive(self, parts: AsyncIterator[bytes], limit: int, directory: Path) -> tuple[Path, str]:
+        """Write `parts` to a file aside, fsynced; return it and its SHA-256.
+
+        Raises _TooLargeError over `limit` octets, ReleaseError where it takes too long.
+        """
         state = hashlib.sha256()
         size = 0
         with tempfile.NamedTemporaryFile(
@@ -310,20 +368,18 @@ class Api:
             path = Path(file.name)
             try:
                 async with _time_limit(self._limits.transfer_time):
-                    async for chunk in request.stream():
+                    async for chunk in parts:
                         size += len(chunk)
-                        if size > self._limits.blob:
-                            raise _TooLargeError(f"more than {self._limits.blob} octets")
+                        if size > limit:
+                            raise _TooLargeError(f"more than {limit} octets")
                         state.update(chunk)
                         file.write(chunk)
-                if state.hexdigest() != digest:
-                    raise ReleaseRefusedError(f"{size} octets arrived, and they are not {digest[:12]}")
                 file.flush()
                 await asyncio.to_thread(os.fsync, file.fileno())
             except BaseException:
                 path.unlink(missing_ok=True)
                 raise
-        return path
+        return path, state.hexdigest()
 
     async def prepare(self, request: Request) -> Response:
         sealed = await self._body(request, MAX_ENVELOPE)
@@ -345,19 +401,29 @@ class Api:
         if not isinstance(listed, list) or not listed:
             raise ReleaseError("`releases` must be a list of releases")
         releases = [_certified(one) for one in listed]
-        if await self._write(self._staging.follow, *releases):
+        if await self._write(functools.partial(self._staging.follow, source="control"), *releases):
             self._activated(releases[-1].certificate)
         end_silence(self._silence, self._staging.served.generation)
         return JSONResponse({"generation": self._staging.served.generation})
 
     async def restore(self, request: Request) -> Response:
-        body = await self._json(request, MAX_RELEASES_BODY, ("manifest", "certificate", "snapshot"))
-        release = _certified(body)
-        path = self._staging.archive.locate(body["snapshot"])
-        try:
-            await self._write(self._staging.restore, release, snapshot.decode(path))
-        finally:
-            path.unlink(missing_ok=True)
+        """Replace the image by a snapshot that follows the release it is of. One at a time."""
+        if self._restoring.locked():
+            raise _BusyError("a snapshot is being taken already", advice="try again in a minute")
+        async with self._restoring:
+            head, parts = await self._head(request, MAX_RELEASES_BODY)
+            release = _certified(_object(head, ("manifest", "certificate")))
+            self._require_ahead(await asyncio.to_thread(self._staging.trust.certified, release))
+            root = self._staging.archive.root
+            await asyncio.to_thread(durable.make_directory, root)
+            room = shutil.disk_usage(root).free // 2  # the image that is made of it takes as much again
+            self.last_received = time.monotonic()
+            path, _ = await self._receive(parts, min(self._limits.blob, room), root)
+            try:
+                take = functools.partial(self._staging.restore, source="control")
+                await self._write(take, release, snapshot.decode(path))
+            finally:
+                path.unlink(missing_ok=True)
         end_silence(self._silence, self._staging.served.generation)
         return JSONResponse({"generation": self._staging.served.generation})
 
@@ -374,14 +440,18 @@ class Api:
         return bytes(body)
 
     async def _json(self, request: Request, limit: int, keys: tuple[str, ...] = ()) -> dict[str, Any]:
-        body = await self._body(request, limit)
-        try:
-            value = json.loads(body)
-        except (ValueError, RecursionError):
-            value = None
-        if not isinstance(value, dict) or not all(isinstance(value.get(key), str) for key in keys):
-            raise ReleaseError(f"a JSON object with {', '.join(keys)} belongs here")
-        return value
+        return _object(await self._body(request, limit), keys)
+
+
+def _object(body: bytes, keys: tuple[str, ...]) -> dict[str, Any]:
+    """Return a JSON object whose `keys` are strings. Raises ReleaseError."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict) or not all(isinstance(value.get(key), str) for key in keys):
+        raise ReleaseError(f"a JSON object with {', '.join(keys)} belongs here")
+    return value
 
 
 def _certified(value: Any) -> Certified:

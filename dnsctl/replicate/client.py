@@ -31,6 +31,7 @@ from dnsctl.replicate.staging import Refusal, Served
 from dnsctl.replicate.tls import explain
 from dnsctl.replicate.trust import Certified
 
+HEAD_LENGTH = "dnsctl-head"  # header with the octets of the first part of a body of two
 MAX_JSON = 3 * MAX_ENVELOPE  # octets: one sealed manifest and its certificate fit, whatever they hold
 MAX_SNAPSHOT = 2**36  # octets
 _CHUNK = 256 * 1024  # octets
@@ -170,11 +171,11 @@ class AgentClient:
 
     # -- Requests that change something --------------------------------------------------------------------
 
-    async def put_blob(self, digest: str, body: bytes | Path) -> None:
-        """Send a delta, or a snapshot from a file; a large one only if the node has it not."""
-        size = len(body) if isinstance(body, bytes) else body.stat().st_size
-        if size < _SMALL or not await self.has_blob(digest):
-            await self._json("PUT", f"/v1/blobs/{digest}", content=_parts(body), long=True)
+    async def put_delta(self, digest: str, delta: bytes, sealed: bytes) -> None:
+        """Send a delta behind the sealed manifest that names it; a large one only if the node has it not."""
+        if len(delta) < _SMALL or not await self.has_blob(digest):
+            path = f"/v1/blobs/{digest}"
+            await self._json("PUT", path, content=_parts(sealed, delta), head=len(sealed), long=True)
 
     async def prepare(self, sealed: bytes) -> float:
         """Have a release prepared; return the seconds it stays so. Raises ReleaseRefusedError."""
@@ -194,10 +195,10 @@ class AgentClient:
         body = {"releases": [_release_json(release) for release in releases]}
         await self._json("POST", "/v1/follow", content=json.dumps(body).encode(), long=True)
 
-    async def restore(self, release: Certified, snapshot: str) -> None:
-        """Have the image replaced by the snapshot sent before, whose digest is `snapshot`."""
-        body = {**_release_json(release), "snapshot": snapshot}
-        await self._json("POST", "/v1/restore", content=json.dumps(body).encode(), long=True)
+    async def restore(self, release: Certified, snapshot: Path) -> None:
+        """Have the image replaced by the snapshot of `release` in a file."""
+        head = json.dumps(_release_json(release)).encode()
+        await self._json("POST", "/v1/restore", content=_parts(head, snapshot), head=len(head), long=True)
 
     # -- Inside --------------------------------------------------------------------------------------------
 
@@ -208,10 +209,13 @@ class AgentClient:
         *,
         params: dict[str, str] | None = None,
         content: bytes | AsyncIterator[bytes] | None = None,
+        head: int | None = None,
         long: bool = False,
     ) -> dict[str, Any]:
         body = bytearray()
-        async with self._request(method, path, params=params, content=content, long=long) as response:
+        async with self._request(
+            method, path, params=params, content=content, head=head, long=long
+        ) as response:
             async for chunk in self._chunks(response, MAX_JSON):
                 body += chunk
         try:
@@ -230,16 +234,21 @@ class AgentClient:
         *,
         params: dict[str, str] | None = None,
         content: bytes | AsyncIterator[bytes] | None = None,
+        head: int | None = None,
         long: bool = False,
         missing: bool = False,
     ) -> AsyncIterator[httpx.Response]:
-        """Begin a response; refusals and failures raise. With `missing`, 404 is an answer."""
+        """Begin a response; refusals and failures raise. With `missing`, 404 is an answer.
+
+        `head`: octets of the first part of a `content` of two.
+        """
         patience = self._patience
         request = self._http.build_request(
             method,
             path,
             params=params,
             content=content,
+            headers=None if head is None else {HEAD_LENGTH: str(head)},
             timeout=httpx.Timeout(patience.long if long else patience.short, connect=patience.connect),
             extensions={"sni_hostname": self.node.name},
         )
@@ -312,14 +321,14 @@ def _release_json(release: Certified) -> dict[str, str]:
     }
 
 
-async def _parts(body: bytes | Path) -> AsyncIterator[bytes]:
-    if isinstance(body, bytes):
-        for start in range(0, len(body), _CHUNK):
-            yield body[start : start + _CHUNK]
-        return
-    with body.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            yield chunk
+async def _parts(head: bytes, body: bytes | Path) -> AsyncIterator[bytes]:
+    for whole in (head, body) if isinstance(body, bytes) else (head,):
+        for start in range(0, len(whole), _CHUNK):
+            yield whole[start : start + _CHUNK]
+    if isinstance(body, Path):
+        with body.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                yield chunk
 
 
 def _status(answer: dict[str, Any], clock: Offset | None) -> NodeStatus:

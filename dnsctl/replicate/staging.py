@@ -11,7 +11,7 @@ to the thread that began it. Invariants:
   (`resume`), and its peers can always fetch what it serves.
 * Disk space for the commit is set aside while preparing, because LMDB writes nothing before: a full disk
   refuses a release, and does not break one that is decided.
-* Every refusal has a reason, kept for `status`.
+* Every refusal has a reason. `status` tells what the control host was refused, and no peer overwrites that.
 
 The order of checks is the cheapest and most trusted first: seal, form, generation, parent, nothing else
 prepared, times, delta, digests of zones, digest of the table, probes.
@@ -25,7 +25,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from dnsctl.errors import DnsctlError, ImageError, ReleaseRefusedError
 from dnsctl.image.difference import Change, difference
@@ -46,6 +46,7 @@ _PAGES_A_COMMIT = 64
 _log = logging.getLogger("dnsctl.replicate")
 
 Prove = Callable[[Manifest, Reader], None]
+Source = Literal["control", "catch-up", "peer"]  # who brought a release: the last one unasked
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,14 @@ class Refusal:
     at: int
     action: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A refusal, and the generation that was served when it was made."""
+
+    refusal: Refusal
+    served: int
 
 
 @dataclass(frozen=True)
@@ -102,7 +111,8 @@ class Staging:
     ) -> None:
         self.archive = archive
         self.trust = trust
-        self.refusal: Refusal | None = None
+        self._asked: _Kept | None = None
+        self._fetched: _Kept | None = None
         self._image = image
         self._prove = prove
         self._committed = committed
@@ -126,6 +136,17 @@ class Staging:
         one = self._prepared
         return (one.manifest, max(0.0, one.deadline - self._clock())) if one else None
 
+    @property
+    def refusal(self) -> Refusal | None:
+        """What was refused last: to the control host; of peers only where that was before the last commit.
+
+        What a peer sends unasked is in neither.
+        """
+        asked, fetched = self._asked, self._fetched
+        if fetched is None or (asked is not None and asked.served == self._served.generation):
+            return asked.refusal if asked is not None else None
+        return fetched.refusal
+
     # -- A push, step by step ------------------------------------------------------------------------------
 
     def prepare(self, sealed: bytes) -> Manifest:
@@ -137,7 +158,7 @@ class Staging:
         and is the one named, every touched zone's digest, the table's digest, the probes. Raises
         ReleaseRefusedError; what is served is as it was.
         """
-        with self._refusing("prepare"):
+        with self._refusing("prepare", "control"):
             self.expire()
             manifest = self.trust.manifest(sealed)
             if self._prepared is not None and self._prepared.manifest.digest == manifest.digest:
@@ -154,14 +175,14 @@ class Staging:
             self._archive([_Sealed(manifest, sealed)])
         return manifest
 
-    def activate(self, sealed: bytes) -> bool:
+    def activate(self, sealed: bytes, source: Source = "control") -> bool:
         """Commit what is prepared; False where it is served already.
 
         Order of checks: the certificate's seal, its form, it names what is prepared and that has not
         expired, times as in `prepare`. Raises ReleaseRefusedError; the prepared release stays until it
         expires.
         """
-        with self._refusing("activate"):
+        with self._refusing("activate", source):
             self.expire()
             certificate = self.trust.certificate(sealed)
             wanted = Served(certificate.generation, certificate.manifest)
@@ -198,7 +219,7 @@ class Staging:
 
     # -- Releases that were activated elsewhere ------------------------------------------------------------
 
-    def follow(self, *releases: Certified, late: bool = True) -> bool:
+    def follow(self, *releases: Certified, late: bool = True, source: Source = "catch-up") -> bool:
         """Take the next releases of the chain, activated elsewhere; False where all are served already.
 
         In one transaction: what is served before is served until the last of them is. Checks are those of
@@ -207,7 +228,7 @@ class Staging:
         are no reason against what the fleet has decided. Whatever else is prepared here is dropped.
         Raises ReleaseRefusedError.
         """
-        with self._refusing("follow"):
+        with self._refusing("follow", source):
             chain = self._sealed(releases)
             last = chain[-1].manifest
             if Served(last.generation, last.digest) == self._served:
@@ -223,7 +244,12 @@ class Staging:
         return True
 
     def restore(
-        self, release: Certified, snapshot: Iterable[Change], *later: Certified, late: bool = True
+        self,
+        release: Certified,
+        snapshot: Iterable[Change],
+        *later: Certified,
+        late: bool = True,
+        source: Source = "catch-up",
     ) -> None:
         """Replace the whole image by a snapshot of an activated release that is ahead of this node.
 
@@ -233,7 +259,7 @@ class Staging:
         table's digest under the release keys' signatures vouches for every octet. Raises
         ReleaseRefusedError.
         """
-        with self._refusing("restore"):
+        with self._refusing("restore", source):
             chain = self._sealed((release, *later))
             first = chain[0].manifest
             if first.generation <= self._served.generation:
@@ -406,6 +432,7 @@ class Staging:
             prepared.writer.commit()
         finally:
             self._served = self._read_served()
+        self._fetched = None
         _log.info("generation %d (%s) is served", manifest.generation, manifest.digest[:12])
         self._committed()
 
@@ -426,14 +453,20 @@ class Staging:
             return Served(reader.generation, reader.manifest)
 
     @contextlib.contextmanager
-    def _refusing(self, action: str) -> Iterator[None]:
-        """Turn what goes wrong inside into a refusal, and keep the reason."""
+    def _refusing(self, action: str, source: Source) -> Iterator[None]:
+        """Turn what goes wrong inside into a refusal, and keep the reason, unless a peer came unasked."""
         try:
             yield
         except (DnsctlError, OSError) as error:
             refused = _refused(error)
-            self.refusal = Refusal(int(time.time()), action, str(refused))
-            _log.warning("%s refused: %s", action, refused)
+            kept = _Kept(Refusal(int(time.time()), action, str(refused)), self._served.generation)
+            if source == "control":
+                self._asked = kept
+            elif source == "catch-up":
+                self._fetched = kept
+            _log.log(
+                logging.DEBUG if source == "peer" else logging.WARNING, "%s refused: %s", action, refused
+            )
             raise refused from error
 
 

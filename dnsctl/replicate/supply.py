@@ -8,7 +8,6 @@ everything at once.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -109,13 +108,14 @@ class Supply:
                 where=client.node.name,
                 advice="remove the node's state directory and start it again",
             )
-        for manifest in manifests:
-            await self._send_delta(client, manifest)
+        for release in releases:
+            await self._send_delta(client, release)
         await client.follow(releases)
 
-    async def _send_delta(self, client: AgentClient, manifest: Manifest) -> None:
-        data = await asyncio.to_thread(self.archive.get, manifest.delta.digest)
-        await client.put_blob(manifest.delta.digest, data)
+    async def _send_delta(self, client: AgentClient, release: Certified) -> None:
+        digest = self.trust.certified(release).delta.digest
+        data = await asyncio.to_thread(self.archive.get, digest)
+        await client.put_delta(digest, data, release.manifest)
 
     async def _restore(self, client: AgentClient, target: Served) -> None:
         release = await asyncio.to_thread(self.certified, target.generation)
@@ -125,20 +125,16 @@ class Supply:
                 where=str(self.archive.root),
                 advice="let the node catch up from another node",
             )
-        await self._send_delta(client, self.trust.certified(release))
+        await self._send_delta(client, release)
         await asyncio.to_thread(durable.make_directory, self.archive.root)
         with tempfile.TemporaryDirectory(dir=self.archive.root, prefix=durable.TEMPORARY_PREFIX) as directory:
             path = Path(directory) / "snapshot"
-            digest = await asyncio.to_thread(self._write_snapshot, path, target)
-            await client.put_blob(digest, path)
-        await client.restore(release, digest)
+            await asyncio.to_thread(self._write_snapshot, path, target)
+            await client.restore(release, path)
 
-    def _write_snapshot(self, path: Path, target: Served) -> str:
-        state = hashlib.sha256()
+    def _write_snapshot(self, path: Path, target: Served) -> None:
         with self.image.reader() as reader, path.open("wb") as file:
             if Served(reader.generation, reader.manifest) != target:
                 raise ReleaseRefusedError("the control host's image has moved on", advice="push again")
             for part in snapshot.encode(reader):
-                state.update(part)
                 file.write(part)
-        return state.hexdigest()

@@ -119,7 +119,10 @@ async def push_release(
         _or_raise(
             clients,
             await _each(
-                clients, "stage", progress, lambda one: one.put_blob(manifest.delta.digest, outgoing.delta)
+                clients,
+                "stage",
+                progress,
+                lambda one: one.put_delta(manifest.delta.digest, outgoing.delta, outgoing.sealed),
             ),
         )
 

@@ -10,11 +10,13 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
+
+import httpx
 
 from dnsctl.errors import NodeUnreachableError
 from dnsctl.image.store import Image
@@ -156,6 +158,24 @@ class Fleet:
                 return await question(client)
 
         return asyncio.run(asked())
+
+    def raw(
+        self,
+        name: str,
+        method: str,
+        path: str,
+        body: bytes | AsyncIterator[bytes] = b"",
+        headers: dict[str, str] | None = None,
+        who: str = "control",
+    ) -> httpx.Response:
+        """Ask in whatever way: as somebody does who has stolen the certificate of `who`."""
+
+        async def asked(client: AgentClient) -> httpx.Response:
+            return await client._http.request(
+                method, path, content=body, headers=headers, extensions={"sni_hostname": name}
+            )
+
+        return self.ask(name, asked, who)
 
     def status(self, name: str) -> NodeStatus:
         return self.ask(name, lambda client: client.status(zones=True))

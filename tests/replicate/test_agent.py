@@ -1,7 +1,6 @@
 """One agent as its clients see it: roles, limits, refusals. Real processes, real TLS."""
 
 import asyncio
-import hashlib
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -32,7 +31,7 @@ def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 
 async def push(client: AgentClient, made: Made) -> None:
-    await client.put_blob(made.manifest.delta.digest, made.delta)
+    await client.put_delta(made.manifest.delta.digest, made.delta, made.sealed)
     await client.prepare(made.sealed)
     await client.activate(made.certificate)
 
@@ -60,7 +59,7 @@ def test_prepared_release_is_shown_and_aborted(control: Control, fleet: Fleet) -
     made = control.release({"example.com.": text(1)})
 
     async def prepare(client: AgentClient) -> float:
-        await client.put_blob(made.manifest.delta.digest, made.delta)
+        await client.put_delta(made.manifest.delta.digest, made.delta, made.sealed)
         return await client.prepare(made.sealed)
 
     assert 0 < fleet.ask("ns1", prepare) <= 60
@@ -96,9 +95,9 @@ def test_restarted_node_serves_what_it_served(control: Control, fleet: Fleet) ->
     "request_",
     [
         lambda client, made: client.prepare(made.sealed),
-        lambda client, made: client.put_blob(made.manifest.delta.digest, made.delta),
+        lambda client, made: client.put_delta(made.manifest.delta.digest, made.delta, made.sealed),
         lambda client, made: client.abort(made.manifest.digest),
-        lambda client, made: client.restore(made.certified, made.manifest.delta.digest),
+        lambda client, made: client.restore(made.certified, Path("/dev/null")),
     ],
     ids=["prepare", "put blob", "abort", "restore"],
 )
@@ -164,20 +163,7 @@ def test_node_that_is_down_is_named_with_its_address(control: Control, fleet: Fl
 
 
 def raw(fleet: Fleet, method: str, path: str, body: bytes = b"") -> httpx.Response:
-    async def asked() -> httpx.Response:
-        async with fleet.client("ns1") as client:
-            return await client._http.request(method, path, content=body, extensions={"sni_hostname": "ns1"})
-
-    return asyncio.run(asked())
-
-
-def test_blob_that_is_not_its_digest_is_refused_and_not_kept(untouched: Fleet) -> None:
-    digest = hashlib.sha256(b"one thing").hexdigest()
-    response = raw(untouched, "PUT", f"/v1/blobs/{digest}", b"another thing")
-    assert response.status_code == 409
-    assert "they are not" in response.json()["what"]
-    assert raw(untouched, "HEAD", f"/v1/blobs/{digest}").status_code == 404
-    assert [path for path in (untouched.state("ns1") / "releases").rglob("*") if path.is_file()] == []
+    return fleet.raw("ns1", method, path, body)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +181,6 @@ def test_blob_that_is_not_its_digest_is_refused_and_not_kept(untouched: Fleet) -
         ("POST", "/v1/activate", b"x" * 100_000, 413),
         ("POST", "/v1/abort", b"[]", 400),
         ("POST", "/v1/abort", b'{"manifest": 1}', 400),
-        ("POST", "/v1/restore", b'{"manifest": "x", "certificate": "\xc3\xa9", "snapshot": "x"}', 400),
         ("POST", "/v1/restore", b'{"manifest": "x", "certificate": "y", "snapshot": "../../x"}', 400),
     ],
 )

@@ -18,7 +18,7 @@ from tests.replicate.nodes import Fleet
 
 
 async def prepare(client: AgentClient, made: Made) -> None:
-    await client.put_blob(made.manifest.delta.digest, made.delta)
+    await client.put_delta(made.manifest.delta.digest, made.delta, made.sealed)
     await client.prepare(made.sealed)
 
 

@@ -214,7 +214,7 @@ def test_agent_refuses_what_is_of_the_future_and_says_so_in_its_status(
 ) -> None:
     made = control.release({"example.com.": text(1)}, adopt=False)
     ahead = control.altered(made, created=2**33)
-    fleet.ask("ns1", lambda client: client.put_blob(ahead.manifest.delta.digest, ahead.delta))
+    fleet.ask("ns1", lambda client: client.put_delta(ahead.manifest.delta.digest, ahead.delta, ahead.sealed))
     with pytest.raises(ReleaseRefusedError, match=r"ns1: generation 1 was made at 2242-"):
         fleet.ask("ns1", lambda client: client.prepare(ahead.sealed))
     refusal = fleet.status("ns1").refusal

@@ -121,7 +121,7 @@ def test_refusal_by_one_node_leaves_nothing_prepared_at_the_other(
     other = control.release({"example.com.": text(3)}, adopt=False)
 
     async def occupy(client: AgentClient) -> None:
-        await client.put_blob(other.manifest.delta.digest, other.delta)
+        await client.put_delta(other.manifest.delta.digest, other.delta, other.sealed)
         await client.prepare(other.sealed)
 
     fleet.ask("ns2", occupy)
