@@ -4,11 +4,12 @@ Certificates that run out soon, or already have, are issued again; nothing else 
 
 Order: files of the repo, git, then secrets: passphrase, release key, secret of DNS cookies, authority and
 certificates of the control host and of every node that dnsctl.yaml names. Run it again after adding a node.
+Whole or not at all where the directory is new; elsewhere each file is, and a second run adds what a killed
+one left out. Two at once wait for each other. Secrets go only where git ignores them.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from dataclasses import dataclass, field
@@ -20,11 +21,14 @@ import typer
 
 from dnsctl.cli import output
 from dnsctl.cli.context import Context, JsonOption, here
+from dnsctl.cli.ignored import ignore, refuse_taken, refuse_tracked, umask
 from dnsctl.cli.passphrase import ensure_passphrase
-from dnsctl.cli.scaffold import GITIGNORE, HOOK, template_files
+from dnsctl.cli.scaffold import HOOK, template_files
+from dnsctl.cli.whole import remove_unfinished, whole_directory
 from dnsctl.errors import ConfigError
 from dnsctl.load.config import DEFAULT_PATH, Config
 from dnsctl.load.example import example_files
+from dnsctl.release import durable
 from dnsctl.release.envelope import ensure_release_key
 from dnsctl.replicate.pki import CONTROL, ensure_authority, renew
 from dnsctl.serve.cookies import fresh_secret
@@ -63,14 +67,9 @@ def init(
 ) -> None:
     """Make an operations repo with keys and certificates, or add what one lacks; no file of yours changes."""
     root = here(ctx).root / directory if directory is not None else here(ctx).root
-    report = _Report(root)
-    known = _known_passphrase(Context(root))
-    _directory(root, 0o777)
-    _write_repo(report, example=example)
-    _git_init(report)
-    context = Context(root)
-    config = context.config()
-    _secrets(report, context, config, known)
+    with whole_directory(root) as place:
+        report, config = _fill(place, example=example)
+    report.root = root
     if as_json:
         output.json_result(
             {"root": str(root), "made": report.made, "renewed": report.renewed, "kept": report.kept}
@@ -81,6 +80,44 @@ def init(
             output.line(f"{fate}  {output.visible(path)}")
     _tell_renewed(report)
     _next_steps(report, config, example=example)
+
+
+def _fill(place: Path, *, example: bool) -> tuple[_Report, Config]:
+    """Add what `place` lacks; return what that was, and what its dnsctl.yaml says."""
+    report = _Report(place)
+    context = Context(place)
+    if (place / DEFAULT_PATH).exists():
+        for secret in _secret_files(context.config()):
+            refuse_tracked(place, secret)
+    known = _known_passphrase(context)
+    for directory in (place, *(place / each for each in ("keys", "keys/pki", "hooks", "zones"))):
+        remove_unfinished(directory)
+    _write_repo(report, example=example)
+    _git_init(report)
+    config = context.config()
+    _ignore(report, config)
+    _secrets(report, context, config, known)
+    return report, config
+
+
+def _secret_files(config: Config) -> tuple[str, ...]:
+    """Return the files that dnsctl.yaml names for secrets: passphrase, cookies, TSIG keys."""
+    references = [config.keystore.passphrase]
+    references += [each.secret for each in config.transfers.keys.values() if each.secret is not None]
+    named = [each.removeprefix("file:") for each in references if each.startswith("file:")]
+    return (*named, *((config.serve.cookie_secret,) if config.serve.cookies else ()))
+
+
+def _ignore(report: _Report, config: Config) -> None:
+    """Have git ignore every secret. Raises ConfigError where it would take one all the same."""
+    secrets = _secret_files(config)
+    changed = ignore(report.root, secrets)
+    if changed and ".gitignore" in report.kept:
+        report.kept.remove(".gitignore")
+    if changed and ".gitignore" not in report.made:
+        report.made.append(".gitignore")
+    for secret in secrets:
+        refuse_taken(report.root, secret)
 
 
 def _write_repo(report: _Report, *, example: bool) -> None:
@@ -98,7 +135,7 @@ def _write_repo(report: _Report, *, example: bool) -> None:
     for path, content in wanted.items():
         report.note(path, made=_create(root / path, content, 0o666))
     report.note("hooks/pre-commit", made=_create(root / "hooks" / "pre-commit", HOOK, 0o777))
-    report.note(".gitignore", made=_ignore(root / ".gitignore"))
+    report.note(".gitignore", made=ignore(root, ()))
 
 
 def _known_passphrase(context: Context) -> bytes:
@@ -139,17 +176,9 @@ def _secrets(report: _Report, context: Context, config: Config, known: bytes) ->
 
 
 def _create(path: Path, content: bytes, mode: int) -> bool:
-    """Write a new file; False where there is one already. Parents are made."""
+    """Write a new file, whole or not at all; False where there is one already. Parents are made."""
     _directory(path.parent, 0o777)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    except FileExistsError:
-        return False
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    return True
+    return durable.create(path, content, mode & ~umask())
 
 
 def _directory(path: Path, mode: int) -> None:
@@ -157,19 +186,6 @@ def _directory(path: Path, mode: int) -> None:
         path.mkdir(mode=mode, parents=True, exist_ok=True)
     except FileExistsError:
         raise ConfigError("is no directory", where=str(path), advice="choose another place") from None
-
-
-def _ignore(path: Path) -> bool:
-    """Make .gitignore hold every line it must; what a person wrote stays."""
-    if _create(path, b"\n".join(GITIGNORE) + b"\n", 0o666):
-        return True
-    present = path.read_bytes()
-    missing = [each for each in GITIGNORE if each not in present.splitlines()]
-    if missing:
-        start = b"" if present.endswith(b"\n") or not present else b"\n"
-        with path.open("ab") as file:
-            file.write(start + b"\n".join(missing) + b"\n")
-    return bool(missing)
 
 
 def _git_init(report: _Report) -> None:

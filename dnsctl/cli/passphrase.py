@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 
 from dnsctl.errors import PassphraseError
+from dnsctl.release import durable
 from dnsctl.sign.passphrase import locked
 
 OCTETS = 32  # random
@@ -27,16 +27,9 @@ def ensure_passphrase(path: Path, keys: Path, shown: str = "") -> bool:
             advice="bring the passphrase back from its backup; a new one opens nothing",
         )
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        return False
+        durable.make_directory(path.parent, 0o700)
+        return durable.create(path, f"{secrets.token_urlsafe(OCTETS)}\n".encode(), 0o600)
     except OSError as error:
         raise PassphraseError(
             f"cannot be made: {error.strerror}", where=where, advice="choose a place that can be written"
         ) from None
-    with os.fdopen(handle, "w") as file:
-        file.write(secrets.token_urlsafe(OCTETS) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    return True

@@ -8,6 +8,7 @@ GITIGNORE = (
     b"/keys/*",
     b"!/keys/README.md",
     b"*.pem",
+    b".writing-*",
 )
 
 HOOK = b"""#!/bin/sh

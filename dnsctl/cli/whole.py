@@ -1,0 +1,98 @@
+"""A directory that is made whole or not at all, by one process at a time.
+
+A new one is made aside, as `.NAME.making-…` beside its place, and gets its name once everything is in it. In
+one that is there already each file is whole or not there, so that a second run adds what a killed one left
+out. Two runs wait for each other: the lock (flock) is on the directory that they write in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from dnsctl.errors import ConfigError
+from dnsctl.release import durable
+
+_PATIENCE = 60.0  # seconds; making keys and certificates takes one
+_MARK = ".making-"
+
+
+@contextlib.contextmanager
+def whole_directory(target: Path) -> Iterator[Path]:
+    """Yield the directory to write in; what is in it is at `target` once the block ends well.
+
+    Raises ConfigError where `target` cannot be made, or another process keeps writing there.
+    """
+    target = Path(os.path.normpath(target.absolute()))
+    if target.exists():
+        with _locked(target):
+            yield target
+        return
+    _make(target.parent)
+    with _locked(target.parent) as parent:
+        if target.exists():  # another run was faster
+            with _locked(target):
+                yield target
+            return
+        for left in parent.glob(f".{target.name}{_MARK}*"):  # by a run that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        aside = parent / f".{target.name}{_MARK}{secrets.token_hex(4)}"
+        _make(aside)
+        try:
+            yield aside
+            aside.rename(target)
+            durable.sync_directory(parent)
+        except BaseException:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
+
+
+def remove_unfinished(directory: Path) -> None:
+    """Remove files that a killed run did not finish writing."""
+    for left in directory.glob(durable.TEMPORARY_PREFIX + "*"):
+        with contextlib.suppress(OSError):
+            left.unlink()
+
+
+def _make(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot be made: {error.strerror}", where=str(directory), advice="choose another place"
+        ) from None
+
+
+@contextlib.contextmanager
+def _locked(directory: Path) -> Iterator[Path]:
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise ConfigError(
+            f"is no directory to write in: {error.strerror}",
+            where=str(directory),
+            advice="choose another place",
+        ) from None
+    try:
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise ConfigError(
+                        "another process has been writing here for too long",
+                        where=str(directory),
+                        advice="end it, then try again",
+                    ) from None
+                time.sleep(0.05)
+        yield directory
+    finally:
+        os.close(descriptor)  # releases the lock
