@@ -16,7 +16,9 @@ from dnsctl.cli.context import Context, JsonOption, here
 from dnsctl.cli.listing import guard_json, print_zones, zone_json
 from dnsctl.cli.presigned import warn_of_ends
 from dnsctl.cli.stages import stages
+from dnsctl.control.host import take_over
 from dnsctl.control.renewal import released
+from dnsctl.errors import DnsctlError, ReleaseRefusedError
 from dnsctl.image.reader import Reader
 from dnsctl.image.store import Image
 from dnsctl.load.config import load_config
@@ -49,7 +51,9 @@ def register(app: typer.Typer) -> None:
     app.command(
         "plan",
         epilog=output.examples(
-            "dnsctl plan", "dnsctl plan --rev release-2026-11", "dnsctl plan --against main --json"
+            "dnsctl plan",
+            "dnsctl plan --rev release-2026-11 --offline",
+            "dnsctl plan --against main --json",
         ),
     )(plan)
 
@@ -61,12 +65,18 @@ def plan(
         str | None,
         typer.Option("--against", metavar="REV", help="Compare with a commit, not with the last release."),
     ] = None,
+    offline: Annotated[
+        bool,
+        typer.Option(
+            "--offline", help="Ask no node what is served: go by what this host released or saw last."
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show what a push would change. Exit code 0 for nothing, 2 for changes, 1 for an error."""
     context = here(ctx)
     with stages() as progress:
-        made = _made(context, rev, against, progress)
+        made = _made(context, rev, against, offline, progress)
     if rev == "HEAD":
         _warn_if_dirty(context)
     if as_json:
@@ -77,7 +87,7 @@ def plan(
         raise typer.Exit(CHANGES)
 
 
-def _made(context: Context, rev: str, against: str | None, progress: Progress) -> _Plan:
+def _made(context: Context, rev: str, against: str | None, offline: bool, progress: Progress) -> _Plan:
     intent = _intent(context, rev, progress)
     history: tuple[GuardVerdict, ...] = ()
     if against is not None:
@@ -86,9 +96,25 @@ def _made(context: Context, rev: str, against: str | None, progress: Progress) -
         _pass(intent, surveyed, None, progress)
         told: dict[str, Any] = {"commit": other.commit}
     else:
+        if not offline:
+            _ask_nodes(context)
         told, surveyed = _against_release(context, intent, progress)
         history = judge_history(context.root, released(context.root), intent.commit, surveyed.zones)
     return _Plan(intent.commit, told, surveyed, (*history, *judge(surveyed.zones, intent.limits)))
+
+
+def _ask_nodes(context: Context) -> None:
+    """Take over what the fleet serves, as a push does; where it cannot be asked, say so and go on."""
+    try:
+        config = context.config()
+        unheard = take_over(context.root, config, context.passphrase(config))
+    except ReleaseRefusedError:  # a push is refused for the same reason
+        raise
+    except DnsctlError as error:
+        output.say(f"planned by what this host knows, no node was asked: {error}")
+        return
+    for each in unheard:
+        output.say(f"planned without {each}")
 
 
 def _intent(context: Context, rev: str, progress: Progress) -> Intent:

@@ -13,6 +13,7 @@ import getpass
 import os
 import socket
 import ssl
+import time
 from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -33,7 +34,8 @@ from dnsctl.release.commit import load_release_keys
 from dnsctl.release.envelope import ReleaseKey, load_public_keys
 from dnsctl.replicate import probe, tls
 from dnsctl.replicate.catchup import recover
-from dnsctl.replicate.client import AgentClient
+from dnsctl.replicate.client import AgentClient, NodeStatus, clocks_of
+from dnsctl.replicate.clocks import require_agreement
 from dnsctl.replicate.pki import Credentials
 from dnsctl.replicate.staging import Staging
 from dnsctl.replicate.supply import Supply
@@ -90,12 +92,51 @@ class ControlHost:
 
         Raises ReleaseRefusedError where the fleet's history is another than this host's.
         """
-        with ThreadPoolExecutor(1) as writer:
-            staging = Staging(self.image, self.archive, self.trust, prove=probe.prove)
-            try:
-                return self.fleet.run(recover(staging, writer, self.fleet.clients))
-            finally:
-                writer.submit(staging.close).result()
+        return _recovered(self.image, self.archive, self.trust, self.fleet)
+
+
+def _recovered(image: Image, archive: Archive, trust: Trust, fleet: Connections) -> int:
+    with ThreadPoolExecutor(1) as writer:
+        staging = Staging(image, archive, trust, prove=probe.prove)
+        try:
+            return fleet.run(recover(staging, writer, fleet.clients))
+        finally:
+            writer.submit(staging.close).result()
+
+
+def take_over(root: Path, config: Config, passphrase: bytes) -> tuple[DnsctlError, ...]:
+    """Bring this host's image to the newest release that a node serves; return why others told nothing.
+
+    Writes nothing where no node is ahead, and needs no private release key. Raises ReleaseRefusedError where
+    the fleet's history is another than this host's, or clocks differ, as a push does; DnsctlError where
+    another process holds the lock, or the control host's certificate cannot be used.
+    """
+    state = root / "state"
+    with connections(root, config.nodes(), passphrase) as fleet:
+        answers = fleet.run(_statuses(fleet.clients))
+        told = [each for each in answers if isinstance(each, NodeStatus)]
+        require_agreement(clocks_of(told), time.time())
+        if any(each.served.generation > _generation(state / "image") for each in told):
+            with _locked(state), Image.open(state / "image", readonly=False) as image:
+                _recovered(image, Archive(state / "archive"), trust_of(root, config), fleet)
+    return tuple(each for each in answers if isinstance(each, DnsctlError))
+
+
+async def _statuses(clients: Sequence[AgentClient]) -> list[NodeStatus | DnsctlError]:
+    async def one(client: AgentClient) -> NodeStatus | DnsctlError:
+        try:
+            return await client.status()
+        except DnsctlError as error:
+            return error
+
+    return list(await asyncio.gather(*(one(client) for client in clients)))
+
+
+def _generation(path: Path) -> int:
+    if not (path / "data.mdb").exists():
+        return 0
+    with Image.open(path) as image, image.reader() as reader:
+        return reader.generation
 
 
 @contextmanager

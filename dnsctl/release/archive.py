@@ -166,7 +166,7 @@ class Archive:
 
     def _release(self, generation: int, kind: str) -> Path:
         if not 1 <= generation <= _HIGHEST:
-            raise ReleaseError(f"{generation} is no generation")
+            raise ReleaseError(f"{generation} is not a generation")
         return self._releases / f"{generation:08d}.{kind}"
 
     @staticmethod

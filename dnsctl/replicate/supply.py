@@ -82,8 +82,10 @@ class Supply:
                 advice="another control host made it; if it is the wrong one, remove the node's state"
                 " directory and start it again",
             )
-        if status.silent and (release := await asyncio.to_thread(self.certified, target.generation)):
-            await client.activate(release.certificate)
+        if status.silent and target.generation:  # without one, the first activation ends the silence
+            release = await asyncio.to_thread(self.certified, target.generation)
+            if release is not None:
+                await client.activate(release.certificate)
 
     def _chain(self, served: Served, target: Served) -> tuple[Certified, ...]:
         """Return the releases from `served` to `target`; none where a snapshot is the better way."""

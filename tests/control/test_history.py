@@ -221,3 +221,30 @@ def test_rollback_that_changes_much_asks_and_lists_it_first(repo: Operations) ->
     assert repo.run("rollback", "--dry-run", "--allow", "deletes", "--reason", "x").returncode == 0
     assert repo.generations() == {"ns1": 2, "ns2": 2}
     assert repo.run("rollback", "--allow", "deletes", "--reason", "x").returncode == 0
+
+
+def test_plan_of_a_clone_tells_what_another_clone_released_meanwhile(repo: Operations) -> None:
+    other = clone(repo)
+    assert other.json("plan")["against"]["generation"] == 1  # its first plan takes over what is served
+    change(repo, "192.0.2.99")
+    assert repo.run("push").returncode == 0
+    stale = other.json("plan", "--offline")
+    assert (stale["against"]["generation"], stale["guards"]) == (1, [])
+    change(other, "192.0.2.80", FTP, "add ftp")
+    made = other.json("plan", code=2)
+    assert made["against"]["generation"] == 2
+    assert [each["guard"] for each in made["guards"]] == ["history"]
+
+
+def test_plan_without_a_node_says_so_and_goes_by_what_it_knows(repo: Operations) -> None:
+    change(repo, "192.0.2.99")
+    repo.end("ns2")
+    done = repo.run("plan")
+    assert done.returncode == 2
+    assert "planned without ns2" in done.stderr
+    (repo.root / "keys/passphrase").rename(repo.root / "keys/elsewhere")
+    done = repo.run("plan")
+    assert done.returncode == 2
+    assert "no node was asked: keys/passphrase" in done.stderr
+    assert "~ www 3600 A" in done.stdout
+    assert "asked" not in repo.run("plan", "--offline").stderr

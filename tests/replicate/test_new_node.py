@@ -401,3 +401,17 @@ def test_secondaries_hear_of_a_push_from_each_node_and_of_nothing_old_from_a_new
         heard(7, times=2)
         assert {one.answer[0][0].serial for one in secondary.came[before:]} == {7}
     fleet.stop()
+
+
+def test_first_release_of_all_reaches_a_node_that_is_still_silent(control: Control, whole: Fleet) -> None:
+    whole.kill("ns1")
+    whole.kill("ns2")
+    empty(whole, "ns2")
+    with listening(whole, "ns1"):  # it may serve something, and is not to be had: nobody may speak for it
+        whole.start("ns2")
+        assert whole.status("ns2").silent
+        made = control.release({"example.com.": text(1)}, adopt=False)
+        with Watch(whole, "ns2") as watch:
+            assert push_by_control(whole, control, made, names=("ns2",)).activated == ("ns2",)
+            watch.settle()
+    assert watch.seen == ["1"]
