@@ -12,7 +12,7 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,7 +110,7 @@ def _serve(order: NodeOrder | ZonesOrder) -> None:
     order.serve()
 
 
-def _run_agent(settings: NodeSettings) -> None:
+def _run_agent(settings: NodeSettings, alive: Callable[[], None]) -> None:
     from dnsctl.replicate.agent import run_agent  # noqa: PLC0415 - keeps a web server out of the workers
 
-    run_agent(settings)
+    run_agent(settings, alive=alive)

@@ -35,7 +35,10 @@ from dnsctl.serve.tally import Tally, is_silent
 _log = logging.getLogger(__name__)
 
 _Metrics = tuple[Endpoint, socket.socket]  # the address of /metrics, and its listening socket
-Agent = Callable[[NodeSettings], None]  # runs the node's agent until the process ends
+Alive = Callable[[], None]  # to be called each second by who does not hang
+Agent = Callable[[NodeSettings, Alive], None]  # runs the node's agent until the process ends
+
+_AGENT_SILENCE = 30.0  # seconds; it has more to do at once than those who answer queries
 
 
 def run_node(
@@ -85,7 +88,9 @@ def _roles(
     serve, state = settings.serve, settings.state
     blocks: dict[str, Block] = {}  # made here, before any fork: what they count is seen by the exporter
 
-    def role(name: str, work: Callable[[Tally, Ready], None], *, answers: bool = True) -> Role:
+    def role(
+        name: str, work: Callable[[Tally, Ready], None], *, answers: bool = True, silence: float | None = None
+    ) -> Role:
         block = blocks[name] = Block()
 
         def counted(ready: Ready) -> None:
@@ -93,9 +98,9 @@ def _roles(
             tally.begin()
             work(tally, ready)
 
-        if not answers:
+        if not answers and silence is None:
             return Role(name, counted, awaited=False)
-        return Role(name, counted, hangs=partial(is_silent, block))
+        return Role(name, counted, awaited=answers, hangs=partial(is_silent, block, silence))
 
     flows = FlowTable(serve.rate_limit.table_size) if serve.rate_limit is not None else None
 
@@ -126,7 +131,14 @@ def _roles(
     roles = [worker(number) for number in range(serve.workers)]
     roles.append(role("stream", lambda tally, ready: answer_streams(streams, state, serve, tally, ready)))
     if agent is not None:
-        roles.append(role("agent", lambda _tally, _ready: agent(settings), answers=False))
+        roles.append(
+            role(
+                "agent",
+                lambda tally, _ready: agent(settings, tally.fold),
+                answers=False,
+                silence=_AGENT_SILENCE,
+            )
+        )
     if serve.notify:
         roles.append(role("notify", tell_secondaries, answers=False))
     if metrics is not None:

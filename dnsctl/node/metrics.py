@@ -43,6 +43,7 @@ from dnsctl.image.silence import Silence, silence_path
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import NodeSettings
 from dnsctl.model.name import to_text
+from dnsctl.node.proc import STOPPED, standing
 from dnsctl.node.worker import counter_path, image_path
 from dnsctl.serve import counters
 from dnsctl.serve.counters import Block
@@ -51,7 +52,6 @@ from dnsctl.serve.tally import is_silent
 _CLIENTS: Final = 64  # connections at once; more are told 503
 _SECOND: Final = 1e9  # nanoseconds
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
-_TICK: Final = os.sysconf("SC_CLK_TCK")
 
 
 def export(settings: NodeSettings, blocks: Mapping[str, Block], listener: socket.socket) -> None:
@@ -134,7 +134,7 @@ class _Node(Collector):
         if not self.served().generation:
             return "no release yet"
         workers = [block for name, block in self._blocks.items() if name.startswith("udp")]
-        if not any(_is_alive(block.cells[counters.PID]) for block in workers):
+        if not any(standing(block.cells[counters.PID]) for block in workers):
             return "no worker runs"
         hanging = next((name for name, block in self._blocks.items() if _is_hanging(name, block)), None)
         return "serving" if hanging is None else f"{hanging} hangs"
@@ -336,30 +336,19 @@ class _Figures(NamedTuple):
 
 def _figures(pid: int) -> _Figures | None:
     """Return what /proc tells of a process, or None where it has ended."""
-    if not pid:
+    found = standing(pid)
+    if found is None:
         return None
     try:
         _, resident, mapped, *_ = map(int, Path(f"/proc/{pid}/statm").read_text().split())
-        fields = _stat(pid)
     except OSError:
         return None
-    return _Figures(resident * _PAGE, mapped * _PAGE, (int(fields[11]) + int(fields[12])) / _TICK)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        return bool(pid) and _stat(pid)[0] not in "ZX"  # ended, and not buried yet
-    except OSError:
-        return False
+    return _Figures(resident * _PAGE, mapped * _PAGE, found.cpu)
 
 
 def _is_hanging(name: str, block: Block) -> bool:
-    """True where a process that answers is there, and has not told what it counted for too long."""
-    if not name.startswith(("udp", "stream")) or not _is_alive(block.cells[counters.PID]):
+    """True where a process that answers is stopped, or has not told what it counted for too long."""
+    if not name.startswith(("udp", "stream")):
         return False
-    return is_silent(block)
-
-
-def _stat(pid: int) -> list[str]:
-    """Return the fields of /proc/PID/stat from the state on (proc(5)). Raises OSError."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    found = standing(block.cells[counters.PID])
+    return found is not None and (found.state == STOPPED or is_silent(block))

@@ -4,8 +4,8 @@ It holds the listening sockets open, so that a port never closes while a process
 and does nothing else: no image, no network. A child that dies is back at once. Of those that keep dying, one
 that answers queries is back after `RESTART` each time once the node was ready, and what that says in the log
 is kept to a line a second; any other is retried ever more slowly, up to `SLOWEST_RESTART`. None is given up:
-fail static. One that two looks in a row find hanging is killed. Only before the node was ready for the first
-time do `STARTS` failures of one it waits for end it: a wrong set-up is told at once.
+fail static. One that `LOOKS` looks in a row find stopped or hanging is killed. Only before the node was ready
+for the first time do `STARTS` failures of one it waits for end it: a wrong set-up is told at once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from types import FrameType
 from typing import Final, NoReturn
 
 from dnsctl.errors import DnsctlError
-from dnsctl.node import sandbox
+from dnsctl.node import proc, sandbox
 from dnsctl.node.signals import STOP_SIGNALS, ignore_strays
 
 QUICK_DEATH: Final = 5.0  # seconds; a child that lived longer is restarted at once
@@ -31,7 +31,10 @@ RESTART: Final = 0.03  # seconds before the second restart of one that dies quic
 SLOWEST_RESTART: Final = 5.0  # seconds; up to it `RESTART` is doubled for what nobody waits for
 TELL_INTERVAL: Final = 1.0  # seconds between two lines about deaths of one child, once all were ready
 STARTS: Final = 5  # failures of one child before all were ready for the first time
-LOOK_INTERVAL: Final = 5.0  # seconds between two looks at whether children hang
+LOOK_INTERVAL: Final = 1.0  # seconds between two looks at whether children hang
+LOOKS: Final = 3  # that find a child hanging, in a row, before it is killed
+LATE: Final = 1.0  # seconds; a look that comes later says that the machine stood still, or we did
+STARVED: Final = 0.5  # seconds of CPU time since the first of these; one that wants to run must have had more
 PATIENCE: Final = 5.0  # seconds for children to end after SIGTERM, then SIGKILL
 _HANDLED: Final = (*STOP_SIGNALS, signal.SIGHUP, signal.SIGCHLD)
 _log = logging.getLogger(__name__)
@@ -64,6 +67,7 @@ class _Child:
     tell_from: float = 0.0  # when deaths may be told again
     quiet_until: float = 0.0  # when what is started anew may say again why it fails
     hung: int = 0  # looks in a row that found it hanging
+    cpu: float = 0.0  # seconds of CPU time that it had had at the first of them
     generation: int | None = None  # what it served when it was ready
 
 
@@ -130,15 +134,28 @@ class Supervisor:
         return max(0.0, min((*starts, *lines, self._next_look)) - time.monotonic())
 
     def _end_hanging(self) -> None:
-        """Kill the children that hang. Once is not enough: the machine itself may have stood still."""
+        """Kill the children that several looks in a row find stopped or hanging.
+
+        A look that comes late counts for nothing: a laptop slept, a virtual machine was moved, or Ctrl-Z has
+        stopped us as well. Nor is one that is silent because others have the cores killed: it wants to run,
+        and got next to no CPU time.
+        """
         now = time.monotonic()
         if now < self._next_look:
             return
+        late = now > self._next_look + LATE
         self._next_look = now + LOOK_INTERVAL
         for child in self._children:
-            child.hung = child.hung + 1 if child.pid and child.role.hangs() else 0
-            if child.hung > 1:
-                _log.error("%s (process %d) hangs; killed", child.role.name, child.pid)
+            found = None if late or not child.pid else proc.standing(child.pid)
+            why = "" if found is None else _why_hanging(child.role, found)
+            if found is None or not why:
+                child.hung = 0
+                continue
+            child.cpu = child.cpu if child.hung else found.cpu
+            child.hung += 1
+            starved = found.state == proc.RUNNABLE and found.cpu - child.cpu < STARVED
+            if child.hung >= LOOKS and not starved:
+                _log.error("%s (process %d) %s; killed", child.role.name, child.pid, why)
                 os.kill(child.pid, signal.SIGKILL)
                 child.hung = 0
 
@@ -235,6 +252,7 @@ class Supervisor:
         """End every child: SIGTERM, `PATIENCE`, SIGKILL."""
         self._stopping = True
         self._signal_all(signal.SIGTERM)
+        self._signal_all(signal.SIGCONT)  # one that is stopped would not hear it
         deadline = time.monotonic() + PATIENCE
         while any(child.pid for child in self._children):
             self._reap()
@@ -247,6 +265,13 @@ class Supervisor:
         for child in self._children:
             if child.pid:
                 os.kill(child.pid, number)
+
+
+def _why_hanging(role: Role, found: proc.Standing) -> str:
+    """Return why the child counts as hanging; empty where it does not."""
+    if found.state == proc.STOPPED:
+        return "is stopped"
+    return "hangs" if role.hangs() else ""
 
 
 def _tell(tell: int, number: int, generation: int) -> None:

@@ -14,7 +14,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
@@ -39,6 +39,7 @@ from dnsctl.replicate.trust import Trust
 
 KEEP_RELEASES = 200  # in a node's archive: what peers can catch up on without a snapshot
 _TIDY_EVERY = 3600.0  # seconds
+_BEAT = 1.0  # seconds
 _QUIET = 600.0  # seconds since the last delta came, before what nothing refers to is removed
 _PATIENCE = Patience(connect=2.0, short=5.0, long=120.0)  # a peer that is away must not hold us up
 
@@ -46,15 +47,19 @@ _log = logging.getLogger("dnsctl.replicate")
 
 
 def run_agent(
-    settings: NodeSettings, stop: threading.Event | None = None, limits: Limits | None = None
+    settings: NodeSettings,
+    stop: threading.Event | None = None,
+    limits: Limits | None = None,
+    alive: Callable[[], None] | None = None,
 ) -> None:
     """Run the agent until SIGTERM, SIGINT, or `stop` is set. Call it in a process of its own, after the fork.
 
+    `alive` is called each second while the agent does not hang.
     Raises PkiError for certificates that nobody would accept, ListenError where the address of
     `settings.node.control` cannot be bound, ImageError for a damaged image.
     """
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it tells of every idle connection it ends
-    asyncio.run(_Agent(settings, limits or Limits()).run(stop))
+    asyncio.run(_Agent(settings, limits or Limits(), alive).run(stop))
 
 
 class _PeerProtocol(H11Protocol):
@@ -73,8 +78,9 @@ class _Server(uvicorn.Server):
 
 
 class _Agent:
-    def __init__(self, settings: NodeSettings, limits: Limits) -> None:
+    def __init__(self, settings: NodeSettings, limits: Limits, alive: Callable[[], None] | None) -> None:
         self._settings = settings
+        self._alive = alive
         self._limits = limits
         self._credentials = _credentials(settings)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -148,6 +154,8 @@ class _Agent:
             catch_up = CatchUp(staging, writer, self._peers, self._announce, silence=silence)
             self._spawn(catch_up.run(self._limits.catch_up_every, wake))
             self._spawn(_tidy(api, staging, writer))
+            if self._alive is not None:
+                self._spawn(_beat(self._alive))
             with _ended_by_signal(server):
                 if stop is not None:
                     self._spawn(_wait(stop, server))
@@ -209,6 +217,13 @@ async def _tidy(api: Api, staging: Staging, writer: ThreadPoolExecutor) -> None:
         await asyncio.sleep(_TIDY_EVERY)
         if time.monotonic() - api.last_received > _QUIET and staging.prepared() is None:
             await asyncio.get_running_loop().run_in_executor(writer, _prune, staging.archive)
+
+
+async def _beat(alive: Callable[[], None]) -> None:
+    """Say each second that the loop turns."""
+    while True:
+        alive()
+        await asyncio.sleep(_BEAT)
 
 
 def _prune(archive: Archive) -> None:

@@ -23,7 +23,7 @@ from dnsctl.serve.sockets import IDLE_SECONDS
 
 FOLD_EVERY: Final = 250_000_000  # nanoseconds
 SAMPLE_EVERY: Final = 64  # batches; of one of them the time is taken
-MAX_EVERY: Final = 32  # batches between two looks at the clock
+MAX_EVERY: Final = 8  # batches between two looks at the clock
 LONGEST_SILENCE: Final = 1.25 * MAX_EVERY * IDLE_SECONDS  # between two folds, where load ends abruptly
 MAX_CLASSES: Final = 32_768  # beyond it, queries are counted without their zone
 _MAX_KNOWN: Final = 8192  # queries' forms whose class is remembered; hostile clients make up many
@@ -39,10 +39,13 @@ _PLAIN: Final = frozenset((b"\0\1\0\0\0\0\0\0", b"\0\1\0\0\0\0\0\1"))
 _Form = tuple[bytes, bytes, Name | None, bool]
 
 
-def is_silent(block: Block) -> bool:
-    """True where the process that counts in `block` has not told for longer than it ever waits: it hangs."""
+def is_silent(block: Block, longest: float | None = None) -> bool:
+    """True where the process that counts in `block` has not told for `longest` seconds.
+
+    By default for longer than one that answers queries ever waits: it hangs, or the machine stood still.
+    """
     silent = time.perf_counter_ns() - block.cells[counters.ALIVE]  # the same clock in all processes
-    return silent > LONGEST_SILENCE * 1_000_000_000
+    return silent > (LONGEST_SILENCE if longest is None else longest) * 1_000_000_000
 
 
 class _Facts(NamedTuple):

@@ -42,10 +42,6 @@ more["notify"] = tuple(
     Secondary(Endpoint(*where), next((one for one in more["keys"] if one.name == key), None), tuple(zones))
     for where, key, zones in more.get("notify", ())
 )
-if "longest_silence" in more:
-    import dnsctl.node.supervisor, dnsctl.serve.tally
-    dnsctl.serve.tally.LONGEST_SILENCE = more.pop("longest_silence")
-    dnsctl.node.supervisor.LOOK_INTERVAL = 1.0
 serve = ServeSettings(endpoints, workers=int(workers), transfer=networks, **more)
 own = Node(name, "site", endpoints, "")
 where = Endpoint(*json.loads(metrics)) if metrics else None
@@ -164,8 +160,7 @@ def running(
     """Run a node on `state`; by default on a free loopback port. Ended at the end, whatever happens.
 
     `more`: further fields of ServeSettings; `keys` as (name, algorithm, text of the secret);
-    `notify` as (address and port, name of the key or "", zones);
-    `longest_silence`: seconds until a process counts as hanging.
+    `notify` as (address and port, name of the key or "", zones).
     """
     process = subprocess.Popen(
         [

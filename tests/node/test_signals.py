@@ -89,3 +89,13 @@ def test_child_that_gets_sigterm_is_started_anew(stage: Rehearsal, role: str):
         name: pid for name, pid in before.items() if name != role
     }
     assert is_up(stage, "ns1")
+
+
+@pytest.mark.parametrize("role", sorted(ROLES))
+def test_child_that_is_stopped_is_replaced_within_seconds(stage: Rehearsal, role: str):
+    before = children(stage)
+    os.kill(before[role], signal.SIGSTOP)
+    is_back: Callable[[], bool] = lambda: children(stage).get(role, before[role]) != before[role]  # noqa: E731
+    assert stage.wait(is_back, "another process") < 8  # 4 s at most, and what a busy machine takes
+    assert f"{role} (process {before[role]}) is stopped; killed" in log(stage)
+    assert is_up(stage, "ns1")

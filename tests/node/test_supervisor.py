@@ -19,7 +19,8 @@ import dns.rcode
 import lmdb
 import pytest
 
-from dnsctl.node.supervisor import RESTART, Role, Supervisor
+from dnsctl.node import proc
+from dnsctl.node.supervisor import LATE, LOOKS, PATIENCE, RESTART, Role, Supervisor
 from tests.build import validated
 from tests.node.running import READY, RunningNode, publish, running
 from tests.peers import free_port
@@ -391,18 +392,93 @@ def test_systemd_is_told_when_answers_can_be_given(state: Path, tmp_path: Path):
             assert notify.recv(100) == b"STOPPING=1"
 
 
+def test_process_that_turns_in_circles_is_killed_and_idle_or_stopped_for_a_moment_is_not():
+    """One spins for ever, one sleeps, one is stopped for a second; only the first has told nothing."""
+    script = """
+import logging, os, sys, time
+from dnsctl.node.supervisor import Role, Supervisor
+
+def spin(ready):
+    ready(1)
+    while True:
+        pass
+
+def live(ready):
+    ready(1)
+    time.sleep(60)
+
+logging.basicConfig(format="%(message)s")
+roles = [Role("udp0", spin, hangs=lambda: True), Role("stream", live), Role("udp1", live)]
+supervisor = Supervisor(roles, lambda _: print(*(c.pid for c in supervisor._children), flush=True))
+supervisor.run()
+"""
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        spinning, idle, held = map(int, process.stdout.readline().split())
+        os.kill(held, signal.SIGSTOP)
+        time.sleep(1)
+        os.kill(held, signal.SIGCONT)
+        assert process.stderr.readline() == f"udp0 (process {spinning}) hangs; killed\n"
+        assert {str(idle), str(held)} < set(children_of(process.pid))
+        process.terminate()
+        process.communicate(timeout=10)
+    assert process.returncode == 0
+
+
+def _looks(supervisor: Supervisor, states: list[str], monkeypatch: pytest.MonkeyPatch, *, cpu: float) -> None:
+    """Have the supervisor look once for each of `states`; a look marked "late" comes late."""
+    for number, state in enumerate(states):
+        monkeypatch.setattr(proc, "standing", lambda _, n=number, s=state: proc.Standing(s[0], n * cpu))
+        supervisor._next_look = time.monotonic() - (2 * LATE if state.endswith("late") else 0)
+        supervisor._end_hanging()
+
+
 @pytest.mark.parametrize(
-    ("looks", "killed"), [([True], False), ([True, False, True], False), ([False, True, True], True)]
-)
-def test_child_that_two_looks_in_a_row_find_hanging_is_killed(looks: list[bool], killed: bool):
-    found = iter(looks)
-    supervisor = Supervisor([Role("x", lambda _ready: None, hangs=lambda: next(found))], lambda _: None)
+    ("states", "silent", "cpu", "killed"),
+    [
+        (["T", "T"], False, 0, False),
+        (["T", "T", "T"], False, 0, True),
+        (["T", "T", "S", "T", "T"], False, 0, False),
+        (["T", "T", "T late", "T", "T"], False, 0, False),
+        (["S", "S", "S", "S"], False, 0, False),
+        (["S", "S", "S"], True, 0, True),
+        (["S late", "S late", "S late", "S late"], True, 0, False),
+        (["R", "R", "R", "R", "R", "R"], True, 0.05, False),
+        (["R", "R", "R", "R", "R", "R"], True, 0.2, True),
+        (["t", "t", "t", "t"], False, 0, False),
+    ],
+    ids=[
+        "stopped for a moment", "stopped", "stopped now and then", "asleep with its machine", "idle",
+        "blocked", "machine at a standstill", "starved", "turns in circles", "under a debugger",
+    ],
+)  # fmt: skip
+def test_child_is_killed_where_looks_in_a_row_find_it_hanging(
+    states: list[str], silent: bool, cpu: float, killed: bool, monkeypatch: pytest.MonkeyPatch
+):
+    supervisor = Supervisor([Role("x", lambda _ready: None, hangs=lambda: silent)], lambda _: None)
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
         supervisor._children[0].pid = process.pid
-        for _ in looks:
-            supervisor._next_look = 0.0
-            supervisor._end_hanging()
-        supervisor._end_hanging()  # before it is time again
+        _looks(supervisor, states, monkeypatch, cpu=cpu)
         if not killed:
             process.terminate()
         assert process.wait(10) == -(signal.SIGKILL if killed else signal.SIGTERM)
+
+
+def test_look_before_it_is_time_finds_nothing():
+    supervisor = Supervisor([Role("x", lambda _ready: None, hangs=lambda: True)], lambda _: None)
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
+        supervisor._children[0].pid = process.pid
+        for _ in range(2 * LOOKS):
+            supervisor._end_hanging()
+        process.terminate()
+        assert process.wait(10) == -signal.SIGTERM
+
+
+def test_node_with_a_stopped_process_ends_in_order(state: Path):
+    with running(state) as node:
+        assert ask(node).answer
+        os.kill(node.children()["udp0"], signal.SIGSTOP)
+        began = time.monotonic()
+        assert node.stop() == 0
+        assert time.monotonic() - began < PATIENCE

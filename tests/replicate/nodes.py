@@ -43,7 +43,7 @@ def _serve_whole(settings: NodeSettings, limits: Limits, _largest_file: int) -> 
     from dnsctl.node.launch import run_node
 
     logging.basicConfig(format=f"{settings.node.name}: %(message)s", level=logging.INFO)
-    run_node(settings, lambda own: run_agent(own, limits=limits))
+    run_node(settings, lambda own, alive: run_agent(own, limits=limits, alive=alive))
 
 
 def _serve(settings: NodeSettings, limits: Limits, largest_file: int) -> None:

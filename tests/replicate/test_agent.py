@@ -2,6 +2,8 @@
 
 import asyncio
 import ssl
+import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -214,3 +216,17 @@ def test_agent_whose_background_work_fails_ends_for_the_supervisor_to_see(
     monkeypatch.setattr(CatchUp, "once", broken)
     with pytest.raises(RuntimeError, match="the map is gone"):
         run_agent(untouched.settings("ns2"))
+
+
+def test_agent_says_each_second_that_its_loop_turns(untouched: Fleet) -> None:
+    beats: list[float] = []
+    stop = threading.Event()
+
+    def alive() -> None:
+        beats.append(time.monotonic())
+        if len(beats) == 3:
+            stop.set()
+
+    run_agent(untouched.settings("ns2"), stop, alive=alive)
+    assert len(beats) >= 3
+    assert 1 <= beats[1] - beats[0] < 5

@@ -1,0 +1,30 @@
+"""What /proc tells of a process (proc(5))."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final, NamedTuple
+
+_TICK: Final = os.sysconf("SC_CLK_TCK")
+RUNNABLE: Final = "R"  # has a core, or waits for one
+STOPPED: Final = "T"  # by a signal
+_ENDED: Final = "ZX"  # and not buried yet
+
+
+class Standing(NamedTuple):
+    """`state`: one letter; `cpu`: seconds of CPU time that it has had."""
+
+    state: str
+    cpu: float
+
+
+def standing(pid: int) -> Standing | None:
+    """Return how the process stands, or None where it has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    if not pid or fields[0] in _ENDED:
+        return None
+    return Standing(fields[0], (int(fields[11]) + int(fields[12])) / _TICK)
