@@ -1,5 +1,6 @@
 """Signals that stray: to each process of a node, begun as an operator begins it, none of them ends one."""
 
+import contextlib
 import os
 import re
 import signal
@@ -45,8 +46,11 @@ def log(stage: Rehearsal) -> str:
 def children(stage: Rehearsal) -> dict[str, int]:
     """Return name to process id of the children of the supervisor."""
     pid = stage.nodes["ns1"].pid
-    pids = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return {Path(f"/proc/{one}/comm").read_text().strip().removeprefix("dnsctl "): int(one) for one in pids}
+    found = {}
+    for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            found[Path(f"/proc/{one}/comm").read_text().strip().removeprefix("dnsctl ")] = int(one)
+    return found
 
 
 @pytest.mark.parametrize("name", STRAYS)
