@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -26,6 +26,10 @@ lint: $(VENV)/.test ## style, types and layers only
 bench: $(VENV)/.bench ## short form of the benchmarks, peers side by side where installed; under 5 minutes
 	@$(BIN)/python bench/serve.py --short
 	@$(BIN)/python bench/sign.py --names 5000
+
+lock: $(VENV)/.lock ## pin what hosts run, with hashes, in requirements.lock: the newest that pyproject.toml allows
+	@UV_CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/uv --quiet pip compile pyproject.toml --universal --upgrade \
+	  --python-version 3.11 --generate-hashes --output-file requirements.lock >/dev/null
 
 clean: ## remove what make and the tests left
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
@@ -50,4 +54,8 @@ $(VENV)/.test: pyproject.toml | $(VENV)/.run
 
 $(VENV)/.bench: pyproject.toml | $(VENV)/.run
 	@$(PIP) install -e '.[bench]'
+	@touch $@
+
+$(VENV)/.lock: | $(VENV)/.python
+	@$(PIP) install 'uv>=0.9'
 	@touch $@

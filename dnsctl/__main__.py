@@ -26,6 +26,9 @@ def main() -> None:
     interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # not so below nohup
     if interruptible:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from dnsctl.node.sandbox import forbid_core_dumps  # noqa: PLC0415 - as all else, while Ctrl-C ends us
+
+    forbid_core_dumps()
     from dnsctl.cli import HANDED, INTERRUPTED  # noqa: PLC0415 - as above
 
     work = _work(os.environ.pop(HANDED, ""))

@@ -66,6 +66,7 @@ def run_node(
                 prepare()
             _prepare_image(settings.state, alone=agent is None)
             _drop_privileges(user, settings.state)
+            sandbox.forbid_core_dumps()
             _prepare_cookies(settings)
             sandbox.raise_descriptor_limit()
             name = settings.node.name
