@@ -151,12 +151,6 @@ def domain_name(text: str, origin: Name) -> Name:
         raise NameSyntaxError(
             "a quote inside a name", advice=r"remove it, or write \" if it belongs to the name"
         )
-    elif found := _STRAY.search(text):
-        octet = ord(found.group()) - 0xDC00
-        raise NameSyntaxError(
-            f"octet 0x{octet:02x} in a name is not UTF-8",
-            advice=rf"save the file as UTF-8, or write xn--…, or \{octet} for the octet itself",
-        )
     return from_text(text, origin)
 
 

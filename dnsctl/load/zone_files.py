@@ -95,6 +95,10 @@ def zone_files(source: Source, directory: str = DIRECTORY) -> Listing:
             made.unread.append(Unread(entry.path, "is not read: it names no zone", advice))
         elif name.endswith(SUFFIXES):
             _file(made, entry.path, name)
+        elif entry.target and name.endswith(".") and (zone := _named(name)) is not None:
+            what, advice = "is a link that leads to no directory here", "correct the link, or remove it"
+            at = Position(entry.path)
+            made.findings.append(Finding("file-unreadable", Severity.ERROR, at, what, advice, zone))
         else:
             made.unread.append(_other(entry.path, name))
     return made

@@ -160,6 +160,9 @@ class _Reader:
             )
             return
         records = value.items if isinstance(value, Sequence) else [value]
+        if not records:
+            message = f"owner {key.text[:80]!r} has an empty list, and no record"
+            self.find("owner-empty", WARNING, key, message, "write [{type: …, value: …}], or remove the name")
         for record in records:
             if isinstance(record, Mapping):
                 self._record(owner, key, record)

@@ -28,6 +28,7 @@ _ESCAPED = frozenset(b'"().;\\@$')
 _SPECIAL = frozenset(b"\0\1")
 # What ends a label: the dot, and the ideographic, fullwidth and halfwidth full stops (RFC 3490 §3.1).
 FULL_STOPS = ".\u3002\uff0e\uff61"
+_STRAY = re.compile("[\ud800-\udfff]")  # an octet that is not UTF-8, as `surrogateescape` decodes it
 _JOINERS = "\u200c\u200d"  # invisible, and right in some scripts (RFC 5892 §A.1): idna knows where
 
 
@@ -51,12 +52,19 @@ def from_text(text: str, origin: Name | None = None) -> Name:
     r"""Parse presentation form (RFC 1035 §5.1: `\.`, `\DDD`); a relative name is completed with `origin`.
 
     `@` alone is the origin, each of FULL_STOPS ends a label, and labels with characters outside ASCII become
-    A-labels (IDNA 2008, UTS 46). Raises NameSyntaxError, also for a relative name without an origin.
+    A-labels (IDNA 2008, UTS 46). Raises NameSyntaxError, also for a relative name without an origin, and for
+    an octet that is not UTF-8 and came through `surrogateescape`.
     """
     if text == "@" and origin is not None:
         return origin
     if len(text) == 1 and text in FULL_STOPS:
         return ROOT
+    if found := _STRAY.search(text):
+        octet = ord(found.group()) & 0xFF
+        raise NameSyntaxError(
+            f"octet 0x{octet:02x} in a name is not UTF-8",
+            advice=rf"write the name in UTF-8, or xn--…, or \{octet:03d} for the octet itself",
+        )
     parts, absolute = _split(text)
     if absolute:
         return from_labels(parts)

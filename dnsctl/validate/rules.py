@@ -115,6 +115,7 @@ READING: tuple[tuple[str, Severity, str], ...] = (
     ),
     ("rdata-syntax", _ERROR, "Values are what their type says: addresses, names, strings, numbers."),
     ("owner-outside-zone", _ERROR, "An owner is in the zone."),
+    ("owner-empty", _WARNING, "An owner has a record."),
     ("record-shape", _ERROR, "A record maps `type` and `value`."),
     ("rrset-repeated", _WARNING, "An owner has one record of a type."),
     ("rrset-ttl-mix", _WARNING, "Records of an RRset have one TTL."),

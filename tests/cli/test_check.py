@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.shell import CONFIG, dnsctl, repo
+from tests.cli.shell import CONFIG, dnsctl, process, repo
 
 HOSTS = "ns1: {type: A, value: 192.0.2.53}\nns2: {type: A, value: 198.51.100.53}\n"  # of example.net
 GOOD = """\
@@ -136,3 +136,13 @@ def test_presigned_zone_whose_signatures_are_incomplete_is_refused(tmp_path: Pat
     told = dnsctl("check", root=repo(tmp_path, example_com_zone=text))
     assert told.code == 1
     assert "presigned" in told.out
+
+
+def test_file_name_that_is_not_utf8_is_a_finding_of_check_and_json(tmp_path: Path):
+    root = repo(tmp_path, example_com_yaml=GOOD)
+    (root / "zones" / "M\udcfcn.example.yaml").write_text(GOOD)
+    told = process("check", root=root)
+    assert (told.code, told.err) == (1, "")
+    assert "error [zone-file-name] the file's name is no zone: octet 0xfc" in told.out
+    (found,) = process("check", "--json", root=root).json["findings"]
+    assert found["file"].startswith("zones/M")

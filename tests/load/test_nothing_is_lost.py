@@ -284,3 +284,12 @@ def test_open_quote_is_told_where_it_begins(text: str, line: int, column: int) -
 def test_open_bracket_is_told_with_where_it_begins() -> None:
     with pytest.raises(yaml_nodes.YamlFault, match="begins at line 1, column 4"):
         yaml_nodes.compose(b"a: {type: A, value: 192.0.2.1\nb: {type: A}\n")
+
+
+def test_owner_with_an_empty_list_is_told() -> None:
+    zone, findings = load("gone: []\nwww: {type: A, value: 192.0.2.1}\n")
+    assert zone is not None
+    assert from_text("www", ORIGIN) in zone.nodes
+    assert [(each.rule, each.severity, each.position.line) for each in findings] == [
+        ("owner-empty", Severity.WARNING, 1)
+    ]

@@ -164,9 +164,35 @@ def test_link_out_of_the_repo_is_an_error_in_both(zones: Path) -> None:
     (zones / "example.com.yaml").symlink_to("/etc/hostname")
     (zones / "example.net.").symlink_to("/etc")
     assert told(both(zones)) == [
-        ("zone-file-ignored", Severity.WARNING, "example.net."),
+        ("file-unreadable", Severity.ERROR, "example.net."),
         ("file-unreadable", Severity.ERROR, "example.com.yaml"),
     ]
+
+
+@pytest.mark.parametrize("target", ["../split/example.com.", "example.com.", "example.net.yaml"])
+def test_split_zone_that_is_a_link_to_no_directory_is_an_error(target: str, zones: Path) -> None:
+    put(zones, "example.net.yaml")
+    (zones / "example.com.").symlink_to(target)
+    loaded = both(zones)
+    assert told(loaded) == [("file-unreadable", Severity.ERROR, "example.com.")]
+    assert loaded.findings[0].zone == COM
+    assert "leads to no directory" in loaded.findings[0].message
+    assert set(loaded.zones) == {NET}
+
+
+@pytest.mark.parametrize(
+    "name", ["M\udcfcn.example.yaml", "M\udcfcn.example.zone", "M\udcfcn.example./a.yaml"]
+)
+def test_file_name_that_is_not_utf8_is_an_error_and_the_rest_is_read(name: str, zones: Path) -> None:
+    put(zones, name)
+    put(zones, "M\udcfcn.example.yaml.bak")
+    put(zones, "example.net.yaml")
+    loaded = both(zones)
+    assert [each.rule for each in loaded.findings if each.severity is Severity.ERROR] == ["zone-file-name"]
+    (fault,) = (each for each in loaded.findings if each.severity is Severity.ERROR)
+    assert fault.message == "the file's name is no zone: octet 0xfc in a name is not UTF-8"
+    assert r"or \252 for the octet itself" in fault.advice
+    assert set(loaded.zones) == {NET}
 
 
 def test_links_inside_are_followed_and_what_they_lead_to_is_read(zones: Path) -> None:
