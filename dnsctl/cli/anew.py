@@ -8,7 +8,6 @@ nothing that a name server does not need; where something fails, `dnsctl.cli.mai
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from dnsctl.cli import HANDED
 from dnsctl.cli.apart import Embedded, compile_apart
 from dnsctl.cli.order_json import read, written
 from dnsctl.model.fleet import Endpoint, Node, NodeSettings, ServeSettings
+from dnsctl.node.log import begin_logging
 from dnsctl.node.sandbox import name_process
 from dnsctl.node.signals import held_signals, ignore_strays
 
@@ -104,9 +104,7 @@ def serve_handed(descriptor: str) -> int:
 
 
 def _serve(order: NodeOrder | ZonesOrder) -> None:
-    """Serve; log plain lines to standard error: our own from INFO, libraries' from WARNING."""
-    logging.basicConfig(stream=sys.stderr, format="dnsctl: %(message)s", level=logging.WARNING)
-    logging.getLogger("dnsctl").setLevel(logging.INFO)
+    begin_logging()
     order.serve()
 
 

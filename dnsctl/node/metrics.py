@@ -9,8 +9,6 @@ that answers hangs, else 503.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 import os
 import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,7 +18,6 @@ from typing import Final, NamedTuple
 import dns.opcode
 import dns.rcode
 import dns.rdatatype
-import uvicorn
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -47,38 +44,26 @@ from dnsctl.node.proc import STOPPED, standing
 from dnsctl.node.worker import counter_path, image_path
 from dnsctl.serve import counters
 from dnsctl.serve.counters import Block
+from dnsctl.serve.http_server import Guest, HttpServer, network_of
 from dnsctl.serve.tally import is_silent
 
-_CLIENTS: Final = 64  # connections at once; more are told 503
+_PLACES: Final = 16  # connections of one network; the longest quiet makes room for one more
 _SECOND: Final = 1e9  # nanoseconds
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 def export(settings: NodeSettings, blocks: Mapping[str, Block], listener: socket.socket) -> None:
     """Answer HTTP on `listener` for ever. `blocks`: by the name of the process that writes each."""
-    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-    listener.setblocking(False)
     with Image.open(image_path(settings.state)) as image:
-        node = _Node(settings, image, blocks)
-        config = uvicorn.Config(
-            _application(node),
-            http="h11",
-            ws="none",
-            loop="asyncio",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            limit_concurrency=_CLIENTS,
-        )
-        asyncio.run(_Server(config).serve(sockets=[listener]))
+        asyncio.run(_serve(_Node(settings, image, blocks), listener))
 
 
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield  # SIGTERM ends the process at once: nothing is under way that matters
+async def _serve(node: _Node, listener: socket.socket) -> None:
+    await HttpServer(_application(node), listener, _welcome).serve()  # SIGTERM ends the process
+
+
+def _welcome(transport: asyncio.BaseTransport) -> Guest:
+    return Guest(network_of(transport), _PLACES)
 
 
 def _application(node: _Node) -> Starlette:

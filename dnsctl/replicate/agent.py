@@ -20,9 +20,6 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
-
 from dnsctl.errors import DnsctlError, ListenError, PkiError
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.silence import Silence, silence_path
@@ -33,9 +30,11 @@ from dnsctl.replicate import probe, tls
 from dnsctl.replicate.api import PEER_CERTIFICATE, Api, Limits
 from dnsctl.replicate.catchup import CatchUp
 from dnsctl.replicate.client import AgentClient, Patience
-from dnsctl.replicate.pki import Credentials
+from dnsctl.replicate.pki import CONTROL, Credentials
 from dnsctl.replicate.staging import Staging
+from dnsctl.replicate.tls import peer_of
 from dnsctl.replicate.trust import Trust
+from dnsctl.serve.http_server import Guest, HttpServer, Welcome
 
 KEEP_RELEASES = 200  # in a node's archive: what peers can catch up on without a snapshot
 _TIDY_EVERY = 3600.0  # seconds
@@ -58,23 +57,26 @@ def run_agent(
     Raises PkiError for certificates that nobody would accept, ListenError where the address of
     `settings.node.control` cannot be bound, ImageError for a damaged image.
     """
-    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it tells of every idle connection it ends
     asyncio.run(_Agent(settings, limits or Limits(), alive).run(stop))
 
 
-class _PeerProtocol(H11Protocol):
-    """HTTP/1.1 that hands the peer's certificate on, which uvicorn does not do by itself."""
+def welcome(limits: Limits, known: frozenset[str]) -> Welcome:
+    """Return what tells whose a connection is; what a certificate that is not of `known` may do, `Api` says.
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        # Copied by uvicorn into the scope of each request of this connection.
-        self.app_state = {**self.app_state, PEER_CERTIFICATE: transport.get_extra_info("peercert")}
+    The control host and each node have places of their own: none can take another's.
+    """
 
+    def whose(transport: asyncio.BaseTransport) -> Guest:
+        certificate = transport.get_extra_info("peercert")
+        peer = peer_of(certificate)
+        state = {PEER_CERTIFICATE: certificate}
+        if peer is not None and peer.is_control:
+            return Guest(CONTROL, limits.control_places, state)
+        if peer is not None and peer.node in known:
+            return Guest(f"node {peer.node}", limits.places, state)
+        return Guest("others", limits.places, state)
 
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield  # `_Agent.run` listens for them
+    return whose
 
 
 class _Agent:
@@ -85,7 +87,7 @@ class _Agent:
         self._credentials = _credentials(settings)
         self._tasks: set[asyncio.Task[None]] = set()
         self._peers: list[AgentClient] = []
-        self._server: uvicorn.Server | None = None
+        self._server: HttpServer | None = None
         self._fault: BaseException | None = None
 
     async def run(self, stop: threading.Event | None) -> None:
@@ -106,6 +108,7 @@ class _Agent:
                 await asyncio.get_running_loop().run_in_executor(writer, staging.close)
         finally:
             writer.shutdown()
+            await asyncio.get_running_loop().shutdown_default_executor()  # a snapshot may be under way
             counter.close()
             image.close()
             listener.close()
@@ -150,7 +153,10 @@ class _Agent:
                 missed=wake.set,
                 silence=silence,
             )
-            server = self._server = _Server(self._uvicorn_config(api, context))
+            known = frozenset(peer.name for peer in self._settings.peers)
+            server = self._server = HttpServer(
+                api.application(), listener, welcome(self._limits, known), context
+            )
             catch_up = CatchUp(staging, writer, self._peers, self._announce, silence=silence)
             self._spawn(catch_up.run(self._limits.catch_up_every, wake))
             self._spawn(_tidy(api, staging, writer))
@@ -161,29 +167,12 @@ class _Agent:
                     self._spawn(_wait(stop, server))
                 name, control = self._settings.node.name, self._settings.node.control
                 _log.info("agent of %s on %s, generation %d", name, control, staging.served.generation)
-                await server.serve(sockets=[listener])
+                await server.serve()
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._fault is not None:
             raise self._fault
-
-    def _uvicorn_config(self, api: Api, context: ssl.SSLContext) -> uvicorn.Config:
-        return uvicorn.Config(
-            api.application(),
-            http=_PeerProtocol,
-            ws="none",
-            loop="asyncio",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            limit_concurrency=self._limits.connections,
-            timeout_keep_alive=30,
-            timeout_graceful_shutdown=1,
-            ssl_context_factory=lambda _config, _default: context,
-        )
 
     def _announce(self, sealed: bytes) -> None:
         """Hand a certificate that changed what is served on to every peer, without waiting."""
@@ -269,7 +258,7 @@ def _bind(control: str) -> socket.socket:
 
 
 @contextlib.contextmanager
-def _ended_by_signal(server: uvicorn.Server) -> Iterator[None]:
+def _ended_by_signal(server: HttpServer) -> Iterator[None]:
     """Let SIGTERM end `server`, and SIGINT unless it is ignored.
 
     In a thread other than the main one there is nothing to do.
@@ -295,7 +284,7 @@ def _ended_by_signal(server: uvicorn.Server) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-async def _wait(stop: threading.Event, server: uvicorn.Server) -> None:
+async def _wait(stop: threading.Event, server: HttpServer) -> None:
     while not stop.is_set():
         await asyncio.sleep(0.05)
     server.should_exit = True

@@ -21,6 +21,7 @@ that touches the image is handed to the one thread that owns its write transacti
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import hashlib
 import json
@@ -28,10 +29,10 @@ import logging
 import os
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Executor
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -73,8 +74,9 @@ class Limits:
     """What an agent grants. Sizes in octets, times in seconds."""
 
     blob: int = 2**36  # a snapshot of the largest image; a delta has the size that its manifest says
-    connections: int = 64
-    transfers: int = 4  # blobs and snapshots at once
+    places: int = 8  # connections of one node
+    control_places: int = 32  # connections of the control host
+    transfers: int = 4  # blobs and snapshots at once, for each node and for the control host
     body_time: float = 30.0
     transfer_time: float = 900.0
     expiry: float = 60.0  # how long a prepared release waits for its certificate
@@ -91,6 +93,26 @@ class _NotFoundError(DnsctlError):
 
 class _BusyError(DnsctlError):
     pass
+
+
+class _Parts:
+    """Parts of a snapshot, each made in a thread. `close` waits for it: who asked may go at any time."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._parts = snapshot.encode(reader)
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def next(self) -> bytes | None:
+        """Return one more part, or None after the last."""
+        with self._lock:
+            return None if self._closed else next(self._parts, None)
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            self._reader.close()
 
 
 class Api:
@@ -119,7 +141,7 @@ class Api:
         self._missed = missed
         self._silence = silence
         self._known = {peer.name for peer in settings.peers}
-        self._transfers = asyncio.Semaphore(limits.transfers)
+        self._transfers: dict[str, asyncio.Semaphore] = {}  # places of each peer, by its name
         self._restoring = asyncio.Lock()
         self._summary: tuple[str, dict[str, Any]] = ("", {})
         self.last_received = float("-inf")  # when a blob last came, by the monotonic clock
@@ -257,24 +279,26 @@ class Api:
         return FileResponse(archive.locate(digest), media_type="application/octet-stream")
 
     async def snapshot(self, request: Request) -> Response:
-        if self._transfers.locked():
+        places = self._places(request)
+        if places.locked():
             raise _BusyError("too many transfers at once", advice="try again in a minute")
         reader = await asyncio.to_thread(self._image.reader)
         return StreamingResponse(
-            self._snapshot_parts(reader),
+            self._snapshot_parts(reader, places),
             media_type="application/octet-stream",
             headers={"dnsctl-generation": str(reader.generation)},
         )
 
-    async def _snapshot_parts(self, reader: Reader) -> AsyncIterator[bytes]:
-        async with self._transfers:
-            parts = snapshot.encode(reader)
-            try:
-                while (part := await asyncio.to_thread(next, parts, None)) is not None:
+    def _places(self, request: Request) -> asyncio.Semaphore:
+        """Return what counts the transfers of whoever asks: they are bounded for each by itself."""
+        return self._transfers.setdefault(str(self._peer(request)), asyncio.Semaphore(self._limits.transfers))
+
+    async def _snapshot_parts(self, reader: Reader, places: asyncio.Semaphore) -> AsyncIterator[bytes]:
+        async with places:
+            with contextlib.closing(_Parts(reader)) as parts:
+                while (part := await asyncio.to_thread(parts.next)) is not None:
                     if part:
                         yield part
-            finally:
-                reader.close()
 
     # -- What changes something ----------------------------------------------------------------------------
 
@@ -305,7 +329,7 @@ class Api:
         digest = request.path_params["digest"]
         archive = self._staging.archive
         archive.locate(digest)  # refuses what is no digest before anything is read
-        async with self._transfers:
+        async with self._places(request):
             head, parts = await self._head(request, MAX_ENVELOPE)
             manifest = await asyncio.to_thread(self._staging.trust.manifest, head)
             self._require_ahead(manifest)
@@ -467,7 +491,7 @@ def _certified(value: Any) -> Certified:
 _Handler = Callable[[Request], Awaitable[Response]]
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def _time_limit(seconds: float) -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(seconds):

@@ -22,9 +22,19 @@ class FailureLog:
 
     def note(self, what: str, message: bytes) -> None:
         """Count the exception being handled, raised by `message`. The line has its traceback."""
-        self.count += 1
-        now = self._clock()
-        if now >= self._due:
-            self._due = now + INTERVAL
+        if self._is_due():
             shown = message[:_SHOWN].hex()
             self._log.exception("%s (%d failures so far); query: %s", what, self.count, shown)
+
+    def tell(self, what: str) -> None:
+        """Count a failure whose reason is in `what`. The line has no traceback."""
+        if self._is_due():
+            self._log.warning("%s (%d failures so far)", what, self.count)
+
+    def _is_due(self) -> bool:
+        self.count += 1
+        now = self._clock()
+        if now < self._due:
+            return False
+        self._due = now + INTERVAL
+        return True

@@ -27,6 +27,7 @@ from dnsctl.image.store import Image
 from dnsctl.model.fleet import Network
 from dnsctl.model.name import Name
 from dnsctl.serve import counters, transfer
+from dnsctl.serve.accept import ACCEPTED, Acceptor
 from dnsctl.serve.cache import AnswerCache
 from dnsctl.serve.connection import Connection, StreamLimits
 from dnsctl.serve.failures import FailureLog
@@ -39,9 +40,7 @@ from dnsctl.serve.udp import server_failure
 _READ_BUFFER: Final = 16 << 10  # octets read at once, of whichever connection
 _CACHED: Final = 16_384  # answers
 _CACHED_OCTETS: Final = 16 << 20
-_ACCEPTED: Final = 32  # connections a turn
-_ACCEPT_AGAIN: Final = 0.05  # seconds after it could not be
-_SPARE: Final = 2 * _ACCEPTED  # descriptors: for those whose turn it is, and for files
+_SPARE: Final = 2 * ACCEPTED  # descriptors: for those whose turn it is, and for files
 _ID: Final = 2  # octets of a message's id
 _LOOKS: Final = 8  # at the connections, in the shortest time one may take
 _log = logging.getLogger(__name__)
@@ -91,9 +90,9 @@ class StreamServer:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(_log_loop_fault)
         listeners = tuple(sockets)
-        for listener in listeners:
-            listener.setblocking(False)
-            loop.add_reader(listener, self._accept, listener)
+        acceptors = [Acceptor(listener, self._take, self._full) for listener in listeners]
+        for acceptor in acceptors:
+            acceptor.start()
         ready()
         pause = min(IDLE_SECONDS, min(self.limits.idle, self.limits.drain) / _LOOKS)
         try:
@@ -105,8 +104,9 @@ class StreamServer:
                 for connection in [one for one in self._quiet if one.deadline <= now]:
                     connection.expire()
         finally:
+            for acceptor in acceptors:
+                acceptor.stop()
             for listener in listeners:
-                loop.remove_reader(listener)
                 listener.close()
             for connection in tuple(self._quiet):
                 connection.abort()
@@ -117,26 +117,14 @@ class StreamServer:
             self._cache.renew(self._reader)
             self._seen = value
 
-    def _accept(self, listener: socket.socket) -> None:
-        """Take connections that the kernel has completed, a few a turn."""
-        for _ in range(_ACCEPTED):
-            try:
-                accepted, _ = listener.accept()
-            except BlockingIOError:
-                return
-            except ConnectionError:
-                continue  # it went before it was served
-            except OSError:  # no memory or descriptors are left
-                self._faults.note("connections cannot be accepted", b"")
-                self._make_room()
-                loop = asyncio.get_running_loop()
-                loop.remove_reader(listener)
-                loop.call_later(_ACCEPT_AGAIN, loop.add_reader, listener, self._accept, listener)
-                return
-            accepted.setblocking(False)
-            task = asyncio.get_running_loop().create_task(self._connect(accepted))
-            self._connecting.add(task)
-            task.add_done_callback(self._connecting.discard)
+    def _take(self, accepted: socket.socket) -> None:
+        task = asyncio.get_running_loop().create_task(self._connect(accepted))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+
+    def _full(self, error: OSError) -> None:
+        self._faults.tell(f"connections cannot be accepted: {error.strerror or error}")
+        self._make_room()
 
     async def _connect(self, accepted: socket.socket) -> None:
         try:

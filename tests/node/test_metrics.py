@@ -1,5 +1,6 @@
 """/metrics and /health of a node in real processes, over real HTTP, read with Prometheus' own parser."""
 
+import contextlib
 import json
 import os
 import re
@@ -260,6 +261,18 @@ def test_worker_killed_again_and_again_under_load_answers_within_100_ms_and_is_c
                 (value(node, "dnsctl_queries_total", transport="udp", family="ipv4") or 0) > (counted or 0)
             )
         )
+
+
+def test_idle_connections_to_the_exporter_hide_nobodys_health(state: Path):
+    with running(state, metrics=ANY_PORT) as node, contextlib.ExitStack() as stack:
+        port = int(node.metrics.rpartition(":")[2])
+        for _ in range(100):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5))
+        began = time.monotonic()
+        assert get(node, "/health")[0] == 200
+        assert get(node, "/metrics")[0] == 200
+        assert time.monotonic() - began < 2
+        assert len(list(Path(f"/proc/{node.children()['metrics']}/fd").iterdir())) < 60
 
 
 def test_serve_zones_tells_when_signatures_expire(tmp_path: Path):

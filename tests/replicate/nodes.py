@@ -120,6 +120,11 @@ class Fleet:
     def start_all(self) -> None:
         self.start(*(node.name for node in self.nodes))
 
+    def pid(self, name: str) -> int:
+        pid = self._running[name].pid
+        assert pid is not None
+        return pid
+
     def kill(self, name: str) -> None:
         process = self._running.pop(name)
         pid = process.pid

@@ -1,0 +1,289 @@
+"""HTTP for few clients, of whom one may be hostile: uvicorn's protocol behind an accept loop of our own.
+
+Each client has places of its own, and where they are taken, its longest quiet connection makes room: what one
+does to us, the others do not notice. Who a client is, TLS tells; until then it holds one of a few places for
+handshakes, for seconds. A request's head, and a response that is not read, have their time too. Nobody who is
+cut is told why, or logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import math
+import socket
+import ssl
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import uvicorn
+from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from dnsctl.serve.accept import ACCEPTED, Acceptor
+from dnsctl.serve.failures import FailureLog
+
+_SWEEP: Final = 5  # ticks of uvicorn, of 0.1 s, between two looks at deadlines
+_WRITE_BUFFER: Final = 128 * 1024  # octets of a response that wait for a slow reader, in the kernel too
+_END: Final = 2.0  # seconds for requests that are cut to end
+_KEPT: Final = 3600  # seconds between requests, for uvicorn: `Times.head` is less
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Whose connection it is: a name, places for connections, and what its requests are to know of it."""
+
+    name: str
+    places: int
+    state: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How long a client may take, in seconds."""
+
+    handshake: float = 5.0
+    head: float = 10.0  # for the head of a request to arrive, the first or the next
+    drain: float = 10.0  # for `_WRITE_BUFFER` octets of a response to be taken
+
+
+Welcome = Callable[[asyncio.BaseTransport], Guest | None]  # None: it is none of ours
+
+
+def network_of(transport: asyncio.BaseTransport) -> str:
+    """Return what counts as one client where no certificate tells: an IPv4 address, or an IPv6 /64."""
+    peer = transport.get_extra_info("peername")
+    return _network(peer) if peer else ""  # it went before it was served
+
+
+class HttpServer(uvicorn.Server):
+    """Serves `application` on a listening socket until `should_exit` is set.
+
+    `context`: of TLS, or None for plain HTTP. `handshakes`: at once.
+    """
+
+    def __init__(
+        self,
+        application: Starlette,
+        listener: socket.socket,
+        welcome: Welcome,
+        context: ssl.SSLContext | None = None,
+        *,
+        times: Times | None = None,
+        handshakes: int = 64,
+    ) -> None:
+        super().__init__(
+            uvicorn.Config(
+                application,
+                http=H11Protocol,
+                ws="none",
+                loop="asyncio",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=_KEPT,
+                timeout_graceful_shutdown=1,
+            )
+        )
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it tells of all that clients do
+        self.times = times or Times()
+        self._listener = listener
+        self._welcome = welcome
+        self._context = context
+        self._handshakes = handshakes
+        self._strangers: dict[asyncio.Task[None], str] = {}  # by network, the oldest first
+        self._guests: dict[str, dict[_Connection, None]] = {}  # by name, the longest quiet first
+        self._acceptor: Acceptor | None = None
+        self._faults = FailureLog(_log)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield  # who runs us listens for them
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self.servers = []
+        asyncio.get_running_loop().set_exception_handler(self._note)
+        self._acceptor = Acceptor(self._listener, self._take, self._full)
+        self._acceptor.start()
+        self.started = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._acceptor is not None:
+            self._acceptor.stop()
+        self._listener.close()
+        for task in tuple(self._strangers):
+            task.cancel()
+        await super().shutdown()
+        for connection in self._connections():
+            connection.transport.abort()
+        if self.server_state.tasks:
+            await asyncio.wait(self.server_state.tasks, timeout=_END)
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % _SWEEP == 0:
+            now = asyncio.get_running_loop().time()
+            for connection in self._connections():
+                if connection.deadline <= now:
+                    connection.transport.abort()
+        return await super().on_tick(counter)
+
+    # -- Connections ---------------------------------------------------------------------------------------
+
+    def _connections(self) -> list[_Connection]:
+        return [one for places in self._guests.values() for one in places]
+
+    def _take(self, accepted: socket.socket) -> None:
+        if len(self._strangers) >= self._handshakes:
+            self._dismiss_stranger()
+        try:
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _WRITE_BUFFER)
+            network = _network(accepted.getpeername())
+        except OSError:
+            accepted.close()
+            return
+        task = asyncio.get_running_loop().create_task(self._connect(accepted))
+        self._strangers[task] = network
+        task.add_done_callback(self._met)
+
+    async def _connect(self, accepted: socket.socket) -> None:
+        tls: dict[str, Any] = {}
+        if self._context is not None:
+            tls = {"ssl": self._context, "ssl_handshake_timeout": self.times.handshake}
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(self._connection, accepted, **tls)
+        except OSError:  # of the handshake, too
+            accepted.close()
+
+    def _connection(self) -> _Connection:
+        return _Connection(self)
+
+    def _dismiss_stranger(self) -> None:
+        """End the oldest handshake of the network that has most of them under way."""
+        if self._strangers:
+            ((busiest, _),) = Counter(self._strangers.values()).most_common(1)
+            oldest = next(task for task, network in self._strangers.items() if network == busiest)
+            self._met(oldest)
+            oldest.cancel()
+
+    def _met(self, task: asyncio.Task[None]) -> None:
+        self._strangers.pop(task, None)
+
+    def _full(self, error: OSError) -> None:
+        self._faults.tell(f"connections cannot be accepted: {error.strerror or error}")
+        if self._strangers:
+            for _ in range(min(len(self._strangers), ACCEPTED)):
+                self._dismiss_stranger()
+        else:
+            largest = max(self._guests.values(), key=len, default={})
+            longest_quiet = next((one for one in largest if one.waits_for_client), None)
+            if longest_quiet is not None:
+                longest_quiet.transport.abort()
+
+    def admit(self, connection: _Connection) -> Guest | None:
+        """Return whose `connection` is and count it; None where it may not stay."""
+        guest = self._welcome(connection.transport)
+        if guest is None:
+            return None
+        places = self._guests.setdefault(guest.name, {})
+        if len(places) >= guest.places:
+            longest_quiet = next((one for one in places if one.waits_for_client), None)
+            if longest_quiet is None:
+                return None
+            places.pop(longest_quiet)
+            longest_quiet.transport.abort()
+        places[connection] = None
+        return guest
+
+    def touch(self, connection: _Connection, name: str) -> None:
+        """Make the connection the one that was quiet for the shortest time."""
+        places = self._guests.get(name, {})
+        if connection in places:
+            places[connection] = places.pop(connection)
+
+    def forget(self, connection: _Connection, name: str) -> None:
+        places = self._guests.get(name, {})
+        places.pop(connection, None)
+        if not places:
+            self._guests.pop(name, None)
+
+    def _note(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self._faults.tell(f"{context.get('message')}: {context.get('exception')!r}")
+
+
+class _Connection(H11Protocol):
+    """One client's connection. `deadline`: when it is cut, in the event loop's time."""
+
+    def __init__(self, server: HttpServer) -> None:
+        super().__init__(server.config, server.server_state, {})
+        self.deadline = math.inf
+        self._house = server
+        self._name = ""
+        self._stuck = False  # the response is not read
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        transport.set_write_buffer_limits(high=_WRITE_BUFFER)
+        guest = self._house.admit(self)
+        if guest is None:
+            transport.abort()
+            return
+        self._name = guest.name
+        self.app_state = guest.state  # copied by uvicorn into the scope of each request
+        self._expect(self._house.times.head)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._unset_keepalive_if_required()
+        self._house.forget(self, self._name)
+
+    @property
+    def waits_for_client(self) -> bool:
+        return self._stuck or not self._is_busy
+
+    @property
+    def _is_busy(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def data_received(self, data: bytes) -> None:
+        was_busy = self._is_busy
+        super().data_received(data)
+        if self._is_busy and not was_busy:
+            self._house.touch(self, self._name)
+            if not self._stuck:
+                self.deadline = math.inf  # for its body, the application has limits of its own
+
+    def on_response_complete(self) -> None:
+        self._expect(self._house.times.head)
+        super().on_response_complete()
+        if self._is_busy and not self._stuck:  # with a request that came behind the last
+            self.deadline = math.inf
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stuck = True
+        self._expect(self._house.times.drain)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stuck = False
+        if self._is_busy:
+            self.deadline = math.inf
+        else:
+            self._expect(self._house.times.head)
+
+    def _expect(self, seconds: float) -> None:
+        self.deadline = self.loop.time() + seconds
+
+
+def _network(peer: Any) -> str:
+    address = ipaddress.ip_address(str(peer[0]).partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return str(address)
