@@ -19,8 +19,10 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return advice: the nearest known word, or the first of them."""
+    """Return advice: the nearest known word, or the first of them; "" where none is known."""
     words = sorted(known)
+    if not words:
+        return ""
     if found := nearest(word, words):
         return f"did you mean {found}?"
     more = len(words) - SHOWN
