@@ -14,8 +14,8 @@ _EQUATOR = 2**31  # thousandths of a second of arc, RFC 1876 §2
 _SEA_LEVEL = 10_000_000  # centimetres above the base of altitudes, 100,000 m below the ellipsoid
 _MAX_SIZE = 9_000_000_000  # centimetres: 9 and nine zeros
 _DEFAULTS = (100, 1_000_000, 1000)  # centimetres of size, horizontal and vertical precision
-_WHOLE = re.compile(r"\d{1,3}", re.ASCII)
-_SECONDS = re.compile(r"\d{1,2}(\.\d{0,3})?", re.ASCII)
+_WHOLE = re.compile(r"0*\d{1,3}", re.ASCII)
+_SECONDS = re.compile(r"0*\d{1,2}(\.\d{0,3})?", re.ASCII)
 _METRES = re.compile(r"([+-]?\d{1,8}(?:\.\d{0,2})?)m?", re.ASCII | re.IGNORECASE)
 
 

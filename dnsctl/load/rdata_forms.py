@@ -241,3 +241,22 @@ FORMS: dict[int, Form] = {
         _data_or_hyphen,
     ),
 }
+
+# Examples, for people, of types that dnspython reads.
+SHAPES: dict[int, str] = {
+    1: "192.0.2.1",
+    28: "2001:db8::1",
+    22: "0x47.0005.80.005a00.0000.0001.e133.ffffff000161.00",  # NSAP, RFC 1706
+    42: "1:192.0.2.0/24 !2:2001:db8::/32",  # APL, RFC 3123
+    45: "10 1 2 192.0.2.1 AQID…",  # IPSECKEY, RFC 4025
+    51: "1 0 0 -",  # NSEC3PARAM, RFC 5155
+    55: "2 200100107B1A74DF365639CC39F1D578 AQID… rendezvous.example.com.",  # HIP, RFC 8005
+    62: "66 3 A NS AAAA",  # CSYNC, RFC 7477
+    63: "2026010101 1 1 and 96 hexadecimal digits",  # ZONEMD, RFC 8976
+    64: "1 www.example.com. alpn=h2,h3 port=443",  # SVCB, RFC 9460
+    65: "1 . alpn=h2,h3 ipv4hint=192.0.2.1",  # HTTPS
+    66: "CDS NOTIFY 5300 scanner.example.com.",  # DSYNC, RFC 9859
+    108: "00-00-5e-00-53-2a",  # EUI48, RFC 7043
+    109: "00-00-5e-ef-10-00-00-2a",  # EUI64
+    260: "10 0 1 192.0.2.1",  # AMTRELAY, RFC 8777
+}

@@ -37,13 +37,14 @@ from dnsctl.load.presentation import (
     type_advice,
     type_code,
 )
-from dnsctl.load.rdata_forms import FORMS, base_64, hexadecimal
+from dnsctl.load.rdata_forms import FORMS, SHAPES, base_64, hexadecimal
 from dnsctl.model.canonical import canonical
 from dnsctl.model.rrset import Type
 
 # Which tokens are base64, which dnspython does not check: of IPSECKEY (RFC 4025) and HIP (RFC 8005).
 _BASE64 = {45: slice(4, None), 55: slice(2, 3)}
 MAX_RDATA = 65535  # octets, RFC 1035 §3.2.1
+_NO_KEY = 0xC000  # flags of KEY, RFC 2535 §3.1.2
 SHA1_DIGITS = 32  # of an NSEC3 hash in base32hex
 # What dnspython raises for text that is not of its type, besides its own exceptions.
 _REJECTED = (
@@ -55,6 +56,20 @@ _REJECTED = (
     AttributeError,
     struct.error,
 )
+
+
+# What dnspython and Python say that tells people nothing about the record, and what to say instead.
+_VAGUE = {
+    "not enough values to unpack": "a part of a field is missing",
+    "too many values to unpack": "a field has too many parts",
+    "expecting another identifier": "a field is missing",
+    "expecting an identifier": "a field is missing",
+    "expecting a string": "a field is missing",
+    "dd-length": "hexadecimal digits, an odd number",
+    "odd length": "hexadecimal digits, an odd number",
+    "Incorrect padding": "base64 that is not whole",
+    "is malformed": "",
+}
 
 
 def to_wire(rdtype: int, tokens: Sequence[str], names: NameReader) -> bytes:
@@ -91,11 +106,21 @@ def _seldom(rdtype: int, tokens: Sequence[str], names: NameReader) -> bytes:
     try:
         wire = canonical(rdtype, wire)
         _decode(rdtype, wire)
-    except NameSyntaxError as error:
-        raise RdataFault(error.what, "see the type's RFC for its form") from None
-    except _REJECTED as error:
-        raise RdataFault(f"not its form: {_reason(error)}", "see the type's RFC for its form") from None
+    except (NameSyntaxError, *_REJECTED) as error:
+        count = len(wire) if tokens[0] == r"\#" else None
+        raise _rejected(rdtype, error, count) from None
     return wire
+
+
+def _rejected(rdtype: int, error: Exception, octets: int | None = None) -> RdataFault:
+    r"""Return what is wrong with rdata that is not of its type; `octets`: of the generic form, `\#`."""
+    kind = dns.rdatatype.to_text(dns.rdatatype.RdataType.make(rdtype))
+    what = f"not {kind} rdata" if octets is None else f"these {octets} octets are not {kind} rdata"
+    reason = error.what if isinstance(error, NameSyntaxError) else _reason(error)
+    if told := next((plain for vague, plain in _VAGUE.items() if vague in reason), reason):
+        what += f": {told}"
+    shape = FORMS[rdtype].shape if rdtype in FORMS else SHAPES.get(rdtype)
+    return RdataFault(what, f"write {shape}" if shape else "see the type's RFC for its form")
 
 
 def _generic(tokens: Sequence[str]) -> bytes:
@@ -165,8 +190,7 @@ def _by_dnspython(rdtype: int, tokens: Sequence[str], names: NameReader) -> byte
             names.relative += _relative_names(parsed)
             return bytes(parsed.to_digestable(dns.name.root))
     except _REJECTED as error:
-        kind = dns.rdatatype.to_text(dns.rdatatype.RdataType.make(rdtype))
-        raise RdataFault(f"not {kind} rdata: {_reason(error)}", "see the type's RFC for its form") from None
+        raise _rejected(rdtype, error) from None
 
 
 def _reason(error: Exception) -> str:
@@ -268,6 +292,13 @@ def _dnskey(tokens: Sequence[str], _: NameReader) -> bytes:
         _count(tokens, 4, "flags, protocol, algorithm and public key")
     flags, protocol = number(tokens[0], 0xFFFF, "flags"), number(tokens[1], 0xFF, "protocol")
     return struct.pack("!HBB", flags, protocol, _algorithm(tokens[2])) + base_64(tokens[3:])
+
+
+def _key(tokens: Sequence[str], names: NameReader) -> bytes:
+    """Return KEY rdata; flags that say "no key" end it (RFC 2535 §3.1.2)."""
+    if len(tokens) == 3 and number(tokens[0], 0xFFFF, "flags") & _NO_KEY == _NO_KEY:
+        tokens = (*tokens, "")
+    return _dnskey(tokens, names)
 
 
 def _tlsa(tokens: Sequence[str], _: NameReader) -> bytes:
@@ -401,7 +432,7 @@ _PARSERS: dict[int, Callable[[Sequence[str], NameReader], bytes]] = {
     Type.CDS: _cds,
     Type.CDNSKEY: _dnskey,
     24: _rrsig,  # SIG, of the same form (RFC 2535 §4)
-    25: _dnskey,  # KEY, RFC 3445
+    25: _key,  # KEY, RFC 3445
     29: location,
     56: _txt,  # NINFO
     99: _txt,  # SPF, RFC 7208 §3.1

@@ -29,7 +29,9 @@ def _parameter(token: str) -> str:
         code = int(numbered[1])
         if code > MAX_KEY:
             raise RdataFault(f"{key} is over key{MAX_KEY}", "use a key that is registered")
-        return token.replace(key, f"key{code}", 1)  # key00009 is key9
+        return f"key{code}={value}" if value else f"key{code}"  # key00009 is key9
+    if key == "mandatory" and value:
+        return f'mandatory="{",".join(map(_numbered, unquoted(value).split(",")))}"'
     if key in _NEWER:
         code, octets = _NEWER[key]
         if octets is None:
@@ -40,7 +42,12 @@ def _parameter(token: str) -> str:
             rf"\{octet:03d}" for octet in octets(key, unescape(unquoted(value or "")).decode("latin-1"))
         )
         return f'key{code}="{escaped}"'
-    return token
+    return token if value else key  # `=` with nothing behind it is an empty value
+
+
+def _numbered(key: str) -> str:
+    """Return a key as dnspython knows it."""
+    return f"key{_NEWER[key][0]}" if key in _NEWER else key
 
 
 def _groups(key: str, text: str) -> bytes:

@@ -23,6 +23,8 @@ from dnsctl.validate.rule import NAME_AT, Fault, Scope, name_in
 _LDH = re.compile(rb"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")  # RFC 1123 §2.1
 _HOSTS = (Type.NS, Type.MX, Type.SRV)
 _NAMED = (Type.CNAME, Type.DNAME, Type.PTR, Type.SVCB, Type.HTTPS)  # lead to names that need not be hosts
+_BEHIND_NUMBER = (18, 21, 36, 107)  # AFSDB, RT, KX, LP: two octets, then a name
+_MAILBOXES = {7: 1, 8: 1, 9: 1, 14: 2, 17: 1}  # MB, MG, MR, MINFO, RP: how many names are people or hosts
 _NAME_OCTETS = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_.*/")
 _ORDINARY = re.compile(rb"[a-z0-9_.*-]*")
 _BLANK = re.compile(rb"[\t-\r \x7f]")
@@ -70,10 +72,14 @@ def _rdata_names(scope: Scope) -> Iterator[tuple[RRset, Name]]:
                     yield one, name_in(rdata, len(target))
     for one in scope.survey.of(Type.NAPTR):
         for rdata in one.rdatas:
-            position = 4  # order and preference, then flags, services and regexp as strings (RFC 3403 §4.1)
-            for _ in range(3):
-                position += 1 + rdata[position]
-            yield one, name_in(rdata, position)
+            yield one, _naptr_replacement(rdata)
+
+
+def _naptr_replacement(rdata: bytes) -> Name:
+    position = 4  # order and preference, then flags, services and regexp as strings (RFC 3403 §4.1)
+    for _ in range(3):
+        position += 1 + rdata[position]
+    return name_in(rdata, position)
 
 
 def _without_origin(name: Name, origin: Name) -> Name:
@@ -115,16 +121,27 @@ def _without_blanks(owner: Name) -> str:
 
 def target_syntax(scope: Scope) -> Iterator[Fault]:
     """URLs, mail addresses and lists where the name of a host belongs: each loads as an odd name."""
-    for rdtype in _NAMED:
+    for one, target in _targets(scope):
+        if found := _odd_target(one, target):
+            yield Fault(
+                scope.at(one),
+                f"{to_text(one.owner)} {type_text(one.rdtype)} leads to {to_text(target)}, {found[0]}",
+                found[1],
+            )
+
+
+def _targets(scope: Scope) -> Iterator[tuple[RRset, Name]]:
+    """Yield the names that records lead to and that need not be host names."""
+    at = {rdtype: NAME_AT[rdtype] for rdtype in _NAMED} | dict.fromkeys(_BEHIND_NUMBER, 2)
+    for rdtype, offset in (at | dict.fromkeys(_MAILBOXES, 0)).items():
         for one in scope.survey.authoritative(rdtype):
             for rdata in one.rdatas:
-                target = name_in(rdata, NAME_AT[rdtype])
-                if found := _odd_target(one, target):
-                    yield Fault(
-                        scope.at(one),
-                        f"{to_text(one.owner)} {type_text(rdtype)} leads to {to_text(target)}, {found[0]}",
-                        found[1],
-                    )
+                yield one, (target := name_in(rdata, offset))
+                if _MAILBOXES.get(rdtype) == 2:
+                    yield one, name_in(rdata, len(target))
+    for one in scope.survey.authoritative(Type.NAPTR):
+        for rdata in one.rdatas:
+            yield one, _naptr_replacement(rdata)
 
 
 def _odd_target(one: RRset, target: Name) -> tuple[str, str] | None:
@@ -132,6 +149,8 @@ def _odd_target(one: RRset, target: Name) -> tuple[str, str] | None:
     text = b".".join(labels(target))
     if _ORDINARY.fullmatch(text):
         return None
+    if b"@" in text and b"/" not in text and one.rdtype in _MAILBOXES:
+        return "a mail address", f"write {to_text(target).replace(chr(92) + '@', '.', 1)} (RFC 1035 §8)"
     for sign, what, advice in _ODD_TARGETS:
         if sign in text and not (sign == b"/" and target.endswith(b"\x04arpa\0")):  # RFC 2317: 0/25.2.0.192…
             return what, advice

@@ -28,7 +28,13 @@ _EQUATOR = 2**31
 _REGEXP_FLAGS = re.compile(rb"i?")  # RFC 3402 §3.2
 _SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*:")  # RFC 3986 §3.1
 _MAX_TAG = 15  # octets, RFC 6844 §5.1; NSD and ldns refuse longer ones
-_NO_KEY = 65535  # SvcParamKey "Invalid key", RFC 9460 §14.3.2
+_ISSUERS = frozenset((b"issue", b"issuewild", b"issuemail", b"issuevmc"))  # RFC 8659 §4, RFC 9495
+_TAGS = _ISSUERS | {b"iodef", b"contactemail", b"contactphone"}  # IANA: CAA property tags
+_LABEL = rb"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_ISSUER = re.compile(rb"[ \t]*(?:%b(?:\.%b)*[ \t]*)?(?:;.*)?" % (_LABEL, _LABEL), re.DOTALL)  # RFC 8659 §4.2
+_NO_PARAMETER = 65535  # SvcParamKey "Invalid key", RFC 9460 §14.3.2
+_DOH_PATH = 7  # SvcParamKey, RFC 9461 §5
+_TEMPLATE = re.compile(rb"/.*\{[^{}]*\bdns\b[^{}]*\}.*", re.DOTALL)  # RFC 6570, with the variable `dns`
 
 
 def value_invalid(scope: Scope) -> Iterator[Fault]:
@@ -128,6 +134,29 @@ def _caa_tag(_: RRset, rdata: bytes) -> Wrong:
         yield f"a tag has at most {_MAX_TAG} characters, this one {rdata[1]}", "RFC 6844 §5.1"
 
 
+def _doh_path(_: RRset, rdata: bytes) -> Wrong:
+    for key, value in _parameters(rdata):
+        if key == _DOH_PATH and not (_TEMPLATE.fullmatch(value) and _is_utf_8(value)):
+            yield "dohpath is not a path with a variable `dns`, such as /dns-query{?dns}", "RFC 9461 §5"
+
+
+def _parameters(rdata: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the keys and values of SVCB and HTTPS rdata (RFC 9460 §2.2)."""
+    at = 2 + len(name_in(rdata, 2))
+    while at < len(rdata):
+        key, length = int.from_bytes(rdata[at : at + 2], "big"), int.from_bytes(rdata[at + 2 : at + 4], "big")
+        yield key, rdata[at + 4 : at + 4 + length]
+        at += 4 + length
+
+
+def _is_utf_8(octets: bytes) -> bool:
+    try:
+        octets.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 _INVALID: Mapping[int, Look] = {
     _X25: _x25,
     _LOC: _loc,
@@ -136,6 +165,8 @@ _INVALID: Mapping[int, Look] = {
     Type.DNSKEY: _dnskey,
     Type.CDNSKEY: _dnskey,
     _CAA: _caa_tag,
+    Type.SVCB: _doh_path,
+    Type.HTTPS: _doh_path,
 }
 
 # -- Unusual ---
@@ -184,9 +215,18 @@ def _uri(_: RRset, rdata: bytes) -> Wrong:
         yield "the target is not a URI: it has no scheme such as https:", "RFC 7553 §4.4"
 
 
-def _caa_flags(_: RRset, rdata: bytes) -> Wrong:
-    if rdata[0] & 0x7F:
-        yield f"flags {rdata[0]}: only 0 and 128 (critical) have a meaning", "RFC 8659 §4.1"
+def _caa_flags(flags: int) -> Wrong:
+    if flags & 0x7F:
+        yield f"flags {flags}: only 0 and 128 (critical) have a meaning", "RFC 8659 §4.1"
+
+
+def _caa(_: RRset, rdata: bytes) -> Wrong:
+    yield from _caa_flags(rdata[0])
+    tag, value = rdata[2 : 2 + rdata[1]].lower(), rdata[2 + rdata[1] :]
+    if tag not in _TAGS and len(tag) <= _MAX_TAG:
+        yield f"tag {tag.decode()} is not registered, and CAs pass it over", "RFC 8659 §4.1"
+    if tag in _ISSUERS and not _ISSUER.fullmatch(value):
+        yield f"the value of {tag.decode()} names no CA, which forbids all of them", "RFC 8659 §4.2"
 
 
 def _csync(_: RRset, rdata: bytes) -> Wrong:
@@ -196,12 +236,8 @@ def _csync(_: RRset, rdata: bytes) -> Wrong:
 
 
 def _svcb(_: RRset, rdata: bytes) -> Wrong:
-    at = 2 + len(name_in(rdata, 2))
-    while at < len(rdata):
-        key, length = int.from_bytes(rdata[at : at + 2], "big"), int.from_bytes(rdata[at + 2 : at + 4], "big")
-        if key == _NO_KEY:
-            yield f"key{_NO_KEY} is reserved as the invalid key", "RFC 9460 §14.3.2"
-        at += 4 + length
+    if any(key == _NO_PARAMETER for key, _value in _parameters(rdata)):
+        yield f"key{_NO_PARAMETER} is reserved as the invalid key", "RFC 9460 §14.3.2"
 
 
 def _lp(one: RRset, rdata: bytes) -> Wrong:
@@ -240,5 +276,5 @@ _UNUSUAL: Mapping[int, Look] = {
     Type.HTTPS: _svcb,
     _LP: _lp,
     _URI: _uri,
-    _CAA: _caa_flags,
+    _CAA: _caa,
 }

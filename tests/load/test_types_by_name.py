@@ -117,6 +117,13 @@ def test_export_is_read_back_by_every_peer(tmp_path: Path) -> None:
             'HTTPS 1 . tls-supported-groups="29" pvd alpn=h2',
             "0001 00 0001 0003 026832 0009 0002 001d 000b 0000",
         ),
+        (
+            "HTTPS 1 . mandatory=tls-supported-groups,pvd pvd tls-supported-groups=29",
+            "0001 00 0000 0004 0009000b 0009 0002 001d 000b 0000",
+        ),
+        ("HTTPS 1 . key8=", "0001 00 0008 0000"),
+        ("LOC 052 022 023 N 004 053 032.5 E 1m", "00121613 8b3cf018 810cbed4 009896e4"),
+        ("KEY 49152 3 13", "c000 03 0d"),
         ("HTTPS 1 . key00009=ab ohttp", "0001 00 0008 0000 0009 0002 6162"),
         ('HTTPS 1 . "alpn=h2"', "0001 00 0001 0003 026832"),
         ("HTTPS 1 . docpath=a,b", "0001 00 000a 0004 01610162"),
@@ -142,6 +149,9 @@ def test_values_are_these_octets(line: str, octets: str) -> None:
         ("HTTPS 1 . key65535=x", "over key65534"),
         ("HTTPS 1 . alpn=h2 alpn=h3", "duplicate key"),
         ("HTTPS 1 . mandatory=alpn", "not present"),
+        ('HTTPS 1 . mandatory="alpn, port" alpn=h2', "invalid key"),
+        ("HTTPS 1 . ech=", "empty"),
+        ("KEY 256 3 13", "4 are needed"),
         ("CERT PKIXX 1 8 AQID", "did you mean PKIX"),
         ("CERT PKIX 1 RSASHA AQID", "did you mean RSASHA"),
         ("WKS 192.0.2.1 TCP smtpp", "did you mean SMTP"),
@@ -234,3 +244,24 @@ def test_no_location(text: str) -> None:
     with pytest.raises(RdataFault) as caught:
         wire(f"LOC {text}")
     assert caught.value.advice.startswith("write 52 22")
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "advice"),
+    [
+        (r"A \# 3 c00002", "these 3 octets are not A rdata", "write 192.0.2.1"),
+        (r"AAAA \# 4 c0000201", "these 4 octets are not AAAA rdata", "write 2001:db8::1"),
+        ("APL 1:192.0.2.0", "not APL rdata: a part of a field is missing", "write 1:192.0.2.0/24"),
+        ("HIP 2 012 AQID", "not HIP rdata: hexadecimal digits, an odd number", "write 2 2001"),
+        ("IPSECKEY 10 1 2", "not IPSECKEY rdata: a field is missing", "write 10 1 2 192.0.2.1 AQID"),
+        ("HTTPS 1 . ipv4hint=192.0.2", "not HTTPS rdata", "write 1 . alpn=h2,h3"),
+        ("GPOS a b c", "not GPOS rdata", "write -32.6882"),
+        ("EUI48 00:00:5e:00:53:2a", "Dash expected", "write 00-00-5e-00-53-2a"),
+    ],
+)
+def test_fault_is_told_in_words_of_the_type_with_an_example(line: str, message: str, advice: str) -> None:
+    with pytest.raises(RdataFault) as caught:
+        wire(line)
+    assert message in caught.value.message
+    assert caught.value.advice.startswith(advice)
+    assert "unpack" not in caught.value.message

@@ -1,5 +1,7 @@
 """Spelling: the origin twice, characters no host name has, asterisks in the middle."""
 
+import pytest
+
 from dnsctl.model.name import from_text
 from tests.validate.scenes import only, rules, verdict
 
@@ -84,6 +86,28 @@ def test_url_mail_address_and_list_as_targets_are_warned_of():
     ):
         for rdtype in ("CNAME", "DNAME", "PTR", "SVCB 1", "HTTPS 1"):
             assert told in only(f"a {rdtype} {target}\n", "target-syntax").message
+
+
+@pytest.mark.parametrize(
+    "record",
+    ["AFSDB 1 {}", "RT 1 {}", "KX 1 {}", "LP 1 {}", 'NAPTR 1 1 S x "" {}', "RP {} ."],
+)
+def test_url_is_no_target_of_other_types_either(record: str):
+    url = r"https\058//www.example.net."
+    assert "a URL" in only(f"a {record.format(url)}\n", "target-syntax").message
+    assert rules(f"a {record.format('www.example.net.')}\n") == set()
+
+
+def test_mail_address_in_mailbox_records_is_told_with_the_name_to_write():
+    mailbox = from_text("user@example.net.")
+    for record in (
+        "RP user@example.net. .",
+        rf"MINFO \# {len(mailbox) + 1} 00 {mailbox.hex()}",
+        rf"MG \# {len(mailbox)} {mailbox.hex()}",
+    ):
+        finding = only(f"a {record}\n", "target-syntax")
+        assert "a mail address" in finding.message
+        assert finding.advice == "write user.example.net. (RFC 1035 §8)"
 
 
 def test_targets_with_underscores_slashes_of_reverse_zones_and_instances_are_fine():
