@@ -32,6 +32,7 @@ from dnsctl.release import durable
 from dnsctl.release.envelope import ensure_release_key
 from dnsctl.replicate.pki import CONTROL, ensure_authority, renew
 from dnsctl.serve.cookies import fresh_secret
+from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.passphrase import check_passphrase
 
 
@@ -170,9 +171,17 @@ def _secrets(report: _Report, context: Context, config: Config, known: bytes) ->
         report.note(f"keys/{path}", made=True)
     renewed = renew(context.keys, lambda: passphrase, datetime.now(UTC))
     report.renewed += [f"keys/{path}" for path in renewed]
+    _encrypt_anew(report, context, passphrase)
     for name in ("ca", "control", *names):
         if f"pki/{name}.crt" not in (*made, *renewed):
             report.note(f"keys/pki/{name}.crt", made=False)
+
+
+def _encrypt_anew(report: _Report, context: Context, passphrase: bytes) -> None:
+    """Encrypt anew what an earlier dnsctl did more weakly."""
+    for path in Keystore(context.keys, lambda: passphrase).renew_encryption():
+        report.renewed.append(str(path.relative_to(context.root)))
+    report.kept = [each for each in report.kept if each not in report.renewed]
 
 
 def _create(path: Path, content: bytes, mode: int) -> bool:

@@ -15,6 +15,7 @@ served instead of a commit (see `release.renewal`), so that nothing that was wri
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -27,7 +28,7 @@ from typing import Any, Literal
 
 from dnsctl.control.host import ControlHost, actor
 from dnsctl.control.renewal import renewal_due
-from dnsctl.errors import DnsctlError, NodeUnreachableError, ReleaseRefusedError, RevisionError
+from dnsctl.errors import DnsctlError, KeystoreError, NodeUnreachableError, ReleaseRefusedError, RevisionError
 from dnsctl.load.config import load_config
 from dnsctl.load.revision import Revision, head, is_dirty
 from dnsctl.model.name import Name, to_text
@@ -204,6 +205,8 @@ def _clean_head(root: Path) -> str:
 
 def _level(host: ControlHost, progress: Progress) -> int:
     """Bring this host and then every node to the last release; return how many this host lacked."""
+    with contextlib.suppress(KeystoreError):  # a directory that cannot be written: the next push tries again
+        host.keystore.renew_encryption()
     recovered = host.recover()
     host.fleet.run(fence(host.fleet.clients, host.supply, _counted(host, progress)))
     _record_history(host)

@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Literal
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from dnsctl.errors import KeystoreError, PassphraseError, ReleaseError
-from dnsctl.model import secrecy
+from dnsctl.model import pkcs8, secrecy
 from dnsctl.model.release_key import public_release_key
 from dnsctl.release import canonical, durable
+from dnsctl.sign.passphrase import keystore_salt
 
 Purpose = Literal["manifest", "activation"]
 
@@ -177,11 +177,7 @@ def ensure_release_key(keys_dir: Path, passphrase: bytes) -> bool:
     if not passphrase:
         raise PassphraseError("an empty passphrase", where=str(pem), advice="see keys/README.md")
     private = Ed25519PrivateKey.generate()
-    encrypted = private.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.BestAvailableEncryption(passphrase),
-    )
+    encrypted = pkcs8.encrypted(private, passphrase, keystore_salt(keys_dir))
     durable.make_directory(keys_dir, 0o700)
     if not durable.create(pem, encrypted, 0o600):
         return False
@@ -202,7 +198,7 @@ def load_release_key(path: Path, passphrase: bytes) -> ReleaseKey:
     if shared:
         raise KeystoreError(shared, where=str(path), advice=f"chmod 600 {path}")
     try:
-        private = serialization.load_pem_private_key(octets, passphrase or b"\0")
+        private = pkcs8.opened(octets, passphrase)
     except (ValueError, TypeError):
         raise PassphraseError(
             "the passphrase does not open this key",

@@ -16,14 +16,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from dnsctl.errors import PassphraseError, PkiError
-from dnsctl.model import secrecy
+from dnsctl.model import pkcs8, secrecy
 from dnsctl.release import durable
+from dnsctl.sign.passphrase import keystore_salt
 
 AUTHORITY_LIFETIME = timedelta(days=3650)
 LEAF_LIFETIME = timedelta(days=730)
@@ -132,8 +133,8 @@ def _open_authority(pki: Path, passphrase: bytes) -> _Authority:
         )
     refuse_shared(path)
     try:
-        key = serialization.load_pem_private_key(path.read_bytes(), passphrase)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        key = pkcs8.opened(path.read_bytes(), passphrase)
+    except (ValueError, TypeError) as error:
         raise PassphraseError(
             "the passphrase does not open the authority's private key",
             where=str(path),
@@ -213,13 +214,18 @@ def _write_pair(
     key: ec.EllipticCurvePrivateKey,
     passphrase: bytes | None,
 ) -> None:
-    encryption = (
-        serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
-    )
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+    salt = keystore_salt(pki.parent)
+    pem = pkcs8.encrypted(key, passphrase, salt) if passphrase else _in_the_clear(key)
     durable.make_directory(pki, 0o700)
+    (pki / f"{name}.crt").unlink(missing_ok=True)  # never one that does not belong to the key beside it
     durable.write(pki / f"{name}.pem", pem, 0o600)  # key first: a pair without its certificate is issued anew
     durable.write(pki / f"{name}.crt", certificate.public_bytes(serialization.Encoding.PEM))
+
+
+def _in_the_clear(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
 
 # -- Checks before a connection ------------------------------------------------------------------------------

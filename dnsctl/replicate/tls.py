@@ -7,15 +7,19 @@ peer may do follows from the one URI in its certificate.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
 from dnsctl.errors import PassphraseError, PkiError
-from dnsctl.model import secrecy
+from dnsctl.model import pkcs8, secrecy
 from dnsctl.replicate.pki import (
     CONTROL,
     CONTROL_URI,
@@ -97,12 +101,12 @@ def _furnish(context: ssl.SSLContext, credentials: Credentials, now: datetime) -
     context.verify_mode = ssl.CERT_REQUIRED
     context.verify_flags |= ssl.VERIFY_X509_STRICT
     context.load_verify_locations(cafile=str(credentials.authority))
-    # A function, also where there is none: OpenSSL must never ask the terminal.
-    password = credentials.passphrase or (lambda: b"")
     try:
-        context.load_cert_chain(str(credentials.certificate), str(credentials.key), password=password)
-    except ssl.SSLError as error:
-        if error.reason == "KEY_VALUES_MISMATCH":
+        with _key_file(credentials) as key:
+            # A function, also where there is none: OpenSSL must never ask the terminal.
+            context.load_cert_chain(str(credentials.certificate), key, password=lambda: b"")
+    except (ValueError, ssl.SSLError) as error:
+        if getattr(error, "reason", "") == "KEY_VALUES_MISMATCH":
             raise PkiError(
                 f"does not belong to {credentials.certificate}",
                 where=str(credentials.key),
@@ -114,6 +118,24 @@ def _furnish(context: ssl.SSLContext, credentials: Credentials, now: datetime) -
             advice="check the keystore's passphrase (keystore: passphrase in dnsctl.yaml)",
         ) from error
     return context
+
+
+@contextlib.contextmanager
+def _key_file(credentials: Credentials) -> Iterator[str]:
+    """Yield a path from which OpenSSL reads our private key: in memory alone where it is encrypted on disk.
+
+    OpenSSL would derive from the passphrase once more, and that is meant to be slow.
+    """
+    pem = credentials.key.read_bytes()
+    if credentials.passphrase is None or b"ENCRYPTED" not in pem:
+        yield str(credentials.key)
+        return
+    private = pkcs8.opened(pem, credentials.passphrase())
+    descriptor = os.memfd_create("dnsctl key")  # in no directory, and gone with the descriptor
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        file.flush()
+        yield f"/proc/self/fd/{descriptor}"
 
 
 def peer_of(certificate: Mapping[str, Any] | None) -> Peer | None:

@@ -13,14 +13,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    PrivateFormat,
-    load_pem_private_key,
-)
-
 from dnsctl.errors import KeystoreError, NameSyntaxError, PassphraseError
+from dnsctl.model import pkcs8
 from dnsctl.model.key import DNSKEY_PROTOCOL, REVOKE_FLAG, SEP_FLAG, ZONE_FLAG, KeyRole, PublicKey, key_tag
 from dnsctl.model.name import Name, from_text, labels, to_text
 from dnsctl.model.policy import Algorithm
@@ -149,19 +143,19 @@ def key_ttl(text: str) -> int:
 _RESTORE = "restore it from a backup"
 
 
-def private_pem(private: PrivateKey, passphrase: bytes) -> bytes:
-    """Return encrypted PKCS#8 (PBES2). Raises PassphraseError for an empty passphrase."""
+def private_pem(private: PrivateKey, passphrase: bytes, salt: bytes) -> bytes:
+    """Return encrypted PKCS#8. `salt`: the keystore's. Raises PassphraseError for an empty passphrase."""
     if not passphrase:
         raise PassphraseError(
             "the keystore's passphrase is empty", advice="set one, at best 32 random octets"
         )
-    return private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase))
+    return pkcs8.encrypted(private, passphrase, salt)
 
 
 def parse_private(pem: bytes, passphrase: bytes, where: str) -> PrivateKey:
     """Decrypt a `.private.pem`. Raises PassphraseError for a wrong passphrase, KeystoreError for damage."""
     try:
-        private = load_pem_private_key(pem, passphrase)
+        private = pkcs8.opened(pem, passphrase)
     except ValueError as error:
         if "password" in str(error).lower():
             raise PassphraseError(

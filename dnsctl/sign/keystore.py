@@ -23,7 +23,7 @@ from datetime import datetime
 from pathlib import Path
 
 from dnsctl.errors import KeystoreError, PassphraseError, SigningError
-from dnsctl.model import secrecy
+from dnsctl.model import pkcs8, secrecy
 from dnsctl.model.key import KeyRole, PublicKey
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.policy import Policy
@@ -42,7 +42,7 @@ from dnsctl.sign.keyfile import (
     private_pem,
     revoked_tag,
 )
-from dnsctl.sign.passphrase import check_passphrase
+from dnsctl.sign.passphrase import check_passphrase, keystore_salt, locked, read_key
 
 _LOCK_PATIENCE = 30.0  # seconds; a writer holds the lock for milliseconds, or while it makes RSA keys
 _ATTEMPTS = 1000  # at a tag; two tags of 65,536 are taken by each key ever used, so this never runs out
@@ -99,6 +99,7 @@ class Keystore:
         self._ask = passphrase
         self._told: bytes | None = None
         self._checked = False
+        self._salt = b""
 
     def list(self, zone: Name | None = None) -> tuple[StoredKey, ...]:
         """Return the keys of `zone`, or of all, by file name. Raises KeystoreError naming a damaged file."""
@@ -196,6 +197,27 @@ class Keystore:
             )
         return SigningKey(stored.public, stored.role, private, stored.times.generated)
 
+    def renew_encryption(self) -> tuple[Path, ...]:
+        """Encrypt anew what an earlier dnsctl encrypted, release key and certificates' keys included.
+
+        Returns the files. What the passphrase does not open stays as it is. Raises KeystoreError where a file
+        cannot be written: it is then what it was.
+        """
+        if not any(_is_old(path) for path in locked(self._root)):
+            return ()
+        renewed: list[Path] = []
+        with self._lock():
+            for path in locked(self._root):
+                if not _is_old(path):
+                    continue
+                try:
+                    private = pkcs8.opened(read_key(path), self._passphrase())
+                except (OSError, ValueError, TypeError):
+                    continue  # told where it is needed
+                _write(path, pkcs8.encrypted(private, self._passphrase(), self._common_salt()), 0o600)
+                renewed.append(path)
+        return tuple(renewed)
+
     def _active(self, zone: Name, policy: Policy) -> tuple[StoredKey, ...]:
         active = tuple(one for one in self.list(zone) if one.state is KeyState.ACTIVE)
         refuse_unwanted(active, policy)
@@ -214,7 +236,11 @@ class Keystore:
         stored = new.stored
         _make_directory(stored.path.parent)
         self._enter(stored, new.ttl, KeyState.GENERATED, stored.times.generated)
-        _write(stored.private_path, private_pem(new.signing.private, passphrase), 0o600)
+        _write(stored.private_path, private_pem(new.signing.private, passphrase, self._common_salt()), 0o600)
+
+    def _common_salt(self) -> bytes:
+        self._salt = self._salt or keystore_salt(self._root)
+        return self._salt
 
     @staticmethod
     def _refuse_taken(stored: StoredKey) -> None:
@@ -359,6 +385,14 @@ def _read_private(path: Path) -> bytes:
     if shared := secrecy.fault(path.stat()):
         raise KeystoreError(shared, where=str(path), advice=f"chmod 600 {path}")
     return pem
+
+
+def _is_old(path: Path) -> bool:
+    """True for a private key that is not encrypted as new ones are; False where that cannot be read."""
+    try:
+        return pkcs8.salt_of(read_key(path)) is None
+    except OSError:
+        return False
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:

@@ -1,4 +1,4 @@
-"""Whether a passphrase is the one that what is there is encrypted with; before more is written under it.
+"""Which passphrase and salt what is there is encrypted with; before more is written under them.
 
 A key that is written under a mistyped passphrase opens nothing later, and stops every push. So the private
 keys that are there already tell the right one.
@@ -6,16 +6,16 @@ keys that are there already tell the right one.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
 from dnsctl.errors import PassphraseError
+from dnsctl.model import pkcs8
 
 _FIXED = ("release.pem", "pki/ca.pem", "pki/control.pem")
-_TRIED = 6  # keys; each costs some milliseconds
+_TRIED = 6  # keys; each with a salt of its own costs a tenth of a second
 _MAX_KEY_FILE = 64 * 1024  # octets
 
 
@@ -23,6 +23,21 @@ def locked(keys: Path) -> Iterator[Path]:
     """Yield the private keys below `keys` that a passphrase opens; those of nodes stand without one."""
     yield from (path for path in (keys / each for each in _FIXED) if path.exists())
     yield from sorted(keys.glob("*/K*.private.pem"))
+
+
+def read_key(path: Path) -> bytes:
+    """Return the octets of a key file. Raises OSError."""
+    with path.open("rb") as file:
+        return file.read(_MAX_KEY_FILE)
+
+
+def keystore_salt(keys: Path) -> bytes:
+    """Return the salt that the private keys below `keys` share, or one for the first of them."""
+    for path in locked(keys):
+        with contextlib.suppress(OSError):
+            if salt := pkcs8.salt_of(read_key(path)):
+                return salt
+    return pkcs8.fresh_salt()
 
 
 def check_passphrase(keys: Path, passphrase: bytes) -> None:
@@ -48,9 +63,7 @@ def check_passphrase(keys: Path, passphrase: bytes) -> None:
 def _opens(path: Path, passphrase: bytes) -> bool | None:
     """Return whether the key opens; None where that cannot be told: unreadable, damaged, not encrypted."""
     try:
-        with path.open("rb") as file:
-            pem = file.read(_MAX_KEY_FILE)
-        load_pem_private_key(pem, passphrase)
+        pkcs8.opened(read_key(path), passphrase)
     except ValueError as error:
         return False if "password" in str(error).lower() else None
     except (OSError, TypeError):

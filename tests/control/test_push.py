@@ -12,6 +12,7 @@ import dns.message
 import dns.query
 import dns.rdatatype
 import pytest
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from dnsctl.control import push as pushing
 from dnsctl.control.host import control_host
@@ -19,8 +20,10 @@ from dnsctl.control.push import Request, push
 from dnsctl.control.state import ControlState
 from dnsctl.load.config import load_config
 from dnsctl.load.revision import WorkTree
+from dnsctl.model import pkcs8
 from dnsctl.model.name import from_text
 from dnsctl.replicate import pki
+from dnsctl.sign.passphrase import locked
 from dnsctl.verify.consistency import verify_fleet
 from dnsctl.verify.report import Fault, Report
 from tests.control.operations import NODES, PASSPHRASE, Operations, zone
@@ -45,6 +48,21 @@ def answer(repo: Operations, node: str, name: str = "www.example.com.") -> list[
     query = dns.message.make_query(name, dns.rdatatype.A)
     response = dns.query.udp(query, "127.0.0.1", port=repo.ports[node][0], timeout=5)
     return sorted(rdata.to_text() for rrset in response.answer for rdata in rrset)
+
+
+def test_push_encrypts_anew_what_an_earlier_dnsctl_encrypted_and_a_dry_run_does_not(repo: Operations) -> None:
+    assert repo.run("push").returncode == 0
+    paths = list(locked(repo.root / "keys"))
+    for path in paths:
+        private = pkcs8.opened(path.read_bytes(), PASSPHRASE)
+        how = BestAvailableEncryption(PASSPHRASE)
+        path.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, how))
+    edit(repo, "192.0.2.81")
+    assert repo.run("push", "--dry-run").returncode == 0
+    assert {pkcs8.salt_of(path.read_bytes()) for path in paths} == {None}
+    assert repo.run("push").returncode == 0
+    assert None not in {pkcs8.salt_of(path.read_bytes()) for path in paths}
+    assert answer(repo, "ns1") == ["192.0.2.81"]
 
 
 def edit(repo: Operations, address: str, more: str = "") -> None:

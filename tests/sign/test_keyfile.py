@@ -65,14 +65,14 @@ def test_mutated_files_raise_nothing_but_keystore_errors(data: st.DataObject) ->
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 400), st.binary(max_size=6))
 def test_mutated_private_file_raises_nothing_but_keystore_errors(start: int, octets: bytes) -> None:
-    pem = private_pem(private_key(Algorithm.ED25519, 1), b"passphrase")
+    pem = private_pem(private_key(Algorithm.ED25519, 1), b"passphrase", bytes(16))
     with contextlib.suppress(KeystoreError):
         parse_private(pem[:start] + octets + pem[start + len(octets) :], b"passphrase", "x")
 
 
 def test_empty_passphrase_never_encrypts() -> None:
     with pytest.raises(PassphraseError, match="empty"):
-        private_pem(private_key(Algorithm.ED25519, 1), b"")
+        private_pem(private_key(Algorithm.ED25519, 1), b"", bytes(16))
 
 
 @given(
