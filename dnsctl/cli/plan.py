@@ -15,10 +15,9 @@ from dnsctl.cli import output
 from dnsctl.cli.context import Context, JsonOption, here
 from dnsctl.cli.listing import guard_json, print_zones, zone_json
 from dnsctl.cli.presigned import warn_of_ends
+from dnsctl.cli.released import take_over_newest
 from dnsctl.cli.stages import stages
-from dnsctl.control.host import take_over
 from dnsctl.control.renewal import released
-from dnsctl.errors import DnsctlError, ReleaseRefusedError
 from dnsctl.image.reader import Reader
 from dnsctl.image.store import Image
 from dnsctl.load.config import load_config
@@ -97,24 +96,10 @@ def _made(context: Context, rev: str, against: str | None, offline: bool, progre
         told: dict[str, Any] = {"commit": other.commit}
     else:
         if not offline:
-            _ask_nodes(context)
+            take_over_newest(context)
         told, surveyed = _against_release(context, intent, progress)
         history = judge_history(context.root, released(context.root), intent.commit, surveyed.zones)
     return _Plan(intent.commit, told, surveyed, (*history, *judge(surveyed.zones, intent.limits)))
-
-
-def _ask_nodes(context: Context) -> None:
-    """Take over what the fleet serves, as a push does; where it cannot be asked, say so and go on."""
-    try:
-        config = context.config()
-        unheard = take_over(context.root, config, context.passphrase(config))
-    except ReleaseRefusedError:  # a push is refused for the same reason
-        raise
-    except DnsctlError as error:
-        output.say(f"planned by what this host knows, no node was asked: {error}")
-        return
-    for each in unheard:
-        output.say(f"planned without {each}")
 
 
 def _intent(context: Context, rev: str, progress: Progress) -> Intent:

@@ -17,6 +17,7 @@ from dnsctl.cli import output
 from dnsctl.cli.context import Context, JsonOption, here
 from dnsctl.cli.listing import guard_json, print_zones
 from dnsctl.cli.presigned import warn_of_ends
+from dnsctl.cli.released import take_over_newest
 from dnsctl.cli.stages import stages
 from dnsctl.control.host import ControlHost, control_host
 from dnsctl.control.push import Ending, Request, Result, changed_zones, check_request, renew
@@ -91,6 +92,8 @@ def push(
         raise typer.BadParameter("--renew works from what is served", param_hint="--rev")
     context = here(ctx)
     started = time.monotonic()
+    if dry_run:
+        take_over_newest(context)
     with opened(context, without, renewal=renewal) as host, told() as progress:
         result = renew(host, request, progress) if renewal else push_through(host, request, progress)
         with host.image.reader() as reader:

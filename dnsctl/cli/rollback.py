@@ -13,6 +13,7 @@ import typer
 from dnsctl.cli import output
 from dnsctl.cli.context import JsonOption, here
 from dnsctl.cli.push import AllowOption, ReasonOption, WithoutOption, finish, opened, told
+from dnsctl.cli.released import take_over_newest
 from dnsctl.control.push import Request, check_request
 from dnsctl.control.push import rollback as roll_back
 
@@ -48,6 +49,8 @@ def rollback(
     check_request(request)
     context = here(ctx)
     started = time.monotonic()
+    if dry_run:
+        take_over_newest(context)
     with opened(context, without) as host, told() as progress:
         result = roll_back(host, generation, request, progress)
     finish(result, time.monotonic() - started, as_json=as_json)

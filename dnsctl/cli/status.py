@@ -24,6 +24,7 @@ from dnsctl.control.concerns import (
     exit_code,
     is_near,
     least,
+    newest,
     of_certificates,
     of_clocks,
     of_nodes,
@@ -93,6 +94,11 @@ class _Found:
     certificates: dict[str, int]
     urgent: frozenset[str]
 
+    @property
+    def expected(self) -> Served | None:
+        """The newest release that anybody knows of."""
+        return newest(self.answers, self.released)
+
 
 def _concerns(found: _Found, of_each: Sequence[tuple[str, Concern]], now: float) -> Iterator[Concern]:
     """Yield all concerns; `of_each`: of zones on each node, those that are the same once."""
@@ -104,7 +110,7 @@ def _concerns(found: _Found, of_each: Sequence[tuple[str, Concern]], now: float)
         where = "" if len(nodes) == len(found.answers) else f" (on {', '.join(nodes)})"
         yield concern._replace(message=concern.message + where)
     yield from of_certificates(found.certificates, now)
-    yield from of_nodes(found.answers, found.released)
+    yield from of_nodes(found.answers, found.expected)
 
 
 def _certificates(context: Context, answers: dict[str, _Answer]) -> dict[str, int]:
@@ -147,7 +153,7 @@ def _released(context: Context) -> Served | None:
 
 
 def _print(found: _Found, told: Sequence[Concern], now: float, *, zones: bool) -> None:
-    nodes, answers, released = found.nodes, found.answers, found.released
+    nodes, answers = found.nodes, found.answers
     output.table(
         ("site", "node", "generation", "zones", "released", "nearest expiry", "clock", "state"),
         (_row(node, answers[node.name], found, now) for node in nodes),
@@ -156,21 +162,30 @@ def _print(found: _Found, told: Sequence[Concern], now: float, *, zones: bool) -
         output.line("")
         _print_zones(nodes, answers)
     for name, answer in answers.items():
-        if isinstance(answer, NodeStatus) and answer.refusal and answer.served == released:
+        if isinstance(answer, NodeStatus) and answer.refusal and answer.served == found.expected:
             output.say(f"{name}: refused at {_time(answer.refusal.at)}: {answer.refusal.reason}")
     for concern in told[:_SHOWN]:
         output.say(f"{concern.about}: {concern.message}")
     if len(told) > _SHOWN:
         output.say(f"and {len(told) - _SHOWN} more; see `dnsctl status --json`")
-    console = output.results()
-    if released is None:
-        console.print("Nothing was released from this host yet; run `dnsctl push`")
-        return
-    current = sum(isinstance(each, NodeStatus) and each.served == released for each in answers.values())
+    expected = found.expected
+    if expected is None:
+        return  # a concern has said so
+    current = sum(isinstance(each, NodeStatus) and each.served == expected for each in answers.values())
     style = "bold green" if current == len(nodes) and not told else "bold yellow"
-    console.print(
-        Text(f"Generation {released.generation}: served by {current} of {len(nodes)} nodes", style=style)
+    output.results().print(
+        Text(
+            f"Generation {expected.generation}: served by {current} of {len(nodes)} nodes{_whose(found)}",
+            style=style,
+        )
     )
+
+
+def _whose(found: _Found) -> str:
+    if found.expected == found.released:
+        return ""
+    here = f"generation {found.released.generation}" if found.released else "no release yet"
+    return f"; it was released elsewhere, this host knows {here}: `git pull` before the next push"
 
 
 def _row(node: Node, answer: _Answer, found: _Found, now: float) -> tuple[str, ...]:

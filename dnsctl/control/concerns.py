@@ -78,8 +78,18 @@ def is_near(period: Period, longest: int, now: float) -> bool:
     return bool(period.fault(now)) or (period.expiry is not None and period.expiry - now < longest)
 
 
-def of_nodes(answers: Answers, released: Served | None) -> Iterator[Concern]:
-    """Yield what is wrong with nodes: not reached, of another release than was released last, silent."""
+def newest(answers: Answers, released: Served | None) -> Served | None:
+    """Return the release that the fleet is to serve: the newest that a node serves, or that this host knows.
+
+    Another clone may have released since this host last did.
+    """
+    served = [each.served for each in answers.values() if isinstance(each, NodeStatus)]
+    known = [each for each in (released, *served) if each is not None and each.generation]
+    return max(known, key=lambda each: each.generation, default=None)  # of equal ones this host's
+
+
+def of_nodes(answers: Answers, expected: Served | None) -> Iterator[Concern]:
+    """Yield what is wrong with nodes: not reached, silent, of another release than `expected` (`newest`)."""
     for name, answer in answers.items():
         if isinstance(answer, NodeUnreachableError):
             yield Concern("unknown", name, answer.what)
@@ -87,15 +97,21 @@ def of_nodes(answers: Answers, released: Served | None) -> Iterator[Concern]:
             yield Concern("act", name, f"{answer.what}; {answer.advice}" if answer.advice else answer.what)
         elif answer.silent:
             yield Concern("act", name, "answers no query before it has caught up")
-        elif released is not None and answer.served != released:
-            reason = f"; it refused: {answer.refusal.reason}" if answer.refusal else ""
-            yield Concern(
-                "act",
-                name,
-                f"serves generation {answer.served.generation}, not {released.generation}{reason}",
-            )
-    if released is None:
-        yield Concern("act", "release", "nothing was released from this host yet; run `dnsctl push`")
+        elif expected is not None and answer.served != expected:
+            yield Concern("act", name, _otherwise(answer, expected))
+    if expected is None:
+        yield Concern(
+            "act", "release", "no node tells of a release, and this host knows none; run `dnsctl push`"
+        )
+
+
+def _otherwise(answer: NodeStatus, expected: Served) -> str:
+    served = answer.served
+    if served.generation == expected.generation:
+        what = f"serves another generation {served.generation} ({served.manifest[:12]})"
+        return f"{what} than the others or this host ({expected.manifest[:12]})"
+    reason = f"; it refused: {answer.refusal.reason}" if answer.refusal else ""
+    return f"serves generation {served.generation}, not {expected.generation}{reason}"
 
 
 def of_clocks(answers: Answers, now: float) -> Iterator[Concern]:

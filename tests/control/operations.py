@@ -137,7 +137,7 @@ class Operations:
             self.running[name] = process
         self.wait(lambda status: all(status[name]["reachable"] for name in names))
 
-    def wait(self, until: Any, seconds: float = 15) -> None:
+    def wait(self, until: Any, seconds: float = 60) -> None:
         """Poll `dnsctl status` until it is as wanted."""
         deadline = time.monotonic() + seconds
         while True:

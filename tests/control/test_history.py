@@ -241,10 +241,64 @@ def test_plan_without_a_node_says_so_and_goes_by_what_it_knows(repo: Operations)
     repo.end("ns2")
     done = repo.run("plan")
     assert done.returncode == 2
-    assert "planned without ns2" in done.stderr
+    assert "not asked what is served: ns2" in done.stderr
     (repo.root / "keys/passphrase").rename(repo.root / "keys/elsewhere")
     done = repo.run("plan")
     assert done.returncode == 2
     assert "no node was asked: keys/passphrase" in done.stderr
     assert "~ www 3600 A" in done.stdout
     assert "asked" not in repo.run("plan", "--offline").stderr
+
+
+def test_status_and_verify_of_a_clone_tell_of_a_release_of_another_and_raise_no_alarm(
+    repo: Operations,
+) -> None:
+    other = clone(repo)
+    told = other.run("status")
+    assert told.returncode == 0, told.stderr
+    assert "Generation 1: served by 2 of 2 nodes; it was released elsewhere" in told.stdout
+    assert "this host knows no release yet" in told.stdout
+    other.git("fetch", "--quiet")
+    assert other.json("push")["result"] == "nothing"
+    change(repo, "192.0.2.99", FTP)
+    assert repo.run("push").returncode == 0
+    told = other.run("status")
+    assert told.returncode == 0, told.stderr
+    assert "Generation 2: served by 2 of 2 nodes; it was released elsewhere" in told.stdout
+    assert "this host knows generation 1" in told.stdout
+    assert [each["state"] for each in other.json("status")["nodes"]] == ["ahead", "ahead"]
+    assert other.json("verify")["generation"] == 2
+    told = other.json("status")
+    assert (told["generation"], [each["state"] for each in told["nodes"]]) == (2, ["current", "current"])
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_verify_of_a_clone_compares_with_the_release_of_another(repo: Operations, known: bool) -> None:
+    other = clone(repo)
+    if known:
+        assert other.json("push")["result"] == "nothing"
+    change(repo, "192.0.2.99", FTP)
+    assert repo.run("push").returncode == 0
+    assert other.json("verify", "--full")["verdict"] == "consistent"
+
+
+def test_dry_run_of_a_clone_judges_as_its_push_does(repo: Operations) -> None:
+    other = clone(repo)
+    assert other.json("push")["result"] == "nothing"
+    change(repo, "192.0.2.99")
+    assert repo.run("push").returncode == 0
+    change(other, "192.0.2.80", FTP, "add ftp")
+    done = other.run("push", "--dry-run")
+    assert done.returncode == 1
+    assert "guard history: the released commit" in done.stderr
+    assert done.stderr.splitlines()[-1] == other.run("push").stderr.splitlines()[-1]
+    assert "generation 3 would go out" in other.run("rollback", "--dry-run").stdout
+
+
+def test_status_of_a_clone_names_the_node_that_lags_behind_the_release_of_another(repo: Operations) -> None:
+    other = clone(repo)
+    repo.end("ns2")
+    change(repo, "192.0.2.99")
+    assert repo.run("push", "--without", "dc2", "--reason", "power cut").returncode == 3
+    told = other.json("status", code=2)
+    assert [(each["weight"], each["about"]) for each in told["concerns"]] == [("unknown", "ns2")]
