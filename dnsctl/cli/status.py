@@ -38,7 +38,8 @@ from dnsctl.model.fleet import Node
 from dnsctl.model.name import from_text
 from dnsctl.model.policy import Policy
 from dnsctl.replicate import pki
-from dnsctl.replicate.client import AgentClient, NodeStatus
+from dnsctl.replicate.answers import NodeStatus
+from dnsctl.replicate.client import AgentClient
 from dnsctl.replicate.staging import Served
 from dnsctl.sign.keystore import Keystore
 

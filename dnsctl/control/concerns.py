@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 from dnsctl.errors import ClockError, DnsctlError, NodeUnreachableError
 from dnsctl.model.policy import Policy
 from dnsctl.model.validity import PRESIGNED_WARNING, Period, moment
-from dnsctl.replicate.client import NodeStatus, clocks_of
+from dnsctl.replicate.answers import NodeStatus, clocks_of
 from dnsctl.replicate.clocks import require_agreement
 from dnsctl.replicate.staging import Served
 

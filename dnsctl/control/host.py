@@ -33,8 +33,9 @@ from dnsctl.release.archive import Archive
 from dnsctl.release.commit import load_release_keys
 from dnsctl.release.envelope import ReleaseKey, load_public_keys
 from dnsctl.replicate import probe, tls
+from dnsctl.replicate.answers import NodeStatus, clocks_of
 from dnsctl.replicate.catchup import recover
-from dnsctl.replicate.client import AgentClient, NodeStatus, clocks_of
+from dnsctl.replicate.client import AgentClient
 from dnsctl.replicate.clocks import require_agreement
 from dnsctl.replicate.pki import Credentials
 from dnsctl.replicate.staging import Staging

@@ -25,15 +25,17 @@ from dnsctl.errors import DnsctlError, NodeUnreachableError, ReleaseRefusedError
 from dnsctl.image.silence import Silence
 from dnsctl.release import durable
 from dnsctl.replicate import snapshot
-from dnsctl.replicate.client import AgentClient, NodeStatus, clocks_of
+from dnsctl.replicate.answers import NodeStatus, clocks_of
+from dnsctl.replicate.client import AgentClient
 from dnsctl.replicate.clocks import Offset, require_agreement
 from dnsctl.replicate.race import first_of
 from dnsctl.replicate.staging import Staging
 from dnsctl.replicate.trust import Certified
 
 LONGEST_CHAIN = 50  # releases behind: one at a time takes longer than a snapshot of most images
-SURVEY_TIME = 3.0  # seconds for a peer to say what it serves, and as many to show it
-PAUSE = 5.0  # seconds until what one peer was asked for is asked of another as well
+SURVEY_TIME = 3.0  # seconds for a peer to say what it serves, and to show it
+SURVEY_GRACE = 1.0  # seconds that the others have, once one peer has shown a release
+PAUSE = 1.0  # seconds until what one peer was asked for is asked of another as well
 TRANSFER_TIME = 900.0  # seconds for a delta or a snapshot to come
 SILENT_EVERY = 1.0  # seconds between two tries, at most, of a node that answers nothing yet
 STARTING = 2.0  # seconds that peers which do not run are given, where all nodes may be starting
@@ -122,6 +124,7 @@ class CatchUp:
             await self._advance(survey, before)
             if self._served == before:
                 raise ReleaseRefusedError("releases of peers lead nowhere")
+            asked = tuple(peer for peer in asked if peer.node.name in survey.answered)  # the slow, next time
         return survey
 
     @property
@@ -153,8 +156,11 @@ class CatchUp:
     # -- Who has what --------------------------------------------------------------------------------------
 
     async def _survey(self, peers: Sequence[AgentClient], after: int) -> Survey:
-        """Ask all `peers` at once what they serve; a claim beyond generation `after` must be shown."""
-        shown = await asyncio.gather(*(self._shown(peer, after) for peer in peers))
+        """Ask all `peers` at once what they serve; a claim beyond generation `after` must be shown.
+
+        Once one has shown what is newer, nobody waits long for the slow: they are asked again the next time.
+        """
+        shown = await self._all_shown(peers, after)
         told = {
             peer.node.name: generation
             for peer, generation in zip(peers, shown, strict=True)
@@ -167,16 +173,35 @@ class CatchUp:
         holders = [peer for peer in peers if told.get(peer.node.name) == newest]
         return Survey(frozenset(told), newest, tuple(random.sample(holders, len(holders))), failures)
 
+    async def _all_shown(self, peers: Sequence[AgentClient], after: int) -> list[int | DnsctlError]:
+        tasks = [asyncio.ensure_future(self._shown(peer, after)) for peer in peers]
+        waiting = set(tasks)
+        grace: float | None = None
+        while waiting:
+            done, waiting = await asyncio.wait(waiting, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
+            if not done:
+                break
+            if any(isinstance(told := task.result(), int) and told > after for task in done):
+                grace = SURVEY_GRACE
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        return [
+            NodeUnreachableError("is slower than others", where=peer.node.name)
+            if task.cancelled()
+            else task.result()
+            for peer, task in zip(peers, tasks, strict=True)
+        ]
+
     async def _shown(self, peer: AgentClient, after: int) -> int | DnsctlError:
         """Return the generation that `peer` serves, sealed if it is beyond `after`; or what is wrong."""
         try:
             async with asyncio.timeout(SURVEY_TIME):
                 status = await peer.status()
-            claimed = status.served.generation
-            self._clocks |= clocks_of([status])
-            if claimed <= after:
-                return claimed
-            async with asyncio.timeout(SURVEY_TIME):
+                claimed = status.served.generation
+                self._clocks |= clocks_of([status])
+                if claimed <= after:
+                    return claimed
                 releases = await peer.releases(claimed - 1)
             if not releases:
                 raise ReleaseRefusedError(f"claims generation {claimed} and shows no release of it")
@@ -207,7 +232,7 @@ class CatchUp:
     async def _chain(self, survey: Survey, after: int) -> tuple[Certified, ...]:
         """Return the releases after generation `after`, to the newest, with their deltas in the archive."""
 
-        async def listed(peer: AgentClient) -> tuple[Certified, ...]:
+        async def listed(peer: AgentClient) -> tuple[AgentClient, tuple[Certified, ...]]:
             found: list[Certified] = []
             while after + len(found) < survey.newest:
                 more = await peer.releases(after + len(found))
@@ -220,22 +245,28 @@ class CatchUp:
                     found.append(release)
                 if not more:
                     raise ReleaseRefusedError("sends releases that lead nowhere", where=peer.node.name)
-            return tuple(found)
+            return peer, tuple(found)
 
-        releases = await first_of(survey.holders, listed, PAUSE, TRANSFER_TIME)
+        first, releases = await first_of(survey.holders, listed, PAUSE, TRANSFER_TIME)
+        holders: Sequence[AgentClient] = survey.holders
         for release in releases:
-            await self._fetch_delta(survey.holders, release)
+            holders = _with_first(first, holders)
+            first = await self._fetch_delta(holders, release)
         return releases
 
-    async def _fetch_delta(self, peers: Sequence[AgentClient], release: Certified) -> None:
+    async def _fetch_delta(self, peers: Sequence[AgentClient], release: Certified) -> AgentClient:
+        """Have the delta of `release` in the archive; return who was fastest, to be asked first again."""
         reference = self._staging.trust.certified(release).delta
         archive = self._staging.archive
         if await asyncio.to_thread(archive.has, reference.digest):
-            return
-        data = await first_of(
-            peers, lambda peer: peer.get_blob(reference.digest, reference.size), PAUSE, TRANSFER_TIME
-        )
+            return peers[0]
+
+        async def fetched(peer: AgentClient) -> tuple[AgentClient, bytes]:
+            return peer, await peer.get_blob(reference.digest, reference.size)
+
+        fastest, data = await first_of(peers, fetched, PAUSE, TRANSFER_TIME)
         await self._write(archive.put, data)
+        return fastest
 
     async def _restore(self, survey: Survey) -> None:
         """Replace the image by what a peer serves; where its snapshot is refused, by another's."""
@@ -295,6 +326,10 @@ class CatchUp:
 
     async def _write(self, function: Callable[..., _Result], *arguments: Any) -> _Result:
         return await asyncio.get_running_loop().run_in_executor(self._writer, function, *arguments)
+
+
+def _with_first(first: AgentClient, peers: Sequence[AgentClient]) -> tuple[AgentClient, ...]:
+    return (first, *(peer for peer in peers if peer is not first))
 
 
 def _is_down(failure: BaseException) -> bool:

@@ -1,85 +1,66 @@
 """Talk to one node's agent: HTTPS with certificates both ways, every failure told as whose and why.
 
-Invariants: the node is known by its name in its certificate, whatever its address; every request has a time
-limit and every response a size limit; nothing but NodeUnreachableError, PkiError and ReleaseRefusedError
-(and their kin in `dnsctl.errors`) comes out, with the node's name as `where`.
+Invariants: the node is known by its name in its certificate, whatever its address; every request has one
+deadline for all of it, and every response a size that fits what was asked; nothing but NodeUnreachableError,
+PkiError and ReleaseRefusedError (and their kin in `dnsctl.errors`) comes out, `where` being the node's name.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import ssl
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import httpx
 
 from dnsctl.errors import NodeUnreachableError, PkiError, ReleaseRefusedError
 from dnsctl.model.fleet import Node
-from dnsctl.model.validity import Period
 from dnsctl.release.envelope import MAX_ENVELOPE
 from dnsctl.release.manifest import MAX_DELTA_SIZE
+from dnsctl.replicate.answers import NodeStatus, releases_of, seconds, status_of, words
 from dnsctl.replicate.clocks import Offset
-from dnsctl.replicate.staging import Refusal, Served
 from dnsctl.replicate.tls import explain
 from dnsctl.replicate.trust import Certified
 
 HEAD_LENGTH = "dnsctl-head"  # header with the octets of the first part of a body of two
-MAX_JSON = 3 * MAX_ENVELOPE  # octets: one sealed manifest and its certificate fit, whatever they hold
 MAX_SNAPSHOT = 2**36  # octets
 _CHUNK = 256 * 1024  # octets
-_NO_CLOCK = 2**37  # unix seconds: the year 6325
+_SLOWEST = 32 * 1024  # octets a second that any transfer must make
 _SMALL = 2**20  # octets: to ask whether the node has it takes as long as to send it
+
+
+class _Size(NamedTuple):
+    """How large an answer may be: `octets`, and how many values of JSON, each of which takes memory."""
+
+    octets: int
+    values: int
+
+
+_SMALL_ANSWER = _Size(64 * 1024, 1024)
+_STATUS_OF_ZONES = _Size(80 * 2**20, 3_200_000)  # of 200,000 zones, with names of 200 characters
+_RELEASES = _Size(3 * MAX_ENVELOPE, 32_768)  # 64 releases with 64 signatures each; one of whatever size fits
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Seconds to wait: to connect, for a short answer, for a long job (a transfer, `prepare`)."""
+    """Seconds that all of a request may take, to connect, with a short answer, with a long job (`prepare`).
+
+    What is transferred has more, by its size.
+    """
 
     connect: float = 5.0
-    short: float = 15.0
+    short: float = 10.0
     long: float = 300.0
-
-
-@dataclass(frozen=True, slots=True)
-class ZoneStatus:
-    """One zone as a node serves it, and when its signatures hold."""
-
-    serial: int
-    digest: str
-    period: Period
-
-
-@dataclass(frozen=True, slots=True)
-class NodeStatus:
-    """What an agent says of its node. `zones` is empty unless it was asked for."""
-
-    name: str
-    site: str
-    served: Served
-    created: int | None  # unix seconds, of the release served
-    prepared: Served | None
-    expires_in: float  # seconds the prepared release has left
-    refusal: Refusal | None
-    zone_count: int
-    period: Period  # of all zones: when all signatures hold
-    clock: Offset | None  # its clock against ours; None: an agent that does not tell
-    workers: int
-    silent: bool  # it answers no query until it is current
-    zones: dict[str, ZoneStatus]
-    certificate: int | None = None  # unix seconds: when the one that it shows runs out
-
-
-def clocks_of(statuses: Iterable[NodeStatus]) -> dict[str, Offset]:
-    """Return the offset of each node's clock, of those that tell, by the node's name."""
-    return {one.name: one.clock for one in statuses if one.clock is not None}
 
 
 class AgentClient:
@@ -98,6 +79,8 @@ class AgentClient:
         self._http = httpx.AsyncClient(
             base_url=node.control,
             verify=context,
+            headers={"accept-encoding": "identity"},  # a few octets could become very many
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # none is kept
             trust_env=False,  # no proxy from the environment stands between the fleet's hosts
             limits=httpx.Limits(max_connections=4, max_keepalive_connections=4 if keep else 0),
         )
@@ -115,38 +98,34 @@ class AgentClient:
     async def status(self, *, zones: bool = False) -> NodeStatus:
         """Return what the node serves, has prepared and last refused; with `zones`, each zone's serial."""
         began = time.monotonic()
-        answer = await self._json("GET", "/v1/status", params={"zones": "1"} if zones else None)
+        if zones:
+            answer = await self._json("GET", "/v1/status", params={"zones": "1"}, size=_STATUS_OF_ZONES)
+        else:
+            answer = await self._json("GET", "/v1/status")
         ended, ours = time.monotonic(), time.time()
-        try:
-            told = answer.get("time")
-            clock = None if told is None else Offset.measured(_time(told), ours, ended - began)
-            found = replace(_status(answer, clock), certificate=self._certificate)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise self._nonsense(f"a status without {error}") from None
+        with self._sensible("a status"):
+            told = None if answer.get("time") is None else seconds(answer, "time")
+            clock = None if told is None else Offset.measured(told, ours, ended - began)
+            found = replace(status_of(answer, clock), certificate=self._certificate)
         if found.name != self.node.name:
             raise PkiError(f"says it is {found.name!r}", where=self.node.name, advice="check dnsctl.yaml")
         return found
 
     async def releases(self, after: int) -> tuple[Certified, ...]:
         """Return activated releases after generation `after`, ascending; perhaps not all at once."""
-        answer = await self._json("GET", "/v1/releases", params={"after": str(after)})
-        try:
-            return tuple(
-                Certified(one["manifest"].encode("ascii"), one["certificate"].encode("ascii"))
-                for one in answer["releases"]
-            )
-        except (KeyError, TypeError, ValueError, AttributeError):
-            raise self._nonsense("a malformed list of releases") from None
+        answer = await self._json("GET", "/v1/releases", params={"after": str(after)}, size=_RELEASES)
+        with self._sensible("a list of releases"):
+            return releases_of(answer)
 
     async def has_blob(self, digest: str) -> bool:
-        async with self._request("HEAD", f"/v1/blobs/{digest}", missing=True) as response:
+        async with self._request("HEAD", f"/v1/blobs/{digest}", missing=True) as (response, _):
             return response.status_code == 200
 
     async def get_blob(self, digest: str, size: int) -> bytes:
         """Return a delta of exactly `size` octets. Raises ReleaseRefusedError where it is another."""
         body = bytearray()
-        async with self._request("GET", f"/v1/blobs/{digest}", long=True) as response:
-            async for chunk in self._chunks(response, min(size, MAX_DELTA_SIZE)):
+        async with self._request("GET", f"/v1/blobs/{digest}") as (response, limit):
+            async for chunk in self._chunks(response, min(size, MAX_DELTA_SIZE), limit):
                 body += chunk
         data = bytes(body)
         if len(data) != size or hashlib.sha256(data).hexdigest() != digest:
@@ -155,14 +134,14 @@ class AgentClient:
 
     async def snapshot(self, into: Path) -> tuple[int, Path]:
         """Fetch everything the node serves into a file in `into`; return its generation and the file."""
-        async with self._request("GET", "/v1/snapshot", long=True) as response:
+        async with self._request("GET", "/v1/snapshot") as (response, limit):
             generation = response.headers.get("dnsctl-generation", "")
-            if not generation.isdecimal():
+            if not (generation.isascii() and generation.isdigit() and len(generation) < 17):
                 raise self._nonsense("a snapshot of no generation")
             with tempfile.NamedTemporaryFile(dir=into, prefix="snapshot-", delete=False) as file:
                 path = Path(file.name)
                 try:
-                    async for chunk in self._chunks(response, MAX_SNAPSHOT):
+                    async for chunk in self._chunks(response, MAX_SNAPSHOT, limit):
                         file.write(chunk)
                 except BaseException:
                     path.unlink(missing_ok=True)
@@ -175,12 +154,15 @@ class AgentClient:
         """Send a delta behind the sealed manifest that names it; a large one only if the node has it not."""
         if len(delta) < _SMALL or not await self.has_blob(digest):
             path = f"/v1/blobs/{digest}"
-            await self._json("PUT", path, content=_parts(sealed, delta), head=len(sealed), long=True)
+            await self._json(
+                "PUT", path, content=_parts(sealed, delta), head=len(sealed), sent=len(sealed) + len(delta)
+            )
 
     async def prepare(self, sealed: bytes) -> float:
         """Have a release prepared; return the seconds it stays so. Raises ReleaseRefusedError."""
         answer = await self._json("POST", "/v1/prepare", content=sealed, long=True)
-        return float(answer.get("expires_in", 0.0))
+        with self._sensible("an answer"):
+            return seconds(answer, "expires_in")
 
     async def activate(self, sealed: bytes) -> None:
         """Hand over a certificate. Raises ReleaseRefusedError where it is not what is prepared."""
@@ -193,12 +175,16 @@ class AgentClient:
     async def follow(self, releases: Sequence[Certified]) -> None:
         """Have releases taken in one step, those between never served; their deltas were sent before."""
         body = {"releases": [_release_json(release) for release in releases]}
-        await self._json("POST", "/v1/follow", content=json.dumps(body).encode(), long=True)
+        content = json.dumps(body).encode()
+        await self._json("POST", "/v1/follow", content=content, sent=len(content), long=True)
 
     async def restore(self, release: Certified, snapshot: Path) -> None:
         """Have the image replaced by the snapshot of `release` in a file."""
         head = json.dumps(_release_json(release)).encode()
-        await self._json("POST", "/v1/restore", content=_parts(head, snapshot), head=len(head), long=True)
+        sent = len(head) + snapshot.stat().st_size
+        await self._json(
+            "POST", "/v1/restore", content=_parts(head, snapshot), head=len(head), sent=sent, long=True
+        )
 
     # -- Inside --------------------------------------------------------------------------------------------
 
@@ -210,13 +196,18 @@ class AgentClient:
         params: dict[str, str] | None = None,
         content: bytes | AsyncIterator[bytes] | None = None,
         head: int | None = None,
+        sent: int = 0,
         long: bool = False,
+        size: _Size = _SMALL_ANSWER,
     ) -> dict[str, Any]:
-        body = bytearray()
+        body, values = bytearray(), size.values
         async with self._request(
-            method, path, params=params, content=content, head=head, long=long
-        ) as response:
-            async for chunk in self._chunks(response, MAX_JSON):
+            method, path, params=params, content=content, head=head, sent=sent, long=long
+        ) as (response, limit):
+            async for chunk in self._chunks(response, size.octets, limit):
+                values -= chunk.count(b"[") + chunk.count(b"{") + chunk.count(b",")
+                if values < 0:
+                    raise self._nonsense("more values than it may")
                 body += chunk
         try:
             answer = json.loads(body)
@@ -235,42 +226,50 @@ class AgentClient:
         params: dict[str, str] | None = None,
         content: bytes | AsyncIterator[bytes] | None = None,
         head: int | None = None,
+        sent: int = 0,
         long: bool = False,
         missing: bool = False,
-    ) -> AsyncIterator[httpx.Response]:
-        """Begin a response; refusals and failures raise. With `missing`, 404 is an answer.
+    ) -> AsyncIterator[tuple[httpx.Response, asyncio.Timeout]]:
+        """Begin a response, with its deadline; refusals and failures raise. With `missing`, 404 is an answer.
 
-        `head`: octets of the first part of a `content` of two.
+        `head`: octets of the first part of a `content` of two; `sent`: octets of all of it.
         """
         patience = self._patience
+        within = patience.long if long else patience.short
         request = self._http.build_request(
             method,
             path,
             params=params,
             content=content,
             headers=None if head is None else {HEAD_LENGTH: str(head)},
-            timeout=httpx.Timeout(patience.long if long else patience.short, connect=patience.connect),
+            timeout=httpx.Timeout(within, connect=patience.connect),
             extensions={"sni_hostname": self.node.name},
         )
         try:
-            response = await self._http.send(request, stream=True)
-            self._certificate = _certificate_of(response) or self._certificate
-            try:
-                if response.status_code >= 300 and not (missing and response.status_code == 404):
-                    raise await self._refused(response)
-                yield response
-            finally:
-                await response.aclose()
-        except httpx.HTTPError as error:
+            async with asyncio.timeout(within + sent / _SLOWEST) as limit:
+                response = await self._http.send(request, stream=True)
+                self._certificate = _certificate_of(response) or self._certificate
+                try:
+                    if response.status_code >= 300 and not (missing and response.status_code == 404):
+                        raise await self._refused(response)
+                    yield response, limit
+                finally:
+                    await response.aclose()
+        except (httpx.HTTPError, TimeoutError) as error:
             raise self._unreachable(error) from error
         except ssl.SSLError as error:  # from a body, where httpx does not wrap it
             raise self._unreachable(error) from error
 
-    async def _chunks(self, response: httpx.Response, limit: int) -> AsyncIterator[bytes]:
-        async for chunk in response.aiter_bytes(_CHUNK):
-            limit -= len(chunk)
-            if limit < 0:
+    async def _chunks(
+        self, response: httpx.Response, most: int, limit: asyncio.Timeout | None = None
+    ) -> AsyncIterator[bytes]:
+        """Yield the body, `most` octets of it; each puts the deadline `limit` off, as far as it may take."""
+        async for chunk in response.aiter_raw(_CHUNK):
+            most -= len(chunk)
+            if most < 0:
                 raise self._nonsense("more octets than it may")
+            if limit is not None and (when := limit.when()) is not None:
+                limit.reschedule(when + len(chunk) / _SLOWEST)
             yield chunk
 
     async def _refused(self, response: httpx.Response) -> ReleaseRefusedError | NodeUnreachableError:
@@ -279,12 +278,19 @@ class AgentClient:
             body += chunk
         try:
             answer = json.loads(body)
-            what, advice = str(answer["what"]), str(answer.get("advice", ""))
+            what, advice = words(answer["what"]), words(answer.get("advice", ""))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             what, advice = f"HTTP status {response.status_code}", ""
         if response.status_code in (500, 503):
             return NodeUnreachableError(what, where=self.node.name, advice=advice or "see the agent's log")
         return ReleaseRefusedError(what, where=self.node.name, advice=advice)
+
+    @contextmanager
+    def _sensible(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (KeyError, ValueError) as error:
+            raise self._nonsense(f"{what} that is not valid: {words(error, 100)}") from None
 
     def _nonsense(self, what: str) -> NodeUnreachableError:
         return NodeUnreachableError(
@@ -295,7 +301,7 @@ class AgentClient:
         certificates = explain(error, self.node.name)
         if certificates is not None:
             return certificates
-        if isinstance(error, httpx.TimeoutException):
+        if isinstance(error, httpx.TimeoutException | TimeoutError):
             what = "did not answer in time"
         else:
             what = f"cannot be reached ({str(error) or type(error).__name__})"
@@ -329,37 +335,3 @@ async def _parts(head: bytes, body: bytes | Path) -> AsyncIterator[bytes]:
         with body.open("rb") as file:
             while chunk := file.read(_CHUNK):
                 yield chunk
-
-
-def _status(answer: dict[str, Any], clock: Offset | None) -> NodeStatus:
-    prepared, refusal = answer["prepared"], answer["refusal"]
-    return NodeStatus(
-        name=str(answer["name"]),
-        site=str(answer["site"]),
-        served=Served(int(answer["generation"]), str(answer["manifest"])),
-        created=answer["created"] and int(answer["created"]),
-        prepared=prepared and Served(int(prepared["generation"]), str(prepared["manifest"])),
-        expires_in=float(prepared["expires_in"]) if prepared else 0.0,
-        refusal=refusal and Refusal(int(refusal["at"]), str(refusal["action"]), str(refusal["reason"])),
-        zone_count=int(answer["zone_count"]),
-        period=_period(answer),
-        clock=clock,
-        workers=int(answer["workers"]),
-        silent=bool(answer.get("silent", False)),
-        zones={
-            str(origin): ZoneStatus(int(one["serial"]), str(one["digest"]), _period(one))
-            for origin, one in answer.get("zones", {}).items()
-        },
-    )
-
-
-def _time(told: Any) -> float:
-    """Return unix seconds. Raises ValueError for what no clock says."""
-    if not 0 <= float(told) < _NO_CLOCK:
-        raise ValueError("a time")
-    return float(told)
-
-
-def _period(answer: dict[str, Any]) -> Period:
-    inception, expiry = answer.get("inception"), answer["expiry"]
-    return Period(inception and int(inception), expiry and int(expiry))

@@ -20,8 +20,9 @@ from dnsctl.release.archive import Archive
 from dnsctl.release.envelope import unverified_payload
 from dnsctl.release.manifest import Manifest
 from dnsctl.replicate import snapshot
+from dnsctl.replicate.answers import NodeStatus
 from dnsctl.replicate.catchup import LONGEST_CHAIN
-from dnsctl.replicate.client import AgentClient, NodeStatus
+from dnsctl.replicate.client import AgentClient
 from dnsctl.replicate.staging import Served
 from dnsctl.replicate.trust import Certified, Trust
 

@@ -20,7 +20,8 @@ from typing import Literal, TypeVar
 
 from dnsctl.errors import DnsctlError, NodeUnreachableError, ReleaseRefusedError
 from dnsctl.release.manifest import Manifest
-from dnsctl.replicate.client import AgentClient, NodeStatus, clocks_of
+from dnsctl.replicate.answers import NodeStatus, clocks_of
+from dnsctl.replicate.client import AgentClient
 from dnsctl.replicate.clocks import require_agreement
 from dnsctl.replicate.staging import Served
 from dnsctl.replicate.supply import Supply

@@ -23,8 +23,9 @@ from dnsctl.image.store import Image
 from dnsctl.model.fleet import Endpoint, Node, NodeSettings, Secondary, ServeSettings
 from dnsctl.replicate import pki, tls
 from dnsctl.replicate.agent import run_agent
+from dnsctl.replicate.answers import NodeStatus
 from dnsctl.replicate.api import Limits
-from dnsctl.replicate.client import AgentClient, NodeStatus, Patience
+from dnsctl.replicate.client import AgentClient, Patience
 from tests.peers import free_port
 from tests.replicate.control import Control
 

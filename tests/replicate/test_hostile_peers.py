@@ -4,10 +4,13 @@ Real agents, and raw TLS clients and servers that show the certificate of a real
 """
 
 import contextlib
+import json
 import resource
 import secrets
+import shutil
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,9 +19,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from dnsctl.errors import NodeUnreachableError
 from dnsctl.replicate import tls
 from tests.replicate.control import Control, Made, text
-from tests.replicate.nodes import Fleet
+from tests.replicate.nodes import PATIENCE, Fleet
 from tests.replicate.test_transaction import push
 
 LONGER = 2.0  # seconds at most
@@ -155,3 +159,158 @@ def test_agent_without_descriptors_still_takes_a_push_beside_strangers(
     strangers = [hostile.plain() for _ in range(200)]
     assert push_next(fleet, control, 2) < usual + LONGER
     assert len(strangers) == 200
+
+
+class Impostor(threading.Thread):
+    """Answers for ns2, with its certificate, from `answers`: by path, the pieces of a body and its pace.
+
+    A path that is not there drips.
+    """
+
+    def __init__(self, fleet: Fleet, answers: dict[str, tuple[bytes, ...]]) -> None:
+        super().__init__(daemon=True)
+        self._context = tls.server_context(fleet.credentials("ns2"), datetime.now(UTC))
+        self._listener = socket.create_server(address(fleet, "ns2"), backlog=64)
+        self._answers = answers
+        self.sent = 0
+
+    def run(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._answer, args=(client,), daemon=True).start()
+
+    def _answer(self, client: socket.socket) -> None:
+        with contextlib.suppress(OSError), self._context.wrap_socket(client, server_side=True) as connection:
+            request = b""
+            while b"\r\n\r\n" not in request:
+                request += connection.recv(4096)
+            path = request.split(b" ")[1].decode().partition("?")[0]
+            head = b"HTTP/1.1 200 OK\r\nconnection: close\r\ndnsctl-generation: 1\r\n\r\n"
+            connection.sendall(head)
+            for piece in self._answers.get(path, ()):
+                connection.sendall(piece)
+                self.sent += len(piece)
+            while path not in self._answers:
+                connection.sendall(b" ")
+                time.sleep(0.5)
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+@contextlib.contextmanager
+def answering(fleet: Fleet, answers: dict[str, tuple[bytes, ...]]) -> Iterator[Impostor]:
+    impostor = Impostor(fleet, answers)
+    impostor.start()
+    yield impostor
+    impostor.close()
+
+
+def status_answer(control: Control, **changes: object) -> bytes:
+    served = control.staging.served
+    told = {
+        "name": "ns2",
+        "site": "dc2",
+        "generation": served.generation,
+        "manifest": served.manifest,
+        "created": None,
+        "prepared": None,
+        "refusal": None,
+        "workers": 1,
+        "zone_count": 1,
+        "expiry": None,
+        "inception": None,
+        "time": time.time(),
+    }
+    return json.dumps({**told, **changes}).encode()
+
+
+def releases_answer(control: Control) -> bytes:
+    last = control.made[-1].certified
+    release = {"manifest": last.manifest.decode(), "certificate": last.certificate.decode()}
+    return json.dumps({"releases": [release]}).encode()
+
+
+EMPTY_LISTS = (b'{"releases":[', *([b"[]," * 2**20] * 60), b"0]}")
+
+
+@pytest.fixture
+def lone(tmp_path: Path, control: Control) -> Iterator[Fleet]:
+    """Three nodes, of which ns1 runs."""
+    fleet = Fleet(tmp_path, control, size=3)
+    fleet.start("ns1")
+    yield fleet
+    fleet.stop()
+
+
+def test_node_that_drips_is_given_up_at_the_deadline(control: Control, lone: Fleet) -> None:
+    with answering(lone, {}):
+        began = time.monotonic()
+        with pytest.raises(NodeUnreachableError, match="did not answer in time") as caught:
+            lone.ask("ns2", lambda client: client.status())
+        assert caught.value.where == "ns2"
+        assert time.monotonic() - began < PATIENCE.short + LONGER
+
+
+def test_answer_of_empty_lists_is_given_up_before_it_takes_memory(control: Control, lone: Fleet) -> None:
+    with answering(lone, {"/v1/status": EMPTY_LISTS, "/v1/releases": EMPTY_LISTS}) as impostor:
+        for ask in (
+            lambda client: client.status(),
+            lambda client: client.status(zones=True),
+            lambda client: client.releases(0),
+        ):
+            before = impostor.sent
+            with pytest.raises(NodeUnreachableError, match="than it may"):
+                lone.ask("ns2", ask)
+            assert impostor.sent - before < 60 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("generation", 10**300), ("created", 10**18), ("time", float("inf")), ("expiry", -1)]
+)
+def test_numbers_out_of_range_are_that_nodes_fault_alone(
+    control: Control, lone: Fleet, field: str, value: object
+) -> None:
+    with answering(lone, {"/v1/status": (status_answer(control, **{field: value}),)}):
+        with pytest.raises(NodeUnreachableError, match=f"a status that is not valid: .*{field}") as caught:
+            lone.ask("ns2", lambda client: client.status())
+        assert caught.value.where == "ns2"
+        assert lone.status("ns1").served.generation == 0
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["drips its status", "drips its releases", "drips its snapshot", "lists", "numbers", "nothing shown"],
+)
+def test_wiped_node_catches_up_from_the_good_peer_beside_a_hostile_one(
+    control: Control, lone: Fleet, kind: str
+) -> None:
+    made = release(control, 1)
+    assert push(lone, control, made, names=("ns1",)).exit_code == 0
+    control.adopt(made)
+    status = {"/v1/status": (status_answer(control),)}
+    shown = {**status, "/v1/releases": (releases_answer(control),)}
+    answers: dict[str, dict[str, tuple[bytes, ...]]] = {
+        "drips its status": {},
+        "drips its releases": status,
+        "drips its snapshot": shown,
+        "lists": {**status, "/v1/releases": EMPTY_LISTS},
+        "numbers": {"/v1/status": (status_answer(control, generation=10**300),)},
+        "nothing shown": {**status, "/v1/releases": (b'{"releases": []}',)},
+    }
+    usual = caught_up(lone)
+    with answering(lone, answers[kind]):
+        assert caught_up(lone) < usual + LONGER
+
+
+def caught_up(fleet: Fleet) -> float:
+    """Start ns3 with nothing; return the seconds from when it runs until it serves what ns1 serves."""
+    fleet.start("ns3")
+    began = time.monotonic()
+    fleet.wait_for_generation(1, "ns3")
+    took = time.monotonic() - began
+    fleet.kill("ns3")
+    shutil.rmtree(fleet.state("ns3"))
+    return took

@@ -372,7 +372,7 @@ def test_snapshot_that_drips_is_taken_from_another_peer(tmp_path: Path, control:
     drip.close()
     fleet.stop()
     assert watch.seen == ["3"]
-    assert took < 4 * catchup.PAUSE
+    assert took < 20
 
 
 def test_secondaries_hear_of_a_push_from_each_node_and_of_nothing_old_from_a_new_one(

@@ -1,0 +1,176 @@
+"""What an agent says of its node, read from JSON: every field of its kind, every number in its range.
+
+Pure. A status is not sealed: whoever has the node's certificate may say anything. So nothing leaves here that
+could surprise those who compare, print or compute with it: what is out of its range makes the whole answer
+invalid, and the words for a person are printable and short.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from dnsctl.errors import DnsctlError
+from dnsctl.model.name import from_text, to_text
+from dnsctl.model.validity import Period
+from dnsctl.replicate.clocks import Offset
+from dnsctl.replicate.staging import Refusal, Served
+from dnsctl.replicate.trust import Certified
+
+_LAST_TIME: Final = 2**37  # unix seconds: the year 6325
+_MOST_GENERATIONS: Final = 10**15
+_MOST_ZONES: Final = 10**8
+_MOST_WORKERS: Final = 10**5
+_LAST_SERIAL: Final = 2**32 - 1  # RFC 1982
+_LONGEST_NAME: Final = 255  # characters of a node's or a site's name
+_LONGEST_REASON: Final = 2000  # characters; the rest is cut
+_DIGEST: Final = 64  # hex digits
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneStatus:
+    """One zone as a node serves it, and when its signatures hold."""
+
+    serial: int
+    digest: str
+    period: Period
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """What an agent says of its node. `zones` is empty unless it was asked for."""
+
+    name: str
+    site: str
+    served: Served
+    created: int | None  # unix seconds, of the release served
+    prepared: Served | None
+    expires_in: float  # seconds the prepared release has left
+    refusal: Refusal | None
+    zone_count: int
+    period: Period  # of all zones: when all signatures hold
+    clock: Offset | None  # its clock against ours; None: an agent that does not tell
+    workers: int
+    silent: bool  # it answers no query until it is current
+    zones: dict[str, ZoneStatus]
+    certificate: int | None = None  # unix seconds: when the one that it shows runs out
+
+
+def clocks_of(statuses: Iterable[NodeStatus]) -> dict[str, Offset]:
+    """Return the offset of each node's clock, of those that tell, by the node's name."""
+    return {one.name: one.clock for one in statuses if one.clock is not None}
+
+
+def status_of(answer: dict[str, Any], clock: Offset | None) -> NodeStatus:
+    """Return what `answer` says. Raises ValueError or KeyError, which name what is missing or invalid."""
+    prepared, refusal, zones = answer["prepared"], answer["refusal"], answer.get("zones", {})
+    return NodeStatus(
+        name=_name(answer, "name"),
+        site=_name(answer, "site"),
+        served=_served(answer),
+        created=_time_or_none(answer, "created"),
+        prepared=None if prepared is None else _served(_object(prepared, "prepared")),
+        expires_in=0.0 if prepared is None else seconds(prepared, "expires_in"),
+        refusal=None if refusal is None else _refusal(_object(refusal, "refusal")),
+        zone_count=_integer(answer, "zone_count", _MOST_ZONES),
+        period=_period(answer),
+        clock=clock,
+        workers=_integer(answer, "workers", _MOST_WORKERS),
+        silent=answer.get("silent", False) is True,
+        zones={_zone_name(origin): _zone(_object(one, "zones")) for origin, one in _items(zones)},
+    )
+
+
+def releases_of(answer: dict[str, Any]) -> tuple[Certified, ...]:
+    """Return the releases in `answer`; their seals are for others to check. Raises ValueError, KeyError."""
+    listed = answer["releases"]
+    if not isinstance(listed, list):
+        raise ValueError("releases")
+    return tuple(
+        Certified(_ascii(_object(one, "releases"), "manifest"), _ascii(one, "certificate")) for one in listed
+    )
+
+
+def seconds(answer: dict[str, Any], key: str) -> float:
+    """Return a time or a span in seconds. Raises ValueError for what no clock says, KeyError."""
+    value = answer[key]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _LAST_TIME:
+        raise ValueError(key)
+    return float(value)
+
+
+def words(value: object, longest: int = _LONGEST_REASON) -> str:
+    """Return what a host has to say as text for a terminal or a log: printable, on one line, not too long."""
+    text = str(value)[:longest]
+    return "".join(one if one.isprintable() else "?" for one in text)
+
+
+def _served(answer: dict[str, Any]) -> Served:
+    generation = _integer(answer, "generation", _MOST_GENERATIONS)
+    return Served(generation, _digest(answer, "manifest") if generation or answer["manifest"] else "")
+
+
+def _refusal(answer: dict[str, Any]) -> Refusal:
+    at = _integer(answer, "at", _LAST_TIME)
+    return Refusal(at, words(answer["action"], _LONGEST_NAME), words(answer["reason"]))
+
+
+def _zone(answer: dict[str, Any]) -> ZoneStatus:
+    return ZoneStatus(_integer(answer, "serial", _LAST_SERIAL), _digest(answer, "digest"), _period(answer))
+
+
+def _zone_name(text: str) -> str:
+    try:
+        if to_text(from_text(text)) == text:
+            return text
+    except DnsctlError:
+        pass
+    raise ValueError("zones")
+
+
+def _period(answer: dict[str, Any]) -> Period:
+    answer["expiry"]  # an agent always tells it, if only that there is none
+    return Period(_time_or_none(answer, "inception"), _time_or_none(answer, "expiry"))
+
+
+def _time_or_none(answer: dict[str, Any], key: str) -> int | None:
+    return None if answer.get(key) is None else _integer(answer, key, _LAST_TIME)
+
+
+def _integer(answer: dict[str, Any], key: str, last: int) -> int:
+    value = answer[key]
+    if type(value) is not int or not 0 <= value <= last:  # True is an integer, too
+        raise ValueError(key)
+    return value
+
+
+def _name(answer: dict[str, Any], key: str) -> str:
+    value = answer[key]
+    if not isinstance(value, str) or words(value, _LONGEST_NAME) != value:
+        raise ValueError(key)
+    return value
+
+
+def _digest(answer: dict[str, Any], key: str) -> str:
+    value = answer[key]
+    if not isinstance(value, str) or len(value) != _DIGEST or not set(value) <= set("0123456789abcdef"):
+        raise ValueError(key)
+    return value
+
+
+def _ascii(answer: dict[str, Any], key: str) -> bytes:
+    value = answer[key]
+    if not isinstance(value, str):
+        raise ValueError(key)
+    return value.encode("ascii")
+
+
+def _object(value: Any, key: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(key)
+    return value
+
+
+def _items(value: Any) -> Iterable[tuple[str, Any]]:
+    return _object(value, "zones").items()

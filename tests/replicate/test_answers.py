@@ -1,0 +1,75 @@
+"""What an agent may say of its node, and what makes its answer invalid."""
+
+from typing import Any
+
+import pytest
+
+from dnsctl.replicate.answers import releases_of, status_of
+
+DIGEST = "ab" * 32
+GOOD: dict[str, Any] = {
+    "name": "ns1",
+    "site": "dc1",
+    "generation": 7,
+    "manifest": DIGEST,
+    "created": 1_795_262_400,
+    "prepared": {"generation": 8, "manifest": DIGEST, "expires_in": 12.5},
+    "refusal": {"at": 1_795_262_400, "action": "prepare", "reason": "no"},
+    "workers": 2,
+    "silent": False,
+    "zone_count": 1,
+    "expiry": 1_796_262_400,
+    "inception": 1_795_262_400,
+    "zones": {
+        "example.com.": {"serial": 1, "digest": DIGEST, "expiry": 1_796_262_400, "inception": 1_795_262_400}
+    },
+}
+TIMES = (-1, 2**40, 10**400, 1.5, float("inf"), float("nan"), True, "1795262400", [])
+COUNTS = (-1, 10**400, 1.5, float("inf"), float("nan"), True, None, "7", [], {})
+WORDS = (None, 7, [], "\x1b[2J", "\ud800", "n" * 300)
+
+
+def test_what_a_node_says_is_read() -> None:
+    status = status_of(GOOD, None)
+    assert (status.name, status.served.generation, status.zones["example.com."].serial) == ("ns1", 7, 1)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("generation", each) for each in COUNTS),
+        *(("workers", each) for each in COUNTS),
+        *(("zone_count", each) for each in COUNTS),
+        *((field, each) for field in ("created", "expiry", "inception") for each in TIMES),
+        *((field, each) for field in ("name", "site") for each in WORDS),
+        *(("manifest", each) for each in (None, 7, "", "AB" * 32, "ab" * 31, "g" * 64)),
+        *(("prepared", each) for each in ([], 7, {}, {**GOOD["prepared"], "expires_in": float("inf")})),
+        *(("refusal", each) for each in ([], 7, {}, {**GOOD["refusal"], "at": 10**400})),
+        *(("zones", each) for each in ([], 7, {"example": {}}, {"a..": {}}, {"example.com.": []})),
+        *(("zones", {"example.com.": {**GOOD["zones"]["example.com."], "serial": each}}) for each in COUNTS),
+    ],
+)
+def test_what_is_out_of_range_makes_the_answer_invalid(field: str, value: object) -> None:
+    with pytest.raises((ValueError, KeyError)):
+        status_of({**GOOD, field: value}, None)
+
+
+@pytest.mark.parametrize("field", sorted(GOOD.keys() - {"silent", "zones", "created", "inception"}))
+def test_what_is_missing_makes_the_answer_invalid(field: str) -> None:
+    with pytest.raises(KeyError):
+        status_of({key: value for key, value in GOOD.items() if key != field}, None)
+
+
+def test_reason_of_a_refusal_cannot_drive_a_terminal() -> None:
+    refusal = status_of(
+        {**GOOD, "refusal": {"at": 1, "action": "x", "reason": "\x1b[2J" + "n" * 9000}}, None
+    ).refusal
+    assert refusal is not None
+    assert refusal.reason.isprintable()
+    assert len(refusal.reason) == 2000
+
+
+@pytest.mark.parametrize("value", [None, 7, {}, [7], [{}], [{"manifest": 7, "certificate": ""}]])
+def test_malformed_releases_are_refused(value: object) -> None:
+    with pytest.raises((ValueError, KeyError)):
+        releases_of({"releases": value})
