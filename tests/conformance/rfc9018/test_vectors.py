@@ -25,6 +25,7 @@ class Clock:
 def secret(tmp_path: Path) -> Path:
     path = tmp_path / "cookie.secret"
     path.write_text(FIRST + "\n")
+    path.chmod(0o600)
     return path
 
 
