@@ -25,6 +25,7 @@ from dnsctl.model.rrset import MAX_TTL
 
 Filled = TypeVar("Filled", bound=Sized)
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
+_NOT_IN_HOSTS = re.compile(r"""[\s"'/:,;@]""")
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%")
 MAX_SHOWN = 63  # characters: an identity must fit beside the longest question in 512 octets
 _SWITCHES = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
@@ -46,6 +47,8 @@ def _span(value: object) -> timedelta:
 def absolute_name(value: object) -> Name:
     """Return a name written with or without its final dot. Raises ValueError."""
     text = str(value)
+    if not text:
+        raise ValueError("an empty name: write it, or a dot for the root")
     try:
         name = from_text(text if text.endswith(tuple(FULL_STOPS)) else text + ".")
     except NameSyntaxError as error:
@@ -55,11 +58,19 @@ def absolute_name(value: object) -> Name:
 
 def target_name(value: object) -> Name:
     """Return the name of a server, as `absolute_name`; one label without a dot is hardly ever meant."""
-    text = str(value)
+    text = _host(value)
     name = absolute_name(text)
     if len(labels(name)) == 1 and not text.endswith(tuple(FULL_STOPS)):
         raise ValueError(f"{text!r} is one label: write the whole name, {text}.example.net.")
     return name
+
+
+def _host(value: object) -> str:
+    """Return the text of a name that holds nothing no host has: such a name would load, and lead nowhere."""
+    text = str(value)
+    if odd := _NOT_IN_HOSTS.search(text):
+        raise ValueError(f"{text!r} has {odd.group()!r} in it: write the name of the host alone")
+    return text
 
 
 def mailbox(value: object) -> Name:
@@ -69,7 +80,7 @@ def mailbox(value: object) -> Name:
     if not at:
         return target_name(text)
     try:
-        return from_labels([local.encode(), *labels(absolute_name(domain))])
+        return from_labels([local.encode(), *labels(absolute_name(_host(domain)))])
     except NameSyntaxError as error:
         raise ValueError(f"{text!r} is no mailbox: {error}") from None
 

@@ -43,6 +43,7 @@ MAX_BYTES = 4 * 2**30  # of one file; a signed zone of a million names is 560 MB
 MAX_INCLUDE_DEPTH = 8
 MAX_INCLUDES = 1000
 _CLASS = re.compile(r"IN|CH|HS|CS|NONE|ANY|CLASS(\d{1,5})", re.IGNORECASE | re.ASCII)
+_DIRECTIVES = frozenset(("$ORIGIN", "$TTL", "$INCLUDE", "$GENERATE"))
 _IN = 1  # class IN, RFC 1035 §3.2.4
 _TEXTS = frozenset((int(Type.TXT), 99))  # and SPF, RFC 7208 §3.1
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
@@ -224,6 +225,11 @@ class _Parser:
             )
         elif token[0].isdigit():
             rule, message, advice = "ttl-syntax", f"TTL {token[:40]!r}", "write up to 2147483647, or 1h30m"
+        elif token.upper() in _DIRECTIVES:
+            rule, message = "masterfile-syntax", f"{token} with a blank before it"
+            advice = "begin a directive in the first column"
+        elif token[0] == "-" and ttl(token[1:]) is not None:
+            rule, message, advice = "ttl-syntax", f"TTL {token[:40]!r}", "write 0 to 2147483647, or 1h30m"
         else:
             rule, message, advice = "unknown-type", f"there is no type {token[:60]!r}", type_advice(token)
         self.find(rule, Severity.ERROR, line, column, message, advice)

@@ -213,6 +213,8 @@ def test_quotes_around_any_name_are_taken_off(line: str, owner: str, value: byte
         ("a 300 400 A 192.0.2.1", "a second TTL"),
         ("a CLASS3 A 192.0.2.1", "class CLASS3 is not served"),
         ("a CH A 192.0.2.1", "class CH is not served"),
+        (" $TTL 5", "begin a directive in the first column"),
+        ("a -1 A 192.0.2.1", "TTL '-1'"),
         ("a TXT x\x00y", "control character U+0000"),
         ('a TXT "x\x00y"', "a quote is left open"),
         ("a TXT x\ry", "a carriage return inside the line"),
