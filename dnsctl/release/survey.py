@@ -290,7 +290,8 @@ def _events(
         yield DnssecEvent(KEYS_MISSING, _lost(keys), True)
     if keys.missing:
         roles = " and a new ".join(keys.missing)
-        yield DnssecEvent("new-key", f"a new {roles} is made, none is in the keystore", was and not keys.lost)
+        made = "are made, none of both" if len(keys.missing) > 1 else "is made, none"
+        yield DnssecEvent("new-key", f"a new {roles} {made} is in the keystore", was and not keys.lost)
     elif wanted.signed and was and previous is not None:
         yield from _key_changes(wanted, keys, previous)
     if policy is not None and was and previous is not None:

@@ -105,6 +105,13 @@ def test_first_plan_shows_the_whole_zone_and_the_key_that_would_be_made(
     assert repo.files() == before
 
 
+def test_first_plan_of_split_keys_tells_of_both(repo: Repo, capsys: pytest.CaptureFixture[str]) -> None:
+    repo.write("dnsctl.yaml", CONFIG + "policies: {standard: {keys: ksk+zsk}}\n")
+    repo.commit(ZONE)
+    assert _plan(repo) == 2
+    assert "a new ksk and a new zsk are made, none of both is in the keystore" in capsys.readouterr().out
+
+
 def test_nothing_to_release_exits_0(repo: Repo, capsys: pytest.CaptureFixture[str]) -> None:
     repo.push()
     before = repo.files()
