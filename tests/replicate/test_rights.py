@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from dnsctl.replicate import pki, snapshot
 from dnsctl.replicate.client import HEAD_LENGTH, AgentClient
-from tests.replicate.control import Control, Made, text
+from tests.replicate.control import Control, Made, new_key, text
 from tests.replicate.nodes import Fleet, passphrase
 
 _REFUSED = 403
@@ -65,6 +66,73 @@ def test_each_role_may_do_what_it_must_and_nothing_else(
     for who, may in (("control", control_may), ("ns2", node_may), ("former", False)):
         response = fleet.raw("ns1", method, path, who=who)
         assert (response.status_code != _REFUSED) is may, f"{who}: {response.text}"
+
+
+def test_nodes_certificate_reads_what_is_published(fleet: Fleet, served: Made) -> None:
+    for path in ("/v1/status?zones=1", "/v1/releases?after=0", "/v1/snapshot"):
+        assert fleet.raw("ns1", "GET", path, who="ns2").status_code == 200
+    found = fleet.raw("ns1", "GET", f"/v1/blobs/{served.manifest.delta.digest}", who="ns2")
+    assert found.content == served.delta
+
+
+def test_control_certificate_alone_releases_nothing(control: Control, fleet: Fleet, served: Made) -> None:
+    ahead = control.release({"example.com.": text(2)}, adopt=False)
+    forged = control.seal(ahead.manifest, ahead.delta, new_key())
+    body = {"manifest": forged.sealed.decode(), "certificate": forged.certificate.decode()}
+    digest = ahead.manifest.delta.digest
+    assert put(fleet, digest, forged.sealed, forged.delta).status_code == 400
+    for path, content in (
+        ("prepare", forged.sealed),
+        ("activate", forged.certificate),
+        ("follow", json.dumps({"releases": [body]}).encode()),
+    ):
+        assert fleet.raw("ns1", "POST", f"/v1/{path}", content).status_code in (400, 409)
+    head = json.dumps(body).encode()
+    told = fleet.raw("ns1", "POST", "/v1/restore", head, {HEAD_LENGTH: str(len(head))})
+    assert told.status_code in (400, 409)
+    assert fleet.table("ns1") == (1, served.manifest.digest, served.manifest.table)
+
+
+def test_control_certificate_alone_brings_no_old_release_back(
+    control: Control, fleet: Fleet, served: Made
+) -> None:
+    second = control.release({"example.com.": text(2)})
+    fleet.ask("ns1", lambda client: push(client, second))
+    old = {"manifest": served.sealed.decode(), "certificate": served.certificate.decode()}
+    head = json.dumps(old).encode()
+    for told in (
+        fleet.raw("ns1", "POST", "/v1/prepare", served.sealed),
+        fleet.raw("ns1", "POST", "/v1/activate", served.certificate),
+        fleet.raw("ns1", "POST", "/v1/follow", json.dumps({"releases": [old]}).encode()),
+        fleet.raw("ns1", "POST", "/v1/restore", head, {HEAD_LENGTH: str(len(head))}),
+    ):
+        assert told.status_code == 409, told.text
+    assert fleet.status("ns1").served.manifest == second.manifest.digest
+
+
+def test_control_certificate_alone_stops_a_push_and_changes_nothing_that_is_served(
+    control: Control, fleet: Fleet, served: Made
+) -> None:
+    ahead = control.release({"example.com.": text(2)})
+
+    async def prepare(client: AgentClient) -> None:
+        await client.put_delta(ahead.manifest.delta.digest, ahead.delta, ahead.sealed)
+        await client.prepare(ahead.sealed)
+
+    fleet.ask("ns1", prepare)
+    body = json.dumps({"manifest": ahead.manifest.digest}).encode()
+    assert fleet.raw("ns1", "POST", "/v1/abort", body).json() == {"dropped": True}
+    assert fleet.status("ns1").served.manifest == served.manifest.digest
+    fleet.ask("ns1", lambda client: push(client, ahead))
+    assert fleet.status("ns1").served.manifest == ahead.manifest.digest
+
+
+def test_release_key_alone_gets_no_answer(fleet: Fleet) -> None:
+    context = ssl.create_default_context(cafile=str(fleet.keys / "pki/ca.crt"))
+    with pytest.raises(httpx.TransportError), httpx.Client(verify=context) as client:
+        client.post(
+            f"{fleet.node('ns1').control}/v1/prepare", content=b"x", extensions={"sni_hostname": "ns1"}
+        )
 
 
 def test_control_certificate_alone_deletes_no_blob_that_is_served(fleet: Fleet, served: Made) -> None:
