@@ -134,7 +134,10 @@ def to_wire(rdtype: int, value: yaml_nodes.Node, names: NameReader, remarks: lis
         return strings_wire(text_strings(value, remarks))
     if rdtype in _QUOTES and rdtype not in (NAPTR, SVCB, HTTPS) and not value.text.isascii():
         remarks.append(_not_ascii(value))  # those three have names, which may be internationalised
-    return rdata_text.to_wire(rdtype, words(rdtype, value.text), names)
+    tokens = words(rdtype, value.text)
+    if rdtype in _QUOTES:
+        _control_characters(value, "".join(tokens), remarks)
+    return rdata_text.to_wire(rdtype, tokens, names)
 
 
 def text_strings(value: yaml_nodes.Scalar, remarks: list[Remark]) -> list[bytes]:
@@ -197,7 +200,7 @@ def words(rdtype: int, text: str) -> list[str]:
         if "(" in bare or ")" in bare:
             raise RdataFault("an unquoted parenthesis", "leave parentheses out, or put the text in quotes")
         if '"' not in re.sub(r"\\.", "", token, flags=re.DOTALL):
-            if rdtype in _TEXT_TYPES:
+            if rdtype in _TEXT_TYPES and tokens[0] != r"\#":  # which is RFC 3597 §5, and has no texts
                 raise RdataFault(
                     "text beside a quoted one", r"put all of it in one pair of quotes; inside, write \""
                 )
@@ -267,8 +270,10 @@ def _scalar(
     if len(found) > 1 and found[1] != node:
         message = f"both {field.name} and {field.also}: {field.also} is ignored"
         remarks.append(Remark("unknown-key", message, f"keep {field.name} alone", found[1]))
-    if field.quoted and not node.text.isascii():
-        remarks.append(_not_ascii(node))
+    if field.quoted:
+        _control_characters(node, node.text, remarks)
+        if not node.text.isascii():
+            remarks.append(_not_ascii(node))
     return node
 
 

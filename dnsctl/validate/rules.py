@@ -128,7 +128,7 @@ READING: tuple[tuple[str, Severity, str], ...] = (
     ("ttl-missing", _WARNING, "Master files give TTLs, or $TTL (RFC 2308 §4)."),
     ("ttl-of-last", _NOTE, "Where $TTL is not written, every record has its TTL."),
     ("ttl-syntax", _ERROR, "A TTL is a duration or seconds."),
-    ("txt-control-character", _WARNING, "TXT holds no line break or other control character."),
+    ("txt-control-character", _WARNING, "Texts hold no line break or other control character."),
     ("txt-escape-twice", _WARNING, "A semicolon in TXT has one backslash before it, or none."),
     ("txt-not-ascii", _WARNING, "TXT is ASCII."),
     ("txt-string-split", _WARNING, "Strings are of 255 octets at most."),

@@ -293,3 +293,34 @@ def test_owner_with_an_empty_list_is_told() -> None:
     assert [(each.rule, each.severity, each.position.line) for each in findings] == [
         ("owner-empty", Severity.WARNING, 1)
     ]
+
+
+@pytest.mark.parametrize(
+    ("rdtype", "value"),
+    [
+        ("CAA", "{tag: issue, value: LINE}"),
+        ("URI", "{priority: 1, weight: 1, target: LINE}"),
+        ("NAPTR", "{order: 1, preference: 1, regexp: LINE, replacement: .}"),
+        ("CAA", """'0 issue "ca.example.net\n\n"'"""),
+        ("HINFO", """'"one\n\n" two'"""),
+    ],
+)
+def test_line_break_in_any_text_is_told(rdtype: str, value: str) -> None:
+    value = value.replace("LINE", '"ca.example.net\\n"')
+    assert found_in(f"x: {{type: {rdtype}, value: {value}}}\n") == [
+        ("txt-control-character", Severity.WARNING)
+    ]
+
+
+def test_line_break_of_a_block_in_a_field_is_told_where_it_stands() -> None:
+    text = "x:\n  type: CAA\n  value:\n    tag: issue\n    value: |\n      ca.example.net\n"
+    (finding,) = load(text)[1]
+    assert (finding.rule, finding.position.line) == ("txt-control-character", 5)
+    assert "with >- in place of |" in finding.advice
+
+
+@pytest.mark.parametrize("rdtype", ["TXT", "SPF", "CAA"])
+def test_generic_form_of_texts_is_read(rdtype: str) -> None:
+    octets = {"CAA": "000569737375653b"}.get(rdtype, "0268690179")
+    served = {"CAA": '0 issue ";"'}.get(rdtype, '"hi" "y"')
+    assert value_of(rdtype, rf"'\# {len(octets) // 2} {octets}'") == served
