@@ -17,13 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from dnsctl.cli import HANDED
+from dnsctl.cli import HANDED, TRIAL
 from dnsctl.cli.apart import Embedded, compile_apart
 from dnsctl.cli.order_json import read, written
+from dnsctl.errors import DnsctlError
 from dnsctl.model.fleet import Endpoint, Node, NodeSettings, ServeSettings
 from dnsctl.node.log import begin_logging
 from dnsctl.node.sandbox import name_process
 from dnsctl.node.signals import held_signals, ignore_strays
+from dnsctl.node.succession import Bequest, Program, inherited
 
 EMBEDDED: Final = "embedded"  # name of a node that no fleet knows
 
@@ -38,7 +40,17 @@ class NodeOrder:
     def serve(self) -> None:
         from dnsctl.node.launch import run_node  # noqa: PLC0415 - who only hands the order on has no need
 
-        run_node(self.settings, _run_agent, user=self.user)
+        arguments = (sys.executable, *sys.orig_argv[1:])
+        program = Program(arguments, TRIAL, HANDED)
+        run_node(self.settings, _run_agent, user=self.user, program=program, bequest=inherited())
+
+    def try_out(self, bequest: Bequest) -> None:
+        """Check that this program could take over the node that left `bequest`. Raises DnsctlError."""
+        from dnsctl.node.launch import try_node  # noqa: PLC0415 - as above
+        from dnsctl.replicate.agent import try_agent  # noqa: PLC0415 - as above
+
+        try_node(self.settings, bequest)
+        try_agent(self.settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +86,33 @@ _ORDERS: Final[dict[str, type[NodeOrder | ZonesOrder]]] = {
 
 def serve_anew(order: NodeOrder | ZonesOrder, program: Sequence[str]) -> None:
     """Do `order` in `program` (its arguments, the interpreter first) begun anew; in this one without it."""
+    if trial := os.environ.pop(TRIAL, ""):
+        _try(order, int(trial))
+        return
     if not program:
         _serve(order)
         return
     ignore_strays()  # what comes before the node has its handlers must not end it
     descriptor = os.memfd_create("dnsctl order", 0)  # in no directory: it may hold TSIG keys
-    with os.fdopen(descriptor, "w", encoding="ascii", closefd=False) as file:
-        file.write(f"{type(order).__name__}\n{written(order)}")
+    _write(order, descriptor)
     sys.stdout.flush()
     sys.stderr.flush()
     environment = {**os.environ, HANDED: str(descriptor)}
     os.execve(sys.executable, (sys.executable, *program[1:]), environment)  # noqa: S606 - no shell wanted
+
+
+def _write(order: NodeOrder | ZonesOrder, descriptor: int) -> None:
+    with os.fdopen(descriptor, "w", encoding="ascii", closefd=False) as file:
+        file.write(f"{type(order).__name__}\n{written(order)}")
+
+
+def _try(order: NodeOrder | ZonesOrder, descriptor: int) -> None:
+    """Write the order for the supervisor that tries this program, if it could be carried out."""
+    bequest = inherited()
+    if bequest is None or isinstance(order, ZonesOrder):
+        raise DnsctlError("only the node of a fleet is taken over", advice="restart it")
+    order.try_out(bequest)
+    _write(order, descriptor)
 
 
 def serve_handed(descriptor: str) -> int:

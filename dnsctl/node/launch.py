@@ -13,7 +13,8 @@ import fcntl
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -22,10 +23,11 @@ from dnsctl.errors import DnsctlError
 from dnsctl.image.silence import Silence, silence_path
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import Endpoint, NodeSettings
-from dnsctl.node import sandbox
+from dnsctl.node import proc, sandbox
 from dnsctl.node.signals import held_signals
+from dnsctl.node.succession import Bequest, Kept, Predecessor, Program, Succession
 from dnsctl.node.supervisor import Role, Supervisor
-from dnsctl.node.worker import Ready, answer_datagrams, answer_streams, cookie_paths, image_path
+from dnsctl.node.worker import Ready, answer_datagrams, answer_streams, cookie_paths, image_path, responder_of
 from dnsctl.serve.cookies import fresh_secret, read_secrets
 from dnsctl.serve.counters import Block
 from dnsctl.serve.rrl import FlowTable, RateLimiter
@@ -38,6 +40,7 @@ _Metrics = tuple[Endpoint, socket.socket]  # the address of /metrics, and its li
 Alive = Callable[[], None]  # to be called each second by who does not hang
 Agent = Callable[[NodeSettings, Alive], None]  # runs the node's agent until the process ends
 
+_LOOK = 0.02  # seconds between two looks whether another agent has ended
 _AGENT_SILENCE = 30.0  # seconds; it has more to do at once than those who answer queries
 
 
@@ -47,32 +50,40 @@ def run_node(
     *,
     user: str = "",
     prepare: Callable[[], None] | None = None,
+    program: Program | None = None,
+    bequest: Bequest | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT. Where we are root, serve as `user`, or as root where none is given.
 
-    `prepare` fills the image while nobody else can, and must not leave it open. Raises ListenError for an
+    `prepare` fills the image while nobody else can, and must not leave it open. `program`: what takes the
+    node over at SIGHUP; `bequest`: what this one takes over. Raises ListenError for an
     address that cannot be bound, ImageError for a damaged image, DnsctlError where another process serves
     from the same state.
     """
     if user:
         sandbox.account_of(user)  # a wrong name is told before anything is made
-    with held_signals(), _locked(settings.state):
-        listeners = listen(settings.serve.listen, settings.serve.workers)
+    with held_signals(), _locked(settings.state, bequest) as lock:
+        listeners = listen(settings.serve.listen, settings.serve.workers, _kept_listeners(bequest))
         metrics: _Metrics | None = None
         try:
             if settings.metrics is not None:
-                metrics = listen_http(settings.metrics)
+                metrics = _kept_http(settings.metrics, bequest) or listen_http(settings.metrics)
             if prepare is not None:
                 prepare()
-            _prepare_image(settings.state, alone=agent is None)
+            if bequest is None:
+                _prepare_image(settings.state, alone=agent is None)
             _drop_privileges(user, settings.state)
             sandbox.forbid_core_dumps()
             _prepare_cookies(settings)
             sandbox.raise_descriptor_limit()
             name = settings.node.name
+            predecessors = {} if bequest is None else dict(bequest.children)
             Supervisor(
-                _roles(settings, listeners, agent, metrics),
+                _roles(settings, listeners, agent, metrics, predecessors),
                 lambda generation: _report(name, listeners, metrics, generation),
+                predecessors,
+                Succession(program, _bequest(lock, listeners, metrics)) if program is not None else None,
+                hangup=bequest is not None and bequest.again,
             ).run()
             _notify("STOPPING=1")
             _log.info("%s stopped", name)
@@ -84,7 +95,11 @@ def run_node(
 
 
 def _roles(
-    settings: NodeSettings, listeners: tuple[Listener, ...], agent: Agent | None, metrics: _Metrics | None
+    settings: NodeSettings,
+    listeners: tuple[Listener, ...],
+    agent: Agent | None,
+    metrics: _Metrics | None,
+    predecessors: Mapping[int, Predecessor],
 ) -> list[Role]:
     serve, state = settings.serve, settings.state
     blocks: dict[str, Block] = {}  # made here, before any fork: what they count is seen by the exporter
@@ -111,21 +126,23 @@ def _roles(
         return RateLimiter(serve.rate_limit, flows, tally, serve.workers)
 
     def worker(number: int) -> Role:
-        sockets = [listener.datagrams[number] for listener in listeners]
+        sockets = [one for listener in listeners for one in listener.datagrams[number :: serve.workers]]
         return role(
             f"udp{number}",
             lambda tally, ready: answer_datagrams(sockets, state, serve, tally, ready, limiter(tally)),
         )
 
-    def export_metrics(_tally: Tally, _ready: Ready) -> None:
+    def export_metrics(_tally: Tally, ready: Ready) -> None:
         from dnsctl.node.metrics import export  # noqa: PLC0415 - keeps a web server out of the workers
 
+        ready(0)
         if metrics is not None:
             export(settings, blocks, metrics[1])
 
-    def tell_secondaries(tally: Tally, _ready: Ready) -> None:
+    def tell_secondaries(tally: Tally, ready: Ready) -> None:
         from dnsctl.node.notifier import notify  # noqa: PLC0415 - keeps what it needs out of the workers
 
+        ready(0)
         notify(serve, [listener.endpoint for listener in listeners], state, tally)
 
     streams = [listener.stream for listener in listeners]
@@ -135,7 +152,7 @@ def _roles(
         roles.append(
             role(
                 "agent",
-                lambda tally, _ready: agent(settings, tally.fold),
+                lambda tally, ready: agent(settings, _alive(tally, ready, predecessors)),
                 answers=False,
                 silence=_AGENT_SILENCE,
             )
@@ -145,6 +162,67 @@ def _roles(
     if metrics is not None:
         roles.append(role("metrics", export_metrics, answers=False))
     return roles
+
+
+def _alive(tally: Tally, ready: Ready, predecessors: Mapping[int, Predecessor]) -> Alive:
+    """Return what an agent is to call each second. The first call returns when no other agent runs."""
+    others = [pid for pid, one in predecessors.items() if one.name == "agent"]
+
+    def alive() -> None:
+        tally.fold()
+        if others:
+            ready(0)  # which has them ended
+        while others:
+            others[:] = [pid for pid in others if proc.standing(pid)]
+            tally.fold()
+            time.sleep(_LOOK)
+
+    return alive
+
+
+def _kept_listeners(bequest: Bequest | None) -> list[Listener]:
+    if bequest is None:
+        return []
+    found = []
+    for kept in bequest.sockets:
+        if kept.kind == "tcp":
+            datagrams = bequest.descriptors("udp", kept.endpoint)
+            sockets = tuple(socket.socket(fileno=one) for one in datagrams)
+            found.append(Listener(kept.endpoint, sockets, socket.socket(fileno=kept.descriptor)))
+    return found
+
+
+def _kept_http(endpoint: Endpoint, bequest: Bequest | None) -> _Metrics | None:
+    for descriptor in bequest.descriptors("http", endpoint) if bequest is not None else ():
+        return endpoint, socket.socket(fileno=descriptor)
+    return None
+
+
+def _bequest(lock: int, listeners: tuple[Listener, ...], metrics: _Metrics | None) -> Bequest:
+    sockets = []
+    for listener in listeners:
+        sockets += [Kept("udp", listener.endpoint, one.fileno()) for one in listener.datagrams]
+        sockets.append(Kept("tcp", listener.endpoint, listener.stream.fileno()))
+    if metrics is not None:
+        sockets.append(Kept("http", metrics[0], metrics[1].fileno()))
+    return Bequest(lock, tuple(sockets))
+
+
+def try_node(settings: NodeSettings, bequest: Bequest) -> None:
+    """Check that this program can take over `bequest`, in a process that ends after that.
+
+    Raises what `run_node` and the processes of a node would: DnsctlError.
+    """
+    with _locked(settings.state, bequest):
+        listen(settings.serve.listen, settings.serve.workers, _kept_listeners(bequest))
+        if settings.metrics is not None and _kept_http(settings.metrics, bequest) is None:
+            listen_http(settings.metrics)
+        if settings.serve.cookies:
+            for path in cookie_paths(settings.serve, settings.state):
+                if os.path.lexists(path):
+                    read_secrets(path)
+        with Image.open(image_path(settings.state)) as image, image.reader() as reader:
+            responder_of(settings.serve, settings.state).direct(reader)
 
 
 def _prepare_image(state: Path, *, alone: bool) -> None:
@@ -160,15 +238,21 @@ def _prepare_image(state: Path, *, alone: bool) -> None:
 
 
 @contextmanager
-def _locked(state: Path) -> Iterator[None]:
-    """Make `state` and hold it for this node alone: two would write one image."""
-    try:
-        state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as fault:
-        raise DnsctlError(
-            f"cannot keep state: {fault.strerror}", where=str(state), advice="choose another with --state"
-        ) from None
+def _locked(state: Path, bequest: Bequest | None = None) -> Iterator[int]:
+    """Make `state` and hold it for this node alone: two would write one image. Yields the lock's descriptor.
+
+    A `bequest` has it held already.
+    """
+    if bequest is not None:
+        if not os.path.sameopenfile(bequest.lock, _opened(state)):
+            raise DnsctlError(
+                "is not the state that this node serves from",
+                where=str(state),
+                advice="restart the node instead of reloading it",
+            )
+        yield bequest.lock
+        return
+    descriptor = _opened(state)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -179,9 +263,20 @@ def _locked(state: Path) -> Iterator[None]:
             advice="stop it or choose another with --state",
         ) from None
     try:
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _opened(state: Path) -> int:
+    """Return a descriptor of the file that holds the lock of `state`, which is made. Raises DnsctlError."""
+    try:
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as fault:
+        raise DnsctlError(
+            f"cannot keep state: {fault.strerror}", where=str(state), advice="choose another with --state"
+        ) from None
 
 
 def _drop_privileges(user: str, state: Path) -> None:

@@ -25,6 +25,7 @@ from typing import Final, NoReturn
 from dnsctl.errors import DnsctlError
 from dnsctl.node import proc, sandbox
 from dnsctl.node.signals import STOP_SIGNALS, ignore_strays
+from dnsctl.node.succession import Predecessor, Succession
 
 QUICK_DEATH: Final = 5.0  # seconds; a child that lived longer is restarted at once
 RESTART: Final = 0.03  # seconds before the second restart of one that dies quickly; starting takes 7 ms
@@ -36,6 +37,8 @@ LOOKS: Final = 3  # that find a child hanging, in a row, before it is killed
 LATE: Final = 1.0  # seconds; a look that comes later says that the machine stood still, or we did
 STARVED: Final = 0.5  # seconds of CPU time since the first of these; one that wants to run must have had more
 PATIENCE: Final = 5.0  # seconds for children to end after SIGTERM, then SIGKILL
+HASTE: Final = 1.0  # seconds after which a second SIGTERM says that what is begun is to be left
+HANDOVER: Final = 30.0  # seconds for one whose successor is there to end what it has begun
 _HANDLED: Final = (*STOP_SIGNALS, signal.SIGHUP, signal.SIGCHLD)
 _log = logging.getLogger(__name__)
 
@@ -75,17 +78,32 @@ class Supervisor:
     """Runs each of `roles` in a process of its own until a signal says to stop.
 
     `on_ready` is called once, when every awaited child has been ready, with the lowest generation told.
+    `predecessors`: children of the supervisor whose place this one took, by process id. Each serves on until
+    the child of its name is ready, or all are where it has none; it is taken out when it has ended.
+    `succession`: what SIGHUP begins; without it, SIGHUP is ignored. `hangup`: one has come already.
     """
 
-    def __init__(self, roles: Sequence[Role], on_ready: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        roles: Sequence[Role],
+        on_ready: Callable[[int], None],
+        predecessors: dict[int, Predecessor] | None = None,
+        succession: Succession | None = None,
+        *,
+        hangup: bool = False,
+    ) -> None:
         self._children = [_Child(role) for role in roles]
         self._on_ready = on_ready
+        self._predecessors = {} if predecessors is None else predecessors
+        self._has_taken_over = bool(self._predecessors)
+        self._succession = succession
+        self._is_succession_asked = hangup
         self._stopping = False
         self._was_ready = False
         self._next_look = time.monotonic() + LOOK_INTERVAL
 
     def run(self) -> None:
-        """Return after SIGTERM or SIGINT, when all children have ended. SIGHUP is ignored.
+        """Return after SIGTERM or SIGINT, when all children have ended; never, if a succession takes place.
 
         A signal that was held back before (`held_signals`) is heeded now.
         Raises DnsctlError where a child could not be started at all.
@@ -112,6 +130,8 @@ class Supervisor:
                     self._reap()
                     self._tell_deaths()
                     self._end_hanging()
+                    self._end_overdue()
+                    self._hand_over()
         finally:
             self._end_all()
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -126,6 +146,8 @@ class Supervisor:
     def _signalled(self, number: int, _frame: FrameType | None) -> None:
         if number in STOP_SIGNALS:
             self._stopping = True
+        elif number == signal.SIGHUP:
+            self._is_succession_asked = True
 
     def _until_next(self) -> float:
         """Return seconds until there is something to do."""
@@ -158,6 +180,32 @@ class Supervisor:
                 _log.error("%s (process %d) %s; killed", child.role.name, child.pid, why)
                 os.kill(child.pid, signal.SIGKILL)
                 child.hung = 0
+
+    def _hand_over(self) -> None:
+        """Begin the succession that was asked for, or let it take place."""
+        if self._succession is None or self._stopping:
+            return
+        self._succession.look()
+        if self._succession.is_due:
+            running = {child.pid: Predecessor(child.role.name) for child in self._children if child.pid}
+            self._succession.take_place(running | self._predecessors, again=self._is_succession_asked)
+        elif self._is_succession_asked and self._was_ready and not self._succession.pid:
+            self._is_succession_asked = False
+            self._succession.begin()
+
+    def _release(self, name: str) -> None:
+        """Have predecessors called `name` end what they have begun, and then themselves."""
+        for pid, one in self._predecessors.items():
+            if one.name == name and one.kill_at is None:
+                one.kill_at = time.monotonic() + HANDOVER
+                os.kill(pid, signal.SIGTERM)
+                os.kill(pid, signal.SIGCONT)  # one that is stopped would not hear it
+
+    def _end_overdue(self) -> None:
+        now = time.monotonic()
+        for pid, one in self._predecessors.items():
+            if one.kill_at is not None and now > one.kill_at:
+                os.kill(pid, signal.SIGKILL)
 
     def _start_due(self, tell: int) -> None:
         now = time.monotonic()
@@ -195,12 +243,16 @@ class Supervisor:
         for line in text.splitlines():
             number, generation = map(int, line.split())
             self._children[number].generation = generation
+            self._release(self._children[number].role.name)
         if self._was_ready:
             return
         told = [child.generation for child in self._children if child.role.awaited]
         known = [generation for generation in told if generation is not None]
         if len(known) == len(told):
             self._was_ready = True
+            names = {child.role.name for child in self._children}
+            for name in {one.name for one in self._predecessors.values()} - names:
+                self._release(name)
             self._on_ready(min(known, default=0))
 
     def _reap(self) -> None:
@@ -211,9 +263,13 @@ class Supervisor:
                 return
             if not pid:
                 return
+            code = os.waitstatus_to_exitcode(status)
+            if self._succession is not None and pid == self._succession.pid:
+                self._succession.ended(code)
+            self._predecessors.pop(pid, None)
             for child in self._children:
                 if child.pid == pid:
-                    self._bury(child, os.waitstatus_to_exitcode(status))
+                    self._bury(child, code)
 
     def _bury(self, child: _Child, code: int) -> None:
         now, pid = time.monotonic(), child.pid
@@ -221,7 +277,12 @@ class Supervisor:
         if self._stopping:
             return
         child.quick_deaths = child.quick_deaths + 1 if now - child.started < QUICK_DEATH else 0
-        if not self._was_ready and child.role.awaited and child.quick_deaths >= STARTS:
+        if (
+            not self._was_ready
+            and not self._has_taken_over  # then others still serve
+            and child.role.awaited
+            and child.quick_deaths >= STARTS
+        ):
             raise DnsctlError(
                 f"{child.role.name} failed to start {STARTS} times", advice="see its reason above"
             )
@@ -249,22 +310,25 @@ class Supervisor:
             child.tell_from = now + TELL_INTERVAL if self._was_ready else now
 
     def _end_all(self) -> None:
-        """End every child: SIGTERM, `PATIENCE`, SIGKILL."""
+        """End every child: SIGTERM, after `HASTE` again, after `PATIENCE` SIGKILL."""
         self._stopping = True
         self._signal_all(signal.SIGTERM)
         self._signal_all(signal.SIGCONT)  # one that is stopped would not hear it
-        deadline = time.monotonic() + PATIENCE
-        while any(child.pid for child in self._children):
+        began = time.monotonic()
+        steps = [(began + HASTE, signal.SIGTERM), (began + PATIENCE, signal.SIGKILL)]
+        while self._pids():
             self._reap()
-            if time.monotonic() > deadline:
-                self._signal_all(signal.SIGKILL)
-                deadline += PATIENCE
+            if steps and time.monotonic() > steps[0][0]:
+                self._signal_all(steps.pop(0)[1])
             time.sleep(0.01)
 
     def _signal_all(self, number: signal.Signals) -> None:
-        for child in self._children:
-            if child.pid:
-                os.kill(child.pid, number)
+        for pid in self._pids():
+            os.kill(pid, number)
+
+    def _pids(self) -> list[int]:
+        trial = [] if self._succession is None else [self._succession.pid]
+        return [pid for pid in (*(one.pid for one in self._children), *self._predecessors, *trial) if pid]
 
 
 def _why_hanging(role: Role, found: proc.Standing) -> str:

@@ -7,6 +7,7 @@ Each opens the image itself, after the fork: LMDB environments do not survive on
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -61,13 +62,17 @@ def answer_datagrams(
     ready: Ready,
     limiter: RateLimiter | None = None,
 ) -> None:
-    """Answer on UDP `sockets` for ever. Raises ImageError where there is no image to serve."""
+    """Answer on UDP `sockets` until SIGTERM; what was read is answered.
+
+    Raises ImageError where there is no image to serve.
+    """
     counter = GenerationCounter(counter_path(state))
     with Image.open(image_path(state)) as image:
         _keep_silent(image, state, ready, lambda holds: drop_datagrams(sockets, holds, tally))
         with image.reader() as reader:
             responder = responder_of(serve, state)
             worker = UdpWorker(sockets, reader, counter, responder, tally=tally, limiter=limiter)
+            signal.signal(signal.SIGTERM, lambda *_: worker.end())
             ready(reader.generation)
             worker.run()
 
@@ -79,13 +84,21 @@ def answer_streams(
     tally: Tally,
     ready: Ready,
 ) -> None:
-    """Answer on TCP `sockets` for ever. Raises ImageError where there is no image to serve."""
+    """Answer on TCP `sockets` until SIGTERM, and then who is connected.
+
+    Raises ImageError where there is no image to serve.
+    """
     counter = GenerationCounter(counter_path(state))
     with Image.open(image_path(state)) as image:
         _keep_silent(image, state, ready, lambda holds: drop_connections(sockets, holds, tally))
         with image.reader() as reader:
             server = StreamServer(image, counter, responder_of(serve, state), serve.transfer, tally=tally)
-            asyncio.run(server.run(sockets, lambda: ready(reader.generation)))
+
+            async def run() -> None:
+                asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.end)
+                await server.run(sockets, lambda: ready(reader.generation))
+
+            asyncio.run(run())
 
 
 def _keep_silent(image: Image, state: Path, ready: Ready, drop: Callable[[Callable[[], bool]], None]) -> None:

@@ -53,11 +53,18 @@ def run_agent(
 ) -> None:
     """Run the agent until SIGTERM, SIGINT, or `stop` is set. Call it in a process of its own, after the fork.
 
-    `alive` is called each second while the agent does not hang.
+    `alive` is called each second while the agent does not hang; nothing is begun before its first return.
     Raises PkiError for certificates that nobody would accept, ListenError where the address of
     `settings.node.control` cannot be bound, ImageError for a damaged image.
     """
+    if alive is not None:
+        alive()
     asyncio.run(_Agent(settings, limits or Limits(), alive).run(stop))
+
+
+def try_agent(settings: NodeSettings) -> None:
+    """Check that an agent could serve with the certificates there are. Raises PkiError."""
+    tls.server_context(_credentials(settings), datetime.now(UTC))
 
 
 def welcome(limits: Limits, known: frozenset[str]) -> Welcome:

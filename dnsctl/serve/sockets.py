@@ -45,12 +45,22 @@ class Listener:
             one.close()
 
 
-def listen(endpoints: Sequence[Endpoint], workers: int) -> tuple[Listener, ...]:
-    """Bind every endpoint for `workers` UDP processes and one for streams, or none. Raises ListenError."""
+def listen(
+    endpoints: Sequence[Endpoint], workers: int, kept: Sequence[Listener] = ()
+) -> tuple[Listener, ...]:
+    """Bind every endpoint for `workers` UDP processes and one for streams, or none. Raises ListenError.
+
+    What is `kept`, bound already, is taken as it is, and further UDP sockets are bound beside it; there may
+    be more of these than workers.
+    """
+    known = {one.endpoint: one for one in kept}
     bound: list[Listener] = []
     try:
         for endpoint in endpoints:
-            bound.append(_listen(endpoint, workers))
+            if endpoint in known:
+                bound.append(_listen_beside(known[endpoint], workers))
+            else:
+                bound.append(_listen(endpoint, workers))
     except ListenError:
         for one in bound:
             one.close()
@@ -85,6 +95,14 @@ def _listen(endpoint: Endpoint, workers: int) -> Listener:
             continue  # the kernel chose a port that TCP has no room for: ask for another
         return Listener(chosen, datagrams, stream)
     raise AssertionError("the last attempt returns or raises")
+
+
+def _listen_beside(kept: Listener, workers: int) -> Listener:
+    more = []
+    for _ in range(workers - len(kept.datagrams)):
+        more.append(_bind(kept.endpoint, socket.SOCK_DGRAM, shared=True))
+        _set_up_datagrams(more[-1])
+    return Listener(kept.endpoint, (*kept.datagrams, *more), kept.stream)
 
 
 def _bind_datagrams(endpoint: Endpoint, workers: int) -> tuple[socket.socket, ...]:

@@ -11,6 +11,7 @@ in each direction. At the limit the connection that has been quiet longest makes
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import logging
 import resource
@@ -18,6 +19,7 @@ import socket
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -37,6 +39,9 @@ from dnsctl.serve.sockets import IDLE_SECONDS
 from dnsctl.serve.tally import Tally
 from dnsctl.serve.udp import server_failure
 
+ENDING_TIME: Final = 25.0  # seconds for open connections
+ENDING_QUIET: Final = 1.0  # seconds without a query, after which a connection is done
+_ENDING_LOOK: Final = 0.1  # seconds
 _READ_BUFFER: Final = 16 << 10  # octets read at once, of whichever connection
 _CACHED: Final = 16_384  # answers
 _CACHED_OCTETS: Final = 16 << 20
@@ -74,6 +79,20 @@ class StreamServer:
         self._transfers = asyncio.Semaphore(self.limits.transfers)
         self._cache = AnswerCache(_CACHED, _CACHED_OCTETS)  # answers over UDP may be others: cut to fit
         self._faults = FailureLog(_log)
+        self._ends_at: float | None = None  # in the event loop's time
+        self._ending = asyncio.Event()
+
+    def end(self) -> None:
+        """Take no more connections, and have `run` return once those that are open are done, or cut.
+
+        A connection is done when it was quiet for `ENDING_QUIET` seconds; at the second call, all are.
+        """
+        now = asyncio.get_running_loop().time()
+        self._ends_at = now + ENDING_TIME if self._ends_at is None else now
+        self._ending.set()
+        self.limits = replace(self.limits, idle=min(self.limits.idle, ENDING_QUIET))
+        for connection in self._quiet:
+            connection.deadline = min(connection.deadline, now + self.limits.idle)
 
     @property
     def failures(self) -> int:
@@ -86,7 +105,7 @@ class StreamServer:
         return len(self._quiet)
 
     async def run(self, sockets: Iterable[socket.socket], ready: Callable[[], None]) -> None:
-        """Serve until cancelled; call `ready` once connections are accepted."""
+        """Serve until cancelled, or told to `end`; call `ready` once connections are accepted."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(_log_loop_fault)
         listeners = tuple(sockets)
@@ -96,8 +115,11 @@ class StreamServer:
         ready()
         pause = min(IDLE_SECONDS, min(self.limits.idle, self.limits.drain) / _LOOKS)
         try:
-            while True:
-                await asyncio.sleep(pause)
+            while not self._is_done(loop.time()):
+                await self._pause(pause)
+                if self._ending.is_set():
+                    for listener in listeners:
+                        loop.remove_reader(listener)
                 self._renew()
                 self._tally.fold()
                 now = loop.time()
@@ -110,6 +132,20 @@ class StreamServer:
                 listener.close()
             for connection in tuple(self._quiet):
                 connection.abort()
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not on where it is told to end."""
+        if self._ending.is_set():
+            await asyncio.sleep(_ENDING_LOOK)
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ending.wait()
+
+    def _is_done(self, now: float) -> bool:
+        if self._ends_at is None:
+            return False
+        return now >= self._ends_at or not (self._quiet or self._connecting)
 
     def _renew(self) -> None:
         value = self._counter.value

@@ -14,7 +14,7 @@ import select
 import socket
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, NoReturn
+from typing import Final
 
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.reader import Reader
@@ -63,26 +63,32 @@ class UdpWorker:
         self._take(responder.direct(reader))
         self._failed = FailureLog(_log)
         self.refused = 0  # answers the kernel would not send
+        self._is_ending = False
 
     @property
     def failures(self) -> int:
         """Messages the responder could not handle."""
         return self._failed.count
 
-    def run(self) -> NoReturn:
-        """Answer for ever. Raises OSError for a broken socket, ImageError for a broken image."""
+    def end(self) -> None:
+        """Have `run` return once what was read is answered; `IDLE_SECONDS` later at most."""
+        self._is_ending = True
+
+    def run(self) -> None:
+        """Answer until `end`. Raises OSError for a broken socket, ImageError for a broken image."""
         self.renew()
         gc.collect()
         gc.freeze()  # what exists now stays: keep the collector, and the forked pages, off it
         if len(self._batches) == 1:
             batch = self._batches[0]
-            while True:
+            while not self._is_ending:
                 self.turn(batch, batch.receive(wait=True))
+            return
         poll = select.poll()
         by_descriptor = {batch.socket.fileno(): batch for batch in self._batches}
         for descriptor in by_descriptor:
             poll.register(descriptor, select.POLLIN)
-        while True:
+        while not self._is_ending:
             ready = poll.poll(IDLE_SECONDS * 1000)
             for descriptor, _ in ready:
                 batch = by_descriptor[descriptor]

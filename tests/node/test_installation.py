@@ -50,4 +50,6 @@ def test_links_within_the_operations_page_have_a_heading():
 def test_unit_is_started_again_however_often_it_ends():
     unit, service = UNIT.split("[Service]")
     assert "StartLimitIntervalSec=0" in unit.splitlines()
-    assert {"Restart=always", "RestartSec=100ms"} <= set(service.splitlines())
+    assert {"Restart=always", "RestartSec=100ms", "ExecReload=kill -HUP $MAINPID"} <= set(
+        service.splitlines()
+    )
