@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 _TICK: Final = os.sysconf("SC_CLK_TCK")
 RUNNABLE: Final = "R"  # has a core, or waits for one
 STOPPED: Final = "T"  # by a signal
+UNKNOWN: Final = "?"
 _ENDED: Final = "ZX"  # and not buried yet
 
 
@@ -20,11 +21,26 @@ class Standing(NamedTuple):
 
 
 def standing(pid: int) -> Standing | None:
-    """Return how the process stands, or None where it has ended."""
+    """Return how the process stands, or None where it has ended.
+
+    Where /proc is mounted to hide processes that cannot be traced, all there is to tell is that it lives.
+    """
+    if not pid:
+        return None
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return None
-    if not pid or fields[0] in _ENDED:
+        return Standing(UNKNOWN, 0.0) if _lives(pid) else None
+    if fields[0] in _ENDED:
         return None
     return Standing(fields[0], (int(fields[11]) + int(fields[12])) / _TICK)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        return True
+    return True

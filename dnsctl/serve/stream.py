@@ -118,8 +118,8 @@ class StreamServer:
             while not self._is_done(loop.time()):
                 await self._pause(pause)
                 if self._ending.is_set():
-                    for listener in listeners:
-                        loop.remove_reader(listener)
+                    for acceptor in acceptors:
+                        acceptor.stop()
                 self._renew()
                 self._tally.fold()
                 now = loop.time()

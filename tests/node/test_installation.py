@@ -53,3 +53,8 @@ def test_unit_is_started_again_however_often_it_ends():
     assert {"Restart=always", "RestartSec=100ms", "ExecReload=kill -HUP $MAINPID"} <= set(
         service.splitlines()
     )
+
+
+def test_unit_lets_the_processes_of_a_node_see_one_another():
+    """hidepid hides what dumps no core; the exporter and the supervisor look at the others in /proc."""
+    assert not re.search(r"^ProtectProc=", UNIT, re.MULTILINE)

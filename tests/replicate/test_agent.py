@@ -229,4 +229,4 @@ def test_agent_says_each_second_that_its_loop_turns(untouched: Fleet) -> None:
 
     run_agent(untouched.settings("ns2"), stop, alive=alive)
     assert len(beats) >= 3
-    assert 1 <= beats[1] - beats[0] < 5
+    assert 1 <= beats[2] - beats[1] < 5  # the first is before anything is begun
