@@ -212,7 +212,8 @@ class Api:
             self._summary = (served.manifest, await asyncio.to_thread(self._summarize, served.generation))
         answer |= self._summary[1]
         if "zones" in request.query_params:
-            answer["zones"] = await asyncio.to_thread(self._zones)
+            async with self._places(request):  # it may be as large as a delta
+                answer["zones"] = await asyncio.to_thread(self._zones)
         answer["time"] = round(time.time(), 3)  # read last, to be told at once
         return JSONResponse(answer)
 

@@ -204,7 +204,7 @@ class CatchUp:
                     return claimed
                 releases = await peer.releases(claimed - 1)
             if not releases:
-                raise ReleaseRefusedError(f"claims generation {claimed} and shows no release of it")
+                raise NodeUnreachableError(f"claims generation {claimed} and shows no release of it")
             return self._staging.trust.certified(releases[-1]).generation
         except TimeoutError:
             failure: DnsctlError = NodeUnreachableError("did not answer in time", where=peer.node.name)

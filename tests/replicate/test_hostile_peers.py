@@ -3,6 +3,7 @@
 Real agents, and raw TLS clients and servers that show the certificate of a real node.
 """
 
+import asyncio
 import contextlib
 import json
 import resource
@@ -13,6 +14,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,6 +23,7 @@ import pytest
 
 from dnsctl.errors import NodeUnreachableError
 from dnsctl.replicate import tls
+from dnsctl.replicate.catchup import recover
 from tests.replicate.control import Control, Made, text
 from tests.replicate.nodes import PATIENCE, Fleet
 from tests.replicate.test_transaction import push
@@ -303,6 +306,23 @@ def test_wiped_node_catches_up_from_the_good_peer_beside_a_hostile_one(
     usual = caught_up(lone)
     with answering(lone, answers[kind]):
         assert caught_up(lone) < usual + LONGER
+
+
+def test_claim_of_one_node_that_shows_nothing_hides_no_other(control: Control, lone: Fleet) -> None:
+    answers = {
+        "/v1/status": (status_answer(control, generation=10**9, manifest="ab" * 32),),
+        "/v1/releases": (b'{"releases": []}',),
+    }
+
+    async def recovered() -> int:
+        async with lone.client("ns1") as good, lone.client("ns2") as claims:
+            with ThreadPoolExecutor(1) as writer:
+                return await recover(control.staging, writer, (claims, good))
+
+    assert push(lone, control, made := release(control, 1), names=("ns1",)).exit_code == 0
+    with answering(lone, answers):
+        assert asyncio.run(recovered()) == 1
+    assert control.staging.served.manifest == made.manifest.digest
 
 
 def caught_up(fleet: Fleet) -> float:
