@@ -21,6 +21,7 @@ import pytest
 from dnsctl.cli.rehearsal import Rehearsal, rehearsal
 from dnsctl.model.fleet import Endpoint
 from tests.node.test_signals import children, log
+from tests.node.test_supervisor import until
 from tests.peers import free_port
 from tests.scenarios.fleet import ZONE, ask, change, commit, start_all, texts, write_zone
 
@@ -82,7 +83,8 @@ class Load:
             for _ in self._times():
                 clients[self.asked % 8].send(self.asked.to_bytes(4, "big")[2:] + wire)
                 self.asked += 1
-                self._receive(clients)
+                if self.asked % 16 == 0:
+                    self._receive(clients)
             deadline = time.monotonic() + 5
             while self.answered < self.asked and time.monotonic() < deadline:
                 self._receive(clients)
@@ -92,10 +94,10 @@ class Load:
         for client in clients:
             with contextlib.suppress(BlockingIOError):
                 while True:
-                    reply = dns.message.from_wire(client.recv(4096))
+                    reply = client.recv(4096)
                     self.answered += 1
-                    if not reply.answer:
-                        self.faults.append(str(reply))
+                    if reply[3] & 0x0F or reply[6:8] == bytes(2):  # RCODE, ANCOUNT
+                        self.faults.append(reply.hex())
 
     def _connect(self) -> None:
         for _ in self._times():
@@ -114,7 +116,7 @@ def reload(stage: Rehearsal) -> None:
     """Send SIGHUP, and wait until the new processes serve and the old ones have ended."""
     before, ready = children(stage), served(stage)
     stage.nodes["ns1"].send_signal(signal.SIGHUP)
-    stage.wait(lambda: served(stage) == ready + 1, "a new supervisor")
+    until(lambda: served(stage) == ready + 1, 60)  # a busy machine takes its time to begin a program
     stage.wait(lambda: not set(before.values()) & set(pids(stage)), "the end of the old processes")
 
 
@@ -146,7 +148,7 @@ def test_two_reloads_at_once_end_with_one_set_of_processes(stage: Rehearsal):
         ready = served(stage)
         stage.nodes["ns1"].send_signal(signal.SIGHUP)
         time.sleep(0.2)
-    stage.wait(lambda: served(stage) > ready, "a new supervisor")
+    until(lambda: served(stage) > ready, 60)
     time.sleep(1)
     stage.wait(lambda: len(pids(stage)) == len(ROLES) and children(stage).keys() == ROLES, "one set")
     assert texts(ask(stage, "ns1", "www.example.com"), "A")
@@ -157,8 +159,8 @@ def test_connection_that_is_in_use_is_answered_by_the_old_processes_and_then_clo
     with socket.create_connection((where.address, where.port), timeout=10) as connection:
         before, ready = children(stage), served(stage)
         stage.nodes["ns1"].send_signal(signal.SIGHUP)
-        until = time.monotonic() + 60
-        while served(stage) == ready and time.monotonic() < until:
+        deadline = time.monotonic() + 60
+        while served(stage) == ready and time.monotonic() < deadline:
             dns.query.send_tcp(connection, QUERY)
             assert dns.query.receive_tcp(connection)[0].answer
             time.sleep(0.1)
