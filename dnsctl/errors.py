@@ -55,6 +55,14 @@ class ImageError(DnsctlError):
     """The image on disk cannot be opened, is of another format, or does not match its digest."""
 
 
+class DamagedImageError(ImageError):
+    """The image on disk is not what was written."""
+
+
+class ImageReplacedError(ImageError):
+    """Another image stands where this one was opened: open that."""
+
+
 class ReleaseError(DnsctlError):
     """A manifest, delta or signature is malformed or does not hold together."""
 

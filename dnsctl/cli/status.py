@@ -165,6 +165,10 @@ def _print(found: _Found, told: Sequence[Concern], now: float, *, zones: bool) -
     for name, answer in answers.items():
         if isinstance(answer, NodeStatus) and answer.refusal and answer.served == found.expected:
             output.say(f"{name}: refused at {_time(answer.refusal.at)}: {answer.refusal.reason}")
+        if isinstance(answer, NodeStatus) and answer.damage is not None and answer.damage.is_mended:
+            output.say(
+                f"{name}: mended an image found damaged at {_time(answer.damage.at)}: {answer.damage.reason}"
+            )
     for concern in told[:_SHOWN]:
         output.say(f"{concern.about}: {concern.message}")
     if len(told) > _SHOWN:
@@ -212,6 +216,8 @@ def _state(answer: NodeStatus, found: _Found, now: float) -> str:
         return "signatures run out soon"
     if answer.prepared is not None:
         return f"generation {answer.prepared.generation} prepared"
+    if answer.damage is not None and not answer.damage.is_mended:
+        return "image damaged"
     if answer.silent:
         return "catching up"
     if not answer.served.generation:
@@ -298,6 +304,13 @@ def _node_json(node: Node, answer: _Answer, found: _Found, now: float) -> dict[s
             "reason": answer.refusal.reason,
         }
         if answer.refusal
+        else None,
+        "damage": {
+            "at": _stamp(answer.damage.at),
+            "reason": answer.damage.reason,
+            "mended": answer.damage.is_mended,
+        }
+        if answer.damage
         else None,
         "workers": answer.workers,
         "zones": {

@@ -95,6 +95,13 @@ def of_nodes(answers: Answers, expected: Served | None) -> Iterator[Concern]:
             yield Concern("unknown", name, answer.what)
         elif isinstance(answer, DnsctlError):
             yield Concern("act", name, f"{answer.what}; {answer.advice}" if answer.advice else answer.what)
+        elif answer.damage is not None and not answer.damage.is_mended:
+            yield Concern(
+                "act",
+                name,
+                f"its image is damaged: {answer.damage.reason}; it takes another from a node that has one,"
+                " or from `dnsctl push`",
+            )
         elif answer.silent:
             yield Concern("act", name, "answers no query before it has caught up")
         elif expected is not None and answer.served != expected:

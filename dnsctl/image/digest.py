@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from zlib import crc32
 
 from dnsctl.image.layout import Table
@@ -37,17 +37,20 @@ def bucket_digest(nodes: Iterable[tuple[bytes, bytes]]) -> bytes:
 
 def buckets_of(prefix: bytes, nodes: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
     """Return bucket key -> digest for the nodes of one table of one zone, which are in key order."""
-    found: dict[bytes, bytes] = {}
+    return {name: digest for name, digest, _ in buckets_in(prefix, nodes.items())}
+
+
+def buckets_in(prefix: bytes, nodes: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes, int]]:
+    """Yield (bucket key, digest, count of its nodes) for the nodes of one table of one zone, in key order."""
     name, members = prefix, list[tuple[bytes, bytes]]()
-    for key, value in nodes.items():
+    for key, value in nodes:
         if begins_bucket(key):
             if members:
-                found[name] = bucket_digest(members)
+                yield name, bucket_digest(members), len(members)
             name, members = key, []
         members.append((key, value))
     if members:
-        found[name] = bucket_digest(members)
-    return found
+        yield name, bucket_digest(members), len(members)
 
 
 def zone_digest(buckets: Iterable[tuple[Table, bytes, bytes]]) -> str:

@@ -54,9 +54,16 @@ class Reader:
     or None; `owner_cursor` and `hash_cursor` are for neighbour searches in those tables.
     """
 
-    def __init__(self, begin: Callable[[], Any], tables: Tables) -> None:
-        """`begin` begins transactions whose table is `owners` where none is named."""
+    def __init__(
+        self, begin: Callable[[], Any], tables: Tables, require_current: Callable[[], None] = lambda: None
+    ) -> None:
+        """`begin` begins transactions whose table is `owners` where none is named.
+
+        `require_current` raises where another image is to be read.
+        """
         self._begin = begin
+        self._require_current = require_current
+        require_current()
         self._transaction = begin()
         self._tables = tables
         self.epoch = 0  # changes whenever this reader may see something new
@@ -85,7 +92,8 @@ class Reader:
         self._transaction.abort()
 
     def renew(self) -> None:
-        """Move to the newest generation."""
+        """Move to the newest generation. Raises ImageReplacedError, and reads on in the old image then."""
+        self._require_current()
         self._transaction.abort()
         self._transaction = self._begin()
         self._take()
@@ -153,6 +161,15 @@ class Reader:
             for value in cursor.iternext(keys=False, values=True):
                 yield ZoneEntry.from_bytes(value)
 
+    def zone_items(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield (prefix, entry as stored) of every zone, in canonical order."""
+        with self._transaction.cursor(self._tables.zones) as cursor:
+            yield from cursor
+
+    def count(self, table: Table) -> int:
+        """Return how many keys `table` holds."""
+        return int(self._transaction.stat(self._tables.of(table))["entries"])
+
     def zone(self, origin: Name) -> ZoneEntry | None:
         value = self.zone_bytes(zone_prefix(origin))
         return ZoneEntry.from_bytes(value) if value is not None else None
@@ -179,6 +196,16 @@ class Reader:
                 if not key.startswith(prefix):
                     return
                 yield key, value
+
+    def buckets(self, prefix: bytes) -> Iterator[tuple[Table, bytes, bytes]]:
+        """Yield (table, bucket key, digest) of a zone, ascending."""
+        with self._transaction.cursor(self._tables.buckets) as cursor:
+            for table in (Table.OWNERS, Table.HASHES):
+                start = bytes([table]) + prefix
+                found = cursor.set_range(start)
+                while found and cursor.key().startswith(start):
+                    yield table, cursor.key()[1:], cursor.value()
+                    found = cursor.next()
 
     def get(self, owner: Name, rdtype: int, origin: Name) -> RRset | None:
         """Return one RRset of the zone `origin` decoded."""

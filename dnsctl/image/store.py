@@ -7,7 +7,7 @@ is atomic and synced. The map is sized generously: it is address space, not memo
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import lmdb
 
-from dnsctl.errors import ImageError
+from dnsctl.errors import DamagedImageError, ImageError, ImageReplacedError
 from dnsctl.image.difference import Change
 from dnsctl.image.digest import begins_bucket, bucket_digest, zone_digest
 from dnsctl.image.layout import FORMAT, Table, ZoneEntry, apex_of, zone_prefix
@@ -42,6 +42,9 @@ class Image:
     def __init__(self, environment: Any, tables: Tables) -> None:
         self._environment = environment
         self._tables = tables
+        self._replaceable: tuple[Path, tuple[int, int] | None] | None = (
+            None  # who writes it replaces it, if anybody
+        )
 
     @classmethod
     def open(cls, path: Path, *, readonly: bool = True) -> Image:
@@ -49,6 +52,7 @@ class Image:
 
         Raises ImageError where there is none, or it is damaged or of another format.
         """
+        opened = identity(path)  # before it is open: what takes its place meanwhile is noticed
         try:
             if not readonly:
                 path.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -61,6 +65,8 @@ class Image:
                 max_readers=512,
             )
             environment.reader_check()  # processes that were killed hold no pages any longer
+        except (lmdb.CorruptedError, lmdb.InvalidError, lmdb.VersionMismatchError) as error:
+            raise DamagedImageError(f"cannot open the image: {error}", where=str(path)) from None
         except (lmdb.Error, OSError) as error:
             raise ImageError(f"cannot open the image: {error}", where=str(path)) from None
         try:
@@ -69,7 +75,9 @@ class Image:
             image._check_format(readonly)
         except lmdb.Error as error:
             environment.close()
-            raise ImageError(f"not an image, or an unfinished one: {error}", where=str(path)) from None
+            raise DamagedImageError(f"not an image, or an unfinished one: {error}", where=str(path)) from None
+        if readonly:
+            image._replaceable = path, opened
         return image
 
     def _check_format(self, readonly: bool) -> None:
@@ -77,9 +85,11 @@ class Image:
             found = transaction.get(_FORMAT_KEY)
             if found is None and not readonly:
                 transaction.put(_FORMAT_KEY, b"%d" % FORMAT)
+            elif found is None or not found.isdigit():
+                raise DamagedImageError("the image has no format", where=self._environment.path())
             elif found != b"%d" % FORMAT:
                 raise ImageError(
-                    f"image of format {(found or b'?').decode('ascii', 'replace')}, this is for {FORMAT}",
+                    f"image of format {found.decode('ascii')}, this is for {FORMAT}",
                     where=self._environment.path(),
                     advice='see "A new version of dnsctl" in docs/operations.md',
                 )
@@ -96,7 +106,18 @@ class Image:
         self._environment.close()
 
     def reader(self) -> Reader:
-        return Reader(partial(self._environment.begin, db=self._tables.owners), self._tables)
+        """Begin a read transaction. Raises ImageReplacedError, as `renew` does, where that has happened."""
+        return Reader(
+            partial(self._environment.begin, db=self._tables.owners), self._tables, self._require_current
+        )
+
+    def _require_current(self) -> None:
+        if self._replaceable is None:
+            return
+        path, opened = self._replaceable
+        found = identity(path)
+        if found is not None and found != opened:  # None: taken away; what is open stays whole
+            raise ImageReplacedError("another image took this one's place", where=str(path))
 
     def writer(self) -> Writer:
         return Writer(partial(self._environment.begin, db=self._tables.owners, write=True), self._tables)
@@ -226,16 +247,6 @@ class Writer(Reader):
         if zone_digest(self.buckets(prefix)) != entry.digest:
             raise ImageError("the zone's records do not match its digest", where=to_text(entry.origin))
 
-    def buckets(self, prefix: bytes) -> Iterator[tuple[Table, bytes, bytes]]:
-        """Yield (table, bucket key, digest) of a zone, ascending."""
-        with self._transaction.cursor(self._tables.buckets) as cursor:
-            for table in (Table.OWNERS, Table.HASHES):
-                start = bytes([table]) + prefix
-                found = cursor.set_range(start)
-                while found and cursor.key().startswith(start):
-                    yield table, cursor.key()[1:], cursor.value()
-                    found = cursor.next()
-
     def _rebucket(self, table: Table, prefix: bytes, keys: list[bytes]) -> None:
         """Renew the digests of all buckets that `keys` (ascending; set or deleted) are or were in."""
         mark = bytes([table])
@@ -282,6 +293,15 @@ class Writer(Reader):
         else:
             self._transaction.delete(mark + start, db=self._tables.buckets)
         return end
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells the image at `path` from one that takes its place; None where there is none."""
+    try:
+        found = (path / "data.mdb").stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _prefix_of(key: bytes) -> bytes:

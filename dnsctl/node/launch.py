@@ -20,10 +20,12 @@ from functools import partial
 from pathlib import Path
 
 from dnsctl.errors import DnsctlError
+from dnsctl.image.damage import DamageNote
 from dnsctl.image.silence import Silence, silence_path
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import Endpoint, NodeSettings
 from dnsctl.node import proc, sandbox
+from dnsctl.node.inspector import look, watch_image
 from dnsctl.node.signals import held_signals
 from dnsctl.node.succession import Bequest, Kept, Predecessor, Program, Succession
 from dnsctl.node.supervisor import Role, Supervisor
@@ -68,6 +70,8 @@ def run_node(
         try:
             if settings.metrics is not None:
                 metrics = _kept_http(settings.metrics, bequest) or listen_http(settings.metrics)
+            if bequest is None and (agent is not None or prepare is not None):
+                _discard_damaged(settings.state, alone=agent is None)
             if prepare is not None:
                 prepare()
             if bequest is None:
@@ -145,6 +149,10 @@ def _roles(
         ready(0)
         notify(serve, [listener.endpoint for listener in listeners], state, tally)
 
+    def inspect_image(_tally: Tally, ready: Ready) -> None:
+        ready(0)
+        watch_image(state, blocks)
+
     streams = [listener.stream for listener in listeners]
     roles = [worker(number) for number in range(serve.workers)]
     roles.append(role("stream", lambda tally, ready: answer_streams(streams, state, serve, tally, ready)))
@@ -157,6 +165,7 @@ def _roles(
                 silence=_AGENT_SILENCE,
             )
         )
+    roles.append(role("inspect", inspect_image, answers=False))
     if serve.notify:
         roles.append(role("notify", tell_secondaries, answers=False))
     if metrics is not None:
@@ -223,6 +232,20 @@ def try_node(settings: NodeSettings, bequest: Bequest) -> None:
                     read_secrets(path)
         with Image.open(image_path(settings.state)) as image, image.reader() as reader:
             responder_of(settings.serve, settings.state).direct(reader)
+
+
+def _discard_damaged(state: Path, *, alone: bool) -> None:
+    """Begin with no image where nobody could serve from what is there; `alone`: also where it is damaged.
+
+    What there is can be made again: by `prepare` from zones, or of a peer's snapshot. A node of a fleet whose
+    image is damaged and can be opened serves from it until its agent has another.
+    """
+    note = DamageNote(state)
+    reason = note.reason() if alone else ""
+    if image_path(state).exists() and (reason := reason or look(state, whole=False)):
+        _log.error("the image is damaged, and made anew: %s", reason)
+        note.write(reason)
+        note.discard()
 
 
 def _prepare_image(state: Path, *, alone: bool) -> None:

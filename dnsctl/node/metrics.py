@@ -34,6 +34,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from dnsctl import __version__
+from dnsctl.errors import ImageReplacedError
+from dnsctl.image.damage import DamageNote
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.layout import ZoneEntry
 from dnsctl.image.silence import Silence, silence_path
@@ -97,7 +99,9 @@ class _Node(Collector):
         self.name = settings.node.name
         self._site = settings.node.site
         self._by_zone = settings.serve.zone_metrics
+        self._path = image_path(settings.state)
         self._image = image
+        self._note = DamageNote(settings.state)
         self._counter = GenerationCounter(counter_path(settings.state))
         self._silence = Silence(silence_path(settings.state))
         self._blocks = blocks
@@ -108,14 +112,24 @@ class _Node(Collector):
         """Return what is served now; the image is looked at only where it changed."""
         activation = self._counter.value
         if activation != self._served.activation:
-            with self._image.reader() as reader:
-                self._served = _Served(activation, reader.generation, tuple(reader.zones()))
+            try:
+                with self._image.reader() as reader:
+                    self._served = _Served(activation, reader.generation, tuple(reader.zones()))
+            except ImageReplacedError:
+                self._image.close()
+                self._image = Image.open(self._path)
+                return self.served()
+            except Exception:
+                if not self._note.reason():
+                    raise
         return self._served
 
     def status(self) -> str:
         """Return `serving`, or why not."""
         if self._silence.holds:
             return "catching up"
+        if reason := self._note.reason():
+            return f"image damaged: {reason}"
         if not self.served().generation:
             return "no release yet"
         workers = [block for name, block in self._blocks.items() if name.startswith("udp")]
@@ -128,6 +142,12 @@ class _Node(Collector):
         info = InfoMetricFamily("dnsctl_node", "The node this is, and its software")
         info.add_metric((), {"node": self.name, "site": self._site, "version": __version__})
         yield info
+        damage = self._note.last()
+        for name, what, value in (
+            ("dnsctl_image_damaged", "1 while the image is known to be damaged", bool(self._note.reason())),
+            ("dnsctl_image_damage_timestamp_seconds", "When damage was last found", damage and damage.at),
+        ):
+            yield GaugeMetricFamily(name, what, int(value or 0))
         yield GaugeMetricFamily("dnsctl_up", "1 where queries are answered", int(self.status() == "serving"))
         yield from self._releases()
         blocks = tuple(self._blocks.values())

@@ -20,7 +20,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from dnsctl.errors import DnsctlError, ListenError, PkiError
+from dnsctl.errors import DamagedImageError, DnsctlError, ListenError, PkiError
+from dnsctl.image.damage import DamageNote
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.silence import Silence, silence_path
 from dnsctl.image.store import Image
@@ -92,6 +93,8 @@ class _Agent:
         self._alive = alive
         self._limits = limits
         self._credentials = _credentials(settings)
+        self._note = DamageNote(settings.state)
+        self._replacing = False  # our image is not yet the one that is served
         self._tasks: set[asyncio.Task[None]] = set()
         self._peers: list[AgentClient] = []
         self._server: HttpServer | None = None
@@ -101,8 +104,11 @@ class _Agent:
         settings = self._settings
         context = tls.server_context(self._credentials, datetime.now(UTC))
         listener = _bind(settings.node.control)
-        image = Image.open(settings.state / "image", readonly=False)
+        note = self._note
         counter = GenerationCounter(settings.state / "generation")
+        self._replacing = bool(note.reason())
+        path = note.replacement() if self._replacing else settings.state / "image"
+        image = Image.open(path, readonly=False)
         silence = Silence(silence_path(settings.state))
         writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
         try:
@@ -110,7 +116,7 @@ class _Agent:
             counter.advance()  # a predecessor may have died between commit and this
             await asyncio.get_running_loop().run_in_executor(writer, _prune, staging.archive)
             try:
-                await self._serve(context, listener, image, staging, writer, silence, stop)
+                await self._serve(context, listener, image, staging, writer, silence, counter, stop)
             finally:
                 await asyncio.get_running_loop().run_in_executor(writer, staging.close)
         finally:
@@ -127,10 +133,23 @@ class _Agent:
             Archive(settings.state / "releases"),
             Trust(settings.release_keys, settings.threshold),
             prove=probe.prove,
-            committed=counter.advance,
+            committed=lambda: self._committed(counter),
             expiry=self._limits.expiry,
             now=time.time,
         )
+
+    def _committed(self, counter: GenerationCounter) -> None:
+        """Have the other processes see what was committed."""
+        if self._replacing:
+            self._note.replace()
+            self._replacing = False
+        counter.advance()
+
+    def _found(self, counter: GenerationCounter, silence: Silence) -> None:
+        """Go on as a new node does, if our image is damaged: a peer serves what we should, and answers."""
+        if self._replacing:
+            silence.begin()
+            self._committed(counter)
 
     async def _serve(
         self,
@@ -140,6 +159,7 @@ class _Agent:
         staging: Staging,
         writer: ThreadPoolExecutor,
         silence: Silence,
+        counter: GenerationCounter,
         stop: threading.Event | None,
     ) -> None:
         wake = asyncio.Event()
@@ -164,9 +184,18 @@ class _Agent:
             server = self._server = HttpServer(
                 api.application(), listener, welcome(self._limits, known), context
             )
-            catch_up = CatchUp(staging, writer, self._peers, self._announce, silence=silence)
+            catch_up = CatchUp(
+                staging,
+                writer,
+                self._peers,
+                self._announce,
+                silence=silence,
+                found=lambda: self._found(counter, silence),
+            )
             self._spawn(catch_up.run(self._limits.catch_up_every, wake))
             self._spawn(_tidy(api, staging, writer))
+            if not self._replacing:
+                self._spawn(_until_damaged(self._note))
             if self._alive is not None:
                 self._spawn(_beat(self._alive))
             with _ended_by_signal(server):
@@ -213,6 +242,14 @@ async def _tidy(api: Api, staging: Staging, writer: ThreadPoolExecutor) -> None:
         await asyncio.sleep(_TIDY_EVERY)
         if time.monotonic() - api.last_received > _QUIET and staging.prepared() is None:
             await asyncio.get_running_loop().run_in_executor(writer, _prune, staging.archive)
+
+
+async def _until_damaged(note: DamageNote) -> None:
+    """Raise DamagedImageError once the image is found to be damaged: the next agent begins with another."""
+    while True:
+        await asyncio.sleep(_BEAT)
+        if reason := note.reason():
+            raise DamagedImageError(f"begins a new image; the other is damaged: {reason}")
 
 
 async def _beat(alive: Callable[[], None]) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from dnsctl.errors import DnsctlError
+from dnsctl.image.damage import Damage
 from dnsctl.model.name import from_text, to_text
 from dnsctl.model.validity import Period
 from dnsctl.replicate.clocks import Offset
@@ -54,6 +55,7 @@ class NodeStatus:
     workers: int
     silent: bool  # it answers no query until it is current
     zones: dict[str, ZoneStatus]
+    damage: Damage | None = None  # of its image: the last that was found
     certificate: int | None = None  # unix seconds: when the one that it shows runs out
 
 
@@ -65,6 +67,7 @@ def clocks_of(statuses: Iterable[NodeStatus]) -> dict[str, Offset]:
 def status_of(answer: dict[str, Any], clock: Offset | None) -> NodeStatus:
     """Return what `answer` says. Raises ValueError or KeyError, which name what is missing or invalid."""
     prepared, refusal, zones = answer["prepared"], answer["refusal"], answer.get("zones", {})
+    damage = answer.get("damage")
     return NodeStatus(
         name=_name(answer, "name"),
         site=_name(answer, "site"),
@@ -78,6 +81,7 @@ def status_of(answer: dict[str, Any], clock: Offset | None) -> NodeStatus:
         clock=clock,
         workers=_integer(answer, "workers", _MOST_WORKERS),
         silent=answer.get("silent", False) is True,
+        damage=None if damage is None else _damage(_object(damage, "damage")),
         zones={_zone_name(origin): _zone(_object(one, "zones")) for origin, one in _items(zones)},
     )
 
@@ -114,6 +118,11 @@ def _served(answer: dict[str, Any]) -> Served:
 def _refusal(answer: dict[str, Any]) -> Refusal:
     at = _integer(answer, "at", _LAST_TIME)
     return Refusal(at, words(answer["action"], _LONGEST_NAME), words(answer["reason"]))
+
+
+def _damage(answer: dict[str, Any]) -> Damage:
+    at = _integer(answer, "at", _LAST_TIME)
+    return Damage(at, words(answer["reason"]), is_mended=answer["mended"] is True)
 
 
 def _zone(answer: dict[str, Any]) -> ZoneStatus:

@@ -43,6 +43,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from dnsctl.errors import DnsctlError, PkiError, ReleaseError, ReleaseRefusedError
+from dnsctl.image.damage import DamageNote
 from dnsctl.image.reader import Reader
 from dnsctl.image.silence import Silence
 from dnsctl.image.store import Image
@@ -140,6 +141,7 @@ class Api:
         self._activated = activated
         self._missed = missed
         self._silence = silence
+        self._damage = DamageNote(settings.state)
         self._known = {peer.name for peer in settings.peers}
         self._transfers: dict[str, asyncio.Semaphore] = {}  # places of each peer, by its name
         self._restoring = asyncio.Lock()
@@ -193,6 +195,7 @@ class Api:
 
     async def status(self, request: Request) -> Response:
         served, prepared, refusal = self._staging.served, self._staging.prepared(), self._staging.refusal
+        damage = self._damage.last()
         answer: dict[str, Any] = {
             "name": self._settings.node.name,
             "site": self._settings.node.site,
@@ -207,6 +210,7 @@ class Api:
             "refusal": refusal and {"at": refusal.at, "action": refusal.action, "reason": refusal.reason},
             "workers": self._settings.serve.workers,
             "silent": self._silence.holds,
+            "damage": damage and {"at": damage.at, "reason": damage.reason, "mended": damage.is_mended},
         }
         if self._summary[0] != served.manifest or not self._summary[1]:
             self._summary = (served.manifest, await asyncio.to_thread(self._summarize, served.generation))

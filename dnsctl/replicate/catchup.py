@@ -58,9 +58,10 @@ class Survey:
 class CatchUp:
     """Follows `peers` into `staging`, whose work is done in `writer`, the thread that owns the image.
 
-    `followed` is called with each certificate that changed what is served; `silence` ends once the node is
-    current. Further than `longest_chain` releases behind, and from nothing, a snapshot is taken; None: only
-    where the chain is not to be had.
+    `followed` is called with each certificate that changed what is served, `found` once a peer has shown a
+    newer release, before it is fetched; `silence` ends once the node is current. Further than
+    `longest_chain` releases behind, and from nothing, a snapshot is taken; None: only where the chain is not
+    to be had.
     """
 
     def __init__(
@@ -72,12 +73,14 @@ class CatchUp:
         *,
         silence: Silence | None = None,
         longest_chain: int | None = LONGEST_CHAIN,
+        found: Callable[[], None] = lambda: None,
     ) -> None:
         self._staging = staging
         self._writer = writer
         self._peers = tuple(peers)
         self._followed = followed
         self._silence = silence
+        self._found = found
         self._longest_chain = longest_chain
         self._began = time.monotonic()
         self._clocks: dict[str, Offset] = {}  # of peers, as they told last
@@ -121,6 +124,7 @@ class CatchUp:
         """
         asked = self._peers if peers is None else tuple(peers)
         while (survey := await self._survey(asked, before := self._served)).newest:
+            self._found()
             await self._advance(survey, before)
             if self._served == before:
                 raise ReleaseRefusedError("releases of peers lead nowhere")

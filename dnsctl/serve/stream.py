@@ -23,6 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from dnsctl.errors import ImageReplacedError
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.reader import Reader
 from dnsctl.image.store import Image
@@ -72,6 +73,7 @@ class StreamServer:
         self._tally = responder.tally = tally or Tally()
         self._reader: Reader = image.reader()
         self._seen = counter.value
+        self._replaced: ImageReplacedError | None = None
         self._per_network: Counter[str] = Counter()
         self._clients = min(self.limits.clients, _affordable())
         self._connecting: set[asyncio.Task[None]] = set()
@@ -121,6 +123,8 @@ class StreamServer:
                     for acceptor in acceptors:
                         acceptor.stop()
                 self._renew()
+                if self._replaced is not None:
+                    raise self._replaced
                 self._tally.fold()
                 now = loop.time()
                 for connection in [one for one in self._quiet if one.deadline <= now]:
@@ -148,10 +152,15 @@ class StreamServer:
         return now >= self._ends_at or not (self._quiet or self._connecting)
 
     def _renew(self) -> None:
+        """See the newest generation; where the image was replaced, end soon, to be started on the new one."""
         value = self._counter.value
         if value != self._seen:
-            self._cache.renew(self._reader)
-            self._seen = value
+            try:
+                self._cache.renew(self._reader)
+            except ImageReplacedError as replaced:
+                self._replaced = replaced
+            else:
+                self._seen = value
 
     def _take(self, accepted: socket.socket) -> None:
         task = asyncio.get_running_loop().create_task(self._connect(accepted))

@@ -110,7 +110,7 @@ def test_sums_over_two_workers_and_streams_are_exact(state: Path):
     assert of("dnsctl_up") == 1
     assert ("dnsctl_node_info", frozenset({("node", "ns1"), ("site", "site"), ("version", "0.1.0")})) in found
     processes = {name for name in children if name != "supervisor"}
-    assert processes == {"udp0", "udp1", "stream", "metrics"}
+    assert processes == {"udp0", "udp1", "stream", "inspect", "metrics"}
     for process in processes:
         assert of("dnsctl_process_restarts_total", process=process) == 0
         assert of("dnsctl_process_resident_memory_bytes", process=process, memory="anonymous") > 1 << 20

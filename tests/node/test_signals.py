@@ -19,7 +19,7 @@ STRAYS = [
     "SIGALRM", "SIGHUP", "SIGINT", "SIGIO", "SIGPIPE", "SIGPROF", "SIGPWR", "SIGQUIT", "SIGSTKFLT", "SIGUSR1",
     "SIGUSR2", "SIGVTALRM", "SIGXCPU", "SIGXFSZ",
 ]  # fmt: skip
-ROLES = {"udp0", "stream", "agent", "notify", "metrics"}
+ROLES = {"udp0", "stream", "agent", "inspect", "notify", "metrics"}
 
 
 @pytest.fixture(scope="module")

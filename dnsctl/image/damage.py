@@ -1,0 +1,89 @@
+"""What is known of a damaged image: a file beside it, from when that is found until the next damage.
+
+While a damage is not mended, the image that replaces it grows aside: what was there is served meanwhile, by
+processes that have it open. `replace` puts the new one in its place; those who look at their image when the
+generation counter moves open the new one then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+_LONGEST = 1000  # characters of a reason
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """When it was found (unix seconds), what was found, and whether another image has taken its place."""
+
+    at: int
+    reason: str
+    is_mended: bool
+
+
+class DamageNote:
+    """The file in a node's `state` directory. The inspector says what it found, the agent what it mended."""
+
+    def __init__(self, state: Path) -> None:
+        self._path = state / "damage"
+        self._image = state / "image"
+        self._old = state / "image.damaged"
+        self._new = state / "image.new"
+
+    def last(self) -> Damage | None:
+        """Return the last damage that was found, mended or not."""
+        try:
+            found = json.loads(self._path.read_bytes())
+            return Damage(int(found["at"]), str(found["reason"]), bool(found["mended"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def reason(self) -> str:
+        """Return what is wrong with the image; empty where nothing is known to be."""
+        last = self.last()
+        return "" if last is None or last.is_mended else last.reason
+
+    def write(self, reason: str) -> None:
+        """Note that the image is damaged. Raises OSError."""
+        self._write(Damage(int(time.time()), reason[:_LONGEST], is_mended=False))
+
+    def replacement(self) -> Path:
+        """Return where the image is to be made that takes the damaged one's place: nothing is there yet."""
+        shutil.rmtree(self._new, ignore_errors=True)
+        return self._new
+
+    def replace(self) -> None:
+        """Put the image made at `replacement` in the damaged one's place, and that away. Raises OSError.
+
+        A crash in between leaves no image, or an image that still counts as damaged: both are made anew.
+        """
+        shutil.rmtree(self._old, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            self._image.rename(self._old)
+        self._new.rename(self._image)
+        self._mended()
+        shutil.rmtree(self._old, ignore_errors=True)
+
+    def discard(self) -> None:
+        """Remove the damaged image: nobody has it open, and another is made from nothing. Raises OSError."""
+        if self._image.exists():
+            shutil.rmtree(self._image)
+        self._mended()
+
+    def _mended(self) -> None:
+        if last := self.last():
+            self._write(Damage(last.at, last.reason, is_mended=True))
+
+    def _write(self, damage: Damage) -> None:
+        text = json.dumps({"at": damage.at, "reason": damage.reason, "mended": damage.is_mended})
+        aside = self._path.with_suffix(".new")
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+        aside.replace(self._path)
