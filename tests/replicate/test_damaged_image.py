@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import time
 import urllib.error
 import urllib.request
@@ -180,6 +181,7 @@ def test_node_that_finds_no_other_serves_what_is_right_and_says_that_it_is_damag
 ) -> None:
     pair.start("ns1")
     made = release(pair, control, "ns1")
+    shutil.rmtree(pair.state("ns1") / "releases")  # or it would take from there what it served
     flip(data_file(pair, "ns1"), b"host number 7 of")
 
     told = pair.wait(
@@ -197,6 +199,16 @@ def test_node_that_finds_no_other_serves_what_is_right_and_says_that_it_is_damag
         pair.start("ns2")
     push(pair, made, "ns2" if mended_by == "a peer" else "ns1")
     wait_until_mended(pair, "ns1", 1)
+    assert ask(pair, "ns1", "x0007.example.com.") == ["host number 7 of 1"]
+
+
+def test_node_alone_takes_what_it_served_from_its_archive(control: Control, pair: Fleet) -> None:
+    pair.start("ns1")
+    release(pair, control, "ns1")
+    flip(data_file(pair, "ns1"), b"host number 7 of")
+
+    wait_until_mended(pair, "ns1", 1)
+
     assert ask(pair, "ns1", "x0007.example.com.") == ["host number 7 of 1"]
 
 
