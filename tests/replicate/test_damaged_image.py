@@ -72,15 +72,19 @@ def flip_pages(path: Path, seed: int) -> None:
 
 
 def ask(fleet: Fleet, name: str, owner: str) -> list[str]:
+    """Return the texts of the answer, or its rcode; ask again while a process is being replaced."""
     endpoint = fleet.node(name).listen[0]
-    query = dns.message.make_query(owner, "TXT")
-    try:
-        reply = dns.query.udp(query, endpoint.address, timeout=0.3, port=endpoint.port)
-    except dns.exception.Timeout:
-        return ["silence"]
-    if reply.rcode():
-        return [dns.rcode.to_text(reply.rcode())]
-    return [rdata.strings[0].decode() for rrset in reply.answer for rdata in rrset]
+    deadline = time.monotonic() + 20
+    while True:
+        query = dns.message.make_query(owner, "TXT")
+        try:
+            reply = dns.query.udp(query, endpoint.address, timeout=1, port=endpoint.port)
+        except dns.exception.Timeout:
+            assert time.monotonic() < deadline, f"{name} says nothing"
+            continue
+        if reply.rcode():
+            return [dns.rcode.to_text(reply.rcode())]
+        return [rdata.strings[0].decode() for rrset in reply.answer for rdata in rrset]
 
 
 def get(fleet: Fleet, name: str, path: str) -> tuple[int, str]:
