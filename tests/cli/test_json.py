@@ -3,6 +3,7 @@
 Commands run on a fleet of two real nodes, and what hardly ever happens is made by hand.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -146,6 +147,7 @@ def _of_a_fleet(root: Path) -> Iterator[tuple[str, Any]]:
         yield "verify", _drift(fleet)
         yield "verify", _without_anchor(fleet)
         yield "status", _refused(fleet)
+        yield "status", _mended(fleet)
         yield "key list", fleet.json("key", "generate", "example.com")
     finally:
         fleet.stop()
@@ -194,6 +196,14 @@ def _refused(fleet: Operations) -> Any:
     nodes = load_config(WorkTree(fleet.root)).nodes()
     with connections(fleet.root, nodes, PASSPHRASE) as reached, pytest.raises(ReleaseRefusedError):
         reached.run(reached.clients[0].prepare(sealed))
+    return fleet.json("status")
+
+
+def _mended(fleet: Operations) -> Any:
+    """Ask after an image that was damaged once: the file that its agent has left beside it."""
+    (state,) = {path.parent for path in fleet.root.rglob("ns1/image")}
+    told = {"at": 1_795_262_400, "reason": "example.com.: the zone's records do not match", "mended": True}
+    (state / "damage").write_text(json.dumps(told))
     return fleet.json("status")
 
 
