@@ -42,7 +42,15 @@ class NodeOrder:
 
         arguments = (sys.executable, *sys.orig_argv[1:])
         program = Program(arguments, TRIAL, HANDED)
-        run_node(self.settings, _run_agent, user=self.user, program=program, bequest=inherited())
+        state = self.settings.state
+        run_node(
+            self.settings,
+            _run_agent,
+            user=self.user,
+            program=program,
+            bequest=inherited(),
+            vouched=lambda generation: _vouched(state, generation),
+        )
 
     def try_out(self, bequest: Bequest) -> None:
         """Check that this program could take over the node that left `bequest`. Raises DnsctlError."""
@@ -134,6 +142,14 @@ def serve_handed(descriptor: str) -> int:
 def _serve(order: NodeOrder | ZonesOrder) -> None:
     begin_logging()
     order.serve()
+
+
+def _vouched(state: Path, generation: int) -> tuple[str, str]:
+    """Return the digests of manifest and table of a generation by the node's archive; empty: it has none."""
+    from dnsctl.release.archive import Archive, activated  # noqa: PLC0415 - only the inspector needs it
+
+    release = activated(Archive(state / "releases"), generation)
+    return ("", "") if release is None else (release.digest, release.table)
 
 
 def _run_agent(settings: NodeSettings, alive: Callable[[], None]) -> None:

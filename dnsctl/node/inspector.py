@@ -13,7 +13,7 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -24,7 +24,6 @@ from dnsctl.image.reader import Reader
 from dnsctl.image.store import Image, identity
 from dnsctl.node import sandbox
 from dnsctl.node.worker import image_path
-from dnsctl.release.archive import Archive, activated
 from dnsctl.serve import counters
 from dnsctl.serve.counters import Block
 
@@ -38,14 +37,22 @@ _ENDS: Final = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, si
 _SERVFAIL: Final = counters.RCODES + 2
 _log = logging.getLogger(__name__)
 
+Vouched = Callable[
+    [int], tuple[str, str]
+]  # of a generation: digests of its manifest and table; empty: unknown
 
-def watch_image(state: Path, blocks: Mapping[str, Block]) -> NoReturn:
+
+def nobody_vouches(_generation: int) -> tuple[str, str]:
+    return "", ""
+
+
+def watch_image(state: Path, blocks: Mapping[str, Block], vouched: Vouched) -> NoReturn:
     """Inspect the image in `state` for ever. `blocks`: what the processes that answer count."""
     note = DamageNote(state)
     while True:
         failures = _failures(blocks)
         began, spent = time.monotonic(), _spent()
-        if not note.reason() and (reason := look(state)):
+        if not note.reason() and (reason := look(state, vouched)):
             note.write(reason)
             _log.error("the image is damaged: %s", reason)
         took = _spent() - spent
@@ -55,7 +62,7 @@ def watch_image(state: Path, blocks: Mapping[str, Block]) -> NoReturn:
             time.sleep(_POLL)
 
 
-def look(state: Path, *, whole: bool = True) -> str:
+def look(state: Path, vouched: Vouched = nobody_vouches, *, whole: bool = True) -> str:
     """Return what is wrong with the image in `state`; empty where nothing is, or it was replaced meanwhile.
 
     Where not `whole`, see only whether it can be opened. An image of another format is not damaged.
@@ -65,7 +72,7 @@ def look(state: Path, *, whole: bool = True) -> str:
     read, write = os.pipe()
     parent, pid = os.getpid(), os.fork()
     if not pid:
-        _examine(state, write, parent, whole=whole)
+        _examine(state, write, parent, vouched if whole else None)
     os.close(write)
     with os.fdopen(read, "rb") as told:
         reason = told.read().decode("utf-8", "replace")
@@ -75,7 +82,7 @@ def look(state: Path, *, whole: bool = True) -> str:
     return reason if before is not None and identity(path) == before else ""
 
 
-def _examine(state: Path, write: int, parent: int, *, whole: bool) -> NoReturn:
+def _examine(state: Path, write: int, parent: int, vouched: Vouched | None) -> NoReturn:
     """Inspect the image, write what is wrong to `write`, and end the process."""
     try:
         sandbox.die_with_parent(parent)
@@ -84,7 +91,7 @@ def _examine(state: Path, write: int, parent: int, *, whole: bool) -> NoReturn:
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)
         resource.setrlimit(resource.RLIMIT_CPU, (_LONGEST, hard))
         with Image.open(image_path(state)) as image, image.reader() as reader:
-            reason = _first_fault(reader, state) if whole else ""
+            reason = _first_fault(reader, vouched) if vouched else ""
         os.write(write, reason.encode()[:4000])
     except DamagedImageError as fault:
         os.write(write, str(fault).encode()[:4000])
@@ -94,16 +101,13 @@ def _examine(state: Path, write: int, parent: int, *, whole: bool) -> NoReturn:
         os._exit(0)
 
 
-def _first_fault(reader: Reader, state: Path) -> str:
+def _first_fault(reader: Reader, vouched: Vouched) -> str:
     """Return what is wrong with what the image holds; empty where nothing is."""
-    release = None
+    manifest = table = ""
     try:
         with contextlib.suppress(DnsctlError):  # what the archive holds is not the image's fault
-            release = activated(Archive(state / "releases"), reader.generation)
-        if release is None:
-            inspect(reader)
-        else:
-            inspect(reader, release.digest, release.table)
+            manifest, table = vouched(reader.generation)
+        inspect(reader, manifest, table)
     except (OSError, MemoryError):
         return ""
     except DnsctlError as fault:

@@ -25,7 +25,7 @@ from dnsctl.image.silence import Silence, silence_path
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import Endpoint, NodeSettings
 from dnsctl.node import proc, sandbox
-from dnsctl.node.inspector import look, watch_image
+from dnsctl.node.inspector import Vouched, look, nobody_vouches, watch_image
 from dnsctl.node.signals import held_signals
 from dnsctl.node.succession import Bequest, Kept, Predecessor, Program, Succession
 from dnsctl.node.supervisor import Role, Supervisor
@@ -54,11 +54,13 @@ def run_node(
     prepare: Callable[[], None] | None = None,
     program: Program | None = None,
     bequest: Bequest | None = None,
+    vouched: Vouched = nobody_vouches,
 ) -> None:
     """Serve until SIGTERM or SIGINT. Where we are root, serve as `user`, or as root where none is given.
 
     `prepare` fills the image while nobody else can, and must not leave it open. `program`: what takes the
-    node over at SIGHUP; `bequest`: what this one takes over. Raises ListenError for an
+    node over at SIGHUP; `bequest`: what this one takes over.
+    `vouched`: tells what the image of a generation must be. Raises ListenError for an
     address that cannot be bound, ImageError for a damaged image, DnsctlError where another process serves
     from the same state.
     """
@@ -83,7 +85,7 @@ def run_node(
             name = settings.node.name
             predecessors = {} if bequest is None else dict(bequest.children)
             Supervisor(
-                _roles(settings, listeners, agent, metrics, predecessors),
+                _roles(settings, listeners, agent, metrics, predecessors, vouched),
                 lambda generation: _report(name, listeners, metrics, generation),
                 predecessors,
                 Succession(program, _bequest(lock, listeners, metrics)) if program is not None else None,
@@ -104,6 +106,7 @@ def _roles(
     agent: Agent | None,
     metrics: _Metrics | None,
     predecessors: Mapping[int, Predecessor],
+    vouched: Vouched,
 ) -> list[Role]:
     serve, state = settings.serve, settings.state
     blocks: dict[str, Block] = {}  # made here, before any fork: what they count is seen by the exporter
@@ -151,7 +154,7 @@ def _roles(
 
     def inspect_image(_tally: Tally, ready: Ready) -> None:
         ready(0)
-        watch_image(state, blocks)
+        watch_image(state, blocks, vouched)
 
     streams = [listener.stream for listener in listeners]
     roles = [worker(number) for number in range(serve.workers)]

@@ -18,6 +18,7 @@ from typing import TypeVar
 
 import httpx
 
+from dnsctl.cli.anew import _vouched
 from dnsctl.errors import NodeUnreachableError
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import Endpoint, Node, NodeSettings, Secondary, ServeSettings
@@ -44,7 +45,11 @@ def _serve_whole(settings: NodeSettings, limits: Limits, _largest_file: int) -> 
     from dnsctl.node.launch import run_node
 
     logging.basicConfig(format=f"{settings.node.name}: %(message)s", level=logging.INFO)
-    run_node(settings, lambda own, alive: run_agent(own, limits=limits, alive=alive))
+    run_node(
+        settings,
+        lambda own, alive: run_agent(own, limits=limits, alive=alive),
+        vouched=lambda generation: _vouched(settings.state, generation),
+    )
 
 
 def _serve(settings: NodeSettings, limits: Limits, largest_file: int) -> None:
