@@ -121,10 +121,8 @@ def _drift(stage: Rehearsal) -> None:
     name = list(stage.fleet)[-1]
     state = stage.root / "state" / "nodes" / name
     _heading(f"Somebody with root on {name} changes a record in its database")
-    _tamper(state)
-    stage.wait(lambda: _addresses(_ask(stage, name, OWNER, "A")) == [FORGED], "the forged answer")
-    _show_answers(stage)
-    _dnsctl(stage, "verify", "--full", expect=(1,))
+    while _is_mended_before_verify_sees_it(stage, name, state):
+        _say(f"{name} has found that itself, and has its image anew from the other site. The same once more:")
     _say(f"Found, with node, owner, expected and got. {name} throws its image away and takes a good one:")
     stage.kill(name)
     _command(f"rm -r state/nodes/{name} && dnsctl serve --node {name} &")
@@ -132,6 +130,14 @@ def _drift(stage: Rehearsal) -> None:
     stage.start(name)
     stage.wait(lambda: _addresses(_ask(stage, name, OWNER, "A")) == [SECOND], "the repair")
     _dnsctl(stage, "verify")
+
+
+def _is_mended_before_verify_sees_it(stage: Rehearsal, name: str, state: Path) -> bool:
+    """Change a record and verify. True where the node's inspector, which looks now and then, came first."""
+    _tamper(state)
+    stage.wait(lambda: _addresses(_ask(stage, name, OWNER, "A")) == [FORGED], "the forged answer")
+    _show_answers(stage)
+    return _dnsctl(stage, "verify", "--full", expect=(0, 1)).code == 0
 
 
 def _roll_back(stage: Rehearsal) -> None:

@@ -249,16 +249,16 @@ while True:
 
 
 def test_adopting_killed_at_any_moment_is_completed_from_the_archive(tmp_path: Path) -> None:
-    dice, reached, interrupted = random.Random(11), 0, 0
-    deadline = time.monotonic() + 10
+    dice, reached = random.Random(11), 0
+    deadline = time.monotonic() + 60
     rounds = 0
-    while rounds < 10 and time.monotonic() < deadline:
-        run_and_kill(WRITER, tmp_path, dice.uniform(0.0, 0.2))
+    while rounds < 10 or not reached:  # a busy machine needs longer until anything is there
+        assert time.monotonic() < deadline
+        run_and_kill(WRITER, tmp_path, dice.uniform(0.0, 0.2 + 0.05 * rounds))
         host = Host(tmp_path)
         generation = host.table()[0]
         latest = host.archive.latest() or 0
         assert latest - generation in (0, 1)
-        interrupted += latest - generation
         assert replay(host.image, host.archive, (release_key().public,), 1) == latest >= reached
         if latest:
             sealed = host.archive.manifest(latest)
@@ -269,7 +269,6 @@ def test_adopting_killed_at_any_moment_is_completed_from_the_archive(tmp_path: P
         host.image.close()
         reached = latest
         rounds += 1
-    assert reached > 0  # how far it came is a matter of how busy the machine is
 
 
 def host_digest(host: Host) -> str:

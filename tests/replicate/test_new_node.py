@@ -40,7 +40,7 @@ class Watch:
     """Asks a node for its generation over and over, and keeps each answer: a generation, or an rcode."""
 
     def __init__(self, fleet: Fleet, name: str) -> None:
-        self.seen: list[str] = []  # without repetitions in a row
+        self._told: dict[bool, list[str]] = {False: [], True: []}  # by transport, no repetition in a row
         self.count = 0
         self.streams = 0  # answers over TCP
         self._endpoint = fleet.node(name).listen[0]
@@ -67,9 +67,20 @@ class Watch:
                 told = found[0] if found else dns.rcode.to_text(reply.rcode())
                 self.count += 1
                 self.streams += stream
-                if [told] != self.seen[-1:]:
-                    self.seen.append(told)
+                if [told] != self._told[stream][-1:]:
+                    self._told[stream].append(told)
             time.sleep(0.002)
+
+    @property
+    def seen(self) -> list[str]:
+        """Return what was told, in order, by the transport that was told more; no other order by the other.
+
+        Which of two answers over UDP and TCP came first, two threads cannot say.
+        """
+        fewer, more = sorted(self._told.values(), key=len)
+        rest = iter(more)
+        assert all(told in rest for told in fewer), self._told
+        return more
 
     def settle(self) -> None:
         """Return once twenty more answers came, and some of them over TCP."""
