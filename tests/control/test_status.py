@@ -58,7 +58,7 @@ def test_what_to_act_on_weighs_more_than_what_is_unknown() -> None:
 def test_fleet_is_well_then_away_then_well(repo: Operations) -> None:
     repo.make()
     repo.start(*NODES)
-    assert repo.json("status", code=1)["concerns"][0]["about"] == "release"
+    assert "release" in [each["about"] for each in repo.json("status", code=1)["concerns"]]
     assert repo.run("push").returncode == 0
     told = repo.json("status")
     assert (told["verdict"], told["concerns"]) == ("well", [])

@@ -68,7 +68,7 @@ TRIED = {
     "program of root": run_as_root,
 }
 
-def agent(settings):
+def agent(settings, alive):
     found = {}
     for what, attempt in TRIED.items():
         try:
@@ -269,7 +269,7 @@ def test_capability_to_bind_low_ports_is_given_up_once_they_are_bound(
         for send in (dns.query.udp, dns.query.tcp):
             assert send(QUERY, "127.0.0.1", port=node.port, timeout=3).answer
         found = held_capabilities(node)
-        assert found == {name: {0} for name in ("supervisor", "udp0", "udp1", "stream")}
+        assert found == {name: {0} for name in ("supervisor", "udp0", "udp1", "stream", "inspect")}
         before = node.children()["udp0"]
         os.kill(before, signal.SIGKILL)
         node.wait_for("was ended by SIGKILL; started anew")
@@ -421,11 +421,13 @@ def test_node_of_a_fleet_takes_releases_under_the_filter_and_gets_them_back_from
         assert dns.query.tcp(transfer, where.address, port=where.port, timeout=3).answer
         children = Path(f"/proc/{stage.nodes['ns1'].pid}/task/{stage.nodes['ns1'].pid}/children")
         found = children.read_text().split()
-        assert len(found) == 5  # two workers, streams, agent, metrics
+        assert len(found) == 6  # two workers, streams, agent, metrics, inspector
         assert {status(int(pid))["Seccomp"][0] for pid in found} == {"2"}
         for pid in found:
             os.kill(int(pid), signal.SIGKILL)
-        stage.wait(lambda: len(set(children.read_text().split()) - set(found)) == 5, "a restart of all")
+        stage.wait(
+            lambda: len(set(children.read_text().split()) - set(found)) == len(found), "a restart of all"
+        )
         stage.wait(lambda: is_up(stage, "ns1"), "an answer of those that came anew")
         stage.kill("ns1")
         shutil.rmtree(stage.root / "state" / "nodes" / "ns1")

@@ -176,7 +176,7 @@ def test_signal_ends_all_processes_cleanly(state: Path, number: signal.Signals):
     with running(state, workers=2) as node:
         port = node.port
         children = node.children()
-        assert set(children) == {"udp0", "udp1", "stream"}
+        assert set(children) == {"udp0", "udp1", "stream", "inspect"}
         assert node.stop(number) == 0
         assert all(is_gone(pid) for pid in children.values())
         assert "dnsctl: ns1 stopped" in node.lines

@@ -26,7 +26,7 @@ from tests.peers import free_port
 from tests.scenarios.fleet import ZONE, ask, change, commit, start_all, texts, write_zone
 
 QUERY = dns.message.make_query("www.example.com", "A")
-ROLES = {"udp0", "udp1", "stream", "agent", "metrics"}
+ROLES = {"udp0", "udp1", "stream", "agent", "metrics", "inspect"}
 
 
 @pytest.fixture(scope="module")
@@ -219,7 +219,7 @@ def test_settings_are_read_anew(stage: Rehearsal, workers: int):
     with Load(stage.fleet["ns1"].listen[0], 300, tcp=False) as load:
         reload(stage)
     assert load.faults == [] and load.answered == load.asked
-    names = {f"udp{number}" for number in range(workers)} | {"stream", "agent", "metrics"}
+    names = {f"udp{number}" for number in range(workers)} | (ROLES - {"udp0", "udp1"})
     stage.wait(lambda: children(stage).keys() == names, "as many workers as told")
 
 
