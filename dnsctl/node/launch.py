@@ -43,6 +43,7 @@ Alive = Callable[[], None]  # to be called each second by who does not hang
 Agent = Callable[[NodeSettings, Alive], None]  # runs the node's agent until the process ends
 
 _LOOK = 0.02  # seconds between two looks whether another agent has ended
+_LOCK_PATIENCE = 3.0  # seconds that the processes of a supervisor that was killed may take to end
 _AGENT_SILENCE = 30.0  # seconds; it has more to do at once than those who answer queries
 
 
@@ -279,19 +280,28 @@ def _locked(state: Path, bequest: Bequest | None = None) -> Iterator[int]:
         yield bequest.lock
         return
     descriptor = _opened(state)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise DnsctlError(
-            "another process serves from this state",
-            where=str(state),
-            advice="stop it or choose another with --state",
-        ) from None
+    deadline = time.monotonic() + _LOCK_PATIENCE
+    while not _is_taken(descriptor):
+        if time.monotonic() > deadline:
+            os.close(descriptor)
+            raise DnsctlError(
+                "another process serves from this state",
+                where=str(state),
+                advice="stop it or choose another with --state",
+            )
+        time.sleep(0.02)
     try:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _is_taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _opened(state: Path) -> int:
