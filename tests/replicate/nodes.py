@@ -58,6 +58,13 @@ def _serve(settings: NodeSettings, limits: Limits, largest_file: int) -> None:
     run_agent(settings, limits=limits)
 
 
+def _is_running(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 class Fleet:
     """The nodes `ns1`, `ns2`, … of sites `dc1`, `dc2`, …, none started yet.
 
@@ -140,6 +147,10 @@ class Fleet:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(child), signal.SIGKILL)
         process.join()
+        deadline = time.monotonic() + 10
+        while any(_is_running(child) for child in children):  # whoever starts next finds its ports free
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
     def stop(self) -> None:
         for process in self._running.values():
