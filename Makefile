@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.run ## two datacenters on this machine, end to end, in under 20 seconds
+demo: $(VENV)/.run ## two datacenters on this machine, end to end, in half a minute
 	@$(BIN)/dnsctl demo
 
 test: lint ## style, types, layers, then every test (WORKERS=2 at a time)
