@@ -75,7 +75,7 @@ def _locked(directory: Path) -> Iterator[Path]:
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise ConfigError(
-            f"is no directory to write in: {error.strerror}",
+            f"is not a directory to write in: {error.strerror}",
             where=str(directory),
             advice="choose another place",
         ) from None

@@ -63,7 +63,7 @@ def _one(found: re.Match[str], number: int) -> str:
     modifier = _MODIFIER.fullmatch(found[1])
     if not modifier or int(modifier[2] or 0) > MAX_WIDTH:
         raise RdataFault(
-            f"{found.group()[:40]!r} is no modifier", "write ${offset,width,base}, base d o x X n or N"
+            f"{found.group()[:40]!r} is not a modifier", "write ${offset,width,base}, base d o x X n or N"
         )
     value = number + int(modifier[1])
     base, width = modifier[3] or "d", int(modifier[2] or 0)
