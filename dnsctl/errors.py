@@ -85,6 +85,10 @@ class NodeUnreachableError(DnsctlError):
     exit_code = 3
 
 
+class AgentGoneError(NodeUnreachableError):
+    """Nobody listens at a node's agent, or it ended the connection: it may be back in a moment."""
+
+
 class InconclusiveError(DnsctlError):
     """Nothing could be told: no node answered."""
 

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple, Self
 
 import httpx
 
-from dnsctl.errors import NodeUnreachableError, PkiError, ReleaseRefusedError
+from dnsctl.errors import AgentGoneError, NodeUnreachableError, PkiError, ReleaseRefusedError
 from dnsctl.model.fleet import Node
 from dnsctl.release.envelope import MAX_ENVELOPE
 from dnsctl.release.manifest import MAX_DELTA_SIZE
@@ -301,11 +301,13 @@ class AgentClient:
         certificates = explain(error, self.node.name)
         if certificates is not None:
             return certificates
+        kind = NodeUnreachableError
         if isinstance(error, httpx.TimeoutException | TimeoutError):
             what = "did not answer in time"
         else:
             what = f"cannot be reached ({str(error) or type(error).__name__})"
-        return NodeUnreachableError(
+            kind = AgentGoneError
+        return kind(
             f"{what} at {self.node.control}",
             where=self.node.name,
             advice="check that the node runs and that its `control:` address is right",

@@ -4,7 +4,8 @@ The one moment of decision is when the sealed certificate is durable in the cont
 it nothing has changed anywhere and everything is dropped; after it the release is what the fleet serves,
 and whoever is missing gets it from a peer, from the next push, or both. Why no two pushes can both decide:
 a node holds one prepared release at a time, for a fixed time; a certificate is made only while every node
-holds this one, and well before the first of them lets go.
+holds this one, and well before the first of them lets go. An agent that is replaced on the way has lost what
+it had prepared: before the decision it prepares that again, after it it is given the release whole.
 
 Works on sealed bytes; builds nothing, prints nothing.
 """
@@ -12,13 +13,13 @@ Works on sealed bytes; builds nothing, prints nothing.
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
-from dnsctl.errors import DnsctlError, NodeUnreachableError, ReleaseRefusedError
+from dnsctl.errors import AgentGoneError, DnsctlError, NodeUnreachableError, ReleaseRefusedError
 from dnsctl.release.manifest import Manifest
 from dnsctl.replicate.answers import NodeStatus, clocks_of
 from dnsctl.replicate.client import AgentClient
@@ -31,7 +32,10 @@ Progress = Callable[[Phase, str], None]  # a node has done with a phase
 _Result = TypeVar("_Result")
 
 MARGIN = 0.5  # of the time prepared releases are held may pass before the certificate is made
-CONFIRM = 5.0  # seconds in which a node that missed the certificate may still get it from a peer
+CONFIRM = 5.0  # seconds in which a node that missed the certificate may tell what it serves
+RETURN = 5.0  # seconds in which an agent that answered before and is gone may be back: one takes its place
+PREPARES = 3  # times that a release is prepared, where agents are replaced meanwhile
+_AGAIN = 0.1  # seconds until a node is asked again
 
 
 @dataclass(frozen=True)
@@ -88,13 +92,17 @@ async def fence(
             await client.abort(stale)
         await supply.level(client, status, target)
 
-    _or_raise(clients, await _each(clients, "catch up", progress, ready))
+    _or_raise(clients, await _each(clients, "catch up", progress, _patiently(ready)))
     return statuses
 
 
-async def _read(clients: Sequence[AgentClient], progress: Progress = _silent) -> dict[str, NodeStatus]:
+async def _read(
+    clients: Sequence[AgentClient],
+    progress: Progress = _silent,
+    ask: Callable[[AgentClient], Awaitable[NodeStatus]] = AgentClient.status,
+) -> dict[str, NodeStatus]:
     """Return every node's status, all clocks being right with ours."""
-    statuses = _or_raise(clients, await _each(clients, "reach", progress, lambda client: client.status()))
+    statuses = _or_raise(clients, await _each(clients, "reach", progress, ask))
     require_agreement(clocks_of(statuses.values()), time.time())
     return statuses
 
@@ -123,27 +131,46 @@ async def push_release(
                 clients,
                 "stage",
                 progress,
-                lambda one: one.put_delta(manifest.delta.digest, outgoing.delta, outgoing.sealed),
+                _patiently(lambda one: one.put_delta(manifest.delta.digest, outgoing.delta, outgoing.sealed)),
             ),
         )
-
-        async def prepared(one: AgentClient) -> float:
-            """Return the moment until which this node's word is relied on."""
-            return await one.prepare(outgoing.sealed) * MARGIN + time.monotonic()
-
-        deadlines = _or_raise(clients, await _each(clients, "prepare", progress, prepared))
-        if time.monotonic() > min(deadlines.values(), default=0.0):
-            raise ReleaseRefusedError(
-                "the last node was ready when the first was about to let go of the prepared release",
-                advice="look for the slow node in `dnsctl status`, then push again",
-            )
-        await _read(clients)  # once more: a clock that was set meanwhile decides nothing
+        await _prepare(outgoing, clients, progress)
         sealed = certify()
         supply.archive.put_activation(manifest.generation, sealed)  # the decision
     except BaseException:
         await _completed(_abort(clients, manifest))
         raise
-    return await _completed(_activate(clients, manifest, sealed, progress))
+    return await _completed(_activate(clients, supply, manifest, sealed, progress))
+
+
+async def _prepare(outgoing: Outgoing, clients: Sequence[AgentClient], progress: Progress) -> None:
+    """Return when all nodes hold the release, for long enough, and all clocks are right with ours.
+
+    Raises ReleaseRefusedError where they do not.
+    """
+    wanted = Served(outgoing.manifest.generation, outgoing.manifest.digest)
+
+    async def prepared(one: AgentClient) -> float:
+        """Return the moment until which this node's word is relied on."""
+        return await one.prepare(outgoing.sealed) * MARGIN + time.monotonic()
+
+    for _ in range(PREPARES):
+        deadlines = _or_raise(clients, await _each(clients, "prepare", progress, _patiently(prepared)))
+        if time.monotonic() > min(deadlines.values(), default=0.0):
+            raise ReleaseRefusedError(
+                "the last node was ready when the first was about to let go of the prepared release",
+                advice="look for the slow node in `dnsctl status`, then push again",
+            )
+        # Once more: a clock that was set meanwhile decides nothing, and an agent may have been replaced.
+        statuses = await _read(clients, ask=_patiently(AgentClient.status))
+        lost = [name for name, status in statuses.items() if status.prepared != wanted]
+        if not lost:
+            return
+    raise ReleaseRefusedError(
+        f"prepared the release {PREPARES} times, and did not hold it",
+        where=lost[0],
+        advice="see the agent's log; then push again",
+    )
 
 
 async def clocks_ahead(clients: Sequence[AgentClient]) -> dict[str, float]:
@@ -154,31 +181,57 @@ async def clocks_ahead(clients: Sequence[AgentClient]) -> dict[str, float]:
 
 
 async def _activate(
-    clients: Sequence[AgentClient], manifest: Manifest, sealed: bytes, progress: Progress
+    clients: Sequence[AgentClient], supply: Supply, manifest: Manifest, sealed: bytes, progress: Progress
 ) -> Outcome:
-    results = await _each(clients, "activate", progress, lambda one: one.activate(sealed))
-    missed: dict[str, str] = {}
-    for client in clients:
-        result = results[client.node.name]
-        if isinstance(result, DnsctlError) and not await _confirmed(client, manifest):
-            missed[client.node.name] = str(result)
-    activated = tuple(one.node.name for one in clients if one.node.name not in missed)
-    return Outcome(manifest.generation, activated, missed)
+    target = Served(manifest.generation, manifest.digest)
+
+    async def activated(one: AgentClient) -> None:
+        try:
+            await _patiently(lambda client: client.activate(sealed))(one)
+        except DnsctlError as error:
+            if isinstance(error, AgentGoneError) or not await _brought(one, supply, target):
+                raise
+
+    results = await _each(clients, "activate", progress, activated)
+    missed = {name: str(result) for name, result in results.items() if isinstance(result, DnsctlError)}
+    reached = tuple(one.node.name for one in clients if one.node.name not in missed)
+    return Outcome(manifest.generation, reached, missed)
 
 
-async def _confirmed(client: AgentClient, manifest: Manifest) -> bool:
-    """True once the node serves the release after all: the response was lost, or a peer told it."""
-    wanted = Served(manifest.generation, manifest.digest)
-    with contextlib.suppress(TimeoutError):
+async def _brought(client: AgentClient, supply: Supply, target: Served) -> bool:
+    """True once the node serves the release after all, which is given to it where its agent had lost it.
+
+    The response may have been lost, or a peer may be faster. False where it does not tell what it serves.
+    """
+    try:
         async with asyncio.timeout(CONFIRM):
-            while True:
-                try:
-                    if (await client.status()).served == wanted:
-                        return True
-                except DnsctlError:
-                    return False
-                await asyncio.sleep(0.1)
-    return False
+            status = await _patiently(AgentClient.status)(client)
+        await supply.level(client, status, target)
+    except (DnsctlError, TimeoutError):
+        return False
+    return True
+
+
+def _patiently(
+    ask: Callable[[AgentClient], Awaitable[_Result]],
+) -> Callable[[AgentClient], Awaitable[_Result]]:
+    """Return `ask`, asked again for `RETURN` seconds while a node's agent is gone: it answered just before.
+
+    Whatever is asked may have been done already.
+    """
+
+    async def asked(client: AgentClient) -> _Result:
+        last_try = math.inf
+        while True:
+            try:
+                return await ask(client)
+            except AgentGoneError:
+                last_try = min(last_try, time.monotonic() + RETURN)
+                if time.monotonic() > last_try:
+                    raise
+            await asyncio.sleep(_AGAIN)
+
+    return asked
 
 
 async def _abort(clients: Sequence[AgentClient], manifest: Manifest) -> None:
