@@ -62,17 +62,18 @@ def test_secondary_transfers_within_seconds_of_an_activation(
     command = KINDS[kind](root, port, ZONE, Primary(address, own, key))
     told = [[[address, port], KEY if key else "", []]]
     log = root / "log"
-    with notifying(state, told, address, own) as node, secondaries.running(command, log):
-        node.wait_for("serving on")
-        wait(lambda: serial(address, port, ZONE) == 1, "the first transfer never came")
-        publish(state, [zone(2)], generation=2)
-        began = time.monotonic()
-        try:
-            wait(lambda: serial(address, port, ZONE) == 2, "the second transfer never came", 20)
-        except AssertionError:
-            raise AssertionError(f"{node.lines}\n{log.read_text()[-3000:]}") from None
-        assert time.monotonic() - began < 20  # its own look would come a day later
-        node.wait_for(r"answered NOTIFY of example\.com\. 2$")
+    with notifying(state, told, address, own) as node:
+        node.wait_for("serving on")  # before the secondary starts: BIND, refused once, looks again when it likes
+        with secondaries.running(command, log):
+            wait(lambda: serial(address, port, ZONE) == 1, "the first transfer never came")
+            publish(state, [zone(2)], generation=2)
+            began = time.monotonic()
+            try:
+                wait(lambda: serial(address, port, ZONE) == 2, "the second transfer never came", 20)
+            except AssertionError:
+                raise AssertionError(f"{node.lines}\n{log.read_text()[-3000:]}") from None
+            assert time.monotonic() - began < 20  # its own look would come a day later
+            node.wait_for(r"answered NOTIFY of example\.com\. 2$")
 
 
 class Fake:
