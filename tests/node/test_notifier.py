@@ -63,7 +63,7 @@ def test_secondary_transfers_within_seconds_of_an_activation(
     told = [[[address, port], KEY if key else "", []]]
     log = root / "log"
     with notifying(state, told, address, own) as node:
-        node.wait_for("serving on")  # before the secondary starts: BIND, refused once, looks again when it likes
+        node.wait_for("serving on")  # BIND, refused once, looks again when it likes
         with secondaries.running(command, log):
             wait(lambda: serial(address, port, ZONE) == 1, "the first transfer never came")
             publish(state, [zone(2)], generation=2)
