@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from dnsctl.cli import output
-from dnsctl.cli.context import JsonOption, complete_zone, here
+from dnsctl.cli.context import Context
 from dnsctl.cli.judged import Judged, judge
 from dnsctl.model.finding import Severity
-from dnsctl.validate.rules import BESIDE, READING, RULES
 
 
-def register(app: typer.Typer) -> None:
-    app.command(
-        "check",
-        epilog=output.examples(
-            "dnsctl check", "dnsctl check example.com --json", "dnsctl check --rules", "dnsctl -C ops check"
-        ),
-    )(check)
-
-
-def check(
-    ctx: typer.Context,
-    zones: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="ZONE", help="Check these zones; default: all.", autocompletion=complete_zone),
-    ] = None,
-    rules: Annotated[bool, typer.Option("--rules", help="List the rules and end.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Load and validate zones. Exit code 1 if there is an error, 0 for warnings and notes."""
-    if rules:
-        _print_rules(as_json=as_json)
-        return
-    judged = judge(here(ctx), zones or [])
+def check(context: Context, zones: list[str], *, as_json: bool) -> None:
+    """Load and validate `zones`, or all, and print what was found. Exits with 1 if there is an error."""
+    judged = judge(context, zones)
     if as_json:
         output.json_result(_to_json(judged))
     else:
@@ -64,29 +43,3 @@ def _summary(judged: Judged) -> str:
         if judged.count(severity) or severity is not Severity.NOTE
     )
     return f"{output.plural(judged.files, 'zone')} checked: {counts}"
-
-
-def _print_rules(*, as_json: bool) -> None:
-    rules = [(rule.name, rule.severity, rule.fixed, rule.meaning) for rule in RULES]
-    rules += [
-        (name, severity, severity is Severity.ERROR, meaning)
-        for name, severity, meaning in (*READING, *BESIDE)
-    ]
-    rows = [
-        {"rule": name, "severity": severity.name.lower(), "fixed": fixed, "meaning": meaning}
-        for name, severity, fixed, meaning in rules
-    ]
-    if as_json:
-        output.json_result({"rules": rows})
-        return
-    output.table(
-        ("rule", "severity", "meaning"),
-        (
-            (
-                str(row["rule"]),
-                str(row["severity"]) + (", fixed" if row["fixed"] else ""),
-                str(row["meaning"]),
-            )
-            for row in rows
-        ),
-    )

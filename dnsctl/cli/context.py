@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from dnsctl.errors import DnsctlError
 from dnsctl.load.config import Config, load_config
 from dnsctl.load.nearest import did_you_mean
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.secret import resolve
-from dnsctl.load.zone_files import DIRECTORY, SUFFIXES
 from dnsctl.model.name import ROOT, Name, from_text, to_text
 
 
@@ -48,14 +44,6 @@ class Context:
         return resolve(config.keystore.passphrase, self.root)
 
 
-def here(ctx: typer.Context) -> Context:
-    """Return the context that the global options made."""
-    found = ctx.find_object(Context)
-    if found is None:
-        raise AssertionError("the callback of the application has not run")
-    return found
-
-
 def zone_name(text: str, known: tuple[Name, ...] | None = None) -> Name:
     """Return the zone that a person named, with or without the final dot.
 
@@ -66,19 +54,3 @@ def zone_name(text: str, known: tuple[Name, ...] | None = None) -> Name:
         texts = [to_text(each) for each in known]
         raise DnsctlError(f"there is no zone {to_text(name)} here", advice=did_you_mean(to_text(name), texts))
     return name
-
-
-def complete_zone(incomplete: str) -> list[str]:
-    """Return the zones of the current directory's repo that begin so, for shell completion."""
-    stems = {path.stem for path in Path(DIRECTORY).glob("*") if path.suffix in SUFFIXES}
-    stems |= {path.name[:-1] for path in Path(DIRECTORY).glob("*.") if path.is_dir()}  # split zones
-    return sorted(each for each in stems if each.startswith(incomplete))
-
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON with stable keys.")]
-ZoneArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="ZONE", help="A zone's name; the final dot is optional.", autocompletion=complete_zone
-    ),
-]

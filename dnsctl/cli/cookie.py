@@ -9,10 +9,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import typer
-
 from dnsctl.cli import output
-from dnsctl.cli.context import JsonOption, here
+from dnsctl.cli.context import Context
 from dnsctl.errors import ConfigError
 from dnsctl.release import durable
 from dnsctl.serve.cookies import LIFETIME, fresh_secret, read_secrets
@@ -27,9 +25,8 @@ _COPY = "copy it to every node; each reads it within seconds"
 _LAST_IS_DUE = "; the last step is due in an hour"
 
 
-def cookie(ctx: typer.Context, as_json: JsonOption = False) -> None:
-    """Take the next of three steps that roll the secret of DNS cookies. Run it again for the next one."""
-    context = here(ctx)
+def cookie(context: Context, *, as_json: bool) -> None:
+    """Take the next of the three steps, and print which that was."""
     path = context.config().serve.cookie_secret
     content, step = _next_step(context.root / path, path)
     durable.write(context.root / path, content, 0o600)

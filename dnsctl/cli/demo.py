@@ -9,17 +9,15 @@ from __future__ import annotations
 import re
 import shutil
 import signal
+import sys
 import time
 from pathlib import Path
-from typing import Annotated
 
 import dns.exception
 import dns.flags
 import dns.message
 import dns.query
 import dns.rdatatype
-import typer
-from rich.text import Text
 
 from dnsctl.cli import output
 from dnsctl.cli.rehearsal import ENDING_SIGNALS, Ran, Rehearsal, RehearsalError, rehearsal
@@ -37,20 +35,8 @@ FIRST, SECOND, FORGED = "192.0.2.10", "192.0.2.20", "203.0.113.66"
 _SHOWN = 7  # lines of a command's output
 
 
-def register(app: typer.Typer) -> None:
-    app.command("demo", epilog=output.examples("dnsctl demo", "dnsctl demo --keep"))(demo)
-
-
-def demo(
-    keep: Annotated[
-        bool, typer.Option("--keep", help="Leave both name servers running at the end, until Ctrl-C.")
-    ] = False,
-    directory: Annotated[
-        Path | None,
-        typer.Option("--dir", metavar="DIR", help="Play in this empty directory, and leave the repo there."),
-    ] = None,
-) -> None:
-    """Two datacenters on this machine, end to end: push, edit, lose a site, catch up, drift, rollback."""
+def demo(directory: Path | None, *, keep: bool) -> None:
+    """Play the story in `directory`, or in one that is removed; `keep`: serve on until Ctrl-C."""
     for number in ENDING_SIGNALS:
         signal.signal(number, signal.default_int_handler)  # whatever ends us, the nodes end as well
     started = time.monotonic()
@@ -273,16 +259,23 @@ def _git(stage: Rehearsal, *arguments: str) -> None:
 
 
 def _heading(text: str) -> None:
-    output.results().print(Text.assemble("\n", (text, "bold")))
+    output.line("")
+    _print((text, "bold"))
 
 
 def _say(text: str) -> None:
-    output.results().print(Text(f"  {text}"))
+    _print(f"  {text}")
 
 
 def _command(text: str) -> None:
-    output.results().print(Text.assemble(("  $ ", "green"), (text, "bold green")))
+    _print(("  $ ", "green"), (text, "bold green"))
 
 
 def _output(text: str) -> None:
-    output.results().print(Text(f"    {output.visible(text)}", "dim"))
+    _print((f"    {text}", "dim"))
+
+
+def _print(*parts: str | tuple[str, str]) -> None:
+    """Print a line at once, whoever reads: what comes next may take seconds."""
+    output.styled(*parts)
+    sys.stdout.flush()

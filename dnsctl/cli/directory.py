@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from dnsctl.errors import DnsctlError
-from dnsctl.load.config import DEFAULT_PATH, Config, load_config
+from dnsctl.load.config import Config, load_config
+from dnsctl.load.places import DEFAULT_PATH
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.zone_files import zone_files
 

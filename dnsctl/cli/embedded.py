@@ -6,6 +6,7 @@ is left out and named. Runs in a process of its own that ends before anything is
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,7 +59,7 @@ def compile_directory(work: Embedded) -> None:
     taken = taken_as_signed(verdict.zones, config)
     of_taken = (each for one in taken.values() for each in one.findings)
     findings = output.by_position((*loaded.findings, *verdict.findings, *of_taken))
-    output.findings(findings, output.messages())
+    output.findings(findings, sys.stderr)
     zones = {origin: zone for origin, zone in verdict.zones.items() if not _is_refused(taken.get(origin))}
     faulty = {each for each in findings if each.severity is Severity.ERROR and each.zone not in zones}
     left_out = {each.zone for each in faulty if each.zone is not None}

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import dns.message
 import dns.rdatatype
@@ -18,7 +18,7 @@ import dns.rrset
 import typer
 
 from dnsctl.cli import output
-from dnsctl.cli.context import Context, JsonOption, here
+from dnsctl.cli.context import Context
 from dnsctl.cli.judged import zones_above
 from dnsctl.cli.proof import proofs, subjects
 from dnsctl.cli.released import released
@@ -62,26 +62,8 @@ class Explanation:
     steps: tuple[tuple[str, str, str], ...] = ()  # step, name, sentence
 
 
-def register(app: typer.Typer) -> None:
-    app.command(
-        "explain",
-        epilog=output.examples(
-            "dnsctl explain www.example.com AAAA", "dnsctl explain www.example.com A --work-tree --json"
-        ),
-    )(explain)
-
-
-def explain(
-    ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="An owner name; the final dot is optional.")],
-    rdtype: Annotated[str, typer.Argument(metavar="TYPE", help="A, AAAA, MX … or TYPE65400.")] = "A",
-    work_tree: Annotated[
-        bool, typer.Option("--work-tree", help="From the files as they are now, not from the release.")
-    ] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Tell why a question gets its answer: zone, cut, wildcard, alias chain, proof."""
-    context = here(ctx)
+def explain(context: Context, name: str, rdtype: str, *, work_tree: bool, as_json: bool) -> None:
+    """Print zone, cut, wildcard, alias chain and proof of what answers `name` and `rdtype`."""
     wanted = _type(rdtype)
     qname = from_text(name, ROOT)
     opened = _from_files(context, qname) if work_tree else _from_release(context)

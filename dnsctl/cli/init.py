@@ -15,19 +15,17 @@ import subprocess
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from dnsctl.cli import output
-from dnsctl.cli.context import Context, JsonOption, here
+from dnsctl.cli.context import Context
 from dnsctl.cli.ignored import ignore, refuse_taken, refuse_tracked, umask
 from dnsctl.cli.passphrase import ensure_passphrase
 from dnsctl.cli.scaffold import HOOK, template_files
 from dnsctl.cli.whole import remove_unfinished, whole_directory
 from dnsctl.errors import ConfigError
-from dnsctl.load.config import DEFAULT_PATH, Config
+from dnsctl.load.config import Config
 from dnsctl.load.example import example_files
+from dnsctl.load.places import DEFAULT_PATH
 from dnsctl.release import durable
 from dnsctl.release.envelope import ensure_release_key
 from dnsctl.replicate.pki import CONTROL, ensure_authority, renew
@@ -49,25 +47,8 @@ class _Report:
         (self.made if made else self.kept).append(path)
 
 
-def register(app: typer.Typer) -> None:
-    app.command(
-        "init",
-        epilog=output.examples(
-            "dnsctl init dns", "dnsctl init dns --example", "dnsctl init   # again: adds what is missing"
-        ),
-    )(init)
-
-
-def init(
-    ctx: typer.Context,
-    directory: Annotated[Path | None, typer.Argument(metavar="DIR", help="Where; default: here.")] = None,
-    example: Annotated[
-        bool, typer.Option("--example", help="With the zones of a small mail provider.")
-    ] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Make an operations repo with keys and certificates, or add what one lacks; no file of yours changes."""
-    root = here(ctx).root / directory if directory is not None else here(ctx).root
+def init(root: Path, *, example: bool, as_json: bool) -> None:
+    """Make an operations repo at `root` with keys and certificates, or add what it lacks; say what."""
     with whole_directory(root) as place:
         report, config = _fill(place, example=example)
     report.root = root

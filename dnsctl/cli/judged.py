@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 from dnsctl.cli import output
@@ -100,7 +101,7 @@ def zones_above(context: Context, qname: Name) -> list[ValidatedZone]:
 
 def _tell_errors(found: tuple[Finding, ...]) -> None:
     errors = [each for each in found if each.severity is Severity.ERROR]
-    output.findings(output.by_position(errors), output.messages())
+    output.findings(output.by_position(errors), sys.stderr)
 
 
 def _faults(name: Name) -> ZoneFaultsError:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from dnsctl.cli import output
-from dnsctl.cli.context import Context, JsonOption, ZoneArgument, complete_zone, here, zone_name
-from dnsctl.cli.cookie import cookie
+from dnsctl.cli.context import Context, zone_name
 from dnsctl.cli.judged import known_zones
 from dnsctl.errors import ConfigError, KeystoreError
 from dnsctl.load.config import Config
@@ -23,52 +21,11 @@ _GONE = frozenset({KeyState.RETIRED, KeyState.REMOVED})
 DS_TTL = 3600  # seconds; the parent decides, this is what the printed record says
 
 
-class Digest(StrEnum):
-    """DS digests by the names people use (RFC 8624 §3.3)."""
-
-    SHA256 = "sha256"
-    SHA384 = "sha384"
-    SHA1 = "sha1"
-
-    @property
-    def number(self) -> int:
-        return {"sha1": 1, "sha256": 2, "sha384": 4}[self.value]
-
-
-def register(app: typer.Typer) -> None:
-    keys = typer.Typer(
-        help="List the keys of zones, print their DS, make one ahead of its use.",
-        epilog=output.examples("dnsctl key list", "dnsctl key ds example.com"),
-    )
-    keys.callback(invoke_without_command=True)(_no_verb)
-    keys.command("list", epilog=output.examples("dnsctl key list", "dnsctl key list example.com --json"))(
-        list_keys
-    )
-    keys.command(
-        "ds", epilog=output.examples("dnsctl key ds example.com", "dnsctl key ds example.com --digest sha384")
-    )(ds)
-    keys.command("generate", epilog=output.examples("dnsctl key generate example.com"))(generate)
-    keys.command("cookie", epilog=output.examples("dnsctl key cookie", "dnsctl key cookie --json"))(cookie)
-    app.add_typer(keys, name="key")
-
-
-def _no_verb(ctx: typer.Context) -> None:
-    if ctx.invoked_subcommand is None:
-        output.line(ctx.get_help())
-
-
-def list_keys(
-    ctx: typer.Context,
-    zone: Annotated[
-        str | None,
-        typer.Argument(metavar="ZONE", help="Of this zone; default: of all.", autocompletion=complete_zone),
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """List keys with their state. Needs no passphrase."""
-    found = _keystore(here(ctx)).list(zone_name(zone) if zone is not None else None)
+def list_keys(context: Context, zone: str | None, *, as_json: bool) -> None:
+    """Print keys with their state, of `zone` or all."""
+    found = _keystore(context).list(zone_name(zone) if zone is not None else None)
     if as_json:
-        output.json_result({"keys": [_key_json(each, here(ctx)) for each in found]})
+        output.json_result({"keys": [_key_json(each, context) for each in found]})
         return
     output.table(
         ("zone", "tag", "role", "algorithm", "state", "since"),
@@ -88,23 +45,16 @@ def list_keys(
         output.say("no keys yet: `dnsctl push` makes them on first need")
 
 
-def ds(
-    ctx: typer.Context,
-    zone: ZoneArgument,
-    digest: Annotated[Digest, typer.Option(help="Digest of the DS.")] = Digest.SHA256,
-    as_json: JsonOption = False,
-) -> None:
-    """Print the DS records to give to the parent zone."""
+def ds(context: Context, zone: str, digest: int, *, as_json: bool) -> None:
+    """Print the DS records of `zone`, with digests of type `digest`, to give to its parent."""
     name = zone_name(zone)
-    found = [
-        each for each in _keystore(here(ctx)).list(name) if each.public.is_sep and each.state not in _GONE
-    ]
+    found = [each for each in _keystore(context).list(name) if each.public.is_sep and each.state not in _GONE]
     used = [each for each in found if each.state is not KeyState.GENERATED] or found
     if not used:
         raise KeystoreError(
-            "no key that a DS could point to", where=to_text(name), advice=_way_to_a_key(here(ctx), name)
+            "no key that a DS could point to", where=to_text(name), advice=_way_to_a_key(context, name)
         )
-    records = [(each, each.public.ds(digest.number)) for each in used]
+    records = [(each, each.public.ds(digest)) for each in used]
     if as_json:
         output.json_result({"ds": [_ds_json(key, rdata) for key, rdata in records]})
         return
@@ -123,17 +73,8 @@ def _way_to_a_key(context: Context, name: Name) -> str:
     return "`dnsctl push` makes it, or `dnsctl key generate` ahead of that"
 
 
-def generate(
-    ctx: typer.Context,
-    zone: ZoneArgument,
-    role: Annotated[
-        str | None,
-        typer.Option(metavar="ROLE", help="csk, ksk or zsk; default: what the policy asks for."),
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Make a key in state `generated`: on disk, used from the first signing that needs one."""
-    context = here(ctx)
+def generate(context: Context, zone: str, role: str | None, *, as_json: bool) -> None:
+    """Make keys of `role`, or of every role that the policy of `zone` asks for."""
     name = zone_name(zone)
     config = context.config()
     policy = config.policy(name)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from rich.text import Text
-
 from dnsctl.cli import output
 from dnsctl.model.name import Name, to_relative_text, to_text
 from dnsctl.model.rrset import RRset, Type, rdata_text, type_text
@@ -20,24 +18,23 @@ _STYLES = {"+": "green", "-": "red", "~": "yellow", "!": "bold yellow"}
 
 def print_zones(zones: Iterable[ZoneSurvey], guards: Iterable[GuardVerdict]) -> None:
     """Print every change, zone by zone, with what guards have against it; what is against all first."""
-    console = output.results()
     verdicts: dict[Name | None, list[GuardVerdict]] = {}
     for verdict in guards:
         verdicts.setdefault(verdict.zone, []).append(verdict)
     for verdict in verdicts.get(None, ()):
-        console.print(_guard_line(verdict))
+        output.styled(*_guard_line(verdict))
     for zone in zones:
-        console.print(Text(output.visible(_heading(zone)), style="bold"))
+        output.styled((_heading(zone), "bold"))
         for sign, text in _lines(zone):
-            console.print(Text.assemble("  ", (sign, _STYLES.get(sign, "")), " ", output.visible(text)))
+            output.styled("  ", (sign, _STYLES.get(sign, "")), f" {text}")
         for verdict in verdicts.get(zone.origin, ()):
-            console.print(Text("  ") + _guard_line(verdict))
+            output.styled("  ", *_guard_line(verdict))
 
 
-def _guard_line(verdict: GuardVerdict) -> Text:
+def _guard_line(verdict: GuardVerdict) -> tuple[tuple[str, str], str]:
     text = f"guard {verdict.guard}: {verdict.message}"
     advice = f"; {verdict.advice}" if verdict.advice else ""
-    return Text.assemble(("!", _STYLES["!"]), " ", output.visible(text + advice))
+    return ("!", _STYLES["!"]), f" {text}{advice}"
 
 
 def guard_json(verdict: GuardVerdict) -> dict[str, Any]:

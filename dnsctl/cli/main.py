@@ -1,9 +1,10 @@
 """The `dnsctl` command: joins the verbs, and turns whatever happens into one line and an exit code.
 
-Verbs are imported when they are asked for, so that `dnsctl check` does not pay for a web server. Results go
-to standard out, all else to standard error. Exit codes: each verb's own for what it found; 1 for an error, or
-what `ERRORS` has for the verb; 130 when interrupted, 141 when nobody reads the output. A command line that
-cannot be understood is an error like any other: with 2, a `plan` with a typing error would say "changes".
+What a verb works with is imported when it runs (see `verbs`), so that `dnsctl check` does not pay for a web
+server, nor `--help` for anything. Results go to standard out, all else to standard error. Exit codes: each
+verb's own for what it found; 1 for an error, or what `ERRORS` has for the verb; 130 when interrupted, 141 when
+nobody reads the output. A command line that cannot be understood is an error like any other: with 2, a `plan`
+with a typing error would say "changes".
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ import typer.main
 
 from dnsctl import __version__
 from dnsctl.cli import INTERRUPTED, output
-from dnsctl.cli.context import Context
+from dnsctl.cli.verbs.given import Given, examples
 from dnsctl.errors import DnsctlError
 
-VERBS: tuple[str, ...] = (  # in the order of a day's work; each is a module beside this one
+VERBS: tuple[str, ...] = (  # in the order of a day's work; each is a module of `verbs`
     "init",
     "check",
     "plan",
@@ -58,7 +59,7 @@ class _Verbs(MutableMapping[str, Any]):
             raise KeyError(name)
         if name not in self._made:
             alone = typer.Typer(rich_markup_mode="rich")
-            importlib.import_module(f"dnsctl.cli.{name}").register(alone)
+            importlib.import_module(f"dnsctl.cli.verbs.{name}").register(alone)
             self._made[name] = typer.main.get_group(alone).commands[name]
         return self._made[name]
 
@@ -101,7 +102,7 @@ def _options(
     """Zones in git, signed, released to two datacenters at once, and verified from outside."""
     if not directory.is_dir():
         raise typer.BadParameter(f"{directory} is no directory", param_hint="-C")
-    ctx.obj = Context(directory, ctx.obj or ())
+    ctx.obj = Given(directory, ctx.obj or ())
     if ctx.invoked_subcommand is None:
         output.line(ctx.get_help())
 
@@ -113,7 +114,7 @@ def application() -> typer.Typer:
         rich_markup_mode="rich",
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
-        epilog=output.examples("dnsctl init --example shop", "dnsctl -C shop check", "dnsctl -C shop push"),
+        epilog=examples("dnsctl init --example shop", "dnsctl -C shop check", "dnsctl -C shop push"),
     )
     app.callback(invoke_without_command=True)(_options)
     return app

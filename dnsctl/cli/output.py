@@ -1,20 +1,18 @@
 """What is printed, and where: results on standard out, all else on standard error, colour only on a terminal.
 
 Nothing from a file reaches a terminal unescaped: control characters are shown as `\\x1b`, so that a zone file
-cannot move the cursor or change the title of an operator's window.
+cannot move the cursor or change the title of an operator's window. What is drawn, in `terminal`, is imported
+where there is a terminal to draw on.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Any
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
-from rich.text import Text
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol, TextIO
 
 from dnsctl.model.finding import Finding, Severity
 from dnsctl.model.name import to_text
@@ -46,14 +44,25 @@ def visible(text: str) -> str:
     return text.translate(_ESCAPES)
 
 
-def results() -> Console:
-    """Return the console on standard out."""
-    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=True)
+class Bars(Protocol):
+    """Bars of progress."""
+
+    def add_task(self, description: str, *, total: float | None) -> Any: ...
+
+    def update(self, task_id: Any, *, completed: float, total: float | None = None) -> None: ...
 
 
-def messages() -> Console:
-    """Return the console on standard error."""
-    return Console(file=sys.stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
+class _NoBars:
+    """What `progress` gives where there is no terminal."""
+
+    def add_task(self, description: str, *, total: float | None) -> None: ...
+
+    def update(self, task_id: Any, *, completed: float, total: float | None = None) -> None: ...
+
+
+def draws(stream: TextIO) -> bool:
+    """Tell whether colours may be written to `stream`: it is a terminal, or FORCE_COLOR says so."""
+    return stream.isatty() or bool(os.environ.get("FORCE_COLOR"))
 
 
 def line(text: str) -> None:
@@ -63,13 +72,26 @@ def line(text: str) -> None:
 
 def say(text: str) -> None:
     """Tell a person something that is no result."""
-    messages().print(Text(visible(text)))
+    sys.stderr.write(visible(text) + "\n")
 
 
 def failure(text: str) -> None:
     """Print the one line of a failure."""
-    one_line = " ".join(text.split("\n"))
-    messages().print(Text.assemble(("dnsctl: ", "bold red"), visible(one_line)))
+    styled(("dnsctl: ", "bold red"), " ".join(text.split("\n")), stream=sys.stderr)
+
+
+def styled(*parts: str | tuple[str, str], stream: TextIO | None = None) -> None:
+    """Print one line of parts, each a text or a text with its style, on `stream`; default: standard out."""
+    stream = stream or sys.stdout
+    escaped = [
+        (visible(each), "") if isinstance(each, str) else (visible(each[0]), each[1]) for each in parts
+    ]
+    if not draws(stream):
+        stream.write("".join(text for text, _ in escaped) + "\n")
+        return
+    from dnsctl.cli import terminal  # noqa: PLC0415 - there is one
+
+    terminal.line(escaped, stream)
 
 
 def json_result(value: Any) -> None:
@@ -77,18 +99,15 @@ def json_result(value: Any) -> None:
     line(json.dumps(value, indent=2, ensure_ascii=True))
 
 
-def findings(found: Iterable[Finding], console: Console | None = None) -> None:
+def findings(found: Iterable[Finding], stream: TextIO | None = None) -> None:
     """Print findings, one a line: `file:line:column: severity [rule] message; advice`."""
-    console = console or results()
     for each in found:
-        advice = f"; {each.advice}" if each.advice else ""
-        console.print(
-            Text.assemble(
-                visible(f"{each.position}: "),
-                (each.severity.name.lower(), _STYLES[each.severity]),
-                visible(f" [{each.rule}] {each.message}"),
-                (visible(advice), "dim"),
-            )
+        styled(
+            f"{each.position}: ",
+            (each.severity.name.lower(), _STYLES[each.severity]),
+            f" [{each.rule}] {each.message}",
+            (f"; {each.advice}" if each.advice else "", "dim"),
+            stream=stream,
         )
 
 
@@ -113,35 +132,26 @@ def by_position(found: Iterable[Finding]) -> list[Finding]:
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print rows in columns on standard out; with tabs where it is no terminal, for cut and awk."""
-    console = results()
-    if not console.is_terminal:
-        line("\t".join(headings))
-        for row in rows:
-            line("\t".join(visible(cell) for cell in row))
+    if draws(sys.stdout):
+        from dnsctl.cli import terminal  # noqa: PLC0415 - there is one
+
+        terminal.table(headings, rows)
         return
-    drawn = Table(*headings, box=None, header_style="bold", pad_edge=False)
+    line("\t".join(headings))
     for row in rows:
-        drawn.add_row(*(Text(visible(cell), overflow="fold") for cell in row))
-    console.print(drawn, soft_wrap=False)
+        line("\t".join(visible(cell) for cell in row))
 
 
-def progress() -> Progress:
-    """Return a progress display on standard error that shows on a terminal only and leaves nothing behind."""
-    console = messages()
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
+@contextmanager
+def progress() -> Iterator[Bars]:
+    """Give a progress display on standard error that shows on a terminal only and leaves nothing behind."""
+    if not draws(sys.stderr):
+        yield _NoBars()
+        return
+    from dnsctl.cli import terminal  # noqa: PLC0415 - there is one
 
-
-def examples(*lines: str) -> str:
-    """Return the epilog of a command's help: one example a line."""
-    return "\n\n".join(("[bold]Examples[/bold]", *(each.replace("[", "\\[") for each in lines)))
+    with terminal.progress() as bars:
+        yield bars
 
 
 def plural(count: int, noun: str) -> str:

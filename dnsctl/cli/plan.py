@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from dnsctl.cli import output
-from dnsctl.cli.context import Context, JsonOption, here
+from dnsctl.cli.context import Context
 from dnsctl.cli.listing import guard_json, print_zones, zone_json
 from dnsctl.cli.presigned import warn_of_ends
 from dnsctl.cli.released import take_over_newest
@@ -46,34 +47,8 @@ class _Plan:
     guards: tuple[GuardVerdict, ...]
 
 
-def register(app: typer.Typer) -> None:
-    app.command(
-        "plan",
-        epilog=output.examples(
-            "dnsctl plan",
-            "dnsctl plan --rev release-2026-11 --offline",
-            "dnsctl plan --against main --json",
-        ),
-    )(plan)
-
-
-def plan(
-    ctx: typer.Context,
-    rev: Annotated[str, typer.Option("--rev", metavar="REV", help="The commit to plan for.")] = "HEAD",
-    against: Annotated[
-        str | None,
-        typer.Option("--against", metavar="REV", help="Compare with a commit, not with the last release."),
-    ] = None,
-    offline: Annotated[
-        bool,
-        typer.Option(
-            "--offline", help="Ask no node what is served: go by what this host released or saw last."
-        ),
-    ] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Show what a push would change. Exit code 0 for nothing, 2 for changes, 1 for an error."""
-    context = here(ctx)
+def plan(context: Context, rev: str, against: str | None, *, offline: bool, as_json: bool) -> None:
+    """Print what a push of `rev` would change. Exits with 2 for changes."""
     with stages() as progress:
         made = _made(context, rev, against, offline, progress)
     if rev == "HEAD":
@@ -131,7 +106,7 @@ def _pass(intent: Intent, surveyed: Survey, parent: Reader | None, progress: Pro
     due = [intent.zones[each.origin] for each in surveyed.zones if each.fate is not Fate.REMOVED]
     with errors_listed():
         passed = pass_presigned(due, parent, datetime.now(UTC), len(os.sched_getaffinity(0)), progress)
-    output.findings([each for each in passed.findings if each.rule in (SOON, EXPIRE)], output.messages())
+    output.findings([each for each in passed.findings if each.rule in (SOON, EXPIRE)], sys.stderr)
 
 
 @contextmanager
@@ -141,7 +116,7 @@ def errors_listed() -> Iterator[None]:
         yield
     except ZonesWithErrorsError as error:
         errors = [each for each in error.findings if each.severity is Severity.ERROR]
-        output.findings(output.by_position(errors), output.messages())
+        output.findings(output.by_position(errors), sys.stderr)
         raise
 
 

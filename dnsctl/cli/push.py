@@ -5,16 +5,16 @@ Exit codes: 0 served everywhere (or nothing to do), 1 refused or rolled back, 3 
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Any
 
 import typer
-from rich.text import Text
 
 from dnsctl.cli import output
-from dnsctl.cli.context import Context, JsonOption, here
+from dnsctl.cli.context import Context
 from dnsctl.cli.listing import guard_json, print_zones
 from dnsctl.cli.presigned import warn_of_ends
 from dnsctl.cli.released import take_over_newest
@@ -38,63 +38,14 @@ _STYLES: dict[Ending, str] = {"served": "bold green", "nothing": "bold green", "
 _SHOWN_FAULTS = 5
 _SHOWN_KEYS = 10
 
-AllowOption = Annotated[
-    list[str] | None, typer.Option("--allow", metavar="GUARD", help="Let pass what this guard refuses.")
-]
-ReasonOption = Annotated[
-    str, typer.Option("--reason", metavar="TEXT", help="Why, for the audit log; with --allow and --without.")
-]
-WithoutOption = Annotated[
-    str,
-    typer.Option("--without", metavar="SITE", help="Go ahead without this site; it catches up by itself."),
-]
 
-
-def register(app: typer.Typer) -> None:
-    app.command(
-        "push",
-        epilog=output.examples(
-            "dnsctl push",
-            "dnsctl push --dry-run",
-            "dnsctl push --renew",
-            'dnsctl push --allow deletes --reason "shop closed"',
-            'dnsctl push --without dc2 --reason "power cut in dc2"',
-        ),
-    )(push)
-
-
-def push(
-    ctx: typer.Context,
-    rev: Annotated[
-        str, typer.Option("--rev", metavar="REV", help="The commit to release; default: a clean HEAD.")
-    ] = "",
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Build, sign and judge; send nothing to any node, and keep nothing."),
-    ] = False,
-    renewal: Annotated[
-        bool,
-        typer.Option(
-            "--renew",
-            help="Make signatures anew that are due, of what is served, and release nothing else:"
-            " whatever was written since does not matter.",
-        ),
-    ] = False,
-    without: WithoutOption = "",
-    allow: AllowOption = None,
-    reason: ReasonOption = "",
-    as_json: JsonOption = False,
-) -> None:
-    """Validate, sign, stage, activate and verify: end with every node serving the commit, or none."""
-    request = Request(rev, tuple(allow or ()), without, reason, dry_run)
+def push(context: Context, request: Request, *, renewal: bool, as_json: bool) -> None:
+    """Release what `request` says, or renew signatures; print how it ended, and exit with its code."""
     check_request(request)
-    if renewal and rev:
-        raise typer.BadParameter("--renew works from what is served", param_hint="--rev")
-    context = here(ctx)
     started = time.monotonic()
-    if dry_run:
+    if request.dry_run:
         take_over_newest(context)
-    with opened(context, without, renewal=renewal) as host, told() as progress:
+    with opened(context, request.without, renewal=renewal) as host, told() as progress:
         result = renew(host, request, progress) if renewal else push_through(host, request, progress)
         with host.image.reader() as reader:
             warn_of_ends(reader, host.keystore)
@@ -129,13 +80,13 @@ def _fleet(context: Context) -> Config:
 
 def _list_errors(error: ZonesWithErrorsError) -> None:
     errors = [each for each in error.findings if each.severity is Severity.ERROR]
-    output.findings(output.by_position(errors), output.messages())
+    output.findings(output.by_position(errors), sys.stderr)
 
 
 @contextmanager
 def told() -> Iterator[Progress]:
     """Show progress: bars on a terminal, elsewhere a line on standard error for each phase that is done."""
-    if output.messages().is_terminal:
+    if output.draws(sys.stderr):
         with stages() as bars:
             yield bars
         return
@@ -166,7 +117,6 @@ def finish(result: Result, seconds: float, *, as_json: bool) -> None:
 
 
 def _print(result: Result, seconds: float) -> None:
-    console = output.results()
     if result.recovered:
         output.say(
             f"{output.plural(result.recovered, 'release')} of the fleet that this host lacked: taken over"
@@ -178,7 +128,7 @@ def _print(result: Result, seconds: float) -> None:
         for zone in changed_zones(result.release):
             entry = result.release.manifest.zones.get(zone)
             why = renewed.get(zone, "")
-            console.print(
+            output.line(
                 f"  {output.visible(to_text(zone))} "
                 + (f"serial {entry.serial}" if entry else "removed")
                 + (f": {why}" if why else "")
@@ -193,7 +143,7 @@ def _print(result: Result, seconds: float) -> None:
             output.say(f"  {silent.node} ({silent.address}): {silent.silent}")
     if result.evidence:
         output.say(f"evidence: {result.evidence}")
-    console.print(Text(_summary(result, seconds), style=_STYLES.get(result.ending, "bold red")))
+    output.styled((_summary(result, seconds), _STYLES.get(result.ending, "bold red")))
 
 
 def _tell_keys(result: Result) -> None:

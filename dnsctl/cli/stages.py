@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-from rich.progress import TaskID
+from typing import Any
 
 from dnsctl.cli import output
 from dnsctl.release.intent import Progress, no_progress
@@ -14,11 +14,11 @@ from dnsctl.release.intent import Progress, no_progress
 @contextmanager
 def stages() -> Iterator[Progress]:
     """Give a callable (stage, done, total) that draws while the block runs."""
+    if not output.draws(sys.stderr):
+        yield no_progress
+        return
     with output.progress() as bars:
-        if bars.disable:
-            yield no_progress
-            return
-        drawn: dict[str, TaskID] = {}
+        drawn: dict[str, Any] = {}
 
         def tell(stage: str, done: int, total: int) -> None:
             if stage not in drawn:

@@ -12,13 +12,12 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 
 import typer
-from rich.text import Text
 
 from dnsctl.cli import output
-from dnsctl.cli.context import Context, JsonOption, here
+from dnsctl.cli.context import Context
 from dnsctl.control.concerns import (
     Concern,
     exit_code,
@@ -47,17 +46,8 @@ _Answer = NodeStatus | DnsctlError
 _SHOWN = 20  # concerns
 
 
-def register(app: typer.Typer) -> None:
-    app.command("status", epilog=output.examples("dnsctl status", "dnsctl status --zones --json"))(status)
-
-
-def status(
-    ctx: typer.Context,
-    zones: Annotated[bool, typer.Option("--zones", help="Show each zone's serial on each node.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Show nodes, releases and what runs out. Exit code 0: all is well, 1: act now, 2: could not tell."""
-    context = here(ctx)
+def status(context: Context, *, zones: bool, as_json: bool) -> None:
+    """Print nodes, releases and what runs out. Exits with the worst that was found."""
     config = context.config()
     nodes = config.nodes()
     now = time.time()
@@ -178,12 +168,8 @@ def _print(found: _Found, told: Sequence[Concern], now: float, *, zones: bool) -
         return  # a concern has said so
     current = sum(isinstance(each, NodeStatus) and each.served == expected for each in answers.values())
     style = "bold green" if current == len(nodes) and not told else "bold yellow"
-    output.results().print(
-        Text(
-            f"Generation {expected.generation}: served by {current} of {len(nodes)} nodes{_whose(found)}",
-            style=style,
-        )
-    )
+    told_of = f"Generation {expected.generation}: served by {current} of {len(nodes)} nodes{_whose(found)}"
+    output.styled((told_of, style))
 
 
 def _whose(found: _Found) -> str:

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from dnsctl.cli import output
-from dnsctl.cli.context import Context, JsonOption, complete_zone, here, zone_name
+from dnsctl.cli.context import Context, zone_name
 from dnsctl.cli.released import released, take_over_newest
 from dnsctl.errors import ConfigError, InconclusiveError
 from dnsctl.image.store import Image
@@ -29,35 +27,10 @@ SHOWN_FAULTS = 20
 _STYLES = ("bold green", "bold red", "bold yellow")  # by exit code
 
 
-def register(app: typer.Typer) -> None:
-    app.command(
-        "verify",
-        epilog=output.examples(
-            "dnsctl verify", "dnsctl verify example.com --full", "dnsctl verify --site dc2 --json"
-        ),
-    )(verify)
-
-
-def verify(
-    ctx: typer.Context,
-    zones: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="ZONE", help="Verify these zones; default: all.", autocompletion=complete_zone
-        ),
-    ] = None,
-    full: Annotated[bool, typer.Option("--full", help="Ask for every RRset, not a sample.")] = False,
-    site: Annotated[
-        str | None, typer.Option("--site", metavar="SITE", help="Ask the nodes of this site only.")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Prove from outside that every node serves exactly the release."""
-    context = here(ctx)
+def verify(context: Context, zones: Sequence[str], site: str | None, *, full: bool, as_json: bool) -> None:
+    """Ask the nodes, of `site` or all, and print the verdict. Exits with its code."""
     config = context.config()
-    report = _verified(
-        context, _nodes(config, site), None if not zones else {zone_name(each) for each in zones}, full=full
-    )
+    report = _verified(context, _nodes(config, site), {zone_name(each) for each in zones} or None, full=full)
     if as_json:
         output.json_result(report.to_json())
     else:
@@ -139,13 +112,11 @@ def show(report: Report) -> None:
         output.say(f"and {more} more (--json lists up to {len(report.faults)})")
     for note in report.notes:
         output.say(f"{to_text(note.zone)}: {note.message}")
-    console = output.results()
-    verdict = Text.assemble(
+    output.styled(
         (report.verdict, _STYLES[report.exit_code]),
         f": generation {report.generation}, {output.plural(report.zones, 'zone')}, "
         f"{report.checked} of {report.rrsets} RRsets compared, {report.seconds:.1f} s",
     )
-    console.print(verdict)
 
 
 def _day(expiry: int | None) -> str:

@@ -6,12 +6,10 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from dnsctl.cli import output
-from dnsctl.cli.context import JsonOption, ZoneArgument, here, zone_name
+from dnsctl.cli.context import Context, zone_name
 from dnsctl.cli.judged import load_one, load_work_tree
 from dnsctl.cli.released import released
 from dnsctl.errors import ImageError
@@ -23,32 +21,8 @@ from dnsctl.model.zone import Zone
 from dnsctl.sign.presigned import is_presigned
 
 
-def register(app: typer.Typer) -> None:
-    zones = typer.Typer(
-        help="List, show and export zones.",
-        epilog=output.examples("dnsctl zone list", "dnsctl zone export example.com -o example.com.zone"),
-    )
-    zones.callback(invoke_without_command=True)(_no_verb)
-    zones.command("list", epilog=output.examples("dnsctl zone list", "dnsctl zone list --json"))(list_zones)
-    zones.command("show", epilog=output.examples("dnsctl zone show example.com"))(show)
-    zones.command(
-        "export",
-        epilog=output.examples(
-            "dnsctl zone export example.com --signed | ldns-verify-zone /dev/stdin",
-            "dnsctl zone export example.com --unsigned -o example.com.zone",
-        ),
-    )(export)
-    app.add_typer(zones, name="zone")
-
-
-def _no_verb(ctx: typer.Context) -> None:
-    if ctx.invoked_subcommand is None:
-        output.line(ctx.get_help())
-
-
-def list_zones(ctx: typer.Context, as_json: JsonOption = False) -> None:
-    """List the zones of the work tree."""
-    context = here(ctx)
+def list_zones(context: Context, *, as_json: bool) -> None:
+    """Print the zones of the work tree."""
     config = context.config(fleet=False)
     loaded = load_work_tree(context, config)
     rows = [_row(zone, config) for _, zone in sorted(loaded.zones.items(), key=lambda each: to_text(each[0]))]
@@ -73,9 +47,9 @@ def _row(zone: Zone, config: Config) -> dict[str, Any]:
     }
 
 
-def show(ctx: typer.Context, zone: ZoneArgument, as_json: JsonOption = False) -> None:
-    """Show the records of a zone of the work tree, and where each is written."""
-    found = load_one(here(ctx), zone)
+def show(context: Context, zone: str, *, as_json: bool) -> None:
+    """Print the records of a zone of the work tree, and where each is written."""
+    found = load_one(context, zone)
     if as_json:
         output.json_result({"zone": to_text(found.origin), "file": found.file, "rrsets": _rrsets_json(found)})
         return
@@ -113,22 +87,9 @@ def _rrsets_json(zone: Zone) -> list[dict[str, Any]]:
     ]
 
 
-def export(
-    ctx: typer.Context,
-    zone: ZoneArgument,
-    signed: Annotated[
-        bool | None,
-        typer.Option(
-            "--signed/--unsigned",
-            help="As released, or from the work tree. Default: as released, where there is a release.",
-        ),
-    ] = None,
-    target: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Default: standard out.")
-    ] = None,
-) -> None:
-    """Write a zone as a master file: absolute names, one record a line."""
-    context, name = here(ctx), zone_name(zone)
+def export(context: Context, zone: str, signed: bool | None, target: Path | None) -> None:
+    """Write a zone as a master file; `signed`: as released, or where None, as released if it is."""
+    name = zone_name(zone)
     if signed is not False:
         with released(context) as reader:
             if reader is not None and reader.zone(name) is not None:

@@ -15,12 +15,13 @@ from pydantic import BaseModel, ValidationError
 from dnsctl.errors import ConfigError, RevisionError
 from dnsctl.load import yaml_nodes
 from dnsctl.load.nearest import did_you_mean
+from dnsctl.load.places import DEFAULT_PATH
 from dnsctl.load.revision import Source
-from dnsctl.load.settings import DEFAULT_PATH, Config
+from dnsctl.load.settings import Config
 from dnsctl.load.settings_rules import Path, contradictions
 from dnsctl.model.finding import Position
 
-__all__ = ["DEFAULT_PATH", "Config", "load_config", "parse_config"]
+__all__ = ["Config", "load_config", "parse_config"]
 
 
 def load_config(source: Source, path: str = DEFAULT_PATH, *, fleet: bool = True) -> Config:

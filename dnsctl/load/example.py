@@ -11,7 +11,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from dnsctl.errors import ConfigError
-from dnsctl.load.zone_files import DIRECTORY, SUFFIXES
+from dnsctl.load.places import DEFAULT_PATH, DIRECTORY, SUFFIXES
 
 _SINGLE = ("dnsctl.yaml", "keys/README.md")
 
@@ -31,6 +31,6 @@ def _root() -> Traversable:
     if packaged.is_dir():
         return packaged
     checkout = Path(__file__).resolve().parents[2]
-    if (checkout / "dnsctl.yaml").is_file() and (checkout / DIRECTORY).is_dir():
+    if (checkout / DEFAULT_PATH).is_file() and (checkout / DIRECTORY).is_dir():
         return checkout
     raise ConfigError("the example files are missing", where=str(packaged), advice="install dnsctl again")

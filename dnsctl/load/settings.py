@@ -33,6 +33,7 @@ from dnsctl.load.config_values import (
     absolute_name,
 )
 from dnsctl.load.nearest import did_you_mean
+from dnsctl.load.places import DEFAULT_PATH
 from dnsctl.load.settings_base import Settings as _Settings
 from dnsctl.load.settings_serve import ServeConfig, TransferConfig
 from dnsctl.model import policy as model
@@ -42,7 +43,6 @@ from dnsctl.model.name import Name, to_text
 from dnsctl.model.release_key import public_release_key
 from dnsctl.model.serial import SerialPolicy
 
-DEFAULT_PATH = "dnsctl.yaml"
 UNSIGNED = "none"
 STANDARD = "standard"
 

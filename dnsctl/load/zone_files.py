@@ -17,14 +17,11 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from dnsctl.errors import NameSyntaxError, RevisionError
+from dnsctl.load.places import DEFAULT_PATH, DIRECTORY, MASTER, SUFFIXES, YAML
 from dnsctl.load.revision import Entry, Source
-from dnsctl.load.settings import DEFAULT_PATH
 from dnsctl.model.finding import Finding, Position, Severity
 from dnsctl.model.name import FULL_STOPS, Name, from_text, to_text
 
-DIRECTORY = "zones"
-YAML, MASTER = ".yaml", ".zone"
-SUFFIXES = (YAML, MASTER)
 ROOT_STEM = "."
 # Directories of an operations repo, which `serve --zones` may be pointed at.
 _OPERATIONS = frozenset(("hooks", "keys", "state"))

@@ -20,8 +20,9 @@ from dnsctl.load.config import Config
 from dnsctl.load.draft import LOCALHOST_DEFAULTS, ZoneDefaults
 from dnsctl.load.inclusion import included_path
 from dnsctl.load.nearest import did_you_mean, nearest
+from dnsctl.load.places import DIRECTORY, MASTER
 from dnsctl.load.revision import MAX_FILE, Source, WorkTree
-from dnsctl.load.zone_files import DIRECTORY, MASTER, Listing, ZoneFiles, zone_files
+from dnsctl.load.zone_files import Listing, ZoneFiles, zone_files
 from dnsctl.model.finding import Finding, Position, Severity
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import Type

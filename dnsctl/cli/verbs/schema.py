@@ -1,4 +1,4 @@
-"""`dnsctl schema`: JSON Schemas of the files people write, so that editors complete and check them."""
+"""`dnsctl schema` as it is typed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dnsctl.cli import output
-from dnsctl.load.schema import config_schema, zone_schema
+from dnsctl.cli.verbs.given import examples
 
 
 class Which(StrEnum):
@@ -21,7 +20,7 @@ class Which(StrEnum):
 def register(app: typer.Typer) -> None:
     app.command(
         "schema",
-        epilog=output.examples("dnsctl schema > dnsctl.schema.json", "dnsctl schema zone > zone.schema.json"),
+        epilog=examples("dnsctl schema > dnsctl.schema.json", "dnsctl schema zone > zone.schema.json"),
     )(schema)
 
 
@@ -31,4 +30,7 @@ def schema(
     ] = Which.CONFIG,
 ) -> None:
     """Print the JSON Schema of dnsctl.yaml or of a zone file, for editors."""
+    from dnsctl.cli import output
+    from dnsctl.load.schema import config_schema, zone_schema
+
     output.json_result(config_schema() if which is Which.CONFIG else zone_schema())

@@ -1,0 +1,38 @@
+"""`dnsctl check` as it is typed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dnsctl.cli.verbs.given import JsonOption, complete_zone, examples, here
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        "check",
+        epilog=examples(
+            "dnsctl check", "dnsctl check example.com --json", "dnsctl check --rules", "dnsctl -C ops check"
+        ),
+    )(check)
+
+
+def check(
+    ctx: typer.Context,
+    zones: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="ZONE", help="Check these zones; default: all.", autocompletion=complete_zone),
+    ] = None,
+    rules: Annotated[bool, typer.Option("--rules", help="List the rules and end.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Load and validate zones. Exit code 1 if there is an error, 0 for warnings and notes."""
+    if rules:
+        from dnsctl.cli.rules import print_rules
+
+        print_rules(as_json=as_json)
+        return
+    from dnsctl.cli.check import check as run
+
+    run(here(ctx), zones or [], as_json=as_json)

@@ -1,0 +1,29 @@
+"""`dnsctl demo` as it is typed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dnsctl.cli.verbs.given import examples
+
+
+def register(app: typer.Typer) -> None:
+    app.command("demo", epilog=examples("dnsctl demo", "dnsctl demo --keep"))(demo)
+
+
+def demo(
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave both name servers running at the end, until Ctrl-C.")
+    ] = False,
+    directory: Annotated[
+        Path | None,
+        typer.Option("--dir", metavar="DIR", help="Play in this empty directory, and leave the repo there."),
+    ] = None,
+) -> None:
+    """Two datacenters on this machine, end to end: push, edit, lose a site, catch up, drift, rollback."""
+    from dnsctl.cli.demo import demo as run
+
+    run(directory, keep=keep)

@@ -1,0 +1,33 @@
+"""`dnsctl explain` as it is typed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dnsctl.cli.verbs.given import JsonOption, examples, here
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        "explain",
+        epilog=examples(
+            "dnsctl explain www.example.com AAAA", "dnsctl explain www.example.com A --work-tree --json"
+        ),
+    )(explain)
+
+
+def explain(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An owner name; the final dot is optional.")],
+    rdtype: Annotated[str, typer.Argument(metavar="TYPE", help="A, AAAA, MX … or TYPE65400.")] = "A",
+    work_tree: Annotated[
+        bool, typer.Option("--work-tree", help="From the files as they are now, not from the release.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell why a question gets its answer: zone, cut, wildcard, alias chain, proof."""
+    from dnsctl.cli.explain import explain as run
+
+    run(here(ctx), name, rdtype, work_tree=work_tree, as_json=as_json)

@@ -1,0 +1,69 @@
+"""What several verbs are given on the command line, and where they are to work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dnsctl.load.places import DIRECTORY, SUFFIXES
+
+if TYPE_CHECKING:
+    from dnsctl.cli.context import Context
+
+
+@dataclass(frozen=True)
+class Given:
+    """The global options, and how this process was begun, where it may be begun anew (see `anew`)."""
+
+    root: Path
+    program: tuple[str, ...] = ()
+
+
+def here(ctx: typer.Context) -> Context:
+    """Return the context that the global options made."""
+    from dnsctl.cli.context import Context
+
+    given = ctx.find_object(Given)
+    if given is None:
+        raise AssertionError("the callback of the application has not run")
+    return Context(given.root, given.program)
+
+
+def complete_zone(incomplete: str) -> list[str]:
+    """Return the zones of the current directory's repo that begin so, for shell completion."""
+    stems = {path.stem for path in Path(DIRECTORY).glob("*") if path.suffix in SUFFIXES}
+    stems |= {path.name[:-1] for path in Path(DIRECTORY).glob("*.") if path.is_dir()}  # split zones
+    return sorted(each for each in stems if each.startswith(incomplete))
+
+
+def examples(*lines: str) -> str:
+    """Return the epilog of a command's help: one example a line."""
+    return "\n\n".join(("[bold]Examples[/bold]", *(each.replace("[", "\\[") for each in lines)))
+
+
+def help_alone(ctx: typer.Context) -> None:
+    """Print the help of a verb that has verbs of its own, where none of these is asked for."""
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON with stable keys.")]
+ZoneArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="ZONE", help="A zone's name; the final dot is optional.", autocompletion=complete_zone
+    ),
+]
+AllowOption = Annotated[
+    list[str] | None, typer.Option("--allow", metavar="GUARD", help="Let pass what this guard refuses.")
+]
+ReasonOption = Annotated[
+    str, typer.Option("--reason", metavar="TEXT", help="Why, for the audit log; with --allow and --without.")
+]
+WithoutOption = Annotated[
+    str,
+    typer.Option("--without", metavar="SITE", help="Go ahead without this site; it catches up by itself."),
+]

@@ -1,0 +1,34 @@
+"""`dnsctl init` as it is typed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dnsctl.cli.verbs.given import JsonOption, examples, here
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        "init",
+        epilog=examples(
+            "dnsctl init dns", "dnsctl init dns --example", "dnsctl init   # again: adds what is missing"
+        ),
+    )(init)
+
+
+def init(
+    ctx: typer.Context,
+    directory: Annotated[Path | None, typer.Argument(metavar="DIR", help="Where; default: here.")] = None,
+    example: Annotated[
+        bool, typer.Option("--example", help="With the zones of a small mail provider.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make an operations repo with keys and certificates, or add what one lacks; no file of yours changes."""
+    from dnsctl.cli.init import init as run
+
+    root = here(ctx).root
+    run(root / directory if directory is not None else root, example=example, as_json=as_json)

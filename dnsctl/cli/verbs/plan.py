@@ -1,0 +1,41 @@
+"""`dnsctl plan` as it is typed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dnsctl.cli.verbs.given import JsonOption, examples, here
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        "plan",
+        epilog=examples(
+            "dnsctl plan",
+            "dnsctl plan --rev release-2026-11 --offline",
+            "dnsctl plan --against main --json",
+        ),
+    )(plan)
+
+
+def plan(
+    ctx: typer.Context,
+    rev: Annotated[str, typer.Option("--rev", metavar="REV", help="The commit to plan for.")] = "HEAD",
+    against: Annotated[
+        str | None,
+        typer.Option("--against", metavar="REV", help="Compare with a commit, not with the last release."),
+    ] = None,
+    offline: Annotated[
+        bool,
+        typer.Option(
+            "--offline", help="Ask no node what is served: go by what this host released or saw last."
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a push would change. Exit code 0 for nothing, 2 for changes, 1 for an error."""
+    from dnsctl.cli.plan import plan as run
+
+    run(here(ctx), rev, against, offline=offline, as_json=as_json)

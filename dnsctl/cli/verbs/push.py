@@ -1,0 +1,54 @@
+"""`dnsctl push` as it is typed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dnsctl.cli.verbs.given import AllowOption, JsonOption, ReasonOption, WithoutOption, examples, here
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        "push",
+        epilog=examples(
+            "dnsctl push",
+            "dnsctl push --dry-run",
+            "dnsctl push --renew",
+            'dnsctl push --allow deletes --reason "shop closed"',
+            'dnsctl push --without dc2 --reason "power cut in dc2"',
+        ),
+    )(push)
+
+
+def push(
+    ctx: typer.Context,
+    rev: Annotated[
+        str, typer.Option("--rev", metavar="REV", help="The commit to release; default: a clean HEAD.")
+    ] = "",
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Build, sign and judge; send nothing to any node, and keep nothing."),
+    ] = False,
+    renewal: Annotated[
+        bool,
+        typer.Option(
+            "--renew",
+            help="Make signatures anew that are due, of what is served, and release nothing else:"
+            " whatever was written since does not matter.",
+        ),
+    ] = False,
+    without: WithoutOption = "",
+    allow: AllowOption = None,
+    reason: ReasonOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Validate, sign, stage, activate and verify: end with every node serving the commit, or none."""
+    if renewal and rev:
+        raise typer.BadParameter("--renew works from what is served", param_hint="--rev")
+    from dnsctl.cli.push import push as run
+    from dnsctl.control.push import Request
+
+    request = Request(rev, tuple(allow or ()), without, reason, dry_run)
+    run(here(ctx), request, renewal=renewal, as_json=as_json)

@@ -1,0 +1,42 @@
+"""`dnsctl rollback` as it is typed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dnsctl.cli.verbs.given import AllowOption, JsonOption, ReasonOption, WithoutOption, examples, here
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        "rollback",
+        epilog=examples(
+            "dnsctl rollback --dry-run",
+            'dnsctl rollback 41 --reason "mail broke in 42"',
+            "dnsctl rollback --json",
+        ),
+    )(rollback)
+
+
+def rollback(
+    ctx: typer.Context,
+    generation: Annotated[
+        int | None,
+        typer.Argument(metavar="GENERATION", min=1, help="Whose records; default: of the last other commit."),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Show what would change; send nothing to any node."),
+    ] = False,
+    without: WithoutOption = "",
+    allow: AllowOption = None,
+    reason: ReasonOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Publish an earlier release's records again, with higher serials and fresh signatures."""
+    from dnsctl.cli.rollback import rollback as run
+    from dnsctl.control.push import Request
+
+    run(here(ctx), generation, Request("", tuple(allow or ()), without, reason, dry_run), as_json=as_json)

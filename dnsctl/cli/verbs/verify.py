@@ -1,0 +1,38 @@
+"""`dnsctl verify` as it is typed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dnsctl.cli.verbs.given import JsonOption, complete_zone, examples, here
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        "verify",
+        epilog=examples(
+            "dnsctl verify", "dnsctl verify example.com --full", "dnsctl verify --site dc2 --json"
+        ),
+    )(verify)
+
+
+def verify(
+    ctx: typer.Context,
+    zones: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="ZONE", help="Verify these zones; default: all.", autocompletion=complete_zone
+        ),
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Ask for every RRset, not a sample.")] = False,
+    site: Annotated[
+        str | None, typer.Option("--site", metavar="SITE", help="Ask the nodes of this site only.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Prove from outside that every node serves exactly the release."""
+    from dnsctl.cli.verify import verify as run
+
+    run(here(ctx), zones or [], site, full=full, as_json=as_json)

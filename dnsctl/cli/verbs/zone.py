@@ -1,0 +1,62 @@
+"""`dnsctl zone` as it is typed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dnsctl.cli.verbs.given import JsonOption, ZoneArgument, examples, help_alone, here
+
+
+def register(app: typer.Typer) -> None:
+    zones = typer.Typer(
+        help="List, show and export zones.",
+        epilog=examples("dnsctl zone list", "dnsctl zone export example.com -o example.com.zone"),
+    )
+    zones.callback(invoke_without_command=True)(help_alone)
+    zones.command("list", epilog=examples("dnsctl zone list", "dnsctl zone list --json"))(list_zones)
+    zones.command("show", epilog=examples("dnsctl zone show example.com"))(show)
+    zones.command(
+        "export",
+        epilog=examples(
+            "dnsctl zone export example.com --signed | ldns-verify-zone /dev/stdin",
+            "dnsctl zone export example.com --unsigned -o example.com.zone",
+        ),
+    )(export)
+    app.add_typer(zones, name="zone")
+
+
+def list_zones(ctx: typer.Context, as_json: JsonOption = False) -> None:
+    """List the zones of the work tree."""
+    from dnsctl.cli.zone import list_zones as run
+
+    run(here(ctx), as_json=as_json)
+
+
+def show(ctx: typer.Context, zone: ZoneArgument, as_json: JsonOption = False) -> None:
+    """Show the records of a zone of the work tree, and where each is written."""
+    from dnsctl.cli.zone import show as run
+
+    run(here(ctx), zone, as_json=as_json)
+
+
+def export(
+    ctx: typer.Context,
+    zone: ZoneArgument,
+    signed: Annotated[
+        bool | None,
+        typer.Option(
+            "--signed/--unsigned",
+            help="As released, or from the work tree. Default: as released, where there is a release.",
+        ),
+    ] = None,
+    target: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Default: standard out.")
+    ] = None,
+) -> None:
+    """Write a zone as a master file: absolute names, one record a line."""
+    from dnsctl.cli.zone import export as run
+
+    run(here(ctx), zone, signed, target)
