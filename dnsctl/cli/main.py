@@ -2,9 +2,9 @@
 
 What a verb works with is imported when it runs (see `verbs`), so that `dnsctl check` does not pay for a web
 server, nor `--help` for anything. Results go to standard out, all else to standard error. Exit codes: each
-verb's own for what it found; 1 for an error, or what `ERRORS` has for the verb; 130 when interrupted, 141 when
-nobody reads the output. A command line that cannot be understood is an error like any other: with 2, a `plan`
-with a typing error would say "changes".
+verb's own for what it found; 1 for an error, or what `ERRORS` has for the verb; 130 when interrupted, 141
+when nobody reads the output. A command line that cannot be understood is an error like any other: with 2, a
+`plan` with a typing error would say "changes".
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import typer.main
 
 from dnsctl import __version__
 from dnsctl.cli import INTERRUPTED, output
+from dnsctl.cli.values import make_plain, plain
 from dnsctl.cli.verbs.given import Given, examples
 from dnsctl.errors import DnsctlError
 
@@ -60,7 +61,9 @@ class _Verbs(MutableMapping[str, Any]):
         if name not in self._made:
             alone = typer.Typer(rich_markup_mode="rich")
             importlib.import_module(f"dnsctl.cli.verbs.{name}").register(alone)
-            self._made[name] = typer.main.get_group(alone).commands[name]
+            command = typer.main.get_group(alone).commands[name]
+            make_plain(command)
+            self._made[name] = command
         return self._made[name]
 
     def __setitem__(self, name: str, command: Any) -> None:
@@ -82,6 +85,9 @@ class _LazyGroup(typer.core.TyperGroup):
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         self.commands = _Verbs()
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return plain(super().get_params(ctx))
 
 
 def _version(asked: bool) -> None:
