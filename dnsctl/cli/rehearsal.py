@@ -65,7 +65,7 @@ class Rehearsal:
             done = subprocess.run(
                 command,
                 cwd=self.root,
-                env=_environment(),
+                env=environment(),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -103,7 +103,7 @@ class Rehearsal:
             self.nodes[name] = subprocess.Popen(
                 (sys.executable, "-m", "dnsctl", "serve", "--node", name),
                 cwd=self.root,
-                env=_environment(),
+                env=environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -198,7 +198,7 @@ def _undisturbed() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Return our environment, without colour and without git settings that point elsewhere."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     return {
