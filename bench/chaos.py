@@ -53,6 +53,7 @@ KINDS: dict[str, tuple[tuple[Act, int], ...]] = {  # by name: what may happen, a
     "hostile": ((hostile.hostile, 12),),
 }
 _INSIDE = "--inside"
+_BUGS = ("Traceback", "this is a bug", "internal error")
 _MORE_PUSHES = 3  # that may be needed until one goes through again
 
 
@@ -63,6 +64,7 @@ class Tally:
     kinds: Counter[str] = field(default_factory=Counter)
     exits: dict[str, Counter[int]] = field(default_factory=dict)
     again: Counter[int] = field(default_factory=Counter)
+    seconds: dict[str, list[float]] = field(default_factory=dict)  # that pushes took that went well
     agreed: list[float] = field(default_factory=list)
     verified: list[float] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
@@ -80,9 +82,11 @@ class Trial:
 
     def go_through(self, event: Event, act: Act, chance: random.Random) -> None:
         """Let one event happen, and see that all is well afterwards. Raises MissedError."""
+        before = len(self.fleet.pushes)
         ran = act(self.fleet, chance, event)
         self.tally.kinds[event.kind] += 1
         self.tally.exits.setdefault(event.kind, Counter())[ran.code] += 1
+        self.tally.seconds.setdefault(event.kind, []).extend(self.fleet.pushes[before:])
         _look_for_bugs(ran, is_killed=event.is_killed)
         mended = time.monotonic()
         self.fleet.mend()
@@ -128,7 +132,7 @@ class Trial:
 def _look_for_bugs(ran: Ran, *, is_killed: bool = False) -> None:
     """Raise MissedError where a command ended otherwise than by saying why."""
     text = "\n".join(ran.lines)
-    if "Traceback" in text or "this is a bug" in text or (ran.code < 0 and not is_killed):
+    if any(each in text for each in _BUGS) or (ran.code < 0 and not is_killed):
         raise MissedError(f"a command ended with {ran.code}: {text[-2000:] or 'it printed nothing'}")
 
 
@@ -180,7 +184,9 @@ def show(trial: Trial, seconds: float, left_out: Sequence[str], seed: str) -> No
             print(f"  {kind:10} left out")
             continue
         codes = ", ".join(f"{code}: {count}" for code, count in sorted(tally.exits.get(kind, {}).items()))
-        print(f"  {kind:10} {tally.kinds[kind]:4}   exit codes of its pushes  {codes}")
+        took = tally.seconds.get(kind) or [0.0]
+        times = f"{statistics.median(took):.1f} s, worst {max(took):.1f} s"
+        print(f"  {kind:10} {tally.kinds[kind]:4}   pushes by exit code: {codes}; those with 0 took {times}")
     print(f"pushes that were needed afterwards, by exit code: {dict(sorted(tally.again.items()))}")
     print(f"releases: {len(trial.fleet.releases.records)}")
     for name, values in (("both nodes agreed", tally.agreed), ("verified", tally.verified)):

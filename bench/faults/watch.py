@@ -25,6 +25,7 @@ import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
+import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
@@ -37,6 +38,7 @@ PATIENCE = 0.5  # seconds for an answer
 MARK, ABSENT = "release", "absent"  # owners below each apex; the second does not exist
 SOCKETS = 8
 _SILENCE_PAUSE = 0.02
+IN = dns.rdataclass.IN
 _TEXT = re.compile(r"release ([0-9]+) of (\S+)")
 
 Keys = Mapping[dns.name.Name, dns.rrset.RRset]  # DNSKEY by apex, of the zones that are signed
@@ -66,11 +68,11 @@ def tell(zone: str, question: str, wire: bytes, keys: Keys) -> _Told:
         if apex in keys:
             _validate(section, apex, keys, denies=question == ABSENT)
         if question == MARK:
-            text = answer.find_rrset(section, dns.name.from_text(f"{MARK}.{zone}"), 1, dns.rdatatype.TXT)
+            text = answer.find_rrset(section, dns.name.from_text(f"{MARK}.{zone}"), IN, dns.rdatatype.TXT)
             match = _TEXT.fullmatch(text[0].strings[0].decode())
             assert match and match[2] == zone and len(text) == 1
             return "records", int(match[1])
-        return "serial", answer.find_rrset(section, apex, 1, dns.rdatatype.SOA)[0].serial
+        return "serial", answer.find_rrset(section, apex, IN, dns.rdatatype.SOA)[0].serial
     except (dns.exception.DNSException, KeyError, AssertionError, ValueError) as fault:
         return "fault", f"{type(fault).__name__}: {fault} in {[each.to_text() for each in section]}"
 
