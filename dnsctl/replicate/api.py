@@ -35,7 +35,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -56,7 +56,7 @@ from dnsctl.replicate import snapshot
 from dnsctl.replicate.catchup import end_silence
 from dnsctl.replicate.client import HEAD_LENGTH
 from dnsctl.replicate.rights import RIGHTS, Right, require
-from dnsctl.replicate.staging import Staging
+from dnsctl.replicate.staging import Staging, refused
 from dnsctl.replicate.tls import Peer, peer_of
 from dnsctl.replicate.trust import Certified
 
@@ -170,6 +170,7 @@ class Api:
                 DnsctlError: _tell,
                 ClientDisconnect: _tell_nobody,
                 404: _no_such_path,
+                OSError: _refuse_for_the_system,
                 Exception: _confess,
             },
         )
@@ -523,6 +524,13 @@ async def _tell(request: Request, error: Exception) -> Response:
         status_code=code,
         headers={"connection": "close"},  # what is left of a refused body is not read
     )
+
+
+async def _refuse_for_the_system(request: Request, error: Exception) -> Response:
+    """Tell what this host lacks: space, descriptors, rights."""
+    refusal = refused(cast(OSError, error))
+    _log.warning("%s %s refused: %s", request.method, request.url.path, refusal)
+    return await _tell(request, refusal)
 
 
 async def _tell_nobody(request: Request, error: Exception) -> Response:

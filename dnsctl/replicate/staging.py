@@ -20,6 +20,7 @@ prepared, times, delta, digests of zones, digest of the table, probes.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import time
@@ -42,6 +43,9 @@ EXPIRY = 60.0  # seconds a prepared release waits for its certificate
 _PAGE = 4096  # octets; LMDB copies a page to change it
 _PAGES_A_CHANGE = 8  # the way down the tree of a node, and that of its bucket's digest
 _PAGES_A_COMMIT = 64
+_SYSTEM_ADVICE = dict.fromkeys(
+    (errno.ENOSPC, errno.EDQUOT), "free space on this node's disk, then push again"
+) | dict.fromkeys((errno.EMFILE, errno.ENFILE), "raise the limit of open files on this node, then push again")
 
 _log = logging.getLogger("dnsctl.replicate")
 
@@ -458,16 +462,16 @@ class Staging:
         try:
             yield
         except (DnsctlError, OSError) as error:
-            refused = _refused(error)
-            kept = _Kept(Refusal(int(time.time()), action, str(refused)), self._served.generation)
+            refusal = refused(error)
+            kept = _Kept(Refusal(int(time.time()), action, str(refusal)), self._served.generation)
             if source == "control":
                 self._asked = kept
             elif source == "catch-up":
                 self._fetched = kept
             _log.log(
-                logging.DEBUG if source == "peer" else logging.WARNING, "%s refused: %s", action, refused
+                logging.DEBUG if source == "peer" else logging.WARNING, "%s refused: %s", action, refusal
             )
-            raise refused from error
+            raise refusal from error
 
 
 def _check_zones(manifest: Manifest, writer: Writer) -> None:
@@ -490,11 +494,10 @@ class _Counted:
             yield change
 
 
-def _refused(error: DnsctlError | OSError) -> ReleaseRefusedError:
+def refused(error: DnsctlError | OSError) -> ReleaseRefusedError:
+    """Return what to tell who asked: the reason of `error`, and what to do about it on this node."""
     if isinstance(error, ReleaseRefusedError):
         return error
     if isinstance(error, DnsctlError):
         return ReleaseRefusedError(error.what, where=error.where, advice=error.advice)
-    return ReleaseRefusedError(
-        f"{error.strerror or error}", advice="free space on this node's disk, then push again"
-    )
+    return ReleaseRefusedError(f"{error.strerror or error}", advice=_SYSTEM_ADVICE.get(error.errno or 0, ""))

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import secrets
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -13,6 +14,7 @@ import pytest
 
 from dnsctl.errors import ReleaseRefusedError
 from dnsctl.release.archive import Archive
+from dnsctl.release.durable import TEMPORARY_PREFIX
 from dnsctl.replicate.client import AgentClient
 from dnsctl.replicate.supply import Supply
 from dnsctl.replicate.transaction import Outcome, Outgoing, fence, push_release
@@ -224,6 +226,20 @@ def test_full_disk_refuses_the_release_and_the_node_goes_on_serving(
     fleet.kill("ns2")
     fleet.start("ns2")
     assert push(fleet, control, made).activated == ("ns1", "ns2")
+
+
+def test_delta_that_finds_no_room_is_refused_with_the_reason(
+    control: Control, fleet: Fleet, first: Made
+) -> None:
+    fleet.kill("ns2")
+    fleet.start("ns2", largest_file=20_000)
+    noise = "".join(f'host{number} 300 TXT "{secrets.token_hex(100)}"\n' for number in range(300))
+    made = control.release({"example.com.": text(2) + noise}, adopt=False)
+    assert len(made.delta) > 20_000
+    with pytest.raises(ReleaseRefusedError, match=r"^ns2: File too large$"):
+        push(fleet, control, made)
+    assert generations(fleet) == [1, 1]
+    assert not list((fleet.state("ns2") / "releases").glob(f"{TEMPORARY_PREFIX}*"))
 
 
 class _Killed(BaseException):
