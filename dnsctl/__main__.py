@@ -26,6 +26,22 @@ def main() -> None:
     interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # not so below nohup
     if interruptible:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        _main(interruptible)
+    except (OSError, ImportError, MemoryError) as error:
+        sys.exit(_unloaded(error))
+
+
+def _unloaded(error: Exception) -> int:
+    """Say in one line why no module can be loaded that says more: mostly no descriptor is left."""
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    where = getattr(error, "filename", None)
+    told = f"dnsctl: {f'{where}: ' if where else ''}{reason}; dnsctl cannot be loaded\n"
+    os.write(2, told.encode("utf-8", "replace"))
+    return 1
+
+
+def _main(interruptible: bool) -> None:
     from dnsctl.node.sandbox import forbid_core_dumps  # noqa: PLC0415 - as all else, while Ctrl-C ends us
 
     forbid_core_dumps()

@@ -6,6 +6,10 @@ what stops a command: it is printed as one line, `where: what; advice`, and neve
 
 from __future__ import annotations
 
+import errno
+import os
+from typing import Final
+
 
 class DnsctlError(Exception):
     """Root of the tree. `what` happened, `where` (file:line, node, zone), `advice`: the way out."""
@@ -21,6 +25,61 @@ class DnsctlError(Exception):
     def __str__(self) -> str:
         text = f"{self.where}: {self.what}" if self.where else self.what
         return f"{text}; {self.advice}" if self.advice else text
+
+
+_ADVICE: Final = {
+    errno.ENOSPC: "free space on that disk, then try again",
+    errno.EDQUOT: "remove files or raise the quota, then try again",
+    errno.EFBIG: "raise the limit of a file's size (`ulimit -f`), then try again",
+    errno.EMFILE: "raise the limit of open files (`ulimit -n`), then try again",
+    errno.ENFILE: "this host has too many files open: end what holds them, then try again",
+    errno.EAGAIN: "raise the limit of processes (`ulimit -u`), then try again",
+    errno.ENOMEM: "free memory, then try again",
+    errno.EIO: "look at that disk: it fails",
+    errno.EROFS: "mount that file system for writing, then try again",
+    errno.EACCES: "check its owner and mode",
+    errno.EPERM: "check its owner and mode",
+    errno.EISDIR: "move the directory away",
+    errno.ENOTDIR: "move the file away that stands where a directory belongs",
+}
+
+_SHORTAGES: Final = frozenset(
+    (
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EFBIG,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOMEM,
+        errno.EIO,
+        errno.EROFS,
+    )
+)
+
+
+class SystemRefusalError(DnsctlError):
+    """The operating system refuses: a full disk, one that fails, no descriptors or memory left."""
+
+    @classmethod
+    def of(cls, error: OSError, where: object = "") -> SystemRefusalError:
+        """Return what `error` says, about `where`, or the path that it names."""
+        path = str(where) or ("" if error.filename is None else os.fsdecode(error.filename))
+        return cls(error.strerror or str(error), where=path, advice=advice_for(error.errno))
+
+
+def advice_for(number: int | None) -> str:
+    """Return what to do about a refusal of the operating system, by its errno(3)."""
+    return _ADVICE.get(number or 0, "check the path, its owner and the disk")
+
+
+def is_shortage(error: OSError) -> bool:
+    """True where the host lacks something, or its disk fails: whatever was asked for is not the reason."""
+    return error.errno in _SHORTAGES
+
+
+def advice_of(reason: str) -> str:
+    """Return the same where only strerror(3) of it is known, as from LMDB."""
+    return next((advice for number, advice in _ADVICE.items() if reason.endswith(os.strerror(number))), "")
 
 
 class NameSyntaxError(DnsctlError, ValueError):

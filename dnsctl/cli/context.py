@@ -28,9 +28,14 @@ class Context:
         return self.root / "keys"
 
     @property
+    def state(self) -> Path:
+        """Where the control host keeps what it remembers."""
+        return self.root / "state"
+
+    @property
     def image(self) -> Path:
         """Where the control host keeps the image of the last release."""
-        return self.root / "state" / "image"
+        return self.state / "image"
 
     def work_tree(self) -> WorkTree:
         return WorkTree(self.root)

@@ -9,6 +9,7 @@ when nobody reads the output. A command line that cannot be understood is an err
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -25,7 +26,7 @@ from dnsctl import __version__
 from dnsctl.cli import INTERRUPTED, output
 from dnsctl.cli.values import make_plain, plain
 from dnsctl.cli.verbs.given import Given, examples
-from dnsctl.errors import DnsctlError
+from dnsctl.errors import DnsctlError, SystemRefusalError, advice_for, advice_of, is_shortage
 
 VERBS: tuple[str, ...] = (  # in the order of a day's work; each is a module of `verbs`
     "init",
@@ -184,11 +185,35 @@ def _usage(error: Exception) -> str:
 
 
 def _internal(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
-        return f"{where}{error.strerror}; check the path, its owner and the disk"
+    """Say what ended a verb and is no error of ours: what the system refused, else a bug."""
+    refused = _refused(error)
+    if refused is not None:
+        return str(refused)
     reason = f"{type(error).__name__}: {error}".strip(": ")
     return f"internal error: {reason}; this is a bug, please report it (traceback with {DEBUG}=1)"
+
+
+def _refused(error: BaseException) -> SystemRefusalError | None:
+    """Return what the system refused, whichever library told it; None where it refused nothing."""
+    if isinstance(error, OSError) and error.strerror:
+        return SystemRefusalError.of(error)
+    if isinstance(error, MemoryError):
+        return SystemRefusalError(os.strerror(errno.ENOMEM), advice=advice_for(errno.ENOMEM))
+    if isinstance(error, RuntimeError) and "start new thread" in str(error):
+        return SystemRefusalError("no more threads can be started", advice=advice_for(errno.EAGAIN))
+    if isinstance(error, ImportError) and (advice := advice_of(str(error))):
+        return SystemRefusalError(str(error), advice=advice)
+    library = type(error).__module__.partition(".")[0]  # those that most verbs do not import
+    if type(error).__name__ == "BrokenProcessPool":
+        return SystemRefusalError(
+            "a process that worked for this one was killed", advice="look for want of memory on this host"
+        )
+    if library in ("lmdb", "sqlite3"):
+        return SystemRefusalError(str(error), advice=advice_of(str(error)) or "look at the disk of state/")
+    if isinstance(error, BaseExceptionGroup):
+        return _refused(error.exceptions[0])
+    inner = error.__cause__ or error.__context__
+    return _refused(inner) if isinstance(inner, OSError) and is_shortage(inner) else None
 
 
 def _debug() -> None:

@@ -18,9 +18,9 @@ from dnsctl.cli.listing import guard_json, print_zones, zone_json
 from dnsctl.cli.presigned import warn_of_ends
 from dnsctl.cli.released import take_over_newest
 from dnsctl.cli.stages import stages
+from dnsctl.control.own_image import open_own, require_whole
 from dnsctl.control.renewal import released
 from dnsctl.image.reader import Reader
-from dnsctl.image.store import Image
 from dnsctl.load.config import load_config
 from dnsctl.load.revision import Revision, is_dirty
 from dnsctl.model.finding import Severity
@@ -70,7 +70,9 @@ def _made(context: Context, rev: str, against: str | None, offline: bool, progre
         _pass(intent, surveyed, None, progress)
         told: dict[str, Any] = {"commit": other.commit}
     else:
-        if not offline:
+        if offline:
+            require_whole(context.state)
+        else:
             take_over_newest(context)
         told, surveyed = _against_release(context, intent, progress)
         history = judge_history(context.root, released(context.root), intent.commit, surveyed.zones)
@@ -93,7 +95,7 @@ def _against_release(context: Context, intent: Intent, progress: Progress) -> tu
         surveyed = survey(intent, keystore, None, now, progress)
         _pass(intent, surveyed, None, progress)
         return {"generation": 0, "manifest": None}, surveyed
-    with Image.open(context.image) as image, image.reader() as reader:
+    with open_own(context.state) as image, image.reader() as reader:
         told = {"generation": reader.generation, "manifest": reader.manifest or None}
         warn_of_ends(reader, keystore)
         surveyed = survey(intent, keystore, reader, now, progress)

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import typer
@@ -49,6 +50,7 @@ def push(context: Context, request: Request, *, renewal: bool, as_json: bool) ->
         result = renew(host, request, progress) if renewal else push_through(host, request, progress)
         with host.image.reader() as reader:
             warn_of_ends(reader, host.keystore)
+        result = replace(result, notes=tuple(host.notes))
     finish(result, time.monotonic() - started, as_json=as_json)
 
 
@@ -58,7 +60,11 @@ def opened(context: Context, without: str, *, renewal: bool = False) -> Iterator
     config = _fleet(context) if renewal else context.config()
     try:
         with control_host(context.root, config, context.passphrase(config), without) as host:
-            yield host
+            try:
+                yield host
+            finally:
+                for note in host.notes:
+                    output.say(note)
     except ZonesWithErrorsError as error:
         _list_errors(error)
         raise
@@ -260,6 +266,7 @@ def to_json(result: Result, seconds: float) -> dict[str, Any]:
         "left_out": list(result.left_out),
         "not_renewed": [{"zone": to_text(zone), "reason": why} for zone, why in result.not_renewed],
         "recovered": result.recovered,
+        "notes": list(result.notes),
         "verification": result.report.to_json() if result.report else None,
         "failed": to_json(result.failed, 0.0) if result.failed else None,
         "evidence": str(result.evidence) if result.evidence else None,

@@ -7,35 +7,53 @@ from contextlib import contextmanager
 
 from dnsctl.cli import output
 from dnsctl.cli.context import Context
-from dnsctl.control.host import take_over
+from dnsctl.control.host import take_over, trust_of
+from dnsctl.control.own_image import damage, open_own, require_whole
 from dnsctl.errors import DnsctlError, ReleaseRefusedError
 from dnsctl.image.reader import Reader
-from dnsctl.image.store import Image
+from dnsctl.replicate.trust import Trust
 
 
 @contextmanager
 def released(context: Context) -> Iterator[Reader | None]:
-    """Give a reader of the release; None where there is none. What a dry run leaves is empty, and none."""
+    """Give a reader of the release; None where there is none. What a dry run leaves is empty, and none.
+
+    Raises DamagedImageError, with the way out.
+    """
     if not (context.image / "data.mdb").exists():
         yield None
         return
-    with Image.open(context.image) as image, image.reader() as reader:
+    require_whole(context.state, quickly=True)
+    with open_own(context.state) as image, image.reader() as reader:
         yield reader if reader.generation else None
 
 
 def take_over_newest(context: Context) -> None:
     """Take over what the fleet serves, as a push does; where it cannot be asked, say so and go on.
 
-    Another clone may have released since this host last did. Raises ReleaseRefusedError, as a push does,
-    where the fleet's history is another than this host's.
+    Another clone may have released since this host last did. A damaged image is made anew from the nodes.
+    Raises ReleaseRefusedError, as a push does, where the fleet's history is another than this host's;
+    DamagedImageError where the image is damaged and no node has a release.
     """
+    reason = damage(context.state, _trust(context))
+    unheard: tuple[DnsctlError, ...] = ()
     try:
         config = context.config()
-        unheard = take_over(context.root, config, context.passphrase(config))
+        unheard = take_over(context.root, config, context.passphrase(config), damaged=bool(reason))
     except ReleaseRefusedError:
         raise
     except DnsctlError as error:
         output.say(f"by what this host knows, no node was asked: {error}")
-        return
     for each in unheard:
         output.say(f"not asked what is served: {each}")
+    if reason:
+        require_whole(context.state)
+        output.say(f"{context.image}: was damaged ({reason}), and is made anew from what the nodes serve")
+
+
+def _trust(context: Context) -> Trust | None:
+    """Return whose seals vouch for what the image must be; None where the settings do not read."""
+    try:
+        return trust_of(context.root, context.config())
+    except DnsctlError:
+        return None

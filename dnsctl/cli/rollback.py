@@ -6,6 +6,7 @@ Takes the same way as a push, and ends with the same exit codes.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from dnsctl.cli.context import Context
 from dnsctl.cli.push import finish, opened, told
@@ -22,4 +23,5 @@ def rollback(context: Context, generation: int | None, request: Request, *, as_j
         take_over_newest(context)
     with opened(context, request.without) as host, told() as progress:
         result = roll_back(host, generation, request, progress)
+        result = replace(result, notes=tuple(host.notes))
     finish(result, time.monotonic() - started, as_json=as_json)

@@ -30,12 +30,12 @@ from dnsctl.control.concerns import (
     of_zones,
 )
 from dnsctl.control.host import connections
-from dnsctl.control.state import ControlState
+from dnsctl.control.own_image import open_own, require_whole
 from dnsctl.errors import DnsctlError
-from dnsctl.image.store import Image
 from dnsctl.model.fleet import Node
 from dnsctl.model.name import from_text
 from dnsctl.model.policy import Policy
+from dnsctl.release.archive import Archive, activated
 from dnsctl.replicate import pki
 from dnsctl.replicate.answers import NodeStatus
 from dnsctl.replicate.client import AgentClient
@@ -65,7 +65,14 @@ def status(context: Context, *, zones: bool, as_json: bool) -> None:
 
     of_each = tuple(of_zones(answers, policy_of, longest, now))
     certificates = _certificates(context, answers)
-    found = _Found(nodes, answers, _released(context), certificates, frozenset(name for name, _ in of_each))
+    damaged: DnsctlError | None = None
+    released: Served | None = None
+    try:
+        released = _released(context)
+    except DnsctlError as error:
+        damaged = error
+    urgent = frozenset(name for name, _ in of_each)
+    found = _Found(nodes, answers, released, certificates, urgent, damaged)
     told = tuple(_concerns(found, of_each, now))
     if as_json:
         output.json_result(_to_json(context, found, told, now))
@@ -84,6 +91,7 @@ class _Found:
     released: Served | None
     certificates: dict[str, int]
     urgent: frozenset[str]
+    damaged: DnsctlError | None = None  # why this host cannot tell what it released
 
     @property
     def expected(self) -> Served | None:
@@ -102,6 +110,8 @@ def _concerns(found: _Found, of_each: Sequence[tuple[str, Concern]], now: float)
         yield concern._replace(message=concern.message + where)
     yield from of_certificates(found.certificates, now)
     yield from of_nodes(found.answers, found.expected)
+    if found.damaged is not None:
+        yield Concern("act", "this host", str(found.damaged))
 
 
 def _certificates(context: Context, answers: dict[str, _Answer]) -> dict[str, int]:
@@ -136,10 +146,11 @@ async def _asked(
 
 
 def _released(context: Context) -> Served | None:
-    """Return the last release this host knows of."""
+    """Return the last release this host knows of. Raises ImageError."""
     if not (context.image / "data.mdb").exists():
         return None
-    with Image.open(context.image) as image, image.reader() as reader:
+    require_whole(context.state, quickly=True)
+    with open_own(context.state) as image, image.reader() as reader:
         return Served(reader.generation, reader.manifest) if reader.generation else None
 
 
@@ -173,7 +184,7 @@ def _print(found: _Found, told: Sequence[Concern], now: float, *, zones: bool) -
 
 
 def _whose(found: _Found) -> str:
-    if found.expected == found.released:
+    if found.expected == found.released or found.damaged is not None:
         return ""
     here = f"generation {found.released.generation}" if found.released else "no release yet"
     return f"; it was released elsewhere, this host knows {here}: `git pull` before the next push"
@@ -253,11 +264,11 @@ def _stamp(seconds: int | None) -> str | None:
 def _to_json(context: Context, found: _Found, told: Sequence[Concern], now: float) -> dict[str, Any]:
     nodes, answers, released = found.nodes, found.answers, found.released
     commit = None
-    database = context.root / "state" / "control.db"
-    if released is not None and database.exists():
-        with ControlState.open(database) as state:
-            record = state.release(released.generation)
-            commit = record.commit if record else None
+    if released is not None:
+        with contextlib.suppress(DnsctlError):  # the archive's fault: what is served is told all the same
+            manifest = activated(Archive(context.state / "archive"), released.generation)
+            if manifest is not None and manifest.digest == released.manifest:
+                commit = manifest.commit
     return {
         "generation": released.generation if released else 0,
         "manifest": released.manifest if released else None,

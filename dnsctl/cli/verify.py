@@ -12,9 +12,9 @@ import typer
 
 from dnsctl.cli import output
 from dnsctl.cli.context import Context, zone_name
-from dnsctl.cli.released import released, take_over_newest
+from dnsctl.cli.released import take_over_newest
+from dnsctl.control.own_image import damage, generation_of, open_own
 from dnsctl.errors import ConfigError, InconclusiveError
-from dnsctl.image.store import Image
 from dnsctl.load.config import Config
 from dnsctl.load.nearest import did_you_mean
 from dnsctl.model.fleet import Node
@@ -50,29 +50,27 @@ def _nodes(config: Config, site: str | None) -> Sequence[Node]:
 
 
 def _verified(context: Context, nodes: Sequence[Node], zones: set[Name] | None, *, full: bool) -> Report:
-    """Ask the nodes; again, where they differ from a release that another clone has followed up since."""
-    before = _generation(context)
+    """Ask the nodes; again, where they differ from a release that another clone has followed up since.
+
+    They are compared with an image that is whole: a damaged one of this host would be told as their drift.
+    """
+    before = 0 if damage(context.state) else generation_of(context.state)
     if not before:
         take_over_newest(context)
         return _ask(context, nodes, zones, full=full)
     report = _ask(context, nodes, zones, full=full)
     if report.faults:
         take_over_newest(context)
-        if _generation(context) > before:
+        if generation_of(context.state) > before:
             return _ask(context, nodes, zones, full=full)
     return report
-
-
-def _generation(context: Context) -> int:
-    with released(context) as reader:
-        return reader.generation if reader else 0
 
 
 def _ask(context: Context, nodes: Sequence[Node], zones: set[Name] | None, *, full: bool) -> Report:
     if not context.image.is_dir():
         raise InconclusiveError("nothing was released from here yet", advice="run `dnsctl push` first")
     with (
-        Image.open(context.image) as image,
+        open_own(context.state) as image,
         image.reader() as reader,
         output.progress() as bar,
     ):

@@ -8,6 +8,7 @@ comes from the dnsctl.yaml of the work tree, also when another commit's zones ar
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import getpass
 import os
@@ -17,13 +18,14 @@ import time
 from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from dnsctl.control.own_image import generation_of, open_own, remove_damaged
 from dnsctl.control.state import ControlState
-from dnsctl.errors import ConfigError, DnsctlError
+from dnsctl.errors import ConfigError, DnsctlError, ReleaseError, SystemRefusalError, is_shortage
 from dnsctl.image.store import Image
 from dnsctl.load.config import Config
 from dnsctl.load.nearest import did_you_mean
@@ -32,17 +34,20 @@ from dnsctl.release import durable
 from dnsctl.release.archive import Archive
 from dnsctl.release.commit import load_release_keys
 from dnsctl.release.envelope import ReleaseKey, load_public_keys
+from dnsctl.release.manifest import Manifest
 from dnsctl.replicate import probe, tls
 from dnsctl.replicate.answers import NodeStatus, clocks_of
 from dnsctl.replicate.catchup import recover
 from dnsctl.replicate.client import AgentClient
 from dnsctl.replicate.clocks import require_agreement
 from dnsctl.replicate.pki import Credentials
+from dnsctl.replicate.recall import recall
 from dnsctl.replicate.staging import Staging
 from dnsctl.replicate.supply import Supply
 from dnsctl.replicate.trust import Trust
 from dnsctl.sign.keystore import Keystore
 
+_DESCRIPTORS = 8  # of an event loop, and of modules that are loaded meanwhile
 _Result = TypeVar("_Result")
 
 
@@ -50,6 +55,7 @@ class Connections:
     """Clients of the agents of `nodes`, on an event loop of their own; nothing is sent before it is asked."""
 
     def __init__(self, nodes: Sequence[Node], context: ssl.SSLContext) -> None:
+        _require_descriptors(_DESCRIPTORS + len(nodes))
         self._runner = asyncio.Runner()
         self.clients = tuple(AgentClient(node, context) for node in nodes)
 
@@ -83,6 +89,7 @@ class ControlHost:
     state: ControlState
     fleet: Connections
     trust: Trust
+    notes: list[str] = field(default_factory=list)  # what a person is to be told beside the result
 
     @property
     def supply(self) -> Supply:
@@ -95,6 +102,43 @@ class ControlHost:
         """
         return _recovered(self.image, self.archive, self.trust, self.fleet)
 
+    def have_archived(self) -> None:
+        """Have the release that the image holds in the archive, undamaged: from a node, where it is not."""
+        served = self.supply.served()
+        fault = self.supply.fault(served) if served.generation else ""
+        if fault and self._had_again(served.generation):
+            self.notes.append(f"{fault}; it was taken from a node again")
+
+    def manifest(self, generation: int) -> Manifest | None:
+        """Return the manifest of an activated generation; None where the archive has none.
+
+        Had again from a node where what the archive holds is not what was released. Raises ReleaseError, with
+        the way out, where no node has it.
+        """
+        if not generation:
+            return None
+        digest = self._digest(generation)
+        found = self.supply.released(generation, digest)
+        if isinstance(found, ReleaseError) and self._had_again(generation):
+            self.notes.append(f"{found.where}: {found.what}; it was taken from a node again")
+            found = self.supply.released(generation, digest)
+        if isinstance(found, ReleaseError):
+            raise found
+        return found
+
+    def _digest(self, generation: int) -> str:
+        """Return what is known of a release beside the archive: its manifest's digest, or empty."""
+        served = self.supply.served()
+        if served.generation == generation:
+            return served.manifest
+        with contextlib.suppress(DnsctlError):
+            record = self.state.release(generation)
+            return record.manifest if record is not None else ""
+        return ""
+
+    def _had_again(self, generation: int) -> bool:
+        return self.fleet.run(recall(self.archive, self.trust, self.fleet.clients, generation))
+
 
 def _recovered(image: Image, archive: Archive, trust: Trust, fleet: Connections) -> int:
     with ThreadPoolExecutor(1) as writer:
@@ -105,22 +149,41 @@ def _recovered(image: Image, archive: Archive, trust: Trust, fleet: Connections)
             writer.submit(staging.close).result()
 
 
-def take_over(root: Path, config: Config, passphrase: bytes) -> tuple[DnsctlError, ...]:
+def take_over(
+    root: Path, config: Config, passphrase: bytes, *, damaged: bool = False
+) -> tuple[DnsctlError, ...]:
     """Bring this host's image to the newest release that a node serves; return why others told nothing.
 
-    Writes nothing where no node is ahead, and needs no private release key. Raises ReleaseRefusedError where
-    the fleet's history is another than this host's, or clocks differ, as a push does; DnsctlError where
-    another process holds the lock, or the control host's certificate cannot be used.
+    Writes nothing where no node is ahead, and needs no private release key. `damaged`: the image is, and is
+    taken anew where a node has a release. Raises ReleaseRefusedError where the fleet's history is another
+    than this host's, or clocks differ, as a push does; DnsctlError where another process holds the lock, or
+    the control host's certificate cannot be used.
     """
     state = root / "state"
     with connections(root, config.nodes(), passphrase) as fleet:
         answers = fleet.run(_statuses(fleet.clients))
         told = [each for each in answers if isinstance(each, NodeStatus)]
         require_agreement(clocks_of(told), time.time())
-        if any(each.served.generation > _generation(state / "image") for each in told):
-            with _locked(state), Image.open(state / "image", readonly=False) as image:
-                _recovered(image, Archive(state / "archive"), trust_of(root, config), fleet)
+        known = 0 if damaged else generation_of(state)
+        trust, archive = trust_of(root, config), Archive(state / "archive")
+        behind = any(each.served.generation > known for each in told)
+        if behind or (known and told and _archive_fault(state, archive, trust)):
+            with _locked(state):
+                remove_damaged(state, trust)
+                with open_own(state, readonly=False) as image:
+                    if behind:
+                        _recovered(image, archive, trust, fleet)
+                    supply = Supply(archive, image, trust)
+                    served = supply.served()
+                    if served.generation and supply.fault(served):
+                        fleet.run(recall(archive, trust, fleet.clients, served.generation))
     return tuple(each for each in answers if isinstance(each, DnsctlError))
+
+
+def _archive_fault(state: Path, archive: Archive, trust: Trust) -> str:
+    with open_own(state) as image:
+        supply = Supply(archive, image, trust)
+        return supply.fault(supply.served())
 
 
 async def _statuses(clients: Sequence[AgentClient]) -> list[NodeStatus | DnsctlError]:
@@ -133,18 +196,12 @@ async def _statuses(clients: Sequence[AgentClient]) -> list[NodeStatus | DnsctlE
     return list(await asyncio.gather(*(one(client) for client in clients)))
 
 
-def _generation(path: Path) -> int:
-    if not (path / "data.mdb").exists():
-        return 0
-    with Image.open(path) as image, image.reader() as reader:
-        return reader.generation
-
-
 @contextmanager
 def control_host(root: Path, config: Config, passphrase: bytes, without: str = "") -> Iterator[ControlHost]:
     """Open the control host's state at `root` for work on all sites but `without`.
 
-    Order: the lock, release keys, certificates, then the image and the records, made where they are missing.
+    Order: the lock, release keys, the image and the records, made where they are missing or damaged, then
+    certificates.
     Raises DnsctlError where another process holds the lock, ConfigError for an unknown site, and what opening
     any of it raises.
     """
@@ -153,7 +210,10 @@ def control_host(root: Path, config: Config, passphrase: bytes, without: str = "
     with ExitStack() as stack:
         stack.enter_context(_locked(state))
         release_keys = load_release_keys(root, config, passphrase)
-        image = stack.enter_context(Image.open(state / "image", readonly=False))
+        trust = trust_of(root, config)
+        removed = remove_damaged(state, trust)
+        image = stack.enter_context(open_own(state, readonly=False))
+        records = stack.enter_context(ControlState.open(state / "control.db"))
         yield ControlHost(
             root=root,
             config=config,
@@ -162,9 +222,10 @@ def control_host(root: Path, config: Config, passphrase: bytes, without: str = "
             release_keys=release_keys,
             image=image,
             archive=Archive(state / "archive"),
-            state=stack.enter_context(ControlState.open(state / "control.db")),
+            state=records,
             fleet=stack.enter_context(connections(root, nodes, passphrase)),
-            trust=trust_of(root, config),
+            trust=trust,
+            notes=[each for each in (removed, records.note) if each],
         )
 
 
@@ -200,6 +261,17 @@ def actor() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
+def _require_descriptors(count: int) -> None:
+    """Raise OSError where not as many files can be opened: an event loop half made does not tell why."""
+    opened: list[int] = []
+    try:
+        while len(opened) < count:
+            opened.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+    finally:
+        for each in opened:
+            os.close(each)
+
+
 @contextmanager
 def _locked(state: Path) -> Iterator[None]:
     """Hold `state/push.lock` for this process; the kernel lets go of it however the process ends."""
@@ -208,7 +280,10 @@ def _locked(state: Path) -> Iterator[None]:
         durable.make_directory(state)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise DnsctlError(f"cannot be written: {error.strerror}", where=str(path)) from None
+        refused = SystemRefusalError.of(error, path)
+        if path.exists() and not is_shortage(error):
+            refused.advice = "remove it: nothing is lost by that"
+        raise refused from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -219,8 +294,9 @@ def _locked(state: Path) -> Iterator[None]:
                 where=str(path),
                 advice="wait for it to end; it holds the lock as long as it lives and no longer",
             ) from None
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, b"%d\n" % os.getpid())
+        with contextlib.suppress(OSError):  # who holds it is told to others; that it is held is what counts
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, b"%d\n" % os.getpid())
         yield
     finally:
         os.close(descriptor)

@@ -28,12 +28,18 @@ from typing import Any, Literal
 
 from dnsctl.control.host import ControlHost, actor
 from dnsctl.control.renewal import renewal_due
-from dnsctl.errors import DnsctlError, KeystoreError, NodeUnreachableError, ReleaseRefusedError, RevisionError
+from dnsctl.errors import (
+    DnsctlError,
+    KeystoreError,
+    NodeUnreachableError,
+    ReleaseError,
+    ReleaseRefusedError,
+    RevisionError,
+)
 from dnsctl.load.config import load_config
 from dnsctl.load.revision import Revision, head, is_dirty
 from dnsctl.model.name import Name, to_text
 from dnsctl.release import durable
-from dnsctl.release.archive import activated
 from dnsctl.release.commit import ZonesWithErrorsError, intent_of
 from dnsctl.release.guards import GUARDS, enforce
 from dnsctl.release.history import judge_history
@@ -74,7 +80,8 @@ class Result:
 
     `left_out`: nodes of the site that was left out on purpose. `not_renewed`: zones whose signatures are due
     and could not be made, each with why. `refused`: what the command ends with, though it did something: a
-    guard's refusal after a dry run, records that have expired after signatures were renewed.
+    guard's refusal after a dry run, records that have expired after signatures were renewed. `notes`: of this
+    host's own state, what was damaged and mended, and what could not be kept.
     """
 
     ending: Ending
@@ -89,6 +96,7 @@ class Result:
     action: Action = "push"
     not_renewed: tuple[tuple[Name, str], ...] = ()
     refused: DnsctlError | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -208,6 +216,7 @@ def _level(host: ControlHost, progress: Progress) -> int:
     with contextlib.suppress(KeystoreError):  # a directory that cannot be written: the next push tries again
         host.keystore.renew_encryption()
     recovered = host.recover()
+    host.have_archived()
     host.fleet.run(fence(host.fleet.clients, host.supply, _counted(host, progress)))
     _record_history(host)
     with host.image.reader() as reader:  # a push that was killed after the decision has not done it
@@ -235,7 +244,7 @@ def _judged(host: ControlHost, release: Release | None) -> Release | None:
     """Return `release` with what the guard `history` has against it."""
     if release is None:
         return None
-    served = _manifest(host, host.supply.served().generation)
+    served = host.manifest(host.supply.served().generation)
     history = judge_history(host.root, served, release.manifest.commit, release.zones)
     return replace(release, guards=(*history, *release.guards))
 
@@ -408,27 +417,25 @@ def _record_history(host: ControlHost) -> None:
     last = host.state.last_release()
     known = last.generation if last else 0
     for generation in host.archive.generations():
-        if generation > known and (manifest := _manifest(host, generation)):
-            host.state.record_release(manifest)
-
-
-def _manifest(host: ControlHost, generation: int) -> Manifest | None:
-    return activated(host.archive, generation)
+        if generation > known:
+            with contextlib.suppress(ReleaseError):  # told where it is needed
+                if manifest := host.manifest(generation):
+                    host.state.record_release(manifest)
 
 
 def _earlier(host: ControlHost, generation: int | None) -> Manifest:
     """Return the manifest of an activated generation; of the last one whose commit is another, if None."""
     served = host.supply.served().generation
     if generation is None:
-        current = _manifest(host, served)
+        current = host.manifest(served)
         for earlier in range(served - 1, 0, -1):
-            found = _manifest(host, earlier)
+            found = host.manifest(earlier)
             if found is not None and found.commit and (not current or found.commit != current.commit):
                 return found
         raise ReleaseRefusedError(
             "there is no earlier release with another commit", advice="push the commit you want, with --rev"
         )
-    manifest = _manifest(host, generation)
+    manifest = host.manifest(generation)
     if manifest is None or manifest.commit is None:
         raise ReleaseRefusedError(
             f"generation {generation} is not in the archive",

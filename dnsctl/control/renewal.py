@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dnsctl.control.host import ControlHost
-from dnsctl.errors import DnsctlError, ImageError
-from dnsctl.image.store import Image
+from dnsctl.control.own_image import open_own
+from dnsctl.errors import DnsctlError, ImageError, ReleaseError
 from dnsctl.load.config import Config, load_config
 from dnsctl.load.revision import Revision
 from dnsctl.load.zones import load_zones
@@ -25,13 +25,14 @@ from dnsctl.release.archive import Archive, activated
 from dnsctl.release.intent import Progress
 from dnsctl.release.manifest import Manifest
 from dnsctl.release.renewal import Renewal, renewal_of
+from dnsctl.replicate.supply import NOTHING_LOST
 from dnsctl.sign.presigned import is_presigned
 
 
 def renewal_due(host: ControlHost, progress: Progress) -> Renewal:
     """Return what is due of what this host's image holds. Raises DnsctlError where that cannot be read."""
     with host.image.reader() as reader:
-        manifest = activated(host.archive, reader.generation)
+        manifest = host.manifest(reader.generation)
         commit = manifest.commit if manifest is not None else None
         return renewal_of(
             reader,
@@ -45,12 +46,22 @@ def renewal_due(host: ControlHost, progress: Progress) -> Renewal:
 
 
 def released(root: Path) -> Manifest | None:
-    """Return the manifest of the last release that this host knows of. Writes nothing."""
+    """Return the manifest of the last release that this host knows of. Writes nothing.
+
+    Raises ReleaseError where the archive's is damaged.
+    """
     state = root / "state"
     if not (state / "image" / "data.mdb").exists():
         return None
-    with Image.open(state / "image") as image, image.reader() as reader:
-        return activated(Archive(state / "archive"), reader.generation)
+    with open_own(state) as image, image.reader() as reader:
+        manifest = activated(Archive(state / "archive"), reader.generation)
+        if manifest is not None and manifest.digest != reader.manifest:
+            raise ReleaseError(
+                "is damaged: another release",
+                where=str(Archive(state / "archive").path_of(reader.generation, "manifest")),
+                advice=f"remove it; {NOTHING_LOST}",
+            )
+        return manifest
 
 
 def released_config(root: Path) -> Config | None:
@@ -58,7 +69,7 @@ def released_config(root: Path) -> Config | None:
     try:
         manifest = released(root)
         return _config(root, manifest.commit if manifest is not None else None)
-    except ImageError:
+    except (ImageError, ReleaseError):
         return None
 
 

@@ -1,23 +1,26 @@
 """What the control host remembers, in SQLite: releases, activations per node, observations, the audit log.
 
-None of it is needed to serve, and all but the audit log can be had again from any node. Every write is one
-transaction in WAL mode, synced before it returns. The clock is an argument: times are aware datetimes,
-kept as unix seconds. One object is for one thread.
+None of it is needed to serve, and all but the audit log can be had again from any node: a database that is
+damaged is put aside, whole as it is, and another is begun. Every write is one transaction in WAL mode, synced
+before it returns. The clock is an argument: times are aware datetimes, kept as unix seconds. One object is
+for one thread, and for the process that holds the control host's lock.
 """
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from dnsctl.errors import DnsctlError
+from dnsctl.errors import DnsctlError, SystemRefusalError, advice_for, is_shortage
 from dnsctl.release.durable import make_directory
 from dnsctl.release.manifest import Manifest
 
@@ -108,27 +111,54 @@ class ControlState:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
+        self.note = ""  # what a person is to be told of it
 
     @classmethod
     def open(cls, path: Path) -> ControlState:
-        """Open `path` (`state/control.db`), made if it is missing. Raises StateError."""
+        """Open `path` (`state/control.db`), made if missing or damaged (see `note`). Raises StateError."""
+        try:
+            return cls._open(path)
+        except sqlite3.DatabaseError as error:
+            if _is_refusal(error) and not path.is_dir():
+                raise _refused(path, error) from None
+            reason = "a directory stands there" if path.is_dir() else str(error)
+        except (ValueError, OverflowError, TypeError) as error:  # text that is not UTF-8, years beyond ours
+            reason = f"{type(error).__name__}: {error}"
+        aside = _put_aside(path)
+        try:
+            state = cls._open(path)
+        except sqlite3.DatabaseError as error:
+            raise _refused(path, error) from None
+        state.note = (
+            f"{path}: was damaged ({reason}); it is kept as {aside.name}, and another is begun: only the log"
+            " of who pushed and why is missing there"
+        )
+        return state
+
+    @classmethod
+    def _open(cls, path: Path) -> ControlState:
+        """Open `path`. Raises sqlite3.DatabaseError, StateError."""
         try:
             make_directory(path.parent)
-            connection = sqlite3.connect(path, timeout=_BUSY, isolation_level=None)
-            try:
-                state = cls(connection, path)
-                state._prepare()
-            except BaseException:
-                connection.close()
-                raise
-        except (sqlite3.Error, OSError) as error:
-            raise StateError(f"cannot be opened: {error}", where=str(path), advice=_ADVICE) from None
+        except OSError as error:
+            raise SystemRefusalError.of(error, path.parent) from None
+        connection = sqlite3.connect(path, timeout=_BUSY, isolation_level=None)
+        try:
+            state = cls(connection, path)
+            state._prepare()
+            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if found != "ok":
+                raise sqlite3.DatabaseError(" ".join(found.split()))
+            state.last_release(), state.activations()  # what is read of it can be read
+        except BaseException:
+            connection.close()
+            raise
         return state
 
     def _prepare(self) -> None:
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
-        with self._transaction():
+        with self._begun():
             version, application = (
                 self._connection.execute(f"PRAGMA {name}").fetchone()[0]
                 for name in ("user_version", "application_id")
@@ -258,26 +288,84 @@ class ControlState:
         try:
             return self._connection.execute(query, values).fetchall()
         except sqlite3.Error as error:
-            raise self._error("cannot be read", error) from None
+            raise _refused(self._path, error) from None
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
+            with self._begun():
                 yield
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
         except sqlite3.Error as error:
-            raise self._error("cannot be written", error) from None
+            raise _refused(self._path, error) from None
 
-    def _error(self, what: str, error: sqlite3.Error) -> StateError:
-        return StateError(f"{what}: {error}", where=str(self._path), advice=_ADVICE)
+    @contextmanager
+    def _begun(self) -> Iterator[None]:
+        """Commit what is done inside; nothing of it where that raises."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):  # a full disk has rolled it back by itself
+                self._connection.execute("ROLLBACK")
+            raise
 
 
-_ADVICE = "free space or restore the file; without it no zone is lost"
+_ADVICE = "move it away: no zone is lost by that, releases are recorded anew; the log of who pushed is in it"
+_REFUSALS = {  # by what the system refused, SQLite cannot be asked why: primary result code -> advice
+    sqlite3.SQLITE_FULL: advice_for(errno.ENOSPC),
+    sqlite3.SQLITE_IOERR: "free space on that disk, or look whether it fails",
+    sqlite3.SQLITE_CANTOPEN: _ADVICE,
+    sqlite3.SQLITE_READONLY: "make it writable, its directory as well",
+    sqlite3.SQLITE_BUSY: "another process writes it: end that, then try again",
+    sqlite3.SQLITE_NOMEM: advice_for(errno.ENOMEM),
+    sqlite3.SQLITE_PERM: advice_for(errno.EACCES),
+}
+
+
+def _code(error: sqlite3.Error) -> int:
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF  # without what is extended
+
+
+def _is_refusal(error: sqlite3.Error) -> bool:
+    """True where the system refuses; else the file holds what SQLite did not write."""
+    return _code(error) in _REFUSALS
+
+
+def _refused(path: Path, error: sqlite3.Error) -> DnsctlError:
+    """Return the one line of `error`, with the reason that SQLite does not tell where it can be had."""
+    code = _code(error)
+    if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR):
+        for one in (path, *_beside(path)):
+            try:
+                os.close(os.open(one, os.O_RDWR | os.O_CLOEXEC))
+            except FileNotFoundError:
+                continue
+            except OSError as reason:
+                told = SystemRefusalError.of(reason, one)
+                if not is_shortage(reason):
+                    told.advice += f", or {_ADVICE}"
+                return told
+    return StateError(str(error), where=str(path), advice=_REFUSALS.get(code, _ADVICE))
+
+
+def _beside(path: Path) -> tuple[Path, ...]:
+    """Return the files that SQLite keeps beside a database."""
+    return path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")
+
+
+def _put_aside(path: Path) -> Path:
+    """Rename a damaged database, with what belongs to it. Raises SystemRefusalError."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    try:
+        for one, other in zip((*_beside(path), path), (*_beside(aside), aside), strict=True):
+            if one.exists():
+                one.rename(other)
+    except OSError as error:
+        raise SystemRefusalError.of(error, path) from None
+    return aside
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -2,16 +2,109 @@
 
 Nothing of it is decoded but the entries of zones, and memory does not grow with the image. What LMDB keeps
 besides (pages in use, free pages) shows where reading fails. A damaged page can also end the process that
-reads it, by SIGSEGV or SIGBUS, or keep it forever: inspect in a process that may end so.
+reads it, by SIGSEGV or SIGBUS, or keep it forever: `look` inspects in a child that may end so.
 """
 
 from __future__ import annotations
 
-from dnsctl.errors import DamagedImageError
+import contextlib
+import faulthandler
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NoReturn
+
+from dnsctl.errors import DamagedImageError, DnsctlError
 from dnsctl.image.digest import buckets_in, zone_digest
 from dnsctl.image.layout import Table, ZoneEntry, apex_of, zone_prefix
 from dnsctl.image.reader import Reader
+from dnsctl.image.store import Image, identity
 from dnsctl.model.name import to_text
+
+_ENDS: Final = (
+    signal.SIGSEGV,
+    signal.SIGBUS,
+    signal.SIGABRT,
+    signal.SIGFPE,
+    signal.SIGILL,
+    signal.SIGXCPU,
+)
+_LONGEST: Final = 4000  # octets of what a child tells
+
+Vouched = Callable[
+    [int], tuple[str, str]
+]  # of a generation: digests of its manifest and table; empty: unknown
+
+
+def nobody_vouches(_generation: int) -> tuple[str, str]:
+    return "", ""
+
+
+def look(
+    path: Path,
+    vouched: Vouched = nobody_vouches,
+    *,
+    whole: bool = True,
+    begin: Callable[[], None] = lambda: None,
+) -> str:
+    """Return what is wrong with the image at `path`; empty where nothing is, or it was replaced meanwhile.
+
+    Where not `whole`, see only whether it can be opened and names its release. An image of another format is
+    not damaged, nor is one that cannot be looked at for want of descriptors. `begin` is called in the child.
+    """
+    before = identity(path)
+    if before is None:
+        return ""
+    read, write = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.close(read)
+        _examine(path, write, vouched if whole else None, begin)
+    os.close(write)
+    with os.fdopen(read, "rb") as told:
+        reason = told.read().decode("utf-8", "replace")
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if code < 0 and -code in _ENDS:
+        reason = f"reading it ends in {signal.Signals(-code).name}"
+    return reason if identity(path) == before else ""
+
+
+def _examine(path: Path, write: int, vouched: Vouched | None, begin: Callable[[], None]) -> NoReturn:
+    """Inspect the image, write what is wrong to `write`, and end the process."""
+    try:
+        faulthandler.disable()
+        begin()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)  # what LMDB has to say of a broken invariant is said by the signal it ends with
+        with Image.open(path) as image, image.reader() as reader:
+            os.write(write, _first_fault(reader, vouched).encode()[:_LONGEST])
+    except DamagedImageError as fault:
+        os.write(write, fault.what.encode()[:_LONGEST])
+    except Exception:  # noqa: BLE001, S110 - of another format, no descriptors left: nothing is damaged
+        pass
+    finally:
+        os._exit(0)
+
+
+def _first_fault(reader: Reader, vouched: Vouched | None) -> str:
+    """Return what is wrong with what the image holds; empty where nothing is."""
+    manifest = table = ""
+    try:
+        generation = reader.generation
+        if vouched is None:
+            reader.manifest.isalnum()
+            return ""
+        with contextlib.suppress(DnsctlError):  # what the archive holds is not the image's fault
+            manifest, table = vouched(generation)
+        inspect(reader, manifest, table)
+    except (OSError, MemoryError):
+        return ""
+    except DnsctlError as fault:
+        return str(fault)
+    except Exception as fault:  # noqa: BLE001 - whatever octets that are not ours bring about
+        return f"{type(fault).__name__}: {fault}"
+    return ""
 
 
 def inspect(reader: Reader, manifest: str = "", table: str = "") -> None:

@@ -7,7 +7,8 @@ is atomic and synced. The map is sized generously: it is address space, not memo
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +16,7 @@ from typing import Any, Self
 
 import lmdb
 
-from dnsctl.errors import DamagedImageError, ImageError, ImageReplacedError
+from dnsctl.errors import DamagedImageError, ImageError, ImageReplacedError, advice_for, advice_of
 from dnsctl.image.difference import Change
 from dnsctl.image.digest import begins_bucket, bucket_digest, zone_digest
 from dnsctl.image.layout import FORMAT, Table, ZoneEntry, apex_of, zone_prefix
@@ -33,7 +34,22 @@ from dnsctl.image.reader import (
 from dnsctl.model.name import Name, to_text
 
 MAP_SIZE = 1 << 36  # 64 GiB of address space
+_LEAST = 2 * 4096  # octets: two pages that LMDB writes first
 _FORMAT_KEY = b"format"
+_DAMAGE = (  # what LMDB says of pages that it did not write
+    lmdb.CorruptedError,
+    lmdb.InvalidError,
+    lmdb.VersionMismatchError,
+    lmdb.PageNotFoundError,
+    lmdb.PageFullError,
+    lmdb.CursorFullError,
+    lmdb.IncompatibleError,
+    lmdb.BadDbiError,
+    lmdb.BadTxnError,
+    lmdb.BadValsizeError,
+    lmdb.ProblemError,
+    lmdb.NotFoundError,
+)
 
 
 class Image:
@@ -65,17 +81,24 @@ class Image:
                 max_readers=512,
             )
             environment.reader_check()  # processes that were killed hold no pages any longer
-        except (lmdb.CorruptedError, lmdb.InvalidError, lmdb.VersionMismatchError) as error:
-            raise DamagedImageError(f"cannot open the image: {error}", where=str(path)) from None
-        except (lmdb.Error, OSError) as error:
-            raise ImageError(f"cannot open the image: {error}", where=str(path)) from None
+        except OSError as error:
+            what = f"the image cannot be opened: {error.strerror or error}"
+            raise ImageError(what, where=str(path), advice=advice_for(error.errno)) from None
+        except lmdb.Error as error:
+            raise fault_of(error, path, "the image cannot be opened") from None
         try:
             tables = Tables(lambda name: environment.open_db(name, create=not readonly))
             image = cls(environment, tables)
             image._check_format(readonly)
+        except lmdb.NotFoundError:
+            environment.close()
+            raise DamagedImageError("is not an image, or an unfinished one", where=str(path)) from None
         except lmdb.Error as error:
             environment.close()
-            raise DamagedImageError(f"not an image, or an unfinished one: {error}", where=str(path)) from None
+            raise fault_of(error, path, "the image cannot be opened") from None
+        except BaseException:
+            environment.close()
+            raise
         if readonly:
             image._replaceable = path, opened
         return image
@@ -100,7 +123,11 @@ class Image:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Close it. Raises ImageError for what LMDB refused where that was not told yet."""
+        path = Path(self._environment.path())
         self.close()
+        if isinstance(error, lmdb.Error):
+            raise fault_of(error, path, "the image cannot be read") from error
 
     def close(self) -> None:
         self._environment.close()
@@ -120,11 +147,22 @@ class Image:
             raise ImageReplacedError("another image took this one's place", where=str(path))
 
     def writer(self) -> Writer:
-        return Writer(partial(self._environment.begin, db=self._tables.owners, write=True), self._tables)
+        """Begin the one write transaction. Raises ImageError where LMDB refuses."""
+        path = Path(self._environment.path())
+        try:
+            return Writer(
+                partial(self._environment.begin, db=self._tables.owners, write=True), self._tables, path
+            )
+        except lmdb.Error as error:
+            raise fault_of(error, path, "the image cannot be written") from None
 
 
 class Writer(Reader):
     """The one write transaction. As a context manager it commits, or aborts where the block raised."""
+
+    def __init__(self, begin: Callable[[], Any], tables: Tables, path: Path) -> None:
+        self._path = path
+        super().__init__(begin, tables)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -138,7 +176,7 @@ class Writer(Reader):
         try:
             self._transaction.commit()
         except lmdb.Error as error:
-            raise ImageError(f"cannot commit: {error}") from None
+            raise fault_of(error, self._path, "the image cannot be written") from None
 
     def abort(self) -> None:
         self._transaction.abort()
@@ -178,7 +216,7 @@ class Writer(Reader):
         try:
             return self._apply(changes)
         except lmdb.Error as error:
-            raise ImageError(f"cannot apply the changes: {error}") from None
+            raise fault_of(error, self._path, "the image cannot be written") from None
 
     def _apply(self, changes: Iterable[Change]) -> frozenset[Name]:
         put, delete = self._transaction.put, self._transaction.delete
@@ -293,6 +331,29 @@ class Writer(Reader):
         else:
             self._transaction.delete(mark + start, db=self._tables.buckets)
         return end
+
+
+def fault_of(error: lmdb.Error, path: Path, what: str) -> ImageError:
+    """Return what LMDB says of the image at `path`: that it is damaged, or what the system refused."""
+    reason = str(error)
+    for part in (path / "data.mdb", path / "lock.mdb"):
+        with suppress(PermissionError):
+            if part.is_dir():
+                return DamagedImageError(f"{what}: a directory stands there", where=str(part))
+    if is_cut_short(path):
+        return DamagedImageError(f"{what}: its file is cut short", where=str(path))
+    if isinstance(error, _DAMAGE) or "data format" in reason:  # of a version that LMDB never had
+        return DamagedImageError(f"{what}: {reason}", where=str(path))
+    reason = reason.rpartition(": ")[2]
+    return ImageError(f"{what}: {reason}", where=str(path), advice=advice_of(reason))
+
+
+def is_cut_short(path: Path) -> bool:
+    """True where the file of the image at `path` does not even hold LMDB's first two pages."""
+    try:
+        return (path / "data.mdb").stat().st_size < _LEAST
+    except OSError:
+        return False
 
 
 def identity(path: Path) -> tuple[int, int] | None:

@@ -21,11 +21,12 @@ from pathlib import Path
 
 from dnsctl.errors import DnsctlError
 from dnsctl.image.damage import DamageNote
+from dnsctl.image.inspection import Vouched, nobody_vouches
 from dnsctl.image.silence import Silence, silence_path
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import Endpoint, NodeSettings
 from dnsctl.node import proc, sandbox
-from dnsctl.node.inspector import Vouched, look, nobody_vouches, watch_image
+from dnsctl.node.inspector import look, watch_image
 from dnsctl.node.signals import held_signals
 from dnsctl.node.succession import Bequest, Kept, Predecessor, Program, Succession
 from dnsctl.node.supervisor import Role, Supervisor

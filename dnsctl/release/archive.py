@@ -16,7 +16,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from dnsctl.errors import ReleaseError
+from dnsctl.errors import ReleaseError, advice_for
 from dnsctl.release import durable
 from dnsctl.release.envelope import unverified_payload
 from dnsctl.release.manifest import ActivationCertificate, Manifest
@@ -50,7 +50,7 @@ class Archive:
             path.replace(target)
             durable.sync_directory(target.parent)
         except OSError as error:
-            raise ReleaseError(f"cannot be written: {error.strerror}", where=str(target)) from None
+            raise _unwritable(target, error) from None
 
     def locate(self, digest: str) -> Path:
         """Return where the object is, or would be: for what is too large to `get`. Raises ReleaseError."""
@@ -80,10 +80,9 @@ class Archive:
         if manifest.generation != generation:
             raise ReleaseError(f"a manifest of another generation than {generation}")
         path = self._release(generation, "manifest")
-        if _read(path) == sealed:
+        if _holds(path, sealed):
             return
-        activation = self.activation(generation)
-        if activation is not None and _certificate(activation).manifest != manifest.digest:
+        if self._activated_manifest(generation) not in ("", manifest.digest):
             raise ReleaseError(
                 f"generation {generation} was activated and is never replaced", where=str(path)
             )
@@ -104,8 +103,20 @@ class Archive:
             raise ReleaseError("certificate activates another manifest", where=str(path))
         if not self.has(manifest.delta.digest):
             raise ReleaseError(f"the delta of generation {generation} is missing", where=str(path))
-        if _read(path) != sealed:
+        if not _holds(path, sealed):
             self._write(path, sealed)
+
+    def put_again(self, generation: int, manifest: bytes, activation: bytes) -> None:
+        """Replace what is here of an activated release, which is damaged, by the same from elsewhere.
+
+        Whoever calls has checked the seals. The delta may be missing, too.
+        """
+        for kind, sealed in (("manifest", manifest), ("activation", activation)):
+            self._write(self._release(generation, kind), sealed)
+
+    def path_of(self, generation: int, kind: str) -> Path:
+        """Return where a sealed `manifest` or `activation` is kept, or would be. Raises ReleaseError."""
+        return self._release(generation, kind)
 
     def manifest(self, generation: int) -> bytes | None:
         """Return the sealed manifest of `generation`, staged or activated."""
@@ -154,6 +165,14 @@ class Archive:
             path.unlink(missing_ok=True)
         return removed
 
+    def _activated_manifest(self, generation: int) -> str:
+        """Return the digest of what was activated; empty where nothing was, or it cannot be read."""
+        try:
+            activation = self.activation(generation)
+            return _certificate(activation).manifest if activation is not None else ""
+        except ReleaseError:
+            return ""
+
     def _listed(self, kind: str) -> set[int]:
         names = {path.name for path in self._releases.iterdir()} if self._releases.is_dir() else set()
         found = {int(match[1]) for match in map(_NAME.fullmatch, names) if match}
@@ -173,19 +192,32 @@ class Archive:
     def _write(path: Path, data: bytes) -> None:
         try:
             durable.make_directory(path.parent)
+            if path.is_dir():  # damage; one that is not empty is a person's
+                path.rmdir()
             durable.write(path, data)
         except OSError as error:
-            raise ReleaseError(
-                f"cannot be written: {error.strerror}", where=str(path), advice="free space, then try again"
-            ) from None
+            raise _unwritable(path, error) from None
 
 
 def activated(archive: Archive, generation: int) -> Manifest | None:
-    """Return the manifest of an activated generation; None where the archive does not have it."""
+    """Return the manifest of an activated generation; None where the archive does not have it.
+
+    Raises ReleaseError, naming the file, where one of the two is damaged so that it cannot be read.
+    """
     sealed = archive.manifest(generation) if generation > 0 else None
-    if sealed is None or archive.activation(generation) is None:
+    certificate = archive.activation(generation) if sealed is not None else None
+    if sealed is None or certificate is None:
         return None
-    return _manifest(sealed)
+    kind = "manifest"
+    try:
+        manifest = _manifest(sealed)
+        kind = "activation"
+        if (manifest.generation, manifest.digest) != (generation, _certificate(certificate).manifest):
+            raise ReleaseError("manifest and activation do not belong together")
+    except ReleaseError as error:
+        error.where = error.where or str(archive.path_of(generation, kind))
+        raise
+    return manifest
 
 
 def _manifest(sealed: bytes) -> Manifest:
@@ -202,4 +234,20 @@ def _read(path: Path) -> bytes | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise ReleaseError(f"cannot be read: {error.strerror}", where=str(path)) from None
+        raise ReleaseError(
+            f"cannot be read: {error.strerror}", where=str(path), advice=advice_for(error.errno)
+        ) from None
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    """True where `data` stands at `path` already; what cannot be read is written again."""
+    try:
+        return path.read_bytes() == data
+    except OSError:
+        return False
+
+
+def _unwritable(path: Path, error: OSError) -> ReleaseError:
+    return ReleaseError(
+        f"cannot be written: {error.strerror}", where=str(path), advice=advice_for(error.errno)
+    )

@@ -1,5 +1,5 @@
 """Files that are wholly there or not at all, after a crash too: written aside, fsynced, renamed, and the
-directory fsynced. Nothing here reads what it replaces.
+directory fsynced. Nothing here reads what it replaces. An OSError from here always names the file.
 """
 
 from __future__ import annotations
@@ -7,9 +7,21 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 TEMPORARY_PREFIX = ".writing-"  # what a killed writer may leave behind; readers skip it
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Have an OSError that names no file name `path`: write(2) and fsync(2) are given none."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def make_directory(path: Path, mode: int = 0o755) -> None:
@@ -50,7 +62,8 @@ def sync_directory(path: Path) -> None:
     """Make the names in `path` durable, not only what they name."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(descriptor)
+        with naming(path):
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
@@ -59,7 +72,7 @@ def _write_aside(path: Path, data: bytes, mode: int) -> Path:
     descriptor, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
     temporary = Path(name)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with naming(path), os.fdopen(descriptor, "wb") as file:
             os.fchmod(file.fileno(), mode)
             file.write(data)
             file.flush()

@@ -16,7 +16,7 @@ from pathlib import Path
 from dnsctl.errors import ReleaseError, ReleaseRefusedError
 from dnsctl.image.store import Image
 from dnsctl.release import durable
-from dnsctl.release.archive import Archive
+from dnsctl.release.archive import Archive, activated
 from dnsctl.release.envelope import unverified_payload
 from dnsctl.release.manifest import Manifest
 from dnsctl.replicate import snapshot
@@ -26,6 +26,7 @@ from dnsctl.replicate.client import AgentClient
 from dnsctl.replicate.staging import Served
 from dnsctl.replicate.trust import Certified, Trust
 
+NOTHING_LOST = "nothing is lost by that: the next `dnsctl push` takes it from a node that has it"
 _MOST_OCTETS = 64 * 2**20  # of releases handed over at once, deltas apart; beyond it a snapshot is less
 
 
@@ -38,20 +39,60 @@ class Supply:
     trust: Trust
 
     def certified(self, generation: int) -> Certified | None:
-        """Return an activated release with its delta at hand, or None."""
-        certificate = self.archive.activation(generation)
-        manifest = self.archive.manifest(generation) if certificate else None
-        if manifest is None or certificate is None:
+        """Return an activated release with its delta at hand; None where any of it is missing or damaged."""
+        try:
+            certificate = self.archive.activation(generation)
+            manifest = self.archive.manifest(generation) if certificate else None
+            if manifest is None or certificate is None:
+                return None
+            release = Certified(manifest, certificate)
+            return release if self.archive.has(self.trust.certified(release).delta.digest) else None
+        except ReleaseError:
             return None
-        release = Certified(manifest, certificate)
-        return release if self.archive.has(self.trust.certified(release).delta.digest) else None
+
+    def released(self, generation: int, digest: str = "") -> Manifest | ReleaseError | None:
+        """Return the manifest of an activated generation: by its seal, or with `digest` where that is known.
+
+        None where the archive does not have it; an error, which names the file, where it is damaged.
+        """
+        path = self.archive.path_of(generation, "manifest")
+        try:
+            manifest = activated(self.archive, generation)
+            certificate = self.archive.activation(generation)
+            if manifest is None or certificate is None:
+                return None
+            if manifest.digest == digest:  # release keys may have been replaced since
+                return manifest
+            sealed = Certified(self.archive.manifest(generation) or b"", certificate)
+            if not digest and self.trust.certified(sealed) == manifest:
+                return manifest
+            reason = "another release"
+        except ReleaseError as error:
+            path, reason = Path(error.where or path), error.what
+        return ReleaseError(f"is damaged: {reason}", where=str(path), advice=f"remove it; {NOTHING_LOST}")
+
+    def fault(self, served: Served) -> str:
+        """Return what the archive lacks of the release that the image holds; empty where it has all."""
+        found = self.released(served.generation, served.manifest)
+        if isinstance(found, ReleaseError):
+            return f"{found.where}: {found.what}"
+        if found is None:
+            return f"{self.archive.path_of(served.generation, 'activation')}: missing"
+        try:
+            self.archive.get(found.delta.digest)
+        except ReleaseError as error:
+            return f"{error.where}: {error.what}"
+        return ""
 
     def staged(self, generation: int) -> str:
         """Return the digest of a manifest that was staged from here and never activated; empty if none."""
-        sealed = self.archive.manifest(generation)
-        if sealed is None or self.archive.activation(generation) is not None:
+        try:
+            sealed = self.archive.manifest(generation)
+            if sealed is None or self.archive.activation(generation) is not None:
+                return ""
+            return Manifest.from_bytes(unverified_payload(sealed, "manifest")).digest
+        except ReleaseError:  # damaged: what is staged next takes its place
             return ""
-        return Manifest.from_bytes(unverified_payload(sealed, "manifest")).digest
 
     def served(self) -> Served:
         """Return what the control host's image holds: what every node should serve."""
@@ -136,7 +177,7 @@ class Supply:
             await client.restore(release, path)
 
     def _write_snapshot(self, path: Path, target: Served) -> None:
-        with self.image.reader() as reader, path.open("wb") as file:
+        with self.image.reader() as reader, durable.naming(path), path.open("wb") as file:
             if Served(reader.generation, reader.manifest) != target:
                 raise ReleaseRefusedError("the control host's image has moved on", advice="push again")
             for part in snapshot.encode(reader):

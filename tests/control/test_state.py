@@ -86,11 +86,13 @@ def test_time_without_zone_is_refused(tmp_path: Path) -> None:
         state.record_activation("ns1", 1, datetime(2026, 11, 21))
 
 
-def test_file_that_is_no_state_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "control.db"
-    path.write_bytes(b"no database, however long it may be " * 100)
-    with pytest.raises(StateError, match=r"control\.db: cannot be"):
-        ControlState.open(path)
+def test_file_that_is_no_state_is_kept_aside_and_another_begun(tmp_path: Path) -> None:
+    path, octets = tmp_path / "control.db", b"no database, however long it may be " * 100
+    path.write_bytes(octets)
+    with ControlState.open(path) as state:
+        assert state.last_release() is None
+        assert "is kept as control.db.damaged-1" in state.note
+    assert path.with_name("control.db.damaged-1").read_bytes() == octets
 
 
 def test_state_of_a_later_version_is_left_alone(tmp_path: Path) -> None:

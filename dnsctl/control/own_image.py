@@ -1,0 +1,107 @@
+"""The control host's own image: looked at before anything is built on it, and taken anew from the nodes.
+
+A release is the difference to what this image holds, a renewal signs what it holds: one octet that a disk
+flipped would be signed. So whoever builds on it, or compares nodes with it, looks first, wholly: a child
+reads all of it, since damaged pages can end their reader. Nothing is lost with it. The nodes hold the same,
+sealed by the release keys.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from pathlib import Path
+
+from dnsctl.errors import DamagedImageError, DnsctlError, ImageError, SystemRefusalError
+from dnsctl.image.inspection import look
+from dnsctl.image.store import Image
+from dnsctl.release.archive import Archive
+from dnsctl.replicate.trust import Trust
+
+NOTHING_LOST = "nothing is lost by that: the next `dnsctl push` takes it from the nodes"
+_QUICKLY_READ = 64 * 2**20  # octets: about a second
+
+
+def image_of(state: Path) -> Path:
+    """Return where the control host whose state is in `state` keeps the image of the last release."""
+    return state / "image"
+
+
+def damage(state: Path, trust: Trust | None = None, *, whole: bool = True) -> str:
+    """Return what is wrong with the image; empty where nothing is, or there is none.
+
+    `trust`: the keys by which the archive vouches for what the image must be. Not `whole`: see only whether
+    it can be opened and names its release.
+    """
+    archive = Archive(state / "archive")
+
+    def vouched(generation: int) -> tuple[str, str]:
+        sealed = archive.manifest(generation) if trust is not None and generation else None
+        if trust is None or sealed is None:
+            return "", ""
+        manifest = trust.manifest(sealed)
+        return manifest.digest, manifest.table
+
+    try:
+        return look(image_of(state), vouched, whole=whole)
+    except OSError as error:
+        raise SystemRefusalError.of(error, image_of(state)) from None
+
+
+def require_whole(state: Path, *, quickly: bool = False) -> None:
+    """Raise DamagedImageError, with the way out, where the image is damaged. For who only reads.
+
+    `quickly`: for what is to be answered at once, of a large image only what opens it.
+    """
+    whole = not (quickly and _size(state) > _QUICKLY_READ)
+    if reason := damage(state, whole=whole):
+        raise DamagedImageError(
+            f"is damaged: {reason}",
+            where=str(image_of(state)),
+            advice=f"remove that directory; {NOTHING_LOST}",
+        )
+
+
+def _size(state: Path) -> int:
+    try:
+        return (image_of(state) / "data.mdb").stat().st_size
+    except OSError:
+        return 0
+
+
+def remove_damaged(state: Path, trust: Trust) -> str:
+    """Remove the image where it is damaged; return what was said of it, or empty. For who holds the lock."""
+    path = image_of(state)
+    reason = damage(state, trust)
+    if not reason:
+        return ""
+    try:
+        shutil.rmtree(path)
+    except OSError as error:
+        raise SystemRefusalError(
+            f"is damaged ({reason}) and cannot be removed: {error.strerror}",
+            where=str(path),
+            advice=f"remove that directory; {NOTHING_LOST}",
+        ) from None
+    return f"{path}: was damaged ({reason}), and is made anew from what nodes and archive hold"
+
+
+def open_own(state: Path, *, readonly: bool = True) -> Image:
+    """Open the image. Raises ImageError, with the way out."""
+    try:
+        return Image.open(image_of(state), readonly=readonly)
+    except ImageError as error:
+        advice = error.advice or "remove that directory"
+        if "format" not in error.what:
+            error.advice = f"{advice}, or remove it" if error.advice else advice
+            error.advice += f"; {NOTHING_LOST}"
+        raise
+
+
+def generation_of(state: Path) -> int:
+    """Return the generation that the image holds; 0 where there is none, or it is damaged."""
+    if not (image_of(state) / "data.mdb").exists():
+        return 0
+    with contextlib.suppress(DnsctlError), open_own(state) as image, image.reader() as reader:
+        return reader.generation
+    return 0
