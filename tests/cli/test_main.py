@@ -158,7 +158,7 @@ def test_error_of_the_system_names_the_file(monkeypatch: pytest.MonkeyPatch):
     assert run("check") == (
         1,
         "",
-        "dnsctl: /keys/x: Permission denied; check the path, its owner and the disk\n",
+        "dnsctl: /keys/x: Permission denied; check its owner and mode\n",
     )
 
 
