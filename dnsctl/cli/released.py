@@ -9,7 +9,7 @@ from dnsctl.cli import output
 from dnsctl.cli.context import Context
 from dnsctl.control.host import take_over, trust_of
 from dnsctl.control.own_image import damage, open_own, require_whole
-from dnsctl.errors import DnsctlError, ReleaseRefusedError
+from dnsctl.errors import ClockError, DnsctlError, ReleaseRefusedError
 from dnsctl.image.reader import Reader
 from dnsctl.replicate.trust import Trust
 
@@ -32,7 +32,8 @@ def take_over_newest(context: Context) -> None:
     """Take over what the fleet serves, as a push does; where it cannot be asked, say so and go on.
 
     Another clone may have released since this host last did. A damaged image is made anew from the nodes.
-    Raises ReleaseRefusedError, as a push does, where the fleet's history is another than this host's;
+    Where clocks differ nothing is taken over: one node does not say for all whose is right. Raises
+    ReleaseRefusedError, as a push does, where the fleet's history is another than this host's;
     DamagedImageError where the image is damaged and no node has a release.
     """
     reason = damage(context.state, _trust(context))
@@ -40,6 +41,8 @@ def take_over_newest(context: Context) -> None:
     try:
         config = context.config()
         unheard = take_over(context.root, config, context.passphrase(config), damaged=bool(reason))
+    except ClockError as error:
+        output.say(f"by what this host knows, nothing was taken over: {error}")
     except ReleaseRefusedError:
         raise
     except DnsctlError as error:

@@ -48,7 +48,7 @@ from dnsctl.release.keys import settle
 from dnsctl.release.manifest import Manifest
 from dnsctl.release.pipeline import Release, adopt, build, certify
 from dnsctl.release.survey import KEYS_MISSING, Fate
-from dnsctl.replicate.transaction import Outcome, Outgoing, Phase, clocks_ahead, fence, push_release
+from dnsctl.replicate.transaction import Outcome, Outgoing, Phase, clocks_ahead, fence, push_release, reach
 from dnsctl.verify.anchor import anchors_in
 from dnsctl.verify.consistency import verify_fleet
 from dnsctl.verify.report import Report
@@ -215,6 +215,7 @@ def _level(host: ControlHost, progress: Progress) -> int:
     """Bring this host and then every node to the last release; return how many this host lacked."""
     with contextlib.suppress(KeystoreError):  # a directory that cannot be written: the next push tries again
         host.keystore.renew_encryption()
+    host.fleet.run(reach(host.fleet.clients))  # or else the push ends here: a slow node is waited for once
     recovered = host.recover()
     host.have_archived()
     host.fleet.run(fence(host.fleet.clients, host.supply, _counted(host, progress)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import math
 import ssl
 import tempfile
 import time
@@ -40,10 +41,14 @@ _SMALL = 2**20  # octets: to ask whether the node has it takes as long as to sen
 
 
 class _Size(NamedTuple):
-    """How large an answer may be: `octets`, and how many values of JSON, each of which takes memory."""
+    """How large an answer may be: `octets`, and how many values of JSON, each of which takes memory.
+
+    `seconds`: that all of it may take, whatever its size.
+    """
 
     octets: int
     values: int
+    seconds: float = math.inf
 
 
 _SMALL_ANSWER = _Size(64 * 1024, 1024)
@@ -55,12 +60,13 @@ _RELEASES = _Size(3 * MAX_ENVELOPE, 32_768)  # 64 releases with 64 signatures ea
 class Patience:
     """Seconds that all of a request may take, to connect, with a short answer, with a long job (`prepare`).
 
-    What is transferred has more, by its size.
+    What is transferred has more, by its size; a status with all zones, `status` at most.
     """
 
     connect: float = 5.0
     short: float = 10.0
     long: float = 300.0
+    status: float = 30.0
 
 
 class AgentClient:
@@ -99,7 +105,8 @@ class AgentClient:
         """Return what the node serves, has prepared and last refused; with `zones`, each zone's serial."""
         began = time.monotonic()
         if zones:
-            answer = await self._json("GET", "/v1/status", params={"zones": "1"}, size=_STATUS_OF_ZONES)
+            size = _STATUS_OF_ZONES._replace(seconds=self._patience.status)
+            answer = await self._json("GET", "/v1/status", params={"zones": "1"}, size=size)
         else:
             answer = await self._json("GET", "/v1/status")
         ended, ours = time.monotonic(), time.time()
@@ -201,10 +208,11 @@ class AgentClient:
         size: _Size = _SMALL_ANSWER,
     ) -> dict[str, Any]:
         body, values = bytearray(), size.values
+        latest = asyncio.get_running_loop().time() + size.seconds
         async with self._request(
             method, path, params=params, content=content, head=head, sent=sent, long=long
         ) as (response, limit):
-            async for chunk in self._chunks(response, size.octets, limit):
+            async for chunk in self._chunks(response, size.octets, limit, latest):
                 values -= chunk.count(b"[") + chunk.count(b"{") + chunk.count(b",")
                 if values < 0:
                     raise self._nonsense("more values than it may")
@@ -261,15 +269,22 @@ class AgentClient:
             raise self._unreachable(error) from error
 
     async def _chunks(
-        self, response: httpx.Response, most: int, limit: asyncio.Timeout | None = None
+        self,
+        response: httpx.Response,
+        most: int,
+        limit: asyncio.Timeout | None = None,
+        latest: float = math.inf,
     ) -> AsyncIterator[bytes]:
-        """Yield the body, `most` octets of it; each puts the deadline `limit` off, as far as it may take."""
+        """Yield the body, `most` octets of it; each puts the deadline `limit` off, as far as it may take.
+
+        `latest`: by the event loop's time, beyond which it is not put off.
+        """
         async for chunk in response.aiter_raw(_CHUNK):
             most -= len(chunk)
             if most < 0:
                 raise self._nonsense("more octets than it may")
             if limit is not None and (when := limit.when()) is not None:
-                limit.reschedule(when + len(chunk) / _SLOWEST)
+                limit.reschedule(max(when, min(when + len(chunk) / _SLOWEST, latest)))
             yield chunk
 
     async def _refused(self, response: httpx.Response) -> ReleaseRefusedError | NodeUnreachableError:
@@ -305,7 +320,7 @@ class AgentClient:
         if isinstance(error, httpx.TimeoutException | TimeoutError):
             what = "did not answer in time"
         else:
-            what = f"cannot be reached ({str(error) or type(error).__name__})"
+            what = f"cannot be reached ({words(error, 100) or 'it ended the connection'})"
             kind = AgentGoneError
         return kind(
             f"{what} at {self.node.control}",

@@ -74,7 +74,7 @@ async def fence(
     that cannot be reached, serves another history, or is ahead, ClockError where clocks differ.
     """
     target = supply.served()
-    statuses = await _read(clients, progress)
+    statuses = await reach(clients, progress)
     for client in clients:
         served = statuses[client.node.name].served
         if served.generation > target.generation:
@@ -96,12 +96,12 @@ async def fence(
     return statuses
 
 
-async def _read(
+async def reach(
     clients: Sequence[AgentClient],
     progress: Progress = _silent,
     ask: Callable[[AgentClient], Awaitable[NodeStatus]] = AgentClient.status,
 ) -> dict[str, NodeStatus]:
-    """Return every node's status, all clocks being right with ours."""
+    """Return every node's status, all clocks being right with ours. Raises as `fence` does."""
     statuses = _or_raise(clients, await _each(clients, "reach", progress, ask))
     require_agreement(clocks_of(statuses.values()), time.time())
     return statuses
@@ -162,7 +162,7 @@ async def _prepare(outgoing: Outgoing, clients: Sequence[AgentClient], progress:
                 advice="look for the slow node in `dnsctl status`, then push again",
             )
         # Once more: a clock that was set meanwhile decides nothing, and an agent may have been replaced.
-        statuses = await _read(clients, ask=_patiently(AgentClient.status))
+        statuses = await reach(clients, ask=_patiently(AgentClient.status))
         lost = [name for name, status in statuses.items() if status.prepared != wanted]
         if not lost:
             return
