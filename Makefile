@@ -15,7 +15,7 @@ demo: $(VENV)/.run ## two datacenters on this machine, end to end, in half a min
 	@$(BIN)/dnsctl demo
 
 test: lint ## style, types, layers, then every test (WORKERS=2 at a time)
-	@$(BIN)/pytest -n $(WORKERS)
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 lint: $(VENV)/.test ## style, types and layers only
 	@$(BIN)/ruff check

@@ -20,7 +20,7 @@ import socket
 import statistics
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -156,8 +156,17 @@ def _stopped(pids: Sequence[int]) -> Iterator[None]:
         time.sleep(0.002)
         yield
     finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+        gone = [pid for pid in pids if not _resumed(pid)]
+    if gone:
+        raise BusyError("a worker stood still for so long that its supervisor replaced it")
+
+
+def _resumed(pid: int) -> bool:
+    """Let a process go on; return whether it is there."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
+        return True
+    return False
 
 
 @contextmanager

@@ -135,13 +135,13 @@ def test_gaps_and_long_way_say_the_same_octet_for_octet(tmp_path, label, want_dn
                 worker._direct.gaps._fresh = 0  # there may be another table
                 form = {"rdtype": rng.choice((1, 16)), "flags": rng.choice((0, 1))}
                 form |= {} if want_dnssec else {"opt": b""}
-                for _ in range(10):
+                for _ in range(5):
                     names = [wire_name(random_label(rng), above + zone.origin) for _ in range(BATCH)]
                     wires = [query(random_case(rng, name), **form) for name in names]
                     from_gaps[above] += compare(worker, wires[: rng.randint(FEW, BATCH)])
         assert worker.failures == 0
         assert worker._tally.missed > sum(from_gaps.values())
-    assert {above for above, count in from_gaps.items() if count > 100} == (
+    assert {above for above, count in from_gaps.items() if count > 50} == (
         UNDER_CUTS if label == "opt-out" and want_dnssec else EVERYWHERE
     )
 
@@ -293,7 +293,7 @@ def test_memory_stays_bounded_whatever_is_asked(tmp_path, monkeypatch):
     text = "".join(f"{chr(97 + number)} A 192.0.2.1\n" for number in range(26))
     with serving(tmp_path, [signed(tmp_path, "nsec", validated("z0.example.", text))]) as (worker, _):
         seen = 0
-        for turn in range(120):
+        for turn in range(60):
             rdtype = 1 + turn // 8 % 7
             worker._direct.gaps._fresh = 0
             names = [wire_name(rng.randbytes(rng.randint(2, 40)), b"\2z0\7example\0") for _ in range(BATCH)]
