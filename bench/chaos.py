@@ -164,13 +164,19 @@ def go(trial: Trial, asked: argparse.Namespace, left_out: set[str]) -> None:
 
 
 def _restored(fleet: Fleet) -> bool:
-    """Do what an operator would who has lost patience: all nodes anew; True where that helps."""
-    with contextlib.suppress(MissedError):
-        fleet.mend()
-        damage.forget(fleet)
-        for _ in range(_MORE_PUSHES):
-            if fleet.run("push").code == 0 and fleet.run("verify").code == 0:
-                return True
+    """Do what an operator would who has lost patience: state anew, host by host; True if that helps."""
+    for name in (None, *NODES):
+        with contextlib.suppress(MissedError):
+            fleet.mend()
+            if name is None:
+                damage.forget(fleet)
+            else:
+                damage.empty(fleet, name)
+                fleet.revive()
+            until(fleet.is_agreed, "the same release at both nodes")
+            for _ in range(_MORE_PUSHES):
+                if fleet.run("push").code == 0 and fleet.run("verify").code == 0:
+                    return True
     return False
 
 

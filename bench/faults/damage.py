@@ -47,7 +47,7 @@ def archive(fleet: Fleet, chance: random.Random, event: Event) -> Ran:
     files = _files(fleet.states[name] / "releases")
     for path in chance.sample(files, min(len(files), chance.choice((1, 3, 10)))):
         event.tell(f"{_flip(chance, path)} of {name}'s {path.parent.name}/{path.name[:12]}")
-    _empty(fleet, other)
+    empty(fleet, other)
     event.tell(f"{other} emptied")
     fleet.revive()
     return fleet.attempt(chance).wait()
@@ -58,7 +58,7 @@ def emptied(fleet: Fleet, chance: random.Random, event: Event) -> Ran:
     name = chance.choice(NODES)
     part = chance.choice((None, "image", "releases", "generation"))
     event.tell(f"{name} without {part or 'its state'}")
-    _empty(fleet, name, part)
+    empty(fleet, name, part)
     fleet.revive()
     return fleet.attempt(chance).wait()
 
@@ -92,7 +92,7 @@ def forget(fleet: Fleet) -> None:
         path.unlink()
 
 
-def _empty(fleet: Fleet, name: str, part: str | None = None) -> None:
+def empty(fleet: Fleet, name: str, part: str | None = None) -> None:
     """Stop a node and remove all in its state directory, or a part of it."""
     fleet.stage.kill(name)
     for path in list(fleet.states[name].iterdir()):
