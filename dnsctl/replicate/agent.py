@@ -32,7 +32,7 @@ from dnsctl.replicate.api import PEER_CERTIFICATE, Api, Limits
 from dnsctl.replicate.catchup import CatchUp
 from dnsctl.replicate.client import AgentClient, Patience
 from dnsctl.replicate.pki import CONTROL, Credentials
-from dnsctl.replicate.staging import Staging
+from dnsctl.replicate.staging import Notices, Staging
 from dnsctl.replicate.tls import peer_of
 from dnsctl.replicate.trust import Trust
 from dnsctl.serve.http_server import Guest, HttpServer, Welcome
@@ -133,7 +133,7 @@ class _Agent:
             Archive(settings.state / "releases"),
             Trust(settings.release_keys, settings.threshold),
             prove=probe.prove,
-            committed=lambda: self._committed(counter),
+            notices=Notices(lambda: self._committed(counter), self._note_damage),
             expiry=self._limits.expiry,
             now=time.time,
         )
@@ -144,6 +144,12 @@ class _Agent:
             self._note.replace()
             self._replacing = False
         counter.advance()
+
+    def _note_damage(self, reason: str) -> None:
+        """Have the image replaced: who only reads it does not see that its free pages are damaged."""
+        if not self._replacing:
+            _log.error("the image is damaged: %s", reason)
+            self._note.write(reason)
 
     def _found(self, counter: GenerationCounter, silence: Silence) -> None:
         """Go on as a new node does, if our image is damaged: a peer serves what we should, and answers."""

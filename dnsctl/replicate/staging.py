@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from dnsctl.errors import DnsctlError, ImageError, ReleaseRefusedError
+from dnsctl.errors import DamagedImageError, DnsctlError, ImageError, ReleaseRefusedError
 from dnsctl.image.difference import Change, difference
 from dnsctl.image.reader import Reader
 from dnsctl.image.store import Image, Writer
@@ -93,10 +93,18 @@ class _Sealed(NamedTuple):
     certificate: bytes = b""
 
 
+@dataclass(frozen=True)
+class Notices:
+    """Called after each commit; called with the reason where the image is not what LMDB wrote."""
+
+    committed: Callable[[], None] = lambda: None
+    damaged: Callable[[str], None] = lambda _reason: None
+
+
 class Staging:
     """The one way into an image, on nodes and on the control host.
 
-    `prove` asks the manifest's probes of the uncommitted state; `committed` is called after each commit.
+    `prove` asks the manifest's probes of the uncommitted state; `notices`: who hears of the image.
     `now` is a node's clock, by which a release must not be of the future and its signatures must hold; the
     control host has none, since it takes only what the fleet has taken.
     """
@@ -108,7 +116,7 @@ class Staging:
         trust: Trust,
         *,
         prove: Prove,
-        committed: Callable[[], None] = lambda: None,
+        notices: Notices | None = None,
         expiry: float = EXPIRY,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] | None = None,
@@ -119,7 +127,7 @@ class Staging:
         self._fetched: _Kept | None = None
         self._image = image
         self._prove = prove
-        self._committed = committed
+        self._notices = notices or Notices()
         self._expiry = expiry
         self._clock = clock
         self._now = now
@@ -438,7 +446,7 @@ class Staging:
             self._served = self._read_served()
         self._fetched = None
         _log.info("generation %d (%s) is served", manifest.generation, manifest.digest[:12])
-        self._committed()
+        self._notices.committed()
 
     def _prepared_now(self) -> _Prepared:
         if self._prepared is None:
@@ -471,6 +479,8 @@ class Staging:
             _log.log(
                 logging.DEBUG if source == "peer" else logging.WARNING, "%s refused: %s", action, refusal
             )
+            if isinstance(error, DamagedImageError):
+                self._notices.damaged(str(error))
             raise refusal from error
 
 

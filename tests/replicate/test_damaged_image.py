@@ -1,5 +1,6 @@
 """Images with flipped octets, in whole nodes of real processes: found, told, and replaced from a peer."""
 
+import contextlib
 import json
 import os
 import random
@@ -16,7 +17,9 @@ import dns.query
 import dns.rcode
 import pytest
 
+from dnsctl.errors import ReleaseRefusedError
 from dnsctl.image.layout import Table
+from dnsctl.image.store import Image
 from dnsctl.node.inspector import look
 from tests.replicate.control import Control, Made, text
 from tests.replicate.nodes import Fleet
@@ -162,6 +165,49 @@ def test_pages_that_cannot_be_read_are_replaced_from_a_peer(
 
     assert ask(pair, "ns1", "x0007.example.com.") == ["host number 7 of 1"]
     assert pair.table("ns1") == good
+
+
+def spoil_what_only_writers_read(path: Path, aside: Path) -> None:
+    """Overwrite one page: all that is served is as it was, and no change can be made any more."""
+    octets = path.read_bytes()
+    for number in range(len(octets) // 4096 - 1, 1, -1):
+        spoilt = octets[: number * 4096] + bytes([0xA5]) * 4096 + octets[(number + 1) * 4096 :]
+        (aside / "image").mkdir(parents=True, exist_ok=True)
+        (aside / "image/data.mdb").write_bytes(spoilt)
+        if not look(aside) and not can_be_written(aside / "image"):
+            path.write_bytes(spoilt)
+            return
+    pytest.fail("no page of that kind")
+
+
+def can_be_written(path: Path) -> bool:
+    pid = os.fork()
+    if not pid:
+        with contextlib.suppress(BaseException), Image.open(path, readonly=False) as image:
+            with image.writer() as writer:
+                writer.set_release(10**6, "")
+            os._exit(0)
+        os._exit(1)
+    return os.waitpid(pid, 0)[1] == 0
+
+
+def test_image_that_can_be_read_but_not_written_is_replaced_from_a_peer(
+    tmp_path: Path, control: Control, pair: Fleet
+) -> None:
+    pair.start_all()
+    for _ in range(3):
+        release(pair, control, "ns1", "ns2")
+    pair.kill("ns1")
+    spoil_what_only_writers_read(data_file(pair, "ns1"), tmp_path / "aside")
+    pair.start("ns1")
+    made = control.release({"example.com.": body(4), "example.net.": text(4)})
+
+    with pytest.raises(ReleaseRefusedError):
+        push(pair, made, "ns1")
+    push(pair, made, "ns2")
+
+    assert "written" in wait_until_mended(pair, "ns1", 4)
+    release(pair, control, "ns1", "ns2")
 
 
 @pytest.mark.parametrize("octets", [b"", b"garbage" * 1000])

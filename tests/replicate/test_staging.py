@@ -10,7 +10,7 @@ from dnsctl.release import delta
 from dnsctl.release.archive import Archive
 from dnsctl.release.manifest import Probe
 from dnsctl.replicate import probe, snapshot
-from dnsctl.replicate.staging import Served, Staging
+from dnsctl.replicate.staging import Notices, Served, Staging
 from dnsctl.replicate.trust import Certified, Trust
 from tests.replicate.control import Control, Made, new_key, text
 
@@ -27,7 +27,7 @@ class Host:
             Archive(root / "releases"),
             trust,
             prove=probe.prove,
-            committed=self._count,
+            notices=Notices(committed=self._count),
             clock=lambda: self.now,
         )
 
