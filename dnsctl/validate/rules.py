@@ -62,6 +62,7 @@ RULES: tuple[Rule, ...] = (
     Rule("value-unusual", _WARNING, values.value_unusual, "Code points in values are assigned."),
     Rule("ttl-zero", _NOTE, ttl.ttl_zero, "TTLs are above zero."),
     Rule("ttl-long", _WARNING, ttl.ttl_long, "TTLs are a week at most."),
+    Rule("ttl-signatures", _WARNING, ttl.ttl_signatures, "Signatures outlive TTLs and SOA expire."),
     Rule("rrset-too-large", _ERROR, size.rrset_too_large, "An RRset fits in a message.", fixed=True),
     Rule("rrset-unsignable", _ERROR, size.rrset_unsignable, "Validators can check an RRset.", fixed=True),
     Rule("rrset-large", _NOTE, size.rrset_large, "An RRset fits in a UDP answer."),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
+from itertools import chain
 
 from dnsctl.model.duration import to_text as duration_text
-from dnsctl.model.rrset import RRset
+from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.validity import timing
 from dnsctl.validate.rule import Fault, Scope, named
 
 LONG_TTL = 7 * 86400  # seconds; resolvers cap here (RFC 8767 §4)
@@ -26,6 +29,34 @@ def ttl_long(scope: Scope) -> Iterator[Fault]:
             found,
             f"a TTL of up to {duration_text(longest)}: a mistake would stay in caches that long",
             "write 7d or less",
+        )
+
+
+def ttl_signatures(scope: Scope) -> Iterator[Fault]:
+    """What stays in caches and at secondaries ends before the signatures do (RFC 6781 §4.4.2)."""
+    soa = scope.zone.get(scope.origin, Type.SOA)
+    if scope.policy is None or soa is None:
+        return
+    longest = max(chain.from_iterable(scope.survey.by_type.values()), key=lambda each: each.ttl)
+    times = timing(scope.policy, [longest])
+    left = duration_text(times.promised)
+    if not times.fits:
+        ttl = max(longest.ttl, scope.policy.dnskey_ttl)
+        yield Fault(
+            scope.at(longest),
+            f"a TTL of {duration_text(ttl)}, and signatures that may have {left} left: a secondary that lost "
+            "its primary serves them longer",
+            f"write a TTL of {duration_text(times.promised * 3 // 4)} or less, or sign for longer: "
+            f"`policies: {scope.policy.name}: {{signatures: {{lifetime: 14d, refresh: 7d}}}}`",
+        )
+    refresh, retry, expire = struct.unpack("!3I", soa.rdatas[0][-16:-4])
+    if times.expire <= refresh + retry < expire:
+        yield Fault(
+            scope.at(soa),
+            f"SOA expire {duration_text(expire)} is served as {duration_text(times.expire)}, as signatures "
+            f"may have {left} left; that is not above refresh {duration_text(refresh)} + retry "
+            f"{duration_text(retry)}",
+            "write a shorter refresh, shorter TTLs, or a longer lifetime of signatures in the policy",
         )
 
 
