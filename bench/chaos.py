@@ -26,7 +26,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -54,6 +54,7 @@ KINDS: dict[str, tuple[tuple[Act, int], ...]] = {  # by name: what may happen, a
 }
 _INSIDE = "--inside"
 _BUGS = ("Traceback", "this is a bug", "internal error")
+ALONE = 30.0  # seconds that nodes have to agree before the control host helps
 _MORE_PUSHES = 3  # that may be needed until one goes through again
 
 
@@ -65,6 +66,7 @@ class Tally:
     exits: dict[str, Counter[int]] = field(default_factory=dict)
     again: Counter[int] = field(default_factory=Counter)
     seconds: dict[str, list[float]] = field(default_factory=dict)  # that pushes took that went well
+    helped: int = 0
     agreed: list[float] = field(default_factory=list)
     verified: list[float] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
@@ -78,6 +80,7 @@ class Trial:
     watchers: dict[str, Connection]
     judges: dict[str, Judge] = field(default_factory=lambda: {name: Judge(name) for name in NODES})
     tally: Tally = field(default_factory=Tally)
+    helped: bool = False  # by a push, to come to one release
     told: int = 0  # wrong answers that were printed
 
     def go_through(self, event: Event, act: Act, chance: random.Random) -> None:
@@ -90,8 +93,9 @@ class Trial:
         _look_for_bugs(ran, is_killed=event.is_killed)
         mended = time.monotonic()
         self.fleet.mend()
-        agreed = until(self.fleet.is_agreed, "the same release at both nodes")
-        self._push_again(ran)
+        agreed = self._agreed(event, ran)
+        if not self.helped:
+            self._push_again(ran)
         until(lambda: self.fleet.run("verify").code == 0, "a verification without faults")
         verified = time.monotonic() - mended
         self.tally.agreed.append(agreed)
@@ -99,6 +103,21 @@ class Trial:
         times = f"agreed {agreed:4.1f} s  verified {verified:4.1f} s"
         why = f"; {ran.lines[-1][:200]}" if ran.code and ran.lines else ""
         print(f"{event.number:5}  push {ran.code:3}  {times}  {event}{why}")
+
+    def _agreed(self, event: Event, ran: Ran) -> float:
+        """Return the seconds until both nodes serve one release. Only damage may need a push for that."""
+        began = time.monotonic()
+        self.helped = False
+        if event.kind == "damage":
+            try:
+                return until(self.fleet.is_agreed, "", ALONE)
+            except MissedError:
+                self.tally.helped += 1
+                self.helped = True
+                event.tell("agreed by a push only")
+                self._push_again(replace(ran, code=1))
+        until(self.fleet.is_agreed, "the same release at both nodes")
+        return time.monotonic() - began
 
     def _push_again(self, ran: Ran) -> None:
         for _ in range(_MORE_PUSHES if ran.code else 0):
@@ -194,6 +213,7 @@ def show(trial: Trial, seconds: float, left_out: Sequence[str], seed: str) -> No
         times = f"{statistics.median(took):.1f} s, worst {max(took):.1f} s"
         print(f"  {kind:10} {tally.kinds[kind]:4}   pushes by exit code: {codes}; those with 0 took {times}")
     print(f"pushes that were needed afterwards, by exit code: {dict(sorted(tally.again.items()))}")
+    print(f"events after which nodes came to one release only by a push: {tally.helped}")
     print(f"releases: {len(trial.fleet.releases.records)}")
     for name, values in (("both nodes agreed", tally.agreed), ("verified", tally.verified)):
         if values:

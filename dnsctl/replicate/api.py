@@ -266,6 +266,9 @@ class Api:
             release = self._staging.certified(generation)
             if release is None:
                 continue  # pruned meanwhile
+            if not (release.manifest.isascii() and release.certificate.isascii()):
+                _log.warning("generation %d in the archive is damaged: it is shown to nobody", generation)
+                continue
             budget -= len(release.manifest) + len(release.certificate)
             if found and budget < 0:
                 break

@@ -72,6 +72,27 @@ def test_new_node_comes_up_by_snapshot_where_the_chain_is_gone(control: Control,
     assert fleet.table("ns2") == fleet.table("ns1")
 
 
+@pytest.mark.parametrize("what", ["00000002.manifest", "00000002.activation", "delta"])
+@pytest.mark.parametrize("octet", [b"\xfa", b"x"])
+def test_damaged_archive_of_the_only_peer_is_gone_round_by_a_snapshot(
+    control: Control, fleet: Fleet, what: str, octet: bytes
+) -> None:
+    push(fleet, control.release({"example.com.": text(1)}), "ns1")
+    fleet.wait_for_generation(1)
+    fleet.kill("ns2")
+    made = control.release({"example.com.": text(2)})
+    push(fleet, made, "ns1")
+    push(fleet, control.release({"example.com.": text(3)}), "ns1")
+    archive = Archive(fleet.state("ns1") / "releases")
+    path = archive.locate(made.manifest.delta.digest) if what == "delta" else archive.root / "releases" / what
+    with path.open("r+b") as file:
+        file.seek(60)
+        file.write(octet)
+    fleet.start("ns2")
+    fleet.wait_for_generation(3, "ns2")
+    assert fleet.table("ns2") == fleet.table("ns1")
+
+
 def test_prepared_release_expires_without_a_certificate_and_another_push_goes_through(
     tmp_path: Path, control: Control, fleet: Fleet
 ) -> None:
