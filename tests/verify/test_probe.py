@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from collections import Counter
 
 import pytest
 
@@ -71,6 +72,31 @@ def test_port_that_swallows_everything_costs_one_batch():
             replies = channel.ask([WWW] * (WINDOW * 4))
     assert channel.silent and all(each.reason == channel.silent for each in replies)
     assert time.monotonic() - started < 0.5
+
+
+def test_what_is_lost_again_and_again_is_asked_until_it_is_answered():
+    """A link loses a question seven times, and each second one of all others: this address does answer."""
+    unlucky = Question(from_text("unlucky.example.com."), Type.A)
+    others = [Question(from_text(f"n{each}.example.com."), Type.A) for each in range(100)]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as lossy:
+        lossy.bind(("127.0.0.1", 0))
+
+        def answer():
+            seen = Counter()
+            while (received := lossy.recvfrom(65535))[0] != b"end":
+                query, peer = received
+                asked = query[12 : query.index(b"\0", 12)]
+                seen[asked] += 1
+                if seen[asked] > (7 if asked == unlucky.qname[:-1] else seen.total() % 2):
+                    lossy.sendto(query[:2] + b"\x84" + query[3:], peer)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with Channel(Endpoint(*lossy.getsockname()), timeout=0.1) as channel:
+            replies = channel.ask([*others[:50], unlucky, *others[50:]])
+        lossy.sendto(b"end", lossy.getsockname())
+        thread.join()
+    assert all(each.wire for each in replies)
 
 
 def test_answers_to_other_questions_and_ids_are_ignored():
