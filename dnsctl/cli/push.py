@@ -193,6 +193,9 @@ def _summary(result: Result, seconds: float) -> str:
         )
     if result.ending == "partly":
         return f"{generation.capitalize()} is served, but not by every node: see above ({took})"
+    if result.ending == "not verified":
+        names = _names(result.outcome.activated if result.outcome else ()) or "no node"
+        return f"{generation.capitalize()} is active on {names}, and not verified: see above ({took})"
     if result.ending == "rolled back" and result.failed:
         return (
             f"Rolled back: generation {result.failed.generation} failed verification,"

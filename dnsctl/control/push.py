@@ -5,9 +5,10 @@ Order, and what an interruption at each point leaves:
 1. Recover: what the fleet serves, or an earlier push decided, becomes this host's own; nodes that are behind
    are brought up. 2. Build, judge by the guards: nothing anywhere has changed. 3. Push to all nodes or none
    (see `replicate.transaction`); keys that the release brings are on disk before it is decided, and removed
-   where it is not. 4. Adopt and record: after a kill in between, 1. does it. 5. Verify from
-   outside; where the fleet does not serve exactly the release, the records of the release before go out
-   again as a new generation, and the evidence is kept in `state/evidence/`.
+   where it is not. 4. Adopt and record, in disk space held since before (see `keeping`): after a kill in
+   between, 1. does it. 5. Verify from outside; where the fleet does not serve exactly the release, the
+   records of the release before go out again as a new generation, and the evidence is kept in
+   `state/evidence/`.
 
 There is one way: a push, a rollback, a renewal of signatures all take it. A renewal begins from what is
 served instead of a commit (see `release.renewal`), so that nothing that was written since can stop it.
@@ -27,6 +28,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dnsctl.control.host import ControlHost, actor
+from dnsctl.control.keeping import keep, room_for
 from dnsctl.control.renewal import renewal_due
 from dnsctl.errors import (
     DnsctlError,
@@ -35,7 +37,9 @@ from dnsctl.errors import (
     ReleaseError,
     ReleaseRefusedError,
     RevisionError,
+    SystemRefusalError,
 )
+from dnsctl.image.reader import Reader
 from dnsctl.load.config import load_config
 from dnsctl.load.revision import Revision, head, is_dirty
 from dnsctl.model.name import Name, to_text
@@ -46,7 +50,7 @@ from dnsctl.release.history import judge_history
 from dnsctl.release.intent import Intent, Progress, no_progress
 from dnsctl.release.keys import settle
 from dnsctl.release.manifest import Manifest
-from dnsctl.release.pipeline import Release, adopt, build, certify
+from dnsctl.release.pipeline import Release, as_adopted, build, certify
 from dnsctl.release.survey import KEYS_MISSING, Fate
 from dnsctl.replicate.transaction import Outcome, Outgoing, Phase, clocks_ahead, fence, push_release, reach
 from dnsctl.verify.anchor import anchors_in
@@ -60,7 +64,9 @@ _UNTOUCHED_ZONES = 10  # asked where a release changes no zone that still exists
 _SECOND_LOOK = 0.3  # seconds; an answer lost on the way is no drift
 
 Action = Literal["push", "rollback", "renew"]
-Ending = Literal["served", "nothing", "dry run", "partly", "unverified", "rolled back", "rollback failed"]
+Ending = Literal[
+    "served", "nothing", "dry run", "partly", "not verified", "unverified", "rolled back", "rollback failed"
+]
 
 
 @dataclass(frozen=True)
@@ -281,22 +287,26 @@ def _out(
         "without": request.without,
     }
     host.state.audit(actor(), action, request.reason, details, when=datetime.now(UTC))
-    with _keys_on_disk(host, release):
-        outcome = host.fleet.run(
-            push_release(
-                Outgoing(manifest, release.sealed, release.delta),
-                [each for each in host.fleet.clients if only is None or each.node.name in only],
-                host.supply,
-                lambda: certify(manifest, host.release_keys, datetime.now(UTC)),
-                _counted(host, progress),
+    with room_for(host, release) as free:
+        with _keys_on_disk(host, release):
+            outcome = host.fleet.run(
+                push_release(
+                    Outgoing(manifest, release.sealed, release.delta),
+                    [each for each in host.fleet.clients if only is None or each.node.name in only],
+                    host.supply,
+                    lambda: certify(manifest, host.release_keys, datetime.now(UTC)),
+                    _counted(host, progress),
+                )
             )
-        )
-    certificate = host.archive.activation(manifest.generation) or b""
-    adopt(release, certificate, host.image, host.archive)
-    with host.image.reader() as reader:
-        settle(host.keystore, reader, datetime.now(UTC), manifest.zones)
-    _record(host, manifest, outcome, action)
-    report = _verified(host, release, outcome, progress)
+        free()
+        keep(host, release, outcome, action)
+    try:
+        with as_adopted(release, host.image) as reader:
+            report = _verified(host, release, outcome, reader, progress)
+    except (DnsctlError, OSError) as error:
+        told = SystemRefusalError.of(error) if isinstance(error, OSError) else error
+        host.notes.append(f"what is served could not be verified: {told}")
+        return Result("not verified", manifest.generation, release, outcome)
     return Result(_ending(outcome, report), manifest.generation, release, outcome, report)
 
 
@@ -325,8 +335,13 @@ def _ending(outcome: Outcome, report: Report | None) -> Ending:
     return "partly" if report.silent or outcome.missed else "served"
 
 
-def _verified(host: ControlHost, release: Release, outcome: Outcome, progress: Progress) -> Report | None:
-    """Ask every node that serves the release for what it changed; None where there is none."""
+def _verified(
+    host: ControlHost, release: Release, outcome: Outcome, reader: Reader, progress: Progress
+) -> Report | None:
+    """Ask every node that serves the release for what it changed; None where there is none.
+
+    `reader` holds the release.
+    """
     nodes = [node for node in host.nodes if node.name in outcome.activated]
     if not nodes:
         return None
@@ -335,24 +350,23 @@ def _verified(host: ControlHost, release: Release, outcome: Outcome, progress: P
     removed = [each.origin for each in release.zones if each.fate is Fate.REMOVED]
     touched = owners[:: max(1, len(owners) // _TOUCHED)] + removed
     clocks = host.fleet.run(clocks_ahead(host.fleet.clients))
-    with host.image.reader() as reader:
-        if not zones:
-            zones = {origin for origin, _ in zip(reader.apexes(), range(_UNTOUCHED_ZONES), strict=False)}
-        for attempt in range(2):
-            if attempt:
-                time.sleep(_SECOND_LOOK)
-            report = verify_fleet(
-                nodes,
-                reader,
-                now=datetime.now(UTC),
-                zones=zones,
-                touched=touched,
-                anchors=anchors_in(host.root / "keys"),
-                progress=lambda done, total: progress("verify", done, total),
-            )
-            if report.consistent:
-                break
-        faults = tuple(untimely(reader, zones, datetime.now(UTC), clocks))
+    if not zones:
+        zones = {origin for origin, _ in zip(reader.apexes(), range(_UNTOUCHED_ZONES), strict=False)}
+    for attempt in range(2):
+        if attempt:
+            time.sleep(_SECOND_LOOK)
+        report = verify_fleet(
+            nodes,
+            reader,
+            now=datetime.now(UTC),
+            zones=zones,
+            touched=touched,
+            anchors=anchors_in(host.root / "keys"),
+            progress=lambda done, total: progress("verify", done, total),
+        )
+        if report.consistent:
+            break
+    faults = tuple(untimely(reader, zones, datetime.now(UTC), clocks))
     return replace(report, faults=(*report.faults, *faults))
 
 
@@ -370,14 +384,15 @@ def _taken_back(host: ControlHost, failed: Result, before: int, progress: Progre
         reached = failed.outcome.activated if failed.outcome else ()
         result = _out(host, release, "rollback", request, progress, reached)
     except DnsctlError as error:
-        host.state.audit(actor(), "rollback failed", str(error), when=datetime.now(UTC))
+        with contextlib.suppress(DnsctlError):
+            host.state.audit(actor(), "rollback failed", str(error), when=datetime.now(UTC))
         return replace(failed, ending="rollback failed", evidence=evidence)
     ending: Ending = "rollback failed" if result.ending == "unverified" else "rolled back"
     return replace(result, ending=ending, failed=failed, evidence=evidence)
 
 
-def _keep_evidence(host: ControlHost, failed: Result) -> Path:
-    """Write what verification saw where a person will look for it."""
+def _keep_evidence(host: ControlHost, failed: Result) -> Path | None:
+    """Write what verification saw where a person will look for it; None, and a note, where that fails."""
     path = host.root / "state" / "evidence" / f"generation-{failed.generation}.json"
     report = failed.report.to_json() if failed.report else None
     manifest = failed.release.manifest if failed.release else None
@@ -395,22 +410,12 @@ def _keep_evidence(host: ControlHost, failed: Result) -> Path:
         durable.make_directory(path.parent)
         durable.write(path, text.encode() + b"\n")
     except OSError as error:
-        raise DnsctlError(f"evidence cannot be kept: {error.strerror}", where=str(path)) from None
+        host.notes.append(f"evidence could not be kept: {SystemRefusalError.of(error, path)}")
+        return None
     return path
 
 
 # -- Records ---
-
-
-def _record(host: ControlHost, manifest: Manifest, outcome: Outcome, action: str) -> None:
-    now = datetime.now(UTC)
-    host.state.record_release(manifest)
-    for node in outcome.activated:
-        host.state.record_activation(node, manifest.generation, now)
-    details: dict[str, Any] = {"generation": manifest.generation, "activated": list(outcome.activated)}
-    if outcome.missed:
-        details["missed"] = dict(outcome.missed)
-    host.state.audit(actor(), f"{action} activated", "", details, when=now)
 
 
 def _record_history(host: ControlHost) -> None:

@@ -21,11 +21,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from dnsctl.errors import DnsctlError, SystemRefusalError, advice_for, is_shortage
-from dnsctl.release.durable import make_directory
+from dnsctl.release.durable import TEMPORARY_PREFIX, make_directory, reserve
 from dnsctl.release.manifest import Manifest
 
 SCHEMA_VERSION = 1
 _APPLICATION_ID = 0x444E5343  # "DNSC", so that `file` and we know our own
+_JOURNAL = 65536  # octets that SQLite wants beside the database, about
 _BUSY = 10.0  # seconds to wait for another process's write
 
 _SCHEMA = """
@@ -335,18 +336,31 @@ def _is_refusal(error: sqlite3.Error) -> bool:
 def _refused(path: Path, error: sqlite3.Error) -> DnsctlError:
     """Return the one line of `error`, with the reason that SQLite does not tell where it can be had."""
     code = _code(error)
-    if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR):
-        for one in (path, *_beside(path)):
-            try:
-                os.close(os.open(one, os.O_RDWR | os.O_CLOEXEC))
-            except FileNotFoundError:
-                continue
-            except OSError as reason:
-                told = SystemRefusalError.of(reason, one)
-                if not is_shortage(reason):
-                    told.advice += f", or {_ADVICE}"
-                return told
+    if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY):
+        try:
+            _probe(path)
+        except OSError as reason:
+            told = SystemRefusalError.of(reason, path if is_shortage(reason) else "")
+            if not is_shortage(reason):
+                told.advice += f", or {_ADVICE}"
+            return told
     return StateError(str(error), where=str(path), advice=_REFUSALS.get(code, _ADVICE))
+
+
+def _probe(path: Path) -> None:
+    """Do what SQLite does with a database: open its files, take disk space beside it. Raises OSError."""
+    opened: list[int] = []
+    try:
+        for one in (path, *_beside(path)):
+            if one.exists():
+                opened.append(os.open(one, os.O_RDWR | os.O_CLOEXEC))
+        opened += [os.dup(each) for each in opened]
+        aside = path.with_name(f"{TEMPORARY_PREFIX}probe")
+        reserve(aside, _JOURNAL)
+        aside.unlink()
+    finally:
+        for each in opened:
+            os.close(each)
 
 
 def _beside(path: Path) -> tuple[Path, ...]:

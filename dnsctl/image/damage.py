@@ -78,7 +78,10 @@ class DamageNote:
 
     def _mended(self) -> None:
         if last := self.last():
-            self._write(Damage(last.at, last.reason, is_mended=True))
+            try:
+                self._write(Damage(last.at, last.reason, is_mended=True))
+            except OSError:  # a full disk: rather no word of the last damage than one of a damage that is not
+                self._path.unlink(missing_ok=True)
 
     def _write(self, damage: Damage) -> None:
         text = json.dumps({"at": damage.at, "reason": damage.reason, "mended": damage.is_mended})

@@ -21,7 +21,7 @@ class GenerationCounter:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             if os.fstat(descriptor).st_size < _SIZE:
-                os.ftruncate(descriptor, _SIZE)
+                os.posix_fallocate(descriptor, 0, _SIZE)  # a hole on a full disk would end who writes there
             self._map = mmap.mmap(descriptor, _SIZE)
         finally:
             os.close(descriptor)

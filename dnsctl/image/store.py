@@ -7,6 +7,7 @@ is atomic and synced. The map is sized generously: it is address space, not memo
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
@@ -34,7 +35,12 @@ from dnsctl.image.reader import (
 from dnsctl.model.name import Name, to_text
 
 MAP_SIZE = 1 << 36  # 64 GiB of address space
-_LEAST = 2 * 4096  # octets: two pages that LMDB writes first
+_PAGE = 4096  # octets; LMDB copies a page to change it
+_PAGES_A_CHANGE = 8  # the way down the tree of a node, and that of its bucket's digest
+_PAGES_A_COMMIT = 64
+_LEAST = 2 * _PAGE  # what LMDB writes first
+_READERS = 512
+_LOCK_SIZE = 192 + (_READERS - 1) * 64  # octets of lock.mdb: LMDB's MDB_txninfo, and MDB_reader for each more
 _FORMAT_KEY = b"format"
 _DAMAGE = (  # what LMDB says of pages that it did not write
     lmdb.CorruptedError,
@@ -72,13 +78,14 @@ class Image:
         try:
             if not readonly:
                 path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _allocate_lock(path)
             environment = lmdb.open(
                 str(path),
                 map_size=MAP_SIZE,
                 readonly=readonly,
                 create=not readonly,
                 max_dbs=8,
-                max_readers=512,
+                max_readers=_READERS,
             )
             environment.reader_check()  # processes that were killed hold no pages any longer
         except OSError as error:
@@ -138,6 +145,35 @@ class Image:
             partial(self._environment.begin, db=self._tables.owners), self._tables, self._require_current
         )
 
+    def reserve(self, octets: int) -> None:
+        """Have disk space for a commit that writes `octets`, in the file itself: nobody can take it away.
+
+        LMDB writes nothing before the commit. For the one process that writes; `give_back` ends it. Raises
+        OSError, which names the file, where there is not as much.
+        """
+        path, used = self._data(), self._used()
+        with path.open("r+b") as file:
+            before = os.fstat(file.fileno()).st_size
+            try:
+                os.posix_fallocate(file.fileno(), 0, max(before, used + octets))
+            except OSError as error:
+                os.ftruncate(file.fileno(), before)
+                raise OSError(error.errno, error.strerror, str(path)) from None
+
+    def give_back(self) -> None:
+        """Give back what `reserve` took and no commit used: pages after the last one were never written."""
+        used = self._used()
+        with suppress(OSError), self._data().open("r+b") as file:
+            if os.fstat(file.fileno()).st_size > used:
+                os.ftruncate(file.fileno(), used)
+
+    def _data(self) -> Path:
+        return Path(self._environment.path()) / "data.mdb"
+
+    def _used(self) -> int:
+        """Return the octets of the file up to the last page that was ever committed."""
+        return int((self._environment.info()["last_pgno"] + 1) * self._environment.stat()["psize"])
+
     def _require_current(self) -> None:
         if self._replaceable is None:
             return
@@ -184,8 +220,12 @@ class Writer(Reader):
     def renew(self) -> None:
         """A write transaction always sees its own state: nothing to do."""
 
-    def octets(self) -> int:
-        """Return the size of all pages in use, with what is not committed yet: no commit writes more."""
+    def room(self, changes: int, length: int) -> int:
+        """Return how many octets the commit writes at most, after `changes` that are `length` octets long."""
+        return min(self._octets(), (changes * _PAGES_A_CHANGE + _PAGES_A_COMMIT) * _PAGE + length)
+
+    def _octets(self) -> int:
+        """Return the size of all pages in use, with what is not committed yet."""
         stats = [
             self._transaction.stat(getattr(self._tables, name))
             for name in ("meta", "zones", "owners", "hashes", "buckets")
@@ -331,6 +371,29 @@ class Writer(Reader):
         else:
             self._transaction.delete(mark + start, db=self._tables.buckets)
         return end
+
+
+def _allocate_lock(path: Path) -> None:
+    """Have the file of LMDB's locks on disk as a whole: it is mapped, and a hole in it that no disk space is
+    left for ends whoever writes there, by SIGBUS. Raises OSError.
+    """
+    lock = path / "lock.mdb"
+    try:
+        found = lock.stat()
+        if found.st_blocks * 512 >= found.st_size or not lock.is_file():
+            return
+    except FileNotFoundError:
+        pass
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError:  # no such directory, a file system that is read only: LMDB knows what to do
+        return
+    try:
+        os.posix_fallocate(descriptor, 0, max(_LOCK_SIZE, os.fstat(descriptor).st_size))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(lock)) from None
+    finally:
+        os.close(descriptor)
 
 
 def fault_of(error: lmdb.Error, path: Path, what: str) -> ImageError:

@@ -23,6 +23,8 @@ from dnsctl.release.manifest import ActivationCertificate, Manifest
 
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _NAME = re.compile(r"([0-9]{8,16})\.(manifest|activation)", re.ASCII)
+_ACTIVATION = 16384  # octets held for a sealed activation
+_SLACK = 65536  # octets held for directories
 _HIGHEST = 10**16 - 1
 
 
@@ -33,6 +35,8 @@ class Archive:
         self.root = root
         self._objects = root / "objects"
         self._releases = root / "releases"
+        self._reserved = self._releases / f"{durable.TEMPORARY_PREFIX}activation"
+        self._slack = root / f"{durable.TEMPORARY_PREFIX}reserve"
 
     def put(self, data: bytes) -> str:
         """Keep `data`; return its digest. What is there already, undamaged, is not written again."""
@@ -91,7 +95,8 @@ class Archive:
     def put_activation(self, generation: int, sealed: bytes) -> None:
         """Keep a sealed activation certificate. Raises ReleaseError unless manifest and delta are there.
 
-        Both must be what the certificate names; putting it twice is harmless.
+        Both must be what the certificate names; putting it twice is harmless. Space that `reserve` took is
+        used.
         """
         path = self._release(generation, "activation")
         certificate = _certificate(sealed)
@@ -104,7 +109,22 @@ class Archive:
         if not self.has(manifest.delta.digest):
             raise ReleaseError(f"the delta of generation {generation} is missing", where=str(path))
         if not _holds(path, sealed):
-            self._write(path, sealed)
+            self._write(path, sealed, self._reserved)
+
+    def reserve(self) -> None:
+        """Hold disk space for one activation, which is written when everything is decided. Raises OSError."""
+        durable.make_directory(self._releases)
+        durable.reserve(self._reserved, _ACTIVATION)
+        durable.reserve(self._slack, _SLACK)
+
+    def free(self) -> None:
+        """Free what is held for directories, which may grow by the name of a file: right before writing."""
+        self._slack.unlink(missing_ok=True)
+
+    def give_back(self) -> None:
+        """Give back what `reserve` took."""
+        for each in (self._slack, self._reserved):
+            each.unlink(missing_ok=True)
 
     def put_again(self, generation: int, manifest: bytes, activation: bytes) -> None:
         """Replace what is here of an activated release, which is damaged, by the same from elsewhere.
@@ -189,12 +209,12 @@ class Archive:
         return self._releases / f"{generation:08d}.{kind}"
 
     @staticmethod
-    def _write(path: Path, data: bytes) -> None:
+    def _write(path: Path, data: bytes, reserved: Path | None = None) -> None:
         try:
             durable.make_directory(path.parent)
             if path.is_dir():  # damage; one that is not empty is a person's
                 path.rmdir()
-            durable.write(path, data)
+            durable.write(path, data, reserved=reserved)
         except OSError as error:
             raise _unwritable(path, error) from None
 

@@ -34,9 +34,25 @@ def make_directory(path: Path, mode: int = 0o755) -> None:
     sync_directory(path.parent)
 
 
-def write(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """Put `data` at `path`, replacing what is there. Raises OSError."""
-    temporary = _write_aside(path, data, mode)
+def reserve(path: Path, octets: int) -> None:
+    """Make a file at `path` that holds disk space, to be written to or removed later. Raises OSError."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        with naming(path):
+            os.posix_fallocate(descriptor, 0, octets)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def write(path: Path, data: bytes, mode: int = 0o644, reserved: Path | None = None) -> None:
+    """Put `data` at `path`, replacing what is there. Raises OSError.
+
+    `reserved`: a file that `reserve` made in the same directory, whose space is used; it is gone then.
+    """
+    temporary = _write_aside(path, data, mode, reserved)
     try:
         temporary.replace(path)
     except OSError:
@@ -68,14 +84,18 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def _write_aside(path: Path, data: bytes, mode: int) -> Path:
-    descriptor, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
+def _write_aside(path: Path, data: bytes, mode: int, reserved: Path | None = None) -> Path:
+    if reserved is not None and reserved.is_file():
+        descriptor, name = os.open(reserved, os.O_WRONLY | os.O_CLOEXEC), str(reserved)
+    else:
+        descriptor, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
     temporary = Path(name)
     try:
         with naming(path), os.fdopen(descriptor, "wb") as file:
             os.fchmod(file.fileno(), mode)
             file.write(data)
             file.flush()
+            os.ftruncate(file.fileno(), len(data))
             os.fsync(file.fileno())
     except BaseException:
         temporary.unlink(missing_ok=True)

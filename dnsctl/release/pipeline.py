@@ -10,6 +10,7 @@ the archive.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -51,6 +52,8 @@ from dnsctl.sign.signer import sign_zone, unsigned_zone
 class Release:
     """A release ready to be staged. `sealed` is its manifest in an envelope; `guards` what is against it.
 
+    `room`: octets of disk space that it takes in an image at most, when it is committed.
+
     `new_keys` sign in it and are in memory alone: they must be on disk before it is decided.
     """
 
@@ -62,6 +65,7 @@ class Release:
     guards: tuple[GuardVerdict, ...] = ()
     findings: tuple[Finding, ...] = field(default=(), repr=False)
     new_keys: tuple[NewKey, ...] = field(default=(), repr=False)
+    room: int = 0
 
     @property
     def generation(self) -> int:
@@ -96,7 +100,7 @@ def build(
     if not work.surveys and not removed:
         return None
     progress("prove", 0, 1)
-    table = _prove(image, data, reference, generation - 1, parent_digest)
+    table, room = _prove(image, data, reference, generation - 1, parent_digest)
     progress("prove", 1, 1)
     manifest = Manifest(
         generation=generation,
@@ -121,6 +125,7 @@ def build(
         guards=judge(surveys, intent.limits),
         findings=(*intent.findings, *work.findings),
         new_keys=tuple(work.new_keys),
+        room=room,
     )
 
 
@@ -217,8 +222,13 @@ class _Work:
         return (*(self._keystore.open(one) for one in keys.signing), *(one.signing for one in made))
 
 
-def _prove(image: Image, data: bytes, reference: DeltaReference, generation: int, parent: str | None) -> str:
-    """Apply the delta as a node will, in a transaction that is dropped; return the table's digest after."""
+def _prove(
+    image: Image, data: bytes, reference: DeltaReference, generation: int, parent: str | None
+) -> tuple[str, int]:
+    """Apply the delta as a node will, in a transaction that is dropped.
+
+    Returns the table's digest after, and how many octets the commit would write at most.
+    """
     writer = image.writer()
     try:
         if (writer.generation, writer.manifest or None) != (generation, parent):
@@ -226,8 +236,16 @@ def _prove(image: Image, data: bytes, reference: DeltaReference, generation: int
                 f"generation {writer.generation} was adopted while this release was being built",
                 advice="push again",
             )
-        writer.apply(deltas.decode(data, reference.length))
-        return writer.table_digest()
+        changes = 0
+
+        def counted() -> Iterator[Change]:
+            nonlocal changes
+            for change in deltas.decode(data, reference.length):
+                changes += 1
+                yield change
+
+        writer.apply(counted())
+        return writer.table_digest(), writer.room(changes, reference.length)
     finally:
         writer.abort()
 
@@ -252,6 +270,22 @@ def adopt(release: Release, certificate: bytes, image: Image, archive: Archive) 
     keep(release, archive)
     archive.put_activation(release.generation, certificate)
     _apply(image, release.manifest, release.delta)
+
+
+@contextmanager
+def as_adopted(release: Release, image: Image) -> Iterator[Reader]:
+    """Give a reader of `release`, also where `adopt` failed: then of a transaction that is dropped."""
+    with image.reader() as reader:
+        if reader.generation == release.generation:
+            yield reader
+            return
+    writer = image.writer()
+    try:
+        writer.apply(deltas.decode(release.delta, release.manifest.delta.length))
+        writer.set_release(release.generation, release.manifest.digest)
+        yield writer
+    finally:
+        writer.abort()
 
 
 def replay(image: Image, archive: Archive, public_keys: tuple[bytes, ...], threshold: int) -> int:

@@ -31,18 +31,27 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import lmdb
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from dnsctl.errors import DnsctlError, PkiError, ReleaseError, ReleaseRefusedError
+from dnsctl.errors import (
+    DnsctlError,
+    ImageError,
+    PkiError,
+    ReleaseError,
+    ReleaseRefusedError,
+    SystemRefusalError,
+    advice_of,
+)
 from dnsctl.image.damage import DamageNote
 from dnsctl.image.reader import Reader
 from dnsctl.image.silence import Silence
@@ -171,6 +180,7 @@ class Api:
                 ClientDisconnect: _tell_nobody,
                 404: _no_such_path,
                 OSError: _refuse_for_the_system,
+                lmdb.Error: _tell_of_image,
                 Exception: _confess,
             },
         )
@@ -345,15 +355,25 @@ class Api:
             if manifest.delta.digest != digest:
                 raise ReleaseRefusedError(f"{digest[:12]} is not the delta that the manifest names")
             self.last_received = time.monotonic()
-            await asyncio.to_thread(durable.make_directory, archive.root)
-            path, found = await self._receive(parts, manifest.delta.size, archive.root)
-            try:
-                if found != digest:
-                    raise ReleaseRefusedError(f"what arrived is not {digest[:12]}")
-                await asyncio.to_thread(archive.adopt, path, digest)
-            finally:
-                path.unlink(missing_ok=True)
+            with self._storing():
+                await asyncio.to_thread(durable.make_directory, archive.root)
+                path, found = await self._receive(parts, manifest.delta.size, archive.root)
+                try:
+                    if found != digest:
+                        raise ReleaseRefusedError(f"what arrived is not {digest[:12]}")
+                    await asyncio.to_thread(archive.adopt, path, digest)
+                finally:
+                    path.unlink(missing_ok=True)
         return JSONResponse({"digest": digest})
+
+    @contextlib.contextmanager
+    def _storing(self) -> Iterator[None]:
+        """Have a disk that refuses told as all refusals are: in the answer, the log and `status`."""
+        try:
+            yield
+        except OSError as error:
+            with self._staging.refusing("store", "control"):
+                raise SystemRefusalError.of(error, self._staging.archive.root) from None
 
     def _require_ahead(self, manifest: Manifest) -> None:
         """Refuse to store anything for a release that is served already, or was passed."""
@@ -448,10 +468,11 @@ class Api:
             release = _certified(_object(head, ("manifest", "certificate")))
             self._require_ahead(await asyncio.to_thread(self._staging.trust.certified, release))
             root = self._staging.archive.root
-            await asyncio.to_thread(durable.make_directory, root)
-            room = shutil.disk_usage(root).free // 2  # the image that is made of it takes as much again
             self.last_received = time.monotonic()
-            path, _ = await self._receive(parts, min(self._limits.blob, room), root)
+            with self._storing():
+                await asyncio.to_thread(durable.make_directory, root)
+                room = shutil.disk_usage(root).free // 2  # the image that is made of it takes as much again
+                path, _ = await self._receive(parts, min(self._limits.blob, room), root)
             try:
                 take = functools.partial(self._staging.restore, source="control")
                 await self._write(take, release, snapshot.decode(path))
@@ -521,9 +542,8 @@ _STATUS_CODES: tuple[tuple[type[DnsctlError], int], ...] = (
 
 async def _tell(request: Request, error: Exception) -> Response:
     code = next((code for kind, code in _STATUS_CODES if isinstance(error, kind)), 500)
-    what, where, advice = (getattr(error, field, "") for field in ("what", "where", "advice"))
     return JSONResponse(
-        {"what": f"{where}: {what}" if where else what, "advice": advice},
+        {"what": _whole(error), "advice": getattr(error, "advice", "")},
         status_code=code,
         headers={"connection": "close"},  # what is left of a refused body is not read
     )
@@ -534,6 +554,18 @@ async def _refuse_for_the_system(request: Request, error: Exception) -> Response
     refusal = refused(cast(OSError, error))
     _log.warning("%s %s refused: %s", request.method, request.url.path, refusal)
     return await _tell(request, refusal)
+
+
+def _whole(error: Exception) -> str:
+    what, where = getattr(error, "what", ""), getattr(error, "where", "")
+    return f"{where}: {what}" if where else what
+
+
+async def _tell_of_image(request: Request, error: Exception) -> Response:
+    """Tell what LMDB says of the image: the inspector finds what is damaged, and the agent replaces it."""
+    told = ImageError(f"the image cannot be read: {error}", advice=advice_of(str(error)))
+    _log.error("%s %s failed: %s", request.method, request.url.path, told)
+    return await _tell(request, told)
 
 
 async def _tell_nobody(request: Request, error: Exception) -> Response:

@@ -9,8 +9,8 @@ to the thread that began it. Invariants:
   with all nodes prepared for one push, no second push can get a certificate (see `transaction`).
 * The certificate is on disk before the commit, so that a node killed between the two finishes by itself
   (`resume`), and its peers can always fetch what it serves.
-* Disk space for the commit is set aside while preparing, because LMDB writes nothing before: a full disk
-  refuses a release, and does not break one that is decided.
+* Disk space for certificate and commit is held while preparing, in the files that they are written to: a full
+  disk refuses a release, and does not break one that is decided, whoever else writes to that disk.
 * Every refusal has a reason. `status` tells what the control host was refused, and no peer overwrites that.
 
 The order of checks is the cheapest and most trusted first: seal, form, generation, parent, nothing else
@@ -20,33 +20,30 @@ prepared, times, delta, digests of zones, digest of the table, probes.
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from dnsctl.errors import DamagedImageError, DnsctlError, ImageError, ReleaseRefusedError
+from dnsctl.errors import (
+    DamagedImageError,
+    DnsctlError,
+    ImageError,
+    ReleaseRefusedError,
+    SystemRefusalError,
+)
 from dnsctl.image.difference import Change, difference
 from dnsctl.image.reader import Reader
 from dnsctl.image.store import Image, Writer
 from dnsctl.model.name import to_text
-from dnsctl.release import delta, durable
+from dnsctl.release import delta
 from dnsctl.release.archive import Archive
 from dnsctl.release.manifest import ActivationCertificate, Manifest
 from dnsctl.replicate.clocks import require_past, require_validity
 from dnsctl.replicate.trust import Certified, Trust
 
 EXPIRY = 60.0  # seconds a prepared release waits for its certificate
-_PAGE = 4096  # octets; LMDB copies a page to change it
-_PAGES_A_CHANGE = 8  # the way down the tree of a node, and that of its bucket's digest
-_PAGES_A_COMMIT = 64
-_SYSTEM_ADVICE = dict.fromkeys(
-    (errno.ENOSPC, errno.EDQUOT), "free space on this node's disk, then push again"
-) | dict.fromkeys((errno.EMFILE, errno.ENFILE), "raise the limit of open files on this node, then push again")
-
 _log = logging.getLogger("dnsctl.replicate")
 
 Prove = Callable[[Manifest, Reader], None]
@@ -132,8 +129,7 @@ class Staging:
         self._clock = clock
         self._now = now
         self._prepared: _Prepared | None = None
-        self._reserve = archive.root / f"{durable.TEMPORARY_PREFIX}reserve"
-        self._reserve.unlink(missing_ok=True)
+        self._give_back()
         self._served = self._read_served()
 
     # -- What is -------------------------------------------------------------------------------------------
@@ -170,7 +166,7 @@ class Staging:
         and is the one named, every touched zone's digest, the table's digest, the probes. Raises
         ReleaseRefusedError; what is served is as it was.
         """
-        with self._refusing("prepare", "control"):
+        with self.refusing("prepare", "control"):
             self.expire()
             manifest = self.trust.manifest(sealed)
             if self._prepared is not None and self._prepared.manifest.digest == manifest.digest:
@@ -194,7 +190,7 @@ class Staging:
         expired, times as in `prepare`. Raises ReleaseRefusedError; the prepared release stays until it
         expires.
         """
-        with self._refusing("activate", source):
+        with self.refusing("activate", source):
             self.expire()
             certificate = self.trust.certificate(sealed)
             wanted = Served(certificate.generation, certificate.manifest)
@@ -211,6 +207,7 @@ class Staging:
                     advice="it expired or never arrived; this node fetches it from its peers",
                 )
             self._check_times(self._prepared.manifest, certificate)
+            self.archive.free()
             self.archive.put_activation(certificate.generation, sealed)
             self._commit(self._prepared)
         return True
@@ -240,7 +237,7 @@ class Staging:
         are no reason against what the fleet has decided. Whatever else is prepared here is dropped.
         Raises ReleaseRefusedError.
         """
-        with self._refusing("follow", source):
+        with self.refusing("follow", source):
             chain = self._sealed(releases)
             last = chain[-1].manifest
             if Served(last.generation, last.digest) == self._served:
@@ -271,7 +268,7 @@ class Staging:
         table's digest under the release keys' signatures vouches for every octet. Raises
         ReleaseRefusedError.
         """
-        with self._refusing("restore", source):
+        with self.refusing("restore", source):
             chain = self._sealed((release, *later))
             first = chain[0].manifest
             if first.generation <= self._served.generation:
@@ -371,22 +368,24 @@ class Staging:
     def _begin(self, chain: Sequence[Manifest], snapshot: Iterable[Change] | None = None) -> None:
         """Prepare the last release of `chain`, all in one transaction; with `snapshot`, that of the first."""
         with self._open_writer() as writer:
-            octets = 0
+            changes = length = 0
             if snapshot is not None:
                 writer.apply(difference(writer, (), tuple(writer.apexes())))
                 writer.apply(snapshot)
                 _check_zones(chain[0], writer)
             for manifest in chain[snapshot is not None :]:
-                octets += self._apply(manifest, writer)
+                changes += self._apply(manifest, writer)
+                length += manifest.delta.length
                 _check_zones(manifest, writer)
-            if octets:
-                self._set_aside(min(writer.octets(), octets))
+            if changes and snapshot is None:
+                self._image.reserve(writer.room(changes, length))
+                self.archive.reserve()
             last = chain[-1]
             self._check_state(last, writer)
             self._prepared = _Prepared(last, writer, self._clock() + self._expiry)
 
     def _apply(self, manifest: Manifest, writer: Writer) -> int:
-        """Make a release's changes; return how many octets its commit may take at most."""
+        """Make a release's changes; return how many there are."""
         data = self._delta(manifest)
         changes = _Counted(delta.decode(data, manifest.delta.length))
         touched = writer.apply(changes)
@@ -395,7 +394,7 @@ class Staging:
             raise ReleaseRefusedError(
                 f"the delta touches {to_text(min(unlisted))}, which the manifest does not list"
             )
-        return (changes.count * _PAGES_A_CHANGE + _PAGES_A_COMMIT) * _PAGE + manifest.delta.length
+        return changes.count
 
     @contextlib.contextmanager
     def _open_writer(self) -> Iterator[Writer]:
@@ -404,18 +403,14 @@ class Staging:
         try:
             yield writer
         except BaseException:
-            self._reserve.unlink(missing_ok=True)
             writer.abort()
+            self._give_back()
             raise
 
-    def _set_aside(self, octets: int) -> None:
-        """Take disk space that the commit will need; it is given back right before. Raises OSError."""
-        durable.make_directory(self._reserve.parent)
-        descriptor = os.open(self._reserve, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            os.posix_fallocate(descriptor, 0, octets)
-        finally:
-            os.close(descriptor)
+    def _give_back(self) -> None:
+        """Give back the disk space that was held and is not used."""
+        self._image.give_back()
+        self.archive.give_back()
 
     def _check_state(self, manifest: Manifest, writer: Writer) -> None:
         if writer.table_digest() != manifest.table:
@@ -431,6 +426,7 @@ class Staging:
             for manifest, sealed, certificate in chain:
                 self.archive.put_manifest(manifest.generation, sealed)
                 if certificate:
+                    self.archive.free()
                     self.archive.put_activation(manifest.generation, certificate)
         except BaseException:
             self._drop("could not be archived")
@@ -439,10 +435,10 @@ class Staging:
     def _commit(self, prepared: _Prepared) -> None:
         self._prepared = None
         manifest = prepared.manifest
-        self._reserve.unlink(missing_ok=True)
         try:
             prepared.writer.commit()
         finally:
+            self._give_back()
             self._served = self._read_served()
         self._fetched = None
         _log.info("generation %d (%s) is served", manifest.generation, manifest.digest[:12])
@@ -456,8 +452,8 @@ class Staging:
     def _drop(self, why: str) -> None:
         prepared, self._prepared = self._prepared, None
         if prepared is not None:
-            self._reserve.unlink(missing_ok=True)
             prepared.writer.abort()
+            self._give_back()
             _log.info("prepared generation %d: %s", prepared.manifest.generation, why)
 
     def _read_served(self) -> Served:
@@ -465,7 +461,7 @@ class Staging:
             return Served(reader.generation, reader.manifest)
 
     @contextlib.contextmanager
-    def _refusing(self, action: str, source: Source) -> Iterator[None]:
+    def refusing(self, action: str, source: Source) -> Iterator[None]:
         """Turn what goes wrong inside into a refusal, and keep the reason, unless a peer came unasked."""
         try:
             yield
@@ -508,6 +504,5 @@ def refused(error: DnsctlError | OSError) -> ReleaseRefusedError:
     """Return what to tell who asked: the reason of `error`, and what to do about it on this node."""
     if isinstance(error, ReleaseRefusedError):
         return error
-    if isinstance(error, DnsctlError):
-        return ReleaseRefusedError(error.what, where=error.where, advice=error.advice)
-    return ReleaseRefusedError(f"{error.strerror or error}", advice=_SYSTEM_ADVICE.get(error.errno or 0, ""))
+    told = SystemRefusalError.of(error) if isinstance(error, OSError) else error
+    return ReleaseRefusedError(told.what, where=told.where, advice=told.advice)

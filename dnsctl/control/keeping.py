@@ -1,0 +1,81 @@
+"""What this host keeps of a release, with disk space that is held since before the decision.
+
+Once a release is decided it is what the fleet serves, whatever becomes of this host: nothing in `keep` ends a
+push. What could not be kept is noted, and the next push takes it over from archive and nodes.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from dnsctl.control.host import ControlHost, actor
+from dnsctl.errors import DnsctlError, SystemRefusalError
+from dnsctl.release import durable
+from dnsctl.release.keys import settle
+from dnsctl.release.pipeline import Release, adopt, as_adopted
+from dnsctl.replicate.transaction import Outcome
+
+_SLACK: Final = (
+    2**18
+)  # octets: what the records, their journal and a few states of keys take, and directories
+
+
+@contextmanager
+def room_for(host: ControlHost, release: Release) -> Iterator[Callable[[], None]]:
+    """Hold the disk space that keeping `release` will take; yield what frees it for small files.
+
+    That of the image is held in its own file, where nobody else can take it. Raises SystemRefusalError where
+    there is not as much: nothing has changed then.
+    """
+    slack = host.root / "state" / f"{durable.TEMPORARY_PREFIX}reserve"
+    try:
+        try:
+            host.image.reserve(release.room)
+            host.archive.reserve()
+            durable.reserve(slack, _SLACK)
+        except OSError as error:
+            raise SystemRefusalError.of(error) from None
+        yield functools.partial(slack.unlink, missing_ok=True)
+    finally:
+        slack.unlink(missing_ok=True)
+        host.archive.give_back()
+        host.image.give_back()
+
+
+def keep(host: ControlHost, release: Release, outcome: Outcome, action: str) -> None:
+    """Make a release that was decided this host's own: in image and archive, its keys in use, recorded."""
+    certificate = host.archive.activation(release.generation) or b""
+    steps: tuple[tuple[str, Callable[[], None]], ...] = (
+        ("its image", lambda: adopt(release, certificate, host.image, host.archive)),
+        ("the state of its keys", lambda: _settle(host, release)),
+        ("the records", lambda: _record(host, release, outcome, action)),
+    )
+    for what, step in steps:
+        try:
+            step()
+        except (DnsctlError, OSError) as error:
+            told = SystemRefusalError.of(error) if isinstance(error, OSError) else error
+            host.notes.append(
+                f"generation {release.generation} is decided, but {what} could not be kept here: {told};"
+                " the next `dnsctl push` does so"
+            )
+
+
+def _settle(host: ControlHost, release: Release) -> None:
+    with as_adopted(release, host.image) as reader:
+        settle(host.keystore, reader, datetime.now(UTC), release.manifest.zones)
+
+
+def _record(host: ControlHost, release: Release, outcome: Outcome, action: str) -> None:
+    now, generation = datetime.now(UTC), release.generation
+    host.state.record_release(release.manifest)
+    for node in outcome.activated:
+        host.state.record_activation(node, generation, now)
+    details: dict[str, Any] = {"generation": generation, "activated": list(outcome.activated)}
+    if outcome.missed:
+        details["missed"] = dict(outcome.missed)
+    host.state.audit(actor(), f"{action} activated", "", details, when=now)
