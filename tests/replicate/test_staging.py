@@ -296,7 +296,7 @@ def test_archive_that_cannot_be_written_refuses_and_keeps_serving(
 ) -> None:
     host.receive(second)
 
-    def full(path: Path, data: bytes, mode: int = 0o644) -> None:
+    def full(path: Path, data: bytes, mode: int = 0o644, reserved: Path | None = None) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("dnsctl.release.durable.write", full)
