@@ -5,16 +5,16 @@ BIN := $(VENV)/bin
 WORKERS ?= 3
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: help demo test lint bench lock clean
+.PHONY: help demo test lint bench lock clean compiled
 .DEFAULT_GOAL := help
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.run ## two datacenters on this machine, end to end, in half a minute
+demo: compiled ## two datacenters on this machine, end to end, in half a minute
 	@$(BIN)/dnsctl demo
 
-test: lint ## style, types, layers, then every test (WORKERS=3 at a time)
+test: compiled lint ## style, types, layers, then every test (WORKERS=3 at a time)
 	@$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 lint: $(VENV)/.test ## style, types and layers only
@@ -23,7 +23,7 @@ lint: $(VENV)/.test ## style, types and layers only
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
-bench: $(VENV)/.bench ## short form of the benchmarks, peers side by side where installed; under 5 minutes
+bench: compiled $(VENV)/.bench ## short form of the benchmarks, peers side by side where installed; under 5 minutes
 	@$(BIN)/python bench/serve.py --short
 	@$(BIN)/python bench/sign.py --names 5000
 
@@ -47,6 +47,10 @@ $(VENV)/.run: pyproject.toml | $(VENV)/.python
 	@echo "Setting up $(VENV) ..." >&2
 	@$(PIP) install -e .
 	@touch $@
+
+# Bytecode, for Pythons that are told not to write any (PYTHONDONTWRITEBYTECODE): they would compile at every start
+compiled: $(VENV)/.run
+	@$(BIN)/python -m compileall -q dnsctl
 
 $(VENV)/.test: pyproject.toml | $(VENV)/.run
 	@$(PIP) install -e '.[test]'

@@ -14,9 +14,9 @@ import typer
 
 from dnsctl.cli import output
 from dnsctl.cli.context import Context
+from dnsctl.cli.ends import warn_of_ends
 from dnsctl.cli.listing import guard_json, print_zones, zone_json
-from dnsctl.cli.presigned import warn_of_ends
-from dnsctl.cli.released import take_over_newest
+from dnsctl.cli.newest import take_over_newest
 from dnsctl.cli.stages import stages
 from dnsctl.control.own_image import open_own, require_whole
 from dnsctl.control.renewal import released

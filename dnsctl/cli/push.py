@@ -16,9 +16,9 @@ import typer
 
 from dnsctl.cli import output
 from dnsctl.cli.context import Context
+from dnsctl.cli.ends import warn_of_ends
 from dnsctl.cli.listing import guard_json, print_zones
-from dnsctl.cli.presigned import warn_of_ends
-from dnsctl.cli.released import take_over_newest
+from dnsctl.cli.newest import take_over_newest
 from dnsctl.cli.stages import stages
 from dnsctl.control.host import ControlHost, control_host
 from dnsctl.control.push import Ending, Request, Result, changed_zones, check_request, renew

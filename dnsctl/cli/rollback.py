@@ -9,8 +9,8 @@ import time
 from dataclasses import replace
 
 from dnsctl.cli.context import Context
+from dnsctl.cli.newest import take_over_newest
 from dnsctl.cli.push import finish, opened, told
-from dnsctl.cli.released import take_over_newest
 from dnsctl.control.push import Request, check_request
 from dnsctl.control.push import rollback as roll_back
 

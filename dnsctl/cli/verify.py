@@ -12,7 +12,7 @@ import typer
 
 from dnsctl.cli import output
 from dnsctl.cli.context import Context, zone_name
-from dnsctl.cli.released import take_over_newest
+from dnsctl.cli.newest import take_over_newest
 from dnsctl.control.own_image import damage, generation_of, open_own
 from dnsctl.errors import ConfigError, InconclusiveError
 from dnsctl.load.config import Config

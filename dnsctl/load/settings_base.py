@@ -13,6 +13,7 @@ class Settings(BaseModel):
         extra="forbid",
         alias_generator=lambda name: name.replace("_", "-"),
         populate_by_name=False,
+        defer_build=True,  # of all that dnsctl.yaml consists of, once, for the whole of it
     )
 
     @model_validator(mode="before")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dnsctl.errors import DnsctlError
 from dnsctl.image.fragment import find
@@ -20,7 +20,6 @@ from dnsctl.model.rrset import Type
 from dnsctl.serve import chaos, cookies, transfer
 from dnsctl.serve import edns as edns_
 from dnsctl.serve.answer import Answer, answer
-from dnsctl.serve.batchwise import Batchwise
 from dnsctl.serve.chaos import Chaos
 from dnsctl.serve.cookies import Cookies, Standing, Verdict
 from dnsctl.serve.edns import ExtendedError, ZoneFacts
@@ -46,6 +45,9 @@ from dnsctl.serve.question import (
 from dnsctl.serve.tally import Tally
 from dnsctl.serve.tsig import Keyring, Untrusted, is_within
 from dnsctl.serve.wire import ANSWER, Draft, Ends, Response, last_end
+
+if TYPE_CHECKING:
+    from dnsctl.serve.batchwise import Batchwise
 
 _IN: Final = 1
 _MAX_MESSAGE: Final = 65535  # octets over a stream, RFC 1035 §4.2.2
@@ -138,6 +140,8 @@ class Responder:
         """Return the short way through what `reader` sees now."""
         zones = self._current(reader)
         if self._direct is None or self._direct.zones is not zones:
+            from dnsctl.serve.batchwise import Batchwise  # noqa: PLC0415 - and numpy, which few here need
+
             self._direct = Batchwise(reader, zones, self.tally)
         self._direct.renew()
         return self._direct

@@ -1,0 +1,24 @@
+"""Released zones that came signed, and whose signatures run out: for `plan` and `push`."""
+
+from __future__ import annotations
+
+import time
+
+from dnsctl.cli import output
+from dnsctl.control.concerns import of_signatures
+from dnsctl.image.reader import Reader
+from dnsctl.model.name import to_text
+from dnsctl.model.validity import PRESIGNED_WARNING
+from dnsctl.sign.keystore import Keystore
+
+
+def warn_of_ends(reader: Reader, keystore: Keystore) -> None:
+    """Tell of released zones that came signed, and whose signatures run out within a week, or have."""
+    now = time.time()
+    for entry in reader.zones():
+        left = PRESIGNED_WARNING if entry.expiry is None else entry.expiry - now
+        if left < PRESIGNED_WARNING and not keystore.list(entry.origin):
+            output.say(
+                f"warning: {to_text(entry.origin)}: {of_signatures(entry.period, None, now)};"
+                " have it signed again where it is signed, then push"
+            )
