@@ -48,7 +48,7 @@ $(VENV)/.run: pyproject.toml | $(VENV)/.python
 	@$(PIP) install -e .
 	@touch $@
 
-# Bytecode, for Pythons that are told not to write any (PYTHONDONTWRITEBYTECODE): they would compile at every start
+# Else a Python that is told to write no bytecode (PYTHONDONTWRITEBYTECODE) compiles at every start.
 compiled: $(VENV)/.run
 	@$(BIN)/python -m compileall -q dnsctl
 

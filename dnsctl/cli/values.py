@@ -7,6 +7,7 @@ in another way.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,10 +22,28 @@ class _Plain:
 
     def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
         """Return what a verb gets for `value`, which is a text, texts, or the default."""
-        many = param.multiple or param.nargs == -1
         if value is None:
-            return () if many else None
-        return [self.kind(each) for each in value] if many else self.kind(value)
+            return _nothing(param)
+        return [self.kind(each) for each in value] if _takes_many(param) else self.kind(value)
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """Leaves to typer what is given; what is not needs no check."""
+
+    typers: Callable[[], Any]
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return what a verb gets for `value`. Raises typer.BadParameter."""
+        return _nothing(param) if value is None else self.typers().coerce(value, param, ctx)
+
+
+def _takes_many(param: Any) -> bool:
+    return bool(param.multiple or param.nargs == -1)
+
+
+def _nothing(param: Any) -> tuple[()] | None:
+    return () if _takes_many(param) else None
 
 
 _BY_ANNOTATION: Final = {str: _Plain(str), Path: _Plain(Path), bool: _Plain(bool), list[str]: _Plain(str)}
@@ -33,14 +52,14 @@ _BY_ANNOTATION: Final = {str: _Plain(str), Path: _Plain(Path), bool: _Plain(bool
 def plain(parameters: list[Any]) -> list[Any]:
     """Have the values of these arguments and options made without pydantic where they can be; return them."""
     for each in parameters:
-        descriptor = getattr(each, "type_descriptor", None)
-        made = _BY_ANNOTATION.get(descriptor.annotation) if descriptor is not None else None
-        if made is not None:
+        typers = getattr(each, "get_runtime_param", None)
+        if typers is not None and not isinstance(typers, partial):
+            made = _BY_ANNOTATION.get(each.type_descriptor.annotation, _Checked(typers))
             each.get_runtime_param = partial(_itself, made)
     return parameters
 
 
-def _itself(made: _Plain) -> _Plain:
+def _itself(made: _Plain | _Checked) -> _Plain | _Checked:
     return made
 
 

@@ -1,0 +1,116 @@
+"""What a command imports before it works: help and completion nothing of note, a verb what it needs."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from dnsctl.cli.main import VERBS
+from tests.cli.shell import repo
+
+ZONE = "mail: {type: A, value: 192.0.2.25}\n"
+SIGNING = {"cryptography"}
+SETTINGS = {"pydantic", "yaml"}
+IMAGE = {"lmdb"}
+FLEET = {"httpx", "asyncio", "ssl", "sqlite3"}
+SERVER = {"numpy", "starlette", "uvicorn", "prometheus_client"}
+ELSEWHERE = {"rich", "pygments", "ruamel", "apscheduler", "dnslib"}
+HEAVY = {"dns", *SIGNING, *SETTINGS, *IMAGE, *FLEET, *SERVER, *ELSEWHERE}
+HELP = {"rich", "pygments"}  # it is drawn
+_SCRIPT = """
+import contextlib, io, json, sys
+from dnsctl.cli.main import run
+told = io.StringIO()
+with contextlib.redirect_stdout(told):
+    code = run(json.loads(sys.argv[1]))
+print(json.dumps([code, sorted({name.partition(".")[0] for name in sys.modules})]))
+"""
+
+
+def imported(arguments: Sequence[str], root: Path, **variables: str) -> tuple[int, set[str]]:
+    """Run a command line in a new process. Return its exit code, and the packages that it imported."""
+    done = subprocess.run(
+        [sys.executable, "-c", _SCRIPT, json.dumps(arguments)],
+        cwd=root,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    code, names = json.loads(done.stdout)
+    return code, set(names)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return repo(tmp_path_factory.mktemp("repo"), example_com_yaml=ZONE)
+
+
+@pytest.mark.parametrize("verb", ["", *VERBS])
+def test_help_imports_nothing_that_verbs_work_with(verb: str, place: Path):
+    code, names = imported([verb, "--help"] if verb else ["--help"], place)
+    assert code == 0
+    assert names & (HEAVY - HELP) == set()
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["chekc"], ["check", "--nope"], ["serve", "--sign"]])
+def test_line_that_runs_no_verb_imports_nothing_that_verbs_work_with(arguments: list[str], place: Path):
+    _, names = imported(arguments, place)
+    assert names & HEAVY == set()
+
+
+@pytest.mark.parametrize("typed", ["dnsctl ch", "dnsctl check --js", "dnsctl check exam", "dnsctl key l"])
+def test_completion_imports_nothing_that_verbs_work_with(typed: str, place: Path):
+    script = (
+        "import atexit, sys\n"
+        "told = lambda: print(*sorted({each.partition('.')[0] for each in sys.modules}), file=sys.stderr)\n"
+        "atexit.register(told)\n"
+        "from dnsctl.__main__ import main\n"
+        "main()\n"
+    )
+    words = {"COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" ")), "_DNSCTL_COMPLETE": "complete_bash"}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=place,
+        env={**os.environ, **words},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.startswith(typed.rsplit(maxsplit=1)[-1])
+    assert set(done.stderr.split()) & HEAVY == set()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "needs"),
+    [
+        (["check"], {"dns", *SETTINGS, *SIGNING}),
+        (["check", "--rules"], {"dns"}),
+        (["zone", "list"], {"dns", *SETTINGS, *SIGNING, *IMAGE}),
+        (["zone", "show", "example.com"], {"dns", *SETTINGS, *SIGNING, *IMAGE}),
+        (["key", "list"], {"dns", *SETTINGS, *SIGNING}),
+        (["explain", "mail.example.com", "A", "--work-tree"], {"dns", *SETTINGS, *SIGNING, *IMAGE}),
+        (["schema"], {"dns", *SETTINGS, *SIGNING}),
+    ],
+    ids=lambda each: " ".join(each) if isinstance(each, list) else "",
+)
+def test_verb_imports_what_it_needs_and_no_other_heavy_package(
+    arguments: list[str], needs: set[str], place: Path
+):
+    code, names = imported(arguments, place)
+    assert code == 0
+    assert names & HEAVY <= needs
+
+
+@pytest.mark.parametrize(
+    "arguments", [["status"], ["plan"], ["push"], ["verify"], ["rollback"]], ids=" ".join
+)
+def test_verb_of_the_fleet_imports_no_server_and_no_arrays(arguments: list[str], place: Path):
+    _, names = imported(arguments, place)
+    assert names & (SERVER | ELSEWHERE - {"dnslib"}) == set()
