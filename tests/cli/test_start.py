@@ -27,7 +27,8 @@ from dnsctl.cli.main import run
 told = io.StringIO()
 with contextlib.redirect_stdout(told):
     code = run(json.loads(sys.argv[1]))
-print(json.dumps([code, sorted({name.partition(".")[0] for name in sys.modules})]))
+names = {name.partition(".")[0] for name, module in sys.modules.items() if module is not None}
+print(json.dumps([code, sorted(names)]))
 """
 
 
