@@ -207,11 +207,13 @@ def show(trial: Trial, seconds: float, left_out: Sequence[str], seed: str) -> No
     for kind in KINDS:
         if kind in left_out:
             print(f"  {kind:10} left out")
-            continue
-        codes = ", ".join(f"{code}: {count}" for code, count in sorted(tally.exits.get(kind, {}).items()))
-        took = tally.seconds.get(kind) or [0.0]
-        times = f"{statistics.median(took):.1f} s, worst {max(took):.1f} s"
-        print(f"  {kind:10} {tally.kinds[kind]:4}   pushes by exit code: {codes}; those with 0 took {times}")
+        elif tally.kinds[kind]:
+            codes = ", ".join(f"{code}: {count}" for code, count in sorted(tally.exits[kind].items()))
+            took = tally.seconds[kind] or [0.0]
+            times = f"{statistics.median(took):.1f} s, worst {max(took):.1f} s"
+            print(
+                f"  {kind:10} {tally.kinds[kind]:4}   pushes by exit code: {codes}; those with 0 took {times}"
+            )
     print(f"pushes that were needed afterwards, by exit code: {dict(sorted(tally.again.items()))}")
     print(f"events after which nodes came to one release only by a push: {tally.helped}")
     print(f"releases: {len(trial.fleet.releases.records)}")
@@ -279,6 +281,8 @@ def main() -> int:
             left_out = set() if hosts else {"partition", "slow"}
             left_out |= set() if fleet.disks else {"disk"}
             print(f"seed {asked.seed}; left out: {', '.join(sorted(left_out)) or 'nothing'}")
+            if asked.only in left_out:
+                return 1
             keys = fleet.keys()
             with contextlib.ExitStack() as stack:
                 watchers = {

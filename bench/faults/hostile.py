@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from bench.faults.events import Event
-from bench.faults.fleet import Fleet
+from bench.faults.fleet import Fleet, until
 from bench.faults.network import NODES
 from dnsctl.cli.rehearsal import Ran
 from dnsctl.model.fleet import Endpoint
@@ -26,6 +26,7 @@ def hostile(fleet: Fleet, chance: random.Random, event: Event) -> Ran:
     kind = chance.choice(("idle", "drip", "unread", "strangers", "garbage", "queries"))
     with contextlib.ExitStack() as stack:
         peer = _Peer(fleet, target, other, stack)
+        until(peer.is_heard, f"the agent of {target}")
         event.tell(f"{getattr(peer, kind)()} at {target}")
         return fleet.attempt(chance).wait()
 
@@ -41,6 +42,12 @@ class _Peer:
         self._context = tls.client_context(credentials, datetime.now(UTC))
         self._target, self._stack = target, stack
         self._agent, self._listen = fleet.agents[target], fleet.listen[target]
+
+    def is_heard(self) -> bool:
+        """True where the agent listens: it may have been started just now."""
+        with contextlib.suppress(OSError), socket.create_connection(_pair(self._agent), _PATIENCE):
+            return True
+        return False
 
     def idle(self) -> str:
         return f"{self._held(70)} idle connections of the other node"
@@ -91,7 +98,7 @@ class _Peer:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         raw.settimeout(_PATIENCE)
         with contextlib.suppress(OSError):
-            raw.connect((where.address, where.port))
+            raw.connect(_pair(where))
             raw.sendall(first)
         return raw
 
@@ -114,3 +121,7 @@ def _send(connections: list[socket.socket] | list[ssl.SSLSocket], octets: bytes)
         with contextlib.suppress(OSError):
             each.setblocking(False)
             each.send(octets)
+
+
+def _pair(where: Endpoint) -> tuple[str, int]:
+    return where.address, where.port
