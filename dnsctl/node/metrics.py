@@ -50,6 +50,7 @@ from dnsctl.serve.http_server import Guest, HttpServer, network_of
 from dnsctl.serve.tally import is_silent
 
 _PLACES: Final = 16  # connections of one network; the longest quiet makes room for one more
+_PACE: Final = 50.0  # requests of one network a second
 _SECOND: Final = 1e9  # nanoseconds
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
@@ -65,7 +66,7 @@ async def _serve(node: _Node, listener: socket.socket) -> None:
 
 
 def _welcome(transport: asyncio.BaseTransport) -> Guest:
-    return Guest(network_of(transport), _PLACES)
+    return Guest(network_of(transport), _PLACES, pace=_PACE)
 
 
 def _application(node: _Node) -> Starlette:

@@ -14,7 +14,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
@@ -124,8 +124,9 @@ class Succession:
 
     def begin(self) -> None:
         """Try the program in a process of its own. Not to be called while there is one."""
-        self._order = _in_memory("")
-        kept = self._bequest.written()
+        if (files := _opened(lambda: _in_memory(""), self._bequest.written)) is None:
+            return
+        self._order, kept = files
         parent = os.getpid()
         environment = self._environment(self._program.trial, self._order, kept)
         self._deadline = time.monotonic() + TRIAL_TIME
@@ -173,7 +174,11 @@ class Succession:
     def take_place(self, children: Mapping[int, Predecessor], *, again: bool) -> None:
         """Execute the program in this process. Returns only where that fails: then this one goes on."""
         self.is_due = False
-        kept = Bequest(self._bequest.lock, self._bequest.sockets, tuple(children.items()), again).written()
+        bequest = Bequest(self._bequest.lock, self._bequest.sockets, tuple(children.items()), again)
+        if (files := _opened(bequest.written)) is None:
+            os.close(self._order)
+            return
+        (kept,) = files
         environment = self._environment(self._program.handed, self._order, kept)
         before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # they wait until it heeds them
         handler = signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -200,7 +205,25 @@ def _refuse(why: str) -> None:
     _log.error("the new program does not take over (%s): all goes on as before", why)
 
 
+def _opened(*files: Callable[[], int]) -> list[int] | None:
+    """Open all `files`, or none: where the kernel gives no descriptor or memory, nothing takes over."""
+    opened: list[int] = []
+    try:
+        for each in files:
+            opened.append(each())
+    except OSError as fault:
+        for one in opened:
+            os.close(one)
+        _refuse(f"no file for its order: {fault.strerror}")
+        return None
+    return opened
+
+
 def _in_memory(text: str) -> int:
     descriptor = os.memfd_create("dnsctl", 0)  # in no directory: an order may hold TSIG keys
-    os.write(descriptor, text.encode("ascii"))
+    try:
+        os.write(descriptor, text.encode("ascii"))
+    except OSError:
+        os.close(descriptor)
+        raise
     return descriptor

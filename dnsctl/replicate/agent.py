@@ -71,7 +71,7 @@ def try_agent(settings: NodeSettings) -> None:
 def welcome(limits: Limits, known: frozenset[str]) -> Welcome:
     """Return what tells whose a connection is; what a certificate that is not of `known` may do, `Api` says.
 
-    The control host and each node have places of their own: none can take another's.
+    The control host and each node have places of their own: none can take another's. Nodes have a pace.
     """
 
     def whose(transport: asyncio.BaseTransport) -> Guest:
@@ -81,8 +81,8 @@ def welcome(limits: Limits, known: frozenset[str]) -> Welcome:
         if peer is not None and peer.is_control:
             return Guest(CONTROL, limits.control_places, state)
         if peer is not None and peer.node in known:
-            return Guest(f"node {peer.node}", limits.places, state)
-        return Guest("others", limits.places, state)
+            return Guest(f"node {peer.node}", limits.places, state, limits.pace, limits.burst)
+        return Guest("others", limits.places, state, limits.pace, limits.burst)
 
     return whose
 

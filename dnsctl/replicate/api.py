@@ -86,6 +86,8 @@ class Limits:
     blob: int = 2**36  # a snapshot of the largest image; a delta has the size that its manifest says
     places: int = 8  # connections of one node
     control_places: int = 32  # connections of the control host
+    pace: float = 20.0  # requests of one node a second
+    burst: int = 200  # of them at once: a node that catches up makes some hundred
     transfers: int = 4  # blobs and snapshots at once, for each node and for the control host
     body_time: float = 30.0
     transfer_time: float = 900.0
@@ -153,6 +155,7 @@ class Api:
         self._damage = DamageNote(settings.state)
         self._known = {peer.name for peer in settings.peers}
         self._transfers: dict[str, asyncio.Semaphore] = {}  # places of each peer, by its name
+        self._lists: dict[str, asyncio.Lock] = {}  # of each peer: one list of releases is made at a time
         self._restoring = asyncio.Lock()
         self._summary: tuple[str, dict[str, Any]] = ("", {})
         self.last_received = float("-inf")  # when a blob last came, by the monotonic clock
@@ -264,7 +267,8 @@ class Api:
         after = request.query_params.get("after", "")
         if not (after.isascii() and after.isdigit() and len(after) < 17):
             raise ReleaseError("`after` must be a generation")
-        found = await asyncio.to_thread(self._releases, int(after))
+        async with self._lists.setdefault(str(self._peer(request)), asyncio.Lock()):
+            found = await asyncio.to_thread(self._releases, int(after))
         return JSONResponse({"releases": found})
 
     def _releases(self, after: int) -> list[dict[str, str]]:

@@ -2,8 +2,9 @@
 
 Each client has places of its own, and where they are taken, its longest quiet connection makes room: what one
 does to us, the others do not notice. Who a client is, TLS tells; until then it holds one of a few places for
-handshakes, for seconds. A request's head, and a response that is not read, have their time too. Nobody who is
-cut is told why, or logged.
+handshakes, for seconds. A request's head, and a response that is not read, have their time too. Who asks
+faster than its pace has requests that wait, unread: it costs no more than what it may ask. Nobody who is cut
+is told why, or logged.
 """
 
 from __future__ import annotations
@@ -36,11 +37,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """Whose connection it is: a name, places for connections, and what its requests are to know of it."""
+    """Whose connection it is: a name, places for connections, and what its requests are to know of it.
+
+    `pace`: requests a second that it may make, and as many connections, for long; `burst` of them at once.
+    """
 
     name: str
     places: int
     state: dict[str, Any] = field(default_factory=dict)
+    pace: float = math.inf
+    burst: int = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,7 @@ class HttpServer(uvicorn.Server):
         self._handshakes = handshakes
         self._strangers: dict[asyncio.Task[None], str] = {}  # by network, the oldest first
         self._guests: dict[str, dict[_Connection, None]] = {}  # by name, the longest quiet first
+        self._paid: dict[str, float] = {}  # by name: until when its requests have used up its time
         self._acceptor: Acceptor | None = None
         self._faults = FailureLog(_log)
 
@@ -132,6 +139,7 @@ class HttpServer(uvicorn.Server):
             for connection in self._connections():
                 if connection.deadline <= now:
                     connection.transport.abort()
+            self._paid = {name: until for name, until in self._paid.items() if until > now}
         return await super().on_tick(counter)
 
     # -- Connections ---------------------------------------------------------------------------------------
@@ -201,6 +209,15 @@ class HttpServer(uvicorn.Server):
         places[connection] = None
         return guest
 
+    def charge(self, guest: Guest) -> float:
+        """Note that `guest` asks for something; return the seconds that this has to wait."""
+        if guest.pace == math.inf:
+            return 0.0
+        now = asyncio.get_running_loop().time()
+        until = max(self._paid.get(guest.name, 0.0), now) + 1 / guest.pace
+        self._paid[guest.name] = until
+        return max(0.0, until - now - guest.burst / guest.pace)
+
     def touch(self, connection: _Connection, name: str) -> None:
         """Make the connection the one that was quiet for the shortest time."""
         places = self._guests.get(name, {})
@@ -224,7 +241,7 @@ class _Connection(H11Protocol):
         super().__init__(server.config, server.server_state, {})
         self.deadline = math.inf
         self._house = server
-        self._name = ""
+        self._guest = Guest("", 0)
         self._stuck = False  # the response is not read
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -234,14 +251,17 @@ class _Connection(H11Protocol):
         if guest is None:
             transport.abort()
             return
-        self._name = guest.name
+        self._guest = guest
         self.app_state = guest.state  # copied by uvicorn into the scope of each request
         self._expect(self._house.times.head)
+        if rest := self._house.charge(guest):
+            self.flow.pause_reading()
+            self.loop.call_later(rest, self._read_on)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
-        self._house.forget(self, self._name)
+        self._house.forget(self, self._guest.name)
 
     @property
     def waits_for_client(self) -> bool:
@@ -255,11 +275,23 @@ class _Connection(H11Protocol):
         was_busy = self._is_busy
         super().data_received(data)
         if self._is_busy and not was_busy:
-            self._house.touch(self, self._name)
+            self._house.touch(self, self._guest.name)
             if not self._stuck:
                 self.deadline = math.inf  # for its body, the application has limits of its own
 
     def on_response_complete(self) -> None:
+        """Go on with what came behind the request, or will; after a rest, where its host asks too fast."""
+        self._expect(self._house.times.head)
+        if rest := self._house.charge(self._guest):
+            self.loop.call_later(rest, self._go_on)
+        else:
+            self._go_on()
+
+    def _read_on(self) -> None:
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+
+    def _go_on(self) -> None:
         self._expect(self._house.times.head)
         super().on_response_complete()
         if self._is_busy and not self._stuck:  # with a request that came behind the last

@@ -6,6 +6,7 @@ shown by what it reads: a new dnsctl.yaml, and new processes under the superviso
 
 import contextlib
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -210,6 +211,22 @@ def test_address_that_is_taken_leaves_all_as_it_was(stage: Rehearsal):
         config.write_text(text)
     assert "is taken by" in log(stage).splitlines()[-2]
     assert children(stage) == before
+
+
+def test_supervisor_without_descriptors_for_a_takeover_goes_on_as_before(stage: Rehearsal):
+    pid, before = stage.nodes["ns1"].pid, children(stage)
+    taken = {int(one.name) for one in Path(f"/proc/{pid}/fd").iterdir()}
+    free = [one for one in range(64) if one not in taken]
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    for spare in (0, 1):  # of the two that a trial needs
+        told = log(stage).count("does not take over")
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (free[spare], limits[1]))
+        stage.nodes["ns1"].send_signal(signal.SIGHUP)
+        until(lambda told=told: log(stage).count("does not take over") > told, 30)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+    assert "no file for its order: Too many open files" in log(stage).splitlines()[-1]
+    assert children(stage) == before
+    assert texts(ask(stage, "ns1", "www.example.com"), "A")
 
 
 @pytest.mark.parametrize("workers", [3, 1], ids=["more", "fewer"])

@@ -23,6 +23,7 @@ import pytest
 
 from dnsctl.errors import NodeUnreachableError
 from dnsctl.replicate import tls
+from dnsctl.replicate.api import Limits
 from dnsctl.replicate.catchup import recover
 from tests.replicate.control import Control, Made, text
 from tests.replicate.nodes import PATIENCE, Fleet
@@ -144,12 +145,44 @@ def test_clients_without_a_certificate_delay_no_push_and_take_few_descriptors(
     control: Control, fleet: Fleet, hostile: Hostile
 ) -> None:
     usual = push_next(fleet, control, 1)
+    before = memory(Path(f"/proc/{fleet.pid('ns1')}"), "VmRSS")
     strangers = [hostile.plain() for _ in range(400)]
+    assert memory(Path(f"/proc/{fleet.pid('ns1')}"), "VmRSS") < before + 90  # all of them take a hundred
     assert push_next(fleet, control, 2) < usual + LONGER
     assert len(descriptors(fleet.pid("ns1"))) < 200
     deadline = time.monotonic() + 15
     assert all(map(is_cut, strangers))
     assert time.monotonic() < deadline
+
+
+def test_node_that_asks_as_fast_as_it_can_is_answered_at_its_pace_and_delays_no_push(
+    tmp_path: Path, control: Control
+) -> None:
+    fleet = Fleet(tmp_path, control, limits=Limits(catch_up_every=0.5, pace=20.0, burst=40))
+    fleet.start_all()
+    try:
+        with contextlib.ExitStack() as stack:
+            usual = push_next(fleet, control, 1)
+            ask = b"GET /v1/status HTTP/1.1\r\nhost: ns1\r\n\r\n" * 400  # each behind the other
+            hasty = [Hostile(fleet, stack).connect(ask) for _ in range(4)]
+            began = time.monotonic()
+            assert push_next(fleet, control, 2) < usual + LONGER
+            time.sleep(max(0.0, began + 2.0 - time.monotonic()))
+            seconds = time.monotonic() - began
+            answered = sum(map(responses, hasty))
+        assert 40 <= answered <= 40 + 20 * (seconds + 2.0)
+    finally:
+        fleet.stop()
+
+
+def responses(connection: ssl.SSLSocket) -> int:
+    """Return how many responses have come by now."""
+    connection.settimeout(0.2)
+    octets = b""
+    with contextlib.suppress(OSError):
+        while piece := connection.recv(1 << 16):
+            octets += piece
+    return octets.count(b"HTTP/1.1 200")
 
 
 def test_agent_without_descriptors_still_takes_a_push_beside_strangers(
@@ -258,6 +291,9 @@ def test_node_that_drips_is_given_up_at_the_deadline(control: Control, lone: Fle
 
 
 def test_answer_of_empty_lists_is_given_up_before_it_takes_memory(control: Control, lone: Fleet) -> None:
+    own = Path("/proc/self")
+    (own / "clear_refs").write_text("5")  # the peak begins anew
+    before_all = memory(own, "VmRSS")
     with answering(lone, {"/v1/status": EMPTY_LISTS, "/v1/releases": EMPTY_LISTS}) as impostor:
         for ask in (
             lambda client: client.status(),
@@ -268,6 +304,12 @@ def test_answer_of_empty_lists_is_given_up_before_it_takes_memory(control: Contr
             with pytest.raises(NodeUnreachableError, match="than it may"):
                 lone.ask("ns2", ask)
             assert impostor.sent - before < 60 * 2**20
+    assert memory(own, "VmHWM") - before_all < 200  # the whole of it takes 1,600
+
+
+def memory(process: Path, what: str) -> int:
+    """Return the MB that a process has resident (VmRSS), or had at most (VmHWM)."""
+    return int((process / "status").read_text().partition(f"{what}:")[2].split()[0]) // 1024
 
 
 @pytest.mark.parametrize(
