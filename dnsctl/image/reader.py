@@ -23,6 +23,7 @@ from dnsctl.model.zone import SignedZone
 
 GENERATION = b"generation"
 MANIFEST = b"manifest"
+SEALED = (b"sealed manifest", b"sealed certificate")  # of that release, as the release keys sealed them
 APEXES = b"apexes"  # counts changes of the set of zones
 LEFT_OUT = b"left out"  # zones that are to be served and cannot be: a JSON list of their prefixes
 JOURNAL = b"journal"  # the last changes: number, then the prefixes of the zones touched, as JSON
@@ -111,6 +112,12 @@ class Reader:
     def manifest(self) -> str:
         """Hex digest of the manifest of that release; empty before the first."""
         return self._meta(MANIFEST).decode("ascii")
+
+    @property
+    def sealed(self) -> tuple[bytes, bytes] | None:
+        """The release's sealed manifest and certificate; None where the writer had none to keep."""
+        manifest, certificate = (self._meta(key) for key in SEALED)
+        return (bytes(manifest), bytes(certificate)) if manifest and certificate else None
 
     @property
     def apexes_version(self) -> int:

@@ -28,6 +28,7 @@ from dnsctl.image.reader import (
     JOURNAL_LENGTH,
     LEFT_OUT,
     MANIFEST,
+    SEALED,
     Reader,
     Tables,
     last_number,
@@ -236,9 +237,22 @@ class Writer(Reader):
         )
 
     def set_release(self, generation: int, manifest: str) -> None:
-        """Note which release the image holds."""
+        """Note which release the image holds; nothing vouches for it before `set_sealed`."""
+        for key in SEALED:
+            self._transaction.delete(key, db=self._tables.meta)
         self._transaction.put(GENERATION, b"%d" % generation, db=self._tables.meta)
         self._transaction.put(MANIFEST, manifest.encode("ascii"), db=self._tables.meta)
+
+    def set_sealed(self, manifest: bytes, certificate: bytes) -> None:
+        """Keep what vouches for the release beside it: whoever has the image can show it to others.
+
+        Raises ImageError.
+        """
+        try:
+            for key, sealed in zip(SEALED, (manifest, certificate), strict=True):
+                self._transaction.put(key, sealed, db=self._tables.meta)
+        except lmdb.Error as error:
+            raise fault_of(error, self._path, "the image cannot be written") from None
 
     def set_left_out(self, origins: Iterable[Name]) -> None:
         """Note which zones are to be served and cannot be. See `Reader.left_out`."""

@@ -269,7 +269,7 @@ def adopt(release: Release, certificate: bytes, image: Image, archive: Archive) 
     """
     keep(release, archive)
     archive.put_activation(release.generation, certificate)
-    _apply(image, release.manifest, release.delta)
+    _apply(image, release.manifest, release.delta, (release.sealed, certificate))
 
 
 @contextmanager
@@ -299,18 +299,20 @@ def replay(image: Image, archive: Archive, public_keys: tuple[bytes, ...], thres
         certificate = ActivationCertificate.from_bytes(
             open_envelope(sealed, public_keys, threshold, "activation")
         )
-        manifest = Manifest.from_bytes(
-            open_envelope(archive.manifest(generation + 1) or b"", public_keys, threshold, "manifest")
-        )
+        sealed_manifest = archive.manifest(generation + 1) or b""
+        manifest = Manifest.from_bytes(open_envelope(sealed_manifest, public_keys, threshold, "manifest"))
         if certificate.manifest != manifest.digest or manifest.generation != generation + 1:
             raise ReleaseError(f"generation {generation + 1} in the archive does not hold together")
-        _apply(image, manifest, archive.get(manifest.delta.digest))
+        _apply(image, manifest, archive.get(manifest.delta.digest), (sealed_manifest, sealed))
         generation += 1
     return generation
 
 
-def _apply(image: Image, manifest: Manifest, data: bytes) -> None:
-    """Apply a release to an image, once: in one transaction, after the fence and all digests have agreed."""
+def _apply(image: Image, manifest: Manifest, data: bytes, sealed: tuple[bytes, bytes]) -> None:
+    """Apply a release to an image, once: in one transaction, after the fence and all digests have agreed.
+
+    `sealed`: the manifest and the certificate that vouch for it.
+    """
     deltas.check_reference(data, manifest.delta)
     writer = image.writer()
     try:
@@ -325,6 +327,7 @@ def _apply(image: Image, manifest: Manifest, data: bytes) -> None:
         if writer.table_digest() != manifest.table:
             raise ImageError("the table of zones does not match the manifest's digest")
         writer.set_release(manifest.generation, manifest.digest)
+        writer.set_sealed(*sealed)
         writer.commit()
     finally:
         writer.abort()  # nothing to do after a commit

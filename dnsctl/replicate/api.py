@@ -238,9 +238,12 @@ class Api:
     def _summarize(self, generation: int) -> dict[str, Any]:
         with self._image.reader() as reader:
             periods = [entry.period for entry in reader.zones()]
-        sealed = self._staging.archive.manifest(generation) if generation else None
-        # Its seal was checked when it was stored, perhaps with release keys that are no longer pinned.
-        created = Manifest.from_bytes(unverified_payload(sealed, "manifest")).created if sealed else None
+        created = None
+        with contextlib.suppress(ReleaseError):  # a damaged archive hides nothing else
+            release = self._staging.certified(generation) if generation else None
+            # Its seal was checked when it was stored, perhaps with release keys that are no longer pinned.
+            if release is not None:
+                created = Manifest.from_bytes(unverified_payload(release.manifest, "manifest")).created
         return {
             "zone_count": len(periods),
             "expiry": min((each.expiry for each in periods if each.expiry is not None), default=None),
@@ -275,11 +278,15 @@ class Api:
         found: list[dict[str, str]] = []
         budget = _RELEASES_BUDGET
         served = self._staging.served.generation
-        listed = [each for each in self._staging.archive.generations() if after < each <= served]
+        listed = [each for each in self._staging.generations() if after < each <= served]
         for generation in listed[:_MAX_RELEASES]:
-            release = self._staging.certified(generation)
+            try:
+                release = self._staging.certified(generation)
+            except ReleaseError as error:
+                _log.warning("generation %d in the archive is damaged: %s", generation, error)
+                release = None
             if release is None:
-                continue  # pruned meanwhile
+                continue  # or pruned meanwhile
             if not (release.manifest.isascii() and release.certificate.isascii()):
                 _log.warning("generation %d in the archive is damaged: it is shown to nobody", generation)
                 continue
@@ -319,9 +326,12 @@ class Api:
     async def _snapshot_parts(self, reader: Reader, places: asyncio.Semaphore) -> AsyncIterator[bytes]:
         async with places:
             with contextlib.closing(_Parts(reader)) as parts:
-                while (part := await asyncio.to_thread(parts.next)) is not None:
-                    if part:
-                        yield part
+                try:
+                    while (part := await asyncio.to_thread(parts.next)) is not None:
+                        if part:
+                            yield part
+                except (lmdb.Error, DnsctlError) as error:  # what is cut short here is refused there
+                    _log.error("a snapshot ends early: the image cannot be read: %s", error)
 
     # -- What changes something ----------------------------------------------------------------------------
 

@@ -299,14 +299,19 @@ class CatchUp:
         )
 
     async def _snapshot(self, peer: AgentClient, into: Path) -> tuple[AgentClient, Certified, Path]:
-        """Fetch what `peer` serves, the release that vouches for it, and that release's delta."""
+        """Fetch what `peer` serves, the release that vouches for it, and its delta if the peer has that."""
         generation, path = await peer.snapshot(into)
         releases = await peer.releases(generation - 1)
         if not releases or self._staging.trust.certified(releases[0]).generation != generation:
             raise ReleaseRefusedError(
                 f"sent a snapshot of generation {generation} and not its manifest", where=peer.node.name
             )
-        await self._fetch_delta((peer,), releases[0])
+        try:
+            await self._fetch_delta((peer,), releases[0])
+        except DnsctlError as error:
+            _log.warning(
+                "the delta of generation %d is not to be had, only a snapshot: %s", generation, error
+            )
         return peer, releases[0], path
 
     async def _commit(

@@ -30,6 +30,7 @@ from dnsctl.errors import (
     DamagedImageError,
     DnsctlError,
     ImageError,
+    ReleaseError,
     ReleaseRefusedError,
     SystemRefusalError,
 )
@@ -43,6 +44,7 @@ from dnsctl.release.manifest import ActivationCertificate, Manifest
 from dnsctl.replicate.clocks import require_past, require_validity
 from dnsctl.replicate.trust import Certified, Trust
 
+_CERTIFICATE = 16384  # octets that a sealed certificate takes in the image, at most as a rule
 EXPIRY = 60.0  # seconds a prepared release waits for its certificate
 _log = logging.getLogger("dnsctl.replicate")
 
@@ -78,6 +80,7 @@ class _Kept:
 @dataclass(frozen=True)
 class _Prepared:
     manifest: Manifest
+    sealed: bytes
     writer: Writer
     deadline: float  # of the monotonic clock
 
@@ -130,7 +133,9 @@ class Staging:
         self._now = now
         self._prepared: _Prepared | None = None
         self._give_back()
+        self._shown: Certified | None = None  # what the image keeps of the release that is served
         self._served = self._read_served()
+        self._mend_archive()
 
     # -- What is -------------------------------------------------------------------------------------------
 
@@ -179,7 +184,7 @@ class Staging:
                     advice=f"let it end, or wait {self._expiry:.0f} s for it to expire",
                 )
             self._check_times(manifest)
-            self._begin([manifest])
+            self._begin([_Sealed(manifest, sealed)])
             self._archive([_Sealed(manifest, sealed)])
         return manifest
 
@@ -209,7 +214,7 @@ class Staging:
             self._check_times(self._prepared.manifest, certificate)
             self.archive.free()
             self.archive.put_activation(certificate.generation, sealed)
-            self._commit(self._prepared)
+            self._commit(self._prepared, sealed)
         return True
 
     def abort(self, digest: str = "") -> bool:
@@ -247,9 +252,9 @@ class Staging:
             self._check_decided(chain, late=late)
             if self._prepared is None or self._prepared.manifest.digest != last.digest:
                 self._drop(f"dropped, generation {last.generation} was activated elsewhere")
-                self._begin([one.manifest for one in chain])
+                self._begin(chain)
             self._archive(chain)
-            self._commit(self._prepared_now())
+            self._commit(self._prepared_now(), chain[-1].certificate)
         return True
 
     def restore(
@@ -263,9 +268,9 @@ class Staging:
         """Replace the whole image by a snapshot of an activated release that is ahead of this node.
 
         `later`: releases that follow it, taken in the same transaction. Order of checks: seals and form of
-        all, generation is ahead, times as in `follow`, the release's own delta is archived (peers will ask
-        for it), every zone's digest, the table's digest, the probes. The chain before is not seen: the
-        table's digest under the release keys' signatures vouches for every octet. Raises
+        all, generation is ahead, times as in `follow`, every zone's digest, the table's digest, the probes.
+        The chain before is not seen: the table's digest under the release keys' signatures vouches for every
+        octet. Where the release's own delta is not archived, peers that ask for it take a snapshot. Raises
         ReleaseRefusedError.
         """
         with self.refusing("restore", source):
@@ -277,11 +282,10 @@ class Staging:
                 )
             self._check_chain(chain[1:], Served(first.generation, first.digest))
             self._check_decided(chain, late=late)
-            self._delta(first)
             self._drop("dropped for a snapshot")
-            self._begin([one.manifest for one in chain], snapshot)
+            self._begin(chain, snapshot)
             self._archive(chain)
-            self._commit(self._prepared_now())
+            self._commit(self._prepared_now(), chain[-1].certificate)
 
     def resume(self) -> int:
         """Take activated releases that are in the archive but not in the image: a crash came in between.
@@ -289,21 +293,60 @@ class Staging:
         Returns how many. Raises ReleaseRefusedError where they cannot be applied.
         """
         releases: list[Certified] = []
-        while release := self.certified(self._served.generation + 1 + len(releases)):
+        while release := self._applicable(self._served.generation + 1 + len(releases)):
             releases.append(release)
         return len(releases) if releases and self.follow(*releases) else 0
 
     def certified(self, generation: int) -> Certified | None:
-        """Return an activated release of the archive. Safe to call from any thread."""
+        """Return an activated release: of the image, where that is served, else of the archive.
+
+        Safe to call from any thread. Raises ReleaseError where a file cannot be read.
+        """
+        shown = self._shown
+        if shown is not None and generation == self._served.generation:
+            return shown
         certificate = self.archive.activation(generation)
         manifest = self.archive.manifest(generation) if certificate else None
         return Certified(manifest, certificate) if manifest and certificate else None
+
+    def generations(self) -> tuple[int, ...]:
+        """Return the activated generations that can be shown, ascending. Safe to call from any thread."""
+        listed = set(self.archive.generations())
+        if self._shown is not None:
+            listed.add(self._served.generation)
+        return tuple(sorted(listed))
 
     def close(self) -> None:
         """Drop what is prepared; call it from the thread that prepared it."""
         self._drop("the agent ends")
 
     # -- Inside --------------------------------------------------------------------------------------------
+
+    def _applicable(self, generation: int) -> Certified | None:
+        """Return an activated release of the archive with its delta; None where it is not whole."""
+        try:
+            release = self.certified(generation)
+            if release is None or not self.archive.has(self.trust.certified(release).delta.digest):
+                return None
+        except ReleaseError as error:
+            _log.warning("generation %d in the archive is damaged: %s", generation, error)
+            return None
+        return release
+
+    def _mend_archive(self) -> None:
+        """Write the release that is served into the archive again where it is damaged there."""
+        generation, shown = self._served.generation, self._shown
+        if shown is None:
+            return
+        with contextlib.suppress(ReleaseError):
+            if (self.archive.manifest(generation), self.archive.activation(generation)) == shown:
+                return
+        try:
+            if self.trust.certified(shown).digest == self._served.manifest:
+                self.archive.put_again(generation, *shown)
+                _log.warning("generation %d in the archive was damaged, and is written again", generation)
+        except ReleaseError as error:
+            _log.warning("generation %d in the archive is damaged: %s", generation, error)
 
     def _sealed(self, releases: Iterable[Certified]) -> list[_Sealed]:
         """Return the manifests of activated releases, each beside what it came in. Raises as `Trust` does."""
@@ -365,24 +408,24 @@ class Staging:
         delta.check_reference(data, manifest.delta)
         return data
 
-    def _begin(self, chain: Sequence[Manifest], snapshot: Iterable[Change] | None = None) -> None:
+    def _begin(self, chain: Sequence[_Sealed], snapshot: Iterable[Change] | None = None) -> None:
         """Prepare the last release of `chain`, all in one transaction; with `snapshot`, that of the first."""
         with self._open_writer() as writer:
             changes = length = 0
             if snapshot is not None:
                 writer.apply(difference(writer, (), tuple(writer.apexes())))
                 writer.apply(snapshot)
-                _check_zones(chain[0], writer)
-            for manifest in chain[snapshot is not None :]:
-                changes += self._apply(manifest, writer)
-                length += manifest.delta.length
-                _check_zones(manifest, writer)
-            if changes and snapshot is None:
-                self._image.reserve(writer.room(changes, length))
-                self.archive.reserve()
+                _check_zones(chain[0].manifest, writer)
+            for one in chain[snapshot is not None :]:
+                changes += self._apply(one.manifest, writer)
+                length += one.manifest.delta.length
+                _check_zones(one.manifest, writer)
             last = chain[-1]
-            self._check_state(last, writer)
-            self._prepared = _Prepared(last, writer, self._clock() + self._expiry)
+            if changes and snapshot is None:
+                self._image.reserve(writer.room(changes, length) + len(last.sealed) + _CERTIFICATE)
+                self.archive.reserve()
+            self._check_state(last.manifest, writer)
+            self._prepared = _Prepared(last.manifest, last.sealed, writer, self._clock() + self._expiry)
 
     def _apply(self, manifest: Manifest, writer: Writer) -> int:
         """Make a release's changes; return how many there are."""
@@ -427,16 +470,23 @@ class Staging:
                 self.archive.put_manifest(manifest.generation, sealed)
                 if certificate:
                     self.archive.free()
-                    self.archive.put_activation(manifest.generation, certificate)
+                    if self.archive.has(manifest.delta.digest):
+                        self.archive.put_activation(manifest.generation, certificate)
+                    else:  # a snapshot was taken in its place
+                        self.archive.put_again(manifest.generation, sealed, certificate)
         except BaseException:
             self._drop("could not be archived")
             raise
 
-    def _commit(self, prepared: _Prepared) -> None:
+    def _commit(self, prepared: _Prepared, certificate: bytes) -> None:
         self._prepared = None
         manifest = prepared.manifest
         try:
+            prepared.writer.set_sealed(prepared.sealed, certificate)
             prepared.writer.commit()
+        except BaseException:
+            prepared.writer.abort()  # nothing to do where it was the commit
+            raise
         finally:
             self._give_back()
             self._served = self._read_served()
@@ -458,6 +508,7 @@ class Staging:
 
     def _read_served(self) -> Served:
         with self._image.reader() as reader:
+            self._shown = Certified(*reader.sealed) if reader.sealed else None
             return Served(reader.generation, reader.manifest)
 
     @contextlib.contextmanager
