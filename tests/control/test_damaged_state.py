@@ -117,8 +117,15 @@ def pushes_what_is_right(repo: Operations, *arguments: str) -> str:
     return text
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("file", FILES)
+CASES = [  # all of them for what libraries open, which check little
+    (file, damage)
+    for file in FILES
+    for damage in DAMAGES
+    if file in ("the database", "the image") or damage in ("garbage", "a directory")
+]
+
+
+@pytest.mark.parametrize(("file", "damage"), CASES)
 def test_push_over_a_damaged_file_of_the_state_releases_what_is_right(
     repo: Operations, file: str, damage: str
 ) -> None:
