@@ -284,6 +284,9 @@ def main() -> int:
             with around:
                 cost = _measured(stage, asked.pushes, *without)
                 more = f"; `status` {_status_memory(stage)}" if kind == "lists" else ""
+            if without:
+                stage.start("ns2")
+                stage.wait(lambda: is_up(stage, "ns2"), "an answer of ns2")
             if kind == "none":
                 usual = cost
             slow |= cost.push > usual.push + LONGER or cost.catch_up > usual.catch_up + LONGER
