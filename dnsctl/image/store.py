@@ -65,6 +65,7 @@ class Image:
     def __init__(self, environment: Any, tables: Tables) -> None:
         self._environment = environment
         self._tables = tables
+        self._file = -1  # descriptor of the file, where it is written: the image may be moved (see `damage`)
         self._replaceable: tuple[Path, tuple[int, int] | None] | None = (
             None  # who writes it replaces it, if anybody
         )
@@ -109,6 +110,13 @@ class Image:
             raise
         if readonly:
             image._replaceable = path, opened
+            return image
+        try:
+            image._file = os.open(path / "data.mdb", os.O_RDWR | os.O_CLOEXEC)
+        except OSError as error:
+            environment.close()
+            what = f"the image cannot be opened: {error.strerror}"
+            raise ImageError(what, where=str(path), advice=advice_for(error.errno)) from None
         return image
 
     def _check_format(self, readonly: bool) -> None:
@@ -139,6 +147,9 @@ class Image:
 
     def close(self) -> None:
         self._environment.close()
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
 
     def reader(self) -> Reader:
         """Begin a read transaction. Raises ImageReplacedError, as `renew` does, where that has happened."""
@@ -152,24 +163,21 @@ class Image:
         LMDB writes nothing before the commit. For the one process that writes; `give_back` ends it. Raises
         OSError, which names the file, where there is not as much.
         """
-        path, used = self._data(), self._used()
-        with path.open("r+b") as file:
-            before = os.fstat(file.fileno()).st_size
-            try:
-                os.posix_fallocate(file.fileno(), 0, max(before, used + octets))
-            except OSError as error:
-                os.ftruncate(file.fileno(), before)
-                raise OSError(error.errno, error.strerror, str(path)) from None
+        used = self._used()
+        before = os.fstat(self._file).st_size
+        try:
+            os.posix_fallocate(self._file, 0, max(before, used + octets))
+        except OSError as error:
+            os.ftruncate(self._file, before)
+            path = Path(self._environment.path()) / "data.mdb"
+            raise OSError(error.errno, error.strerror, str(path)) from None
 
     def give_back(self) -> None:
         """Give back what `reserve` took and no commit used: pages after the last one were never written."""
         used = self._used()
-        with suppress(OSError), self._data().open("r+b") as file:
-            if os.fstat(file.fileno()).st_size > used:
-                os.ftruncate(file.fileno(), used)
-
-    def _data(self) -> Path:
-        return Path(self._environment.path()) / "data.mdb"
+        with suppress(OSError):
+            if os.fstat(self._file).st_size > used:
+                os.ftruncate(self._file, used)
 
     def _used(self) -> int:
         """Return the octets of the file up to the last page that was ever committed."""
