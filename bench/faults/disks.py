@@ -13,6 +13,7 @@ from dnsctl.cli.rehearsal import Ran
 
 _PAGE = 4096
 _MOST_LEFT = 40  # pages
+_TRIES = 20
 
 
 def node_disk(fleet: Fleet, chance: random.Random, event: Event) -> Ran:
@@ -43,8 +44,13 @@ def _filled(fleet: Fleet, chance: random.Random, event: Event, names: tuple[str,
 
 def _fill(fleet: Fleet, names: tuple[str, ...], left: int) -> None:
     for name in names:
-        told = os.statvfs(fleet.disks[name])
         with fleet.filler(name).open("wb") as file:
-            octets = told.f_bavail * told.f_frsize - left * _PAGE
-            if octets > 0:
-                os.posix_fallocate(file.fileno(), 0, octets)
+            for _ in range(_TRIES):
+                told = os.statvfs(fleet.disks[name])
+                octets = told.f_bavail * told.f_frsize - left * _PAGE
+                try:
+                    if octets > 0:
+                        os.posix_fallocate(file.fileno(), os.fstat(file.fileno()).st_size, octets)
+                except OSError:
+                    continue  # others write meanwhile
+                break
