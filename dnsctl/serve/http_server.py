@@ -30,6 +30,8 @@ from dnsctl.serve.failures import FailureLog
 
 _SWEEP: Final = 5  # ticks of uvicorn, of 0.1 s, between two looks at deadlines
 _WRITE_BUFFER: Final = 128 * 1024  # octets of a response that wait for a slow reader, in the kernel too
+_HANDSHAKES: Final = 50.0  # begun in a second, for long: a sixth of what one core does
+_HANDSHAKES_AT_ONCE: Final = 32
 _END: Final = 2.0  # seconds for requests that are cut to end
 _KEPT: Final = 3600  # seconds between requests, for uvicorn: `Times.head` is less
 _log = logging.getLogger(__name__)
@@ -105,6 +107,8 @@ class HttpServer(uvicorn.Server):
         self._context = context
         self._handshakes = handshakes
         self._strangers: dict[asyncio.Task[None], str] = {}  # by network, the oldest first
+        self._spoken: set[asyncio.Task[None]] = set()  # of them, who has sent something
+        self._next_handshake = 0.0  # in the event loop's time
         self._guests: dict[str, dict[_Connection, None]] = {}  # by name, the longest quiet first
         self._paid: dict[str, float] = {}  # by name: until when its requests have used up its time
         self._acceptor: Acceptor | None = None
@@ -162,26 +166,42 @@ class HttpServer(uvicorn.Server):
 
     async def _connect(self, accepted: socket.socket) -> None:
         tls: dict[str, Any] = {}
-        if self._context is not None:
-            tls = {"ssl": self._context, "ssl_handshake_timeout": self.times.handshake}
         try:
+            if self._context is not None:
+                tls = {"ssl": self._context, "ssl_handshake_timeout": self.times.handshake}
+                async with asyncio.timeout(self.times.handshake):
+                    await _readable(accepted)
+                    if (task := asyncio.current_task()) in self._strangers and task is not None:
+                        self._spoken.add(task)
+                    await self._turn()
             await asyncio.get_running_loop().connect_accepted_socket(self._connection, accepted, **tls)
         except OSError:  # of the handshake, too
             accepted.close()
+        except asyncio.CancelledError:
+            accepted.close()
+            raise
+
+    async def _turn(self) -> None:
+        """Wait until one more handshake may begin: they cost most, and anybody may ask for one."""
+        now = asyncio.get_running_loop().time()
+        self._next_handshake = max(self._next_handshake, now) + 1 / _HANDSHAKES
+        await asyncio.sleep(self._next_handshake - now - _HANDSHAKES_AT_ONCE / _HANDSHAKES)
 
     def _connection(self) -> _Connection:
         return _Connection(self)
 
     def _dismiss_stranger(self) -> None:
-        """End the oldest handshake of the network that has most of them under way."""
+        """End a handshake of the network that has most under way: the oldest, of those that sent nothing."""
         if self._strangers:
             ((busiest, _),) = Counter(self._strangers.values()).most_common(1)
-            oldest = next(task for task, network in self._strangers.items() if network == busiest)
+            theirs = [task for task, network in self._strangers.items() if network == busiest]
+            oldest = next((task for task in theirs if task not in self._spoken), theirs[0])
             self._met(oldest)
             oldest.cancel()
 
     def _met(self, task: asyncio.Task[None]) -> None:
         self._strangers.pop(task, None)
+        self._spoken.discard(task)
 
     def _full(self, error: OSError) -> None:
         self._faults.tell(f"connections cannot be accepted: {error.strerror or error}")
@@ -312,6 +332,17 @@ class _Connection(H11Protocol):
 
     def _expect(self, seconds: float) -> None:
         self.deadline = self.loop.time() + seconds
+
+
+async def _readable(accepted: socket.socket) -> None:
+    """Wait for the first octets: until then a client costs a descriptor, and no memory for TLS."""
+    loop = asyncio.get_running_loop()
+    arrived = asyncio.Event()
+    loop.add_reader(accepted, arrived.set)
+    try:
+        await arrived.wait()
+    finally:
+        loop.remove_reader(accepted)
 
 
 def _network(peer: Any) -> str:

@@ -155,6 +155,33 @@ def test_clients_without_a_certificate_delay_no_push_and_take_few_descriptors(
     assert time.monotonic() < deadline
 
 
+def test_handshakes_without_a_certificate_are_begun_at_a_pace_and_delay_no_push(
+    control: Control, fleet: Fleet
+) -> None:
+    usual = push_next(fleet, control, 1)
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    begun: list[None] = []
+    end = time.monotonic() + 3.0
+
+    def shake() -> None:
+        while time.monotonic() < end:
+            with (
+                contextlib.suppress(OSError),
+                socket.create_connection(address(fleet, "ns1"), timeout=10) as plain,
+                context.wrap_socket(plain, server_hostname="ns1") as connection,
+            ):
+                begun.append(None)
+                connection.recv(1)
+
+    with ThreadPoolExecutor(6) as attackers:
+        for _ in range(6):
+            attackers.submit(shake)
+        assert push_next(fleet, control, 2) < usual + LONGER
+    assert 32 < len(begun) <= 32 + 50 * (3.0 + 1.0)  # unhindered, a core does some 300 a second
+
+
 def test_node_that_asks_as_fast_as_it_can_is_answered_at_its_pace_and_delays_no_push(
     tmp_path: Path, control: Control
 ) -> None:
