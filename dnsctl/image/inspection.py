@@ -50,8 +50,9 @@ def look(
 ) -> str:
     """Return what is wrong with the image at `path`; empty where nothing is, or it was replaced meanwhile.
 
-    Where not `whole`, see only whether it can be opened and names its release. An image of another format is
-    not damaged, nor is one that cannot be looked at for want of descriptors. `begin` is called in the child.
+    Where not `whole`, see only whether it can be opened, and what whoever answers reads first. An image of
+    another format is not damaged, nor is one that cannot be looked at for want of descriptors. `begin` is
+    called in the child.
     """
     before = identity(path)
     if before is None:
@@ -93,7 +94,7 @@ def _first_fault(reader: Reader, vouched: Vouched | None) -> str:
     try:
         generation = reader.generation
         if vouched is None:
-            reader.manifest.isalnum()
+            _read_entries(reader)
             return ""
         with contextlib.suppress(DnsctlError):  # what the archive holds is not the image's fault
             manifest, table = vouched(generation)
@@ -105,6 +106,13 @@ def _first_fault(reader: Reader, vouched: Vouched | None) -> str:
     except Exception as fault:  # noqa: BLE001 - whatever octets that are not ours bring about
         return f"{type(fault).__name__}: {fault}"
     return ""
+
+
+def _read_entries(reader: Reader) -> None:
+    """Read what is read before any query: the release, the journal, the entry of each zone."""
+    reader.manifest, reader.left_out(), reader.changes, reader.apexes_version  # read and parsed
+    for _, value in reader.zone_items():
+        ZoneEntry.from_bytes(value)
 
 
 def inspect(reader: Reader, manifest: str = "", table: str = "") -> None:

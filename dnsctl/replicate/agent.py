@@ -200,8 +200,7 @@ class _Agent:
             )
             self._spawn(catch_up.run(self._limits.catch_up_every, wake))
             self._spawn(_tidy(api, staging, writer))
-            if not self._replacing:
-                self._spawn(_until_damaged(self._note))
+            self._spawn(self._until_damaged())
             if self._alive is not None:
                 self._spawn(_beat(self._alive))
             with _ended_by_signal(server):
@@ -220,6 +219,16 @@ class _Agent:
         """Hand a certificate that changed what is served on to every peer, without waiting."""
         for peer in self._peers:
             self._spawn(_tell(peer, sealed))
+
+    async def _until_damaged(self) -> None:
+        """Raise DamagedImageError once the image is found to be damaged: the next agent begins with another.
+
+        Also where this agent has begun with another itself, and that is in place.
+        """
+        while True:
+            await asyncio.sleep(_BEAT)
+            if not self._replacing and (reason := self._note.reason()):
+                raise DamagedImageError(f"begins a new image; the other is damaged: {reason}")
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -248,14 +257,6 @@ async def _tidy(api: Api, staging: Staging, writer: ThreadPoolExecutor) -> None:
         await asyncio.sleep(_TIDY_EVERY)
         if time.monotonic() - api.last_received > _QUIET and staging.prepared() is None:
             await asyncio.get_running_loop().run_in_executor(writer, _prune, staging.archive)
-
-
-async def _until_damaged(note: DamageNote) -> None:
-    """Raise DamagedImageError once the image is found to be damaged: the next agent begins with another."""
-    while True:
-        await asyncio.sleep(_BEAT)
-        if reason := note.reason():
-            raise DamagedImageError(f"begins a new image; the other is damaged: {reason}")
 
 
 async def _beat(alive: Callable[[], None]) -> None:
