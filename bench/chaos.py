@@ -32,7 +32,7 @@ from pathlib import Path
 
 from bench.faults import damage, disks, hostile, kills, links
 from bench.faults.events import Act, Event
-from bench.faults.fleet import ZONES, Fleet, MissedError, deployed, until
+from bench.faults.fleet import ZONES, Fleet, MissedError, deployed
 from bench.faults.judge import Judge
 from bench.faults.network import NODES, Network, NoNetworkError, network
 from bench.faults.watch import watching
@@ -96,7 +96,7 @@ class Trial:
         agreed = self._agreed(event, ran)
         if not self.helped:
             self._push_again(ran)
-        until(lambda: self.fleet.run("verify").code == 0, "a verification without faults")
+        self.fleet.until(lambda: self.fleet.run("verify").code == 0, "a verification without faults")
         verified = time.monotonic() - mended
         self.tally.agreed.append(agreed)
         self.tally.verified.append(verified)
@@ -110,13 +110,13 @@ class Trial:
         self.helped = False
         if event.kind == "damage":
             try:
-                return until(self.fleet.is_agreed, "", ALONE)
+                return self.fleet.until(self.fleet.is_agreed, "", ALONE)
             except MissedError:
                 self.tally.helped += 1
                 self.helped = True
                 event.tell("agreed by a push only")
                 self._push_again(replace(ran, code=1))
-        until(self.fleet.is_agreed, "the same release at both nodes")
+        self.fleet.until(self.fleet.is_agreed, "the same release at both nodes")
         return time.monotonic() - began
 
     def _push_again(self, ran: Ran) -> None:
@@ -192,7 +192,7 @@ def _restored(fleet: Fleet) -> bool:
             else:
                 damage.empty(fleet, name)
                 fleet.revive()
-            until(fleet.is_agreed, "the same release at both nodes")
+            fleet.until(fleet.is_agreed, "the same release at both nodes")
             for _ in range(_MORE_PUSHES):
                 if fleet.run("push").code == 0 and fleet.run("verify").code == 0:
                     return True

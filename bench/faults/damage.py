@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.faults.events import Event
-from bench.faults.fleet import Fleet, until
+from bench.faults.fleet import Fleet
 from bench.faults.network import NODES
 from dnsctl.cli.rehearsal import Ran
 from dnsctl.image.damage import DamageNote
@@ -27,11 +27,11 @@ def image(fleet: Fleet, chance: random.Random, event: Event) -> Ran:
     event.tell(f"{_flip(chance, data)} of {name}'s image", "running" if is_running else "stopped")
     fleet.revive()
     if chance.random() < 0.5:
-        until(lambda: _is_sound(fleet, name), f"a sound image at {name}")
+        fleet.until(lambda: _is_sound(fleet, name), f"a sound image at {name}")
         event.tell("pushed once it was mended")
     ran = fleet.attempt(chance).wait()
     fleet.revive()
-    until(lambda: _is_sound(fleet, name), f"a sound image at {name}")
+    fleet.until(lambda: _is_sound(fleet, name), f"a sound image at {name}")
     return ran
 
 

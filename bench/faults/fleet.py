@@ -262,19 +262,19 @@ class Fleet:
             if process is None or process.poll() is not None:
                 self.start(name)
 
+    def until(self, condition: Callable[[], bool], what: str, seconds: float = BOUND) -> float:
+        """Return the seconds until `condition` held; meanwhile, what dies is started. Raises MissedError."""
+        began = time.monotonic()
+        while not condition():
+            if time.monotonic() - began > seconds:
+                raise MissedError(f"{what} did not come about within {seconds:.0f} s")
+            self.revive()
+            time.sleep(0.05)
+        return time.monotonic() - began
+
     def filler(self, name: str) -> Path:
         """Return the file that fills the disk of a host."""
         return self.disks[name] / "filler"
-
-
-def until(condition: Callable[[], bool], what: str, seconds: float = BOUND) -> float:
-    """Return the seconds until `condition` held. Raises MissedError."""
-    began = time.monotonic()
-    while not condition():
-        if time.monotonic() - began > seconds:
-            raise MissedError(f"{what} did not come about within {seconds:.0f} s")
-        time.sleep(0.05)
-    return time.monotonic() - began
 
 
 @contextlib.contextmanager
@@ -323,12 +323,14 @@ def _make(fleet: Fleet) -> None:
     fleet.stage.run("init")
     fleet.commit()
     fleet.revive()
-    until(lambda: all(fleet.ask(name, "example.com.", "SOA") for name in NODES), "an answer of both nodes")
+    fleet.until(
+        lambda: all(fleet.ask(name, "example.com.", "SOA") for name in NODES), "an answer of both nodes"
+    )
     for number in range(2):
         if number:
             fleet.commit()
         ran = fleet.run("push")
         if ran.code:
             raise MissedError(f"push {number + 1} ends with {ran.code}: {ran.lines}")
-    until(fleet.is_agreed, "the same release at both nodes")
+    fleet.until(fleet.is_agreed, "the same release at both nodes")
     fleet.learn()

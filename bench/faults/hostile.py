@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from bench.faults.events import Event
-from bench.faults.fleet import Fleet, until
+from bench.faults.fleet import Fleet
 from bench.faults.network import NODES
 from dnsctl.cli.rehearsal import Ran
 from dnsctl.model.fleet import Endpoint
@@ -26,7 +26,7 @@ def hostile(fleet: Fleet, chance: random.Random, event: Event) -> Ran:
     kind = chance.choice(("idle", "drip", "unread", "strangers", "garbage", "queries"))
     with contextlib.ExitStack() as stack:
         peer = _Peer(fleet, target, other, stack)
-        until(peer.is_heard, f"the agent of {target}")
+        fleet.until(peer.is_heard, f"the agent of {target}")
         event.tell(f"{getattr(peer, kind)()} at {target}")
         return fleet.attempt(chance).wait()
 
