@@ -91,10 +91,10 @@ class Image:
             )
             environment.reader_check()  # processes that were killed hold no pages any longer
         except OSError as error:
-            what = f"the image cannot be opened: {error.strerror or error}"
+            what = f"cannot open the image: {error.strerror or error}"
             raise ImageError(what, where=str(path), advice=advice_for(error.errno)) from None
         except lmdb.Error as error:
-            raise fault_of(error, path, "the image cannot be opened") from None
+            raise fault_of(error, path, "cannot open the image") from None
         try:
             tables = Tables(lambda name: environment.open_db(name, create=not readonly))
             image = cls(environment, tables)
@@ -104,7 +104,7 @@ class Image:
             raise DamagedImageError("is not an image, or an unfinished one", where=str(path)) from None
         except lmdb.Error as error:
             environment.close()
-            raise fault_of(error, path, "the image cannot be opened") from None
+            raise fault_of(error, path, "cannot open the image") from None
         except BaseException:
             environment.close()
             raise
@@ -115,7 +115,7 @@ class Image:
             image._file = os.open(path / "data.mdb", os.O_RDWR | os.O_CLOEXEC)
         except OSError as error:
             environment.close()
-            what = f"the image cannot be opened: {error.strerror}"
+            what = f"cannot open the image: {error.strerror}"
             raise ImageError(what, where=str(path), advice=advice_for(error.errno)) from None
         return image
 
