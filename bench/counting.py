@@ -34,11 +34,11 @@ import dns.message
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.store import Image
 from dnsctl.node.worker import counter_path, image_path
-from dnsctl.serve import udp
-from dnsctl.serve.batch import BATCH, Batch
+from dnsctl.serve.message.datagrams import BATCH, Batch
+from dnsctl.serve.metrics.tally import Tally
 from dnsctl.serve.respond import Responder
-from dnsctl.serve.tally import Tally
-from dnsctl.serve.udp import UdpWorker
+from dnsctl.serve.transport import udp
+from dnsctl.serve.transport.udp import UdpWorker
 from tests.build import validated
 from tests.node.running import publish
 

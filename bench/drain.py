@@ -28,7 +28,7 @@ import latency
 import workload
 from servers import Server, pin
 
-from dnsctl.serve.batch import BATCH
+from dnsctl.serve.message.datagrams import BATCH
 
 SPREAD = 256  # clients whose worker is found out
 CLIENTS = 24  # of each worker

@@ -3,7 +3,7 @@
 import socket
 import sys
 
-from dnsctl.serve.batch import Batch
+from dnsctl.serve.message.datagrams import Batch
 
 
 def main() -> None:

@@ -38,16 +38,16 @@ with atheris.instrument_imports(include=["dnsctl.serve", "dnsctl.model.name", "d
     from dnsctl.image.generation import GenerationCounter
     from dnsctl.image.store import Image
     from dnsctl.model.name import Name, from_text, labels, to_text
-    from dnsctl.serve import transfer
-    from dnsctl.serve.chaos import Chaos
-    from dnsctl.serve.connection import StreamLimits
-    from dnsctl.serve.cookies import CLIENT_LENGTH, Cookies
-    from dnsctl.serve.question import Rejected, Unanswerable, parse
-    from dnsctl.serve.respond import Client, Responder
-    from dnsctl.serve.rrl import flow_of, truncated
-    from dnsctl.serve.stream import StreamServer
-    from dnsctl.serve.tsig import Keyring
-    from dnsctl.serve.udp import UdpWorker
+    from dnsctl.serve.message.chaos import Chaos
+    from dnsctl.serve.message.cookies import CLIENT_LENGTH, Cookies
+    from dnsctl.serve.message.query import Client, Rejected, Unanswerable, parse
+    from dnsctl.serve.message.tsig import Keyring
+    from dnsctl.serve.respond import Responder
+    from dnsctl.serve.transport import transfer
+    from dnsctl.serve.transport.connection import StreamLimits
+    from dnsctl.serve.transport.rate_limit import flow_of, truncated
+    from dnsctl.serve.transport.stream import StreamServer
+    from dnsctl.serve.transport.udp import UdpWorker
 
 from dnsctl.model.fleet import TransferKey
 from dnsctl.model.policy import Policy

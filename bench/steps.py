@@ -31,10 +31,10 @@ from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.reader import Reader
 from dnsctl.image.store import Image
 from dnsctl.model.policy import Policy
-from dnsctl.serve.batch import BATCH
-from dnsctl.serve.cookies import Cookies, fresh_secret
+from dnsctl.serve.message.cookies import Cookies, fresh_secret
+from dnsctl.serve.message.datagrams import BATCH
 from dnsctl.serve.respond import Responder
-from dnsctl.serve.udp import UdpWorker
+from dnsctl.serve.transport.udp import UdpWorker
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.signer import sign_zone
 from tests.build import validated

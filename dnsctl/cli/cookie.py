@@ -13,7 +13,7 @@ from dnsctl.cli import output
 from dnsctl.cli.context import Context
 from dnsctl.errors import ConfigError
 from dnsctl.release import durable
-from dnsctl.serve.cookies import LIFETIME, fresh_secret, read_secrets
+from dnsctl.serve.message.cookies import LIFETIME, fresh_secret, read_secrets
 
 _NEXT, _PREVIOUS = b"next", b"previous"
 _STEPS = (

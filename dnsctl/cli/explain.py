@@ -29,9 +29,9 @@ from dnsctl.image.reader import Reader
 from dnsctl.image.store import Image
 from dnsctl.model.name import ROOT, Name, from_text, from_wire, parent, to_text
 from dnsctl.model.rrset import Type, type_text
-from dnsctl.serve.answer import Answer, Step, answer
-from dnsctl.serve.lookup import Zones, ZoneView, closest_encloser, neighbours
 from dnsctl.serve.respond import Responder
+from dnsctl.serve.zone.answer import Answer, Step, answer
+from dnsctl.serve.zone.names import Zones, ZoneView, closest_encloser, neighbours
 from dnsctl.sign.signer import unsigned_zone
 
 _SENTENCES = {

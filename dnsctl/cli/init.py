@@ -29,7 +29,7 @@ from dnsctl.load.places import DEFAULT_PATH
 from dnsctl.release import durable
 from dnsctl.release.envelope import ensure_release_key
 from dnsctl.replicate.pki import CONTROL, ensure_authority, renew
-from dnsctl.serve.cookies import fresh_secret
+from dnsctl.serve.message.cookies import fresh_secret
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.passphrase import check_passphrase
 

@@ -16,8 +16,8 @@ import dns.rrset
 from dnsctl.image.layout import ZoneEntry
 from dnsctl.model.name import MAX_NAME, Name, canonical_key, from_wire, labels, parent, to_text, wildcard
 from dnsctl.model.rrset import type_text
-from dnsctl.serve.answer import Step
-from dnsctl.serve.denial import nsec3_hash
+from dnsctl.serve.zone.answer import Step
+from dnsctl.serve.zone.denial import nsec3_hash
 
 Subjects = Mapping[Name, str]
 

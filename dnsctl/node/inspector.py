@@ -23,8 +23,8 @@ from dnsctl.image.damage import DamageNote
 from dnsctl.image.inspection import Vouched, nobody_vouches
 from dnsctl.node import sandbox
 from dnsctl.node.worker import image_path
-from dnsctl.serve import counters
-from dnsctl.serve.counters import Block
+from dnsctl.serve.metrics import counters
+from dnsctl.serve.metrics.counters import Block
 
 SHARE: Final = 1 / 100  # of a core, at most
 SHARE_SUSPECTED: Final = 1 / 10  # the same, while queries are answered SERVFAIL

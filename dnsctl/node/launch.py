@@ -31,11 +31,11 @@ from dnsctl.node.signals import held_signals
 from dnsctl.node.succession import Bequest, Kept, Predecessor, Program, Succession
 from dnsctl.node.supervisor import Role, Supervisor
 from dnsctl.node.worker import Ready, answer_datagrams, answer_streams, cookie_paths, image_path, responder_of
-from dnsctl.serve.cookies import fresh_secret, read_secrets
-from dnsctl.serve.counters import Block
-from dnsctl.serve.rrl import FlowTable, RateLimiter
-from dnsctl.serve.sockets import Listener, listen, listen_http
-from dnsctl.serve.tally import Tally, is_silent
+from dnsctl.serve.message.cookies import fresh_secret, read_secrets
+from dnsctl.serve.metrics.counters import Block
+from dnsctl.serve.metrics.tally import Tally, is_silent
+from dnsctl.serve.transport.listen import Listener, listen, listen_http
+from dnsctl.serve.transport.rate_limit import FlowTable, RateLimiter
 
 _log = logging.getLogger(__name__)
 

@@ -44,10 +44,10 @@ from dnsctl.model.fleet import NodeSettings
 from dnsctl.model.name import to_text
 from dnsctl.node.proc import STOPPED, standing
 from dnsctl.node.worker import counter_path, image_path
-from dnsctl.serve import counters
-from dnsctl.serve.counters import Block
-from dnsctl.serve.http_server import Guest, HttpServer, network_of
-from dnsctl.serve.tally import is_silent
+from dnsctl.serve.metrics import counters
+from dnsctl.serve.metrics.counters import Block
+from dnsctl.serve.metrics.tally import is_silent
+from dnsctl.serve.transport.http_server import Guest, HttpServer, network_of
 
 _PLACES: Final = 16  # connections of one network; the longest quiet makes room for one more
 _PACE: Final = 50.0  # requests of one network a second

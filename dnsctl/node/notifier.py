@@ -32,9 +32,9 @@ from dnsctl.model.fleet import Endpoint, Secondary, ServeSettings
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.node.worker import counter_path, image_path
-from dnsctl.serve import counters
-from dnsctl.serve.notify import Notice, notice, verdict
-from dnsctl.serve.tally import Tally
+from dnsctl.serve.message.notify import Notice, notice, verdict
+from dnsctl.serve.metrics import counters
+from dnsctl.serve.metrics.tally import Tally
 
 RATE: Final = 100.0  # NOTIFY a second to one secondary
 WAITS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0, 60.0)  # seconds for a response, try by try

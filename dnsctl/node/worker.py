@@ -16,15 +16,15 @@ from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.silence import Silence, silence_path
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import ServeSettings
-from dnsctl.serve.chaos import Chaos
-from dnsctl.serve.cookies import Cookies
+from dnsctl.serve.message.chaos import Chaos
+from dnsctl.serve.message.cookies import Cookies
+from dnsctl.serve.message.tsig import Keyring
+from dnsctl.serve.metrics.tally import Tally
 from dnsctl.serve.respond import Responder
-from dnsctl.serve.rrl import RateLimiter
-from dnsctl.serve.silent import drop_connections, drop_datagrams
-from dnsctl.serve.stream import StreamServer
-from dnsctl.serve.tally import Tally
-from dnsctl.serve.tsig import Keyring
-from dnsctl.serve.udp import UdpWorker
+from dnsctl.serve.transport.rate_limit import RateLimiter
+from dnsctl.serve.transport.silent import drop_connections, drop_datagrams
+from dnsctl.serve.transport.stream import StreamServer
+from dnsctl.serve.transport.udp import UdpWorker
 
 Ready = Callable[[int], None]  # told the generation served, once answers can be given
 

@@ -35,7 +35,7 @@ from dnsctl.replicate.pki import CONTROL, Credentials
 from dnsctl.replicate.staging import Notices, Staging
 from dnsctl.replicate.tls import peer_of
 from dnsctl.replicate.trust import Trust
-from dnsctl.serve.http_server import Guest, HttpServer, Welcome
+from dnsctl.serve.transport.http_server import Guest, HttpServer, Welcome
 
 KEEP_RELEASES = 200  # in a node's archive: what peers can catch up on without a snapshot
 _TIDY_EVERY = 3600.0  # seconds

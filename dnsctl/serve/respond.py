@@ -17,15 +17,12 @@ from dnsctl.image.reader import Reader
 from dnsctl.model.fleet import Network
 from dnsctl.model.name import ROOT, Name
 from dnsctl.model.rrset import Type
-from dnsctl.serve import chaos, cookies, transfer
-from dnsctl.serve import edns as edns_
-from dnsctl.serve.answer import Answer, answer
-from dnsctl.serve.chaos import Chaos
-from dnsctl.serve.cookies import Cookies, Standing, Verdict
-from dnsctl.serve.edns import ExtendedError, ZoneFacts
-from dnsctl.serve.failures import FailureLog
-from dnsctl.serve.lookup import LeftOut, Zones, ZoneView
-from dnsctl.serve.question import (
+from dnsctl.serve.message import chaos, cookies
+from dnsctl.serve.message import edns as edns_
+from dnsctl.serve.message.chaos import Chaos
+from dnsctl.serve.message.cookies import Cookies, Standing, Verdict
+from dnsctl.serve.message.edns import ExtendedError, ZoneFacts
+from dnsctl.serve.message.query import (
     AA,
     HEADER,
     HEADER_LENGTH,
@@ -33,6 +30,7 @@ from dnsctl.serve.question import (
     QR,
     RD,
     TC,
+    Client,
     Edns,
     Opcode,
     Question,
@@ -41,13 +39,17 @@ from dnsctl.serve.question import (
     Unanswerable,
     opcode_of,
     parse,
+    tells_serial,
 )
-from dnsctl.serve.tally import Tally
-from dnsctl.serve.tsig import Keyring, Untrusted, is_within
-from dnsctl.serve.wire import ANSWER, Draft, Ends, Response, last_end
+from dnsctl.serve.message.sections import ANSWER, Draft, Ends, Response, last_end
+from dnsctl.serve.message.tsig import Keyring, Untrusted, is_within
+from dnsctl.serve.metrics.failures import FailureLog
+from dnsctl.serve.metrics.tally import Tally
+from dnsctl.serve.zone.answer import Answer, answer
+from dnsctl.serve.zone.names import LeftOut, Zones, ZoneView
 
 if TYPE_CHECKING:
-    from dnsctl.serve.batchwise import Batchwise
+    from dnsctl.serve.fast.bulk import Batchwise
 
 _IN: Final = 1
 _MAX_MESSAGE: Final = 65535  # octets over a stream, RFC 1035 §4.2.2
@@ -56,18 +58,6 @@ _META_QUERIES: Final = frozenset((int(Type.IXFR), int(Type.AXFR), 253, 254))
 _ONE_AND_OPT: Final = b"\0\1\0\0\0\0\0\1"  # the counts of one question and one additional record
 _OPT_SIZE_AT: Final = 9  # where its length of options stands
 _log = logging.getLogger(__name__)
-
-
-class Client(NamedTuple):
-    """Who asks, and how. `address`: 4 or 16 octets, or not known; `idle`: seconds a stream may be silent.
-
-    `trusted`: signed the query with a key that is good for transfers to its address.
-    """
-
-    address: bytes = b""
-    stream: bool = False
-    idle: float = 0.0
-    trusted: bool = False
 
 
 class _Asked(NamedTuple):
@@ -127,7 +117,7 @@ class Responder:
         return self.long(reader, message, Client(address, stream, idle)) if found is None else found
 
     def short(self, reader: Reader, message: bytes) -> Response | None:
-        """Return the response to a query if there is a short way to it (see `direct`): one that fits UDP."""
+        """Return the response to a query by the short way (`fast.existing`), if it fits UDP; else None."""
         raw = message[2:]
         found = self.direct(reader).find(raw, raw.lower())
         if found is None:
@@ -140,7 +130,7 @@ class Responder:
         """Return the short way through what `reader` sees now."""
         zones = self._current(reader)
         if self._direct is None or self._direct.zones is not zones:
-            from dnsctl.serve.batchwise import Batchwise  # noqa: PLC0415 - and numpy, which few here need
+            from dnsctl.serve.fast.bulk import Batchwise  # noqa: PLC0415 - and numpy, which few here need
 
             self._direct = Batchwise(reader, zones, self.tally)
         self._direct.renew()
@@ -332,7 +322,7 @@ class Responder:
         known = bool(client.address) and is_within(client.address, self._networks)
         if not (known or client.trusted):
             return _Body(Rcode.REFUSED, ExtendedError.PROHIBITED)
-        if question.plain or not transfer.tells_serial(asked.message):
+        if question.plain or not tells_serial(asked.message):
             return _Body(Rcode.FORMERR)
         zones = self._current(reader)
         view = zones.find(question.name, question.rdtype) if question.name in zones else None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsctl.serve.cookies import read_secrets
+from dnsctl.serve.message.cookies import read_secrets
 from tests.cli.shell import dnsctl, repo
 
 OLD = "11" * 16

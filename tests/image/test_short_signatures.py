@@ -14,7 +14,7 @@ from dnsctl.image.store import Image
 from dnsctl.model.name import Name, from_text, to_text
 from dnsctl.model.rrset import Type, rrset
 from dnsctl.model.zone import SignedZone
-from dnsctl.serve.proofs import INDEX_END
+from dnsctl.serve.fast.nsec_parts import INDEX_END
 from tests.build import validated
 
 ROOT = Name(b"\0")

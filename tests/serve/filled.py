@@ -3,9 +3,9 @@
 import socket
 
 from dnsctl.image.reader import Reader
-from dnsctl.serve.batch import Batch
+from dnsctl.serve.message.datagrams import Batch
 from dnsctl.serve.respond import Responder
-from dnsctl.serve.udp import UdpWorker
+from dnsctl.serve.transport.udp import UdpWorker
 
 
 class Filled(Batch):

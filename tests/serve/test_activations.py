@@ -16,7 +16,7 @@ from dnsctl.model.name import from_text, to_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import type_text
 from dnsctl.model.zone import SignedZone
-from dnsctl.serve.cache import AnswerCache
+from dnsctl.serve.fast.cache import AnswerCache
 from dnsctl.serve.respond import Responder
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.signer import sign_zone, unsigned_zone

@@ -12,10 +12,11 @@ from dnsctl.image.compiler import compile_zone
 from dnsctl.image.difference import difference
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.store import Image
-from dnsctl.serve.batch import BATCH
-from dnsctl.serve.cache import AnswerCache
-from dnsctl.serve.respond import Client, Responder
-from dnsctl.serve.udp import UdpWorker
+from dnsctl.serve.fast.cache import AnswerCache
+from dnsctl.serve.message.datagrams import BATCH
+from dnsctl.serve.message.query import Client
+from dnsctl.serve.respond import Responder
+from dnsctl.serve.transport.udp import UdpWorker
 from dnsctl.sign.signer import sign_zone, unsigned_zone
 from tests.build import validated
 from tests.serve import peer_servers

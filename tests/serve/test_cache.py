@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsctl.serve.cache import PATIENCE, SKIPPED, AnswerCache
+from dnsctl.serve.fast.cache import PATIENCE, SKIPPED, AnswerCache
 
 OPT_DO = b"\0\0\x29\x04\xd0\0\0\x80\0\0\0"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsctl.serve.connection import Connection, StreamLimits
+from dnsctl.serve.transport.connection import Connection, StreamLimits
 
 PARTS = 3  # messages of a transfer
 LIMITS = StreamLimits(transfers_per_client=2)

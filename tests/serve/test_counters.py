@@ -17,14 +17,14 @@ from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.store import Image
 from dnsctl.model.name import Name, from_text
 from dnsctl.node.worker import counter_path, image_path
-from dnsctl.serve import counters, tally
-from dnsctl.serve.batch import BATCH, Batch
-from dnsctl.serve.cookies import Cookies, fresh_secret
-from dnsctl.serve.counters import Block
+from dnsctl.serve.message.cookies import Cookies, fresh_secret
+from dnsctl.serve.message.datagrams import BATCH, Batch
+from dnsctl.serve.message.sections import Response
+from dnsctl.serve.metrics import counters, tally
+from dnsctl.serve.metrics.counters import Block
+from dnsctl.serve.metrics.tally import Tally
 from dnsctl.serve.respond import Responder
-from dnsctl.serve.tally import Tally
-from dnsctl.serve.udp import UdpWorker
-from dnsctl.serve.wire import Response
+from dnsctl.serve.transport.udp import UdpWorker
 from tests.build import validated
 from tests.conformance import zones
 from tests.node.running import publish

@@ -14,15 +14,15 @@ from dnsctl.image.store import Image
 from dnsctl.model.name import Name, from_text, is_subdomain, to_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import Type, type_text
-from dnsctl.serve import absent as absent_module
-from dnsctl.serve import batchwise, proofs
-from dnsctl.serve.alike import answer_alike
-from dnsctl.serve.answer import answer
-from dnsctl.serve.batch import BATCH
-from dnsctl.serve.cache import AnswerCache
-from dnsctl.serve.lookup import Zones
+from dnsctl.serve.fast import bulk, nsec_parts
+from dnsctl.serve.fast import missing as absent_module
+from dnsctl.serve.fast.cache import AnswerCache
+from dnsctl.serve.fast.equivalent import answer_alike
+from dnsctl.serve.message.datagrams import BATCH
 from dnsctl.serve.respond import Responder
-from dnsctl.serve.udp import UdpWorker
+from dnsctl.serve.transport.udp import UdpWorker
+from dnsctl.serve.zone.answer import answer
+from dnsctl.serve.zone.names import Zones
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.signer import sign_zone, unsigned_zone
 from tests.build import validated
@@ -141,8 +141,8 @@ def test_batches_that_skip_the_cache_say_the_same_octet_for_octet(tmp_path, monk
 def test_random_names_of_a_large_zone_are_denied_octet_for_octet(tmp_path, monkeypatch, label):
     """Where gaps are too many to be remembered: between any two names, before the first, behind the last."""
     monkeypatch.setattr(AnswerCache, "is_skipped", lambda _: True)
-    monkeypatch.setattr(proofs, "_FEW", -1)
-    monkeypatch.setattr(batchwise, "_CHOOSE_EVERY", 1)
+    monkeypatch.setattr(nsec_parts, "_FEW", -1)
+    monkeypatch.setattr(bulk, "_CHOOSE_EVERY", 1)
     rng = seeded(f"direct large {label}")
     [zone, *_] = zones(tmp_path, label, rng)
     alone = 0

@@ -6,7 +6,7 @@ import dns.message
 import dns.rcode
 import pytest
 
-from dnsctl.serve.failures import INTERVAL, FailureLog
+from dnsctl.serve.metrics.failures import INTERVAL, FailureLog
 from dnsctl.serve.respond import Responder
 
 

@@ -12,16 +12,16 @@ from dnsctl.image.store import Image
 from dnsctl.model.fleet import RateLimit
 from dnsctl.model.name import Name, from_text
 from dnsctl.model.policy import Policy
-from dnsctl.serve import gaps as gaps_module
-from dnsctl.serve import siblings
-from dnsctl.serve.batch import BATCH, Batch
-from dnsctl.serve.gaps import FEW
+from dnsctl.serve.fast import intervals as gaps_module
+from dnsctl.serve.fast import siblings
+from dnsctl.serve.fast.columns import Asked
+from dnsctl.serve.fast.intervals import FEW
+from dnsctl.serve.fast.siblings import number, spans
+from dnsctl.serve.message.datagrams import BATCH, Batch
+from dnsctl.serve.metrics.tally import Tally
 from dnsctl.serve.respond import Responder
-from dnsctl.serve.rrl import FlowTable, RateLimiter, truncated
-from dnsctl.serve.siblings import number, spans
-from dnsctl.serve.tally import Tally
-from dnsctl.serve.udp import UdpWorker
-from dnsctl.serve.ways import Asked
+from dnsctl.serve.transport.rate_limit import FlowTable, RateLimiter, truncated
+from dnsctl.serve.transport.udp import UdpWorker
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.signer import sign_zone, unsigned_zone
 from tests.build import validated

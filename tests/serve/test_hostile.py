@@ -17,13 +17,13 @@ from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import RateLimit
 from dnsctl.node.worker import counter_path, image_path
-from dnsctl.serve.batch import BATCH, Batch
-from dnsctl.serve.chaos import Chaos
-from dnsctl.serve.cookies import Cookies
+from dnsctl.serve.message.chaos import Chaos
+from dnsctl.serve.message.cookies import Cookies
+from dnsctl.serve.message.datagrams import BATCH, Batch
+from dnsctl.serve.metrics.tally import Tally
 from dnsctl.serve.respond import Responder
-from dnsctl.serve.rrl import FlowTable, RateLimiter, flow_of, truncated
-from dnsctl.serve.tally import Tally
-from dnsctl.serve.udp import UdpWorker
+from dnsctl.serve.transport.rate_limit import FlowTable, RateLimiter, flow_of, truncated
+from dnsctl.serve.transport.udp import UdpWorker
 from tests.build import validated
 from tests.node.running import publish
 

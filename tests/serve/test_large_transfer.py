@@ -18,8 +18,8 @@ from dnsctl.image.difference import difference
 from dnsctl.image.reader import Reader
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import TransferKey
-from dnsctl.serve import transfer
-from dnsctl.serve.tsig import Keyring
+from dnsctl.serve.message.tsig import Keyring
+from dnsctl.serve.transport import transfer
 from dnsctl.sign.signer import unsigned_zone
 from tests.build import validated
 from tests.node.running import READY, RunningNode, publish, running

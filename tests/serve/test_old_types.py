@@ -15,8 +15,8 @@ from dnsctl.load.draft import ZoneDefaults
 from dnsctl.load.masterfile import parse
 from dnsctl.model.name import from_text, to_text
 from dnsctl.model.zone import SignedZone, Zone
-from dnsctl.serve import transfer
 from dnsctl.serve.respond import Responder
+from dnsctl.serve.transport import transfer
 from dnsctl.verify.decoders import decode
 from tests.load.compiled import HEAD
 

@@ -19,13 +19,14 @@ from dnsctl.image.store import Image
 from dnsctl.model.fleet import RateLimit
 from dnsctl.model.name import from_text
 from dnsctl.node.worker import counter_path, image_path
-from dnsctl.serve.batch import BATCH, Batch
-from dnsctl.serve.cookies import Cookies
-from dnsctl.serve.counters import RATE_DROPPED, RATE_SLIPPED, Block
-from dnsctl.serve.respond import Client, Responder
-from dnsctl.serve.rrl import FlowTable, Kind, RateLimiter, flow_of, truncated
-from dnsctl.serve.tally import Tally
-from dnsctl.serve.udp import UdpWorker
+from dnsctl.serve.message.cookies import Cookies
+from dnsctl.serve.message.datagrams import BATCH, Batch
+from dnsctl.serve.message.query import Client
+from dnsctl.serve.metrics.counters import RATE_DROPPED, RATE_SLIPPED, Block
+from dnsctl.serve.metrics.tally import Tally
+from dnsctl.serve.respond import Responder
+from dnsctl.serve.transport.rate_limit import FlowTable, Kind, RateLimiter, flow_of, truncated
+from dnsctl.serve.transport.udp import UdpWorker
 from tests.build import validated
 from tests.node.running import publish
 

@@ -13,7 +13,7 @@ import dns.query
 import dns.rcode
 import pytest
 
-from dnsctl.serve.cookies import LOOK_INTERVAL
+from dnsctl.serve.message.cookies import LOOK_INTERVAL
 from tests.build import validated
 from tests.node.running import RunningNode, publish, running
 from tests.peers import free_port, need

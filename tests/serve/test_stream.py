@@ -19,13 +19,14 @@ from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import Network
 from dnsctl.node.worker import counter_path, image_path
-from dnsctl.serve import counters, respond
-from dnsctl.serve.connection import StreamLimits
-from dnsctl.serve.cookies import Cookies, fresh_secret
-from dnsctl.serve.counters import Block
+from dnsctl.serve import respond
+from dnsctl.serve.message.cookies import Cookies, fresh_secret
+from dnsctl.serve.metrics import counters
+from dnsctl.serve.metrics.counters import Block
+from dnsctl.serve.metrics.tally import Tally
 from dnsctl.serve.respond import Responder
-from dnsctl.serve.stream import StreamServer
-from dnsctl.serve.tally import Tally
+from dnsctl.serve.transport.connection import StreamLimits
+from dnsctl.serve.transport.stream import StreamServer
 from tests.build import validated
 from tests.node.running import publish
 

@@ -17,10 +17,10 @@ import pytest
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.store import Image
 from dnsctl.node.worker import counter_path, image_path
-from dnsctl.serve import stream
-from dnsctl.serve.connection import StreamLimits
 from dnsctl.serve.respond import Responder
-from dnsctl.serve.stream import StreamServer
+from dnsctl.serve.transport import stream
+from dnsctl.serve.transport.connection import StreamLimits
+from dnsctl.serve.transport.stream import StreamServer
 from tests.build import validated
 from tests.node.running import publish, running
 from tests.serve.test_stream import answer, framed, is_cut

@@ -20,8 +20,8 @@ from dnsctl.image.reader import Reader
 from dnsctl.image.store import Image
 from dnsctl.model.rrset import rdata_text
 from dnsctl.model.zone import SignedZone
-from dnsctl.serve import transfer
-from dnsctl.serve.tsig import is_within
+from dnsctl.serve.message.tsig import is_within
+from dnsctl.serve.transport import transfer
 from tests.build import validated
 from tests.node.running import publish, running
 from tests.peers import need

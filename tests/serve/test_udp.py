@@ -17,11 +17,12 @@ from dnsctl.image.difference import difference
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.store import Image
 from dnsctl.node.worker import counter_path, image_path
-from dnsctl.serve import counters
-from dnsctl.serve.batch import BATCH, SLOT, Batch
-from dnsctl.serve.cookies import Cookies
-from dnsctl.serve.respond import Client, Responder
-from dnsctl.serve.udp import UdpWorker, server_failure
+from dnsctl.serve.message.cookies import Cookies
+from dnsctl.serve.message.datagrams import BATCH, SLOT, Batch
+from dnsctl.serve.message.query import Client
+from dnsctl.serve.metrics import counters
+from dnsctl.serve.respond import Responder
+from dnsctl.serve.transport.udp import UdpWorker, server_failure
 from dnsctl.sign.signer import unsigned_zone
 from tests.build import validated
 from tests.node.running import publish, running

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dnsctl.image import fragment
 from dnsctl.model.name import Name, from_labels, from_text
 from dnsctl.model.rrset import Type, rrset
-from dnsctl.serve.wire import ANSWER, AUTHORITY, Draft
+from dnsctl.serve.message.sections import ANSWER, AUTHORITY, Draft
 
 ROOT = Name(b"\0")
 QNAME = from_text("www.example.com.")

@@ -12,9 +12,9 @@ import pytest
 
 from dnsctl.image.reader import Reader
 from dnsctl.model.fleet import TransferKey
-from dnsctl.serve import transfer
+from dnsctl.serve import respond
+from dnsctl.serve.message.tsig import Keyring
 from dnsctl.serve.respond import Responder
-from dnsctl.serve.tsig import Keyring
 from tests.conformance.asking import ADDRESS, ask, octets, option, query, rcode, told
 from tests.conformance.conftest import SERIAL
 from tests.conformance.rfc8945.test_tsig import read
@@ -59,7 +59,7 @@ def test_section_3_ixfr_without_the_soa_that_is_held_is_formerr(reader: Reader):
 
 def test_message_of_who_may_not_transfer_is_not_read(reader: Reader, monkeypatch: pytest.MonkeyPatch):
     """to read it takes ten times as long as to refuse it"""
-    monkeypatch.setattr(transfer, "tells_serial", lambda _message: pytest.fail("it was read"))
+    monkeypatch.setattr(respond, "tells_serial", lambda _message: pytest.fail("it was read"))
     for asked in (incremental(), incremental(None)):
         assert rcode(ask(RESPONDER, reader, asked, address=ELSEWHERE)) == "REFUSED"
 

@@ -10,8 +10,8 @@ import pytest
 
 from dnsctl.image.reader import Reader
 from dnsctl.model.fleet import TransferKey
+from dnsctl.serve.message.tsig import Keyring
 from dnsctl.serve.respond import Responder
-from dnsctl.serve.tsig import Keyring
 from tests.conformance.asking import ask, octets, query, rcode
 
 

@@ -6,7 +6,7 @@ import dns.rdataclass
 import pytest
 
 from dnsctl.image.reader import Reader
-from dnsctl.serve.chaos import Chaos
+from dnsctl.serve.message.chaos import Chaos
 from dnsctl.serve.respond import Responder
 from tests.conformance.asking import ask, query, rcode
 

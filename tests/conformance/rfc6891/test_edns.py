@@ -9,7 +9,7 @@ import dns.opcode
 import dns.rcode
 import pytest
 
-from dnsctl.serve.question import MAX_OPTIONS
+from dnsctl.serve.message.query import MAX_OPTIONS
 from dnsctl.serve.respond import Responder
 
 OPT = b"\0\0\x29"

@@ -7,7 +7,7 @@ import dns.opcode
 import dns.rcode
 import pytest
 
-from dnsctl.serve.question import Opcode
+from dnsctl.serve.message.query import Opcode
 
 QUESTION = b"\3www\5plain\4test\0\0\1\0\1"
 ADDRESS = b"\xc0\x0c\0\1\0\1" + bytes(4) + b"\0\4\xc0\0\2\1"

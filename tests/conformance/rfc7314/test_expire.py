@@ -5,8 +5,8 @@ import dns.rrset
 import pytest
 
 from dnsctl.image.reader import Reader
-from dnsctl.serve import transfer
 from dnsctl.serve.respond import Responder
+from dnsctl.serve.transport import transfer
 from tests.conformance.asking import ask, option, query, told
 
 EXPIRE = 9

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsctl.image.reader import Reader
-from dnsctl.serve.cookies import Cookies, fresh_secret
+from dnsctl.serve.message.cookies import Cookies, fresh_secret
 from dnsctl.serve.respond import Responder
 from tests.conformance.asking import ADDRESS, ask, octets, option, query, rcode, told
 

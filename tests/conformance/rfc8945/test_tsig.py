@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 
 from dnsctl.image.reader import Reader
 from dnsctl.model.fleet import Network, TransferKey
-from dnsctl.serve import transfer
-from dnsctl.serve.cookies import Cookies, fresh_secret
-from dnsctl.serve.question import Rejected
+from dnsctl.serve.message.cookies import Cookies, fresh_secret
+from dnsctl.serve.message.query import Rejected
+from dnsctl.serve.message.tsig import Keyring, Rdata
 from dnsctl.serve.respond import Responder
-from dnsctl.serve.tsig import Keyring, Rdata
+from dnsctl.serve.transport import transfer
 from tests.conformance.asking import octets, option, query, rcode, told
 
 ALGORITHMS = ["hmac-sha256", "hmac-sha384", "hmac-sha512"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dnsctl.errors import ConfigError
-from dnsctl.serve.cookies import LOOK_INTERVAL, Cookies, Standing, fresh_secret, read_secrets
+from dnsctl.serve.message.cookies import LOOK_INTERVAL, Cookies, Standing, fresh_secret, read_secrets
 
 FIRST = "e5e973e5a6b2a43f48e7dc849e37bfcf"
 OLD, NEW = "dd3bdf9344b678b185a6f5cb60fca715", "445536bcd2513298075a5d379663c962"

@@ -18,9 +18,9 @@ from dnsctl.image.layout import CUT, OCCLUDED
 from dnsctl.image.reader import Reader
 from dnsctl.model.name import ROOT, Name
 from dnsctl.model.rrset import Type
-from dnsctl.serve.denial import Proof, proof_for
-from dnsctl.serve.lookup import LeftOut, Zones, ZoneView
-from dnsctl.serve.wire import ADDITIONAL, Draft
+from dnsctl.serve.message.sections import ADDITIONAL, Draft
+from dnsctl.serve.zone.denial import Proof, proof_for
+from dnsctl.serve.zone.names import LeftOut, Zones, ZoneView
 
 SERVICES: Final = (int(Type.SVCB), int(Type.HTTPS))
 _ADDRESSES: Final = (int(Type.A), int(Type.AAAA))

@@ -29,16 +29,17 @@ from dnsctl.image.reader import Reader
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import Network
 from dnsctl.model.name import Name
-from dnsctl.serve import counters, transfer
-from dnsctl.serve.accept import ACCEPTED, Acceptor
-from dnsctl.serve.cache import AnswerCache
-from dnsctl.serve.connection import Connection, StreamLimits
-from dnsctl.serve.failures import FailureLog
-from dnsctl.serve.question import HEADER_LENGTH, Rejected
-from dnsctl.serve.respond import Client, Responder, is_transfer
-from dnsctl.serve.sockets import IDLE_SECONDS
-from dnsctl.serve.tally import Tally
-from dnsctl.serve.udp import server_failure
+from dnsctl.serve.fast.cache import AnswerCache
+from dnsctl.serve.message.query import HEADER_LENGTH, Client, Rejected
+from dnsctl.serve.metrics import counters
+from dnsctl.serve.metrics.counters import IDLE_SECONDS
+from dnsctl.serve.metrics.failures import FailureLog
+from dnsctl.serve.metrics.tally import Tally
+from dnsctl.serve.respond import Responder, is_transfer
+from dnsctl.serve.transport import transfer
+from dnsctl.serve.transport.accept import ACCEPTED, Acceptor
+from dnsctl.serve.transport.connection import Connection, StreamLimits
+from dnsctl.serve.transport.udp import server_failure
 
 ENDING_TIME: Final = 25.0  # seconds for open connections
 ENDING_QUIET: Final = 1.0  # seconds without a query, after which a connection is done

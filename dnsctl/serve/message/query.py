@@ -11,6 +11,10 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import NamedTuple
 
+import dns.exception
+import dns.message
+import dns.rdatatype
+
 from dnsctl.errors import WireFormatError
 from dnsctl.model.name import MAX_LABEL, MAX_NAME, Name
 from dnsctl.model.rrset import Type
@@ -53,6 +57,18 @@ class Rcode(IntEnum):
     NOTAUTH = 9
     BADVERS = 16
     BADCOOKIE = 23
+
+
+class Client(NamedTuple):
+    """Who asks, and how. `address`: 4 or 16 octets, or not known; `idle`: seconds a stream may be silent.
+
+    `trusted`: signed the query with a key that is good for transfers to its address.
+    """
+
+    address: bytes = b""
+    stream: bool = False
+    idle: float = 0.0
+    trusted: bool = False
 
 
 class Unanswerable(WireFormatError):  # noqa: N818 - says what the message is
@@ -234,3 +250,19 @@ def read_options(data: bytes) -> dict[int, bytes] | None:
         at += _OPTION.size + length
         found.setdefault(code, data[at - length : at])
     return found if at == len(data) else None
+
+
+def tells_serial(message: bytes) -> bool:
+    """True where the IXFR query `message`, without TSIG, says what serial its client has (RFC 1995 §3)."""
+    try:
+        return serial_of(dns.message.from_wire(message)) is not None
+    except (dns.exception.DNSException, LookupError, ValueError):
+        return False
+
+
+def serial_of(query: dns.message.Message) -> int | None:
+    """Return the serial an IXFR client has (RFC 1995 §3); None for AXFR. Raises LookupError without one."""
+    if query.question[0].rdtype != dns.rdatatype.IXFR:
+        return None
+    held = [one for one in query.authority if one.rdtype == dns.rdatatype.SOA]
+    return int(held[0][0].serial)

@@ -224,8 +224,8 @@ class Zones:
     def nearby(self, octets: Name) -> ZoneView | None:
         """Return the zone at or above `octets` if it was asked for before and these may be a name; else None.
 
-        None for the root: records it owns are no copies (see `wire`). Lengths are followed down to the apex
-        only, which is a name.
+        None for the root: records it owns are no copies (see `message.sections`). Lengths are followed down
+        to the apex only, which is a name.
         """
         if not 1 < len(octets) <= MAX_NAME:
             return None

@@ -1,6 +1,6 @@
 """The NSEC and NSEC3 of one zone, taken apart: which one denies a name, and its octets but for the owner.
 
-What `denial` places record by record, `direct` joins from these pieces, the same for many names. What they
+What `denial` places record by record, `existing` joins from these pieces, the same for many names. What they
 have in common is worked out once: where the records stand in nodes with one and the same index, and how the
 owners of NSEC3 are written.
 """
@@ -14,8 +14,8 @@ from dnsctl.image.fragment import shape_of
 from dnsctl.image.layout import ENTRY, HEADER, OCCLUDED, WIDE
 from dnsctl.model.rrset import Type
 from dnsctl.model.zone import Nsec3Parameters
-from dnsctl.serve.denial import nsec3_hash, seek_covering
-from dnsctl.serve.lookup import ZoneView
+from dnsctl.serve.zone.denial import nsec3_hash, seek_covering
+from dnsctl.serve.zone.names import ZoneView
 
 # Where the index of a node ends, by the last octet of its number of RRsets: for fewer than 256 of them
 INDEX_END: Final = tuple(HEADER.size + (2 + ENTRY.size) * count for count in range(256))

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnsctl.model.name import MAX_LABEL, MAX_NAME
-from dnsctl.serve.batch import BATCH, SLOT, Batch
-from dnsctl.serve.lookup import ZoneView
+from dnsctl.serve.message.datagrams import BATCH, SLOT, Batch
+from dnsctl.serve.zone.names import ZoneView
 
 HEADER: Final = 12
 LABEL_WORDS: Final = 3  # of a label that is taken for a key; longer ones are left

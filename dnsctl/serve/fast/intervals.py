@@ -20,11 +20,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dnsctl.serve.batch import Batch
-from dnsctl.serve.cache import ENTRY_OVERHEAD, Entry
-from dnsctl.serve.lookup import ZoneView
-from dnsctl.serve.siblings import Siblings, spans
-from dnsctl.serve.ways import Asked, View, Words, halves
+from dnsctl.serve.fast.cache import ENTRY_OVERHEAD, Entry
+from dnsctl.serve.fast.columns import Asked, View, Words, halves
+from dnsctl.serve.fast.siblings import Siblings, spans
+from dnsctl.serve.message.datagrams import Batch
+from dnsctl.serve.zone.names import ZoneView
 
 FEW: Final = 8  # queries of a batch that are not worth an array operation
 MAX_TABLES: Final = 4

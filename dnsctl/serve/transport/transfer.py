@@ -24,10 +24,10 @@ from dnsctl.model.fleet import Network
 from dnsctl.model.name import Name
 from dnsctl.model.rrset import COMPRESSIBLE, RRset, Type
 from dnsctl.model.serial import is_after
-from dnsctl.serve import edns
-from dnsctl.serve.edns import ExtendedError
-from dnsctl.serve.question import Edns, Rejected, Unanswerable, parse
-from dnsctl.serve.tsig import Keyring, Signer, is_within
+from dnsctl.serve.message import edns
+from dnsctl.serve.message.edns import ExtendedError
+from dnsctl.serve.message.query import Edns, Rejected, Unanswerable, parse, serial_of
+from dnsctl.serve.message.tsig import Keyring, Signer, is_within
 
 MESSAGE_SIZE: Final = 16 << 10  # octets; all of it can be reached by a compression pointer (RFC 1035 §4.1.4)
 _MAX_MESSAGE: Final = 0xFFFF
@@ -107,7 +107,7 @@ def messages(reader: Reader, message: bytes, options: bytes = b"") -> Iterator[b
     try:
         query = dns.message.from_wire(message)
         question = query.question[0]
-        serial = _serial_of(query)
+        serial = serial_of(query)
     except (dns.exception.DNSException, LookupError, ValueError):
         yield _failure(message, _FORMERR, None, options)
         return
@@ -130,22 +130,6 @@ def messages(reader: Reader, message: bytes, options: bytes = b"") -> Iterator[b
                 yield from writer.add(one)
         yield from writer.add(soa._replace(signatures=()))
     yield writer.finish()
-
-
-def tells_serial(message: bytes) -> bool:
-    """True where the IXFR query `message`, without TSIG, says what serial its client has (RFC 1995 §3)."""
-    try:
-        return _serial_of(dns.message.from_wire(message)) is not None
-    except (dns.exception.DNSException, LookupError, ValueError):
-        return False
-
-
-def _serial_of(query: dns.message.Message) -> int | None:
-    """Return the serial an IXFR client has (RFC 1995 §3); None for AXFR. Raises LookupError without one."""
-    if query.question[0].rdtype != dns.rdatatype.IXFR:
-        return None
-    held = [one for one in query.authority if one.rdtype == dns.rdatatype.SOA]
-    return int(held[0][0].serial)
 
 
 def _opt(query: dns.message.Message, soa: RRset, options: bytes) -> bytes:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from dnsctl.model.name import Name, labels
 from dnsctl.model.rrset import Type
-from dnsctl.serve.question import DO, MAX_OPTIONS, Edns
+from dnsctl.serve.message.query import DO, MAX_OPTIONS, Edns
 
 MAX_UDP_PAYLOAD = 1232  # octets, DNS Flag Day 2020: fits IPv6's minimum MTU
 MIN_UDP_PAYLOAD = 512  # octets, RFC 1035 §4.2.1 and RFC 6891 §6.2.3

@@ -2,10 +2,10 @@
 
 What it answers, it answers octet for octet as `answer` would: a plain query (one question, class IN, no
 options) for data at an authoritative owner, for a type such an owner lacks, for an alias asked for a rare
-type, for a service whose targets are in its zone, and for names without a node (see `absent`). Everything
+type, for a service whose targets are in its zone, and for names without a node (see `missing`). Everything
 else (other aliases, nodes at or below a cut, empty non-terminals, odd messages) is None: the long way.
 
-What queries have in common is worked out once (see `forms`). What is left for a query is one search in the
+What queries have in common is worked out once (see `template`). What is left for a query is one search in the
 image and a few slices.
 """
 
@@ -16,10 +16,10 @@ from typing import Final
 from dnsctl.image.fragment import node_types, shape_of
 from dnsctl.model.name import Name
 from dnsctl.model.rrset import Type
-from dnsctl.serve.absent import Absent
-from dnsctl.serve.answer import Step, answer
-from dnsctl.serve.cache import Entry
-from dnsctl.serve.forms import (
+from dnsctl.serve.fast.cache import Entry
+from dnsctl.serve.fast.missing import Absent
+from dnsctl.serve.fast.nsec_parts import INDEX_END
+from dnsctl.serve.fast.template import (
     LONG,
     NOWHERE,
     ODD_TYPES,
@@ -32,9 +32,9 @@ from dnsctl.serve.forms import (
     places,
     pointer,
 )
-from dnsctl.serve.proofs import INDEX_END
-from dnsctl.serve.service import SERVICES
-from dnsctl.serve.wire import AUTHORITY, Draft
+from dnsctl.serve.message.sections import AUTHORITY, Draft
+from dnsctl.serve.zone.answer import Step, answer
+from dnsctl.serve.zone.service import SERVICES
 
 _CNAME: Final = int(Type.CNAME)
 _DS: Final = int(Type.DS)

@@ -1,8 +1,8 @@
 """The short way to what is said of names without a node: denials, wildcards, referrals and aliases of them.
 
-What a zone says to one such name, it says to many: to all of one length below the apex (`forms.Denial`), or
-to all names alike (see `alike`). That is worked out once, and kept by form; what is left for a name is to
-find its gap. Where that gap is known to the batch as well, the name is answered there (see `gaps`).
+What a zone says to one such name, it says to many: to all of one length below the apex (`template.Denial`),
+or to all names alike (see `equivalent`). That is worked out once, and kept by form; what is left for a name
+is to find its gap. Where that gap is known to the batch as well, the name is answered there (`intervals`).
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any, Final
 from dnsctl.image.fragment import QUESTION_AT
 from dnsctl.image.reader import Reader
 from dnsctl.model.name import Name
-from dnsctl.serve.alike import Alike, answer_alike
-from dnsctl.serve.answer import Step
-from dnsctl.serve.cache import Entry
-from dnsctl.serve.edns import MAX_UDP_PAYLOAD
-from dnsctl.serve.forms import (
+from dnsctl.serve.fast.cache import Entry
+from dnsctl.serve.fast.columns import Asked
+from dnsctl.serve.fast.equivalent import Alike, answer_alike
+from dnsctl.serve.fast.intervals import Gaps
+from dnsctl.serve.fast.template import (
     RARE,
     TOO_MUCH,
     AlikeAnswer,
@@ -30,12 +30,12 @@ from dnsctl.serve.forms import (
     Gap,
     pointer,
 )
-from dnsctl.serve.gaps import Gaps
-from dnsctl.serve.lookup import Neighbours, Zones, closest_encloser, neighbours, parent_key
-from dnsctl.serve.question import AA, TC, Rcode
-from dnsctl.serve.tally import Tally
-from dnsctl.serve.ways import Asked
-from dnsctl.serve.wire import ADDITIONAL, ANSWER, AUTHORITY, Draft, last_end
+from dnsctl.serve.message.edns import MAX_UDP_PAYLOAD
+from dnsctl.serve.message.query import AA, TC, Rcode
+from dnsctl.serve.message.sections import ADDITIONAL, ANSWER, AUTHORITY, Draft, last_end
+from dnsctl.serve.metrics.tally import Tally
+from dnsctl.serve.zone.answer import Step
+from dnsctl.serve.zone.names import Neighbours, Zones, closest_encloser, neighbours, parent_key
 
 _HASH_LABEL: Final = 32  # octets of the label of an NSEC3 owner
 # How much is remembered: plans, denials, name errors, and forms at `FORM` each. Some 30 MB at most, and a few
@@ -178,7 +178,7 @@ class Absent(ABC):
         form.errors[at] = errors
 
     def _alike(self, zone: AskedZone, form: Form, key: bytes, at: int, node: bytes) -> Entry | None:
-        """Answer for a name that has no node as for all names alike (see `alike`)."""
+        """Answer for a name that has no node as for all names alike (see `equivalent`)."""
         around = neighbours(self._reader, node)
         if around.successor.startswith(node):
             return None  # an empty non-terminal

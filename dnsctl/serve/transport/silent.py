@@ -13,7 +13,7 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from dnsctl.serve.tally import Tally
+from dnsctl.serve.metrics.tally import Tally
 
 _LOOK: Final = 0.05  # seconds between two looks whether it is over, where nothing comes
 _BATCH: Final = 32  # datagrams or connections of a socket between two looks

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from dnsctl.image.reader import Reader
-from dnsctl.serve.batch import BATCH, Batch
-from dnsctl.serve.direct import Direct
-from dnsctl.serve.failures import FailureLog
-from dnsctl.serve.forms import LONG, AskedZone, Form
-from dnsctl.serve.lookup import Zones
-from dnsctl.serve.proofs import INDEX_END, OCTETS
-from dnsctl.serve.tally import Tally
-from dnsctl.serve.ways import Asked, Keys
+from dnsctl.serve.fast.columns import Asked, Keys
+from dnsctl.serve.fast.existing import Direct
+from dnsctl.serve.fast.nsec_parts import INDEX_END, OCTETS
+from dnsctl.serve.fast.template import LONG, AskedZone, Form
+from dnsctl.serve.message.datagrams import BATCH, Batch
+from dnsctl.serve.metrics.failures import FailureLog
+from dnsctl.serve.metrics.tally import Tally
+from dnsctl.serve.zone.names import Zones
 
 _CHOOSE_EVERY: Final = 16  # batches of other queries until another way is the usual one
 

@@ -23,8 +23,8 @@ import dns.rdtypes.ANY.TSIG
 import dns.tsig
 
 from dnsctl.model.fleet import Network, TransferKey
-from dnsctl.serve.question import HEADER_LENGTH, Rcode, Rejected
-from dnsctl.serve.question import TSIG as TYPE
+from dnsctl.serve.message.query import HEADER_LENGTH, Rcode, Rejected
+from dnsctl.serve.message.query import TSIG as TYPE
 
 FUDGE: Final = 300  # seconds, RFC 8945 §10
 BADSIG: Final = 16

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnsctl.model.name import Name
-from dnsctl.serve.batch import BATCH
-from dnsctl.serve.ways import HEADER, Asked, Numbers, View, Way, Words, lower, own_octets
+from dnsctl.serve.fast.columns import HEADER, Asked, Numbers, View, Way, Words, lower, own_octets
+from dnsctl.serve.message.datagrams import BATCH
 
 MAX_GAPS: Final = 16_384  # of one table
 MAX_WAIT: Final = 32  # batches until what was learned is looked at

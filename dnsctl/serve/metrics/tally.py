@@ -15,11 +15,10 @@ from itertools import repeat
 from typing import Final, NamedTuple
 
 from dnsctl.model.name import Name
-from dnsctl.serve import counters
-from dnsctl.serve.counters import Block
-from dnsctl.serve.edns import OPT_HEAD, opt_record
-from dnsctl.serve.question import TC, parse
-from dnsctl.serve.sockets import IDLE_SECONDS
+from dnsctl.serve.message.edns import OPT_HEAD, opt_record
+from dnsctl.serve.message.query import TC, parse
+from dnsctl.serve.metrics import counters
+from dnsctl.serve.metrics.counters import IDLE_SECONDS, Block
 
 FOLD_EVERY: Final = 250_000_000  # nanoseconds
 SAMPLE_EVERY: Final = 64  # batches; of one of them the time is taken

@@ -25,8 +25,8 @@ import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from dnsctl.serve.accept import ACCEPTED, Acceptor
-from dnsctl.serve.failures import FailureLog
+from dnsctl.serve.metrics.failures import FailureLog
+from dnsctl.serve.transport.accept import ACCEPTED, Acceptor
 
 _SWEEP: Final = 5  # ticks of uvicorn, of 0.1 s, between two looks at deadlines
 _WRITE_BUFFER: Final = 128 * 1024  # octets of a response that wait for a slow reader, in the kernel too

@@ -14,8 +14,10 @@ from dnsctl.image.layout import CUT, NEGATIVE_SOA, OCCLUDED
 from dnsctl.image.reader import Reader
 from dnsctl.model.name import MAX_NAME, Name, is_subdomain
 from dnsctl.model.rrset import Type
-from dnsctl.serve.denial import proof_for
-from dnsctl.serve.lookup import (
+from dnsctl.serve.message.query import Rcode
+from dnsctl.serve.message.sections import ADDITIONAL, ANSWER, AUTHORITY, Draft
+from dnsctl.serve.zone.denial import proof_for
+from dnsctl.serve.zone.names import (
     Neighbours,
     Zones,
     ZoneView,
@@ -24,9 +26,7 @@ from dnsctl.serve.lookup import (
     occluder,
     occluder_of,
 )
-from dnsctl.serve.question import Rcode
-from dnsctl.serve.service import SERVICES, Answered, Targets
-from dnsctl.serve.wire import ADDITIONAL, ANSWER, AUTHORITY, Draft
+from dnsctl.serve.zone.service import SERVICES, Answered, Targets
 
 MAX_ALIASES = 16  # followed in one answer; a resolver asks for the rest
 _MAX_SOAS = 32  # kept in a view: there may be many zones, and names of 250 lengths are asked for

@@ -21,8 +21,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dnsctl.serve.sockets import is_wildcard
-
 BATCH: Final = (
     128  # datagrams a system call; what is done once a batch is worth it, more gains nothing measurable
 )
@@ -255,6 +253,11 @@ class Batch:
             at = i * _CONTROL + 16  # behind struct cmsghdr
             if octets[at] != 0xFE or octets[at + 1] & 0xC0 != 0x80:  # fe80::/10
                 self._interfaces[i] = 0
+
+
+def is_wildcard(one: socket.socket) -> bool:
+    """True where `one` is bound to no address of its own: answers must name the address they come from."""
+    return ipaddress.ip_address(one.getsockname()[0].partition("%")[0]).is_unspecified
 
 
 def _octets(table: ctypes.Array[Any]) -> memoryview[int]:

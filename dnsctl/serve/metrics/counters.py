@@ -2,7 +2,7 @@
 
 A block is made before the fork and outlives the process: who takes a dead one's place counts on. Cells are
 aligned 8-octet words, so a reader in another process needs no lock: each cell is right, a set of them may be
-from a moment apart. Nothing here knows what is counted how often; see `dnsctl.serve.tally` for that.
+from a moment apart. Nothing here knows what is counted how often; see `dnsctl.serve.metrics.tally` for that.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from dnsctl.model.name import MAX_NAME, Name
+
+IDLE_SECONDS: Final = 1.0  # how often a process without queries looks for a new generation, and tells
 
 # Single cells
 PID: Final = 0

@@ -13,8 +13,8 @@ from typing import NamedTuple
 from dnsctl.image.fragment import QUESTION_AT
 from dnsctl.image.reader import Reader
 from dnsctl.model.name import Name, parent
-from dnsctl.serve.answer import Answer, Step, answer
-from dnsctl.serve.lookup import Zones, ZoneView
+from dnsctl.serve.zone.answer import Answer, Step, answer
+from dnsctl.serve.zone.names import Zones, ZoneView
 
 _SAME_FOR_ALL = frozenset((Step.REFERRAL, Step.WILDCARD, Step.ANSWER, Step.NO_DATA, Step.NAME_ERROR))
 _ENDS_OF_ALIASES = (Step.ANSWER, Step.NO_DATA, Step.OUTSIDE)  # that leave no proof of theirs open

@@ -12,11 +12,11 @@ from typing import Final, NamedTuple
 from dnsctl.image.fragment import Shape
 from dnsctl.model.name import MAX_LABEL, MAX_NAME
 from dnsctl.model.rrset import Type
-from dnsctl.serve.cache import Entry
-from dnsctl.serve.edns import BARE_OPTS, MIN_UDP_PAYLOAD, OPT_HEAD, OPT_LENGTH, udp_limit
-from dnsctl.serve.lookup import ZoneView
-from dnsctl.serve.proofs import Proofs
-from dnsctl.serve.wire import Ends
+from dnsctl.serve.fast.cache import Entry
+from dnsctl.serve.fast.nsec_parts import Proofs
+from dnsctl.serve.message.edns import BARE_OPTS, MIN_UDP_PAYLOAD, OPT_HEAD, OPT_LENGTH, udp_limit
+from dnsctl.serve.message.sections import Ends
+from dnsctl.serve.zone.names import ZoneView
 
 RARE: Final = 512  # types from here on, whose questions are all one to us: there are too many
 FORM: Final = 4  # what a form counts for among the things that are remembered

@@ -19,17 +19,18 @@ from typing import Final
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.reader import Reader
 from dnsctl.model.name import Name
-from dnsctl.serve.batch import DATAGRAM, Batch
-from dnsctl.serve.batchwise import Batchwise
-from dnsctl.serve.cache import LAST_DOOR, AnswerCache, Entry
-from dnsctl.serve.cookies import OPTIONS_LENGTH, Standing
-from dnsctl.serve.edns import BARE_OPTS, OPT_LENGTH, udp_limit
-from dnsctl.serve.failures import FailureLog
-from dnsctl.serve.respond import Client, Responder
-from dnsctl.serve.rrl import RateLimiter
-from dnsctl.serve.sockets import IDLE_SECONDS
-from dnsctl.serve.tally import Tally
-from dnsctl.serve.wire import Response
+from dnsctl.serve.fast.bulk import Batchwise
+from dnsctl.serve.fast.cache import LAST_DOOR, AnswerCache, Entry
+from dnsctl.serve.message.cookies import OPTIONS_LENGTH, Standing
+from dnsctl.serve.message.datagrams import DATAGRAM, Batch
+from dnsctl.serve.message.edns import BARE_OPTS, OPT_LENGTH, udp_limit
+from dnsctl.serve.message.query import Client
+from dnsctl.serve.message.sections import Response
+from dnsctl.serve.metrics.counters import IDLE_SECONDS
+from dnsctl.serve.metrics.failures import FailureLog
+from dnsctl.serve.metrics.tally import Tally
+from dnsctl.serve.respond import Responder
+from dnsctl.serve.transport.rate_limit import RateLimiter
 
 _SERVFAIL: Final = 2
 _log = logging.getLogger(__name__)

@@ -8,7 +8,6 @@ The sockets stay open in the process that bound them: a worker that dies leaves 
 from __future__ import annotations
 
 import errno
-import ipaddress
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,8 +16,9 @@ from pathlib import Path
 
 from dnsctl.errors import ListenError
 from dnsctl.model.fleet import Endpoint
+from dnsctl.serve.message.datagrams import is_wildcard
+from dnsctl.serve.metrics.counters import IDLE_SECONDS
 
-IDLE_SECONDS = 1.0  # how often a worker without queries looks for a new generation
 SEND_SECONDS = 0.05  # how long one send may wait for a full device queue before the answers are dropped
 RECEIVE_BUFFER = 4 << 20  # octets; the kernel may grant less
 BACKLOG = 1024  # TCP connections the kernel completes before they are accepted
@@ -73,11 +73,6 @@ def listen_http(endpoint: Endpoint) -> tuple[Endpoint, socket.socket]:
     one = _bind(endpoint, socket.SOCK_STREAM, shared=False)
     one.listen(BACKLOG)
     return Endpoint(endpoint.address, one.getsockname()[1]), one
-
-
-def is_wildcard(one: socket.socket) -> bool:
-    """True where `one` is bound to no address of its own: answers must name the address they come from."""
-    return ipaddress.ip_address(one.getsockname()[0].partition("%")[0]).is_unspecified
 
 
 def _listen(endpoint: Endpoint, workers: int) -> Listener:

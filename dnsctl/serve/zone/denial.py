@@ -15,8 +15,8 @@ from dnsctl.image.layout import OCCLUDED, nsec3_owner
 from dnsctl.image.reader import Reader
 from dnsctl.model.name import Name, parent, wildcard
 from dnsctl.model.rrset import Type
-from dnsctl.serve.lookup import Neighbours, ZoneView, neighbours, occluder
-from dnsctl.serve.wire import AUTHORITY, Draft
+from dnsctl.serve.message.sections import AUTHORITY, Draft
+from dnsctl.serve.zone.names import Neighbours, ZoneView, neighbours, occluder
 
 
 def nsec3_hash(name: bytes, salt: bytes, iterations: int) -> bytes:

@@ -28,10 +28,10 @@ from typing import Final
 from dnsctl.model.fleet import Network, RateLimit
 from dnsctl.model.name import Name
 from dnsctl.model.rrset import Type
-from dnsctl.serve.batch import Batch
-from dnsctl.serve.edns import COOKIE, OPT_HEAD, OPT_LENGTH
-from dnsctl.serve.question import HEADER_LENGTH, TC, Rcode, read_options
-from dnsctl.serve.tally import Tally
+from dnsctl.serve.message.datagrams import Batch
+from dnsctl.serve.message.edns import COOKIE, OPT_HEAD, OPT_LENGTH
+from dnsctl.serve.message.query import HEADER_LENGTH, TC, Rcode, read_options
+from dnsctl.serve.metrics.tally import Tally
 
 _SECOND: Final = 1_000_000_000  # nanoseconds
 _LOG_INTERVAL: Final = 60 * _SECOND

@@ -1,0 +1,1 @@
+"""What the processes of a node count, and failures told a line a minute."""

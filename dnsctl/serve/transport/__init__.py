@@ -1,0 +1,1 @@
+"""How queries come and responses go: sockets, datagrams, streams, transfers, rate limits."""
