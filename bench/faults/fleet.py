@@ -149,16 +149,11 @@ class Fleet:
         inside = self.network.inside(host) if self.network else ()
         return subprocess.Popen(
             (*inside, sys.executable, "-m", *module),
-            env={**self._environment, "PYTHONPYCACHEPREFIX": str(self.stage.root.parent / "bytecode")},
+            env=environment(),
             start_new_session=True,
             preexec_fn=ends_with_us(),  # noqa: PLW1509 - no thread of ours holds a lock
             **options,
         )
-
-    @property
-    def _environment(self) -> dict[str, str]:
-        """As installed, programs have their bytecode: it is written once."""
-        return {key: value for key, value in environment().items() if key != "PYTHONDONTWRITEBYTECODE"}
 
     def children(self, name: str) -> dict[str, int]:
         """Return role to process id of a node's processes."""
