@@ -16,3 +16,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Write bytecode once, for hundreds of processes that may be told to write none themselves."""
     if not hasattr(config, "workerinput"):  # of pytest-xdist
         compileall.compile_dir(Path(__file__).parents[1] / "dnsctl", quiet=2)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what has a time limit of its own, so that none of the long ones is left alone at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)

@@ -44,7 +44,7 @@ def run_time(tmp_path: Path) -> float:
 def test_init_of_a_new_directory_that_is_killed_leaves_all_or_nothing(tmp_path: Path) -> None:
     whole = run_time(tmp_path)
     chance = random.Random(11)
-    for number in range(8):
+    for number in range(5):
         root = tmp_path / f"dns{number}"
         process = begin("init", root)
         time.sleep(chance.uniform(0.3, 1.0) * whole)
@@ -60,7 +60,7 @@ def test_init_of_a_new_directory_that_is_killed_leaves_all_or_nothing(tmp_path: 
 def test_init_in_a_directory_that_is_killed_is_completed_by_the_next_one(tmp_path: Path) -> None:
     whole = run_time(tmp_path)
     chance = random.Random(12)
-    for number in range(8):
+    for number in range(5):
         root = tmp_path / f"dns{number}"
         root.mkdir()
         process = begin("-C", root, "init")

@@ -300,7 +300,7 @@ def test_fleet_without_any_release_answers_refused(tmp_path: Path, control: Cont
 
 
 @pytest.mark.parametrize("state", ["emptied", "behind"])
-def test_node_killed_twenty_times_while_it_catches_up_never_shows_a_generation_between(
+def test_node_killed_again_and_again_while_it_catches_up_never_shows_a_generation_between(
     control: Control, whole: Fleet, state: str
 ) -> None:
     release_all(whole, control, "ns1", "ns2", count=2)
@@ -311,7 +311,7 @@ def test_node_killed_twenty_times_while_it_catches_up_never_shows_a_generation_b
     chance = random.Random(secrets.randbits(32))
     newest = str(GENERATIONS + 2)
     with Watch(whole, "ns2") as watch:
-        for _ in range(5):
+        for _ in range(3):
             empty(whole, "ns2")
             if state == "behind":
                 shutil.copytree(kept, whole.state("ns2"))

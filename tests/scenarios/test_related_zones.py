@@ -76,7 +76,7 @@ def test_fleet_of_related_zones_goes_through_200_changes_without_a_false_alarm(r
     with control_host(repo.root, load_config(WorkTree(repo.root)), PASSPHRASE) as host:
         left = STEPS
         while left:
-            together = min(left, rng.choice((1, 2, 4, 8)))  # changes of one push
+            together = min(left, rng.choice((1, 4, 8, 16)))  # changes of one push
             touched = [related.step(fleet, rng) for _ in range(together)]
             write(repo, fleet, set().union(*touched))
             left -= together
