@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import os
+import resource
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -21,6 +23,7 @@ from dnsctl.image.layout import Table, ZoneEntry, apex_of, zone_prefix
 from dnsctl.image.reader import Reader
 from dnsctl.image.store import Image, identity
 from dnsctl.model.name import to_text
+from dnsctl.model.orphan import die_with_parent
 
 _ENDS: Final = (
     signal.SIGSEGV,
@@ -30,7 +33,8 @@ _ENDS: Final = (
     signal.SIGILL,
     signal.SIGXCPU,
 )
-_LONGEST: Final = 4000  # octets of what a child tells
+_TOLD: Final = 4000  # octets of what a child tells
+_LONGEST: Final = 1800  # seconds of CPU time for one look: more is a circle of pages
 
 Vouched = Callable[
     [int], tuple[str, str]
@@ -57,11 +61,12 @@ def look(
     before = identity(path)
     if before is None:
         return ""
+    parent = os.getpid()
     read, write = os.pipe()
     pid = os.fork()
     if not pid:
         os.close(read)
-        _examine(path, write, vouched if whole else None, begin)
+        _examine(path, write, vouched if whole else None, partial(_restrain, parent, begin))
     os.close(write)
     with os.fdopen(read, "rb") as told:
         reason = told.read().decode("utf-8", "replace")
@@ -69,6 +74,14 @@ def look(
     if code < 0 and -code in _ENDS:
         reason = f"reading it ends in {signal.Signals(-code).name}"
     return reason if identity(path) == before else ""
+
+
+def _restrain(parent: int, begin: Callable[[], None]) -> None:
+    """End with the parent, whose locks this child holds as well, and in a circle of pages."""
+    die_with_parent(parent, signal.SIGKILL)
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (_LONGEST, hard))
+    begin()
 
 
 def _examine(path: Path, write: int, vouched: Vouched | None, begin: Callable[[], None]) -> NoReturn:
@@ -79,9 +92,9 @@ def _examine(path: Path, write: int, vouched: Vouched | None, begin: Callable[[]
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 2)  # what LMDB has to say of a broken invariant is said by the signal it ends with
         with Image.open(path) as image, image.reader() as reader:
-            os.write(write, _first_fault(reader, vouched).encode()[:_LONGEST])
+            os.write(write, _first_fault(reader, vouched).encode()[:_TOLD])
     except DamagedImageError as fault:
-        os.write(write, fault.what.encode()[:_LONGEST])
+        os.write(write, fault.what.encode()[:_TOLD])
     except Exception:  # noqa: BLE001, S110 - of another format, no descriptors left: nothing is damaged
         pass
     finally:

@@ -10,10 +10,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import resource
 import time
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -21,7 +19,6 @@ from dnsctl.errors import SystemRefusalError
 from dnsctl.image import inspection
 from dnsctl.image.damage import DamageNote
 from dnsctl.image.inspection import Vouched, nobody_vouches
-from dnsctl.node import sandbox
 from dnsctl.node.worker import image_path
 from dnsctl.serve.metrics import counters
 from dnsctl.serve.metrics.counters import Block
@@ -30,7 +27,6 @@ SHARE: Final = 1 / 100  # of a core, at most
 SHARE_SUSPECTED: Final = 1 / 10  # the same, while queries are answered SERVFAIL
 SHORTEST: Final = 10.0  # seconds between two looks, at least
 _POLL: Final = 1.0  # seconds between two looks at the counters, and two looks at a suspect image
-_LONGEST: Final = 1800  # seconds of CPU time for one look: more is a circle of pages
 _LOWEST: Final = 19  # nice(2)
 _SERVFAIL: Final = counters.RCODES + 2
 _log = logging.getLogger(__name__)
@@ -57,16 +53,13 @@ def watch_image(state: Path, blocks: Mapping[str, Block], vouched: Vouched) -> N
 
 def look(state: Path, vouched: Vouched = nobody_vouches, *, whole: bool = True) -> str:
     """Return what is wrong with the image of the node in `state`; see `image.inspection.look`."""
-    return inspection.look(image_path(state), vouched, whole=whole, begin=partial(_begin, os.getpid()))
+    return inspection.look(image_path(state), vouched, whole=whole, begin=_begin)
 
 
-def _begin(parent: int) -> None:
-    """Be of no weight: end with the node, yield to whatever answers queries, end in a circle of pages."""
-    sandbox.die_with_parent(parent)
+def _begin() -> None:
+    """Yield to whatever answers queries."""
     with contextlib.suppress(OSError):
         os.nice(_LOWEST)
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (_LONGEST, hard))
 
 
 def _spent() -> float:

@@ -6,7 +6,6 @@ import ctypes
 import os
 import pwd
 import resource
-import signal
 import struct
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from dnsctl.errors import DnsctlError
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 # linux/prctl.h
-_PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_NAME = 15
 _PR_SET_NO_NEW_PRIVS = 38
@@ -35,16 +33,6 @@ def _check(result: int, call: str) -> None:
     if result:
         fault = ctypes.get_errno()
         raise OSError(fault, f"{call}: {os.strerror(fault)}")
-
-
-def die_with_parent(parent: int) -> None:
-    """End this process when `parent` ends, even by SIGKILL; at once if it already has.
-
-    To be called after a change of user: that clears the request (prctl(2)).
-    """
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 def name_process(name: str) -> None:

@@ -20,7 +20,7 @@ from typing import Final, NoReturn
 
 from dnsctl.errors import DnsctlError
 from dnsctl.model.fleet import Endpoint
-from dnsctl.node import sandbox
+from dnsctl.model.orphan import die_with_parent
 from dnsctl.node.signals import STOP_SIGNALS, ignore_strays
 
 KEPT: Final = "DNSCTL_KEPT"  # environment variable: the descriptor that the bequest is read from
@@ -147,7 +147,7 @@ class Succession:
             for number in STOP_SIGNALS:
                 signal.signal(number, signal.SIG_DFL)
             ignore_strays()
-            sandbox.die_with_parent(parent)
+            die_with_parent(parent)
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
             self._execute(environment)
         except OSError as fault:

@@ -23,6 +23,7 @@ from types import FrameType
 from typing import Final, NoReturn
 
 from dnsctl.errors import DnsctlError
+from dnsctl.model.orphan import die_with_parent
 from dnsctl.node import proc, sandbox
 from dnsctl.node.signals import STOP_SIGNALS, ignore_strays
 from dnsctl.node.succession import Predecessor, Succession
@@ -355,7 +356,7 @@ def _be_child(role: Role, parent: int, ready: Callable[[int], None], speaks_from
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches all: the parent decides
         ignore_strays()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
-        sandbox.die_with_parent(parent)
+        die_with_parent(parent)
         sandbox.name_process(f"dnsctl {role.name}")
         role.work(ready)
         code = 0

@@ -8,10 +8,10 @@ or written. Signatures that others made are verified in the same way: see `verif
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import itertools
 import multiprocessing
+import os
 import signal
 import sys
 from collections import deque
@@ -22,6 +22,7 @@ from typing import NamedTuple, TypeVar
 
 from dnsctl.errors import SigningError
 from dnsctl.model.name import Name, to_text
+from dnsctl.model.orphan import die_with_parent
 from dnsctl.model.rrset import RRset, type_text
 from dnsctl.sign.algorithm import Check, Sign, scheme
 from dnsctl.sign.dnskey import public_key
@@ -41,7 +42,6 @@ class Claim(NamedTuple):
 _CHUNK = 512  # signatures; some 50 ms of work, so that progress moves and workers end together
 _WORTH_FORKING = 4 * _CHUNK  # below this a second process costs more than it brings
 _AHEAD = 3  # chunks waiting a worker: bounds memory, keeps every worker busy
-_PR_SET_PDEATHSIG = 1  # prctl(2)
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
@@ -115,8 +115,9 @@ def _pooled(
 ) -> Generator[_Out, None, None]:
     """Yield what `work` makes of each of `chunks`, in order, by processes that `begin` set up."""
     context = multiprocessing.get_context("fork")
+    set_up, arguments = begin
     try:
-        with ProcessPoolExecutor(workers, context, *begin) as pool:
+        with ProcessPoolExecutor(workers, context, set_up, (os.getpid(), *arguments)) as pool:
             waiting: deque[Future[_Out]] = deque()
             try:
                 for chunk in chunks:
@@ -163,23 +164,23 @@ _signatories: list[Signatory] = []  # of a worker process
 _checks: list[Check | None] = []  # of a worker process that verifies
 
 
-def _begin(keys: Sequence[SigningKey], dnskey: RRset) -> None:
+def _begin(parent: int, keys: Sequence[SigningKey], dnskey: RRset) -> None:
     """Set a worker up that signs."""
-    _leave_to_parent()
+    _leave_to_parent(parent)
     _signatories[:] = [Signatory(key, dnskey) for key in keys]
 
 
-def _begin_checking(checks: Sequence[Check | None]) -> None:
-    _leave_to_parent()
+def _begin_checking(parent: int, checks: Sequence[Check | None]) -> None:
+    _leave_to_parent(parent)
     _checks[:] = checks
 
 
-def _leave_to_parent() -> None:
+def _leave_to_parent(parent: int) -> None:
     """Leave interrupts to the parent, and never outlive it with keys in memory."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            die_with_parent(parent, signal.SIGKILL)
     gc.disable()  # a collection would touch, and so copy, every page shared with the parent
 
 
