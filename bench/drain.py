@@ -143,28 +143,30 @@ def _burst(
 
 
 def _preempted(pid: int) -> int:
-    """Return how often a process had to leave its core although it had work."""
-    status = Path(f"/proc/{pid}/status").read_text()
+    """Return how often a process had to leave its core although it had work; -1 where it is gone."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return -1
     return int(status.partition("nonvoluntary_ctxt_switches:")[2].split()[0])
 
 
 @contextmanager
 def _stopped(pids: Sequence[int]) -> Iterator[None]:
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+    stopped = [pid for pid in pids if _is_sent(pid, signal.SIGSTOP)]
     try:
         time.sleep(0.002)
         yield
     finally:
-        gone = [pid for pid in pids if not _resumed(pid)]
-    if gone:
+        left = [pid for pid in stopped if _is_sent(pid, signal.SIGCONT)]
+    if len(left) < len(pids):
         raise BusyError("a worker stood still for so long that its supervisor replaced it")
 
 
-def _resumed(pid: int) -> bool:
-    """Let a process go on; return whether it is there."""
+def _is_sent(pid: int, number: signal.Signals) -> bool:
+    """Send a signal; return whether the process is there."""
     with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGCONT)
+        os.kill(pid, number)
         return True
     return False
 
