@@ -427,8 +427,6 @@ def fault_of(error: lmdb.Error, path: Path, what: str) -> ImageError:
                 return DamagedImageError(f"{what}: a directory stands there", where=str(part))
     if is_cut_short(path):
         return DamagedImageError(f"{what}: its file is cut short", where=str(path))
-    if isinstance(error, lmdb.MapFullError) and _size(path) < MAP_SIZE // 2:
-        return DamagedImageError(f"{what}: its pages are counted beyond its end", where=str(path))
     if isinstance(error, _DAMAGE) or "data format" in reason:  # of a version that LMDB never had
         return DamagedImageError(f"{what}: {reason}", where=str(path))
     reason = reason.rpartition(": ")[2]
@@ -437,15 +435,10 @@ def fault_of(error: lmdb.Error, path: Path, what: str) -> ImageError:
 
 def is_cut_short(path: Path) -> bool:
     """True where the file of the image at `path` does not even hold LMDB's first two pages."""
-    return _size(path, _LEAST) < _LEAST
-
-
-def _size(path: Path, unknown: int = MAP_SIZE) -> int:
-    """Return the octets of the file of the image at `path`."""
     try:
-        return (path / "data.mdb").stat().st_size
+        return (path / "data.mdb").stat().st_size < _LEAST
     except OSError:
-        return unknown
+        return False
 
 
 def identity(path: Path) -> tuple[int, int] | None:
