@@ -34,8 +34,14 @@ print(json.dumps([code, sorted(names)]))
 
 def imported(arguments: Sequence[str], root: Path, **variables: str) -> tuple[int, set[str]]:
     """Run a command line in a new process. Return its exit code, and the packages that it imported."""
-    done = subprocess.run(
-        [sys.executable, "-c", _SCRIPT, json.dumps(arguments)],
+    code, names = json.loads(run(root, _SCRIPT, json.dumps(arguments), **variables).stdout)
+    return code, set(names)
+
+
+def run(root: Path, script: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a Python script in a new process, with these variables as well. It must end with 0."""
+    return subprocess.run(
+        [sys.executable, "-c", script, *arguments],
         cwd=root,
         env={**os.environ, **variables},
         capture_output=True,
@@ -43,8 +49,6 @@ def imported(arguments: Sequence[str], root: Path, **variables: str) -> tuple[in
         timeout=60,
         check=True,
     )
-    code, names = json.loads(done.stdout)
-    return code, set(names)
 
 
 @pytest.fixture(scope="module")
@@ -75,15 +79,7 @@ def test_completion_imports_nothing_that_verbs_work_with(typed: str, place: Path
         "main()\n"
     )
     words = {"COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" ")), "_DNSCTL_COMPLETE": "complete_bash"}
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=place,
-        env={**os.environ, **words},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
+    done = run(place, script, **words)
     assert done.stdout.startswith(typed.rsplit(maxsplit=1)[-1])
     assert set(done.stderr.split()) & HEAVY == set()
 

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -162,3 +162,15 @@ class Operations:
 
     def generations(self) -> dict[str, int]:
         return {each["node"]: each.get("generation", -1) for each in self.json("status", code=None)["nodes"]}
+
+
+@contextlib.contextmanager
+def made(root: Path, dnssec: str = "standard", issued: datetime | None = None) -> Iterator[Operations]:
+    """Make a repo at `root`, whose nodes do not run yet; end what is started there, whatever happens."""
+    operations = Operations(root)
+    root.mkdir()
+    operations.make(dnssec, issued)
+    try:
+        yield operations
+    finally:
+        operations.stop()

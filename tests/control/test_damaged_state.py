@@ -19,7 +19,7 @@ from dnsctl.control.state import ControlState
 from dnsctl.errors import DnsctlError
 from dnsctl.image.layout import Table
 from dnsctl.image.store import Image
-from tests.control.operations import NODES, Operations, zone
+from tests.control.operations import NODES, Operations, made, zone
 
 NAMES = "\n".join(f"x{number:03}: {{type: TXT, value: host number {number}}}" for number in range(60)) + "\n"
 
@@ -27,17 +27,12 @@ NAMES = "\n".join(f"x{number:03}: {{type: TXT, value: host number {number}}}" fo
 @pytest.fixture(scope="module")
 def repo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operations]:
     """A fleet that serves generation 2."""
-    operations = Operations(tmp_path_factory.mktemp("damaged") / "ops")
-    operations.root.mkdir()
-    operations.make()
-    try:
+    with made(tmp_path_factory.mktemp("damaged") / "ops") as operations:
         operations.start(*NODES)
         for _ in range(2):
             change(operations)
             assert operations.run("push").returncode == 0
         yield operations
-    finally:
-        operations.stop()
 
 
 _addresses = iter(range(1, 65536))

@@ -12,7 +12,7 @@ import dns.message
 import dns.query
 import pytest
 
-from tests.control.operations import NODES, Operations, zone
+from tests.control.operations import NODES, Operations, made, zone
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system: needs root")
 
@@ -52,18 +52,13 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def repo(disk: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operations]:
     """An operations repo on that disk, whose nodes are elsewhere and serve generation 1."""
-    operations = Operations(disk / "ops")
-    operations.root.mkdir()
-    operations.make()
-    (operations.root / "state").mkdir()
-    (operations.root / "state/nodes").symlink_to(tmp_path_factory.mktemp("nodes"))
-    (operations.root / "log").symlink_to(tmp_path_factory.mktemp("log"))
-    try:
+    with made(disk / "ops") as operations:
+        (operations.root / "state").mkdir()
+        (operations.root / "state/nodes").symlink_to(tmp_path_factory.mktemp("nodes"))
+        (operations.root / "log").symlink_to(tmp_path_factory.mktemp("log"))
         operations.start(*NODES)
         assert operations.run("push").returncode == 0
         yield operations
-    finally:
-        operations.stop()
 
 
 _addresses = iter(range(1, 65536))

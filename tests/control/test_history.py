@@ -13,7 +13,7 @@ from dnsctl.load.revision import head
 from dnsctl.model.name import from_text
 from dnsctl.release.history import judge_history
 from dnsctl.release.survey import Fate, ZoneSurvey
-from tests.control.operations import NODES, Operations, zone
+from tests.control.operations import NODES, Operations, made, zone
 
 FTP = "ftp: {type: A, value: 192.0.2.21}\n"
 ORG = zone().replace("example.com.", "example.org.")
@@ -22,15 +22,10 @@ ORG = zone().replace("example.com.", "example.org.")
 @pytest.fixture
 def repo(tmp_path: Path) -> Iterator[Operations]:
     """An operations repo whose first commit is released."""
-    operations = Operations(tmp_path / "ops")
-    operations.root.mkdir()
-    operations.make()
-    try:
+    with made(tmp_path / "ops") as operations:
         operations.start(*NODES)
         assert operations.run("push").returncode == 0
         yield operations
-    finally:
-        operations.stop()
 
 
 def clone(repo: Operations, *options: str) -> Operations:

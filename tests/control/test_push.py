@@ -26,21 +26,16 @@ from dnsctl.replicate import pki
 from dnsctl.sign.passphrase import locked
 from dnsctl.verify.consistency import verify_fleet
 from dnsctl.verify.report import Fault, Report
-from tests.control.operations import NODES, PASSPHRASE, Operations, zone
+from tests.control.operations import NODES, PASSPHRASE, Operations, made, zone
 from tests.peers import free_port
 
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Iterator[Operations]:
     """An operations repo whose nodes run and serve nothing yet."""
-    operations = Operations(tmp_path / "ops")
-    operations.root.mkdir()
-    operations.make()
-    try:
+    with made(tmp_path / "ops") as operations:
         operations.start(*NODES)
         yield operations
-    finally:
-        operations.stop()
 
 
 def answer(repo: Operations, node: str, name: str = "www.example.com.") -> list[str]:

@@ -11,21 +11,16 @@ import dns.rcode
 import pytest
 
 from tests.cli.test_presigned import with_signatures_of_no_key
-from tests.control.operations import NODES, Operations
+from tests.control.operations import NODES, Operations, made
 from tests.sign.mutations import NSEC, Records, flipped, records_of, text_of
 
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Iterator[Operations]:
-    operations = Operations(tmp_path / "ops")
-    operations.root.mkdir()
-    operations.make()
-    (operations.root / "zones" / "example.com.yaml").unlink()
-    try:
+    with made(tmp_path / "ops") as operations:
+        (operations.root / "zones" / "example.com.yaml").unlink()
         operations.start(*NODES)
         yield operations
-    finally:
-        operations.stop()
 
 
 def commit(repo: Operations, records: Records) -> None:

@@ -15,7 +15,7 @@ import pytest
 from dnsctl.model.name import from_text
 from dnsctl.sign.keyfile import KeyState
 from dnsctl.sign.keystore import Keystore, StoredKey
-from tests.control.operations import NODES, PASSPHRASE, Operations, zone
+from tests.control.operations import NODES, PASSPHRASE, Operations, made, zone
 
 COM = from_text("example.com.")
 
@@ -23,14 +23,9 @@ COM = from_text("example.com.")
 @pytest.fixture
 def repo(tmp_path: Path) -> Iterator[Operations]:
     """An operations repo whose nodes run and serve nothing yet."""
-    operations = Operations(tmp_path / "ops")
-    operations.root.mkdir()
-    operations.make()
-    try:
+    with made(tmp_path / "ops") as operations:
         operations.start(*NODES)
         yield operations
-    finally:
-        operations.stop()
 
 
 def files(root: Path) -> dict[str, bytes]:

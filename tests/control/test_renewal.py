@@ -9,7 +9,7 @@ import dns.message
 import dns.query
 import pytest
 
-from tests.control.operations import NODES, Operations, zone
+from tests.control.operations import NODES, Operations, made, zone
 
 BRIEF = (
     "policies: {standard: {signatures: {lifetime: 1h, refresh: 3599s, inception-offset: 1h, jitter: 0s}}}\n"
@@ -20,18 +20,13 @@ ORG = zone().replace("example.com.", "example.org.")
 @pytest.fixture
 def repo(tmp_path: Path) -> Iterator[Operations]:
     """Two zones that are served, and whose signatures are due a second later."""
-    operations = Operations(tmp_path / "ops")
-    operations.root.mkdir()
-    operations.make()
-    operations.write("dnsctl.yaml", (operations.root / "dnsctl.yaml").read_text() + BRIEF)
-    operations.write("zones/example.org.yaml", ORG)
-    operations.commit("brief signatures")
-    try:
+    with made(tmp_path / "ops") as operations:
+        operations.write("dnsctl.yaml", (operations.root / "dnsctl.yaml").read_text() + BRIEF)
+        operations.write("zones/example.org.yaml", ORG)
+        operations.commit("brief signatures")
         operations.start(*NODES)
         assert operations.run("push").returncode == 0
         yield operations
-    finally:
-        operations.stop()
 
 
 def served(repo: Operations, node: str) -> tuple[list[str], int]:

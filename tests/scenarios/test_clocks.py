@@ -17,7 +17,7 @@ import dns.rdatatype
 import pytest
 
 from tests import clocks
-from tests.control.operations import DNSCTL, NODES, Operations, zone
+from tests.control.operations import DNSCTL, NODES, Operations, made, zone
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(300)]
 
@@ -25,13 +25,8 @@ pytestmark = [pytest.mark.peer, pytest.mark.timeout(300)]
 @pytest.fixture
 def repo(tmp_path: Path) -> Iterator[Operations]:
     """An operations repo whose certificates are old enough for any clock here; no node runs."""
-    operations = Operations(tmp_path / "ops")
-    operations.root.mkdir()
-    operations.make(issued=datetime.now(UTC) - timedelta(days=100))
-    try:
+    with made(tmp_path / "ops", issued=datetime.now(UTC) - timedelta(days=100)) as operations:
         yield operations
-    finally:
-        operations.stop()
 
 
 @pytest.fixture

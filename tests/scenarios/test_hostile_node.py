@@ -21,7 +21,7 @@ import pytest
 
 from dnsctl.replicate import client, tls
 from dnsctl.replicate.pki import Credentials
-from tests.control.operations import NODES, Operations, zone
+from tests.control.operations import NODES, Operations, made, zone
 
 DEADLINE = 2.0  # seconds
 LONGER = 2.0  # seconds, at most, beside a dead node
@@ -88,10 +88,7 @@ CLAIMS: dict[str, object] = {
 @pytest.fixture(scope="module")
 def repo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operations]:
     """A fleet with two releases, one commit that is not released, and no ns2 any more."""
-    operations = Operations(tmp_path_factory.mktemp("hostile") / "ops")
-    operations.root.mkdir()
-    operations.make("none")
-    try:
+    with made(tmp_path_factory.mktemp("hostile") / "ops", "none") as operations:
         operations.start(*NODES)
         for address in ("192.0.2.80", "192.0.2.81"):
             operations.write("zones/example.com.yaml", zone(address))
@@ -101,8 +98,6 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operations]:
         operations.write("zones/example.com.yaml", zone("192.0.2.82"))
         operations.commit("to be released")
         yield operations
-    finally:
-        operations.stop()
 
 
 @pytest.fixture(autouse=True)

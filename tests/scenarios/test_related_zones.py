@@ -13,7 +13,7 @@ from dnsctl.load.config import load_config
 from dnsctl.load.revision import WorkTree
 from dnsctl.release.guards import GUARDS
 from dnsctl.verify.anchor import anchors_in
-from tests.control.operations import NODES, PASSPHRASE, Operations
+from tests.control.operations import NODES, PASSPHRASE, Operations, made
 from tests.scenarios import related
 
 STEPS = int(os.environ.get("DNSCTL_STEPS", "200"))
@@ -22,15 +22,10 @@ ANYTHING = Request(allow=tuple(GUARDS), reason="drawn at random")
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Iterator[Operations]:
-    operations = Operations(tmp_path / "ops")
-    operations.root.mkdir()
-    operations.make()
-    (operations.root / "zones" / "example.com.yaml").unlink()
-    try:
+    with made(tmp_path / "ops") as operations:
+        (operations.root / "zones" / "example.com.yaml").unlink()
         operations.start(*NODES)
         yield operations
-    finally:
-        operations.stop()
 
 
 def write(repo: Operations, fleet: related.Fleet, origins: set[str] | None = None) -> None:

@@ -19,7 +19,7 @@ from dnsctl.release.envelope import ensure_release_key
 from dnsctl.replicate.pki import ensure_authority
 from dnsctl.sign.passphrase import locked
 from tests.cli.shell import dnsctl
-from tests.control.operations import NODES, PASSPHRASE, Operations, zone
+from tests.control.operations import NODES, PASSPHRASE, Operations, made, zone
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,15 +27,10 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def pushed(tmp_path: Path) -> Iterator[Operations]:
     """An operations repo, its nodes serving the first release."""
-    operations = Operations(tmp_path / "ops")
-    operations.root.mkdir()
-    operations.make()
-    try:
+    with made(tmp_path / "ops") as operations:
         operations.start(*NODES)
         assert operations.run("push").returncode == 0
         yield operations
-    finally:
-        operations.stop()
 
 
 def secrets_of(repo: Operations) -> dict[str, bytes]:
