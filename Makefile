@@ -14,7 +14,7 @@ help: ## this list
 demo: compiled ## two datacenters on this machine, end to end, in half a minute
 	@$(BIN)/dnsctl demo
 
-test: compiled lint ## style, types, layers, then every test (WORKERS=3 at a time)
+test: lint ## style, types, layers, then every test (WORKERS=3 at a time)
 	@$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 lint: $(VENV)/.test ## style, types and layers only

@@ -67,6 +67,11 @@ class SystemRefusalError(DnsctlError):
         return cls(error.strerror or str(error), where=path, advice=advice_for(error.errno))
 
 
+def worded(error: DnsctlError | OSError) -> DnsctlError:
+    """Return `error` with what to do about it: as it is, or as a refusal of the system."""
+    return SystemRefusalError.of(error) if isinstance(error, OSError) else error
+
+
 def advice_for(number: int | None) -> str:
     """Return what to do about a refusal of the operating system, by its errno(3)."""
     return _ADVICE.get(number or 0, "check the path, its owner and the disk")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from dnsctl.model.orphan import die_with_parent
+from dnsctl.model.prctl import die_with_parent
 
 
 def ends_with_us(parent: int | None = None) -> Callable[[], None]:

@@ -41,7 +41,7 @@ Way = tuple[str, str]  # from whom to whom
 
 
 class NoNetworkError(Exception):
-    """There is no network of our own here; says why."""
+    """This machine gives us no network of our own; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _namespace() -> Iterator[int]:
     holder = subprocess.Popen(
         ("unshare", "--net", "sleep", "infinity"),
         stdin=subprocess.DEVNULL,
-        preexec_fn=ends_with_us(),  # noqa: PLW1509 - there are no threads yet
+        preexec_fn=ends_with_us(),  # noqa: PLW1509 - no thread runs yet
     )
     try:
         while Path(f"/proc/{holder.pid}/ns/net").readlink() == own:

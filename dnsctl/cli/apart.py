@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from dnsctl.errors import DnsctlError
-from dnsctl.model.orphan import die_with_parent
+from dnsctl.model.prctl import die_with_parent
 from dnsctl.node.signals import STOP_SIGNALS
 
 TERMINATED = 143  # exit code, as shells report SIGTERM

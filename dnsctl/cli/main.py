@@ -185,7 +185,7 @@ def _usage(error: Exception) -> str:
 
 
 def _internal(error: BaseException) -> str:
-    """Say what ended a verb and is no error of ours: what the system refused, else a bug."""
+    """Say what ended a verb unexpectedly: a refusal of the system, else a bug."""
     refused = _refused(error)
     if refused is not None:
         return str(refused)

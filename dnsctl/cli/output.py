@@ -53,7 +53,7 @@ class Bars(Protocol):
 
 
 class _NoBars:
-    """What `progress` gives where there is no terminal."""
+    """Bars that draw nothing: for `progress` without a terminal."""
 
     def add_task(self, description: str, *, total: float | None) -> None: ...
 

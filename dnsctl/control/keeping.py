@@ -13,15 +13,13 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from dnsctl.control.host import ControlHost, actor
-from dnsctl.errors import DnsctlError, SystemRefusalError
+from dnsctl.errors import DnsctlError, SystemRefusalError, worded
 from dnsctl.release import durable
 from dnsctl.release.keys import settle
 from dnsctl.release.pipeline import Release, adopt, as_adopted
 from dnsctl.replicate.transaction import Outcome
 
-_SLACK: Final = (
-    2**18
-)  # octets: what the records, their journal and a few states of keys take, and directories
+_SLACK: Final = 2**18  # octets: the records, their journal, a few states of keys, directories
 
 
 @contextmanager
@@ -58,10 +56,9 @@ def keep(host: ControlHost, release: Release, outcome: Outcome, action: str) -> 
         try:
             step()
         except (DnsctlError, OSError) as error:
-            told = SystemRefusalError.of(error) if isinstance(error, OSError) else error
             host.notes.append(
-                f"generation {release.generation} is decided, but {what} could not be kept here: {told};"
-                " the next `dnsctl push` does so"
+                f"generation {release.generation} is decided, but {what} could not be kept here: "
+                f"{worded(error)}; the next `dnsctl push` does so"
             )
 
 

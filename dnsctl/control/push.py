@@ -38,6 +38,7 @@ from dnsctl.errors import (
     ReleaseRefusedError,
     RevisionError,
     SystemRefusalError,
+    worded,
 )
 from dnsctl.image.reader import Reader
 from dnsctl.load.config import load_config
@@ -304,8 +305,7 @@ def _out(
         with as_adopted(release, host.image) as reader:
             report = _verified(host, release, outcome, reader, progress)
     except (DnsctlError, OSError) as error:
-        told = SystemRefusalError.of(error) if isinstance(error, OSError) else error
-        host.notes.append(f"what is served could not be verified: {told}")
+        host.notes.append(f"what is served could not be verified: {worded(error)}")
         return Result("not verified", manifest.generation, release, outcome)
     return Result(_ending(outcome, report), manifest.generation, release, outcome, report)
 

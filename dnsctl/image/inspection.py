@@ -13,7 +13,6 @@ import os
 import resource
 import signal
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -23,7 +22,7 @@ from dnsctl.image.layout import Table, ZoneEntry, apex_of, zone_prefix
 from dnsctl.image.reader import Reader
 from dnsctl.image.store import Image, identity
 from dnsctl.model.name import to_text
-from dnsctl.model.orphan import die_with_parent
+from dnsctl.model.prctl import die_with_parent
 
 _ENDS: Final = (
     signal.SIGSEGV,
@@ -36,9 +35,8 @@ _ENDS: Final = (
 _TOLD: Final = 4000  # octets of what a child tells
 _LONGEST: Final = 1800  # seconds of CPU time for one look: more is a circle of pages
 
-Vouched = Callable[
-    [int], tuple[str, str]
-]  # of a generation: digests of its manifest and table; empty: unknown
+# Of a generation: the digests of its manifest and table; empty where they are not known
+Vouched = Callable[[int], tuple[str, str]]
 
 
 def nobody_vouches(_generation: int) -> tuple[str, str]:
@@ -66,7 +64,7 @@ def look(
     pid = os.fork()
     if not pid:
         os.close(read)
-        _examine(path, write, vouched if whole else None, partial(_restrain, parent, begin))
+        _examine(path, write, vouched if whole else None, parent, begin)
     os.close(write)
     with os.fdopen(read, "rb") as told:
         reason = told.read().decode("utf-8", "replace")
@@ -76,18 +74,15 @@ def look(
     return reason if identity(path) == before else ""
 
 
-def _restrain(parent: int, begin: Callable[[], None]) -> None:
-    """End with the parent, whose locks this child holds as well, and in a circle of pages."""
-    die_with_parent(parent, signal.SIGKILL)
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (_LONGEST, hard))
-    begin()
-
-
-def _examine(path: Path, write: int, vouched: Vouched | None, begin: Callable[[], None]) -> NoReturn:
+def _examine(
+    path: Path, write: int, vouched: Vouched | None, parent: int, begin: Callable[[], None]
+) -> NoReturn:
     """Inspect the image, write what is wrong to `write`, and end the process."""
     try:
         faulthandler.disable()
+        die_with_parent(parent, signal.SIGKILL)  # its locks are held here as well
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        resource.setrlimit(resource.RLIMIT_CPU, (_LONGEST, hard))
         begin()
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 2)  # what LMDB has to say of a broken invariant is said by the signal it ends with

@@ -1,4 +1,4 @@
-"""A child process that never outlives its parent, however that ends (Linux).
+"""What a process asks of the kernel for itself (prctl(2), Linux); above all, to end with its parent.
 
 What a fork leaves behind keeps what it inherited: keys in memory, and the locks of its parent.
 """
@@ -9,7 +9,21 @@ import ctypes
 import os
 import signal
 
+LIBC = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def prctl(option: int, argument: int | bytes) -> None:
+    """Call prctl(2). Raises OSError."""
+    value = ctypes.c_char_p(argument) if isinstance(argument, bytes) else ctypes.c_ulong(argument)
+    check(LIBC.prctl(ctypes.c_int(option), value, *[ctypes.c_ulong(0)] * 3), f"prctl({option})")
+
+
+def check(result: int, call: str) -> None:
+    """Raise OSError where a system call has failed."""
+    if result:
+        fault = ctypes.get_errno()
+        raise OSError(fault, f"{call}: {os.strerror(fault)}")
 
 
 def die_with_parent(parent: int, number: signal.Signals = signal.SIGTERM) -> None:
@@ -17,10 +31,6 @@ def die_with_parent(parent: int, number: signal.Signals = signal.SIGTERM) -> Non
 
     To be called after a change of user: that clears the request (prctl(2)). Raises OSError.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
-    nothing = [ctypes.c_ulong(0)] * 3
-    if libc.prctl(ctypes.c_int(_PR_SET_PDEATHSIG), ctypes.c_ulong(number), *nothing):
-        fault = ctypes.get_errno()
-        raise OSError(fault, f"prctl({_PR_SET_PDEATHSIG}): {os.strerror(fault)}")
+    prctl(_PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:
         os._exit(1)

@@ -10,8 +10,8 @@ import struct
 from pathlib import Path
 
 from dnsctl.errors import DnsctlError
+from dnsctl.model.prctl import LIBC, check, prctl
 
-_LIBC = ctypes.CDLL(None, use_errno=True)
 # linux/prctl.h
 _PR_SET_DUMPABLE = 4
 _PR_SET_NAME = 15
@@ -23,21 +23,9 @@ _LINUX_CAPABILITY_VERSION_3 = 0x20080522
 _NO_CAPABILITIES = bytes(24)  # effective, permitted, inheritable: the low 32 bits of each, then the high ones
 
 
-def _prctl(option: int, argument: int | bytes) -> None:
-    value = ctypes.c_char_p(argument) if isinstance(argument, bytes) else ctypes.c_ulong(argument)
-    _check(_LIBC.prctl(ctypes.c_int(option), value, *[ctypes.c_ulong(0)] * 3), f"prctl({option})")
-
-
-def _check(result: int, call: str) -> None:
-    """Raise OSError where a system call has failed."""
-    if result:
-        fault = ctypes.get_errno()
-        raise OSError(fault, f"{call}: {os.strerror(fault)}")
-
-
 def name_process(name: str) -> None:
     """Set the name that ps and top show (15 octets)."""
-    _prctl(_PR_SET_NAME, name.encode()[:15])
+    prctl(_PR_SET_NAME, name.encode()[:15])
 
 
 def give_up_capabilities() -> None:
@@ -48,14 +36,14 @@ def give_up_capabilities() -> None:
     """
     if os.geteuid() == 0:
         return
-    _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
+    prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
     header = ctypes.create_string_buffer(struct.pack("=Ii", _LINUX_CAPABILITY_VERSION_3, 0))  # 0: ourselves
-    _check(_LIBC.capset(header, _NO_CAPABILITIES), "capset")
+    check(LIBC.capset(header, _NO_CAPABILITIES), "capset")
 
 
 def forbid_new_privileges() -> None:
     """Make set-user-id programs and file capabilities powerless from here on."""
-    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
 def forbid_core_dumps() -> None:
@@ -65,7 +53,7 @@ def forbid_core_dumps() -> None:
     (ptrace(2)). To be called again after a change of user or a new program (prctl(2)).
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _prctl(_PR_SET_DUMPABLE, 0)
+    prctl(_PR_SET_DUMPABLE, 0)
 
 
 def raise_descriptor_limit() -> None:

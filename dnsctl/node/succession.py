@@ -20,7 +20,7 @@ from typing import Final, NoReturn
 
 from dnsctl.errors import DnsctlError
 from dnsctl.model.fleet import Endpoint
-from dnsctl.model.orphan import die_with_parent
+from dnsctl.model.prctl import die_with_parent
 from dnsctl.node.signals import STOP_SIGNALS, ignore_strays
 
 KEPT: Final = "DNSCTL_KEPT"  # environment variable: the descriptor that the bequest is read from

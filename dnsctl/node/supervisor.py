@@ -23,7 +23,7 @@ from types import FrameType
 from typing import Final, NoReturn
 
 from dnsctl.errors import DnsctlError
-from dnsctl.model.orphan import die_with_parent
+from dnsctl.model.prctl import die_with_parent
 from dnsctl.node import proc, sandbox
 from dnsctl.node.signals import STOP_SIGNALS, ignore_strays
 from dnsctl.node.succession import Predecessor, Succession

@@ -64,7 +64,7 @@ def answer_datagrams(
 ) -> None:
     """Answer on UDP `sockets` until SIGTERM; what was read is answered.
 
-    Raises ImageError where there is no image to serve.
+    Raises ImageError if the node has no image.
     """
     counter = GenerationCounter(counter_path(state))
     with Image.open(image_path(state)) as image:
@@ -86,7 +86,7 @@ def answer_streams(
 ) -> None:
     """Answer on TCP `sockets` until SIGTERM, and then who is connected.
 
-    Raises ImageError where there is no image to serve.
+    Raises ImageError if the node has no image.
     """
     counter = GenerationCounter(counter_path(state))
     with Image.open(image_path(state)) as image:

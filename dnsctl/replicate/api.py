@@ -241,7 +241,7 @@ class Api:
         created = None
         with contextlib.suppress(ReleaseError):  # a damaged archive hides nothing else
             release = self._staging.certified(generation) if generation else None
-            # Its seal was checked when it was stored, perhaps with release keys that are no longer pinned.
+            # Not verified again: its release keys were pinned when it was stored, and may since have rolled.
             if release is not None:
                 created = Manifest.from_bytes(unverified_payload(release.manifest, "manifest")).created
         return {

@@ -32,7 +32,7 @@ from dnsctl.errors import (
     ImageError,
     ReleaseError,
     ReleaseRefusedError,
-    SystemRefusalError,
+    worded,
 )
 from dnsctl.image.difference import Change, difference
 from dnsctl.image.reader import Reader
@@ -555,5 +555,5 @@ def refused(error: DnsctlError | OSError) -> ReleaseRefusedError:
     """Return what to tell who asked: the reason of `error`, and what to do about it on this node."""
     if isinstance(error, ReleaseRefusedError):
         return error
-    told = SystemRefusalError.of(error) if isinstance(error, OSError) else error
+    told = worded(error)
     return ReleaseRefusedError(told.what, where=told.where, advice=told.advice)

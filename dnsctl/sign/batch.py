@@ -22,7 +22,7 @@ from typing import NamedTuple, TypeVar
 
 from dnsctl.errors import SigningError
 from dnsctl.model.name import Name, to_text
-from dnsctl.model.orphan import die_with_parent
+from dnsctl.model.prctl import die_with_parent
 from dnsctl.model.rrset import RRset, type_text
 from dnsctl.sign.algorithm import Check, Sign, scheme
 from dnsctl.sign.dnskey import public_key

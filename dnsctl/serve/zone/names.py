@@ -224,8 +224,8 @@ class Zones:
     def nearby(self, octets: Name) -> ZoneView | None:
         """Return the zone at or above `octets` if it was asked for before and these may be a name; else None.
 
-        None for the root: records it owns are no copies (see `message.sections`). Lengths are followed down
-        to the apex only, which is a name.
+        None for the root: its records are not copied as they stand (see `message.sections`). Label lengths
+        are checked down to the apex, which is a name.
         """
         if not 1 < len(octets) <= MAX_NAME:
             return None
