@@ -8,9 +8,9 @@ from typing import Any
 from dnsctl.cli import output
 from dnsctl.model.name import Name, to_relative_text, to_text
 from dnsctl.model.rrset import RRset, Type, rdata_text, type_text
-from dnsctl.release.changes import RecordChange
-from dnsctl.release.guards import GuardVerdict
-from dnsctl.release.survey import Fate, ZoneSurvey
+from dnsctl.publish.changes import RecordChange
+from dnsctl.publish.guards import GuardVerdict
+from dnsctl.publish.survey import Fate, ZoneSurvey
 
 _SHOWN = 200  # RRsets of a new zone: all of it stands in its file anyway
 _STYLES = {"+": "green", "-": "red", "~": "yellow", "!": "bold yellow"}

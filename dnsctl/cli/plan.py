@@ -25,12 +25,12 @@ from dnsctl.load.config import load_config
 from dnsctl.load.revision import Revision, is_dirty
 from dnsctl.model.finding import Severity
 from dnsctl.model.presigned import EXPIRE, SOON
-from dnsctl.release.commit import ZonesWithErrorsError, intent_of
-from dnsctl.release.gate import pass_presigned
-from dnsctl.release.guards import GuardVerdict, judge
-from dnsctl.release.history import judge_history
-from dnsctl.release.intent import Intent, Progress
-from dnsctl.release.survey import Fate, Survey, compare, survey
+from dnsctl.publish.commit import ZonesWithErrorsError, intent_of
+from dnsctl.publish.gate import pass_presigned
+from dnsctl.publish.guards import GuardVerdict, judge
+from dnsctl.publish.history import judge_history
+from dnsctl.publish.intent import Intent, Progress
+from dnsctl.publish.survey import Fate, Survey, compare, survey
 from dnsctl.sign.keystore import Keystore
 
 CHANGES = 2  # exit code: there is something to release

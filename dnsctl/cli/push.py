@@ -28,10 +28,10 @@ from dnsctl.errors import ConfigError
 from dnsctl.load.config import Config
 from dnsctl.model.finding import Severity
 from dnsctl.model.name import to_text
-from dnsctl.release.commit import ZonesWithErrorsError
-from dnsctl.release.intent import Progress
-from dnsctl.release.pipeline import Release
-from dnsctl.release.survey import Fate
+from dnsctl.publish.commit import ZonesWithErrorsError
+from dnsctl.publish.intent import Progress
+from dnsctl.publish.pipeline import Release
+from dnsctl.publish.survey import Fate
 from dnsctl.sign.keystore import StoredKey
 from dnsctl.verify.report import Report
 

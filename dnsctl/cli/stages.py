@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from dnsctl.cli import output
-from dnsctl.release.intent import Progress, no_progress
+from dnsctl.publish.intent import Progress, no_progress
 
 
 @contextmanager

@@ -30,9 +30,9 @@ from dnsctl.image.store import Image
 from dnsctl.load.config import Config
 from dnsctl.load.nearest import did_you_mean
 from dnsctl.model.fleet import Node
+from dnsctl.publish.commit import load_release_keys
 from dnsctl.release import durable
 from dnsctl.release.archive import Archive
-from dnsctl.release.commit import load_release_keys
 from dnsctl.release.envelope import ReleaseKey, load_public_keys
 from dnsctl.release.manifest import Manifest
 from dnsctl.replicate import probe, tls

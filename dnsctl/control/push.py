@@ -11,7 +11,7 @@ Order, and what an interruption at each point leaves:
    `state/evidence/`.
 
 There is one way: a push, a rollback, a renewal of signatures all take it. A renewal begins from what is
-served instead of a commit (see `release.renewal`), so that nothing that was written since can stop it.
+served instead of a commit (see `publish.renewal`), so that nothing that was written since can stop it.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ from dnsctl.image.reader import Reader
 from dnsctl.load.config import load_config
 from dnsctl.load.revision import Revision, head, is_dirty
 from dnsctl.model.name import Name, to_text
+from dnsctl.publish.commit import ZonesWithErrorsError, intent_of
+from dnsctl.publish.guards import GUARDS, enforce
+from dnsctl.publish.history import judge_history
+from dnsctl.publish.intent import Intent, Progress, no_progress
+from dnsctl.publish.keys import settle
+from dnsctl.publish.pipeline import Release, as_adopted, build, certify
+from dnsctl.publish.survey import KEYS_MISSING, Fate
 from dnsctl.release import durable
-from dnsctl.release.commit import ZonesWithErrorsError, intent_of
-from dnsctl.release.guards import GUARDS, enforce
-from dnsctl.release.history import judge_history
-from dnsctl.release.intent import Intent, Progress, no_progress
-from dnsctl.release.keys import settle
 from dnsctl.release.manifest import Manifest
-from dnsctl.release.pipeline import Release, as_adopted, build, certify
-from dnsctl.release.survey import KEYS_MISSING, Fate
 from dnsctl.replicate.transaction import Outcome, Outgoing, Phase, clocks_ahead, fence, push_release, reach
 from dnsctl.verify.anchor import anchors_in
 from dnsctl.verify.consistency import verify_fleet

@@ -21,10 +21,10 @@ from dnsctl.load.revision import Revision
 from dnsctl.load.zones import load_zones
 from dnsctl.model.name import Name
 from dnsctl.model.policy import Policy
+from dnsctl.publish.intent import Progress
+from dnsctl.publish.renewal import Renewal, renewal_of
 from dnsctl.release.archive import Archive, activated
-from dnsctl.release.intent import Progress
 from dnsctl.release.manifest import Manifest
-from dnsctl.release.renewal import Renewal, renewal_of
 from dnsctl.replicate.supply import NOTHING_LOST
 from dnsctl.sign.presigned import is_presigned
 

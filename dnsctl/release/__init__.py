@@ -1,1 +1,1 @@
-"""What is shipped: manifest, signatures, delta, archive; and the pipeline that joins the stages."""
+"""What is shipped: manifest, signatures, delta, and the archive that keeps them."""

@@ -10,9 +10,9 @@ from dnsctl.cli.main import run
 from dnsctl.image.store import Image
 from dnsctl.load.config import load_config
 from dnsctl.load.revision import Revision
+from dnsctl.publish.commit import intent_of
+from dnsctl.publish.pipeline import adopt, build, certify
 from dnsctl.release.archive import Archive
-from dnsctl.release.commit import intent_of
-from dnsctl.release.pipeline import adopt, build, certify
 from dnsctl.sign.keystore import Keystore
 from tests.release.releases import release_key
 

@@ -11,8 +11,8 @@ import pytest
 from dnsctl.control.renewal import released
 from dnsctl.load.revision import head
 from dnsctl.model.name import from_text
-from dnsctl.release.history import judge_history
-from dnsctl.release.survey import Fate, ZoneSurvey
+from dnsctl.publish.history import judge_history
+from dnsctl.publish.survey import Fate, ZoneSurvey
 from tests.control.operations import NODES, Operations, made, zone
 
 FTP = "ftp: {type: A, value: 192.0.2.21}\n"

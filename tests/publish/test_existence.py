@@ -1,11 +1,11 @@
 import pytest
 
 from dnsctl.model.name import to_text
-from dnsctl.release.changes import zone_changes
-from dnsctl.release.existence import Apexes, Existence, effects
-from dnsctl.release.survey import compare
+from dnsctl.publish.changes import zone_changes
+from dnsctl.publish.existence import Apexes, Existence, effects
+from dnsctl.publish.survey import compare
 from tests.build import zone
-from tests.release.host import intent, name
+from tests.publish.host import intent, name
 
 COM = "example.com."
 ALONE = Apexes({name(COM)}.__contains__, {name(COM)}.__contains__)

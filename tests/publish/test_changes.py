@@ -1,9 +1,9 @@
 from dnsctl.model.rrset import Type
-from dnsctl.release.changes import RecordChange, zone_changes
-from dnsctl.release.source import source_digest
+from dnsctl.publish.changes import RecordChange, zone_changes
+from dnsctl.publish.source import source_digest
 from dnsctl.sign.signer import unsigned_zone
 from tests.build import validated, zone
-from tests.release.host import SIMPLE, STANDARD, name
+from tests.publish.host import SIMPLE, STANDARD, name
 
 COM = "example.com."
 

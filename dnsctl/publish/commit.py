@@ -17,8 +17,8 @@ from dnsctl.model.finding import Finding, Severity
 from dnsctl.model.name import Name
 from dnsctl.model.policy import Policy
 from dnsctl.model.zone import Zone
+from dnsctl.publish.intent import GuardLimits, Intent, Progress, ZoneIntent, no_progress
 from dnsctl.release.envelope import ReleaseKey, load_release_key
-from dnsctl.release.intent import GuardLimits, Intent, Progress, ZoneIntent, no_progress
 from dnsctl.sign.presigned import is_presigned
 from dnsctl.validate.run import validate
 

@@ -15,11 +15,11 @@ from dnsctl.load.config import load_config
 from dnsctl.load.revision import Revision
 from dnsctl.model.name import to_text
 from dnsctl.model.rrset import type_text
-from dnsctl.release.commit import intent_of
-from dnsctl.release.guards import HISTORY, GuardVerdict
-from dnsctl.release.intent import Intent
+from dnsctl.publish.commit import intent_of
+from dnsctl.publish.guards import HISTORY, GuardVerdict
+from dnsctl.publish.intent import Intent
+from dnsctl.publish.survey import Fate, Survey, ZoneSurvey, compare
 from dnsctl.release.manifest import Manifest
-from dnsctl.release.survey import Fate, Survey, ZoneSurvey, compare
 
 _SHOWN = 3  # commits, and changes, named in one message
 

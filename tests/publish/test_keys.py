@@ -8,12 +8,12 @@ import pytest
 
 from dnsctl.errors import KeystoreError
 from dnsctl.model.policy import Algorithm, Policy
-from dnsctl.release.intent import Intent
-from dnsctl.release.keys import settle
-from dnsctl.release.pipeline import Release
+from dnsctl.publish.intent import Intent
+from dnsctl.publish.keys import settle
+from dnsctl.publish.pipeline import Release
 from dnsctl.sign.keyfile import KeyState
 from dnsctl.sign.keystore import StoredKey
-from tests.release.host import NOW, SIMPLE, STANDARD, Host, intent, name
+from tests.publish.host import NOW, SIMPLE, STANDARD, Host, intent, name
 
 COM = "example.com."
 

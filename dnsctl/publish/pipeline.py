@@ -24,17 +24,13 @@ from dnsctl.model.finding import Finding
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.zone import SignedZone
-from dnsctl.release import delta as deltas
-from dnsctl.release.archive import Archive
-from dnsctl.release.envelope import ReleaseKey, open_envelope, seal
-from dnsctl.release.gate import pass_presigned, telling
-from dnsctl.release.guards import GuardVerdict, judge
-from dnsctl.release.intent import Intent, Progress, ZoneIntent, no_progress
-from dnsctl.release.keys import ZoneKeys, zone_keys
-from dnsctl.release.manifest import MAX_PROBES, ActivationCertificate, DeltaReference, Manifest, Probe
-from dnsctl.release.probes import budget, zone_probes
-from dnsctl.release.source import source_of
-from dnsctl.release.survey import (
+from dnsctl.publish.gate import pass_presigned, telling
+from dnsctl.publish.guards import GuardVerdict, judge
+from dnsctl.publish.intent import Intent, Progress, ZoneIntent, no_progress
+from dnsctl.publish.keys import ZoneKeys, zone_keys
+from dnsctl.publish.probes import budget, zone_probes
+from dnsctl.publish.source import source_of
+from dnsctl.publish.survey import (
     Fate,
     ZoneSurvey,
     apexes_of,
@@ -44,6 +40,10 @@ from dnsctl.release.survey import (
     serial_for,
     survey_zone,
 )
+from dnsctl.release import delta as deltas
+from dnsctl.release.archive import Archive
+from dnsctl.release.envelope import ReleaseKey, open_envelope, seal
+from dnsctl.release.manifest import MAX_PROBES, ActivationCertificate, DeltaReference, Manifest, Probe
 from dnsctl.sign.keystore import Keystore, NewKey, SigningKey
 from dnsctl.sign.signer import sign_zone, unsigned_zone
 

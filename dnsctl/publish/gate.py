@@ -14,8 +14,8 @@ from dnsctl.image.reader import Reader
 from dnsctl.model.finding import Finding
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.zone import SignedZone
-from dnsctl.release.commit import ZonesWithErrorsError
-from dnsctl.release.intent import Progress, ZoneIntent, no_progress
+from dnsctl.publish.commit import ZonesWithErrorsError
+from dnsctl.publish.intent import Progress, ZoneIntent, no_progress
 from dnsctl.sign.presigned import take
 
 MANY_SIGNATURES = 10_000  # half a second of signing or verifying

@@ -23,8 +23,8 @@ from dnsctl.model.name import (
 )
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.zone import SignedZone
-from dnsctl.release.changes import RecordChange
-from dnsctl.release.existence import Existence
+from dnsctl.publish.changes import RecordChange
+from dnsctl.publish.existence import Existence
 from dnsctl.release.manifest import MAX_PROBES, Probe
 
 NOERROR, NXDOMAIN = 0, 3  # RFC 1035 §4.1.1

@@ -6,10 +6,10 @@ import pytest
 from dnsctl.errors import KeystoreError, PassphraseError
 from dnsctl.load.config import Config, load_config
 from dnsctl.load.revision import WorkTree
-from dnsctl.release.commit import ZonesWithErrorsError, intent_of, load_release_keys
+from dnsctl.publish.commit import ZonesWithErrorsError, intent_of, load_release_keys
+from dnsctl.publish.intent import GuardLimits
 from dnsctl.release.envelope import ensure_release_key
-from dnsctl.release.intent import GuardLimits
-from tests.release.host import SIMPLE, Host, intent, master_text, name
+from tests.publish.host import SIMPLE, Host, intent, master_text, name
 
 CONFIG = """\
 version: 1

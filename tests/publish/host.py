@@ -9,10 +9,10 @@ from dnsctl.model.name import Name, from_text, to_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import Type, rdata_text, type_text
 from dnsctl.model.zone import SignedZone
+from dnsctl.publish.intent import GuardLimits, Intent, ZoneIntent
+from dnsctl.publish.keys import settle
+from dnsctl.publish.pipeline import Release, adopt, build, certify
 from dnsctl.release.archive import Archive
-from dnsctl.release.intent import GuardLimits, Intent, ZoneIntent
-from dnsctl.release.keys import settle
-from dnsctl.release.pipeline import Release, adopt, build, certify
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.presigned import is_presigned
 from tests.build import validated

@@ -18,8 +18,8 @@ from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import Type
 from dnsctl.model.validity import timing
 from dnsctl.model.zone import ValidatedZone
-from dnsctl.release.changes import without_serial
-from dnsctl.release.intent import ZoneIntent
+from dnsctl.publish.changes import without_serial
+from dnsctl.publish.intent import ZoneIntent
 from dnsctl.sign.presigned import is_presigned
 
 _HEAD = struct.Struct("!BHIHH")  # length of the owner, type, TTL, number of rdatas and of signatures

@@ -22,11 +22,11 @@ from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.serial import is_after, next_serial
 from dnsctl.model.validity import timing, why_due
 from dnsctl.model.zone import SignedZone
-from dnsctl.release.changes import RecordChange, ZoneChanges, soa_serial, zone_changes
-from dnsctl.release.existence import Apexes, Effect, effects, removal_effects
-from dnsctl.release.intent import Intent, Progress, ZoneIntent, no_progress
-from dnsctl.release.keys import ZoneKeys, zone_keys
-from dnsctl.release.source import source_of
+from dnsctl.publish.changes import RecordChange, ZoneChanges, soa_serial, zone_changes
+from dnsctl.publish.existence import Apexes, Effect, effects, removal_effects
+from dnsctl.publish.intent import Intent, Progress, ZoneIntent, no_progress
+from dnsctl.publish.keys import ZoneKeys, zone_keys
+from dnsctl.publish.source import source_of
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.rrsig import parse
 

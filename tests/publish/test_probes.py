@@ -16,15 +16,15 @@ from dnsctl.model.name import from_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import Type
 from dnsctl.model.zone import SignedZone
-from dnsctl.release.intent import Intent, ZoneIntent
+from dnsctl.publish.intent import Intent, ZoneIntent
+from dnsctl.publish.probes import budget
 from dnsctl.release.manifest import MAX_PROBES, Probe
-from dnsctl.release.probes import budget
 from dnsctl.replicate.probe import prove
 from dnsctl.sign.signer import unsigned_zone
 from tests.build import validated
+from tests.publish.host import NOW, SIMPLE, STANDARD, Host, intent, name
 from tests.reference import fleets
 from tests.reference.drawing import POLICIES
-from tests.release.host import NOW, SIMPLE, STANDARD, Host, intent, name
 from tests.release.releases import manifest
 
 ODD = """\

@@ -11,14 +11,14 @@ from dnsctl.image.layout import owner_key
 from dnsctl.image.store import Image
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import Type
+from dnsctl.publish.pipeline import adopt, certify, keep, replay
+from dnsctl.publish.survey import Fate
 from dnsctl.release import delta
 from dnsctl.release.archive import Archive
 from dnsctl.release.envelope import open_envelope
 from dnsctl.release.manifest import Manifest
-from dnsctl.release.pipeline import adopt, certify, keep, replay
-from dnsctl.release.survey import Fate
 from dnsctl.sign.signer import earliest_expiry
-from tests.release.host import NOW, SIMPLE, Host, intent, master_text, name
+from tests.publish.host import NOW, SIMPLE, Host, intent, master_text, name
 from tests.release.kills import run_and_kill
 from tests.release.releases import release_key
 
@@ -237,7 +237,7 @@ WRITER = """
 import sys
 from datetime import timedelta
 from pathlib import Path
-from tests.release.host import NOW, Host, intent
+from tests.publish.host import NOW, Host, intent
 host = Host(Path(sys.argv[1]))
 generation = host.table()[0]
 print("ready", flush=True)

@@ -14,8 +14,8 @@ from dnsctl.errors import ReleaseRefusedError
 from dnsctl.model import duration
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import Type, type_text
-from dnsctl.release.intent import GuardLimits
-from dnsctl.release.survey import KEYS_MISSING, Fate, ZoneSurvey
+from dnsctl.publish.intent import GuardLimits
+from dnsctl.publish.survey import KEYS_MISSING, Fate, ZoneSurvey
 
 HISTORY: Final = "history"
 

@@ -18,7 +18,7 @@ from dnsctl.model.key import KeyRole, PublicKey, key_tag
 from dnsctl.model.name import Name
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.zone import SignedZone
-from dnsctl.release.intent import ZoneIntent
+from dnsctl.publish.intent import ZoneIntent
 from dnsctl.sign.keyfile import KeyState
 from dnsctl.sign.keystore import Keystore, StoredKey, is_ahead, refuse_unwanted
 

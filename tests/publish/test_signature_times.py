@@ -12,9 +12,9 @@ from dnsctl.model.policy import Policy, SignaturePolicy
 from dnsctl.model.rrset import Type
 from dnsctl.model.serial import is_after
 from dnsctl.model.zone import SignedZone
-from dnsctl.release.survey import RENEWAL, Fate
+from dnsctl.publish.survey import RENEWAL, Fate
 from dnsctl.sign.rrsig import parse
-from tests.release.host import NOW, SIMPLE, Host, intent, name
+from tests.publish.host import NOW, SIMPLE, Host, intent, name
 
 DAY = timedelta(days=1)
 TWO = {"example.com.": SIMPLE, "example.org.": SIMPLE}

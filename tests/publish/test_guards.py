@@ -5,10 +5,10 @@ import pytest
 
 from dnsctl.errors import KeystoreError, ReleaseRefusedError
 from dnsctl.model.policy import Algorithm, Policy
-from dnsctl.release.guards import GUARDS, GuardVerdict, enforce
-from dnsctl.release.intent import GuardLimits, Intent
-from dnsctl.release.pipeline import Release
-from tests.release.host import NOW, SIMPLE, STANDARD, Host, intent, master_text, name
+from dnsctl.publish.guards import GUARDS, GuardVerdict, enforce
+from dnsctl.publish.intent import GuardLimits, Intent
+from dnsctl.publish.pipeline import Release
+from tests.publish.host import NOW, SIMPLE, STANDARD, Host, intent, master_text, name
 
 TEN = "".join(f"n{number} A 192.0.2.{number}\n" for number in range(10))  # 14 RRsets with the apex's
 COM = "example.com."

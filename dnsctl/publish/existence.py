@@ -15,7 +15,7 @@ from dnsctl.model.authority import answering_zone
 from dnsctl.model.name import Name, ancestors, canonical_key, is_subdomain, is_wildcard, to_text, wildcard
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.zone import Nodes
-from dnsctl.release.changes import RecordChange
+from dnsctl.publish.changes import RecordChange
 
 
 class Whole(Protocol):
