@@ -31,14 +31,13 @@ from dnsctl.model.name import Name, to_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import Type
 from dnsctl.model.serial import next_serial
+from dnsctl.model.soa import serial_of
 from dnsctl.model.zone import SignedZone, ValidatedZone, Zone
 from dnsctl.node.worker import counter_path, image_path
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.presigned import Taken, is_presigned
 from dnsctl.sign.signer import sign_zone, unsigned_zone
 from dnsctl.validate.run import validate
-
-_SERIAL = slice(-20, -16)  # from the end of SOA rdata, RFC 1035 §3.3.13
 
 
 def compile_directory(work: Embedded) -> None:
@@ -140,7 +139,7 @@ def _finish(
     """Sign `zone` where it is to be. Raises SigningError."""
     now = datetime.now(UTC)
     soa = zone.get(zone.origin, Type.SOA)
-    written = int.from_bytes(soa.rdatas[0][_SERIAL], "big") if soa else 0
+    written = serial_of(soa.rdatas[0]) if soa else 0
     before = previous.serial if previous else written or None
     if policy is None:
         chosen = written not in (0, PLACEHOLDER_SERIAL)

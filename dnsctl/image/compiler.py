@@ -15,6 +15,7 @@ from dnsctl.image.layout import CUT, DNAME_HERE, NEGATIVE_SOA, OCCLUDED, Table, 
 from dnsctl.model.key import key_tag
 from dnsctl.model.name import canonical_key, labels, to_text
 from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.soa import negative_ttl
 from dnsctl.model.zone import SignedZone
 
 _TIMES_AT = 8  # octets into RRSIG rdata: expiration, then inception (RFC 4034 §3.1)
@@ -78,12 +79,6 @@ def _flags(node: tuple[RRset, ...], is_apex: bool) -> int:
         elif one.rdtype == Type.DNAME:
             flags |= DNAME_HERE
     return flags
-
-
-def negative_ttl(soa: RRset) -> int:
-    """Return the TTL of negative answers: the smaller of the SOA's TTL and its MINIMUM (RFC 2308 §3)."""
-    (minimum,) = struct.unpack("!I", soa.rdatas[0][-4:])
-    return min(soa.ttl, int(minimum))
 
 
 def _entry(

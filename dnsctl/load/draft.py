@@ -6,13 +6,13 @@ defaults where the file has none, owners inside the zone. Nothing here raises fo
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 
 from dnsctl.load.settings import Defaults
 from dnsctl.model.finding import Finding, Position, Severity
 from dnsctl.model.name import Name, from_text, is_subdomain, to_unicode
 from dnsctl.model.rrset import RRset, Type, type_text
+from dnsctl.model.soa import Intervals, soa_rdata
 from dnsctl.model.zone import Zone, nodes_of
 
 PLACEHOLDER_SERIAL = 1  # the release assigns the serial (dnssec.md)
@@ -33,17 +33,20 @@ class ZoneDefaults:
         soa = defaults.soa
         rdata = None
         if soa is not None:
-            timers = (soa.refresh, soa.retry, soa.expire, soa.minimum)
-            rdata = soa.mname + soa.rname + struct.pack("!5I", PLACEHOLDER_SERIAL, *timers)
+            intervals = Intervals(soa.refresh, soa.retry, soa.expire, soa.minimum)
+            rdata = soa_rdata(soa.mname, soa.rname, PLACEHOLDER_SERIAL, intervals)
         return ZoneDefaults(defaults.ttl, rdata, defaults.ns, file)
 
 
 # For zones served without a dnsctl.yaml: names that exist nowhere, so that nothing points at strangers.
 LOCALHOST_DEFAULTS = ZoneDefaults(
     ttl=3600,
-    soa=from_text("localhost.")
-    + from_text("hostmaster.localhost.")
-    + struct.pack("!5I", PLACEHOLDER_SERIAL, 7200, 1800, 1209600, 300),
+    soa=soa_rdata(
+        from_text("localhost."),
+        from_text("hostmaster.localhost."),
+        PLACEHOLDER_SERIAL,
+        Intervals(refresh=7200, retry=1800, expire=1209600, minimum=300),
+    ),
     ns=(from_text("localhost."),),
     file="",
 )

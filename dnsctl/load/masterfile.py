@@ -37,6 +37,7 @@ from dnsctl.load.rdata_text import to_wire
 from dnsctl.model.finding import Finding, Position, Severity
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import Type, type_text
+from dnsctl.model.soa import intervals_of
 from dnsctl.model.zone import Zone
 
 MAX_BYTES = 4 * 2**30  # of one file; a signed zone of a million names is 560 MB
@@ -125,7 +126,7 @@ class _Parser:
         find, nothing = self.draft.find, "no TTL here and no $TTL before it"
         advice = "write $TTL as the first line, or each TTL (RFC 2308 §4)"
         if self.from_defaults is not None:
-            taken, minimum = self.draft.defaults.ttl, int.from_bytes(soa[-4:], "big")
+            taken, minimum = self.draft.defaults.ttl, intervals_of(soa).minimum
             message = f"{nothing}: {taken} seconds are taken, the default here"
             if minimum != taken:
                 message += f"; BIND takes the SOA minimum, {minimum}"

@@ -40,6 +40,7 @@ from dnsctl.load.presentation import (
 from dnsctl.load.rdata_forms import FORMS, SHAPES, base_64, hexadecimal
 from dnsctl.model.canonical import canonical
 from dnsctl.model.rrset import Type
+from dnsctl.model.soa import Intervals, soa_rdata
 
 # Which tokens are base64, which dnspython does not check: of IPSECKEY (RFC 4025) and HIP (RFC 8005).
 _BASE64 = {45: slice(4, None), 55: slice(2, 3)}
@@ -266,11 +267,13 @@ def _txt(tokens: Sequence[str], _: NameReader) -> bytes:
 def _soa(tokens: Sequence[str], names: NameReader) -> bytes:
     _count(tokens, 7, "mname rname serial refresh retry expire minimum")
     serial = number(tokens[2], 0xFFFFFFFF, "serial")
-    timers = [ttl(token) for token in tokens[3:]]
-    for token, seconds in zip(tokens[3:], timers, strict=True):
+    intervals = []
+    for token in tokens[3:]:
+        seconds = ttl(token)
         if seconds is None:
             raise RdataFault(f"{token[:40]!r} is no time", "write seconds, or 1h30m")
-    return names(tokens[0]) + names(tokens[1]) + struct.pack("!5I", serial, *timers)
+        intervals.append(seconds)
+    return soa_rdata(names(tokens[0]), names(tokens[1]), serial, Intervals(*intervals))
 
 
 def _ds(tokens: Sequence[str], _: NameReader) -> bytes:

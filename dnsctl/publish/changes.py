@@ -11,14 +11,13 @@ from typing import Literal, Protocol
 
 from dnsctl.model.name import Name, canonical_key
 from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.soa import with_expire_at_most, with_serial
 from dnsctl.model.zone import Nodes
 
 Kind = Literal["add", "delete", "update"]
 
 _ALWAYS_DERIVED = frozenset({Type.RRSIG, Type.NSEC, Type.NSEC3, Type.NSEC3PARAM})
 _DERIVED_KEYS = frozenset({Type.DNSKEY, Type.CDS, Type.CDNSKEY})
-_SOA_TAIL = 20  # octets: serial and the four intervals end SOA rdata (RFC 1035 §3.3.13)
-_EXPIRE = slice(-8, -4)
 
 
 class HasNodes(Protocol):
@@ -74,9 +73,8 @@ def zone_changes(
         for rdtype in was.keys() | will.keys():
             coming = will.get(rdtype)
             if rdtype == Type.SOA and coming is not None and longest_expire is not None:
-                coming = coming._replace(
-                    rdatas=tuple(_lowered(each, longest_expire) for each in coming.rdatas)
-                )
+                lowered = tuple(with_expire_at_most(each, longest_expire) for each in coming.rdatas)
+                coming = coming._replace(rdatas=lowered)
             change = _compare(owner, rdtype, was.get(rdtype), coming)
             if change is not None:
                 found.append(change)
@@ -93,21 +91,5 @@ def _compare(owner: Name, rdtype: int, was: RRset | None, will: RRset | None) ->
     return None if same and was.ttl == will.ttl else RecordChange("update", owner, rdtype, was, will)
 
 
-def without_serial(soa: bytes) -> bytes:
-    """Return SOA rdata with serial 0."""
-    return soa[:-_SOA_TAIL] + bytes(4) + soa[-_SOA_TAIL + 4 :]
-
-
-def _lowered(soa: bytes, longest_expire: int) -> bytes:
-    """Return SOA rdata with its expire at most `longest_expire`."""
-    expire = min(int.from_bytes(soa[_EXPIRE], "big"), longest_expire)
-    return soa[: _EXPIRE.start] + expire.to_bytes(4, "big") + soa[_EXPIRE.stop :]
-
-
-def soa_serial(soa: RRset) -> int:
-    """Return the serial in an SOA RRset."""
-    return int.from_bytes(soa.rdatas[0][-_SOA_TAIL : -_SOA_TAIL + 4], "big")
-
-
 def _same_but_serial(was: RRset, will: RRset) -> bool:
-    return [without_serial(each) for each in was.rdatas] == [without_serial(each) for each in will.rdatas]
+    return [with_serial(each, 0) for each in was.rdatas] == [with_serial(each, 0) for each in will.rdatas]

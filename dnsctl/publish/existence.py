@@ -14,6 +14,7 @@ from dnsctl.model import duration
 from dnsctl.model.authority import answering_zone
 from dnsctl.model.name import Name, ancestors, canonical_key, is_subdomain, is_wildcard, to_text, wildcard
 from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.soa import negative_ttl
 from dnsctl.model.zone import Nodes
 from dnsctl.publish.changes import RecordChange
 
@@ -158,9 +159,8 @@ def _in_caches(before: Whole, changes: tuple[RecordChange, ...], was: Existence)
         )
     soa = before.get(before.origin, Type.SOA)
     if soa is not None and any(change.kind == "add" and not was.exists(change.owner) for change in changes):
-        ttl = min(soa.ttl, int.from_bytes(soa.rdatas[0][-4:], "big"))
         yield Effect(
             "negatively-cached",
             before.origin,
-            f"caches may go on denying new names for {duration.to_text(ttl)}",
+            f"caches may go on denying new names for {duration.to_text(negative_ttl(soa))}",
         )

@@ -14,6 +14,7 @@ from dnsctl.errors import ReleaseRefusedError
 from dnsctl.model import duration
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import Type, type_text
+from dnsctl.model.serial import distance
 from dnsctl.publish.intent import GuardLimits
 from dnsctl.publish.survey import KEYS_MISSING, Fate, ZoneSurvey
 
@@ -106,8 +107,8 @@ def _judge(zone: ZoneSurvey, limits: GuardLimits) -> Iterator[tuple[str, str]]:
 
 
 def _serials(before: int, after: int) -> Iterator[tuple[str, str]]:
-    ahead = (after - before) % 2**32
-    if ahead >= 2**31:
+    ahead = distance(after, before)
+    if ahead < 0:
         yield "serial-jump", f"serial {after} is not after {before}"
     elif ahead > SERIAL_JUMP:
         yield "serial-jump", f"serial {after} is {ahead} after {before}"

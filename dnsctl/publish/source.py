@@ -16,9 +16,9 @@ from dnsctl.image.layout import FORMAT
 from dnsctl.model.key import PublicKey
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import Type
+from dnsctl.model.soa import with_serial
 from dnsctl.model.validity import timing
 from dnsctl.model.zone import ValidatedZone
-from dnsctl.publish.changes import without_serial
 from dnsctl.publish.intent import ZoneIntent
 from dnsctl.sign.presigned import is_presigned
 
@@ -52,7 +52,7 @@ def source_digest(zone: ValidatedZone, policy: Policy | None, keys: Iterable[Pub
     for one in zone.rrsets():
         rdatas = one.rdatas
         if one.rdtype == Type.SOA and not presigned:
-            rdatas = tuple(without_serial(each) for each in rdatas)
+            rdatas = tuple(with_serial(each, 0) for each in rdatas)
         signatures = one.signatures if presigned else ()
         state.update(
             _HEAD.pack(len(one.owner), one.rdtype, one.ttl, len(rdatas), len(signatures)) + one.owner

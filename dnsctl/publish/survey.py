@@ -19,10 +19,11 @@ from dnsctl.image.reader import Reader
 from dnsctl.model.key import SEP_FLAG, key_tag
 from dnsctl.model.name import Name
 from dnsctl.model.rrset import RRset, Type
-from dnsctl.model.serial import is_after, next_serial
+from dnsctl.model.serial import next_serial
+from dnsctl.model.soa import serial_of
 from dnsctl.model.validity import timing, why_due
 from dnsctl.model.zone import SignedZone
-from dnsctl.publish.changes import RecordChange, ZoneChanges, soa_serial, zone_changes
+from dnsctl.publish.changes import RecordChange, ZoneChanges, zone_changes
 from dnsctl.publish.existence import Apexes, Effect, effects, removal_effects
 from dnsctl.publish.intent import Intent, Progress, ZoneIntent, no_progress
 from dnsctl.publish.keys import ZoneKeys, zone_keys
@@ -258,13 +259,11 @@ def serial_for(wanted: ZoneIntent, before: ZoneEntry | None, now: datetime) -> i
     A serial written in the zone file counts as a floor, so that a zone moved here from elsewhere does not go
     back for its secondaries; 0 is what files without one have.
     """
-    written = soa_serial(_apex(wanted, Type.SOA))
+    written = serial_of(_apex(wanted, Type.SOA).rdatas[0])
     if wanted.presigned:
         return written
     last = before.serial if before is not None else None
-    if written and (last is None or is_after(written, last)):
-        last = (written - 1) % 2**32
-    return next_serial(wanted.serial_policy, last, now)
+    return next_serial(wanted.serial_policy, last, now, floor=written or None)
 
 
 def _apex(wanted: ZoneIntent, rdtype: int) -> RRset:

@@ -17,6 +17,7 @@ from dnsctl.image.reader import Reader
 from dnsctl.model.fleet import Network
 from dnsctl.model.name import ROOT, Name
 from dnsctl.model.rrset import Type
+from dnsctl.model.soa import intervals_of
 from dnsctl.serve.message import chaos, cookies
 from dnsctl.serve.message import edns as edns_
 from dnsctl.serve.message.chaos import Chaos
@@ -425,7 +426,7 @@ def _facts(view: ZoneView, question: Question) -> ZoneFacts:
     if question.rdtype in (Type.SOA, Type.IXFR) and question.name == view.origin:
         soa = find(view.apex, Type.SOA, view.origin)
         if soa is not None:
-            expire = int.from_bytes(soa.octets[soa.plain - 8 : soa.plain - 4], "big")  # RFC 1035 §3.3.13
+            expire = intervals_of(soa.octets[: soa.plain]).expire
     return ZoneFacts(view.origin, view.entry.serial, expire)
 
 

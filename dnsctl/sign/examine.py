@@ -16,6 +16,7 @@ from dnsctl.errors import SigningError
 from dnsctl.model import presigned as rules
 from dnsctl.model.name import Name, label_count, to_text
 from dnsctl.model.rrset import RRset, Type, type_text
+from dnsctl.model.serial import distance
 from dnsctl.model.zone import Nodes, SignedZone
 from dnsctl.sign.authority import Standing, is_signed, walk
 from dnsctl.sign.batch import Claim, verified
@@ -185,10 +186,10 @@ class _Examination:
         """Return why a signature is not valid now; times compare as serials do (RFC 4034 §3.1.5)."""
         if self._now is None:
             return ""
-        if _seconds(self._now, parsed.expiration) < 0:
-            return f"expired {_when(self._now + _seconds(self._now, parsed.expiration))}"
-        if _seconds(self._now, parsed.inception) > 0:
-            return f"begins {_when(self._now + _seconds(self._now, parsed.inception))} only"
+        if distance(parsed.expiration, self._now) < 0:
+            return f"expired {_when(self._now + distance(parsed.expiration, self._now))}"
+        if distance(parsed.inception, self._now) > 0:
+            return f"begins {_when(self._now + distance(parsed.inception, self._now))} only"
         return ""
 
     def _complete(
@@ -271,11 +272,6 @@ def _settled(keys: PublishedKeys, before: SignedZone | None) -> frozenset[KeyId]
     return frozenset(
         key for key in (*keys.places, *keys.revoked) if keys.rdatas_of(key) == old.rdatas_of(key)
     )
-
-
-def _seconds(start: int, end: int) -> int:
-    """Return the seconds from `start` to `end`, both modulo 2^32, by the shorter way (RFC 1982)."""
-    return (end - start + 2**31) % 2**32 - 2**31
 
 
 def _when(moment: int) -> str:

@@ -16,6 +16,7 @@ from dnsctl.model import presigned as rules
 from dnsctl.model.finding import Finding, Severity
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.soa import intervals_of, serial_of
 from dnsctl.model.validity import PRESIGNED_WARNING, moment
 from dnsctl.model.zone import Nsec3Parameters, SignedZone, ValidatedZone, Zone
 from dnsctl.sign import nsec3
@@ -59,7 +60,7 @@ def take(
     denial = _denial(zone, told)
     soa = zone.get(zone.origin, Type.SOA)
     assert soa is not None  # noqa: S101  a ValidatedZone has one
-    serial = int.from_bytes(soa.rdatas[0][-20:-16], "big")
+    serial = serial_of(soa.rdatas[0])
     signed = SignedZone(zone.origin, denial.nodes, serial, True, denial.parameters, denial.hashes)
     dnskey = zone.get(zone.origin, Type.DNSKEY)
     if dnskey is None:
@@ -102,7 +103,7 @@ def _tell_end(signed: SignedZone, soa: RRset, now: datetime, told: Told) -> None
     left = expiry - now.timestamp()
     if left < PRESIGNED_WARNING:
         told.add(rules.SOON, f"the first signature ends {moment(expiry)}", soa)
-    expire = int.from_bytes(soa.rdatas[0][-8:-4], "big")
+    expire = intervals_of(soa.rdatas[0]).expire
     if expire >= left:
         told.add(rules.EXPIRE, f"EXPIRE is {expire} s, and signatures last {int(left)} s", soa)
 

@@ -19,6 +19,7 @@ from dnsctl.model.key import key_tag
 from dnsctl.model.name import Name, label_count, to_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.soa import negative_ttl, with_expire_at_most, with_serial
 from dnsctl.model.validity import timing
 from dnsctl.model.zone import Nodes, Nsec3Parameters, SignedZone, ValidatedZone
 from dnsctl.sign import batch, nsec, nsec3
@@ -32,8 +33,6 @@ Progress = Callable[[int, int], None]  # signatures made, of how many
 
 _KEY_TYPES = frozenset((Type.DNSKEY, Type.CDS, Type.CDNSKEY))
 _MADE_HERE = frozenset((Type.RRSIG, Type.NSEC, Type.NSEC3, Type.NSEC3PARAM))  # never taken from the input
-_SOA_SERIAL = slice(-20, -16)  # from the end of SOA rdata (RFC 1035 §3.3.13)
-_SOA_EXPIRE = slice(-8, -4)
 
 
 def sign_zone(
@@ -56,7 +55,7 @@ def sign_zone(
     times = timing(policy, zone.rrsets())
     validity = Validity.of(policy.signatures, now, f"policy {policy.name}", times.refresh)
     _refuse_unfit(zone.origin, keys)
-    ttl = _denial_ttl(zone)  # RFC 9077 §3
+    ttl = negative_ttl(_found_soa(zone))  # of NSEC and NSEC3, RFC 9077 §3
     parameters = Nsec3Parameters(opt_out=policy.opt_out) if policy.denial == "nsec3" else None
     apex = [_soa(zone, serial, times.expire)]
     apex += key_rrsets(zone, [one.public for one in keys], policy.dnskey_ttl)
@@ -254,18 +253,10 @@ def _stripped(node: tuple[RRset, ...]) -> tuple[RRset, ...]:
 def _soa(zone: ValidatedZone, serial: int, longest_expire: int | None) -> RRset:
     """Return the SOA with `serial`, and expire lowered to `longest_expire` seconds."""
     found = _found_soa(zone)
-    rdata = bytearray(found.rdatas[0])
-    rdata[_SOA_SERIAL] = serial.to_bytes(4, "big")
+    rdata = with_serial(found.rdatas[0], serial)
     if longest_expire is not None:
-        expire = min(int.from_bytes(rdata[_SOA_EXPIRE], "big"), longest_expire)
-        rdata[_SOA_EXPIRE] = expire.to_bytes(4, "big")
-    return found._replace(rdatas=(bytes(rdata),), signatures=())
-
-
-def _denial_ttl(zone: ValidatedZone) -> int:
-    """Return the TTL of NSEC and NSEC3: the lesser of SOA TTL and SOA minimum (RFC 9077 §3)."""
-    soa = _found_soa(zone)
-    return min(soa.ttl, int.from_bytes(soa.rdatas[0][-4:], "big"))
+        rdata = with_expire_at_most(rdata, longest_expire)
+    return found._replace(rdatas=(rdata,), signatures=())
 
 
 def _found_soa(zone: ValidatedZone) -> RRset:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from dnsctl.model.name import to_text
 from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.soa import serial_of
 from dnsctl.model.zone import ValidatedZone
 
 _SIMPLE = 1  # RFC 8976 §5.2
@@ -26,7 +27,7 @@ def zonemd_fault(zone: ValidatedZone) -> str:
     found, soa = zone.get(zone.origin, Type.ZONEMD), zone.get(zone.origin, Type.SOA)
     if found is None or soa is None:
         return ""
-    serial = int.from_bytes(soa.rdatas[0][-20:-16], "big")
+    serial = serial_of(soa.rdatas[0])
     kinds = Counter(rdata[4:6] for rdata in found.rdatas)
     fault = ""
     for rdata in found.rdatas:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 
 from dnsctl.model.duration import to_text as duration_text
 from dnsctl.model.name import Name, labels, to_text
 from dnsctl.model.rrset import Type
+from dnsctl.model.soa import intervals_of
 from dnsctl.validate.rule import Fault, Scope, name_in
 
 MAX_NEGATIVE_TTL = 86400  # seconds, RFC 2308 §5: more "has been problematic"
@@ -56,7 +56,7 @@ def soa_timers(scope: Scope) -> Iterator[Fault]:
     soa = scope.zone.get(scope.origin, Type.SOA)
     if soa is None:
         return
-    refresh, retry, expire, minimum = struct.unpack("!4I", soa.rdatas[0][-16:])
+    refresh, retry, expire, minimum = intervals_of(soa.rdatas[0])
     if expire <= refresh + retry:
         yield Fault(
             scope.at(soa),

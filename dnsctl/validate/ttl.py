@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from itertools import chain
 
 from dnsctl.model.duration import to_text as duration_text
 from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.soa import intervals_of
 from dnsctl.model.validity import timing
 from dnsctl.validate.rule import Fault, Scope, named
 
@@ -49,7 +49,7 @@ def ttl_signatures(scope: Scope) -> Iterator[Fault]:
             f"write a TTL of {duration_text(times.promised * 3 // 4)} or less, or sign for longer: "
             f"`policies: {scope.policy.name}: {{signatures: {{lifetime: 14d, refresh: 7d}}}}`",
         )
-    refresh, retry, expire = struct.unpack("!3I", soa.rdatas[0][-16:-4])
+    refresh, retry, expire, _ = intervals_of(soa.rdatas[0])
     if times.expire <= refresh + retry < expire:
         yield Fault(
             scope.at(soa),

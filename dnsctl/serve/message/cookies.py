@@ -21,6 +21,7 @@ from siphashc import siphash
 
 from dnsctl.errors import ConfigError
 from dnsctl.model import secrecy
+from dnsctl.model.serial import distance
 
 CODE: Final = 10  # RFC 7873 §4
 CLIENT_LENGTH: Final = 8  # octets
@@ -93,7 +94,7 @@ class Cookies:
             return Verdict(self._made(data, address, seconds), Standing.NEW)
         if size != LENGTH or data[8] != 1:
             return Verdict(self._made(data[:8], address, seconds), Standing.BAD)
-        age = _age(seconds, data)
+        age = distance(seconds, int.from_bytes(data[12:16], "big"))  # RFC 9018 §4.3
         signed = data[:16] + address
         at = self._maker(signed, data[16:]) if -FUTURE <= age <= LIFETIME else None
         if at is None:
@@ -161,9 +162,3 @@ def read_secrets(path: Path) -> tuple[bytes, ...]:
 def fresh_secret() -> bytes:
     """Return a line with a new random secret."""
     return secrets.token_hex(SECRET_LENGTH).encode() + b"\n"
-
-
-def _age(now: int, data: bytes) -> int:
-    """Return the age in seconds of a server cookie's timestamp, in serial arithmetic (RFC 9018 §4.3)."""
-    difference = (now - int.from_bytes(data[12:16], "big")) & 0xFFFFFFFF
-    return difference - (1 << 32) if difference >> 31 else difference

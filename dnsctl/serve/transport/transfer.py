@@ -24,6 +24,7 @@ from dnsctl.model.fleet import Network
 from dnsctl.model.name import Name
 from dnsctl.model.rrset import COMPRESSIBLE, RRset, Type
 from dnsctl.model.serial import is_after
+from dnsctl.model.soa import intervals_of
 from dnsctl.serve.message import edns
 from dnsctl.serve.message.edns import ExtendedError
 from dnsctl.serve.message.query import Edns, Rejected, Unanswerable, parse, serial_of
@@ -137,7 +138,7 @@ def _opt(query: dns.message.Message, soa: RRset, options: bytes) -> bytes:
     if query.edns < 0:
         return b""
     if any(option.otype == edns.EXPIRE for option in query.options):
-        options += struct.pack("!HH4s", edns.EXPIRE, 4, soa.rdatas[0][-8:-4])  # RFC 1035 §3.3.13
+        options += struct.pack("!HHI", edns.EXPIRE, 4, intervals_of(soa.rdatas[0]).expire)
     return edns.opt_record(Edns(0, 0, bool(query.ednsflags & dns.flags.DO), {}), 0, options)
 
 
