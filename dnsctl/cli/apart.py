@@ -51,7 +51,7 @@ def compile_apart(work: Embedded) -> None:
                 raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(TERMINATED)
         fault = hear.recv()
     except EOFError:
-        fault = DnsctlError("compiling the zones was ended from outside", advice="is there memory enough?")
+        fault = DnsctlError("the compiler process was killed", advice="out of memory?")
     finally:
         if process.is_alive():
             process.kill()

@@ -124,9 +124,7 @@ def finish(result: Result, seconds: float, *, as_json: bool) -> None:
 
 def _print(result: Result, seconds: float) -> None:
     if result.recovered:
-        output.say(
-            f"{output.plural(result.recovered, 'release')} of the fleet that this host lacked: taken over"
-        )
+        output.say(f"recovered {output.plural(result.recovered, 'release')} from the fleet")
     if result.ending == "dry run" and result.release is not None:
         print_zones(result.release.zones, result.release.guards)
     elif result.release is not None and not result.failed:

@@ -98,7 +98,7 @@ class ControlHost:
     def recover(self) -> int:
         """Take what the fleet serves, or this host decided, and this host's image lacks; return how many.
 
-        Raises ReleaseRefusedError where the fleet's history is another than this host's.
+        Raises ReleaseRefusedError where the fleet's release history has diverged from this host's.
         """
         return _recovered(self.image, self.archive, self.trust, self.fleet)
 

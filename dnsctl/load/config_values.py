@@ -66,7 +66,7 @@ def target_name(value: object) -> Name:
 
 
 def _host(value: object) -> str:
-    """Return the text of a name that holds nothing no host has: such a name would load, and lead nowhere."""
+    """Return the text of a host name; refuse other characters: the name would load, and never resolve."""
     text = str(value)
     if odd := _NOT_IN_HOSTS.search(text):
         raise ValueError(f"{text!r} has {odd.group()!r} in it: write the name of the host alone")

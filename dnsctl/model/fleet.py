@@ -70,7 +70,7 @@ class Secondary:
 class RateLimit:
     """Response rate limiting over UDP: `rate` answers a second of one kind to one network.
 
-    `slip`: every how manieth limited answer leaves, truncated (0: none); `table_size`: flows counted at once.
+    `slip`: every Nth limited response is sent, truncated (0: none); `table_size`: flows counted at once.
     """
 
     rate: int = 200

@@ -1,4 +1,4 @@
-"""The rules for zones that come signed: what is told of them, how bad it is, and what to do about it.
+"""The rules for pre-signed zones: the fault, its severity, and what to do about it.
 
 `dnsctl.sign` judges by them, `dnsctl check --rules` lists them.
 """
@@ -28,44 +28,49 @@ CDS = "cds-signer"
 
 # Rule id, severity, meaning, and what to do about it
 RULES: tuple[tuple[str, Severity, str, str], ...] = (
-    (INCOMPLETE, _ERROR, "A zone that came signed is signed completely.", _AGAIN),
-    (INVALID, _ERROR, "A signature is one by its key, over what stands in the zone.", _AGAIN),
-    (TIME, _ERROR, "Signatures are valid now.", "sign the zone again, and compare the signer's clock"),
-    (SOON, _WARNING, "Signatures last a week yet.", "have the zone signed again where it is signed"),
+    (INCOMPLETE, _ERROR, "A pre-signed zone is not signed completely.", _AGAIN),
+    (INVALID, _ERROR, "A signature does not verify.", _AGAIN),
+    (
+        TIME,
+        _ERROR,
+        "A signature is expired, or not valid yet.",
+        "sign the zone again, and compare the signer's clock",
+    ),
+    (SOON, _WARNING, "Signatures expire within a week.", "have the zone signed again where it is signed"),
     (
         EXPIRE,
         _WARNING,
-        "SOA EXPIRE is less than signatures last.",
+        "SOA EXPIRE is longer than signatures last.",
         "lower it where the zone is signed: a secondary may go on with signatures that ran out",
     ),
-    (CHAIN, _ERROR, "NSEC or NSEC3 say what is there, and no more.", _AGAIN),
-    (ZONEMD, _ERROR, "A ZONEMD is the digest of the zone.", "make it again, last of all; or remove it"),
+    (CHAIN, _ERROR, "The chain of NSEC or NSEC3 does not match the zone.", _AGAIN),
+    (ZONEMD, _ERROR, "A ZONEMD is not the digest of the zone.", "make it again, last of all; or remove it"),
     (
         ALGORITHM,
         _WARNING,
-        "Each algorithm of a DNSKEY signs everything.",
+        "An algorithm of a DNSKEY does not sign everything.",
         "sign with all algorithms before their keys are published (RFC 4035 §2.2, RFC 6781 §4.1.4)",
     ),
     (
         UNKNOWN,
         _WARNING,
-        "Every signature can be verified here.",
+        "A signature cannot be verified here: its algorithm is unknown.",
         "validate the zone with another tool before it is released",
     ),
     (
         FOREIGN,
         _WARNING,
-        "A signature is by a key that the zone publishes.",
+        "A signature is by a key that the zone does not publish.",
         "meant while algorithms change; else remove it",
     ),
-    (UNNEEDED, _WARNING, "Only authoritative data is signed.", "remove it (RFC 4035 §2.2)"),
+    (UNNEEDED, _WARNING, "Data that is not authoritative is signed.", "remove it (RFC 4035 §2.2)"),
     (
         UNUSED,
         _WARNING,
-        "A zone has one chain of NSEC or NSEC3.",
+        "A zone has NSEC or NSEC3 that are not used.",
         "meant while denial changes; else remove it",
     ),
-    (ALONE, _WARNING, "An NSEC is not all there is at a name.", "remove it, and sign again (RFC 4035 §2.3)"),
-    (KEY, _WARNING, "A DNSKEY can be used by validators.", "remove it, or correct it"),
-    (CDS, _WARNING, "CDS and CDNSKEY are signed by a key that signs DNSKEY.", "sign them with the KSK"),
+    (ALONE, _WARNING, "An NSEC is all there is at a name.", "remove it, and sign again (RFC 4035 §2.3)"),
+    (KEY, _WARNING, "A DNSKEY cannot be used by validators.", "remove it, or correct it"),
+    (CDS, _WARNING, "CDS or CDNSKEY has no signature by a key that signs DNSKEY.", "sign them with the KSK"),
 )

@@ -117,7 +117,7 @@ class Manifest:
         generation = _bounded(value["generation"], 1, _HIGHEST, "generation")
         parent, commit = value["parent"], value["commit"]
         _require((parent is None) == (generation == 1), "has a parent if and only if it is not the first")
-        _require(parent is None or _DIGEST.fullmatch(parent) is not None, "names its parent by no digest")
+        _require(parent is None or _DIGEST.fullmatch(parent) is not None, "`parent` is not a SHA-256 digest")
         _require(commit is None or _COMMIT.fullmatch(commit) is not None, "names no commit")
         _require(_DIGEST.fullmatch(value["table"]) is not None, "has no digest of the table")
         zones = dict(_entry(origin, entry) for origin, entry in value["zones"].items())

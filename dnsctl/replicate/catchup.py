@@ -127,7 +127,7 @@ class CatchUp:
             self._found()
             await self._advance(survey, before)
             if self._served == before:
-                raise ReleaseRefusedError("releases of peers lead nowhere")
+                raise ReleaseRefusedError("peers sent releases that do not follow the served one")
             asked = tuple(peer for peer in asked if peer.node.name in survey.answered)  # the slow, next time
         return survey
 
@@ -248,7 +248,9 @@ class CatchUp:
                         )
                     found.append(release)
                 if not more:
-                    raise ReleaseRefusedError("sends releases that lead nowhere", where=peer.node.name)
+                    raise ReleaseRefusedError(
+                        "sent releases that do not follow the served one", where=peer.node.name
+                    )
             return peer, tuple(found)
 
         first, releases = await first_of(survey.holders, listed, PAUSE, TRANSFER_TIME)

@@ -381,7 +381,7 @@ class Staging:
             raise ReleaseRefusedError(
                 f"generation {manifest.generation} was made on top of {(manifest.parent or 'nothing')[:12]},"
                 f" this node serves {digest[:12] or 'nothing'}",
-                advice="this node's history is another one; remove its state directory to start afresh",
+                advice="this node's release history has diverged; remove its state directory to start afresh",
             )
 
     def _check_times(self, manifest: Manifest, certificate: ActivationCertificate | None = None) -> None:

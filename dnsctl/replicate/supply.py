@@ -103,7 +103,7 @@ class Supply:
         """Bring the node behind `client`, which is as `status` says, to `target`, the host's own release.
 
         It may be catching up by itself meanwhile. One that has it and keeps silent is told that it is the
-        newest. Raises ReleaseRefusedError where its history is another.
+        newest. Raises ReleaseRefusedError where its history has diverged.
         """
         while (served := status.served).generation < target.generation:
             releases = await asyncio.to_thread(self._chain, served, target)

@@ -48,7 +48,7 @@ def _refuse_orphan(one: RRset, dnskey: RRset) -> None:
     if asked and not any(names(one.owner, rdata, one.rdtype, key) for rdata in asked for key in keys):
         which = f"{to_text(one.owner)} {type_text(one.rdtype)}"
         raise SigningError(
-            f"{which} names no DNSKEY of the zone: its parent would break the chain of trust",
+            f"{which} matches no DNSKEY of the zone: the parent would break the chain of trust",
             where=str(one.position) if one.position else to_text(one.owner),
             advice="write it for a key that signs the zone, see `dnsctl key ds`; or remove it",
         )

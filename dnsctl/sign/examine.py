@@ -1,4 +1,4 @@
-"""The signatures of a zone that came signed, each judged as a validator would (RFC 4035 §2.2, §5.3).
+"""The signatures of a pre-signed zone, each judged as a validator would (RFC 4035 §2.2, §5.3).
 
 A validator is content with one good signature, an operator is not: each that is by a published key must hold.
 One by a key that the DNSKEY RRset does not hold counts for nothing, and harms nothing (§5.3.1). What was

@@ -1,4 +1,4 @@
-"""Zones that come signed by somebody else, and are served as they are.
+"""Pre-signed zones: signed by somebody else, checked here, and served as they are.
 
 Invariant of what comes out: every signature by a published DNSKEY was verified by key, here or in the release
 before; each authoritative RRset has one; the denial chain is whole. So a validator can be answered. All that
@@ -89,7 +89,7 @@ def presigned_zone(zone: ValidatedZone, now: datetime | None = None) -> SignedZo
     faults = [each.message for each in taken.findings if each.severity is Severity.ERROR]
     more = f", and {taken.errors - _SHOWN} more" if taken.errors > _SHOWN else ""
     raise SigningError(
-        f"the zone came signed, but not as it can be served: {'; '.join(faults[:_SHOWN])}{more}",
+        f"the pre-signed zone is incomplete or expired: {'; '.join(faults[:_SHOWN])}{more}",
         where=zone.file or to_text(zone.origin),
         advice=_ADVICE,
     )
@@ -144,7 +144,7 @@ def _denial(zone: ValidatedZone, told: Told) -> _Denial:
     """
     nodes, hashes, stray = _apart(zone)
     for one in stray:
-        told.add(rules.CHAIN, f"NSEC3 at {to_text(one.owner)}, which is no hash below the apex", one)
+        told.add(rules.CHAIN, f"NSEC3 at {to_text(one.owner)}, which is not a hash below the apex", one)
     found = zone.get(zone.origin, Type.NSEC3PARAM)
     usable = _usable(zone, told)
     has_nsec = any(one.rdtype == Type.NSEC for node in nodes.values() for one in node)

@@ -1,4 +1,4 @@
-"""Findings about one zone that came signed: a few of each rule, and how many more.
+"""Findings about one pre-signed zone: a few of each rule, and how many more.
 
 What there is to tell is in `dnsctl.model.presigned`.
 """

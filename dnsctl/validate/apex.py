@@ -28,7 +28,7 @@ def zone_empty(scope: Scope) -> Iterator[Fault]:
         yield Fault(
             scope.at(),
             f"the file of {to_text(scope.origin)} has no record: only SOA and NS of the defaults are served",
-            "look whether the file is whole; for a parked zone set `checks: {zone-empty: off}`",
+            "check that the file is complete; for a parked zone set `checks: {zone-empty: off}`",
         )
 
 
@@ -73,7 +73,7 @@ def soa_timers(scope: Scope) -> Iterator[Fault]:
     if minimum > MAX_NEGATIVE_TTL:
         yield Fault(
             scope.at(soa),
-            f"SOA minimum {duration_text(minimum)}: a name asked for too early stays unknown that long",
+            f"SOA minimum {duration_text(minimum)}: resolvers take a new name for missing that long",
             "write a minimum of 5m to 1d (RFC 2308 §5)",
         )
 

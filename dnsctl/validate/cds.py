@@ -1,4 +1,4 @@
-"""What CDS and CDNSKEY ask of the parent (RFC 7344, RFC 8078): nothing that would break the chain of trust.
+"""CDS and CDNSKEY that would make the parent break the chain of trust (RFC 7344, RFC 8078).
 
 The keys of a zone that is signed here are not known yet: whether one of them is named is judged when it is
 signed (see `dnsctl.sign.dnskey`).
@@ -22,7 +22,7 @@ def cds_below_apex(scope: Scope) -> Iterator[Fault]:
             if one.owner != scope.origin:
                 yield Fault(
                     scope.at(one),
-                    f"{named(one)} is not at the apex, where alone a parent reads it (RFC 7344 §4.1)",
+                    f"{named(one)} is not at the apex: a parent reads it only there (RFC 7344 §4.1)",
                     f"write it at {to_text(scope.origin)}",
                 )
 
@@ -32,14 +32,10 @@ def cds_delete(scope: Scope) -> Iterator[Fault]:
         deleting = [rdata for rdata in one.rdatas if asks_to_delete(one.rdtype, rdata)]
         form = rdata_text(one.rdtype, DELETE[one.rdtype])
         if any(not is_delete(one.rdtype, rdata) for rdata in deleting):
-            message = (
-                f"{named(one)} of algorithm 0 asks for the DS to be withdrawn, in another form than it must"
-            )
+            message = f"{named(one)} has algorithm 0, which withdraws the DS, but its other fields are wrong"
             yield Fault(scope.at(one), f"{message} (RFC 8078 §4)", f"write {form}")
         elif deleting and len(one.rdatas) > 1:
-            message = (
-                f"{named(one)} asks for the DS to be withdrawn, and names keys beside that (RFC 8078 §4)"
-            )
+            message = f"{named(one)} withdraws the DS and names keys as well (RFC 8078 §4)"
             yield Fault(scope.at(one), message, f"keep {form} alone, or remove it")
 
 
@@ -54,8 +50,8 @@ def cds_mismatch(scope: Scope) -> Iterator[Fault]:
     if alone or (len(of_cds) < len(cds.rdatas)) != (len(of_keys) < len(cdnskey.rdatas)):
         yield Fault(
             scope.at(cds),
-            f"CDS and CDNSKEY of {to_text(scope.origin)} do not say the same (RFC 7344 §4)",
-            "write both for the same keys, or one of the two only",
+            f"CDS and CDNSKEY of {to_text(scope.origin)} disagree (RFC 7344 §4)",
+            "write both for the same keys, or only one of the two",
         )
 
 
@@ -65,7 +61,7 @@ def cds_orphan(scope: Scope) -> Iterator[Fault]:
         if 0 < asked == len(orphans):
             yield Fault(
                 scope.at(one),
-                f"{named(one)} names no DNSKEY of the zone: its parent would break the chain of trust",
+                f"{named(one)} matches no DNSKEY of the zone: the parent would break the chain of trust",
                 "write it for a key that signs the DNSKEY RRset (RFC 7344 §4.1)",
             )
 
@@ -77,7 +73,7 @@ def cds_standby(scope: Scope) -> Iterator[Fault]:
             yield Fault(
                 scope.at(one),
                 f"{named(one)} names a key that the zone does not publish: {shown}…",
-                "remove it, unless the key is on its way (RFC 6781 §4.1.2)",
+                "remove it, unless the key is about to be published (RFC 6781 §4.1.2)",
             )
 
 

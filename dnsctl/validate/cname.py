@@ -1,4 +1,4 @@
-"""Aliases: what may stand beside a CNAME, below a DNAME, and where following them ends (RFC 2181 §10.1)."""
+"""CNAME and DNAME: other data beside or below them, loops, chains and missing targets (RFC 2181 §10.1)."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def dname_below(scope: Scope) -> Iterator[Fault]:
         if dname is not None and any(each.rdtype != Type.NSEC3 for each in scope.zone.nodes[owner]):
             yield Fault(
                 scope.at_owner(owner),
-                f"{to_text(owner)} stands below the DNAME of {to_text(occluder)} and can never be answered",
+                f"{to_text(owner)} is below the DNAME of {to_text(occluder)} and is never answered",
                 f"remove it, or the DNAME in {scope.at(dname)} (RFC 6672 §2.4)",
             )
 
@@ -80,7 +80,7 @@ def cname_loop(scope: Scope) -> Iterator[Fault]:
             at = members.index(start)
             yield Fault(
                 scope.at(cname),
-                f"aliases lead in a circle: {_path((*members[at:], *members[:at], start))}",
+                f"aliases form a loop: {_path((*members[at:], *members[:at], start))}",
                 f"let one of them hold data instead{_wildcard_word(cname)}",
             )
 
@@ -88,7 +88,7 @@ def cname_loop(scope: Scope) -> Iterator[Fault]:
 def _wildcard_word(cname: RRset) -> str:
     if not is_wildcard(cname.owner):
         return ""
-    return f": the wildcard answers for its own target, so give {to_text(Name(cname.rdatas[0]))} its records"
+    return f": the wildcard matches its own target, so give {to_text(Name(cname.rdatas[0]))} its own records"
 
 
 def cname_chain(scope: Scope) -> Iterator[Fault]:
@@ -98,8 +98,8 @@ def cname_chain(scope: Scope) -> Iterator[Fault]:
             more = " or more" if length >= MAX_FOLLOWED else ""
             yield Fault(
                 scope.at(cname),
-                f"{to_text(cname.owner)} is followed through {length}{more} aliases: {_path(alias.path)}; "
-                "resolvers give up",
+                f"{to_text(cname.owner)} starts a chain of {length}{more} aliases: {_path(alias.path)}; "
+                "resolvers give up on it",
                 f"point it at {to_text(alias.path[-1])} directly",
             )
 

@@ -1,4 +1,4 @@
-"""Zone cuts: glue, what lies below them, DS, and whether parent and child of ours agree (RFC 1034 §4.2.1)."""
+"""Zone cuts: glue, data below them, DS, and whether our parent and child zones agree (RFC 1034 §4.2.1)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DIGEST_SHA1 = 1
 def occluded_data(scope: Scope) -> Iterator[Fault]:
     """Data other than addresses at or below a cut: written, released, and never answered.
 
-    A warning: real zones hold such data, and those who ask are served right without it.
+    A warning: real zones hold such data, and clients are served right without it.
     """
     zone = scope.zone
     for cut in _cuts(scope):
@@ -40,7 +40,7 @@ def _hidden(scope: Scope, others: list[RRset], cut: RRset) -> Fault:
     return Fault(
         scope.at(others[0]),
         f"{to_text(others[0].owner)} {', '.join(type_text(each.rdtype) for each in others)} is {where} the "
-        f"zone cut {to_text(cut.owner)} and can never be answered from here",
+        f"zone cut {to_text(cut.owner)} and is never answered from here",
         f"move it to the zone {to_text(cut.owner)}, or remove the NS in {scope.at(cut)}",
     )
 
@@ -58,7 +58,7 @@ def orphan_glue(scope: Scope) -> Iterator[Fault]:
         if addresses and owner not in needed:
             yield Fault(
                 scope.at(addresses[0]),
-                f"address of {to_text(owner)} below a zone cut is glue for no name server and never answered",
+                f"the address of {to_text(owner)} is below a zone cut and is not glue: it is never answered",
                 "remove it, or move it to the delegated zone",
             )
 
@@ -70,8 +70,8 @@ def glue_missing(scope: Scope) -> Iterator[Fault]:
             if is_subdomain(target, cut.owner) and not _has_address(scope, target):
                 yield Fault(
                     scope.at(cut),
-                    f"{to_text(cut.owner)} is delegated to {to_text(target)} inside itself, without its "
-                    "address: nobody can reach it",
+                    f"{to_text(cut.owner)} is delegated to {to_text(target)}, which is below it and has no "
+                    "address here: nobody can reach it",
                     f"add the glue: {to_text(target)} A or AAAA (RFC 9471)",
                 )
 
@@ -128,7 +128,7 @@ def ds_digest(scope: Scope) -> Iterator[Fault]:
         if all(rdata[3] == _DIGEST_SHA1 for rdata in ds.rdatas):
             yield Fault(
                 scope.at(ds),
-                f"DS of {to_text(ds.owner)} only has SHA-1 digests, which validators stop accepting",
+                f"DS of {to_text(ds.owner)} has only SHA-1 digests, which fewer and fewer validators accept",
                 "add the DS with digest type 2, SHA-256 (RFC 8624 §3.3)",
             )
 
@@ -145,7 +145,7 @@ def wildcard_delegation(scope: Scope) -> Iterator[Fault]:
 
 
 def delegation_missing(scope: Scope) -> Iterator[Fault]:
-    """The zone above is ours and does not know of this one: it denies that this zone exists."""
+    """The zone above is ours and does not delegate this one: it denies that this zone exists."""
     parent = scope.landscape.zone_above(scope.origin, strictly=True)
     if parent is None or scope.landscape.is_partial(parent.origin):
         return
@@ -156,7 +156,7 @@ def delegation_missing(scope: Scope) -> Iterator[Fault]:
         yield Fault(
             scope.at(),
             f"{to_text(parent.origin)} is our zone too and does not delegate {to_text(scope.origin)}: "
-            "validators that learn so from it refuse this zone's answers",
+            "it proves that this zone does not exist, and validators refuse this zone's answers",
             f"add to {parent.file}: {to_text(scope.origin)} NS {targets}, and its DS if it is signed",
         )
 
@@ -170,7 +170,7 @@ def delegation_differs(scope: Scope) -> Iterator[Fault]:
         if apex is not None and apex.rdatas != cut.rdatas:
             yield Fault(
                 scope.at(cut),
-                f"{to_text(cut.owner)} is delegated to {_ns_text(cut)} here and names {_ns_text(apex)}",
+                f"{to_text(cut.owner)} is delegated to {_ns_text(cut)} here, but its NS are {_ns_text(apex)}",
                 f"make both the same, here or in {child.file}",
             )
 

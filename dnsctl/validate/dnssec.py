@@ -1,4 +1,4 @@
-"""DNSSEC data written by hand in a zone that is signed here, where it would be replaced or be wrong."""
+"""DNSSEC records written by hand in a zone that is signed here: signing would replace or contradict them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _OF_KEYS = (Type.DNSKEY, Type.CDS, Type.CDNSKEY)
 
 
 def dnssec_by_hand(scope: Scope) -> Iterator[Fault]:
-    """A zone already signed elsewhere is served as it is; it just cannot be signed here as well.
+    """Find DNSSEC records in a zone that is signed here. A pre-signed zone needs `dnssec: none`.
 
     Another signer's DNSKEY (RFC 8901), and what the parent is to do with the DS (RFC 8078 §4), the policy may
     allow: whoever writes zones is not always who may say what the zone's keys are.

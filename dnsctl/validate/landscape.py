@@ -1,6 +1,6 @@
 """Where a name lives among all our zones: what an answer for it would find (RFC 1034 §4.3.2, RFC 4592).
 
-Names outside every zone at hand are OUTSIDE: nothing can be said of them, and no rule says anything.
+Names outside every zone at hand are OUTSIDE: nothing is known of them, so rules pass them over.
 Surveys of other zones are made when a name first leads there.
 """
 
@@ -49,8 +49,8 @@ OUTSIDE = Place(Standing.OUTSIDE)
 
 
 class Landscape:
-    """All zones at hand, looked at as resolvers would. What `partial` ones lack says nothing: it may be
-    what could not be read."""
+    """All zones at hand, seen as resolvers see them. What `partial` ones lack proves nothing: it may be
+    in the part that could not be read."""
 
     def __init__(self, zones: Mapping[Name, Zone], partial: frozenset[Name] = frozenset()) -> None:
         self._zones = zones

@@ -26,7 +26,7 @@ def mx_null(scope: Scope) -> Iterator[Fault]:
         if len(mx.rdatas) > 1 and any(rdata[2:] == b"\0" for rdata in mx.rdatas):
             yield Fault(
                 scope.at(mx),
-                f"{to_text(mx.owner)} MX says with `.` that there is no mail here, and names exchanges too",
+                f"{to_text(mx.owner)} MX has a null MX (`.`: no mail here) and names exchanges as well",
                 "keep `0 .` alone, or remove it (RFC 7505 §3)",
             )
 
@@ -47,7 +47,7 @@ def spf_long(scope: Scope) -> Iterator[Fault]:
         if longest > MAX_SPF:
             yield Fault(
                 scope.at(one),
-                f"SPF record of {to_text(one.owner)} has {longest} octets, above {MAX_SPF}",
+                f"SPF record of {to_text(one.owner)} has {longest} octets; {MAX_SPF} is the safe limit",
                 "move parts into records of their own and `include:` them (RFC 7208 §3.4)",
             )
 
@@ -58,7 +58,7 @@ def spf_lookups(scope: Scope) -> Iterator[Fault]:
         if lookups > MAX_SPF_LOOKUPS:
             yield Fault(
                 scope.at(one),
-                f"SPF record of {to_text(one.owner)} asks for {lookups} lookups; receivers stop at "
+                f"SPF record of {to_text(one.owner)} needs {lookups} lookups; receivers stop at "
                 f"{MAX_SPF_LOOKUPS} and treat it as broken",
                 "replace include, a, mx, ptr and exists by ip4: and ip6: (RFC 7208 §4.6.4)",
             )

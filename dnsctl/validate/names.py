@@ -1,4 +1,4 @@
-"""How names are spelt: the origin appended twice, characters no host name has, asterisks in the middle."""
+"""Names that are misspelt: the origin twice, characters that host names do not have, asterisks inside."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _relative(name: Name, origin: Name) -> str:
 
 
 def owner_whitespace(scope: Scope) -> Iterator[Fault]:
-    """Blanks that nobody sees: `www ` is another name than `www`, and nobody asks for it."""
+    """Blanks that nobody sees: `www ` is not the name `www`, and nobody asks for it."""
     for owner, node in scope.zone.nodes.items():
         if not _BLANK.search(owner):
             continue
@@ -171,7 +171,7 @@ def hostname_syntax(scope: Scope) -> Iterator[Fault]:
                 told.add(one.owner)
                 yield Fault(
                     scope.at(one),
-                    f"{to_text(one.owner)} has an address but is no host name (RFC 1123 §2.1)",
+                    f"{to_text(one.owner)} has an address but is not a host name (RFC 1123 §2.1)",
                     "use letters, digits and hyphens only; some clients refuse others",
                 )
     for rdtype in _HOSTS:
@@ -181,7 +181,7 @@ def hostname_syntax(scope: Scope) -> Iterator[Fault]:
                 if not _is_host(target, scope.origin):
                     yield Fault(
                         scope.at(one),
-                        f"{to_text(one.owner)} {rdtype.name} leads to {to_text(target)}, no host name",
+                        f"{to_text(one.owner)} {rdtype.name} leads to {to_text(target)}, not a host name",
                         "use a name of letters, digits and hyphens",
                     )
 
@@ -215,6 +215,6 @@ def wildcard_inner(scope: Scope) -> Iterator[Fault]:
         if b"\x01*" in owner[1:] and b"*" in labels(owner)[1 : -above or None]:
             yield Fault(
                 scope.at(node[0]),
-                f"{to_text(owner)} has an asterisk that is not its first label: it matches only itself",
+                f"{to_text(owner)} has an asterisk that is not its first label, and matches only itself",
                 "a wildcard is the leftmost label only (RFC 4592 §2.1.1)",
             )

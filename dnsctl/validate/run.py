@@ -1,4 +1,4 @@
-"""Run every rule over every zone: `Zone -> ValidatedZone`, with all findings, never stopping at the first.
+"""Run every rule over every zone: `Zone -> ValidatedZone`, and all findings, not only the first.
 
 A zone with a finding of severity ERROR is left out of the verdict's zones; the others are in. Each zone is
 walked a fixed number of times, whatever the number of findings, so a million RRsets take seconds.
@@ -43,8 +43,8 @@ def validate(
 ) -> Verdict:
     """Judge `zones`. `checks`: severities a zone from dnsctl.yaml; `policy`: how it is signed here, or None.
 
-    `partial` are zones of which something could not be read: they are judged by what is there, and never
-    pass. `unread` are zones of which nothing could be: of what leads there, nothing is said.
+    `partial` are zones of which a part could not be read: they are judged by what is there, and never pass.
+    `unread` are zones of which nothing could be read: names that lead there are not judged.
     """
     partial = partial or {}
     nothing = {origin: Zone(origin, {}, "") for origin in unread}
@@ -101,6 +101,6 @@ def settings_findings(levels: Mapping[str, str], file: str = "dnsctl.yaml") -> I
                 "checks-unknown",
                 Severity.WARNING,
                 Position(file),
-                f"`checks` names {name}, which is no rule",
+                f"`checks` names {name}, which is not a rule",
                 f"did you mean {near[0]}?" if near else "`dnsctl check --rules` lists them",
             )

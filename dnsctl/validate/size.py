@@ -1,7 +1,7 @@
-"""How much there can be: of an RRset in a message, under a signature, at a secondary, and below the apex.
+"""Limits of size: of an RRset in a message, under a signature and at a secondary; of names below the apex.
 
-The sizes told are those that leave: names are compressed where they may be (RFC 3597 §4), and signatures of a
-zone that comes signed count.
+Sizes are those of messages as sent: names are compressed where they may be (RFC 3597 §4), and signatures of a
+pre-signed zone count.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def rrset_too_large(scope: Scope) -> Iterator[Fault]:
     for one, size in _large(scope, MAX_MESSAGE):
         yield Fault(
             scope.at(one),
-            f"{named(one)} needs a message of {size} octets; {MAX_MESSAGE} is the most there can be",
+            f"{named(one)} needs a message of {size} octets; {MAX_MESSAGE} is the largest there can be",
             "remove records from it",
         )
 
@@ -76,7 +76,7 @@ def rrset_unsignable(scope: Scope) -> Iterator[Fault]:
             if size > MAX_SIGNED:
                 yield Fault(
                     scope.at(one),
-                    f"{named(one)} is {size} octets in canonical form: validators take no more than "
+                    f"{named(one)} has {size} octets in canonical form: validators take at most "
                     f"{MAX_SIGNED} and find it bogus",
                     "remove records from it, or shorten its owner (RFC 4034 §6.2)",
                 )

@@ -1,7 +1,7 @@
-"""One pass over a zone that every rule then builds on, so that validation stays linear in its size.
+"""An index of one zone, made in one pass: all rules use it, so that validation is linear in the zone's size.
 
-A survey knows each RRset by its type, the empty non-terminals (RFC 4592 §2.2.2), and which owners stand
-below a zone cut or a DNAME. Rules ask for the types they are about and never walk the whole zone again.
+It knows each RRset by its type, the empty non-terminals (RFC 4592 §2.2.2), and which owners are below a zone
+cut or a DNAME. Rules ask for the types they are about and never walk the whole zone again.
 """
 
 from __future__ import annotations

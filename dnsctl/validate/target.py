@@ -1,6 +1,6 @@
-"""Names that NS, MX, SRV, SVCB, HTTPS and PTR lead to exist in our zones, with addresses and not as aliases.
+"""Targets of NS, MX, SRV, SVCB, HTTPS and PTR that do not exist, have no address, or are aliases.
 
-Targets outside every zone at hand are not judged; what another of our zones says counts.
+Targets in another of our zones are looked up there; targets outside all of them are not judged.
 """
 
 from __future__ import annotations
@@ -69,13 +69,13 @@ def target_is_address(scope: Scope) -> Iterator[Fault]:
                     or rdata[offset] > 3
                     or not 0x30 <= rdata[offset + 1] <= 0x39
                 ):
-                    continue  # its first label is no number
+                    continue  # its first label is not a number
                 address = _address_in(Name(rdata[offset:]), scope.origin)
                 if address:
                     yield Fault(
                         scope.at(one),
                         f"{to_text(one.owner)} {type_text(rdtype)} leads to the address {address}, "
-                        "but only a name can stand there",
+                        "where a name belongs",
                         f"give a name an A record {address} and write that name",
                     )
 
@@ -115,7 +115,7 @@ def _aliases(scope: Scope, rdtype: Type, source: str) -> Iterator[Fault]:
             instead = f"write {to_text(end.path[-1])} instead" if not end.looped else "write the real name"
             yield Fault(
                 scope.at(one),
-                f"{to_text(one.owner)} {rdtype.name} leads to {to_text(target)}, an alias, against {source}",
+                f"{to_text(one.owner)} {rdtype.name} leads to {to_text(target)}, an alias (see {source})",
                 f"{instead}, or give {to_text(target)} its own A and AAAA",
             )
 

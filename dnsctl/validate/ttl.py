@@ -1,4 +1,4 @@
-"""TTLs at the edges: what caches will not keep, or keep for too long."""
+"""TTLs that are too short or too long for caches, secondaries or signatures."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def ttl_long(scope: Scope) -> Iterator[Fault]:
         yield _summed(
             scope,
             found,
-            f"a TTL of up to {duration_text(longest)}: a mistake would stay in caches that long",
+            f"a TTL of up to {duration_text(longest)}: a mistake stays in caches that long",
             "write 7d or less",
         )
 
 
 def ttl_signatures(scope: Scope) -> Iterator[Fault]:
-    """What stays in caches and at secondaries ends before the signatures do (RFC 6781 §4.4.2)."""
+    """Records may stay in caches and at secondaries longer than their signatures last (RFC 6781 §4.4.2)."""
     soa = scope.zone.get(scope.origin, Type.SOA)
     if scope.policy is None or soa is None:
         return

@@ -1,4 +1,4 @@
-"""Fields of rdata against the limits that the RFC of their type sets: one literal table, a row a type.
+"""Values that the RFC of their type does not allow, or gives no meaning: one literal table, a row a type.
 
 `value-invalid`: the RFC gives the field no such form, and other name servers refuse to load it.
 `value-unusual`: the field holds a code point that is reserved or not assigned, or two fields contradict each
@@ -42,7 +42,7 @@ def value_invalid(scope: Scope) -> Iterator[Fault]:
 
 
 def value_unusual(scope: Scope) -> Iterator[Fault]:
-    yield from _judge(scope, _UNUSUAL, "look whether this is meant")
+    yield from _judge(scope, _UNUSUAL, "check that this is meant")
     for rdtype in (Type.SVCB, Type.HTTPS):
         for one in scope.survey.authoritative(rdtype):
             aliases = sum(rdata[:2] == b"\0\0" for rdata in one.rdatas)
@@ -74,7 +74,7 @@ def _loc(_: RRset, rdata: bytes) -> Wrong:
     if abs(longitude) > 180 * _DEGREE:
         yield "the longitude is beyond 180 degrees", "RFC 1876 §2"
     if any(octet >> 4 > 9 or octet & 15 > 9 for octet in rdata[1:4]):
-        yield "a size or precision is not of two decimal digits", "RFC 1876 §2"
+        yield "a size or precision is not made of two decimal digits", "RFC 1876 §2"
 
 
 def _x25(_: RRset, rdata: bytes) -> Wrong:
@@ -92,7 +92,7 @@ def _apl(_: RRset, rdata: bytes) -> Wrong:
         elif prefix > 8 * octets or length > octets:
             yield f"a prefix or an address is too long for family {family}", "RFC 3123 §4"
         elif length and not rdata[at + 3 + length]:
-            yield "an address ends in octets of zero, which must be left out", "RFC 3123 §4"
+            yield "an address ends in zero octets, which must be left out", "RFC 3123 §4"
         at += 4 + length
 
 
@@ -186,13 +186,13 @@ def _assigned(*fields: tuple[str, int, int, Collection[int], str]) -> Look:
 
 def _isdn(_: RRset, rdata: bytes) -> Wrong:
     if not rdata[1 : 1 + rdata[0]].isdigit():
-        yield "an ISDN address is of digits", "RFC 1183 §3.2"
+        yield "an ISDN address is not made of digits", "RFC 1183 §3.2"
 
 
 def _naptr(_: RRset, rdata: bytes) -> Wrong:
     flags, _services, regexp, replacement = _naptr_fields(rdata)
     if not (flags.isalnum() or not flags):
-        yield "flags are letters and digits", "RFC 3403 §4.1"
+        yield "flags are not letters and digits", "RFC 3403 §4.1"
     if regexp and replacement != ROOT:
         yield "a regexp and a replacement exclude each other", "RFC 3403 §4.1: write `.` or an empty regexp"
 
@@ -200,14 +200,14 @@ def _naptr(_: RRset, rdata: bytes) -> Wrong:
 def _srv(one: RRset, rdata: bytes) -> Wrong:
     nowhere = rdata[6:] == ROOT
     if nowhere and len(one.rdatas) > 1:
-        yield "`.` says that there is no such service, and others stand beside it", "RFC 2782"
+        yield "`.` says that there is no such service, but there are other records", "RFC 2782"
     if not nowhere and rdata[4:6] == b"\0\0":
         yield "port 0 cannot be connected to", "RFC 2782"
 
 
 def _dhcid(_: RRset, rdata: bytes) -> Wrong:
     if len(rdata) < 4 or (rdata[2] == 1 and len(rdata) != 35):
-        yield f"{len(rdata)} octets; a digest of type 1 makes 35", "RFC 4701 §3.3"
+        yield f"{len(rdata)} octets; with a digest of type 1 there are 35", "RFC 4701 §3.3"
 
 
 def _uri(_: RRset, rdata: bytes) -> Wrong:
@@ -224,7 +224,7 @@ def _caa(_: RRset, rdata: bytes) -> Wrong:
     yield from _caa_flags(rdata[0])
     tag, value = rdata[2 : 2 + rdata[1]].lower(), rdata[2 + rdata[1] :]
     if tag not in _TAGS and len(tag) <= _MAX_TAG:
-        yield f"tag {tag.decode()} is not registered, and CAs pass it over", "RFC 8659 §4.1"
+        yield f"tag {tag.decode()} is not registered, and CAs ignore it", "RFC 8659 §4.1"
     if tag in _ISSUERS and not _ISSUER.fullmatch(value):
         yield f"the value of {tag.decode()} names no CA, which forbids all of them", "RFC 8659 §4.2"
 
@@ -242,7 +242,7 @@ def _svcb(_: RRset, rdata: bytes) -> Wrong:
 
 def _lp(one: RRset, rdata: bytes) -> Wrong:
     if rdata[2:].lower() == one.owner:
-        yield "it leads to its own owner", "RFC 6742 §2.4.1"
+        yield "its target is its own owner", "RFC 6742 §2.4.1"
 
 
 _DANE = _assigned(  # RFC 6698 §7

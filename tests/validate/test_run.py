@@ -15,7 +15,7 @@ from dnsctl.model.name import Name, from_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import RRset, Type, rrset
 from dnsctl.model.zone import Zone, nodes_of
-from dnsctl.validate.rules import READING, RULES
+from dnsctl.validate.rules import BESIDE, READING, RULES
 from dnsctl.validate.run import validate
 from tests.validate.scenes import only, verdict, zone
 
@@ -72,6 +72,31 @@ def test_rule_ids_are_unique_kebab_case_and_explained():
     assert len(set(names)) == len(names)
     assert all(name == name.lower() and " " not in name and "_" not in name for name in names)
     assert all(rule.meaning.endswith(".") for rule in RULES)
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"),
+    [
+        ("glue-missing", "A delegation lacks glue."),
+        ("sibling-glue-missing", "A delegation lacks sibling glue."),
+        ("delegation-missing", "The parent zone lacks a delegation for this zone."),
+        ("ttl-syntax", "A TTL is neither a duration nor a number of seconds."),
+        ("checks-unknown", "`checks` names a rule that does not exist."),
+        ("signature-time", "A signature is expired, or not valid yet."),
+    ],
+)
+def test_text_of_a_rule_names_the_fault(rule: str, text: str):
+    assert _texts()[rule] == text
+
+
+def test_text_of_every_rule_is_one_plain_sentence_and_not_a_wish():
+    wishes = re.compile(r"\b(is|are) no\b|^(No|So|There|Settings are|Only)\b|\bonly\.$|\bat most\b")
+    odd = {rule: text for rule, text in _texts().items() if wishes.search(text) or not text.endswith(".")}
+    assert odd == {}
+
+
+def _texts() -> dict[str, str]:
+    return {rule.name: rule.meaning for rule in RULES} | {name: text for name, _, text in (*READING, *BESIDE)}
 
 
 def test_partial_zone_is_judged_by_what_it_holds_and_never_passes():

@@ -99,7 +99,7 @@ def test_value_at_the_limit_is_fine(text: str):
     [
         ("00030802" + "aabb", "neither IPv4"),
         ("00012104" + "c0000200", "too long"),
-        ("00010803" + "c00000", "octets of zero"),
+        ("00010803" + "c00000", "zero octets"),
     ],
 )
 def test_address_prefix_lists_in_octets_are_judged(rdata: str, told: str):

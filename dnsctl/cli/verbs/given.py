@@ -58,7 +58,7 @@ ZoneArgument = Annotated[
     ),
 ]
 AllowOption = Annotated[
-    list[str] | None, typer.Option("--allow", metavar="GUARD", help="Let pass what this guard refuses.")
+    list[str] | None, typer.Option("--allow", metavar="GUARD", help="Override this guard; needs --reason.")
 ]
 ReasonOption = Annotated[
     str, typer.Option("--reason", metavar="TEXT", help="Why, for the audit log; with --allow and --without.")
