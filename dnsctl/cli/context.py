@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dnsctl.errors import DnsctlError
-from dnsctl.load.config import Config, load_config
 from dnsctl.load.nearest import did_you_mean
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.secret import resolve
+from dnsctl.load.settings.config import Config
+from dnsctl.load.settings.file import load_config
 from dnsctl.model.name import ROOT, Name, from_text, to_text
 
 

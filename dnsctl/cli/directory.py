@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from dnsctl.errors import DnsctlError
-from dnsctl.load.config import Config, load_config
 from dnsctl.load.places import DEFAULT_PATH
 from dnsctl.load.revision import WorkTree
+from dnsctl.load.settings.config import Config
+from dnsctl.load.settings.file import load_config
 from dnsctl.load.zone_files import zone_files
 
 

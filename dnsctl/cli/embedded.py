@@ -22,9 +22,9 @@ from dnsctl.image.difference import difference
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.reader import Reader
 from dnsctl.image.store import Image
-from dnsctl.load.config import Config
 from dnsctl.load.draft import PLACEHOLDER_SERIAL
 from dnsctl.load.secret import resolve
+from dnsctl.load.settings.config import Config
 from dnsctl.load.zones import load_directory
 from dnsctl.model.finding import Severity
 from dnsctl.model.name import Name, to_text

@@ -23,9 +23,9 @@ from dnsctl.cli.passphrase import ensure_passphrase
 from dnsctl.cli.scaffold import HOOK, template_files
 from dnsctl.cli.whole import remove_unfinished, whole_directory
 from dnsctl.errors import ConfigError
-from dnsctl.load.config import Config
 from dnsctl.load.example import example_files
 from dnsctl.load.places import DEFAULT_PATH
+from dnsctl.load.settings.config import Config
 from dnsctl.release import durable
 from dnsctl.release.envelope import ensure_release_key
 from dnsctl.replicate.pki import CONTROL, ensure_authority, renew

@@ -9,7 +9,7 @@ from dnsctl.cli import output
 from dnsctl.cli.context import Context, zone_name
 from dnsctl.cli.presigned import taken_as_signed
 from dnsctl.errors import ZoneFaultsError
-from dnsctl.load.config import Config
+from dnsctl.load.settings.config import Config
 from dnsctl.load.zone_files import zone_files
 from dnsctl.load.zones import Loaded, load_zones
 from dnsctl.model.finding import Finding, Severity

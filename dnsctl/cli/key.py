@@ -11,7 +11,7 @@ from dnsctl.cli import output
 from dnsctl.cli.context import Context, zone_name
 from dnsctl.cli.judged import known_zones
 from dnsctl.errors import ConfigError, KeystoreError
-from dnsctl.load.config import Config
+from dnsctl.load.settings.config import Config
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import Type, rdata_text
 from dnsctl.sign.keyfile import KeyState

@@ -21,8 +21,8 @@ from dnsctl.cli.stages import stages
 from dnsctl.control.own_image import open_own, require_whole
 from dnsctl.control.renewal import released
 from dnsctl.image.reader import Reader
-from dnsctl.load.config import load_config
 from dnsctl.load.revision import Revision, is_dirty
+from dnsctl.load.settings.file import load_config
 from dnsctl.model.finding import Severity
 from dnsctl.model.presigned import EXPIRE, SOON
 from dnsctl.publish.commit import ZonesWithErrorsError, intent_of

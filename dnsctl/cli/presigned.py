@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from dnsctl.cli import output
-from dnsctl.load.config import Config
+from dnsctl.load.settings.config import Config
 from dnsctl.load.zones import levelled
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.zone import ValidatedZone

@@ -25,7 +25,7 @@ from dnsctl.control.push import Ending, Request, Result, changed_zones, check_re
 from dnsctl.control.push import push as push_through
 from dnsctl.control.renewal import released_config
 from dnsctl.errors import ConfigError
-from dnsctl.load.config import Config
+from dnsctl.load.settings.config import Config
 from dnsctl.model.finding import Severity
 from dnsctl.model.name import to_text
 from dnsctl.publish.commit import ZonesWithErrorsError

@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dnsctl.errors import DnsctlError
-from dnsctl.load.config import load_config
 from dnsctl.load.revision import WorkTree
+from dnsctl.load.settings.file import load_config
 from dnsctl.model.fleet import Endpoint, Node
 
 PATIENCE = 15.0  # seconds that a node may take for anything

@@ -51,7 +51,7 @@ def status(context: Context, *, zones: bool, as_json: bool) -> None:
     config = context.config()
     nodes = config.nodes()
     now = time.time()
-    policies = [Policy(), *(each.policy(name) for name, each in config.policies.items())]
+    policies = [Policy(), *config.policies.values()]
     longest = max(map(least, (None, *policies)))
     with connections(context.root, nodes, context.passphrase(config)) as fleet:
         answers = fleet.run(_asked(fleet.clients, longest, now, zones=zones or as_json))

@@ -15,8 +15,8 @@ from dnsctl.cli.context import Context, zone_name
 from dnsctl.cli.newest import take_over_newest
 from dnsctl.control.own_image import damage, generation_of, open_own
 from dnsctl.errors import ConfigError, InconclusiveError
-from dnsctl.load.config import Config
 from dnsctl.load.nearest import did_you_mean
+from dnsctl.load.settings.config import Config
 from dnsctl.model.fleet import Node
 from dnsctl.model.name import Name, to_text
 from dnsctl.verify.anchor import anchors_in

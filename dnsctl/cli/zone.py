@@ -13,7 +13,7 @@ from dnsctl.cli.context import Context, zone_name
 from dnsctl.cli.judged import load_one, load_work_tree
 from dnsctl.cli.released import released
 from dnsctl.errors import ImageError
-from dnsctl.load.config import Config
+from dnsctl.load.settings.config import Config
 from dnsctl.model.name import to_relative_text, to_text
 from dnsctl.model.presentation import lines, master_file
 from dnsctl.model.rrset import RRset, rdata_text, type_text

@@ -27,8 +27,8 @@ from dnsctl.control.own_image import generation_of, open_own, remove_damaged
 from dnsctl.control.state import ControlState
 from dnsctl.errors import ConfigError, DnsctlError, ReleaseError, SystemRefusalError, is_shortage
 from dnsctl.image.store import Image
-from dnsctl.load.config import Config
 from dnsctl.load.nearest import did_you_mean
+from dnsctl.load.settings.config import Config
 from dnsctl.model.fleet import Node
 from dnsctl.publish.commit import load_release_keys
 from dnsctl.release import durable

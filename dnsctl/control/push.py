@@ -41,8 +41,8 @@ from dnsctl.errors import (
     worded,
 )
 from dnsctl.image.reader import Reader
-from dnsctl.load.config import load_config
 from dnsctl.load.revision import Revision, head, is_dirty
+from dnsctl.load.settings.file import load_config
 from dnsctl.model.name import Name, to_text
 from dnsctl.publish.commit import ZonesWithErrorsError, intent_of
 from dnsctl.publish.guards import GUARDS, enforce

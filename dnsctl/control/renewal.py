@@ -16,8 +16,9 @@ from pathlib import Path
 from dnsctl.control.host import ControlHost
 from dnsctl.control.own_image import open_own
 from dnsctl.errors import DnsctlError, ImageError, ReleaseError
-from dnsctl.load.config import Config, load_config
 from dnsctl.load.revision import Revision
+from dnsctl.load.settings.config import Config
+from dnsctl.load.settings.file import load_config
 from dnsctl.load.zones import load_zones
 from dnsctl.model.name import Name
 from dnsctl.model.policy import Policy

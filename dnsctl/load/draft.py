@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dnsctl.load.settings import Defaults
+from dnsctl.load.settings.policy import Defaults
 from dnsctl.model.finding import Finding, Position, Severity
 from dnsctl.model.name import Name, from_text, is_subdomain, to_unicode
 from dnsctl.model.rrset import RRset, Type, type_text

@@ -10,8 +10,8 @@ import re
 from typing import Any
 
 from dnsctl.load import rdata_fields
-from dnsctl.load.config import Config
 from dnsctl.load.presentation import TYPES
+from dnsctl.load.settings.config import Config
 from dnsctl.load.zone_yaml import UNSERVED
 from dnsctl.model.rrset import Type, type_text
 

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from dnsctl.errors import ConfigError, RevisionError
 from dnsctl.load import masterfile, yaml_nodes, zone_yaml
-from dnsctl.load.config import Config
 from dnsctl.load.draft import LOCALHOST_DEFAULTS, ZoneDefaults
 from dnsctl.load.inclusion import included_path
 from dnsctl.load.nearest import did_you_mean, nearest
 from dnsctl.load.places import DIRECTORY, MASTER
 from dnsctl.load.revision import MAX_FILE, Source, WorkTree
+from dnsctl.load.settings.config import Config
 from dnsctl.load.zone_files import Listing, ZoneFiles, zone_files
 from dnsctl.model.finding import Finding, Position, Severity
 from dnsctl.model.name import Name, to_text

@@ -44,7 +44,7 @@ class SignaturePolicy:
 class Policy:
     """How one zone is signed. `keys`: one combined signing key, or a KSK and a ZSK (RFC 6781 §3.1).
 
-    `foreign_keys`: DNSKEY, CDS and CDNSKEY of the zone file are published (RFC 8901, RFC 8078 §4).
+    `foreign_keys`: whether DNSKEY, CDS and CDNSKEY of the zone file are published (RFC 8901, RFC 8078 §4).
     """
 
     name: str = "standard"
@@ -55,7 +55,7 @@ class Policy:
     signatures: SignaturePolicy = SignaturePolicy()
     dnskey_ttl: int = 3600  # seconds
     serial: SerialPolicy = "unixtime"
-    foreign_keys: bool = False
+    foreign_keys: Literal["allow", "refuse"] = "refuse"
 
     @property
     def roles(self) -> tuple[KeyRole, ...]:

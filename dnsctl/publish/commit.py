@@ -9,8 +9,8 @@ from datetime import date
 from pathlib import Path
 
 from dnsctl.errors import KeystoreError, ZoneFaultsError
-from dnsctl.load.config import Config
 from dnsctl.load.revision import Source
+from dnsctl.load.settings.config import Config
 from dnsctl.load.zone_yaml import EXPIRED
 from dnsctl.load.zones import load_zones
 from dnsctl.model.finding import Finding, Severity

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from dnsctl.errors import DnsctlError
 from dnsctl.load.ancestry import Commit, fork, has_commit, is_ancestor, is_shallow, only_in
-from dnsctl.load.config import load_config
 from dnsctl.load.revision import Revision
+from dnsctl.load.settings.file import load_config
 from dnsctl.model.name import to_text
 from dnsctl.model.rrset import type_text
 from dnsctl.publish.commit import intent_of

@@ -24,7 +24,7 @@ def dnssec_by_hand(scope: Scope) -> Iterator[Fault]:
     unsigned = f"`zones: {to_text(scope.origin)[:-1]}: {{dnssec: none}}` in dnsctl.yaml"
     for rdtype in _OF_KEYS:
         found = scope.survey.of(rdtype)
-        if found and not policy.foreign_keys:
+        if found and policy.foreign_keys == "refuse":
             allow = f"`policies: {policy.name}: {{foreign-keys: allow}}` in dnsctl.yaml"
             yield _by_hand(scope, found, rdtype.name, f"remove it, or let it be published with {allow}")
     for rdtype in _MADE_HERE:

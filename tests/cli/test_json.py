@@ -18,8 +18,8 @@ from dnsctl.cli.push import to_json
 from dnsctl.control.host import connections
 from dnsctl.control.push import Result
 from dnsctl.errors import ReleaseRefusedError
-from dnsctl.load.config import load_config
 from dnsctl.load.revision import WorkTree
+from dnsctl.load.settings.file import load_config
 from dnsctl.model.name import from_text
 from dnsctl.release.archive import Archive
 from dnsctl.replicate.transaction import Outcome

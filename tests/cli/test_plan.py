@@ -8,8 +8,8 @@ import pytest
 
 from dnsctl.cli.main import run
 from dnsctl.image.store import Image
-from dnsctl.load.config import load_config
 from dnsctl.load.revision import Revision
+from dnsctl.load.settings.file import load_config
 from dnsctl.publish.commit import intent_of
 from dnsctl.publish.pipeline import adopt, build, certify
 from dnsctl.release.archive import Archive

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dnsctl.load.config import load_config
 from dnsctl.load.revision import WorkTree
+from dnsctl.load.settings.file import load_config
 from tests.control.operations import NODES, Done, Operations
 
 TSIG = "transfers: {keys: {xfr.example.net: {algorithm: hmac-sha256}}}\n"  # its secret in keys/tsig/

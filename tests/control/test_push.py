@@ -18,8 +18,8 @@ from dnsctl.control import push as pushing
 from dnsctl.control.host import control_host
 from dnsctl.control.push import Request, push
 from dnsctl.control.state import ControlState
-from dnsctl.load.config import load_config
 from dnsctl.load.revision import WorkTree
+from dnsctl.load.settings.file import load_config
 from dnsctl.model import pkcs8
 from dnsctl.model.name import from_text
 from dnsctl.replicate import pki

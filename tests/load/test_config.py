@@ -1,6 +1,7 @@
 """dnsctl.yaml: the documented text loads, and every fault is one line with its place and a way out."""
 
 import base64
+from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from dnsctl.errors import ConfigError
-from dnsctl.load.config import Config, load_config, parse_config
+from dnsctl.load.settings.config import Config
+from dnsctl.load.settings.file import load_config, parse_config
 from dnsctl.model.fleet import Endpoint
 from dnsctl.model.name import from_text
 from dnsctl.model.policy import Algorithm, Policy
@@ -67,6 +69,34 @@ def test_documented_file_says_what_it_shows() -> None:
     assert config.release.keys == ("keys/release.pub",)
     assert config.keystore.passphrase == "file:keys/passphrase"
     assert config.transfer == ()
+
+
+def test_every_field_of_a_policy_can_be_written_and_reaches_the_policy() -> None:
+    written = """policies:
+  strict: {algorithm: ED25519, keys: ksk+zsk, denial: nsec3, opt-out: on, dnskey-ttl: 2h,
+    serial: increment, foreign-keys: allow,
+    signatures: {lifetime: 20d, refresh: 8d, inception-offset: 2h, jitter: 6h, interval: 12h}}"""
+    config = parse_config(f"version: 1\ndefaults: {{dnssec: strict}}\n{written}\n".encode(), fleet=False)
+    policy = config.policy(COM)
+    assert policy is not None
+    for made, default in ((policy, Policy()), (policy.signatures, Policy().signatures)):
+        for field in fields(made):
+            assert getattr(made, field.name) != getattr(default, field.name), field.name
+    assert policy.signatures.interval == timedelta(hours=12)
+    assert policy.foreign_keys == "allow"
+
+
+def test_interval_that_is_written_must_fit_and_the_default_gives_way() -> None:
+    assert "renewals are too far apart" in refused("refresh: 7d", "refresh: 1d, interval: 1d")
+    policy = changed("refresh: 7d", "refresh: 1d").policy(COM)
+    assert policy is not None
+    assert policy.signatures.renewed_every == timedelta(hours=12)
+    assert changed("refresh: 7d", "refresh: 1d, interval: null").policy(COM) == policy
+
+
+def test_mistyped_key_of_a_policy_is_told_with_its_nearest() -> None:
+    assert "unknown setting policies.standard.denail; did you mean denial?" in refused("denial: ", "denail: ")
+    assert "did you mean jitter?" in refused("jitter: 12h", "jiter: 12h")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from dnsctl.errors import ConfigError
-from dnsctl.load.config import parse_config
+from dnsctl.load.settings.file import parse_config
 from dnsctl.model.fleet import Endpoint, RateLimit, ServeSettings, TransferKey
 from tests.load.test_config import DOCUMENTED
 

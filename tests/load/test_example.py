@@ -6,8 +6,8 @@ from datetime import date
 
 import dns.rdatatype
 
-from dnsctl.load.config import load_config
 from dnsctl.load.example import example_files
+from dnsctl.load.settings.file import load_config
 from dnsctl.load.zones import load_zones
 from dnsctl.model.name import from_text, is_subdomain, is_wildcard, to_text
 from dnsctl.model.rrset import Type, rdata_text

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from dnsctl.errors import ConfigError, RevisionError
 from dnsctl.load import masterfile, zone_yaml
-from dnsctl.load.config import parse_config
 from dnsctl.load.draft import ZoneDefaults
 from dnsctl.load.example import example_files
+from dnsctl.load.settings.file import parse_config
 from dnsctl.model.name import from_text
 from dnsctl.model.rrset import rdata_text
 

@@ -9,9 +9,10 @@ import pytest
 
 from dnsctl.errors import ConfigError
 from dnsctl.load import masterfile, yaml_nodes
-from dnsctl.load.config import Config, load_config, parse_config
 from dnsctl.load.example import example_files
 from dnsctl.load.revision import MAX_FILE, Revision, WorkTree
+from dnsctl.load.settings.config import Config
+from dnsctl.load.settings.file import load_config, parse_config
 from dnsctl.load.zone_files import ZoneFiles, zone_files
 from dnsctl.load.zones import Loaded, load_directory, load_zones
 from dnsctl.model.finding import Severity

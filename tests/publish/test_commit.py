@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from dnsctl.errors import KeystoreError, PassphraseError
-from dnsctl.load.config import Config, load_config
 from dnsctl.load.revision import WorkTree
+from dnsctl.load.settings.config import Config
+from dnsctl.load.settings.file import load_config
 from dnsctl.publish.commit import ZonesWithErrorsError, intent_of, load_release_keys
 from dnsctl.publish.intent import GuardLimits
 from dnsctl.release.envelope import ensure_release_key

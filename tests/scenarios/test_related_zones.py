@@ -9,8 +9,8 @@ import pytest
 
 from dnsctl.control.host import ControlHost, control_host
 from dnsctl.control.push import Request, push, rollback
-from dnsctl.load.config import load_config
 from dnsctl.load.revision import WorkTree
+from dnsctl.load.settings.file import load_config
 from dnsctl.publish.guards import GUARDS
 from dnsctl.verify.anchor import anchors_in
 from tests.control.operations import NODES, PASSPHRASE, Operations, made

@@ -76,22 +76,22 @@ def test_keys_in_a_zone_that_is_signed_here_need_the_policys_leave(text: str) ->
     (told, *_) = validate({made.origin: made}, lambda _: {}, lambda _: Policy(name="ours")).findings
     assert told.rule == "dnssec-by-hand"
     assert "`policies: ours: {foreign-keys: allow}` in dnsctl.yaml" in told.advice
-    assert rules_with(text, Policy(foreign_keys=True)) == set()
+    assert rules_with(text, Policy(foreign_keys="allow")) == set()
 
 
 def test_leave_for_keys_is_none_for_what_signing_makes() -> None:
-    assert rules_with("@ NSEC ns1 SOA NS\n", Policy(foreign_keys=True)) == {"dnssec-by-hand"}
+    assert rules_with("@ NSEC ns1 SOA NS\n", Policy(foreign_keys="allow")) == {"dnssec-by-hand"}
 
 
 def test_what_is_withdrawn_beside_keys_is_told_where_it_is_allowed_too() -> None:
-    assert rules_with(DELETE + CDS, Policy(foreign_keys=True)) == {"cds-delete"}
+    assert rules_with(DELETE + CDS, Policy(foreign_keys="allow")) == {"cds-delete"}
 
 
 # -- Once signed ---
 
 
 def signed(text: str, *keys: SigningKey) -> SignedZone:
-    policy = Policy(foreign_keys=True)
+    policy = Policy(foreign_keys="allow")
     made = validated("example.com.", text)
     return sign_zone(made, keys or keys_for(ORIGIN, policy), policy, datetime.now(UTC), 1)
 

@@ -12,17 +12,17 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from dnsctl.errors import ConfigError, PassphraseError
-from dnsctl.load.config_values import (
+from dnsctl.load.secret import SharedSecretError, resolve
+from dnsctl.load.settings.values import (
     AllowedNetwork,
     FilePath,
     SecondaryAddress,
     SecretReference,
+    Settings,
     Shown,
     Switch,
     absolute_name,
 )
-from dnsctl.load.secret import SharedSecretError, resolve
-from dnsctl.load.settings_base import Settings
 from dnsctl.model.fleet import RateLimit, Secondary, TransferKey
 from dnsctl.model.name import to_text
 

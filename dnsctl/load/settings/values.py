@@ -1,5 +1,7 @@
 """The values of dnsctl.yaml as text becomes types: durations, names, addresses, shares, references.
 
+`Settings` is what all mappings of such values have in common.
+
 Each type here is for pydantic: it takes the text a person wrote and gives a frozen value, or raises
 ValueError with the form that is accepted. `WithJsonSchema` says the same to editors.
 """
@@ -13,7 +15,7 @@ from datetime import timedelta
 from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, WithJsonSchema, model_validator
 
 from dnsctl.errors import NameSyntaxError
 from dnsctl.load.secret import check_reference
@@ -214,3 +216,26 @@ NotEmpty = AfterValidator(_at_least_one)
 Switch = Annotated[bool, BeforeValidator(_switch), WithJsonSchema({"enum": ["on", "off", True, False]})]
 Shown = Annotated[str, BeforeValidator(_shown), WithJsonSchema({**_TEXT, "maxLength": MAX_SHOWN})]
 Level = Literal["off", "note", "warning", "error"]
+
+
+class Settings(BaseModel):
+    """Frozen, keys written with hyphens, unknown keys refused."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=lambda name: name.replace("_", "-"),
+        populate_by_name=False,
+        defer_build=True,  # of all that dnsctl.yaml consists of, once, for the whole of it
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _left_empty(cls, value: object) -> object:
+        """Take a key that is written without a value as not written."""
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            return value
+        known = {field.alias for field in cls.model_fields.values()}
+        return {key: each for key, each in value.items() if each is not None or key not in known}

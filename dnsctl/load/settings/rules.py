@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from dnsctl.load.nearest import did_you_mean
-from dnsctl.load.settings import STANDARD, UNSIGNED, Config
+from dnsctl.load.settings.config import Config
+from dnsctl.load.settings.policy import STANDARD, UNSIGNED
 
 Path = tuple[int | str, ...]  # of keys and list positions, from the top of dnsctl.yaml
 
 
-def contradictions(config: Config) -> Iterator[tuple[Path, str, str]]:
-    """Give (path in the file, what, advice) for settings that are each right but not together."""
+def contradictions(config: Config, written: Callable[[Path], bool]) -> Iterator[tuple[Path, str, str]]:
+    """Give (path in the file, what, advice) for settings that are each right but not together.
+
+    `written`: whether the file has a value at a path. A default gives way where a written value does not.
+    """
     yield from _shared_addresses(config)
     yield from _unknown_policies(config)
     yield from _secondaries(config)
@@ -24,23 +28,28 @@ def contradictions(config: Config) -> Iterator[tuple[Path, str, str]]:
         )
     if len(set(config.release.keys)) < len(config.release.keys):
         yield ("release", "keys"), "a release key is named twice", "name each once"
+    yield from _signatures(config, written)
+
+
+def _signatures(config: Config, written: Callable[[Path], bool]) -> Iterator[tuple[Path, str, str]]:
     for name, policy in config.policies.items():
+        at: Path = ("policies", name)
         window = policy.signatures
         if window.refresh + window.jitter >= window.lifetime:
             yield (
-                ("policies", name, "signatures"),
+                (*at, "signatures"),
                 "refresh and jitter leave nothing of the signatures' lifetime",
                 "keep lifetime above refresh + jitter",
             )
-        if "interval" in window.model_fields_set and window.interval > window.refresh / 2:
+        if window.interval > window.refresh / 2 and written((*at, "signatures", "interval")):
             yield (
-                ("policies", name, "signatures", "interval"),
+                (*at, "signatures", "interval"),
                 "renewals are too far apart: signatures may run out in between",
                 "keep interval at half of refresh or less, and renew that often",
             )
         if policy.opt_out and policy.denial != "nsec3":
             yield (
-                ("policies", name, "opt-out"),
+                (*at, "opt-out"),
                 "opt-out needs denial: nsec3",
                 "set denial: nsec3, or drop opt-out",
             )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import UnionType
-from typing import Any, get_args
+from typing import Annotated, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -17,11 +17,10 @@ from dnsctl.load import yaml_nodes
 from dnsctl.load.nearest import did_you_mean
 from dnsctl.load.places import DEFAULT_PATH
 from dnsctl.load.revision import Source
-from dnsctl.load.settings import Config
-from dnsctl.load.settings_rules import Path, contradictions
+from dnsctl.load.settings.config import Config
+from dnsctl.load.settings.policy import WRITTEN
+from dnsctl.load.settings.rules import Path, contradictions
 from dnsctl.model.finding import Position
-
-__all__ = ["Config", "load_config", "parse_config"]
 
 
 def load_config(source: Source, path: str = DEFAULT_PATH, *, fleet: bool = True) -> Config:
@@ -53,27 +52,35 @@ def parse_config(data: bytes, path: str = DEFAULT_PATH, *, fleet: bool = True) -
         raise ConfigError(
             f"{key.text!r} is set twice", where=_place(path, key.line, key.column), advice="keep one of them"
         )
+    plain = _plain(tree)
     try:
-        config = Config.model_validate(_plain(tree))
+        config = Config.model_validate(plain)
     except ValidationError as error:
         raise _config_error(error, tree, path) from None
     if fleet and not config.sites:
         where = _place(path, tree.line, tree.column)
         raise ConfigError("sites is missing", where=where, advice="name the sites and nodes of the fleet")
-    for found in contradictions(config):
+    for found in contradictions(config, lambda at: _has(plain, at)):
         raise ConfigError(found[1], where=_where(tree, found[0], path), advice=found[2])
     zones = tree.get("zones")
     keys = (key for key, _ in zones.items.values()) if isinstance(zones, yaml_nodes.Mapping) else ()
     return config.located({key.text: Position(path, key.line, key.column) for key in keys})
 
 
-def _plain(node: yaml_nodes.Node | None) -> Any:
+def _plain(node: yaml_nodes.Node | None) -> object:
     """Return dicts, lists and text; what was left empty or written `null` is None."""
     if isinstance(node, yaml_nodes.Mapping):
         return {key: _plain(value) for key, (_, value) in node.items.items()}
     if isinstance(node, yaml_nodes.Sequence):
         return [_plain(item) for item in node.items]
     return None if node is None or node.is_null else node.text
+
+
+def _has(plain: object, at: Path) -> bool:
+    """Tell whether a value, not null, stands at `at`, a path of keys."""
+    for key in at:
+        plain = plain.get(key) if isinstance(plain, dict) else None
+    return plain is not None
 
 
 def _repeated(node: yaml_nodes.Node) -> Iterator[yaml_nodes.Scalar]:
@@ -105,20 +112,28 @@ def _config_error(error: ValidationError, tree: yaml_nodes.Node, path: str) -> C
 
 def _known_keys(loc: Path) -> list[str]:
     """Return the keys of the settings at `loc`, found by walking the types."""
-    kind: Any = Config
+    kind: object = Config
     for part in loc:
-        if _is_settings(kind):
-            kind = next((each.annotation for each in kind.model_fields.values() if each.alias == part), None)
-            if isinstance(kind, UnionType):  # X | None
-                kind = next((each for each in get_args(kind) if _is_settings(each)), None)
+        if settings := _settings(kind):
+            kind = next(
+                (each.annotation for each in settings.model_fields.values() if each.alias == part), None
+            )
         else:  # dict[key, kind] or tuple[kind, ...]
             inner = [each for each in get_args(kind) if each is not Ellipsis]
             kind = inner[-1] if inner else None
-    return [each.alias or name for name, each in kind.model_fields.items()] if _is_settings(kind) else []
+    settings = _settings(kind)
+    return [each.alias or name for name, each in settings.model_fields.items()] if settings else []
 
 
-def _is_settings(kind: object) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
+def _settings(kind: object) -> type[BaseModel] | None:
+    """Return the settings that `kind` is, or is made from; None where it is something else."""
+    if get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    if isinstance(kind, UnionType):  # X | None
+        return next((found for each in get_args(kind) if (found := _settings(each))), None)
+    if not isinstance(kind, type):
+        return None
+    return kind if issubclass(kind, BaseModel) else WRITTEN.get(kind)
 
 
 def _position(tree: yaml_nodes.Node, loc: Path) -> tuple[int, int]:

@@ -1,0 +1,167 @@
+"""The settings of dnsctl.yaml as frozen types, and what they mean for a zone or a node.
+
+Made by `file.load_config` only, which also refuses settings that contradict each other. No file that a
+setting names is opened, except by `Config.node_settings`: it reads what the node itself must hold, the
+release keys' public halves and the secrets of TSIG keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, PrivateAttr, field_validator
+
+from dnsctl.errors import ConfigError
+from dnsctl.load.nearest import did_you_mean
+from dnsctl.load.places import DEFAULT_PATH
+from dnsctl.load.settings.fleet import NodeConfig, ReleaseConfig, Site, release_key
+from dnsctl.load.settings.policy import (
+    UNSIGNED,
+    Defaults,
+    WrittenPolicy,
+    ZoneConfig,
+    is_pattern,
+    matching,
+)
+from dnsctl.load.settings.serve import ServeConfig, TransferConfig
+from dnsctl.load.settings.values import Label, NotEmpty, SecretReference, Settings, Share, absolute_name
+from dnsctl.model.finding import Position
+from dnsctl.model.fleet import Network, Node, NodeSettings, ServeSettings
+from dnsctl.model.name import Name
+from dnsctl.model.policy import Policy
+
+
+class Guards(Settings):
+    """Shares of a zone's RRsets (0.0 to 1.0) that one push may delete or update without being asked twice.
+
+    Zones with fewer than `minimum` RRsets are not guarded by share.
+    """
+
+    deletes: Share = 0.3
+    updates: Share = 0.3
+    minimum: int = Field(default=10, ge=0)
+
+
+class KeystoreConfig(Settings):
+    """`passphrase`: a reference for `dnsctl.load.secret`."""
+
+    passphrase: SecretReference = "file:keys/passphrase"  # noqa: S105 - where it is, not what
+
+
+class Config(Settings):
+    """All of dnsctl.yaml. `sites` is empty where there is no fleet: for `serve --zones`."""
+
+    version: Literal[1]
+    sites: Annotated[dict[Label, Site], NotEmpty] = Field(default_factory=dict)
+    release: ReleaseConfig = ReleaseConfig()
+    defaults: Defaults = Defaults()
+    policies: dict[Label, WrittenPolicy] = Field(default_factory=dict)
+    zones: dict[str, ZoneConfig] = Field(default_factory=dict)
+    guards: Guards = Guards()
+    keystore: KeystoreConfig = KeystoreConfig()
+    transfers: TransferConfig = TransferConfig()
+    serve: ServeConfig = ServeConfig()
+
+    _places: dict[str, Position] = PrivateAttr(default_factory=dict)
+
+    @field_validator("version", mode="before")
+    @classmethod
+    def _number(cls, value: object) -> object:
+        return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+
+    @field_validator("zones")
+    @classmethod
+    def _names(cls, value: dict[str, ZoneConfig]) -> dict[str, ZoneConfig]:
+        for each in value:
+            if not is_pattern(each):
+                absolute_name(each)
+        return value
+
+    @property
+    def transfer(self) -> tuple[Network, ...]:
+        return self.transfers.allow
+
+    def nodes(self) -> tuple[Node, ...]:
+        """Return every node of every site, in the order of the file."""
+        return tuple(
+            Node(name, site_name, node.listen, node.control)
+            for site_name, site in self.sites.items()
+            for name, node in site.nodes.items()
+        )
+
+    def policy(self, zone: Name) -> Policy | None:
+        """Return the DNSSEC policy of `zone`, or None where it stays unsigned."""
+        name = next(
+            (each.dnssec for each in matching(self.zones, zone) if each.dnssec is not None),
+            self.defaults.dnssec,
+        )
+        if name == UNSIGNED:
+            return None
+        return replace(self.policies.get(name, Policy()), name=name)
+
+    def checks(self, zone: Name) -> Mapping[str, str]:
+        """Return rule id to level for `zone`; the most specific pattern has the last word on each rule."""
+        merged: dict[str, str] = {}
+        for each in matching(self.zones, zone):
+            for rule, level in each.checks.items():
+                merged.setdefault(rule, level)
+        return merged
+
+    def located(self, places: dict[str, Position]) -> Config:
+        """Return the same settings, knowing where each entry under `zones` stands."""
+        made = self.model_copy()
+        made._places = places
+        return made
+
+    def named_zones(self) -> dict[Name, Position]:
+        """Return the zones that have an entry by their exact name, and where it stands."""
+        exact = (each for each in self.zones if not is_pattern(each))
+        return {absolute_name(each): self._places.get(each, Position(DEFAULT_PATH)) for each in exact}
+
+    def node_config(self, name: str) -> NodeConfig:
+        """Return the settings of one node. Raises ConfigError with the nearest known name."""
+        for site in self.sites.values():
+            if name in site.nodes:
+                return site.nodes[name]
+        known = [each.name for each in self.nodes()]
+        raise ConfigError(f"there is no node {name}", where=DEFAULT_PATH, advice=did_you_mean(name, known))
+
+    def serve_settings(self, node: Node, workers: int, root: Path) -> ServeSettings:
+        """Return how `node`, of the fleet or not, answers. Raises ConfigError for a secret not there."""
+        answers = self.serve
+        keys = tuple(each.key(key, root) for key, each in self.transfers.keys.items())
+        return ServeSettings(
+            node.listen,
+            workers=workers,
+            transfer=self.transfer,
+            identity=answers.identity.replace("{node}", node.name).replace("{site}", node.site),
+            version=answers.version,
+            chaos=answers.chaos,
+            cookies=answers.cookies,
+            rate_limit=None if answers.rate_limit is None else answers.rate_limit.limit(),
+            cookie_secret=root / answers.cookie_secret,
+            keys=keys,
+            notify=self.transfers.secondaries(keys),
+            zone_metrics=answers.zone_metrics,
+        )
+
+    def node_settings(self, name: str, root: Path, state: Path | None = None) -> NodeSettings:
+        """Return all that node `name` must know to run. Raises ConfigError, also for a release key."""
+        own = self.node_config(name)
+        fleet = {each.name: each for each in self.nodes()}
+        pki = root / "keys" / "pki"
+        return NodeSettings(
+            node=fleet[name],
+            serve=self.serve_settings(fleet[name], own.workers, root),
+            state=state or root / "state" / "nodes" / name,
+            peers=tuple(each for each in fleet.values() if each.name != name),
+            release_keys=tuple(release_key(root, path) for path in self.release.keys),
+            threshold=self.release.threshold,
+            authority=pki / "ca.crt",
+            certificate=pki / f"{name}.crt",
+            key=pki / f"{name}.pem",
+            metrics=own.metrics,
+        )

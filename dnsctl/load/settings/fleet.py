@@ -1,0 +1,55 @@
+"""Settings of dnsctl.yaml on the fleet: its sites, its nodes, and the keys whose releases nodes take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from dnsctl.errors import ConfigError, KeystoreError
+from dnsctl.load.settings.values import ControlUrl, FilePath, Label, Listen, NotEmpty, Settings
+from dnsctl.model.release_key import public_release_key
+
+
+class NodeConfig(Settings):
+    """One name server. `metrics`: where its /metrics and /health listen; `workers`: UDP processes."""
+
+    listen: Annotated[tuple[Listen, ...], NotEmpty]
+    control: ControlUrl
+    metrics: Listen | None = None
+    workers: int = Field(default=1, ge=1, le=256)
+
+    @field_validator("listen", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+
+class Site(Settings):
+    """One datacenter."""
+
+    nodes: Annotated[dict[Label, NodeConfig], NotEmpty]
+
+
+class ReleaseConfig(Settings):
+    """Public halves of the keys that sign releases, and how many signatures a node asks for."""
+
+    keys: Annotated[tuple[FilePath, ...], NotEmpty] = ("keys/release.pub",)
+    threshold: int = Field(default=1, ge=1)
+
+
+def release_key(root: Path, path: str) -> bytes:
+    """Return the 32 octets of the public half of a release key. Raises ConfigError."""
+    try:
+        data = (root / path).read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"release key cannot be read: {error.strerror}",
+            where=path,
+            advice="run `dnsctl init`, or copy it here",
+        ) from None
+    try:
+        return public_release_key(data, path)
+    except KeystoreError as error:
+        raise ConfigError(error.what, where=path, advice=error.advice) from None
