@@ -33,7 +33,7 @@ import dns.message
 
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.store import Image
-from dnsctl.node.worker import counter_path, image_path
+from dnsctl.model.repo import NodeFiles
 from dnsctl.serve.message.datagrams import BATCH, Batch
 from dnsctl.serve.metrics.tally import Tally
 from dnsctl.serve.respond import Responder
@@ -84,7 +84,7 @@ class Bench:
         self.client.setblocking(False)
         self.batch = Batch(self.socket)
         responder, reader = Responder(), image.reader()
-        counter = GenerationCounter(counter_path(state))
+        counter = GenerationCounter(NodeFiles(state).generation)
         self.worker = worker([self.socket], reader, counter, responder, tally=Tally())
         self.worker.renew()
 
@@ -164,7 +164,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         state = Path(directory)
         publish(state, [validated("example.com.", "".join(f"h{n} A 192.0.2.1\n" for n in range(NAMES)))])
-        with Image.open(image_path(state)) as image:
+        with Image.open(NodeFiles(state).image) as image:
             benches = (
                 Bench(state, image, without_counting()),
                 Bench(state, image, UdpWorker),

@@ -22,6 +22,7 @@ from dnsctl.cli.apart import Embedded, compile_apart
 from dnsctl.cli.order_json import read, written
 from dnsctl.errors import DnsctlError
 from dnsctl.model.fleet import Endpoint, Node, NodeSettings, ServeSettings
+from dnsctl.model.repo import NodeFiles
 from dnsctl.node.log import begin_logging
 from dnsctl.node.sandbox import name_process
 from dnsctl.node.signals import held_signals, ignore_strays
@@ -148,7 +149,7 @@ def _vouched(state: Path, generation: int) -> tuple[str, str]:
     """Return the digests of manifest and table of a generation by the node's archive; empty: it has none."""
     from dnsctl.release.archive import Archive, activated  # noqa: PLC0415 - only the inspector needs it
 
-    release = activated(Archive(state / "releases"), generation)
+    release = activated(Archive(NodeFiles(state).releases), generation)
     return ("", "") if release is None else (release.digest, release.table)
 
 

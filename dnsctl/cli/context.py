@@ -12,6 +12,7 @@ from dnsctl.load.secret import resolve
 from dnsctl.load.settings.config import Config
 from dnsctl.load.settings.file import load_config
 from dnsctl.model.name import ROOT, Name, from_text, to_text
+from dnsctl.model.repo import HostFiles, Repo
 
 
 @dataclass(frozen=True)
@@ -26,17 +27,17 @@ class Context:
 
     @property
     def keys(self) -> Path:
-        return self.root / "keys"
+        return Repo(self.root).keys.directory
 
     @property
-    def state(self) -> Path:
+    def state(self) -> HostFiles:
         """Where the control host keeps what it remembers."""
-        return self.root / "state"
+        return Repo(self.root).state
 
     @property
     def image(self) -> Path:
         """Where the control host keeps the image of the last release."""
-        return self.state / "image"
+        return self.state.image
 
     def work_tree(self) -> WorkTree:
         return WorkTree(self.root)

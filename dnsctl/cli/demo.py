@@ -26,6 +26,7 @@ from dnsctl.image.difference import difference
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.store import Image
 from dnsctl.model.name import from_text
+from dnsctl.model.repo import NodeFiles, Repo
 from dnsctl.model.rrset import Type
 from dnsctl.model.zone import SignedZone
 
@@ -105,7 +106,7 @@ def _return(stage: Rehearsal) -> None:
 
 def _drift(stage: Rehearsal) -> None:
     name = list(stage.fleet)[-1]
-    state = stage.root / "state" / "nodes" / name
+    state = Repo(stage.root).node(name).directory
     _heading(f"Somebody with root on {name} changes a record in its database")
     while _is_mended_before_verify_sees_it(stage, name, state):
         _say(f"{name} has found that itself, and has its image anew from the other site. The same once more:")
@@ -165,7 +166,7 @@ def _farewell(stage: Rehearsal, directory: Path | None, *, keep: bool) -> None:
 
 def _edit(stage: Rehearsal, old: str, new: str) -> None:
     """Give OWNER the address `new` in its zone file, or add it where `old` is empty, and commit."""
-    path = stage.root / "zones" / f"{ZONE[:-1]}.yaml"
+    path = Repo(stage.root).zones / f"{ZONE[:-1]}.yaml"
     text = path.read_text("utf-8")
     line = "demo: {{type: A, ttl: 60, value: {}}}"
     if old:
@@ -182,7 +183,7 @@ def _tamper(state: Path) -> None:
     """Change OWNER's address in a node's image, digests included, past all checks, and have it served."""
     origin, owner = from_text(ZONE), from_text(OWNER)
     forged = bytes(int(octet) for octet in FORGED.split("."))
-    with Image.open(state / "image", readonly=False) as image, image.writer() as writer:
+    with Image.open(NodeFiles(state).image, readonly=False) as image, image.writer() as writer:
         zone = writer.signed_zone(origin)
         node = tuple(
             each._replace(rdatas=(forged,)) if each.rdtype == Type.A else each for each in zone.nodes[owner]
@@ -192,7 +193,7 @@ def _tamper(state: Path) -> None:
         entry = writer.zone(origin)
         source = entry.source if entry else ""
         writer.apply(list(difference(writer, [compile_zone(changed, source)])))
-    counter = GenerationCounter(state / "generation")
+    counter = GenerationCounter(NodeFiles(state).generation)
     counter.advance()
     counter.close()
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from dnsctl.errors import DnsctlError
-from dnsctl.load.places import DEFAULT_PATH
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.settings.config import Config
 from dnsctl.load.settings.file import load_config
 from dnsctl.load.zone_files import zone_files
+from dnsctl.model.repo import CONFIG
 
 
 def find_config(directory: Path) -> tuple[Config, Path] | None:
     """Return the dnsctl.yaml in `directory` or beside it, and its root; None without. Raises ConfigError."""
     for root in (directory, directory.resolve().parent):
-        if (root / DEFAULT_PATH).is_file():
+        if (root / CONFIG).is_file():
             return load_config(WorkTree(root), fleet=False), root
     return None
 

@@ -29,11 +29,11 @@ from dnsctl.load.zones import load_directory
 from dnsctl.model.finding import Severity
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.policy import Policy
+from dnsctl.model.repo import KEYS, PASSPHRASE, NodeFiles
 from dnsctl.model.rrset import Type
 from dnsctl.model.serial import next_serial
 from dnsctl.model.soa import serial_of
 from dnsctl.model.zone import SignedZone, ValidatedZone, Zone
-from dnsctl.node.worker import counter_path, image_path
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.presigned import Taken, is_presigned
 from dnsctl.sign.signer import sign_zone, unsigned_zone
@@ -64,7 +64,7 @@ def compile_directory(work: Embedded) -> None:
     left_out = {each.zone for each in faulty if each.zone is not None}
     files = sorted({each.position.file for each in faulty if each.zone is None})
     keystore = _keystore(work, config, root)
-    with Image.open(image_path(work.state), readonly=False) as image, image.writer() as writer:
+    with Image.open(NodeFiles(work.state).image, readonly=False) as image, image.writer() as writer:
         fresh, refused = _finish_all(zones, taken, policies, keystore, writer, work.workers)
         left_out |= refused
         _report([*map(to_text, sorted(left_out)), *files], bool(fresh), work)
@@ -72,7 +72,7 @@ def compile_directory(work: Embedded) -> None:
         writer.apply(difference(writer, fresh.values(), gone))
         writer.set_left_out(left_out)
         writer.set_release(writer.generation + 1, "")
-    counter = GenerationCounter(counter_path(work.state))
+    counter = GenerationCounter(NodeFiles(work.state).generation)
     counter.advance()
     counter.close()
 
@@ -157,10 +157,10 @@ def _finish(
 def _keystore(work: Embedded, config: Config | None, root: Path) -> Keystore:
     """Return the keystore: of the operations repo, in the state where it is kept, or beside the zones."""
     if config is not None:
-        reference, keys = config.keystore.passphrase, root / "keys"
+        reference, keys = config.keystore.passphrase, root / KEYS
     else:
         root = work.state if work.keep_keys else work.directory
-        reference, keys = "file:keys/passphrase", root / "keys"
+        reference, keys = f"file:{PASSPHRASE}", root / KEYS
 
     def passphrase() -> bytes:
         kind, _, path = reference.partition(":")

@@ -14,10 +14,11 @@ from pathlib import Path
 
 from dnsctl.cli.scaffold import GITIGNORE
 from dnsctl.errors import ConfigError
+from dnsctl.model.repo import CONFIG, KEYS, KEYS_README, PRE_COMMIT, STATE, ZONES_README
 from dnsctl.release import durable
 
-_COVERED = ("keys", "state", ".git")  # top directories that GITIGNORE covers, or git itself
-_COMMITTED = ("dnsctl.yaml", ".gitignore", "keys/README.md", "zones/README.md", "hooks/pre-commit")
+_COVERED = (KEYS, STATE, ".git")  # top directories that GITIGNORE covers, or git itself
+_COMMITTED = (CONFIG, ".gitignore", KEYS_README, ZONES_README, PRE_COMMIT)
 _SPECIAL = re.compile(rb"([\\*?\[\] !#])")
 
 
@@ -74,7 +75,7 @@ def _line(root: Path, secret: str) -> bytes:
     if not path.is_relative_to(top):
         return b""
     parts = path.relative_to(top).parts
-    if not parts or (parts[0] in _COVERED and parts != ("keys", "README.md")):
+    if not parts or (parts[0] in _COVERED and "/".join(parts) != KEYS_README):
         return b""
     return b"/" + _SPECIAL.sub(rb"\\\1", os.fsencode("/".join(parts)))
 

@@ -24,11 +24,21 @@ from dnsctl.cli.scaffold import HOOK, template_files
 from dnsctl.cli.whole import remove_unfinished, whole_directory
 from dnsctl.errors import ConfigError
 from dnsctl.load.example import example_files
-from dnsctl.load.places import DEFAULT_PATH
 from dnsctl.load.settings.config import Config
+from dnsctl.model.repo import (
+    AUTHORITY,
+    CONFIG,
+    CONTROL,
+    HOOKS,
+    KEYS,
+    KEYS_README,
+    PRE_COMMIT,
+    RELEASE_PRIVATE,
+    ZONES,
+)
 from dnsctl.release import durable
 from dnsctl.release.envelope import ensure_release_key
-from dnsctl.replicate.pki import CONTROL, ensure_authority, renew
+from dnsctl.replicate.pki import ensure_authority, renew
 from dnsctl.serve.message.cookies import fresh_secret
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.passphrase import check_passphrase
@@ -68,11 +78,11 @@ def _fill(place: Path, *, example: bool) -> tuple[_Report, Config]:
     """Add what `place` lacks; return what that was, and what its dnsctl.yaml says."""
     report = _Report(place)
     context = Context(place)
-    if (place / DEFAULT_PATH).exists():
+    if (place / CONFIG).exists():
         for secret in _secret_files(context.config()):
             refuse_tracked(place, secret)
     known = _known_passphrase(context)
-    for directory in (place, *(place / each for each in ("keys", "keys/pki", "hooks", "zones"))):
+    for directory in (place, *(place / each for each in (KEYS, f"{KEYS}/pki", HOOKS, ZONES))):
         remove_unfinished(directory)
     _write_repo(report, example=example)
     _git_init(report)
@@ -105,18 +115,18 @@ def _ignore(report: _Report, config: Config) -> None:
 def _write_repo(report: _Report, *, example: bool) -> None:
     """Write what is not secret."""
     root = report.root
-    for name, mode in (("zones", 0o777), ("keys", 0o700), ("hooks", 0o777)):
+    for name, mode in ((ZONES, 0o777), (KEYS, 0o700), (HOOKS, 0o777)):
         _directory(root / name, mode)
     example_texts = example_files()
     wanted: dict[str, bytes] = {}
     if example:
         wanted |= example_texts
-    wanted["keys/README.md"] = example_texts["keys/README.md"]
+    wanted[KEYS_README] = example_texts[KEYS_README]
     for path, content in template_files().items():
         wanted.setdefault(path, content)
     for path, content in wanted.items():
         report.note(path, made=_create(root / path, content, 0o666))
-    report.note("hooks/pre-commit", made=_create(root / "hooks" / "pre-commit", HOOK, 0o777))
+    report.note(PRE_COMMIT, made=_create(root / PRE_COMMIT, HOOK, 0o777))
     report.note(".gitignore", made=ignore(root, ()))
 
 
@@ -125,7 +135,7 @@ def _known_passphrase(context: Context) -> bytes:
 
     Raises PassphraseError, before anything is written, where it does not open the keys that are there.
     """
-    if not (context.root / DEFAULT_PATH).exists():
+    if not (context.root / CONFIG).exists():
         return b""
     config = context.config()
     kind, _, path = config.keystore.passphrase.partition(":")
@@ -142,18 +152,18 @@ def _secrets(report: _Report, context: Context, config: Config, known: bytes) ->
         path = reference.removeprefix("file:")
         report.note(path, made=ensure_passphrase(context.root / path, context.keys, path))
     passphrase = known or context.passphrase(config)
-    report.note("keys/release.pem", made=ensure_release_key(context.keys, passphrase))
+    report.note(RELEASE_PRIVATE, made=ensure_release_key(context.keys, passphrase))
     if config.serve.cookies:
         path = config.serve.cookie_secret
         report.note(path, made=_create(context.root / path, fresh_secret(), 0o600))
     names = [node.name for node in config.nodes()]
     made = ensure_authority(context.keys, lambda: passphrase, names, datetime.now(UTC))
     for path in made:
-        report.note(f"keys/{path}", made=True)
+        report.note(f"{KEYS}/{path}", made=True)
     renewed = renew(context.keys, lambda: passphrase, datetime.now(UTC))
-    report.renewed += [f"keys/{path}" for path in renewed]
+    report.renewed += [f"{KEYS}/{path}" for path in renewed]
     _encrypt_anew(report, context, passphrase)
-    for name in ("ca", "control", *names):
+    for name in (AUTHORITY, CONTROL, *names):
         if f"pki/{name}.crt" not in (*made, *renewed):
             report.note(f"keys/pki/{name}.crt", made=False)
 
@@ -207,7 +217,7 @@ def _tell_renewed(report: _Report) -> None:
 
 def _next_steps(report: _Report, config: Config, *, example: bool) -> None:
     """Tell a newcomer how to go on; somebody who runs it again knows."""
-    if "dnsctl.yaml" not in report.made:
+    if CONFIG not in report.made:
         return
     enter = "" if report.root.resolve() == Path.cwd().resolve() else f"cd {report.root} && "
     output.say("")

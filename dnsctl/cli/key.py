@@ -13,6 +13,7 @@ from dnsctl.cli.judged import known_zones
 from dnsctl.errors import ConfigError, KeystoreError
 from dnsctl.load.settings.config import Config
 from dnsctl.model.name import Name, to_text
+from dnsctl.model.repo import CONFIG
 from dnsctl.model.rrset import Type, rdata_text
 from dnsctl.sign.keyfile import KeyState
 from dnsctl.sign.keystore import Keystore, StoredKey
@@ -81,7 +82,7 @@ def generate(context: Context, zone: str, role: str | None, *, as_json: bool) ->
     if policy is None:
         raise ConfigError(
             f"{to_text(name)} is not signed (dnssec: none)",
-            where="dnsctl.yaml",
+            where=CONFIG,
             advice="give it a policy under `zones` or `defaults: dnssec`",
         )
     wanted = policy.roles

@@ -25,6 +25,7 @@ from dnsctl.load.revision import Revision, is_dirty
 from dnsctl.load.settings.file import load_config
 from dnsctl.model.finding import Severity
 from dnsctl.model.presigned import EXPIRE, SOON
+from dnsctl.model.repo import RELEASED
 from dnsctl.publish.commit import ZonesWithErrorsError, intent_of
 from dnsctl.publish.gate import pass_presigned
 from dnsctl.publish.guards import GuardVerdict, judge
@@ -34,7 +35,6 @@ from dnsctl.publish.survey import Fate, Survey, compare, survey
 from dnsctl.sign.keystore import Keystore
 
 CHANGES = 2  # exit code: there is something to release
-_RELEASED = ("dnsctl.yaml", "zones")  # what a commit is released from
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def _no_passphrase() -> bytes:
 
 
 def _warn_if_dirty(context: Context) -> None:
-    changed = is_dirty(context.root, _RELEASED)
+    changed = is_dirty(context.root, RELEASED)
     if changed:
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         output.say(f"warning: {changed[0]}{more} not as in HEAD; this is the plan of the commit")

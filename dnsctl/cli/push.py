@@ -28,6 +28,7 @@ from dnsctl.errors import ConfigError
 from dnsctl.load.settings.config import Config
 from dnsctl.model.finding import Severity
 from dnsctl.model.name import to_text
+from dnsctl.model.repo import KEYS
 from dnsctl.publish.commit import ZonesWithErrorsError
 from dnsctl.publish.intent import Progress
 from dnsctl.publish.pipeline import Release
@@ -170,7 +171,7 @@ def keys_made(result: Result) -> tuple[StoredKey, ...]:
 
 
 def _file(key: StoredKey) -> str:
-    return "/".join(("keys", *key.private_path.parts[-2:]))
+    return "/".join((KEYS, *key.private_path.parts[-2:]))
 
 
 def _summary(result: Result, seconds: float) -> str:

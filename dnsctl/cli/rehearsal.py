@@ -23,6 +23,7 @@ from dnsctl.errors import DnsctlError
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.settings.file import load_config
 from dnsctl.model.fleet import Endpoint, Node
+from dnsctl.model.repo import Repo
 
 PATIENCE = 15.0  # seconds that a node may take for anything
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -87,7 +88,7 @@ class Rehearsal:
 
     def use_free_ports(self) -> None:
         """Put ports that are free now in place of those that dnsctl.yaml names."""
-        path = self.root / "dnsctl.yaml"
+        path = Repo(self.root).config
         text = path.read_text("utf-8")
         taken: set[int] = set()
         for node in load_config(WorkTree(self.root)).nodes():
@@ -150,7 +151,7 @@ class Rehearsal:
                 os.waitpid(child, 0)
 
     def _log(self, name: str) -> Path:
-        return self.root / "state" / f"{name}.log"
+        return Repo(self.root).state.directory / f"{name}.log"
 
     def _last(self, name: str) -> str:
         with contextlib.suppress(OSError, IndexError):
@@ -168,7 +169,7 @@ def rehearsal(directory: Path | None) -> Iterator[Rehearsal]:
     root = directory or Path(tempfile.mkdtemp(prefix="dnsctl-demo-"))
     stage = Rehearsal(root.resolve())
     try:
-        (root / "state").mkdir()
+        Repo(root).state.directory.mkdir()
         yield stage
     finally:
         with _undisturbed():

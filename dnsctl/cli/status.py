@@ -35,6 +35,7 @@ from dnsctl.errors import DnsctlError
 from dnsctl.model.fleet import Node
 from dnsctl.model.name import from_text
 from dnsctl.model.policy import Policy
+from dnsctl.model.repo import AUTHORITY, CONTROL, KeyFiles
 from dnsctl.release.archive import Archive, activated
 from dnsctl.replicate import pki
 from dnsctl.replicate.answers import NodeStatus
@@ -118,9 +119,9 @@ def _certificates(context: Context, answers: dict[str, _Answer]) -> dict[str, in
     """Return when the authority's, ours and the nodes' certificates run out; those that cannot be read fail
     whatever is done with them, and not here."""
     found = {}
-    for name, file in (("authority", "ca.crt"), ("control", "control.crt")):
+    for name, stem in (("authority", AUTHORITY), ("control", CONTROL)):
         with contextlib.suppress(DnsctlError):
-            found[name] = int(pki.expiry(context.keys / "pki" / file).timestamp())
+            found[name] = int(pki.expiry(KeyFiles(context.keys).pki.certificate(stem)).timestamp())
     for name, answer in answers.items():
         if isinstance(answer, NodeStatus) and answer.certificate is not None:
             found[name] = answer.certificate
@@ -266,7 +267,7 @@ def _to_json(context: Context, found: _Found, told: Sequence[Concern], now: floa
     commit = None
     if released is not None:
         with contextlib.suppress(DnsctlError):  # the archive's fault: what is served is told all the same
-            manifest = activated(Archive(context.state / "archive"), released.generation)
+            manifest = activated(Archive(context.state.archive), released.generation)
             if manifest is not None and manifest.digest == released.manifest:
                 commit = manifest.commit
     return {

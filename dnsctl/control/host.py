@@ -30,6 +30,7 @@ from dnsctl.image.store import Image
 from dnsctl.load.nearest import did_you_mean
 from dnsctl.load.settings.config import Config
 from dnsctl.model.fleet import Node
+from dnsctl.model.repo import AUTHORITY, CONTROL, HostFiles, Repo
 from dnsctl.publish.commit import load_release_keys
 from dnsctl.release import durable
 from dnsctl.release.archive import Archive
@@ -159,13 +160,13 @@ def take_over(
     than this host's, or clocks differ, as a push does; DnsctlError where another process holds the lock, or
     the control host's certificate cannot be used.
     """
-    state = root / "state"
+    state = Repo(root).state
     with connections(root, config.nodes(), passphrase) as fleet:
         answers = fleet.run(_statuses(fleet.clients))
         told = [each for each in answers if isinstance(each, NodeStatus)]
         require_agreement(clocks_of(told), time.time())
         known = 0 if damaged else generation_of(state)
-        trust, archive = trust_of(root, config), Archive(state / "archive")
+        trust, archive = trust_of(root, config), Archive(state.archive)
         behind = any(each.served.generation > known for each in told)
         if behind or (known and told and _archive_fault(state, archive, trust)):
             with _locked(state):
@@ -180,7 +181,7 @@ def take_over(
     return tuple(each for each in answers if isinstance(each, DnsctlError))
 
 
-def _archive_fault(state: Path, archive: Archive, trust: Trust) -> str:
+def _archive_fault(state: HostFiles, archive: Archive, trust: Trust) -> str:
     with open_own(state) as image:
         supply = Supply(archive, image, trust)
         return supply.fault(supply.served())
@@ -206,22 +207,22 @@ def control_host(root: Path, config: Config, passphrase: bytes, without: str = "
     any of it raises.
     """
     nodes = nodes_of(config, without)
-    state = root / "state"
+    state = Repo(root).state
     with ExitStack() as stack:
         stack.enter_context(_locked(state))
         release_keys = load_release_keys(root, config, passphrase)
         trust = trust_of(root, config)
         removed = remove_damaged(state, trust)
         image = stack.enter_context(open_own(state, readonly=False))
-        records = stack.enter_context(ControlState.open(state / "control.db"))
+        records = stack.enter_context(ControlState.open(state.records))
         yield ControlHost(
             root=root,
             config=config,
             nodes=nodes,
-            keystore=Keystore(root / "keys", lambda: passphrase),
+            keystore=Keystore(Repo(root).keys.directory, lambda: passphrase),
             release_keys=release_keys,
             image=image,
-            archive=Archive(state / "archive"),
+            archive=Archive(state.archive),
             state=records,
             fleet=stack.enter_context(connections(root, nodes, passphrase)),
             trust=trust,
@@ -231,8 +232,10 @@ def control_host(root: Path, config: Config, passphrase: bytes, without: str = "
 
 def connections(root: Path, nodes: Sequence[Node], passphrase: bytes) -> Connections:
     """Return connections as the control host. Raises PkiError, PassphraseError for its certificate."""
-    pki = root / "keys" / "pki"
-    credentials = Credentials(pki / "ca.crt", pki / "control.crt", pki / "control.pem", lambda: passphrase)
+    pki = Repo(root).keys.pki
+    credentials = Credentials(
+        pki.certificate(AUTHORITY), pki.certificate(CONTROL), pki.key(CONTROL), lambda: passphrase
+    )
     return Connections(nodes, tls.client_context(credentials, datetime.now(UTC)))
 
 
@@ -273,11 +276,11 @@ def _require_descriptors(count: int) -> None:
 
 
 @contextmanager
-def _locked(state: Path) -> Iterator[None]:
+def _locked(state: HostFiles) -> Iterator[None]:
     """Hold `state/push.lock` for this process; the kernel lets go of it however the process ends."""
-    path = state / "push.lock"
+    path = state.lock
     try:
-        durable.make_directory(state)
+        durable.make_directory(state.directory)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         refused = SystemRefusalError.of(error, path)

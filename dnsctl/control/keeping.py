@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from dnsctl.control.host import ControlHost, actor
 from dnsctl.errors import DnsctlError, SystemRefusalError, worded
+from dnsctl.model.repo import Repo
 from dnsctl.publish.keys import settle
 from dnsctl.publish.pipeline import Release, adopt, as_adopted
 from dnsctl.release import durable
@@ -29,7 +30,7 @@ def room_for(host: ControlHost, release: Release) -> Iterator[Callable[[], None]
     That of the image is held in its own file, where nobody else can take it. Raises SystemRefusalError where
     there is not as much: nothing has changed then.
     """
-    slack = host.root / "state" / f"{durable.TEMPORARY_PREFIX}reserve"
+    slack = Repo(host.root).state.directory / f"{durable.TEMPORARY_PREFIX}reserve"
     try:
         try:
             host.image.reserve(release.room)

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from pathlib import Path
 
 from dnsctl.errors import DamagedImageError, DnsctlError, ImageError, SystemRefusalError
 from dnsctl.image.inspection import look
 from dnsctl.image.store import Image
+from dnsctl.model.repo import HostFiles
 from dnsctl.release.archive import Archive
 from dnsctl.replicate.trust import Trust
 
@@ -22,18 +22,13 @@ NOTHING_LOST = "nothing is lost by that: the next `dnsctl push` takes it from th
 _QUICKLY_READ = 64 * 2**20  # octets: about a second
 
 
-def image_of(state: Path) -> Path:
-    """Return where the control host whose state is in `state` keeps the image of the last release."""
-    return state / "image"
-
-
-def damage(state: Path, trust: Trust | None = None, *, whole: bool = True) -> str:
+def damage(state: HostFiles, trust: Trust | None = None, *, whole: bool = True) -> str:
     """Return what is wrong with the image; empty where nothing is, or there is none.
 
     `trust`: the keys by which the archive vouches for what the image must be. Not `whole`: see only whether
     it can be opened and names its release.
     """
-    archive = Archive(state / "archive")
+    archive = Archive(state.archive)
 
     def vouched(generation: int) -> tuple[str, str]:
         sealed = archive.manifest(generation) if trust is not None and generation else None
@@ -43,12 +38,12 @@ def damage(state: Path, trust: Trust | None = None, *, whole: bool = True) -> st
         return manifest.digest, manifest.table
 
     try:
-        return look(image_of(state), vouched, whole=whole)
+        return look(state.image, vouched, whole=whole)
     except OSError as error:
-        raise SystemRefusalError.of(error, image_of(state)) from None
+        raise SystemRefusalError.of(error, state.image) from None
 
 
-def require_whole(state: Path, *, quickly: bool = False) -> None:
+def require_whole(state: HostFiles, *, quickly: bool = False) -> None:
     """Raise DamagedImageError, with the way out, where the image is damaged. For who only reads.
 
     `quickly`: for what is to be answered at once, of a large image only what opens it.
@@ -57,21 +52,21 @@ def require_whole(state: Path, *, quickly: bool = False) -> None:
     if reason := damage(state, whole=whole):
         raise DamagedImageError(
             f"is damaged: {reason}",
-            where=str(image_of(state)),
+            where=str(state.image),
             advice=f"remove that directory; {NOTHING_LOST}",
         )
 
 
-def _size(state: Path) -> int:
+def _size(state: HostFiles) -> int:
     try:
-        return (image_of(state) / "data.mdb").stat().st_size
+        return (state.image / "data.mdb").stat().st_size
     except OSError:
         return 0
 
 
-def remove_damaged(state: Path, trust: Trust) -> str:
+def remove_damaged(state: HostFiles, trust: Trust) -> str:
     """Remove the image where it is damaged; return what was said of it, or empty. For who holds the lock."""
-    path = image_of(state)
+    path = state.image
     reason = damage(state, trust)
     if not reason:
         return ""
@@ -86,10 +81,10 @@ def remove_damaged(state: Path, trust: Trust) -> str:
     return f"{path}: was damaged ({reason}), and is made anew from what nodes and archive hold"
 
 
-def open_own(state: Path, *, readonly: bool = True) -> Image:
+def open_own(state: HostFiles, *, readonly: bool = True) -> Image:
     """Open the image. Raises ImageError, with the way out."""
     try:
-        return Image.open(image_of(state), readonly=readonly)
+        return Image.open(state.image, readonly=readonly)
     except ImageError as error:
         advice = error.advice or "remove that directory"
         if "format" not in error.what:
@@ -98,9 +93,9 @@ def open_own(state: Path, *, readonly: bool = True) -> Image:
         raise
 
 
-def generation_of(state: Path) -> int:
+def generation_of(state: HostFiles) -> int:
     """Return the generation that the image holds; 0 where there is none, or it is damaged."""
-    if not (image_of(state) / "data.mdb").exists():
+    if not (state.image / "data.mdb").exists():
         return 0
     with contextlib.suppress(DnsctlError), open_own(state) as image, image.reader() as reader:
         return reader.generation

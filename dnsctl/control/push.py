@@ -44,6 +44,7 @@ from dnsctl.image.reader import Reader
 from dnsctl.load.revision import Revision, head, is_dirty
 from dnsctl.load.settings.file import load_config
 from dnsctl.model.name import Name, to_text
+from dnsctl.model.repo import RELEASED, Repo
 from dnsctl.publish.commit import ZonesWithErrorsError, intent_of
 from dnsctl.publish.guards import GUARDS, enforce
 from dnsctl.publish.history import judge_history
@@ -59,7 +60,6 @@ from dnsctl.verify.consistency import verify_fleet
 from dnsctl.verify.report import Report
 from dnsctl.verify.timeliness import untimely
 
-RELEASED = ("dnsctl.yaml", "zones")  # what a commit is released from
 _TOUCHED = 2000  # owners asked right after a push
 _UNTOUCHED_ZONES = 10  # asked where a release changes no zone that still exists
 _SECOND_LOOK = 0.3  # seconds; an answer lost on the way is no drift
@@ -361,7 +361,7 @@ def _verified(
             now=datetime.now(UTC),
             zones=zones,
             touched=touched,
-            anchors=anchors_in(host.root / "keys"),
+            anchors=anchors_in(Repo(host.root).keys.directory),
             progress=lambda done, total: progress("verify", done, total),
         )
         if report.consistent:
@@ -393,7 +393,7 @@ def _taken_back(host: ControlHost, failed: Result, before: int, progress: Progre
 
 def _keep_evidence(host: ControlHost, failed: Result) -> Path | None:
     """Write what verification saw where a person will look for it; None, and a note, where that fails."""
-    path = host.root / "state" / "evidence" / f"generation-{failed.generation}.json"
+    path = Repo(host.root).state.evidence(failed.generation)
     report = failed.report.to_json() if failed.report else None
     manifest = failed.release.manifest if failed.release else None
     text = json.dumps(

@@ -22,6 +22,7 @@ from dnsctl.load.settings.file import load_config
 from dnsctl.load.zones import load_zones
 from dnsctl.model.name import Name
 from dnsctl.model.policy import Policy
+from dnsctl.model.repo import Repo
 from dnsctl.publish.intent import Progress
 from dnsctl.publish.renewal import Renewal, renewal_of
 from dnsctl.release.archive import Archive, activated
@@ -51,15 +52,15 @@ def released(root: Path) -> Manifest | None:
 
     Raises ReleaseError where the archive's is damaged.
     """
-    state = root / "state"
-    if not (state / "image" / "data.mdb").exists():
+    state = Repo(root).state
+    if not (state.image / "data.mdb").exists():
         return None
     with open_own(state) as image, image.reader() as reader:
-        manifest = activated(Archive(state / "archive"), reader.generation)
+        manifest = activated(Archive(state.archive), reader.generation)
         if manifest is not None and manifest.digest != reader.manifest:
             raise ReleaseError(
                 "is damaged: another release",
-                where=str(Archive(state / "archive").path_of(reader.generation, "manifest")),
+                where=str(Archive(state.archive).path_of(reader.generation, "manifest")),
                 advice=f"remove it; {NOTHING_LOST}",
             )
         return manifest

@@ -15,6 +15,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from dnsctl.model.repo import NodeFiles
+
 _LONGEST = 1000  # characters of a reason
 
 
@@ -31,10 +33,11 @@ class DamageNote:
     """The file in a node's `state` directory. The inspector says what it found, the agent what it mended."""
 
     def __init__(self, state: Path) -> None:
-        self._path = state / "damage"
-        self._image = state / "image"
-        self._old = state / "image.damaged"
-        self._new = state / "image.new"
+        files = NodeFiles(state)
+        self._path = files.damage
+        self._image = files.image
+        self._old = files.damaged_image
+        self._new = files.new_image
 
     def last(self) -> Damage | None:
         """Return the last damage that was found, mended or not."""

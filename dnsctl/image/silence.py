@@ -11,11 +11,6 @@ import os
 from pathlib import Path
 
 
-def silence_path(state: Path) -> Path:
-    """Return where the file stands in a node's state directory."""
-    return state / "silent"
-
-
 class Silence:
     """The file at `path`. One process begins and ends it; any number look."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from dnsctl.load.settings.policy import Defaults
 from dnsctl.model.finding import Finding, Position, Severity
 from dnsctl.model.name import Name, from_text, is_subdomain, to_unicode
+from dnsctl.model.repo import CONFIG
 from dnsctl.model.rrset import RRset, Type, type_text
 from dnsctl.model.soa import Intervals, soa_rdata
 from dnsctl.model.zone import Zone, nodes_of
@@ -25,10 +26,10 @@ class ZoneDefaults:
     ttl: int = 3600
     soa: bytes | None = None
     ns: tuple[Name, ...] = ()
-    file: str = "dnsctl.yaml"
+    file: str = CONFIG
 
     @staticmethod
-    def of(defaults: Defaults, file: str = "dnsctl.yaml") -> ZoneDefaults:
+    def of(defaults: Defaults, file: str = CONFIG) -> ZoneDefaults:
         """Return the defaults of dnsctl.yaml as a zone takes them."""
         soa = defaults.soa
         rdata = None

@@ -11,18 +11,18 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from dnsctl.errors import ConfigError
-from dnsctl.load.places import DEFAULT_PATH, DIRECTORY, SUFFIXES
+from dnsctl.model.repo import CONFIG, KEYS_README, ZONE_SUFFIXES, ZONES
 
-_SINGLE = ("dnsctl.yaml", "keys/README.md")
+_SINGLE = (CONFIG, KEYS_README)
 
 
 def example_files() -> dict[str, bytes]:
     """Return the octets of each file by its path in an operations repo. Raises ConfigError."""
     root = _root()
     found = {path: root.joinpath(*path.split("/")).read_bytes() for path in _SINGLE}
-    for entry in sorted(root.joinpath(DIRECTORY).iterdir(), key=lambda each: each.name):
-        if entry.name.endswith(SUFFIXES):
-            found[f"{DIRECTORY}/{entry.name}"] = entry.read_bytes()
+    for entry in sorted(root.joinpath(ZONES).iterdir(), key=lambda each: each.name):
+        if entry.name.endswith(ZONE_SUFFIXES):
+            found[f"{ZONES}/{entry.name}"] = entry.read_bytes()
     return found
 
 
@@ -31,6 +31,6 @@ def _root() -> Traversable:
     if packaged.is_dir():
         return packaged
     checkout = Path(__file__).resolve().parents[2]
-    if (checkout / DEFAULT_PATH).is_file() and (checkout / DIRECTORY).is_dir():
+    if (checkout / CONFIG).is_file() and (checkout / ZONES).is_dir():
         return checkout
     raise ConfigError("the example files are missing", where=str(packaged), advice="install dnsctl again")

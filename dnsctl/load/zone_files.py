@@ -17,14 +17,14 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from dnsctl.errors import NameSyntaxError, RevisionError
-from dnsctl.load.places import DEFAULT_PATH, DIRECTORY, MASTER, SUFFIXES, YAML
 from dnsctl.load.revision import Entry, Source
 from dnsctl.model.finding import Finding, Position, Severity
 from dnsctl.model.name import FULL_STOPS, Name, from_text, to_text
+from dnsctl.model.repo import CONFIG, HOOKS, KEYS, MASTER, STATE, YAML, ZONE_SUFFIXES, ZONES
 
 ROOT_STEM = "."
 # Directories of an operations repo, which `serve --zones` may be pointed at.
-_OPERATIONS = frozenset(("hooks", "keys", "state"))
+_OPERATIONS = frozenset((HOOKS, KEYS, STATE))
 _ODD = re.compile(r"[\s\x00-\x20\x7f]")  # no zone has these, and a stray copy of a file often does
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 _SILENT = re.compile(r"README.*|.*\.(?:md|rst)", re.IGNORECASE | re.DOTALL)
@@ -72,25 +72,25 @@ class Listing:
                 yield each.finding()
 
 
-def zone_files(source: Source, directory: str = DIRECTORY) -> Listing:
+def zone_files(source: Source, directory: str = ZONES) -> Listing:
     """Return what stands in `directory`. Raises RevisionError where it cannot be listed."""
     made = Listing()
     for entry in source.entries(directory):
         name = entry.path.rpartition("/")[2]
-        if _is_silent(name) or entry.path == DEFAULT_PATH:
+        if _is_silent(name) or entry.path == CONFIG:
             continue
-        if name == DEFAULT_PATH:
+        if name == CONFIG:
             message = "is not read: it is named as the settings of dnsctl"
             made.unread.append(Unread(entry.path, message, f"put it beside {directory}/, or rename it"))
             continue
-        if entry.target and name.endswith(SUFFIXES):
+        if entry.target and name.endswith(ZONE_SUFFIXES):
             made.targets.add(entry.target)
         if entry.directory:
             _directory(source, made, entry, name)
-        elif name in SUFFIXES:
+        elif name in ZONE_SUFFIXES:
             advice = f"the file of the root zone is named {ROOT_STEM}{name}"
             made.unread.append(Unread(entry.path, "is not read: it names no zone", advice))
-        elif name.endswith(SUFFIXES):
+        elif name.endswith(ZONE_SUFFIXES):
             _file(made, entry.path, name)
         elif entry.target and name.endswith(".") and (zone := _named(name)) is not None:
             what, advice = "is a link that leads to no directory here", "correct the link, or remove it"
@@ -102,7 +102,7 @@ def zone_files(source: Source, directory: str = DIRECTORY) -> Listing:
 
 
 def _is_silent(name: str) -> bool:
-    if name in (ROOT_STEM + YAML, ROOT_STEM + MASTER, *SUFFIXES):
+    if name in (ROOT_STEM + YAML, ROOT_STEM + MASTER, *ZONE_SUFFIXES):
         return False
     return name.startswith(".") or _SILENT.fullmatch(name) is not None
 
@@ -145,7 +145,7 @@ def _origin(made: Listing, path: str, name: str, stem: str) -> Name | None:
 
 def _directory(source: Source, made: Listing, entry: Entry, name: str) -> None:
     """Take in a split zone; tell of any other directory."""
-    if name.endswith(SUFFIXES):
+    if name.endswith(ZONE_SUFFIXES):
         stem, at = name[: -len(YAML)], Position(entry.path)
         advice = f"put a file there, or name a split zone's directory {stem}./"
         fault = Finding(
@@ -163,7 +163,7 @@ def _directory(source: Source, made: Listing, entry: Entry, name: str) -> None:
         made.findings.append(Finding("file-unreadable", Severity.ERROR, at, error.what, error.advice, zone))
         return
     if not name.endswith("."):
-        count = sum(each.path.endswith(SUFFIXES) for each in inside)
+        count = sum(each.path.endswith(ZONE_SUFFIXES) for each in inside)
         files = f"{count} zone file{'' if count == 1 else 's'} in it" if count else "nothing in it"
         message = (
             f"is a directory: {files} is not read" if count < 2 else f"is a directory: {files} are not read"

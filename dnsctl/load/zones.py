@@ -19,12 +19,12 @@ from dnsctl.load import masterfile, yaml_nodes, zone_yaml
 from dnsctl.load.draft import LOCALHOST_DEFAULTS, ZoneDefaults
 from dnsctl.load.inclusion import included_path
 from dnsctl.load.nearest import did_you_mean, nearest
-from dnsctl.load.places import DIRECTORY, MASTER
 from dnsctl.load.revision import MAX_FILE, Source, WorkTree
 from dnsctl.load.settings.config import Config
 from dnsctl.load.zone_files import Listing, ZoneFiles, zone_files
 from dnsctl.model.finding import Finding, Position, Severity
 from dnsctl.model.name import Name, to_text
+from dnsctl.model.repo import MASTER, ZONES
 from dnsctl.model.rrset import Type
 from dnsctl.model.zone import Zone
 
@@ -180,11 +180,11 @@ def _without_file(listing: Listing, config: Config, only: frozenset[Name] | None
         if origin not in files:
             message = f"zone {to_text(origin)} has no file"
             advice = did_you_mean(to_text(origin), known) if known else "write one"
-            yield Finding("zone-unknown", Severity.ERROR, Position(DIRECTORY), message, advice, origin)
+            yield Finding("zone-unknown", Severity.ERROR, Position(ZONES), message, advice, origin)
     if only is None:
         for origin, position in config.named_zones().items():
             if origin not in files:
-                message = f"settings for zone {to_text(origin)}, which has no file in {DIRECTORY}/"
+                message = f"settings for zone {to_text(origin)}, which has no file in {ZONES}/"
                 near = nearest(to_text(origin), known)
                 advice = f"did you mean {near}?" if near else "remove them, or add the file"
                 yield Finding("zone-settings-unused", Severity.WARNING, position, message, advice)

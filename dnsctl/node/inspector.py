@@ -19,7 +19,7 @@ from dnsctl.errors import SystemRefusalError
 from dnsctl.image import inspection
 from dnsctl.image.damage import DamageNote
 from dnsctl.image.inspection import Vouched, nobody_vouches
-from dnsctl.node.worker import image_path
+from dnsctl.model.repo import NodeFiles
 from dnsctl.serve.metrics import counters
 from dnsctl.serve.metrics.counters import Block
 
@@ -53,7 +53,7 @@ def watch_image(state: Path, blocks: Mapping[str, Block], vouched: Vouched) -> N
 
 def look(state: Path, vouched: Vouched = nobody_vouches, *, whole: bool = True) -> str:
     """Return what is wrong with the image of the node in `state`; see `image.inspection.look`."""
-    return inspection.look(image_path(state), vouched, whole=whole, begin=_begin)
+    return inspection.look(NodeFiles(state).image, vouched, whole=whole, begin=_begin)
 
 
 def _begin() -> None:

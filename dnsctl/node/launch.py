@@ -22,15 +22,16 @@ from pathlib import Path
 from dnsctl.errors import DnsctlError
 from dnsctl.image.damage import DamageNote
 from dnsctl.image.inspection import Vouched, nobody_vouches
-from dnsctl.image.silence import Silence, silence_path
+from dnsctl.image.silence import Silence
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import Endpoint, NodeSettings
+from dnsctl.model.repo import NodeFiles
 from dnsctl.node import proc, sandbox
 from dnsctl.node.inspector import look, watch_image
 from dnsctl.node.signals import held_signals
 from dnsctl.node.succession import Bequest, Kept, Predecessor, Program, Succession
 from dnsctl.node.supervisor import Role, Supervisor
-from dnsctl.node.worker import Ready, answer_datagrams, answer_streams, cookie_paths, image_path, responder_of
+from dnsctl.node.worker import Ready, answer_datagrams, answer_streams, cookie_paths, responder_of
 from dnsctl.serve.message.cookies import fresh_secret, read_secrets
 from dnsctl.serve.metrics.counters import Block
 from dnsctl.serve.metrics.tally import Tally, is_silent
@@ -235,7 +236,7 @@ def try_node(settings: NodeSettings, bequest: Bequest) -> None:
             for path in cookie_paths(settings.serve, settings.state):
                 if os.path.lexists(path):
                     read_secrets(path)
-        with Image.open(image_path(settings.state)) as image, image.reader() as reader:
+        with Image.open(NodeFiles(settings.state).image) as image, image.reader() as reader:
             responder_of(settings.serve, settings.state).direct(reader)
 
 
@@ -247,7 +248,7 @@ def _discard_damaged(state: Path, *, alone: bool) -> None:
     """
     note = DamageNote(state)
     reason = note.reason() if alone else ""
-    if image_path(state).exists() and (reason := reason or look(state, whole=False)):
+    if NodeFiles(state).image.exists() and (reason := reason or look(state, whole=False)):
         _log.error("the image is damaged, and made anew: %s", reason)
         note.write(reason)
         note.discard()
@@ -255,8 +256,8 @@ def _discard_damaged(state: Path, *, alone: bool) -> None:
 
 def _prepare_image(state: Path, *, alone: bool) -> None:
     """Make the image where it is missing; from an empty one nothing is answered, unless we are `alone`."""
-    silence = Silence(silence_path(state))
-    with Image.open(image_path(state), readonly=False) as image, image.reader() as reader:
+    silence = Silence(NodeFiles(state).silent)
+    with Image.open(NodeFiles(state).image, readonly=False) as image, image.reader() as reader:
         if alone:
             silence.end()
         elif not reader.generation:

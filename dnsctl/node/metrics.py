@@ -38,12 +38,12 @@ from dnsctl.errors import ImageReplacedError
 from dnsctl.image.damage import DamageNote
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.layout import ZoneEntry
-from dnsctl.image.silence import Silence, silence_path
+from dnsctl.image.silence import Silence
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import NodeSettings
 from dnsctl.model.name import to_text
+from dnsctl.model.repo import NodeFiles
 from dnsctl.node.proc import STOPPED, standing
-from dnsctl.node.worker import counter_path, image_path
 from dnsctl.serve.metrics import counters
 from dnsctl.serve.metrics.counters import Block
 from dnsctl.serve.metrics.tally import is_silent
@@ -57,7 +57,7 @@ _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 def export(settings: NodeSettings, blocks: Mapping[str, Block], listener: socket.socket) -> None:
     """Answer HTTP on `listener` for ever. `blocks`: by the name of the process that writes each."""
-    with Image.open(image_path(settings.state)) as image:
+    with Image.open(NodeFiles(settings.state).image) as image:
         asyncio.run(_serve(_Node(settings, image, blocks), listener))
 
 
@@ -100,11 +100,11 @@ class _Node(Collector):
         self.name = settings.node.name
         self._site = settings.node.site
         self._by_zone = settings.serve.zone_metrics
-        self._path = image_path(settings.state)
+        self._path = NodeFiles(settings.state).image
         self._image = image
         self._note = DamageNote(settings.state)
-        self._counter = GenerationCounter(counter_path(settings.state))
-        self._silence = Silence(silence_path(settings.state))
+        self._counter = GenerationCounter(NodeFiles(settings.state).generation)
+        self._silence = Silence(NodeFiles(settings.state).silent)
         self._blocks = blocks
         self._supervisor = os.getppid()
         self._served = _Served(-1, 0, ())

@@ -26,12 +26,12 @@ from dnsctl.image import fragment
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.layout import owner_key
 from dnsctl.image.reader import Reader
-from dnsctl.image.silence import Silence, silence_path
+from dnsctl.image.silence import Silence
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import Endpoint, Secondary, ServeSettings
 from dnsctl.model.name import Name, to_text
+from dnsctl.model.repo import NodeFiles
 from dnsctl.model.rrset import RRset, Type
-from dnsctl.node.worker import counter_path, image_path
 from dnsctl.serve.message.notify import Notice, notice, verdict
 from dnsctl.serve.metrics import counters
 from dnsctl.serve.metrics.tally import Tally
@@ -49,11 +49,11 @@ _log = logging.getLogger(__name__)
 
 def notify(serve: ServeSettings, listen: Sequence[Endpoint], state: Path, tally: Tally) -> None:
     """Notify the secondaries of `serve` for ever. `listen`: where queries are answered."""
-    silence = Silence(silence_path(state))
+    silence = Silence(NodeFiles(state).silent)
     while silence.holds:
         time.sleep(_LOOK)
-    counter = GenerationCounter(counter_path(state))
-    with Image.open(image_path(state)) as image, image.reader() as reader:
+    counter = GenerationCounter(NodeFiles(state).generation)
+    with Image.open(NodeFiles(state).image) as image, image.reader() as reader:
         targets = [_Target(one, listen, reader, tally) for one in serve.notify]
         changes = _Changes(reader)
         seen = -1

@@ -13,9 +13,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dnsctl.image.generation import GenerationCounter
-from dnsctl.image.silence import Silence, silence_path
+from dnsctl.image.silence import Silence
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import ServeSettings
+from dnsctl.model.repo import NodeFiles
 from dnsctl.serve.message.chaos import Chaos
 from dnsctl.serve.message.cookies import Cookies
 from dnsctl.serve.message.tsig import Keyring
@@ -29,17 +30,9 @@ from dnsctl.serve.transport.udp import UdpWorker
 Ready = Callable[[int], None]  # told the generation served, once answers can be given
 
 
-def image_path(state: Path) -> Path:
-    return state / "image"
-
-
-def counter_path(state: Path) -> Path:
-    return state / "generation"
-
-
 def cookie_paths(serve: ServeSettings, state: Path) -> tuple[Path, ...]:
     """Return where secrets of cookies may stand: the fleet's, else the node's own."""
-    own = state / "cookie.secret"
+    own = NodeFiles(state).cookie_secret
     return (own,) if serve.cookie_secret is None else (serve.cookie_secret, own)
 
 
@@ -66,8 +59,8 @@ def answer_datagrams(
 
     Raises ImageError if the node has no image.
     """
-    counter = GenerationCounter(counter_path(state))
-    with Image.open(image_path(state)) as image:
+    counter = GenerationCounter(NodeFiles(state).generation)
+    with Image.open(NodeFiles(state).image) as image:
         _keep_silent(image, state, ready, lambda holds: drop_datagrams(sockets, holds, tally))
         with image.reader() as reader:
             responder = responder_of(serve, state)
@@ -88,8 +81,8 @@ def answer_streams(
 
     Raises ImageError if the node has no image.
     """
-    counter = GenerationCounter(counter_path(state))
-    with Image.open(image_path(state)) as image:
+    counter = GenerationCounter(NodeFiles(state).generation)
+    with Image.open(NodeFiles(state).image) as image:
         _keep_silent(image, state, ready, lambda holds: drop_connections(sockets, holds, tally))
         with image.reader() as reader:
             server = StreamServer(image, counter, responder_of(serve, state), serve.transfer, tally=tally)
@@ -103,7 +96,7 @@ def answer_streams(
 
 def _keep_silent(image: Image, state: Path, ready: Ready, drop: Callable[[Callable[[], bool]], None]) -> None:
     """Where the node keeps silent, be ready and `drop` what comes until it may speak."""
-    silence = Silence(silence_path(state))
+    silence = Silence(NodeFiles(state).silent)
     if not silence.holds:
         return
     with image.reader() as reader:

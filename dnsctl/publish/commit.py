@@ -16,6 +16,7 @@ from dnsctl.load.zones import load_zones
 from dnsctl.model.finding import Finding, Severity
 from dnsctl.model.name import Name
 from dnsctl.model.policy import Policy
+from dnsctl.model.repo import KEYS
 from dnsctl.model.zone import Zone
 from dnsctl.publish.intent import GuardLimits, Intent, Progress, ZoneIntent, no_progress
 from dnsctl.release.envelope import ReleaseKey, load_release_key
@@ -87,7 +88,7 @@ def load_release_keys(root: Path, config: Config, passphrase: bytes) -> tuple[Re
     if len({key.public for key in keys}) < config.release.threshold:
         raise KeystoreError(
             f"{len(keys)} private release keys are on this host, releases need {config.release.threshold}",
-            where=str(root / "keys"),
+            where=str(root / KEYS),
             advice="`dnsctl init` makes one; or push from the host that has them",
         )
     return keys

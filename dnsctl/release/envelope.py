@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from dnsctl.errors import KeystoreError, PassphraseError, ReleaseError
 from dnsctl.model import pkcs8, secrecy
 from dnsctl.model.release_key import public_release_key
+from dnsctl.model.repo import KEYS_README, KeyFiles
 from dnsctl.release import canonical, durable
 from dnsctl.sign.passphrase import keystore_salt
 
@@ -163,7 +164,8 @@ def ensure_release_key(keys_dir: Path, passphrase: bytes) -> bool:
     public one again. Raises KeystoreError where only the public half is there: another host holds the
     private one, and a new pair would lock the fleet out. Raises PassphraseError for an empty passphrase.
     """
-    pem, pub = keys_dir / "release.pem", keys_dir / "release.pub"
+    files = KeyFiles(keys_dir)
+    pem, pub = files.release_private, files.release_public
     if pem.exists():
         if not pub.exists():
             durable.write(pub, _public_text(load_release_key(pem, passphrase).public))
@@ -175,7 +177,7 @@ def ensure_release_key(keys_dir: Path, passphrase: bytes) -> bool:
             advice="copy release.pem from the control host that has it",
         )
     if not passphrase:
-        raise PassphraseError("an empty passphrase", where=str(pem), advice="see keys/README.md")
+        raise PassphraseError("an empty passphrase", where=str(pem), advice=f"see {KEYS_README}")
     private = Ed25519PrivateKey.generate()
     encrypted = pkcs8.encrypted(private, passphrase, keystore_salt(keys_dir))
     durable.make_directory(keys_dir, 0o700)

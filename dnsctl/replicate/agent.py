@@ -23,15 +23,16 @@ from urllib.parse import urlsplit
 from dnsctl.errors import DamagedImageError, DnsctlError, ListenError, PkiError
 from dnsctl.image.damage import DamageNote
 from dnsctl.image.generation import GenerationCounter
-from dnsctl.image.silence import Silence, silence_path
+from dnsctl.image.silence import Silence
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import NodeSettings
+from dnsctl.model.repo import CONTROL, NodeFiles
 from dnsctl.release.archive import Archive
 from dnsctl.replicate import probe, tls
 from dnsctl.replicate.api import PEER_CERTIFICATE, Api, Limits
 from dnsctl.replicate.catchup import CatchUp
 from dnsctl.replicate.client import AgentClient, Patience
-from dnsctl.replicate.pki import CONTROL, Credentials
+from dnsctl.replicate.pki import Credentials
 from dnsctl.replicate.staging import Notices, Staging
 from dnsctl.replicate.tls import peer_of
 from dnsctl.replicate.trust import Trust
@@ -105,11 +106,11 @@ class _Agent:
         context = tls.server_context(self._credentials, datetime.now(UTC))
         listener = _bind(settings.node.control)
         note = self._note
-        counter = GenerationCounter(settings.state / "generation")
+        counter = GenerationCounter(NodeFiles(settings.state).generation)
         self._replacing = bool(note.reason())
-        path = note.replacement() if self._replacing else settings.state / "image"
+        path = note.replacement() if self._replacing else NodeFiles(settings.state).image
         image = Image.open(path, readonly=False)
-        silence = Silence(silence_path(settings.state))
+        silence = Silence(NodeFiles(settings.state).silent)
         writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
         try:
             staging = self._staging(image, counter)
@@ -130,7 +131,7 @@ class _Agent:
         settings = self._settings
         return Staging(
             image,
-            Archive(settings.state / "releases"),
+            Archive(NodeFiles(settings.state).releases),
             Trust(settings.release_keys, settings.threshold),
             prove=probe.prove,
             notices=Notices(lambda: self._committed(counter), self._note_damage),

@@ -23,6 +23,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from dnsctl.errors import PassphraseError, PkiError
 from dnsctl.model import pkcs8, secrecy
+from dnsctl.model.repo import AUTHORITY, CONTROL, KeyFiles, PkiFiles
 from dnsctl.release import durable
 from dnsctl.sign.passphrase import keystore_salt
 
@@ -30,11 +31,9 @@ AUTHORITY_LIFETIME = timedelta(days=3650)
 LEAF_LIFETIME = timedelta(days=730)
 RENEW_WITHIN = timedelta(days=60)  # `renew` replaces a certificate with less than this left
 BACKDATED = timedelta(hours=1)  # a node whose clock is a little behind must still accept a new certificate
-CONTROL = "control"  # file stem of the control host's certificate; no node may have this name
 CONTROL_URI = "urn:dnsctl:control"
 NODE_URI = "urn:dnsctl:node:"
-_AUTHORITY = "ca"
-_RESERVED = frozenset({_AUTHORITY, CONTROL})
+_RESERVED = frozenset({AUTHORITY, CONTROL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +58,13 @@ def ensure_authority(
     state (see `renew`). Raises PkiError where a certificate must be issued and the authority's private key
     is not at hand, PassphraseError where it does not open.
     """
-    pki = keys_dir / "pki"
+    pki = KeyFiles(keys_dir).pki
     names = sorted(set(node_names))
     for name in names:
         if name in _RESERVED:
             raise PkiError(f"a node cannot be called {name!r}", advice="choose another name in dnsctl.yaml")
     made: list[str] = []
-    if not (pki / "ca.crt").exists():
+    if not pki.certificate(AUTHORITY).exists():
         _make_authority(pki, passphrase(), now)
         made += ["pki/ca.crt", "pki/ca.pem"]
     missing = [name for name in (CONTROL, *names) if not _is_complete(pki, name)]
@@ -84,24 +83,24 @@ def renew(
     Returns the paths of what was made. A node picks its new pair up when its agent starts again.
     Raises PkiError where the authority's private key is missing or its certificate itself runs out.
     """
-    pki = keys_dir / "pki"
+    pki = KeyFiles(keys_dir).pki
     due = [
         path.stem
-        for path in sorted(pki.glob("*.crt"))
-        if path.stem != _AUTHORITY and _load(path).not_valid_after_utc - now < within
+        for path in sorted(pki.directory.glob("*.crt"))
+        if path.stem != AUTHORITY and _load(path).not_valid_after_utc - now < within
     ]
     if not due:
         return ()
     authority = _open_authority(pki, passphrase())
-    _check_dates(pki / "ca.crt", authority[0], now)
+    _check_dates(pki.certificate(AUTHORITY), authority[0], now)
     return tuple(made for name in due for made in _issue(pki, authority, name, passphrase, now))
 
 
-def _is_complete(pki: Path, name: str) -> bool:
-    return (pki / f"{name}.crt").exists() and (pki / f"{name}.pem").exists()
+def _is_complete(pki: PkiFiles, name: str) -> bool:
+    return pki.certificate(name).exists() and pki.key(name).exists()
 
 
-def _make_authority(pki: Path, passphrase: bytes, now: datetime) -> None:
+def _make_authority(pki: PkiFiles, passphrase: bytes, now: datetime) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "dnsctl fleet authority")])
     certificate = (
@@ -111,7 +110,7 @@ def _make_authority(pki: Path, passphrase: bytes, now: datetime) -> None:
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
-    _write_pair(pki, _AUTHORITY, certificate, key, passphrase)
+    _write_pair(pki, AUTHORITY, certificate, key, passphrase)
 
 
 def refuse_shared(path: Path) -> None:
@@ -123,8 +122,8 @@ def refuse_shared(path: Path) -> None:
 _Authority = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
 
 
-def _open_authority(pki: Path, passphrase: bytes) -> _Authority:
-    path = pki / "ca.pem"
+def _open_authority(pki: PkiFiles, passphrase: bytes) -> _Authority:
+    path = pki.key(AUTHORITY)
     if not path.exists():
         raise PkiError(
             "the authority's private key is not here, so no certificate can be issued",
@@ -140,14 +139,14 @@ def _open_authority(pki: Path, passphrase: bytes) -> _Authority:
             where=str(path),
             advice="check the keystore's passphrase (keystore: passphrase in dnsctl.yaml)",
         ) from error
-    certificate = _load(pki / "ca.crt")
+    certificate = _load(pki.certificate(AUTHORITY))
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
         raise PkiError("the private key does not belong to ca.crt beside it", where=str(path))
     return certificate, key
 
 
 def _issue(
-    pki: Path, authority: _Authority, name: str, passphrase: Callable[[], bytes], now: datetime
+    pki: PkiFiles, authority: _Authority, name: str, passphrase: Callable[[], bytes], now: datetime
 ) -> tuple[str, ...]:
     issuer, issuer_key = authority
     key = ec.generate_private_key(ec.SECP256R1())
@@ -208,18 +207,18 @@ def _key_usage(*, authority: bool) -> x509.KeyUsage:
 
 
 def _write_pair(
-    pki: Path,
+    pki: PkiFiles,
     name: str,
     certificate: x509.Certificate,
     key: ec.EllipticCurvePrivateKey,
     passphrase: bytes | None,
 ) -> None:
-    salt = keystore_salt(pki.parent)
+    salt = keystore_salt(pki.directory.parent)
     pem = pkcs8.encrypted(key, passphrase, salt) if passphrase else _in_the_clear(key)
-    durable.make_directory(pki, 0o700)
-    (pki / f"{name}.crt").unlink(missing_ok=True)  # never one that does not belong to the key beside it
-    durable.write(pki / f"{name}.pem", pem, 0o600)  # key first: a pair without its certificate is issued anew
-    durable.write(pki / f"{name}.crt", certificate.public_bytes(serialization.Encoding.PEM))
+    durable.make_directory(pki.directory, 0o700)
+    pki.certificate(name).unlink(missing_ok=True)  # never one that does not belong to the key beside it
+    durable.write(pki.key(name), pem, 0o600)  # key first: a pair without its certificate is issued anew
+    durable.write(pki.certificate(name), certificate.public_bytes(serialization.Encoding.PEM))
 
 
 def _in_the_clear(key: ec.EllipticCurvePrivateKey) -> bytes:
@@ -280,7 +279,7 @@ def _renewal(path: Path) -> str:
 
 
 def advice_for(path: Path) -> str:
-    if path.stem == _AUTHORITY:
+    if path.stem == AUTHORITY:
         return "run `dnsctl init` in the operations repo, or copy keys/pki/ca.crt from the control host"
     if path.stem == CONTROL:
         return (

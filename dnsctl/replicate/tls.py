@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from dnsctl.errors import PassphraseError, PkiError
 from dnsctl.model import pkcs8, secrecy
+from dnsctl.model.repo import CONTROL
 from dnsctl.replicate.pki import (
-    CONTROL,
     CONTROL_URI,
     NODE_URI,
     Credentials,

@@ -18,6 +18,7 @@ from dnsctl.model import pkcs8
 from dnsctl.model.key import DNSKEY_PROTOCOL, REVOKE_FLAG, SEP_FLAG, ZONE_FLAG, KeyRole, PublicKey, key_tag
 from dnsctl.model.name import Name, from_text, labels, to_text
 from dnsctl.model.policy import Algorithm
+from dnsctl.model.repo import PASSPHRASE
 from dnsctl.sign.algorithm import PrivateKey
 
 _SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_")
@@ -161,7 +162,7 @@ def parse_private(pem: bytes, passphrase: bytes, where: str) -> PrivateKey:
             raise PassphraseError(
                 "the passphrase does not open this key",
                 where=where,
-                advice="check the `keystore` setting, keys/passphrase, or the variable it names",
+                advice=f"check the `keystore` setting, {PASSPHRASE}, or the variable it names",
             ) from None
         raise KeystoreError("damaged or no PKCS#8 key", where=where, advice=_RESTORE) from None
     except TypeError:

@@ -13,15 +13,17 @@ from pathlib import Path
 
 from dnsctl.errors import PassphraseError
 from dnsctl.model import pkcs8
+from dnsctl.model.repo import AUTHORITY, CONTROL, PASSPHRASE, KeyFiles
 
-_FIXED = ("release.pem", "pki/ca.pem", "pki/control.pem")
 _TRIED = 6  # keys; each with a salt of its own costs a tenth of a second
 _MAX_KEY_FILE = 64 * 1024  # octets
 
 
 def locked(keys: Path) -> Iterator[Path]:
     """Yield the private keys below `keys` that a passphrase opens; those of nodes stand without one."""
-    yield from (path for path in (keys / each for each in _FIXED) if path.exists())
+    files = KeyFiles(keys)
+    fixed = (files.release_private, files.pki.key(AUTHORITY), files.pki.key(CONTROL))
+    yield from (path for path in fixed if path.exists())
     yield from sorted(keys.glob("*/K*.private.pem"))
 
 
@@ -56,7 +58,7 @@ def check_passphrase(keys: Path, passphrase: bytes) -> None:
         raise PassphraseError(
             "the passphrase does not open this key, so nothing is written under it",
             where=str(shut),
-            advice="check the `keystore` setting, keys/passphrase, or the variable it names",
+            advice=f"check the `keystore` setting, {PASSPHRASE}, or the variable it names",
         )
 
 

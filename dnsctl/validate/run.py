@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from dnsctl.model.finding import Finding, Position, Severity
 from dnsctl.model.name import Name
 from dnsctl.model.policy import Policy
+from dnsctl.model.repo import CONFIG
 from dnsctl.model.zone import ValidatedZone, Zone
 from dnsctl.validate.landscape import Landscape
 from dnsctl.validate.rule import Rule, Scope
@@ -82,7 +83,7 @@ def severity_of(rule: Rule, levels: Mapping[str, str]) -> Severity | None:
     return _LEVELS.get(levels[rule.name], rule.severity)
 
 
-def settings_findings(levels: Mapping[str, str], file: str = "dnsctl.yaml") -> Iterator[Finding]:
+def settings_findings(levels: Mapping[str, str], file: str = CONFIG) -> Iterator[Finding]:
     """Judge what `checks` says: rules that do not exist, and rules that cannot be changed."""
     fixed = {rule.name for rule in RULES if rule.fixed}
     fixed |= {name for name, severity, _ in (*READING, *BESIDE) if severity is Severity.ERROR}

@@ -19,6 +19,7 @@ from dnsctl.control.state import ControlState
 from dnsctl.errors import DnsctlError
 from dnsctl.image.layout import Table
 from dnsctl.image.store import Image
+from dnsctl.model.repo import HostFiles
 from tests.control.operations import NODES, Operations, made, zone
 
 NAMES = "\n".join(f"x{number:03}: {{type: TXT, value: host number {number}}}" for number in range(60)) + "\n"
@@ -234,7 +235,7 @@ def test_file_that_may_not_be_read_is_named_with_what_to_do(repo: Operations) ->
             each.chmod(each.stat().st_mode | 0o055)
     for each in ("image/data.mdb", "control.db"):
         (state / each).chmod(0)
-    image = said_by_nobody(lambda: open_own(state))
+    image = said_by_nobody(lambda: open_own(HostFiles(state)))
     assert image.startswith(f"{state}/image: ") and "Permission denied; check its owner and mode" in image
     assert "or remove it; nothing is lost by that" in image
     database = said_by_nobody(lambda: ControlState.open(state / "control.db"))

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from dnsctl.image.inspection import look
-from dnsctl.node.worker import image_path
+from dnsctl.model.repo import NodeFiles
 from tests.build import validated
 from tests.node.running import publish
 
@@ -33,7 +33,7 @@ def test_lock_of_a_killed_process_is_not_kept_by_the_child_that_reads_its_image(
     if not pid:
         with lock.open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            look(image_path(tmp_path), begin=lambda: wait(begun))
+            look(NodeFiles(tmp_path).image, begin=lambda: wait(begun))
         os._exit(0)
     deadline = time.monotonic() + 20
     while not begun.exists():

@@ -19,8 +19,8 @@ from dnsctl.image.difference import difference
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.store import Image
 from dnsctl.model.name import to_text
+from dnsctl.model.repo import NodeFiles
 from dnsctl.model.zone import SignedZone, ValidatedZone
-from dnsctl.node.worker import counter_path, image_path
 
 _START = """
 import ipaddress, json, logging, sys
@@ -75,14 +75,14 @@ def publish(
         for one in zones
     ]
     wanted = {one.origin for one in signed}
-    used = image or Image.open(image_path(state), readonly=False)
+    used = image or Image.open(NodeFiles(state).image, readonly=False)
     with used.writer() as writer:
         gone = [origin for origin in writer.apexes() if origin not in wanted]
         writer.apply(list(difference(writer, map(compile_zone, signed), gone)))
         writer.set_release(generation, "")
     if image is None:
         used.close()
-    counter = GenerationCounter(counter_path(state))
+    counter = GenerationCounter(NodeFiles(state).generation)
     counter.advance()
     counter.close()
 

@@ -23,8 +23,9 @@ import dns.query
 import dns.rcode
 import pytest
 
-from dnsctl.image.silence import Silence, silence_path
+from dnsctl.image.silence import Silence
 from dnsctl.model.fleet import Endpoint, Secondary
+from dnsctl.model.repo import NodeFiles
 from dnsctl.release.archive import Archive
 from dnsctl.replicate import catchup
 from tests.node.test_notifier import Fake, says
@@ -258,7 +259,7 @@ def test_silent_node_that_has_the_newest_release_is_told_so_by_the_next_push(
     release_all(whole, control, "ns1", "ns2", count=2)
     whole.kill("ns1")
     whole.kill("ns2")
-    Silence(silence_path(whole.state("ns2"))).begin()  # killed before it knew that nothing is newer
+    Silence(NodeFiles(whole.state("ns2")).silent).begin()  # killed before it knew that nothing is newer
     with Watch(whole, "ns2") as watch:
         whole.start("ns2")
         time.sleep(1)

@@ -16,7 +16,7 @@ import pytest
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.store import Image
 from dnsctl.model.name import Name, from_text
-from dnsctl.node.worker import counter_path, image_path
+from dnsctl.model.repo import NodeFiles
 from dnsctl.serve.message.cookies import Cookies, fresh_secret
 from dnsctl.serve.message.datagrams import BATCH, Batch
 from dnsctl.serve.message.sections import Response
@@ -55,14 +55,14 @@ class Counted:
         self.socket = socket.socket(family, socket.SOCK_DGRAM)
         self.socket.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
         self.socket.settimeout(2)
-        self.image = before.image if before else Image.open(image_path(state))
+        self.image = before.image if before else Image.open(NodeFiles(state).image)
         self.block = before.block if before else Block()
         self.tally = Tally(self.block, by_zone=by_zone)
         self.batch = Batch(self.socket)
         self.worker = UdpWorker(
             [self.socket],
             self.image.reader(),
-            GenerationCounter(counter_path(state)),
+            GenerationCounter(NodeFiles(state).generation),
             responder or Responder(),
             tally=self.tally,
         )
@@ -210,7 +210,7 @@ def test_other_records_are_not_taken_for_edns(counted: Counted):
 
 
 def test_denial_that_is_cut_is_no_data(tmp_path: Path):
-    zones.fill(image_path(tmp_path)).close()
+    zones.fill(NodeFiles(tmp_path).image).close()
     counted = Counted(tmp_path)
     more = {"want_dnssec": True, "payload": 512}
     data, denial = wire("large.nsec3.test", "TXT", **more), wire("a.wild.nsec3.test", "MX", **more)

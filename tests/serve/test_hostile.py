@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import RateLimit
-from dnsctl.node.worker import counter_path, image_path
+from dnsctl.model.repo import NodeFiles
 from dnsctl.serve.message.chaos import Chaos
 from dnsctl.serve.message.cookies import Cookies
 from dnsctl.serve.message.datagrams import BATCH, Batch
@@ -56,7 +56,7 @@ class Serving:
         tally = Tally()
         self.batch = Batch(self.socket)
         self.worker = UdpWorker(
-            [self.socket], image.reader(), GenerationCounter(counter_path(state)), self.responder,
+            [self.socket], image.reader(), GenerationCounter(NodeFiles(state).generation), self.responder,
             tally=tally, limiter=RateLimiter(RateLimit(rate=1_000_000), FlowTable(1024), tally),
         )  # fmt: skip
 
@@ -76,7 +76,7 @@ class Serving:
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     state = tmp_path_factory.mktemp("state")
     publish(state, [validated("example.com.", ZONE)])
-    with Image.open(image_path(state)) as image:
+    with Image.open(NodeFiles(state).image) as image:
         made = Serving(state, image)
         yield made
         made.socket.close()

@@ -18,7 +18,7 @@ from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import RateLimit
 from dnsctl.model.name import from_text
-from dnsctl.node.worker import counter_path, image_path
+from dnsctl.model.repo import NodeFiles
 from dnsctl.serve.message.cookies import Cookies
 from dnsctl.serve.message.datagrams import BATCH, Batch
 from dnsctl.serve.message.query import Client
@@ -52,8 +52,8 @@ class Published:
 @pytest.fixture
 def published(tmp_path: Path) -> Iterator[Published]:
     publish(tmp_path, [validated("example.com.", ZONE), validated("example.net.", "www A 192.0.2.9")])
-    with Image.open(image_path(tmp_path)) as opened:
-        yield Published(opened, GenerationCounter(counter_path(tmp_path)))
+    with Image.open(NodeFiles(tmp_path).image) as opened:
+        yield Published(opened, GenerationCounter(NodeFiles(tmp_path).generation))
 
 
 class Server:
@@ -206,7 +206,7 @@ def test_what_leaves_beyond_the_rate_is_hardly_more_than_came(tmp_path: Path):
         dns.edns.GenericOption(dns.edns.NSID, b""),
         dns.edns.GenericOption(dns.edns.COOKIE, b"theirown"),
     ]
-    with Image.open(image_path(tmp_path)) as image, image.reader() as reader:
+    with Image.open(NodeFiles(tmp_path).image) as image, image.reader() as reader:
         for name in ("www.example.com", "www.example.net"):
             for given in (options, options[:1], []):
                 asked = query(name, options=given, use_edns=0)

@@ -18,7 +18,7 @@ import pytest
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import Network
-from dnsctl.node.worker import counter_path, image_path
+from dnsctl.model.repo import NodeFiles
 from dnsctl.serve import respond
 from dnsctl.serve.message.cookies import Cookies, fresh_secret
 from dnsctl.serve.metrics import counters
@@ -61,10 +61,10 @@ def serve(
     async def main() -> None:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         listening = socket.create_server((address, 0), family=family, backlog=64)
-        with nullcontext(image) if image else Image.open(image_path(state)) as served:
+        with nullcontext(image) if image else Image.open(NodeFiles(state).image) as served:
             server = StreamServer(
                 served,
-                GenerationCounter(counter_path(state)),
+                GenerationCounter(NodeFiles(state).generation),
                 responder or Responder(),
                 networks,
                 limits or StreamLimits(),
@@ -184,7 +184,7 @@ def test_answers_are_those_of_the_long_way_however_often_they_are_asked(state: P
             assert await reader.readexactly(length) == wanted[wire[2:]]
         writer.close()
 
-    with Image.open(image_path(state)) as image, image.reader() as seen:
+    with Image.open(NodeFiles(state).image) as image, image.reader() as seen:
         responder, asker = Responder(), respond.Client(stream=True)
         for query in ASKED:
             response = responder.long(seen, query.to_wire(), asker)
@@ -254,7 +254,7 @@ def test_new_generation_is_answered_at_once_on_an_open_connection(state: Path):
                 assert alias[0].to_text() == f"to{generation}.example.com."
         writer.close()
 
-    with Image.open(image_path(state), readonly=False) as image:
+    with Image.open(NodeFiles(state).image, readonly=False) as image:
         serve(state, client, image=image)
 
 
@@ -448,8 +448,8 @@ def test_options_of_a_transfer_query_are_answered_whatever_becomes_of_it(
 
 
 def test_type_that_is_a_letter_takes_no_more_room_each_time(state: Path) -> None:
-    with Image.open(image_path(state)) as image:
-        counter = GenerationCounter(counter_path(state))
+    with Image.open(NodeFiles(state).image) as image:
+        counter = GenerationCounter(NodeFiles(state).generation)
         server = StreamServer(image, counter, Responder(), (), StreamLimits())
         connection = SimpleNamespace(address="127.0.0.1")
         sizes = set()

@@ -16,7 +16,7 @@ import pytest
 
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.store import Image
-from dnsctl.node.worker import counter_path, image_path
+from dnsctl.model.repo import NodeFiles
 from dnsctl.serve.respond import Responder
 from dnsctl.serve.transport import stream
 from dnsctl.serve.transport.connection import StreamLimits
@@ -43,8 +43,8 @@ def serve(state: Path, client: Client, limits: StreamLimits) -> None:
 
     async def main() -> None:
         listening = socket.create_server(("127.0.0.1", 0))
-        with Image.open(image_path(state)) as image:
-            counter = GenerationCounter(counter_path(state))
+        with Image.open(NodeFiles(state).image) as image:
+            counter = GenerationCounter(NodeFiles(state).generation)
             server = StreamServer(image, counter, Responder(), LOOPBACK, limits)
             ready = asyncio.Event()
             running = asyncio.create_task(server.run([listening], ready.set))

@@ -16,7 +16,7 @@ from dnsctl.image.compiler import compile_zone
 from dnsctl.image.difference import difference
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.store import Image
-from dnsctl.node.worker import counter_path, image_path
+from dnsctl.model.repo import NodeFiles
 from dnsctl.serve.message.cookies import Cookies
 from dnsctl.serve.message.datagrams import BATCH, SLOT, Batch
 from dnsctl.serve.message.query import Client
@@ -64,11 +64,11 @@ class Worker:
 
     def __init__(self, state: Path, cookies: Cookies | None = None) -> None:
         self.socket = a_socket()
-        self.image = Image.open(image_path(state), readonly=False)
+        self.image = Image.open(NodeFiles(state).image, readonly=False)
         self.batch = Batch(self.socket)
         self.responder = Responder(cookies=cookies)
         self.worker = UdpWorker(
-            [self.socket], self.image.reader(), GenerationCounter(counter_path(state)), self.responder
+            [self.socket], self.image.reader(), GenerationCounter(NodeFiles(state).generation), self.responder
         )
 
     def exchange(self, wires: list[bytes]) -> list[bytes]:
@@ -294,7 +294,7 @@ def test_cached_referral_gives_way_to_the_child_zone_once_that_is_served_too(wor
     child = unsigned_zone(validated("sub.example.com.", "www A 192.0.2.77\n"), 1)
     with worker.image.writer() as writer:
         writer.apply(difference(writer, [compile_zone(child)]))
-    GenerationCounter(counter_path(state)).advance()
+    GenerationCounter(NodeFiles(state).generation).advance()
     (answer,) = worker.exchange([ask("www.sub.example.com").to_wire()])
     assert dns.message.from_wire(answer).answer[0][0].address == "192.0.2.77"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dnsctl.load.places import DIRECTORY, SUFFIXES
+from dnsctl.model.repo import ZONE_SUFFIXES, ZONES
 
 if TYPE_CHECKING:
     from dnsctl.cli.context import Context
@@ -34,8 +34,8 @@ def here(ctx: typer.Context) -> Context:
 
 def complete_zone(incomplete: str) -> list[str]:
     """Return the zones of the current directory's repo that begin so, for shell completion."""
-    stems = {path.stem for path in Path(DIRECTORY).glob("*") if path.suffix in SUFFIXES}
-    stems |= {path.name[:-1] for path in Path(DIRECTORY).glob("*.") if path.is_dir()}  # split zones
+    stems = {path.stem for path in Path(ZONES).glob("*") if path.suffix in ZONE_SUFFIXES}
+    stems |= {path.name[:-1] for path in Path(ZONES).glob("*.") if path.is_dir()}  # split zones
     return sorted(each for each in stems if each.startswith(incomplete))
 
 

@@ -16,7 +16,6 @@ from pydantic import Field, PrivateAttr, field_validator
 
 from dnsctl.errors import ConfigError
 from dnsctl.load.nearest import did_you_mean
-from dnsctl.load.places import DEFAULT_PATH
 from dnsctl.load.settings.fleet import NodeConfig, ReleaseConfig, Site, release_key
 from dnsctl.load.settings.policy import (
     UNSIGNED,
@@ -32,6 +31,7 @@ from dnsctl.model.finding import Position
 from dnsctl.model.fleet import Network, Node, NodeSettings, ServeSettings
 from dnsctl.model.name import Name
 from dnsctl.model.policy import Policy
+from dnsctl.model.repo import AUTHORITY, CONFIG, PASSPHRASE, Repo
 
 
 class Guards(Settings):
@@ -48,7 +48,7 @@ class Guards(Settings):
 class KeystoreConfig(Settings):
     """`passphrase`: a reference for `dnsctl.load.secret`."""
 
-    passphrase: SecretReference = "file:keys/passphrase"  # noqa: S105 - where it is, not what
+    passphrase: SecretReference = f"file:{PASSPHRASE}"
 
 
 class Config(Settings):
@@ -119,7 +119,7 @@ class Config(Settings):
     def named_zones(self) -> dict[Name, Position]:
         """Return the zones that have an entry by their exact name, and where it stands."""
         exact = (each for each in self.zones if not is_pattern(each))
-        return {absolute_name(each): self._places.get(each, Position(DEFAULT_PATH)) for each in exact}
+        return {absolute_name(each): self._places.get(each, Position(CONFIG)) for each in exact}
 
     def node_config(self, name: str) -> NodeConfig:
         """Return the settings of one node. Raises ConfigError with the nearest known name."""
@@ -127,7 +127,7 @@ class Config(Settings):
             if name in site.nodes:
                 return site.nodes[name]
         known = [each.name for each in self.nodes()]
-        raise ConfigError(f"there is no node {name}", where=DEFAULT_PATH, advice=did_you_mean(name, known))
+        raise ConfigError(f"there is no node {name}", where=CONFIG, advice=did_you_mean(name, known))
 
     def serve_settings(self, node: Node, workers: int, root: Path) -> ServeSettings:
         """Return how `node`, of the fleet or not, answers. Raises ConfigError for a secret not there."""
@@ -152,16 +152,17 @@ class Config(Settings):
         """Return all that node `name` must know to run. Raises ConfigError, also for a release key."""
         own = self.node_config(name)
         fleet = {each.name: each for each in self.nodes()}
-        pki = root / "keys" / "pki"
+        repo = Repo(root)
+        pki = repo.keys.pki
         return NodeSettings(
             node=fleet[name],
             serve=self.serve_settings(fleet[name], own.workers, root),
-            state=state or root / "state" / "nodes" / name,
+            state=state or repo.node(name).directory,
             peers=tuple(each for each in fleet.values() if each.name != name),
             release_keys=tuple(release_key(root, path) for path in self.release.keys),
             threshold=self.release.threshold,
-            authority=pki / "ca.crt",
-            certificate=pki / f"{name}.crt",
-            key=pki / f"{name}.pem",
+            authority=pki.certificate(AUTHORITY),
+            certificate=pki.certificate(name),
+            key=pki.key(name),
             metrics=own.metrics,
         )

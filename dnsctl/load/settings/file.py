@@ -15,15 +15,15 @@ from pydantic import BaseModel, ValidationError
 from dnsctl.errors import ConfigError, RevisionError
 from dnsctl.load import yaml_nodes
 from dnsctl.load.nearest import did_you_mean
-from dnsctl.load.places import DEFAULT_PATH
 from dnsctl.load.revision import Source
 from dnsctl.load.settings.config import Config
 from dnsctl.load.settings.policy import WRITTEN
 from dnsctl.load.settings.rules import Path, contradictions
 from dnsctl.model.finding import Position
+from dnsctl.model.repo import CONFIG
 
 
-def load_config(source: Source, path: str = DEFAULT_PATH, *, fleet: bool = True) -> Config:
+def load_config(source: Source, path: str = CONFIG, *, fleet: bool = True) -> Config:
     """Read and check dnsctl.yaml. Raises ConfigError for the first fault, with how many more there are.
 
     `fleet`: whether it must name sites and their nodes.
@@ -39,7 +39,7 @@ def load_config(source: Source, path: str = DEFAULT_PATH, *, fleet: bool = True)
     return parse_config(data, path, fleet=fleet)
 
 
-def parse_config(data: bytes, path: str = DEFAULT_PATH, *, fleet: bool = True) -> Config:
+def parse_config(data: bytes, path: str = CONFIG, *, fleet: bool = True) -> Config:
     """Check the octets of dnsctl.yaml; `path` is for messages. Raises ConfigError."""
     try:
         tree = yaml_nodes.compose(data)

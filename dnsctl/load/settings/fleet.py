@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 from dnsctl.errors import ConfigError, KeystoreError
 from dnsctl.load.settings.values import ControlUrl, FilePath, Label, Listen, NotEmpty, Settings
 from dnsctl.model.release_key import public_release_key
+from dnsctl.model.repo import RELEASE_PUBLIC
 
 
 class NodeConfig(Settings):
@@ -35,7 +36,7 @@ class Site(Settings):
 class ReleaseConfig(Settings):
     """Public halves of the keys that sign releases, and how many signatures a node asks for."""
 
-    keys: Annotated[tuple[FilePath, ...], NotEmpty] = ("keys/release.pub",)
+    keys: Annotated[tuple[FilePath, ...], NotEmpty] = (RELEASE_PUBLIC,)
     threshold: int = Field(default=1, ge=1)
 
 

@@ -25,8 +25,8 @@ from dnsctl.load.settings.values import (
 )
 from dnsctl.model.fleet import RateLimit, Secondary, TransferKey
 from dnsctl.model.name import to_text
+from dnsctl.model.repo import COOKIE_SECRET, TSIG
 
-COOKIE_SECRET = "keys/cookie.secret"  # noqa: S105 - where it is, not what
 MIN_TSIG_SECRET = 16  # octets: RFC 8945 §8 wants as much as the digest; less than this is a typo
 
 
@@ -39,7 +39,7 @@ class TransferKeyConfig(Settings):
 
     def key(self, name: str, root: Path) -> TransferKey:
         """Return the key with its secret. Raises ConfigError where there is none, or it is not base64."""
-        reference = self.secret or f"file:keys/tsig/{name.removesuffix('.')}"
+        reference = self.secret or f"file:{TSIG}/{name.removesuffix('.')}"
         if len(base := _decoded(reference, root)) < MIN_TSIG_SECRET:
             raise ConfigError(
                 f"the secret of TSIG key {name} has {len(base)} octets",

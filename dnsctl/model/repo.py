@@ -1,0 +1,168 @@
+"""Where things stand in an operations repo, and in what a host keeps beside it. Opens no file.
+
+    dnsctl.yaml                       the settings
+    zones/  hooks/
+    keys/                             keys of zones below, each in a directory of its own
+      release.pem  release.pub        the key that signs releases
+      passphrase  cookie.secret  tsig/NAME
+      pki/ca.crt  pki/ca.pem          the fleet's authority
+      pki/control.*  pki/NODE.*       certificates of the control host and the nodes, with their keys
+    state/                            of the control host: control.db, push.lock, image/, archive/, evidence/
+      nodes/NAME/                     of a node, unless it is told another place: see `NodeFiles`
+
+What a person may name in dnsctl.yaml stands here with the place that is taken where nothing is named.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+# Paths from the root of the repo, as git and messages name them.
+CONFIG = "dnsctl.yaml"
+ZONES = "zones"
+HOOKS = "hooks"
+KEYS = "keys"
+STATE = "state"
+RELEASED = (CONFIG, ZONES)  # what a commit is released from
+PRE_COMMIT = f"{HOOKS}/pre-commit"
+KEYS_README = f"{KEYS}/README.md"
+ZONES_README = f"{ZONES}/README.md"
+RELEASE_PUBLIC = f"{KEYS}/release.pub"
+RELEASE_PRIVATE = f"{KEYS}/release.pem"
+PASSPHRASE = f"{KEYS}/passphrase"
+COOKIE_SECRET = f"{KEYS}/cookie.secret"
+TSIG = f"{KEYS}/tsig"
+
+YAML, MASTER = ".yaml", ".zone"
+ZONE_SUFFIXES = (YAML, MASTER)  # of zone files: the rest of the name is the apex
+
+AUTHORITY = "ca"
+CONTROL = "control"  # names in keys/pki/ that no node may have
+
+
+@dataclass(frozen=True, slots=True)
+class PkiFiles:
+    """The certificates of a fleet, in keys/pki/: `AUTHORITY`, `CONTROL` and one by the name of each node."""
+
+    directory: Path
+
+    def certificate(self, name: str) -> Path:
+        return self.directory / f"{name}.crt"
+
+    def key(self, name: str) -> Path:
+        return self.directory / f"{name}.pem"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFiles:
+    """What is kept in keys/."""
+
+    directory: Path
+
+    @property
+    def release_private(self) -> Path:
+        return self.directory / "release.pem"
+
+    @property
+    def release_public(self) -> Path:
+        return self.directory / "release.pub"
+
+    @property
+    def pki(self) -> PkiFiles:
+        return PkiFiles(self.directory / "pki")
+
+
+@dataclass(frozen=True, slots=True)
+class HostFiles:
+    """What the control host remembers, in state/."""
+
+    directory: Path
+
+    @property
+    def records(self) -> Path:
+        return self.directory / "control.db"
+
+    @property
+    def lock(self) -> Path:
+        return self.directory / "push.lock"
+
+    @property
+    def image(self) -> Path:
+        return self.directory / "image"
+
+    @property
+    def archive(self) -> Path:
+        return self.directory / "archive"
+
+    def evidence(self, generation: int) -> Path:
+        """Return where is kept what verification saw of a release that was taken back."""
+        return self.directory / "evidence" / f"generation-{generation}.json"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFiles:
+    """What a node keeps: `generation` counts what it serves, `silent` is there while it answers nothing."""
+
+    directory: Path
+
+    @property
+    def image(self) -> Path:
+        return self.directory / "image"
+
+    @property
+    def damaged_image(self) -> Path:
+        """The image that another took the place of, until it is removed."""
+        return self.directory / "image.damaged"
+
+    @property
+    def new_image(self) -> Path:
+        """The image that is to take the place of a damaged one."""
+        return self.directory / "image.new"
+
+    @property
+    def releases(self) -> Path:
+        return self.directory / "releases"
+
+    @property
+    def generation(self) -> Path:
+        return self.directory / "generation"
+
+    @property
+    def silent(self) -> Path:
+        return self.directory / "silent"
+
+    @property
+    def damage(self) -> Path:
+        return self.directory / "damage"
+
+    @property
+    def cookie_secret(self) -> Path:
+        return self.directory / "cookie.secret"
+
+
+@dataclass(frozen=True, slots=True)
+class Repo:
+    """An operations repo."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        return self.root / CONFIG
+
+    @property
+    def zones(self) -> Path:
+        return self.root / ZONES
+
+    @property
+    def keys(self) -> KeyFiles:
+        return KeyFiles(self.root / KEYS)
+
+    @property
+    def state(self) -> HostFiles:
+        return HostFiles(self.root / STATE)
+
+    def node(self, name: str) -> NodeFiles:
+        """Return what node `name` keeps, where it is told no other place."""
+        return NodeFiles(self.root / STATE / "nodes" / name)
