@@ -211,7 +211,7 @@ class Target:
     def check(self, message: bytes, found: object, over_stream: object) -> None:
         if len(message) < 12 or message[2] & 0x80:
             if found is not None or over_stream is not None:
-                raise AssertionError("an answer to what is no query")
+                raise AssertionError("an answer to what is not a query")
             return
         try:
             question = parse(message)

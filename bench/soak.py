@@ -5,7 +5,7 @@
 A node serves a signed zone with a rate limit. At it, all the time: questions for data, names that do not
 exist, random names, broken messages, EDNS options, cookies; TCP connections that ask, that stay silent, that
 send garbage, that never read, that transfer the zone. In the first quarter each process is killed once, and
-then the answer cache is filled to its bounds, so that what grows later is no cache that fills. Printed are
+then the answer cache is filled to its bounds, so that what grows later is not a cache that fills. Printed are
 the anonymous memory of the node's processes (of no file, so that what else runs on the machine does not
 show), answers a second and descriptors; at the end the growth from the second quarter to the last.
 """

@@ -1,1 +1,1 @@
-"""What `bench/chaos.py` is made of: a fleet on hosts of its own, what befalls it, and who watches."""
+"""What `bench/chaos.py` is made of: a fleet on hosts of its own, the faults it meets, and who watches."""

@@ -1,4 +1,4 @@
-"""One event: what befalls the fleet while a release goes out, told in a few words."""
+"""One event: a fault that the fleet meets while a release goes out, described in a few words."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class NoNetworkError(Exception):
 
 @dataclass(frozen=True)
 class Condition:
-    """What befalls packets on a way: seconds of delay and jitter, share lost, octets a second (0: any)."""
+    """What is done to packets on a way: seconds of delay and jitter, share lost, octets a second (0: any)."""
 
     delay: float = 0.0
     jitter: float = 0.0

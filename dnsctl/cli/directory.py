@@ -24,7 +24,7 @@ def check_directory(directory: Path) -> None:
     """Raise DnsctlError where `directory` does not exist or holds no zone files."""
     advice = "name a directory with files like example.com.yaml or example.com.zone"
     if not directory.is_dir():
-        what = "is no directory" if directory.exists() else "no such directory"
+        what = "is not a directory" if directory.exists() else "no such directory"
         raise DnsctlError(what, where=str(directory), advice=advice)
     found = zone_files(WorkTree(directory), "")
     if not found.zones and not found.findings:

@@ -79,7 +79,7 @@ def _type(text: str) -> int:
     try:
         return int(dns.rdatatype.from_text(text))
     except (dns.rdatatype.UnknownRdatatype, ValueError):
-        raise typer.BadParameter(f"{text} is no type", param_hint="TYPE") from None
+        raise typer.BadParameter(f"{text} is not a type", param_hint="TYPE") from None
 
 
 @contextlib.contextmanager

@@ -185,7 +185,7 @@ def _directory(path: Path, mode: int) -> None:
     try:
         path.mkdir(mode=mode, parents=True, exist_ok=True)
     except FileExistsError:
-        raise ConfigError("is no directory", where=str(path), advice="choose another place") from None
+        raise ConfigError("is not a directory", where=str(path), advice="choose another place") from None
 
 
 def _git_init(report: _Report) -> None:

@@ -108,7 +108,7 @@ def _options(
 ) -> None:
     """Zones in git, signed, released to two datacenters at once, and verified from outside."""
     if not directory.is_dir():
-        raise typer.BadParameter(f"{directory} is no directory", param_hint="-C")
+        raise typer.BadParameter(f"{directory} is not a directory", param_hint="-C")
     ctx.obj = Given(directory, ctx.obj or ())
     if ctx.invoked_subcommand is None:
         output.line(ctx.get_help())

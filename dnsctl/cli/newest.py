@@ -15,7 +15,7 @@ def take_over_newest(context: Context) -> None:
 
     Another clone may have released since this host last did. A damaged image is made anew from the nodes.
     Where clocks differ nothing is taken over: one node does not say for all whose is right. Raises
-    ReleaseRefusedError, as a push does, where the fleet's history is another than this host's;
+    ReleaseRefusedError, as a push does, where the fleet's history has diverged from this host's;
     DamagedImageError where the image is damaged and no node has a release.
     """
     reason = damage(context.state, _trust(context))

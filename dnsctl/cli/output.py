@@ -71,7 +71,7 @@ def line(text: str) -> None:
 
 
 def say(text: str) -> None:
-    """Tell a person something that is no result."""
+    """Tell a person something that is not a result."""
     sys.stderr.write(visible(text) + "\n")
 
 
@@ -131,7 +131,7 @@ def by_position(found: Iterable[Finding]) -> list[Finding]:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows in columns on standard out; with tabs where it is no terminal, for cut and awk."""
+    """Print rows in columns on standard out; with tabs where it is not a terminal, for cut and awk."""
     if draws(sys.stdout):
         from dnsctl.cli import terminal  # noqa: PLC0415 - there is one
 

@@ -74,11 +74,11 @@ def parse_endpoint(text: str) -> Endpoint:
     found = _ENDPOINT.fullmatch(text)
     advice = "write 192.0.2.1:53 or [2001:db8::1]:53"
     if not found or int(found["port"]) > _MAX_PORT:
-        raise ListenError("is no address and port", where=text, advice=advice)
+        raise ListenError("is not an address and port", where=text, advice=advice)
     try:
         address = ipaddress.ip_address(found["bracketed"] or found["plain"])
     except ValueError:
-        raise ListenError("is no IP address", where=text, advice=advice) from None
+        raise ListenError("is not an IP address", where=text, advice=advice) from None
     return Endpoint(str(address), int(found["port"]))
 
 

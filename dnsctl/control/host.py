@@ -156,9 +156,9 @@ def take_over(
     """Bring this host's image to the newest release that a node serves; return why others told nothing.
 
     Writes nothing where no node is ahead, and needs no private release key. `damaged`: the image is, and is
-    taken anew where a node has a release. Raises ReleaseRefusedError where the fleet's history is another
-    than this host's, or clocks differ, as a push does; DnsctlError where another process holds the lock, or
-    the control host's certificate cannot be used.
+    taken anew where a node has a release. Raises ReleaseRefusedError where the fleet's release history has
+    diverged from this host's, or clocks differ, as a push does; DnsctlError where another process holds the
+    lock, or the control host's certificate cannot be used.
     """
     state = Repo(root).state
     with connections(root, config.nodes(), passphrase) as fleet:

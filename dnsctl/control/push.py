@@ -62,7 +62,7 @@ from dnsctl.verify.timeliness import untimely
 
 _TOUCHED = 2000  # owners asked right after a push
 _UNTOUCHED_ZONES = 10  # asked where a release changes no zone that still exists
-_SECOND_LOOK = 0.3  # seconds; an answer lost on the way is no drift
+_SECOND_LOOK = 0.3  # seconds; an answer lost on the way is not drift
 
 Action = Literal["push", "rollback", "renew"]
 Ending = Literal[

@@ -20,7 +20,7 @@ def steps(text: str) -> range:
     """Return the numbers of `1-9` or `0-100/10`. Raises RdataFault."""
     found = _RANGE.fullmatch(text)
     if not found:
-        raise RdataFault(f"{text[:40]!r} is no range", "write 1-9, or 0-100/10")
+        raise RdataFault(f"{text[:40]!r} is not a range", "write 1-9, or 0-100/10")
     start, stop, step = int(found[1]), int(found[2]), int(found[3] or 1)
     if step == 0 or start > stop:
         raise RdataFault(f"{text} never ends or never begins", "write start-stop/step with start up to stop")

@@ -58,7 +58,7 @@ def parse(
     defaults: ZoneDefaults,
     include: Callable[[str], bytes] | None = None,
 ) -> tuple[Zone | None, tuple[Finding, ...]]:
-    """Return the zone, as far as it can be read, and all findings; None where the file is no text.
+    """Return the zone, as far as it can be read, and all findings; None where the file is not text.
 
     `include` reads a file that `$INCLUDE` names, by its path from the operations repo, or raises
     RevisionError.
@@ -96,7 +96,7 @@ class _Parser:
         self.draft.find(rule, severity, Position(self.files[-1], line, column), message, advice)
 
     def read(self, text: bytes, file: str) -> bool:
-        """Read one file; false where it is no text at all."""
+        """Read one file; false where it is not text at all."""
         self.files.append(file)
         try:
             if text.startswith(_WIDE):

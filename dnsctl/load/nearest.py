@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-MAX_WORD = 64  # characters: longer ones are no mistyped keys, and comparing them would take long
+MAX_WORD = 64  # characters: longer ones are not mistyped keys, and comparing them would take long
 
 SHOWN = 12  # known words told where none is like it: a line stays a line
 

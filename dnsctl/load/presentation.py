@@ -56,8 +56,8 @@ TYPES: dict[str, int] = {
 TYPES.update((text, code) for name, code in _NOT_IN_DNSPYTHON.items() for text in (name, name.lower()))
 
 
-class RdataFault(Exception):  # noqa: N818 - becomes a Finding, it is no error of ours
-    """This text is no rdata of this type."""
+class RdataFault(Exception):  # noqa: N818 - becomes a Finding, not an error of ours
+    """This text is not rdata of this type."""
 
     def __init__(self, message: str, advice: str = "") -> None:
         super().__init__(message)
@@ -113,7 +113,7 @@ class NameReader:
 
 
 def type_code(text: str) -> int | None:
-    """Return the code of a mnemonic or of TYPE65400 (RFC 3597 §5), or None where it is no type of records."""
+    """Return the code of a mnemonic or of TYPE65400 (RFC 3597 §5); None where it is not a type of records."""
     code = TYPES.get(text) or TYPES.get(text.upper())
     if code is None and (found := _TYPE_NUMBER.fullmatch(text)):
         code = int(found.group(1))
@@ -192,7 +192,7 @@ def unescape(text: str) -> bytes:
         inner = found.group(1)
         if len(inner) == 3:
             if int(inner) > 255:
-                raise RdataFault(rf"\{inner} is no octet", "use 000 to 255")
+                raise RdataFault(rf"\{inner} is not an octet", "use 000 to 255")
             made.append(int(inner))
         elif inner.isdigit():
             raise RdataFault(rf"\{inner} is an unfinished escape", r"write \DDD with three digits, or \\")

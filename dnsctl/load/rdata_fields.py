@@ -302,7 +302,7 @@ def _quoted(field: Field, text: str) -> str:
                 r"put all of it in quotes; inside, write \"",
             )
         text = text[1:-1]
-    # Any backslash that is no escape of presentation form (`\1` in a regexp) stands for itself.
+    # Any backslash that is not an escape of presentation form (`\1` in a regexp) stands for itself.
     return f'"{_ESCAPES.sub(_escaped, text)}"'
 
 

@@ -230,7 +230,7 @@ def _a(tokens: Sequence[str], _: NameReader) -> bytes:
     try:
         return inet_pton(AF_INET, tokens[0])
     except (OSError, ValueError):
-        raise RdataFault(f"{tokens[0][:60]!r} is no IPv4 address", "write 192.0.2.1") from None
+        raise RdataFault(f"{tokens[0][:60]!r} is not an IPv4 address", "write 192.0.2.1") from None
 
 
 def _aaaa(tokens: Sequence[str], _: NameReader) -> bytes:
@@ -238,7 +238,7 @@ def _aaaa(tokens: Sequence[str], _: NameReader) -> bytes:
     try:
         return inet_pton(AF_INET6, tokens[0])
     except (OSError, ValueError):
-        raise RdataFault(f"{tokens[0][:60]!r} is no IPv6 address", "write 2001:db8::1") from None
+        raise RdataFault(f"{tokens[0][:60]!r} is not an IPv6 address", "write 2001:db8::1") from None
 
 
 def _one_name(tokens: Sequence[str], names: NameReader) -> bytes:
@@ -271,7 +271,7 @@ def _soa(tokens: Sequence[str], names: NameReader) -> bytes:
     for token in tokens[3:]:
         seconds = ttl(token)
         if seconds is None:
-            raise RdataFault(f"{token[:40]!r} is no time", "write seconds, or 1h30m")
+            raise RdataFault(f"{token[:40]!r} is not a time", "write seconds, or 1h30m")
         intervals.append(seconds)
     return soa_rdata(names(tokens[0]), names(tokens[1]), serial, Intervals(*intervals))
 
@@ -363,7 +363,7 @@ def _nsec3(tokens: Sequence[str], names: NameReader) -> bytes:
     try:
         following = int(tokens[4], 32).to_bytes(20, "big")  # the digits of base32hex, RFC 4648 §7
     except ValueError:
-        raise RdataFault(f"next hash {tokens[4]!r} is no base32hex", "copy all of it") from None
+        raise RdataFault(f"next hash {tokens[4]!r} is not base32hex", "copy all of it") from None
     salt = b"" if tokens[3] == "-" else hexadecimal(tokens[3:4])
     if len(salt) > MAX_STRING:
         raise RdataFault(f"a salt of {len(salt)} octets, at most {MAX_STRING} fit", "write -")
@@ -412,7 +412,7 @@ def _moment(text: str) -> int:
     try:
         return calendar.timegm(time.strptime(text, "%Y%m%d%H%M%S")) & 0xFFFFFFFF
     except ValueError:
-        raise RdataFault(f"{text!r} is no time", "write YYYYMMDDHHmmSS") from None
+        raise RdataFault(f"{text!r} is not a time", "write YYYYMMDDHHmmSS") from None
 
 
 _PARSERS: dict[int, Callable[[Sequence[str], NameReader], bytes]] = {

@@ -352,7 +352,7 @@ def git(root: Path, *arguments: str, check: bool = True, asked: bytes = b"") -> 
         raise RevisionError(f"git failed: {error}", where=str(root.absolute()), advice="try again") from None
     if b"not a git repository" in done.stderr:
         raise RevisionError(
-            "this is no git repository", where=str(root.absolute()), advice="run `git init` and commit"
+            "this is not a git repository", where=str(root.absolute()), advice="run `git init` and commit"
         )
     if b"dubious ownership" in done.stderr:
         raise RevisionError(

@@ -1,7 +1,6 @@
 """JSON Schemas (draft 2020-12) of dnsctl.yaml and of zone files, for editors to complete and check.
 
-Made from the same models and tables that loading uses. The schema of a zone file is no stricter than loading:
-what it refuses, `check` refuses as well.
+Made from the models and tables that loading uses. What a schema of zone files refuses, `check` refuses too.
 """
 
 from __future__ import annotations

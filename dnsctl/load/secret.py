@@ -29,7 +29,7 @@ class SharedSecretError(PassphraseError):
 def check_reference(reference: str) -> str:
     """Return `reference` unchanged. Raises ValueError where it is none of the accepted forms."""
     if not _REFERENCE.fullmatch(reference):
-        raise ValueError(f"is no reference to a secret: {_FORMS}")
+        raise ValueError(f"is not a reference to a secret: {_FORMS}")
     return reference
 
 
@@ -69,7 +69,7 @@ def _credential(name: str) -> bytes:
             advice=f"add LoadCredential={name}:PATH to the unit, or use file:PATH",
         )
     if name in (".", ".."):
-        raise PassphraseError(f"{name} is no credential's name", advice=_FORMS)
+        raise PassphraseError(f"{name} is not a credential's name", advice=_FORMS)
     return _read(Path(directory) / name, f"credential {name}", lambda status: "")  # systemd's own modes
 
 

@@ -32,7 +32,7 @@ _PLAIN_TAGS = frozenset(_TAGS + kind for kind in ("str", "int", "float", "bool",
 
 
 class YamlFault(Exception):  # noqa: N818 - a fault becomes a Finding or a ConfigError, it is neither
-    """The text is no YAML this project reads. `rule` is a finding's rule id, `line` and `column` from 1.
+    """The text is not YAML that is read here. `rule` is a finding's rule id, `line` and `column` from 1.
 
     `file`: the included file it is in, empty for the one that was given.
     """

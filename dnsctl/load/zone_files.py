@@ -130,15 +130,15 @@ def _origin(made: Listing, path: str, name: str, stem: str) -> Name | None:
     if _PERCENT.search(stem):
         fixed = re.sub(r"[^!-.0-~]", lambda odd: f"\\{ord(odd.group()):03d}", unquote(stem, "latin-1"))
         advice = f"write \\DDD for an octet, \\047 for a slash: {fixed}{name[len(stem) :]}"
-        made.fault(path, "the file's name is no zone: it has a percent sign and two digits", advice)
+        made.fault(path, "the file's name is not a zone: it has a percent sign and two digits", advice)
         return None
     try:
         origin = from_text((stem[:-1] if stem[-1:] in FULL_STOPS else stem) + ".")
     except NameSyntaxError as error:
-        made.fault(path, f"the file's name is no zone: {error.what}", error.advice or "rename the file")
+        made.fault(path, f"the file's name is not a zone: {error.what}", error.advice or "rename the file")
         return None
     if odd := sorted(set(_ODD.findall(name))):
-        made.fault(path, f"the file's name is no zone: it has the character {odd[0]!r}", "rename the file")
+        made.fault(path, f"the file's name is not a zone: it has the character {odd[0]!r}", "rename the file")
         return None
     return origin
 
@@ -206,7 +206,7 @@ def _other(path: str, name: str) -> Unread:
 
 
 def _named(stem: str) -> Name | None:
-    """Return the zone that a file would be, or None where that is no name."""
+    """Return the zone that a file would be, or None where that is not a name."""
     try:
         return from_text(f"{stem.removesuffix('.')}.") if stem else None
     except NameSyntaxError:

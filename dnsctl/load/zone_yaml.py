@@ -38,7 +38,7 @@ PROVIDER_KEYS = {  # octoDNS features that a provider carries out, and what is s
     "healthcheck": "nothing is checked",
     "proxied": "the record's own value is served, for all to see",  # of the provider Cloudflare
 }
-UNSERVED = {  # octoDNS's types that are no DNS types: what to write instead
+UNSERVED = {  # octoDNS's types that are not DNS types: what to write instead
     "ALIAS": "write A and AAAA records (or HTTPS with svcpriority 0) in its place",
     "ANAME": "write A and AAAA records (or HTTPS with svcpriority 0) in its place",
     "URLFWD": "point A and AAAA at a web server that redirects",
@@ -60,7 +60,7 @@ def parse(
     today: date | None = None,
     include: Includer | None = None,
 ) -> tuple[Zone | None, tuple[Finding, ...]]:
-    """Return the zone, as far as it can be read, and all findings; None where the file is no YAML mapping.
+    """Return the zone, as far as it can be read, and all findings; None where the file is not a YAML mapping.
 
     `today` is the day `expires` is compared with; without it no record is too old. `include` reads the files
     that `!include` names.
@@ -106,7 +106,7 @@ class _Reader:
         return Position(at.file or self.file, at.line, at.column)
 
     def parse(self, file: str, text: bytes, include: Includer | None) -> bool:
-        """Read one file; false where it is no mapping of owner names."""
+        """Read one file; false where it is not a mapping of owner names."""
         self.file = file
         try:
             tree = yaml_nodes.compose(text, include and (lambda name, within: include(name, within or file)))
@@ -289,7 +289,7 @@ class _Reader:
         try:
             day = date.fromisoformat(value.text if isinstance(value, Scalar) else "")
         except ValueError:
-            self.find("expires-syntax", ERROR, key, "`expires` is no date", "write expires: 2030-12-31")
+            self.find("expires-syntax", ERROR, key, "`expires` is not a date", "write expires: 2030-12-31")
             return
         if self.today is None:
             return

@@ -108,7 +108,7 @@ def load_directory(
     """
     if not directory.is_dir():
         raise ConfigError(
-            "is no directory", where=str(directory), advice="name the directory with the zone files"
+            "is not a directory", where=str(directory), advice="name the directory with the zone files"
         )
     source = WorkTree(directory)
     listing = zone_files(source, "")

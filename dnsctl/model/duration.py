@@ -15,7 +15,7 @@ def parse_seconds(text: str | int) -> int:
     if isinstance(text, str) and text.isascii() and text.isdigit():
         return int(text)
     if not isinstance(text, str) or not _DURATION.fullmatch(text):
-        raise ValueError(f"{text!r} is no duration: write 90s, 30m, 2h, 14d or seconds")
+        raise ValueError(f"{text!r} is not a duration: write 90s, 30m, 2h, 14d or seconds")
     return sum(int(part[:-1]) * _UNITS[part[-1].lower()] for part in re.findall(r"\d+[a-zA-Z]", text))
 
 

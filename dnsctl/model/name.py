@@ -105,7 +105,7 @@ def _escape(text: str, position: int) -> tuple[int, int]:
     digits = text[position : position + 3]
     if len(digits) == 3 and digits.isascii() and digits.isdigit():
         if int(digits) > 255:
-            raise NameSyntaxError(rf"\{digits} in {text!r} is no octet", advice="use 000 to 255")
+            raise NameSyntaxError(rf"\{digits} in {text!r} is not an octet", advice="use 000 to 255")
         return int(digits), position + 3
     following = text[position : position + 1]
     if not following or following.isdigit() or not following.isascii():
@@ -132,7 +132,7 @@ def _finish(label: bytearray, wide: list[str], *, escaped: bool) -> bytes:
     except idna.IDNAError as error:
         reason = str(error).removesuffix(".")
         raise NameSyntaxError(
-            f"{text!r} is no internationalised label: {reason}", advice=_a_label_advice(text)
+            f"{text!r} is not an internationalised label: {reason}", advice=_a_label_advice(text)
         ) from None
     if b"." in made:  # a character such as U+2025, which stands for dots
         raise NameSyntaxError(f"a dot inside the label {text!r}", advice="write plain dots between labels")

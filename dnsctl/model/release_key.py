@@ -32,7 +32,9 @@ def public_release_key(data: bytes, where: str) -> bytes:
         else:
             key = Ed25519PublicKey.from_public_bytes(binascii.a2b_base64(text, strict_mode=True))
     except (ValueError, UnsupportedAlgorithm):
-        raise KeystoreError("is no public key, so no release key", where=where, advice=_ADVICE) from None
+        raise KeystoreError(
+            "is not a public key, so not a release key", where=where, advice=_ADVICE
+        ) from None
     if not isinstance(key, Ed25519PublicKey):
         raise KeystoreError(
             "is not an Ed25519 key", where=where, advice="releases are signed with Ed25519 only"

@@ -1,7 +1,7 @@
 """Who may read a file that holds a secret: its owner, and on nodes a group. Pure: the file's status is given.
 
-A private key or a passphrase that every user of the host may read is none. As with ssh, a group is no better
-on the host of the operator, unless the file belongs to another user, who gave it to us that way.
+A private key or a passphrase that every user of the host may read is not a secret. On the operator's host, as
+with ssh, a group may not read it either, unless the file belongs to another user, who gave it to us that way.
 """
 
 from __future__ import annotations

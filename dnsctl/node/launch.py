@@ -320,7 +320,7 @@ def _opened(state: Path) -> int:
 def _drop_privileges(user: str, state: Path) -> None:
     """Become `user` where we are root and one is given, keep no capability, and forbid getting any.
 
-    Root who gives no user stays what it is, and is told so: a try in a container is no reason not to serve.
+    Root who gives no user stays root, and is told so: a try in a container must serve as well.
     Capabilities that cannot be given up are told, and no reason not to serve: a unit that allows no capset(2)
     is an earlier version's.
     """

@@ -249,7 +249,7 @@ def _queries(blocks: Sequence[Block]) -> Iterator[Metric]:
     for name, what, cell in (
         ("dnsctl_queries_edns", "Queries with EDNS", counters.EDNS),
         ("dnsctl_queries_dnssec_ok", "Queries with DO: DNSSEC wanted", counters.DNSSEC_OK),
-        ("dnsctl_ignored", "Messages that are no queries and got no answer", counters.IGNORED),
+        ("dnsctl_ignored", "Messages that are not queries and got no answer", counters.IGNORED),
     ):
         yield CounterMetricFamily(name, what, _sum(blocks, cell))
 

@@ -70,7 +70,7 @@ def enforce(verdicts: Iterable[GuardVerdict], allowed: Collection[str]) -> None:
     """Raise ReleaseRefusedError for the first verdict not allowed, or where `allowed` names no guard."""
     for name in allowed:
         if name not in GUARDS:
-            raise ReleaseRefusedError(f"{name!r} is no guard", advice=f"guards are {', '.join(GUARDS)}")
+            raise ReleaseRefusedError(f"{name!r} is not a guard", advice=f"guards are {', '.join(GUARDS)}")
     refused = [verdict for verdict in verdicts if verdict.guard not in allowed]
     if not refused:
         return

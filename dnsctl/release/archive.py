@@ -200,7 +200,7 @@ class Archive:
 
     def _object(self, digest: str) -> Path:
         if _DIGEST.fullmatch(digest) is None:  # also keeps paths inside the archive
-            raise ReleaseError(f"{digest[:80]!r} is no digest")
+            raise ReleaseError(f"{digest[:80]!r} is not a digest")
         return self._objects / digest[:2] / digest[2:]
 
     def _release(self, generation: int, kind: str) -> Path:

@@ -34,7 +34,7 @@ def decode(data: bytes, limit: int, what: str) -> dict[str, Any]:
             data.decode("ascii"), parse_int=_integer, parse_float=_refuse, parse_constant=_refuse
         )
         if not isinstance(value, dict):
-            raise ReleaseError(f"{what} is no JSON object")
+            raise ReleaseError(f"{what} is not a JSON object")
         same = encode(value) == data
     except (ValueError, RecursionError) as error:
         raise ReleaseError(f"{what} is malformed: {str(error)[:120]}") from None

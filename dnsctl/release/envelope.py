@@ -108,7 +108,7 @@ def open_envelope(data: bytes, public_keys: Iterable[bytes], threshold: int, pur
 def unverified_payload(data: bytes, purpose: Purpose) -> bytes:
     """Return what is inside without checking any signature: for files that were checked when stored.
 
-    Raises ReleaseError where it is no envelope for `purpose`.
+    Raises ReleaseError where it is not an envelope for `purpose`.
     """
     return _parse(data, purpose)[0]
 

@@ -297,7 +297,7 @@ def _bind(control: str) -> socket.socket:
         # The protocol is named because asyncio sets TCP_NODELAY only on sockets that say they are TCP.
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     except OSError as error:
-        raise ListenError(f"is no address: {error.strerror}", where=control, advice=advice) from None
+        raise ListenError(f"is not an address: {error.strerror}", where=control, advice=advice) from None
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)

@@ -202,7 +202,7 @@ class Api:
         if peer is None:
             raise PkiError("this certificate says neither control host nor node")
         if not peer.is_control and peer.node not in self._known:
-            raise PkiError(f"{peer} is no peer of {self._settings.node.name}", advice="check its settings")
+            raise PkiError(f"{peer} is not a peer of {self._settings.node.name}", advice="check its settings")
         return peer
 
     # -- Questions -----------------------------------------------------------------------------------------
@@ -303,7 +303,7 @@ class Api:
 
     async def get_blob(self, request: Request) -> Response:
         archive, digest = self._staging.archive, request.path_params["digest"]
-        archive.locate(digest)  # refuses what is no digest
+        archive.locate(digest)  # refuses what is not a digest
         if not await asyncio.to_thread(archive.has, digest):
             raise _NotFoundError(f"{digest[:64]} is not here")
         return FileResponse(archive.locate(digest), media_type="application/octet-stream")
@@ -361,7 +361,7 @@ class Api:
         """Store a delta, and only what a sealed manifest names that this node has still to take."""
         digest = request.path_params["digest"]
         archive = self._staging.archive
-        archive.locate(digest)  # refuses what is no digest before anything is read
+        archive.locate(digest)  # refuses what is not a digest before anything is read
         async with self._places(request):
             head, parts = await self._head(request, MAX_ENVELOPE)
             manifest = await asyncio.to_thread(self._staging.trust.manifest, head)

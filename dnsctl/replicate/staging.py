@@ -239,7 +239,7 @@ class Staging:
         In one transaction: what is served before is served until the last of them is. Checks are those of
         `prepare` and `activate`, the certificates' seals first of all; those of the table and the probes are
         of the last, which vouches for what the others did, and so are times; `late`: signatures that ran out
-        are no reason against what the fleet has decided. Whatever else is prepared here is dropped.
+        do not count against what the fleet has decided. Whatever else is prepared here is dropped.
         Raises ReleaseRefusedError.
         """
         with self.refusing("follow", source):

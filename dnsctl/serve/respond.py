@@ -1,7 +1,7 @@
 """From the octets of a query to the octets of the response: never raises, whatever the octets are.
 
 The order: what cannot be parsed is dropped or rejected; TSIG; EDNS version; options; cookie; opcode; class;
-types that are no data; zone; answer; size. A zone that cannot be served right gets SERVFAIL, never a wrong
+types that are not data; zone; answer; size. A zone that cannot be served right gets SERVFAIL, never a wrong
 answer.
 """
 
@@ -151,7 +151,7 @@ class Responder:
         at = HEADER_LENGTH
         size = len(message)
         while at < size and (length := message[at]):
-            at += 1 + length  # where it is no length, no OPT record is found
+            at += 1 + length  # where that is not a length, no OPT record is found
         size_at = at + 5 + _OPT_SIZE_AT
         if message[at + 5 : at + 8] != edns_.OPT_HEAD:
             return None

@@ -248,4 +248,4 @@ def _role(text: str) -> KeyRole:
         return "ksk"
     if text == "zsk":
         return "zsk"
-    raise ValueError(f"{text!r} is no role")
+    raise ValueError(f"{text!r} is not a role")

@@ -46,7 +46,7 @@ def hash_owner(digest: bytes, origin: Name) -> Name:
 
 
 def owner_hash(owner: Name, origin: Name) -> bytes | None:
-    """Return the hash that stands in an NSEC3's owner name, or None where it is no such name."""
+    """Return the hash that stands in an NSEC3's owner name, or None where it is not such a name."""
     if len(owner) != 33 + len(origin) or owner[0] != 32 or not owner.endswith(origin):
         return None
     try:

@@ -33,8 +33,8 @@ Anchors = Mapping[Name, tuple[bytes, ...]]  # apex -> DS rdatas
 def anchors_in(keys: Path) -> dict[Name, tuple[bytes, ...]]:
     """Return the DS (SHA-256) of every key with the SEP flag in `keys`/*/*.key, by zone.
 
-    A file that is no DNSKEY in master-file form is passed over: the zone then has one anchor less, which the
-    chain shows.
+    A file that is not a DNSKEY in master-file form is ignored: the zone then lacks that anchor, and checking
+    the chain of trust shows it.
     """
     found: dict[Name, list[bytes]] = {}
     for path in sorted(keys.glob("*/*.key")):

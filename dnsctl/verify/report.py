@@ -46,7 +46,7 @@ class Fault(NamedTuple):
 
 
 class Note(NamedTuple):
-    """Something to know about a zone that is no failure of a node."""
+    """Something to know about a zone that is not a failure of a node."""
 
     zone: Name
     message: str

@@ -143,7 +143,7 @@ def test_file_name_that_is_not_utf8_is_a_finding_of_check_and_json(tmp_path: Pat
     (root / "zones" / "M\udcfcn.example.yaml").write_text(GOOD)
     told = process("check", root=root)
     assert (told.code, told.err) == (1, "")
-    assert "error [zone-file-name] the file's name is no zone: octet 0xfc" in told.out
+    assert "error [zone-file-name] the file's name is not a zone: octet 0xfc" in told.out
     (found,) = process("check", "--json", root=root).json["findings"]
     assert found["file"].startswith("zones/M")
 

@@ -53,7 +53,7 @@ def test_json_tells_the_step_and_no_secret(root: Path):
     [
         (f"{OLD}\n{OLD}\n", "was changed by hand"),
         (f"{OLD}\n{OLD} # next\n{OLD}\n", "was changed by hand"),
-        ("odd\n", "holds what is no secret"),
+        ("odd\n", "holds something other than a cookie secret"),
         ("", "does not hold 1 to 4 secrets"),
     ],
 )

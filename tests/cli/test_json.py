@@ -93,7 +93,7 @@ class Told:
         elif kind.startswith("as "):
             self.hold(kind.removeprefix("as ").rstrip(","), value)
         else:
-            assert KINDS[kind](value), f"{section}: {path} is no {kind}: {value!r}"
+            assert KINDS[kind](value), f"{section}: {path} is not a {kind}: {value!r}"
             if isinstance(value, dict):
                 self.hold(section, value, path)
             elif kind == "list":

@@ -138,7 +138,7 @@ def test_guard_refuses_until_allowed_by_name_with_a_reason(repo: Operations) -> 
     assert done.returncode == 1
     assert "guard removed-zone" in done.stderr
     assert "--allow needs a reason" in repo.run("push", "--allow", "removed-zone").stderr
-    assert "'everything' is no guard" in repo.run("push", "--allow", "everything", "--reason", "x").stderr
+    assert "'everything' is not a guard" in repo.run("push", "--allow", "everything", "--reason", "x").stderr
     assert repo.generations() == {"ns1": 1, "ns2": 1}
     done = repo.run("push", "--allow", "removed-zone", "--reason", "moved elsewhere")
     assert done.returncode == 0, done.stderr

@@ -149,12 +149,12 @@ def test_contradiction_is_refused_with_its_place(old: str, new: str, said: str) 
     [
         ("version: 1", "version: 2", "version"),
         ("ECDSAP256SHA256", "ED448", "algorithm ED448 is not signed with here; use RSASHA256 (8)"),
-        ("refresh: 2h", "refresh: 2q", "'2q' is no duration: write 90s, 30m, 2h, 14d or seconds"),
-        ("30%", "300%", "'300%' is no share"),
-        ("127.0.0.1:5301", "localhost:5301", "is no address and port"),
+        ("refresh: 2h", "refresh: 2q", "'2q' is not a duration: write 90s, 30m, 2h, 14d or seconds"),
+        ("30%", "300%", "'300%' is not a share"),
+        ("127.0.0.1:5301", "localhost:5301", "is not an address and port"),
         ("127.0.0.1:5301", "::1:5301", "in brackets"),
         ("127.0.0.1:5301", "127.0.0.1:99999", "no port between 1 and 65535"),
-        ("https://127.0.0.1:8301", "http://127.0.0.1:8301", "is no control URL"),
+        ("https://127.0.0.1:8301", "http://127.0.0.1:8301", "is not a control URL"),
         ("https://127.0.0.1:8301", "https://127.0.0.1", "needs a port"),
         (
             "ns: [ns1.example.net.",
@@ -278,7 +278,7 @@ def test_settings_load_before_a_release_key_exists_but_no_node_does(tmp_path: Pa
         config.node_settings("ns1", tmp_path)
     (tmp_path / "keys").mkdir()
     (tmp_path / "keys/release.pub").write_text("not a key")
-    with pytest.raises(ConfigError, match="is no public key"):
+    with pytest.raises(ConfigError, match="is not a public key"):
         config.node_settings("ns1", tmp_path)
 
 

@@ -73,7 +73,7 @@ def test_secret_of_a_key_is_never_shown(root: Path):
     ("text", "content", "message"),
     [
         ("transfers: {keys: {absent: {}}}", None, "file:keys/tsig/absent: the secret .* cannot be read"),
-        ("transfers: {keys: {odd: {}}}", "no base64!", "file:keys/tsig/odd: is no base64"),
+        ("transfers: {keys: {odd: {}}}", "no base64!", "file:keys/tsig/odd: is not base64"),
         ("transfers: {keys: {odd: {}}}", "c2hvcnQ=", "has 5 octets.*openssl rand"),
         ("transfers: {keys: {odd: {algorithm: hmac-md5}}}", "", "hmac-sha256"),
         ("transfers: {keys: {'a..b': {}}}", "", "no domain name"),
@@ -146,7 +146,7 @@ def test_secondaries_are_addresses_alone_or_with_key_and_zones(root: Path):
 @pytest.mark.parametrize(
     ("notify", "told"),
     [
-        ("[nowhere]", "'nowhere' is no address and port"),
+        ("[nowhere]", "'nowhere' is not an address and port"),
         ("['192.0.2.1:0']", "has no port between 1 and 65535"),
         ("[{address: 192.0.2.1, key: xfr.exampel}]", "there is no key xfr.exampel; did you mean xfr.example"),
         ("[{address: 192.0.2.1, zone: example.com}]", "did you mean zones"),

@@ -190,7 +190,7 @@ def test_file_name_that_is_not_utf8_is_an_error_and_the_rest_is_read(name: str, 
     loaded = both(zones)
     assert [each.rule for each in loaded.findings if each.severity is Severity.ERROR] == ["zone-file-name"]
     (fault,) = (each for each in loaded.findings if each.severity is Severity.ERROR)
-    assert fault.message == "the file's name is no zone: octet 0xfc in a name is not UTF-8"
+    assert fault.message == "the file's name is not a zone: octet 0xfc in a name is not UTF-8"
     assert r"or \252 for the octet itself" in fault.advice
     assert set(loaded.zones) == {NET}
 

@@ -182,7 +182,7 @@ def test_directory_without_settings_is_filled_from_localhost_with_a_warning(tmp_
 
 
 def test_directory_that_is_none_is_an_error_with_advice(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="is no directory"):
+    with pytest.raises(ConfigError, match="is not a directory"):
         load_directory(tmp_path / "none")
 
 

@@ -222,7 +222,7 @@ def test_port_taken_for_tcp_only_is_told(state: Path):
 
 @pytest.mark.parametrize(
     ("address", "said"),
-    [("192.0.2.1", "is no address of this machine"), ("not-an-address", "is no IP address")],
+    [("192.0.2.1", "is not an address of this machine"), ("not-an-address", "is not an IP address")],
 )
 def test_address_that_cannot_be_bound_is_one_line(state: Path, address: str, said: str):
     with running(state, [(address, 5300)]) as node:

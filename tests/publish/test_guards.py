@@ -134,7 +134,7 @@ def test_verdicts_are_allowed_by_name_only() -> None:
     assert refused.value.where == COM
     with pytest.raises(ReleaseRefusedError, match=r"9 of 10 \(and 1 more\)"):
         enforce(verdicts, [])
-    with pytest.raises(ReleaseRefusedError, match="'force' is no guard"):
+    with pytest.raises(ReleaseRefusedError, match="'force' is not a guard"):
         enforce([], ["force"])
 
 

@@ -17,7 +17,7 @@ from tests.sign.scenery import keys_for
 
 FORWARD, REVERSE = "example.", "2.0.192.in-addr.arpa."
 _LABELS = ["a", "b", "sub", "deep", "x-1"]
-_ODD = [each for each in drawing.ODD if len(each) < 63]  # four of the longest are no name
+_ODD = [each for each in drawing.ODD if len(each) < 63]  # four of the longest do not make a name
 _NUMBERS = ["0", "7", "0/26", "64-127"]  # some are RFC 2317's
 _ROOT_APEX = """\
 @ 3600 SOA ns1 hostmaster 1 7200 1800 1209600 300

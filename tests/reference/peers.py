@@ -233,7 +233,7 @@ def wildcard_proof_left_out(difference):
 
 
 def hash_taken_for_a_name(difference):
-    """RFC 5155 §7.2.8: the owner of an NSEC3 is no name of the zone, and encloses none."""
+    """RFC 5155 §7.2.8: the owner of an NSEC3 is not a name of the zone, and encloses none."""
     labels = dns.name.from_text(difference.name).labels
     return any(len(label) == 32 and set(label.lower()) <= BASE32HEX for label in labels)
 
@@ -252,7 +252,7 @@ def proof_of_nsd(difference):
 
 
 def glue_of_the_parent(difference):
-    """RFC 1034 §4.2.1: glue is no data of the zone below, though a name of the parent stands there."""
+    """RFC 1034 §4.2.1: glue is not data of the zone below, though a name of the parent stands there."""
     return f"ns.{drawing.CHILD}." in difference.name.lower()
 
 

@@ -48,7 +48,7 @@ def test_flipped_bit_is_found_and_mended_by_the_next_put(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("digest", ["", "../../etc/passwd", "ab" * 31 + "/x", "AB" * 32, "ab" * 33])
 def test_what_is_no_digest_reaches_no_file(tmp_path: Path, digest: str) -> None:
-    with pytest.raises(ReleaseError, match="is no digest"):
+    with pytest.raises(ReleaseError, match="is not a digest"):
         Archive(tmp_path).get(digest)
 
 

@@ -113,7 +113,7 @@ def test_node_may_not_do_what_control_does(
 
 def test_node_of_the_authority_that_is_no_peer_is_refused(fleet: Fleet) -> None:
     pki.ensure_authority(fleet.keys, passphrase, ("former",), datetime.now(UTC))
-    with pytest.raises(ReleaseRefusedError, match="former is no peer of ns1"):
+    with pytest.raises(ReleaseRefusedError, match="former is not a peer of ns1"):
         fleet.ask("ns1", lambda client: client.status(), who="former")
 
 

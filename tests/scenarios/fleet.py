@@ -94,7 +94,7 @@ def deployed(directory: Path, zone: str = ZONE) -> Iterator[Rehearsal]:
 
 
 def one_message(ran: Ran) -> str:
-    """Return what a failed command printed, having made sure that it is no traceback."""
+    """Return what a failed command printed, having made sure that it is not a traceback."""
     told = "\n".join(ran.lines + ran.told)
     assert "Traceback" not in told and "internal error" not in told, told
     return told

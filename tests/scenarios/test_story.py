@@ -49,7 +49,7 @@ def test_day_from_init_to_rollback(tmp_path):
         first = serials(stage)
         assert first["ns1"] == first["ns2"] > 0
         assert stage.run("plan").code == 0, "nothing is left to do"
-        assert stage.run("push").code == 0, "pushing the same again is no error"
+        assert stage.run("push").code == 0, "pushing the same again is not an error"
         assert serials(stage) == first
 
         change(stage, "192.0.2.80", "192.0.2.81")

@@ -291,6 +291,6 @@ def test_mutated_queries_get_a_parseable_response_or_none(reader, data):
         wire[data.draw(st.integers(0, len(wire) - 1))] = data.draw(st.integers(0, 255))
     response = Responder().respond(reader, bytes(wire), stream=False)
     if response is not None:
-        if wire[2] >> 3 & 0xF != dns.opcode.UPDATE:  # dnspython refuses one whose zone section is no SOA
+        if wire[2] >> 3 & 0xF != dns.opcode.UPDATE:  # dnspython refuses one whose zone section is not an SOA
             dns.message.from_wire(response.wire, ignore_trailing=False)
         assert response.wire[:2] == wire[:2]

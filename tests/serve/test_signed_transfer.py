@@ -212,5 +212,5 @@ def test_node_with_a_damaged_secret_does_not_start_and_says_why(tmp_path: Path):
     secret = tmp_path / "odd"
     secret.write_text("too short\n")
     with running(tmp_path, more={"cookie_secret": str(secret)}) as node:
-        assert node.wait_for("odd: holds what is no secret of cookies; write 32 hexadecimal digits")
+        assert node.wait_for("odd: holds something other than a cookie secret; write 32 hexadecimal digits")
         assert node.process.wait(10) == 1

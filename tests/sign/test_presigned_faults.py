@@ -141,7 +141,7 @@ def test_fault_in_the_chain_is_told(kind: str, fault: str) -> None:
     try:
         mutate(records, POLICIES[kind])
     except KeyError:
-        assert kind != "nsec3"  # in the other chains is no record for that name
+        assert kind != "nsec3"  # in the other chains there is no record for that name
         return
     taken = judged(records)
     assert taken.zone is None

@@ -1,4 +1,4 @@
-"""The apex: SOA, NS, and owners that are no part of the zone."""
+"""The apex: SOA, NS, and owners that are not part of the zone."""
 
 from dnsctl.model.finding import Position, Severity
 from dnsctl.model.name import from_text

@@ -18,7 +18,7 @@ def test_two_spf_records_are_warned_of():
 
 
 def test_other_text_beside_spf_is_fine():
-    assert rules(SPF.format("-all") + '@ TXT "v=spf10 is no SPF"\n@ TXT "hello"\n') == set()
+    assert rules(SPF.format("-all") + '@ TXT "v=spf10 is other than SPF"\n@ TXT "hello"\n') == set()
 
 
 def test_long_spf_over_several_strings_is_warned_of():

@@ -158,5 +158,5 @@ def test_anchors_are_read_from_public_key_files(tmp_path):
     for number, key in enumerate((ksk, zsk)):
         text = f"; This is a key of Example.COM.\nExample.COM. 3600 IN DNSKEY {key.dnskey.to_text()}\n"
         (directory / f"Kexample.com.+013+0000{number}.key").write_text(text)
-    (directory / "Kexample.com.+013+00009.key").write_text("this is no key (\n")
+    (directory / "Kexample.com.+013+00009.key").write_text("this is not a key (\n")
     assert anchors_in(tmp_path) == {Name(b"\7example\3com\0"): (ksk.ds,)}

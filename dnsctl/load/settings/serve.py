@@ -170,4 +170,4 @@ def _decoded(reference: str, root: Path) -> bytes:
             advice="put its base64 text there, mode 0600 or 0640, on every node",
         ) from error
     except ValueError:
-        raise ConfigError("is no base64 text", where=reference, advice="see `tsig-keygen`") from None
+        raise ConfigError("is not base64", where=reference, advice="see `tsig-keygen`") from None

@@ -54,7 +54,7 @@ def absolute_name(value: object) -> Name:
     try:
         name = from_text(text if text.endswith(tuple(FULL_STOPS)) else text + ".")
     except NameSyntaxError as error:
-        raise ValueError(f"{text!r} is no domain name: {error}") from None
+        raise ValueError(f"{text!r} is not a domain name: {error}") from None
     return name
 
 
@@ -84,7 +84,7 @@ def mailbox(value: object) -> Name:
     try:
         return from_labels([local.encode(), *labels(absolute_name(_host(domain)))])
     except NameSyntaxError as error:
-        raise ValueError(f"{text!r} is no mailbox: {error}") from None
+        raise ValueError(f"{text!r} is not a mailbox: {error}") from None
 
 
 def endpoint(value: object) -> Endpoint:
@@ -98,7 +98,9 @@ def endpoint(value: object) -> Endpoint:
     try:
         address = str(ipaddress.ip_address(host))
     except ValueError:
-        raise ValueError(f"{text!r} is no address and port: write 192.0.2.1:53 or [2001:db8::1]:53") from None
+        raise ValueError(
+            f"{text!r} is not an address and port: write 192.0.2.1:53 or [2001:db8::1]:53"
+        ) from None
     if not colon or not port.isascii() or not port.isdigit() or not 0 < int(port[:6]) < 65536:
         raise ValueError(f"{text!r} has no port between 1 and 65535")
     return Endpoint(address, int(port))
@@ -123,7 +125,7 @@ def _control_url(value: object) -> str:
         or parts.query
         or parts.fragment
     ):
-        raise ValueError(f"{text!r} is no control URL: write https://HOST:PORT")
+        raise ValueError(f"{text!r} is not a control URL: write https://HOST:PORT")
     if parts.port is None or parts.username is not None:
         raise ValueError(f"{text!r} needs a port and no user: write https://HOST:PORT")
     return text.rstrip("/")
@@ -141,7 +143,7 @@ def _label(value: object) -> str:
 def _share(value: object) -> float:
     found = _SHARE.fullmatch(str(value).strip())
     if not found or float(found.group(1)) > 100:
-        raise ValueError(f"{value!r} is no share: write 0% to 100%")
+        raise ValueError(f"{value!r} is not a share: write 0% to 100%")
     return float(found.group(1)) / 100
 
 
@@ -149,7 +151,7 @@ def _network(value: object) -> Network:
     try:
         return ipaddress.ip_network(str(value))
     except ValueError as error:
-        raise ValueError(f"is no network: {error}; write 192.0.2.0/24 or 2001:db8::/32") from None
+        raise ValueError(f"is not a network: {error}; write 192.0.2.0/24 or 2001:db8::/32") from None
 
 
 def _algorithm(value: object) -> Algorithm:
@@ -164,7 +166,7 @@ def _algorithm(value: object) -> Algorithm:
 def _switch(value: object) -> bool:
     found = _SWITCHES.get(str(value).lower())
     if found is None:
-        raise ValueError(f"{str(value)!r} is no switch: write on or off")
+        raise ValueError(f"{str(value)!r} is not a switch: write on or off")
     return found
 
 
@@ -189,7 +191,7 @@ def _at_least_one(value: Filled) -> Filled:
 def _path(value: object) -> str:
     text = str(value)
     if not text or "\0" in text:
-        raise ValueError("is no path")
+        raise ValueError("is not a path")
     return text
 
 

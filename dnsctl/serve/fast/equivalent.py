@@ -71,7 +71,7 @@ def answer_alike(
 
 
 def _is_alias_for_all(steps: list[Step]) -> bool:
-    """True where a wildcard is an alias, and what that leads to is no matter of another one."""
+    """True where a wildcard is an alias, and what that leads to does not concern another one."""
     return (
         len(steps) > 2
         and steps[0] is Step.WILDCARD

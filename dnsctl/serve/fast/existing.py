@@ -71,7 +71,7 @@ class Direct(Absent):
         return self._present(zone, form, key, at, value)
 
     def _elsewhere(self, raw: bytes, key: bytes, at: int) -> Entry | None:
-        """Answer for a name that is no plain label below the apex, or in a zone not asked for before."""
+        """Answer for a name that is not a plain label below the apex, or in a zone not asked for before."""
         name = Name(key[10:at])
         view = self.zones.nearby(name)
         if view is None:

@@ -213,7 +213,7 @@ class Absent(ABC):
     def _in_gap(
         self, zone: AskedZone, form: Form, at: int, encloser: bytes, around: Neighbours, errors: Errors
     ) -> Entry | None:
-        """Finish an answer with the NSEC of the gap, if it needs that; None: its owner is no plain label."""
+        """Finish an answer with the NSEC of the gap, if needed; None: its owner is not a plain label."""
         written, known, (sections, apex, own, beside, (header, kind), covered) = errors
         before = around.predecessor
         entry = known.get(before)

@@ -153,7 +153,9 @@ def read_secrets(path: Path) -> tuple[bytes, ...]:
             advice="make it readable for the user who serves, mode 0600",
         ) from None
     except ValueError:
-        raise ConfigError("holds what is no secret of cookies", where=str(path), advice=advice) from None
+        raise ConfigError(
+            "holds something other than a cookie secret", where=str(path), advice=advice
+        ) from None
     if not 0 < len(found) <= MAX_SECRETS or any(len(one) != SECRET_LENGTH for one in found):
         raise ConfigError(f"does not hold 1 to {MAX_SECRETS} secrets", where=str(path), advice=advice)
     return found

@@ -79,7 +79,7 @@ class Rejected(WireFormatError):  # noqa: N818 - says what becomes of the query
     """A query that is answered with an RCODE alone. `end`: where its question ends, or the header.
 
     `edns`: its OPT record, as far as it was found: the response has one then (RFC 6891 §6.1.1).
-    `malformed`: its records are no records, or stand where none may, whatever version of EDNS it speaks.
+    `malformed`: its records are malformed, or stand where none may, whatever version of EDNS it speaks.
     """
 
     def __init__(

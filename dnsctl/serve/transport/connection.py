@@ -48,7 +48,7 @@ class Server(Protocol):
         """Make the connection the one that was quiet for the shortest time."""
 
     def respond(self, message: bytes, connection: Connection) -> bytes | None:
-        """Return the response; empty where `message` asks for a transfer, None where it is no query."""
+        """Return the response; empty where `message` asks for a transfer, None where it is not a query."""
 
     async def transfer(self, message: bytes, connection: Connection) -> None: ...
 

@@ -124,7 +124,7 @@ def _bind(endpoint: Endpoint, kind: socket.SocketKind, *, shared: bool) -> socke
         )[0]
     except (socket.gaierror, UnicodeError):
         raise ListenError(
-            f"{endpoint.address!r} is no IP address",
+            f"{endpoint.address!r} is not an IP address",
             where=str(endpoint),
             advice="write 192.0.2.1:53 or [2001:db8::1]:53",
         ) from None
@@ -177,7 +177,7 @@ def _listen_error(endpoint: Endpoint, kind: socket.SocketKind, fault: OSError) -
         )
     if fault.errno == errno.EADDRNOTAVAIL:
         return ListenError(
-            f"{endpoint.address} is no address of this machine",
+            f"{endpoint.address} is not an address of this machine",
             where=where,
             advice="listen on one that `ip address` shows",
         )

@@ -217,7 +217,7 @@ class StreamServer:
             self._quiet[connection] = None
 
     def respond(self, message: bytes, connection: Connection) -> bytes | None:
-        """Return the response; empty where `message` asks for a transfer, None where it is no query."""
+        """Return the response; empty where `message` asks for a transfer, None where it is not a query."""
         self._renew()
         address = connection.address
         try:

@@ -306,7 +306,7 @@ class UdpWorker:
         return wire[2:12], end, wire[end:], len(wire), response.kind, response.zone
 
     def _ignore(self) -> None:
-        """Count a message that gets no answer: it is no query, so it did not miss the cache."""
+        """Count a message that gets no answer: it is not a query, so it did not miss the cache."""
         self._tally.ignored += 1
         self._tally.missed -= 1
 

@@ -22,12 +22,12 @@ def test_section_3_6_2_question_for_the_alias_itself_is_not_followed(server):
 
 
 def test_section_3_6_2_alias_loop_ends(server):
-    """CNAME loops must be no error of the server's; each record is sent once."""
+    """CNAME loops must not be an error of the server's; each record is sent once."""
     assert len(server.ask("loop1.plain.test.").answer) == 2
 
 
 def test_section_4_2_1_glue_is_not_authoritative_data(server):
-    """Glue is no part of the zone: a question for it is referred to the zone below the cut."""
+    """Glue is not part of the zone: a question for it is referred to the zone below the cut."""
     message = server.ask("ns.sub.plain.test.", "A")
     assert not is_authoritative(message)
     assert message.answer == []

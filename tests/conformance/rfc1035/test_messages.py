@@ -33,7 +33,7 @@ def test_section_4_1_1_id_opcode_and_rd_come_back(server):
 
 
 def test_section_4_1_1_response_is_never_answered(server):
-    """A message with QR set is no query."""
+    """A message with QR set is not a query."""
     query = dns.message.make_query("www.plain.test.", "A")
     query.flags |= dns.flags.QR
     assert server.responder.respond(server.reader, query.to_wire(), stream=False) is None

@@ -36,7 +36,7 @@ def test_section_3_declined_with_opcode_and_zone(reader: Reader, zone: str, expe
     assert not message.authority
 
 
-def test_section_3_1_1_zone_section_that_is_no_soa_is_formerr(reader: Reader):
+def test_section_3_1_1_zone_section_that_is_not_an_soa_is_formerr(reader: Reader):
     wire = bytearray(update("example.com.").to_wire())
     wire[12 + 13 + 1] = 1  # the zone's type
     assert octets(Responder(), reader, bytes(wire))[3] & 0xF == 1
@@ -59,7 +59,7 @@ def test_section_3_1_2_zone_of_another_class_is_notauth(reader: Reader, rdclass:
 
 
 def test_section_3_1_2_form_is_looked_at_before_the_zone(reader: Reader):
-    """FORMERR for what is no SOA, also of a zone that is not here"""
+    """FORMERR for what is not an SOA, also of a zone that is not here"""
     for zone in ("example.com.", "example.org."):
         wire = bytearray(update(zone).to_wire())
         wire[12 + 13 + 1] = 255

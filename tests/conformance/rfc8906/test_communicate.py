@@ -146,7 +146,7 @@ def test_meta_query_is_told_what_becomes_of_it(reader, stream):
 
 
 def test_section_3_every_well_formed_query_gets_an_answer(reader, stream):
-    """To fail to answer is no way to say no: whatever type and class, there is a response"""
+    """To fail to answer is not a way to say no: whatever type and class, there is a response"""
     for rdtype in range(0, 300):
         for rdclass in (0, 1, 3, 4, 254, 255):
             wire = struct.pack("!6H", 7, 0, 1, 0, 0, 0) + b"\7example\3com\0"
