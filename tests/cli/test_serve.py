@@ -241,7 +241,7 @@ def test_settings_without_a_fleet_are_enough_where_no_fleet_is_served(zones: Pat
             [DNSCTL, "-C", str(tmp_path), *command], check=False, capture_output=True, text=True, timeout=60
         )
         assert ended.returncode in (1, 2), command
-        assert missing in ended.stderr or "no git repository" in ended.stderr, (command, ended.stderr)
+        assert missing in ended.stderr or "not a git repository" in ended.stderr, (command, ended.stderr)
     checked = subprocess.run(
         [DNSCTL, "-C", str(tmp_path), "check"], check=False, capture_output=True, text=True, timeout=60
     )
@@ -289,7 +289,7 @@ def test_checks_of_a_dnsctl_yaml_beside_the_directory_hold(zones: Path, tmp_path
         (["--zones", "{tmp}/zones", "--listen", "localhost"], "is not an address and port"),
         (["--zones", "{tmp}/zones", "--listen", "::1:5300"], "is not an address and port"),
         (["--zones", "{tmp}/zones", "--listen", "127.0.0.1:99999"], "is not an address and port"),
-        (["--zones", "{tmp}/zones", "--listen", "192.0.2.1:5300"], "no address of this machine"),
+        (["--zones", "{tmp}/zones", "--listen", "192.0.2.1:5300"], "not an address of this machine"),
         (["--zones", "{tmp}/zones", "--listen", "127.0.0.1:0", "--transfer", "x"], "--transfer"),
         (["--zones", "{tmp}/zones", "--listen", "127.0.0.1:0", "--node", "ns1"], "one of --node"),
         ([], "one of --node"),

@@ -76,7 +76,7 @@ def test_secret_of_a_key_is_never_shown(root: Path):
         ("transfers: {keys: {odd: {}}}", "no base64!", "file:keys/tsig/odd: is not base64"),
         ("transfers: {keys: {odd: {}}}", "c2hvcnQ=", "has 5 octets.*openssl rand"),
         ("transfers: {keys: {odd: {algorithm: hmac-md5}}}", "", "hmac-sha256"),
-        ("transfers: {keys: {'a..b': {}}}", "", "no domain name"),
+        ("transfers: {keys: {'a..b': {}}}", "", "not a domain name"),
         ("serve: {chaos: maybe}", "", "write on or off"),
         (f"serve: {{version: {'x' * 64}}}", "", "at most 63"),
         ("serve: {identty: x}", "", "did you mean identity"),

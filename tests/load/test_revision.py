@@ -114,7 +114,7 @@ def test_directory_without_git_says_so(tmp_path: Path) -> None:
         lambda: Revision(tmp_path, "HEAD"),
         lambda: is_dirty(tmp_path, ("zones",)),
     ):
-        with pytest.raises(RevisionError, match="no git repository"):
+        with pytest.raises(RevisionError, match="not a git repository"):
             call()
 
 

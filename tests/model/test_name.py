@@ -44,7 +44,7 @@ def test_key_reads_back_and_is_prefix_of_keys_below(one):
         ("www.example", "not absolute"),
         ("a\\", "unfinished escape"),
         ("a\\25.", "unfinished escape"),
-        ("a\\256.", "no octet"),
+        ("a\\256.", "not an octet"),
     ],
 )
 def test_text_that_is_no_name_is_refused_with_its_reason(text, message):
