@@ -13,7 +13,8 @@ from dnsctl.errors import ImageError
 from dnsctl.image import digest, fragment
 from dnsctl.image.layout import CUT, DNAME_HERE, NEGATIVE_SOA, OCCLUDED, Table, ZoneEntry, zone_prefix
 from dnsctl.model.key import key_tag
-from dnsctl.model.name import canonical_key, labels, to_text
+from dnsctl.model.name import Name, canonical_key, labels, to_text
+from dnsctl.model.occlusion import Standing, walk
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.soa import negative_ttl
 from dnsctl.model.zone import SignedZone
@@ -50,20 +51,17 @@ def _owners(zone: SignedZone, soa: RRset) -> dict[bytes, bytes]:
     apex_key = canonical_key(zone.origin)
     apex_length, apex_labels = len(apex_key), len(labels(zone.origin))
     owners: dict[bytes, bytes] = {}
-    occluder, depth = (
-        b"\xff",
-        0,
-    )  # no key begins with it: a label is at most 63 octets, 0xff is above all names
-    occluded_below = False
-    for owner, node in zone.nodes.items():
+    occluder: Name | None = None
+    depth = 0  # of the occluder
+    for owner, node, standing, above in walk(zone.origin, zone.nodes):
         key = canonical_key(owner)
         rrsets = [(one.rdtype, one) for one in node]
-        if occluded_below and key.startswith(occluder):
-            flags, level = OCCLUDED, depth
+        if above is None:
+            flags, level = _flags(node, standing), 0
         else:
-            flags, level = _flags(node, owner == zone.origin), 0
-            occluded_below = bool(flags)
-            occluder, depth = key, len(labels(owner)) - apex_labels
+            if above is not occluder:
+                occluder, depth = above, len(labels(above)) - apex_labels
+            flags, level = OCCLUDED, depth
         if owner == zone.origin:
             rrsets.insert(0, (NEGATIVE_SOA, soa._replace(ttl=negative_ttl(soa))))
         node_key = apex_key + b"\0" + key[apex_length:]
@@ -71,12 +69,10 @@ def _owners(zone: SignedZone, soa: RRset) -> dict[bytes, bytes]:
     return owners
 
 
-def _flags(node: tuple[RRset, ...], is_apex: bool) -> int:
-    flags = 0
+def _flags(node: tuple[RRset, ...], standing: Standing) -> int:
+    flags = CUT if standing is Standing.CUT else 0
     for one in node:
-        if one.rdtype == Type.NS and not is_apex:
-            flags |= CUT
-        elif one.rdtype == Type.DNAME:
+        if one.rdtype == Type.DNAME:
             flags |= DNAME_HERE
     return flags
 

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from dnsctl.model.name import Name, ancestors, canonical_key
-from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.name import Name, canonical_key
+from dnsctl.model.occlusion import cut_owners, dname_owners, topmost
+from dnsctl.model.rrset import RRset
 
 Nodes = Mapping[Name, tuple[RRset, ...]]
 
@@ -45,28 +46,15 @@ class _Nodes:
     @cached_property
     def cuts(self) -> frozenset[Name]:
         """Owners below the apex that hold NS, whether or not another cut or a DNAME stands above them."""
-        return frozenset(
-            owner
-            for owner, node in self.nodes.items()
-            if owner != self.origin and any(one.rdtype == Type.NS for one in node)
-        )
+        return cut_owners(self.origin, self.rrsets())
 
     @cached_property
     def dnames(self) -> frozenset[Name]:
-        return frozenset(o for o, node in self.nodes.items() if any(one.rdtype == Type.DNAME for one in node))
+        return dname_owners(self.rrsets())
 
     def occluder(self, owner: Name) -> Name | None:
-        """Return the topmost zone cut or DNAME strictly above `owner`, or None where it is authoritative.
-
-        Below a cut is glue or occluded data, below a DNAME occluded (RFC 2136 §7.18, RFC 6672 §2.4).
-        """
-        found = None
-        if not self.cuts and not self.dnames:
-            return None
-        for above in ancestors(owner, self.origin):
-            if above in self.cuts or above in self.dnames:
-                found = above
-        return found
+        """Return the topmost zone cut or DNAME strictly above `owner`, or None where there is none."""
+        return topmost(owner, self.origin, self.cuts, self.dnames)
 
 
 @dataclass(frozen=True)

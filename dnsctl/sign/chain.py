@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from dnsctl.model.name import Name, ancestors, to_text
+from dnsctl.model.occlusion import Standing, denied_types, walk
 from dnsctl.model.rrset import RRset, Type, type_text
 from dnsctl.model.zone import Nodes, Nsec3Parameters
 from dnsctl.sign import nsec, nsec3
-from dnsctl.sign.authority import Standing, denied_types, walk
 
 _NSEC_TYPES = frozenset((Type.RRSIG, Type.NSEC))
 _NONE: frozenset[int] = frozenset()
@@ -44,7 +44,7 @@ def breaks(
 def _nsec_breaks(origin: Name, nodes: Nodes) -> Iterator[Break]:
     first: Name | None = None
     before: _Link | None = None  # what must lead here
-    for owner, node, standing in walk(origin, nodes):
+    for owner, node, standing, _ in walk(origin, nodes):
         if standing is Standing.OCCLUDED:
             continue
         if before is not None and not before.leads_to(owner):
@@ -110,7 +110,7 @@ class _Nsec3Walk:
         required: set[Name] = set()  # names that the chain must hold, empty non-terminals included
         empty: dict[Name, RRset] = {}  # with what stands below
         left_out: dict[Name, RRset] = {}
-        for owner, node, standing in walk(self._origin, self._nodes):
+        for owner, node, standing, _ in walk(self._origin, self._nodes):
             if standing is Standing.OCCLUDED:
                 continue
             insecure = standing is Standing.CUT and all(one.rdtype != Type.DS for one in node)

@@ -15,10 +15,10 @@ from datetime import UTC, datetime
 from dnsctl.errors import SigningError
 from dnsctl.model import presigned as rules
 from dnsctl.model.name import Name, label_count, to_text
+from dnsctl.model.occlusion import Standing, is_authoritative, walk
 from dnsctl.model.rrset import RRset, Type, type_text
 from dnsctl.model.serial import distance
 from dnsctl.model.zone import Nodes, SignedZone
-from dnsctl.sign.authority import Standing, is_signed, walk
 from dnsctl.sign.batch import Claim, verified
 from dnsctl.sign.published import KeyId, PublishedKeys, algorithm_text, key_text
 from dnsctl.sign.rrsig import Signature, message, parse
@@ -87,13 +87,13 @@ class _Examination:
     def claims(self) -> Iterator[Claim]:
         """Yield the signatures that are to be verified; tell at once what needs no arithmetic."""
         origin = self._zone.origin
-        for owner, node, standing in walk(origin, self._zone.nodes):
+        for owner, node, standing, _ in walk(origin, self._zone.nodes):
             labels = label_count(owner)
             before: dict[int, RRset] = {}
             if self._before:
                 before = {one.rdtype: one for one in self._before.get(owner, ())}
             for one in node:
-                if standing is Standing.OCCLUDED or not is_signed(one.rdtype, standing):
+                if standing is Standing.OCCLUDED or not is_authoritative(one.rdtype, standing):
                     self._not_authoritative(one)
                 else:
                     yield from self._of(one, labels, before.get(one.rdtype))

@@ -17,13 +17,13 @@ from typing import cast
 from dnsctl.errors import SigningError
 from dnsctl.model.key import key_tag
 from dnsctl.model.name import Name, label_count, to_text
+from dnsctl.model.occlusion import Standing, denied_types, is_authoritative, walk
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.soa import negative_ttl, with_expire_at_most, with_serial
 from dnsctl.model.validity import timing
 from dnsctl.model.zone import Nodes, Nsec3Parameters, SignedZone, ValidatedZone
 from dnsctl.sign import batch, nsec, nsec3
-from dnsctl.sign.authority import Standing, denied_types, is_signed, walk
 from dnsctl.sign.chain import breaks
 from dnsctl.sign.dnskey import key_rrsets
 from dnsctl.sign.keystore import SigningKey
@@ -137,7 +137,7 @@ class _Work:
         labels = label_count(owner)
         before = {one.rdtype: one for one in self._previous.get(owner, ())}
         for place, one in enumerate(node):
-            if is_signed(one.rdtype, standing):
+            if is_authoritative(one.rdtype, standing):
                 at_apex = one.rdtype in _KEY_TYPES and owner == self._origin
                 signers = self._key_signers if at_apex else self._zone_signers
                 self._note(made, place, labels, signers, before.get(one.rdtype))
@@ -210,11 +210,11 @@ def _linked(
     """Yield what `walk` yields, without old signatures, and with an NSEC at each authoritative owner."""
     owned = (
         (owner, denied_types(node, standing))
-        for owner, node, standing in walk(origin, nodes)
+        for owner, node, standing, _ in walk(origin, nodes)
         if standing is not Standing.OCCLUDED
     )
     links = nsec.chain(owned, ttl)  # lazy: runs one owner ahead of the walk below
-    for owner, node, standing in walk(origin, nodes):
+    for owner, node, standing, _ in walk(origin, nodes):
         if with_nsec and standing is not Standing.OCCLUDED:
             yield owner, _with(node, next(links)), standing
         else:
@@ -228,7 +228,7 @@ def _with(node: tuple[RRset, ...], one: RRset) -> tuple[RRset, ...]:
 
 
 def _denied(origin: Name, nodes: Nodes) -> Iterator[nsec3.Denied]:
-    for owner, node, standing in walk(origin, nodes):
+    for owner, node, standing, _ in walk(origin, nodes):
         if standing is not Standing.OCCLUDED:
             types = denied_types(node, standing)
             yield nsec3.Denied(owner, types, standing is Standing.CUT and Type.DS not in types)

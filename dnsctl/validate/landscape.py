@@ -93,12 +93,11 @@ def _place(here: Survey, name: Name) -> Place:
     node = zone.nodes.get(name)
     if occluder is None and node is not None:
         return Place(Standing.DELEGATED if name in here.cuts else Standing.PRESENT, node, zone)
-    for above in _downwards(name, zone.origin):
+    if above := here.occluder(name):
         if above in here.cuts:
             return Place(Standing.DELEGATED, (), zone)
-        held = zone.get(above, Type.DNAME)
-        if held is not None:
-            return Place(Standing.REDIRECTED, (held,), zone)
+        dname = tuple(one for one in zone.nodes[above] if one.rdtype == Type.DNAME)
+        return Place(Standing.REDIRECTED, dname, zone)
     if name in here.empty_non_terminals:
         return Place(Standing.EMPTY, (), zone)
     return _wildcard(here, name)
@@ -114,15 +113,6 @@ def _wildcard(here: Survey, name: Name) -> Place:
     if node is None:
         return Place(Standing.MISSING, (), here.zone)
     return Place(Standing.PRESENT, node, here.zone)
-
-
-def _downwards(name: Name, origin: Name) -> list[Name]:
-    """Return the proper ancestors of `name` inside the zone, from the origin down."""
-    found = []
-    while name not in (origin, ROOT):
-        name = Name(name[1 + name[0] :])
-        found.append(name)
-    return found[::-1]
 
 
 class Alias(NamedTuple):

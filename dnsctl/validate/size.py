@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dnsctl.model.name import MAX_NAME, Name, to_text
-from dnsctl.model.rrset import COMPRESSIBLE, RRset, Type
+from dnsctl.model.rrset import COMPRESSIBLE, RRset
 from dnsctl.validate.rule import Fault, Scope, name_in, named
 
 MAX_MESSAGE = 65535  # octets, RFC 1035 §4.2.2
@@ -65,7 +65,7 @@ def rrset_unsignable(scope: Scope) -> Iterator[Fault]:
     """In canonical form no name is compressed and every record repeats the owner (RFC 4034 §6.2)."""
     for rrsets in scope.survey.by_type.values():
         for one in rrsets:
-            if not (one.signatures or (scope.signed and _is_authoritative(scope, one))):
+            if not (one.signatures or (scope.signed and scope.survey.is_authoritative(one))):
                 continue
             size = (
                 _RRSIG_FIXED
@@ -80,13 +80,6 @@ def rrset_unsignable(scope: Scope) -> Iterator[Fault]:
                     f"{MAX_SIGNED} and find it bogus",
                     "remove records from it, or shorten its owner (RFC 4034 §6.2)",
                 )
-
-
-def _is_authoritative(scope: Scope, one: RRset) -> bool:
-    """True where the zone signs it: not below a cut or a DNAME, and at a cut DS alone."""
-    return one.owner not in scope.survey.occluded and (
-        one.owner not in scope.survey.cuts or one.rdtype == Type.DS
-    )
 
 
 def rrset_many(scope: Scope) -> Iterator[Fault]:

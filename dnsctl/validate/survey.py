@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dnsctl.model.name import ROOT, Name, is_subdomain
+from dnsctl.model.occlusion import Standing, cut_owners, dname_owners, is_authoritative, topmost, walk
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.zone import Zone
 
@@ -18,7 +19,7 @@ from dnsctl.model.zone import Zone
 class Survey:
     """`by_type`: type code to RRsets in canonical order; `occluded`: owner to the topmost cut or DNAME
     strictly above it; `strangers`: owners that are not in the zone at all; `cuts`: owners of NS below
-    the apex."""
+    the apex; `dnames`: owners of DNAME."""
 
     zone: Zone
     by_type: Mapping[int, list[RRset]]
@@ -26,6 +27,7 @@ class Survey:
     occluded: Mapping[Name, Name]
     strangers: tuple[Name, ...]
     cuts: frozenset[Name]
+    dnames: frozenset[Name]
 
     def of(self, rdtype: int) -> list[RRset]:
         return self.by_type.get(rdtype, [])
@@ -36,31 +38,36 @@ class Survey:
             return self.of(rdtype)
         return [each for each in self.of(rdtype) if each.owner not in self.occluded]
 
+    def is_authoritative(self, one: RRset) -> bool:
+        """True where the zone answers for an RRset of its own, and signs it."""
+        if one.owner in self.occluded:
+            return False
+        return is_authoritative(one.rdtype, Standing.CUT if one.owner in self.cuts else Standing.DATA)
+
+    def occluder(self, name: Name) -> Name | None:
+        """Return the topmost cut or DNAME strictly above `name`, which need not exist."""
+        return topmost(name, self.zone.origin, self.cuts, self.dnames)
+
     def names_exist(self, name: Name) -> bool:
         """True where `name` owns data or stands above an owner that does."""
         return name in self.zone.nodes or name in self.empty_non_terminals
 
 
 def survey(zone: Zone) -> Survey:
-    """Walk `zone` once. Its nodes stand in canonical order, so all below an occluder follow it at once."""
+    """Walk `zone` once."""
     by_type: dict[int, list[RRset]] = {}
     empty: set[Name] = set()
     occluded: dict[Name, Name] = {}
     strangers: list[Name] = []
     origin, nodes = zone.origin, zone.nodes
-    occluder: Name | None = None
-    for owner, node in nodes.items():
-        occludes = False
+    for owner, node, _, occluder in walk(origin, nodes):
         for one in node:
             rdtype = one.rdtype
             if rdtype in by_type:
                 by_type[rdtype].append(one)
             else:
                 by_type[rdtype] = [one]
-            if rdtype == Type.DNAME or (rdtype == Type.NS and owner != origin):
-                occludes = True
         if owner == origin:
-            occluder = owner if occludes else None
             continue
         if not owner.endswith(origin) or not is_subdomain(owner, origin):
             strangers.append(owner)
@@ -69,9 +76,8 @@ def survey(zone: Zone) -> Survey:
         while above not in nodes and above not in empty and above not in (origin, ROOT):
             empty.add(Name(above))
             above = above[1 + above[0] :]
-        if occluder is not None and owner.endswith(occluder) and is_subdomain(owner, occluder):
+        if occluder is not None:
             occluded[owner] = occluder
-        elif occludes:
-            occluder = owner
-    cuts = frozenset(one.owner for one in by_type.get(Type.NS, ()) if one.owner != origin)
-    return Survey(zone, by_type, frozenset(empty), occluded, tuple(strangers), cuts)
+    cuts = cut_owners(origin, by_type.get(Type.NS, ()))
+    dnames = dname_owners(by_type.get(Type.DNAME, ()))
+    return Survey(zone, by_type, frozenset(empty), occluded, tuple(strangers), cuts, dnames)
