@@ -34,7 +34,7 @@ from dnsctl.model.repo import AUTHORITY, CONTROL, HostFiles, Repo
 from dnsctl.publish.commit import load_release_keys
 from dnsctl.release import durable
 from dnsctl.release.archive import Archive
-from dnsctl.release.envelope import ReleaseKey, load_public_keys
+from dnsctl.release.envelope import ReleaseKey
 from dnsctl.release.manifest import Manifest
 from dnsctl.replicate import probe, tls
 from dnsctl.replicate.answers import NodeStatus, clocks_of
@@ -240,8 +240,8 @@ def connections(root: Path, nodes: Sequence[Node], passphrase: bytes) -> Connect
 
 
 def trust_of(root: Path, config: Config) -> Trust:
-    """Return the release keys that dnsctl.yaml pins. Raises KeystoreError."""
-    return Trust(load_public_keys(root / each for each in config.release.keys), config.release.threshold)
+    """Return the release keys that dnsctl.yaml pins. Raises ConfigError."""
+    return Trust(config.release.public_keys(root), config.release.threshold)
 
 
 def nodes_of(config: Config, without: str = "") -> tuple[Node, ...]:

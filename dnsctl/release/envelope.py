@@ -211,17 +211,9 @@ def load_release_key(path: Path, passphrase: bytes) -> ReleaseKey:
         raise KeystoreError("a private key that is not Ed25519", where=str(path))
     public = private.public_key().public_bytes_raw()
     beside = path.with_suffix(".pub")
-    if beside.exists() and load_public_keys([beside]) != (public,):
+    if beside.exists() and public_release_key(_read_key_file(beside)[0], str(beside)) != public:
         raise KeystoreError("is not the private half of the key beside it", where=str(path))
     return ReleaseKey(public, private)
-
-
-def load_public_keys(paths: Iterable[Path]) -> tuple[bytes, ...]:
-    """Return the raw public key of each file, in any of the forms that `model.release_key` reads.
-
-    Raises KeystoreError.
-    """
-    return tuple(public_release_key(_read_key_file(path)[0], str(path)) for path in paths)
 
 
 def _public_text(public: bytes) -> bytes:

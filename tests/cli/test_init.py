@@ -11,7 +11,8 @@ import pytest
 
 from dnsctl.cli.context import Context
 from dnsctl.load.example import example_files
-from dnsctl.release.envelope import load_public_keys, load_release_key
+from dnsctl.model.release_key import public_release_key
+from dnsctl.release.envelope import load_release_key
 from dnsctl.replicate.pki import Credentials, check, ensure_authority
 from tests.cli.shell import Told, dnsctl, inside, repo
 
@@ -73,7 +74,7 @@ def test_keys_and_certificates_fit_together(made: tuple[Path, Told]):
     context = Context(root)
     passphrase = context.passphrase(context.config())
     key = load_release_key(root / "keys" / "release.pem", passphrase)
-    assert load_public_keys([root / "keys" / "release.pub"]) == (key.public,)
+    assert public_release_key((root / "keys" / "release.pub").read_bytes(), "release.pub") == key.public
     settings = context.config().node_settings("ns1", root)
     assert settings.release_keys == (key.public,)
     assert settings.authority and settings.certificate and settings.key

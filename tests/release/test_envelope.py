@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsctl.errors import KeystoreError, PassphraseError, ReleaseError
+from dnsctl.model.release_key import public_release_key
 from dnsctl.release import canonical
 from dnsctl.release.envelope import (
     ensure_release_key,
     key_id,
-    load_public_keys,
     load_release_key,
     open_envelope,
     seal,
@@ -131,7 +131,7 @@ def test_key_is_made_once_and_loads_with_its_passphrase(tmp_path: Path) -> None:
     keys = tmp_path / "keys"
     assert ensure_release_key(keys, b"secret")
     key = load_release_key(keys / "release.pem", b"secret")
-    assert load_public_keys([keys / "release.pub"]) == (key.public,)
+    assert public_release_key((keys / "release.pub").read_bytes(), "release.pub") == key.public
     assert (keys / "release.pem").stat().st_mode & 0o777 == 0o600
     before = (keys / "release.pem").read_bytes()
     assert not ensure_release_key(keys, b"other")
@@ -173,15 +173,6 @@ def test_halves_of_different_pairs_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a" / "release.pub").write_bytes((tmp_path / "b" / "release.pub").read_bytes())
     with pytest.raises(KeystoreError, match="not the private half"):
         load_release_key(tmp_path / "a" / "release.pem", b"secret")
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"# only a comment\n", b"AAAA\n", b"\xff" * 50, b"A" * 44 + b"\nB\n"]
-)
-def test_file_that_is_no_public_key_is_named(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "release.pub").write_bytes(content)
-    with pytest.raises(KeystoreError, match="no release key"):
-        load_public_keys([tmp_path / "release.pub"])
 
 
 def test_missing_and_unencrypted_private_halves_are_named(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from pydantic import Field, PrivateAttr, field_validator
 
 from dnsctl.errors import ConfigError
 from dnsctl.load.nearest import did_you_mean
-from dnsctl.load.settings.fleet import NodeConfig, ReleaseConfig, Site, release_key
+from dnsctl.load.settings.fleet import NodeConfig, ReleaseConfig, Site
 from dnsctl.load.settings.policy import (
     UNSIGNED,
     Defaults,
@@ -159,7 +159,7 @@ class Config(Settings):
             serve=self.serve_settings(fleet[name], own.workers, root),
             state=state or repo.node(name).directory,
             peers=tuple(each for each in fleet.values() if each.name != name),
-            release_keys=tuple(release_key(root, path) for path in self.release.keys),
+            release_keys=self.release.public_keys(root),
             threshold=self.release.threshold,
             authority=pki.certificate(AUTHORITY),
             certificate=pki.certificate(name),

@@ -12,6 +12,8 @@ from dnsctl.load.settings.values import ControlUrl, FilePath, Label, Listen, Not
 from dnsctl.model.release_key import public_release_key
 from dnsctl.model.repo import RELEASE_PUBLIC
 
+_MAX_KEY_FILE = 64 * 1024  # octets
+
 
 class NodeConfig(Settings):
     """One name server. `metrics`: where its /metrics and /health listen; `workers`: UDP processes."""
@@ -39,18 +41,20 @@ class ReleaseConfig(Settings):
     keys: Annotated[tuple[FilePath, ...], NotEmpty] = (RELEASE_PUBLIC,)
     threshold: int = Field(default=1, ge=1)
 
+    def public_keys(self, root: Path) -> tuple[bytes, ...]:
+        """Return the 32 octets of each key, read from its file below `root`. Raises ConfigError."""
+        return tuple(_public_key(root, path) for path in self.keys)
 
-def release_key(root: Path, path: str) -> bytes:
-    """Return the 32 octets of the public half of a release key. Raises ConfigError."""
+
+def _public_key(root: Path, path: str) -> bytes:
     try:
-        data = (root / path).read_bytes()
+        with (root / path).open("rb") as file:
+            return public_release_key(file.read(_MAX_KEY_FILE), path)
     except OSError as error:
         raise ConfigError(
             f"release key cannot be read: {error.strerror}",
             where=path,
             advice="run `dnsctl init`, or copy it here",
         ) from None
-    try:
-        return public_release_key(data, path)
     except KeystoreError as error:
         raise ConfigError(error.what, where=path, advice=error.advice) from None
