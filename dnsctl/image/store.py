@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
@@ -40,9 +41,13 @@ _PAGE = 4096  # octets; LMDB copies a page to change it
 _PAGES_A_CHANGE = 8  # the way down the tree of a node, and that of its bucket's digest
 _PAGES_A_COMMIT = 64
 _LEAST = 2 * _PAGE  # what LMDB writes first
+_META_PAGE = min(os.sysconf("SC_PAGE_SIZE"), 0x8000)  # octets, as LMDB chooses it
+_LAST_PAGE_AT = 136  # where both of LMDB's first pages keep the number of the last page (MDB_meta.mm_last_pg)
+_MOST_UNWRITTEN = (1 << 17) * _META_PAGE  # octets that a transaction took and freed again (MDB_IDL_UM_MAX)
 _READERS = 512
 _LOCK_SIZE = 192 + (_READERS - 1) * 64  # octets of lock.mdb: LMDB's MDB_txninfo, and MDB_reader for each more
 _FORMAT_KEY = b"format"
+_BEYOND = "it counts pages beyond its end"
 _DAMAGE = (  # what LMDB says of pages that it did not write
     lmdb.CorruptedError,
     lmdb.InvalidError,
@@ -81,6 +86,8 @@ class Image:
             if not readonly:
                 path.mkdir(parents=True, exist_ok=True, mode=0o700)
             _allocate_lock(path)
+            if counts_beyond_its_end(path):  # LMDB would map as many pages
+                raise DamagedImageError(f"cannot open the image: {_BEYOND}", where=str(path))
             environment = lmdb.open(
                 str(path),
                 map_size=MAP_SIZE,
@@ -174,14 +181,20 @@ class Image:
 
     def give_back(self) -> None:
         """Give back what `reserve` took and no commit used: pages after the last one were never written."""
-        used = self._used()
-        with suppress(OSError):
+        with suppress(OSError, DamagedImageError):
+            used = self._used()
             if os.fstat(self._file).st_size > used:
                 os.ftruncate(self._file, used)
 
     def _used(self) -> int:
-        """Return the octets of the file up to the last page that was ever committed."""
-        return int((self._environment.info()["last_pgno"] + 1) * self._environment.stat()["psize"])
+        """Return the octets of the file up to the last page that was ever committed.
+
+        Raises DamagedImageError where that is far beyond its end.
+        """
+        used = int((self._environment.info()["last_pgno"] + 1) * self._environment.stat()["psize"])
+        if used > os.fstat(self._file).st_size + _MOST_UNWRITTEN:
+            raise DamagedImageError(f"the image cannot be written: {_BEYOND}", where=self._environment.path())
+        return used
 
     def _require_current(self) -> None:
         if self._replaceable is None:
@@ -427,6 +440,8 @@ def fault_of(error: lmdb.Error, path: Path, what: str) -> ImageError:
                 return DamagedImageError(f"{what}: a directory stands there", where=str(part))
     if is_cut_short(path):
         return DamagedImageError(f"{what}: its file is cut short", where=str(path))
+    if counts_beyond_its_end(path):
+        return DamagedImageError(f"{what}: {_BEYOND}", where=str(path))
     if isinstance(error, _DAMAGE) or "data format" in reason:  # of a version that LMDB never had
         return DamagedImageError(f"{what}: {reason}", where=str(path))
     reason = reason.rpartition(": ")[2]
@@ -439,6 +454,20 @@ def is_cut_short(path: Path) -> bool:
         return (path / "data.mdb").stat().st_size < _LEAST
     except OSError:
         return False
+
+
+def counts_beyond_its_end(path: Path) -> bool:
+    """True where LMDB's first pages count more pages than the file of the image at `path` can have."""
+    try:
+        with (path / "data.mdb").open("rb") as file:
+            octets = file.read(_META_PAGE + _LAST_PAGE_AT + 8)
+            size = os.fstat(file.fileno()).st_size
+    except OSError:
+        return False
+    if len(octets) < _META_PAGE + _LAST_PAGE_AT + 8:
+        return False
+    last = max(struct.unpack_from("=Q", octets, first + _LAST_PAGE_AT)[0] for first in (0, _META_PAGE))
+    return bool((last + 1) * _META_PAGE > size + _MOST_UNWRITTEN)
 
 
 def identity(path: Path) -> tuple[int, int] | None:

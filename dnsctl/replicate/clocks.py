@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from dnsctl.errors import ClockError, ReleaseRefusedError
 from dnsctl.image.layout import ZoneEntry
@@ -50,13 +51,13 @@ class Offset:
 
 
 def span(seconds: float) -> str:
-    """Return a time span in its two largest units: `2 h 0 min`, `90 s`."""
+    """Return a time span in its two largest units, rounded: `2 h 0 min`, `90 s`."""
     rest = round(abs(seconds))
-    if rest < 120:
-        return f"{rest} s"
-    at = next(at for at, (size, _) in enumerate(_UNITS) if rest >= size)
-    (size, unit), (smaller, smaller_unit) = _UNITS[at], _UNITS[at + 1]
-    return f"{rest // size} {unit} {rest % size // smaller} {smaller_unit}"
+    for (size, unit), (smaller, smaller_unit) in pairwise(_UNITS):
+        rounded = (rest + smaller // 2) // smaller * smaller
+        if rest >= 120 and rounded >= size:
+            return f"{rounded // size} {unit} {rounded % size // smaller} {smaller_unit}"
+    return f"{rest} s"
 
 
 def require_agreement(offsets: Mapping[str, Offset], ours: float) -> None:

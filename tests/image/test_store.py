@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsctl.errors import ImageError
+from dnsctl.errors import DamagedImageError, ImageError
 from dnsctl.image.compiler import compile_zone
 from dnsctl.image.difference import Change, difference
 from dnsctl.image.layout import Table, owner_key
-from dnsctl.image.store import Image
+from dnsctl.image.store import MAP_SIZE, Image
 from dnsctl.model.name import Name, from_labels, from_text, to_text
 from dnsctl.model.rrset import RRset, Type, rrset
 from dnsctl.model.zone import SignedZone, nodes_of
@@ -154,6 +154,18 @@ def test_image_of_another_format_is_refused(tmp_path):
     assert refused.value.advice is not None
     section = refused.value.advice.split('"')[1]
     assert f"### {section}\n" in (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+
+
+def test_image_that_counts_more_pages_than_it_has_is_damaged_and_not_full(tmp_path):
+    with fresh(tmp_path) as image, image.writer() as writer:
+        writer.apply(difference(writer, [compile_zone(numbered(1))]))
+    data = next(tmp_path.rglob("data.mdb"))
+    with data.open("r+b") as file:
+        for meta in (0, 4096):  # where each meta page keeps the number of the last page
+            file.seek(meta + 136)
+            file.write(struct.pack("<Q", MAP_SIZE // 4096 - 1))
+    with pytest.raises(DamagedImageError, match="beyond its end"):
+        Image.open(data.parent, readonly=False)
 
 
 def test_missing_image_is_told_with_its_path(tmp_path):

@@ -75,7 +75,15 @@ def test_slow_link_accuses_nobody_of_what_it_took_itself() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(61, "61 s"), (90.4, "90 s"), (125, "2 min 5 s"), (7200, "2 h 0 min"), (5184000, "60 d 0 h")],
+    [
+        (61, "61 s"),
+        (90.4, "90 s"),
+        (125, "2 min 5 s"),
+        (7198, "2 h 0 min"),
+        (7200, "2 h 0 min"),
+        (86399, "1 d 0 h"),
+        (5184000, "60 d 0 h"),
+    ],
 )
 def test_span_is_told_in_two_units(seconds: float, words: str) -> None:
     assert span(seconds) == span(-seconds) == words

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import shutil
+import struct
 import time
 import urllib.error
 import urllib.request
@@ -19,7 +20,7 @@ import pytest
 
 from dnsctl.errors import ReleaseRefusedError
 from dnsctl.image.layout import Table
-from dnsctl.image.store import Image
+from dnsctl.image.store import MAP_SIZE, Image
 from dnsctl.node.inspector import look
 from tests.replicate.control import Control, Made, text
 from tests.replicate.nodes import Fleet
@@ -207,6 +208,31 @@ def test_image_that_can_be_read_but_not_written_is_replaced_from_a_peer(
     push(pair, made, "ns2")
 
     assert "written" in wait_until_mended(pair, "ns1", 4)
+    release(pair, control, "ns1", "ns2")
+
+
+def count_pages_beyond_the_end(path: Path, number: int) -> None:
+    """Have both of LMDB's meta pages say that page `number` is the last: all can be read, nothing written."""
+    with path.open("r+b") as file:
+        for meta in (0, 4096):
+            file.seek(meta + 136)
+            file.write(struct.pack("<Q", number))
+
+
+@pytest.mark.parametrize("running", [True, False])
+@pytest.mark.parametrize("number", [2**22, MAP_SIZE // 4096 - 1, MAP_SIZE // 4096, 2**52])
+def test_image_that_counts_more_pages_than_it_has_is_replaced_from_a_peer(
+    control: Control, pair: Fleet, number: int, *, running: bool
+) -> None:
+    pair.start_all()
+    release(pair, control, "ns1", "ns2")
+    if not running:
+        pair.kill("ns1")
+    count_pages_beyond_the_end(data_file(pair, "ns1"), number)
+    if not running:
+        pair.start("ns1")
+
+    assert "beyond its end" in wait_until_mended(pair, "ns1", 1)
     release(pair, control, "ns1", "ns2")
 
 

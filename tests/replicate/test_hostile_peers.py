@@ -20,11 +20,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from starlette.applications import Starlette
 
 from dnsctl.errors import NodeUnreachableError
 from dnsctl.replicate import tls
 from dnsctl.replicate.api import Limits
 from dnsctl.replicate.catchup import recover
+from dnsctl.serve.transport.http_server import Guest, HttpServer
 from tests.replicate.control import Control, Made, text
 from tests.replicate.nodes import PATIENCE, Fleet
 from tests.replicate.test_transaction import push
@@ -222,6 +224,46 @@ def test_agent_without_descriptors_still_takes_a_push_beside_strangers(
     strangers = [hostile.plain() for _ in range(200)]
     assert push_next(fleet, control, 2) < usual + LONGER
     assert len(strangers) == 200
+
+
+def test_handshake_that_completes_as_it_makes_room_keeps_its_descriptor_until_its_end(
+    fleet: Fleet,
+) -> None:
+    """Else what has the descriptor's number next is read by two connections."""
+    served = tls.server_context(fleet.credentials("ns1"), datetime.now(UTC))
+    asked = tls.client_context(fleet.credentials("ns2"), datetime.now(UTC))
+    seen: list[bool] = []
+
+    def welcome(_: asyncio.BaseTransport) -> Guest:
+        seen.append(True)
+        return Guest("anybody", 10)
+
+    async def complete_and_make_room() -> None:
+        loop = asyncio.get_running_loop()
+        listener = socket.create_server(("127.0.0.1", 0))
+        server = HttpServer(Starlette(), listener, welcome, served, handshakes=1)
+        serving = asyncio.create_task(server.serve())
+        with socket.create_connection(listener.getsockname()) as raw:
+            received, sent = ssl.MemoryBIO(), ssl.MemoryBIO()
+            client = asked.wrap_bio(received, sent, server_hostname="ns1")
+            with contextlib.suppress(ssl.SSLWantReadError):
+                client.do_handshake()
+            raw.send(sent.read())
+            await asyncio.sleep(0.2)
+            received.write(raw.recv(1 << 16))
+            client.do_handshake()
+            raw.send(sent.read())  # the last of the handshake, and at once a stranger who needs its place
+            with socket.create_connection(listener.getsockname()):
+                for _ in range(20):
+                    await asyncio.sleep(0)
+                    for transport in loop._transports.values():  # type: ignore[attr-defined]
+                        if not transport.is_closing():
+                            assert transport.get_extra_info("socket").fileno() >= 0
+        assert seen == [True]
+        server.should_exit = True
+        await serving
+
+    asyncio.run(complete_and_make_room())
 
 
 class Impostor(threading.Thread):

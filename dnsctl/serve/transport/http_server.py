@@ -60,6 +60,19 @@ class Times:
     drain: float = 10.0  # for `_WRITE_BUFFER` octets of a response to be taken
 
 
+@dataclass(eq=False, slots=True)
+class _Stranger:
+    """A connection until it is known whose it is."""
+
+    network: str
+    socket: socket.socket
+    is_handed_over: bool = False  # to asyncio, which closes it: nobody else may
+
+    def leave(self, _: asyncio.Task[None]) -> None:
+        if not self.is_handed_over:
+            self.socket.close()
+
+
 Welcome = Callable[[asyncio.BaseTransport], Guest | None]  # None: it is none of ours
 
 
@@ -106,7 +119,7 @@ class HttpServer(uvicorn.Server):
         self._welcome = welcome
         self._context = context
         self._handshakes = handshakes
-        self._strangers: dict[asyncio.Task[None], str] = {}  # by network, the oldest first
+        self._strangers: dict[asyncio.Task[None], _Stranger] = {}  # the oldest first
         self._spoken: set[asyncio.Task[None]] = set()  # of them, who has sent something
         self._next_handshake = 0.0  # in the event loop's time
         self._guests: dict[str, dict[_Connection, None]] = {}  # by name, the longest quiet first
@@ -129,8 +142,8 @@ class HttpServer(uvicorn.Server):
         if self._acceptor is not None:
             self._acceptor.stop()
         self._listener.close()
-        for task in tuple(self._strangers):
-            task.cancel()
+        for task, stranger in tuple(self._strangers.items()):
+            _dismiss(task, stranger)
         await super().shutdown()
         for connection in self._connections():
             connection.transport.abort()
@@ -160,26 +173,27 @@ class HttpServer(uvicorn.Server):
         except OSError:
             accepted.close()
             return
-        task = asyncio.get_running_loop().create_task(self._connect(accepted))
-        self._strangers[task] = network
+        stranger = _Stranger(network, accepted)
+        task = asyncio.get_running_loop().create_task(self._connect(stranger))
+        self._strangers[task] = stranger
         task.add_done_callback(self._met)
+        task.add_done_callback(stranger.leave)
 
-    async def _connect(self, accepted: socket.socket) -> None:
+    async def _connect(self, stranger: _Stranger) -> None:
         tls: dict[str, Any] = {}
         try:
             if self._context is not None:
                 tls = {"ssl": self._context, "ssl_handshake_timeout": self.times.handshake}
                 async with asyncio.timeout(self.times.handshake):
-                    await _readable(accepted)
+                    await _readable(stranger.socket)
                     if (task := asyncio.current_task()) in self._strangers and task is not None:
                         self._spoken.add(task)
                     await self._turn()
-            await asyncio.get_running_loop().connect_accepted_socket(self._connection, accepted, **tls)
-        except OSError:  # of the handshake, too
-            accepted.close()
-        except asyncio.CancelledError:
-            accepted.close()
-            raise
+        except OSError:  # among them TimeoutError
+            return
+        stranger.is_handed_over = True
+        with contextlib.suppress(OSError):  # of the handshake
+            await asyncio.get_running_loop().connect_accepted_socket(self._connection, stranger.socket, **tls)
 
     async def _turn(self) -> None:
         """Wait until one more handshake may begin: they cost most, and anybody may ask for one."""
@@ -193,11 +207,11 @@ class HttpServer(uvicorn.Server):
     def _dismiss_stranger(self) -> None:
         """End a handshake of the network that has most under way: the oldest, of those that sent nothing."""
         if self._strangers:
-            ((busiest, _),) = Counter(self._strangers.values()).most_common(1)
-            theirs = [task for task, network in self._strangers.items() if network == busiest]
+            ((busiest, _),) = Counter(one.network for one in self._strangers.values()).most_common(1)
+            theirs = [task for task, one in self._strangers.items() if one.network == busiest]
             oldest = next((task for task in theirs if task not in self._spoken), theirs[0])
+            _dismiss(oldest, self._strangers[oldest])
             self._met(oldest)
-            oldest.cancel()
 
     def _met(self, task: asyncio.Task[None]) -> None:
         self._strangers.pop(task, None)
@@ -332,6 +346,15 @@ class _Connection(H11Protocol):
 
     def _expect(self, seconds: float) -> None:
         self.deadline = self.loop.time() + seconds
+
+
+def _dismiss(task: asyncio.Task[None], stranger: _Stranger) -> None:
+    """End a stranger's connection; what asyncio reads already, by the end of all that comes."""
+    if stranger.is_handed_over:
+        with contextlib.suppress(OSError):
+            stranger.socket.shutdown(socket.SHUT_RDWR)
+    else:
+        task.cancel()
 
 
 async def _readable(accepted: socket.socket) -> None:
