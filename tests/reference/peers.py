@@ -316,7 +316,7 @@ def zero_octet(difference):
 KNOWN: dict[str, tuple[tuple[str, ...], Callable[[Difference], bool]]] = {
     "one RRset for ANY": (("Knot", "NSD", "BIND"), one_rrset),
     "types that only DNSSEC makes, at an alias": (("Knot", "NSD", "BIND"), alias_of_type),
-    "aliases that go round": (("Knot", "NSD", "BIND"), goes_round),
+    "loops of aliases": (("Knot", "NSD", "BIND"), goes_round),
     "NSEC at a cut": (("BIND",), nsec_at_cut),
     "sibling glue": (("Knot", "NSD", "BIND"), sibling_glue),
     "an address from a wildcard sent as glue": (("Knot", "NSD"), address_from_a_wildcard),
