@@ -15,9 +15,9 @@ import dns.rrset
 
 from dnsctl.image.layout import ZoneEntry
 from dnsctl.model.name import MAX_NAME, Name, canonical_key, from_wire, labels, parent, to_text, wildcard
+from dnsctl.model.nsec3 import OPT_OUT, nsec3_hash
 from dnsctl.model.rrset import type_text
 from dnsctl.serve.zone.answer import Step
-from dnsctl.serve.zone.denial import nsec3_hash
 
 Subjects = Mapping[Name, str]
 
@@ -85,7 +85,7 @@ def _by_hash(
         if digest == start:
             yield f"{to_text(name)} {meaning}"
         elif _covers(start, rdata.next, digest):
-            opt_out = ", or is an unsigned delegation (opt-out)" if rdata.flags & 1 else ""
+            opt_out = ", or is an unsigned delegation (opt-out)" if rdata.flags & OPT_OUT else ""
             yield f"{to_text(name)} does not exist{opt_out}"
 
 

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import json
 import struct
-from base64 import b32hexencode
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -84,12 +83,6 @@ def hash_key(digest: bytes, origin: Name) -> bytes:
 def owner_of(key: bytes, prefix: bytes) -> Name:
     """Return the owner name that stands behind `key` of the zone with `prefix`."""
     return from_canonical_key(prefix[:-1] + key[len(prefix) :])
-
-
-def nsec3_owner(digest_: bytes, origin: Name) -> Name:
-    """Return the owner name of an NSEC3 RRset: base32hex of the hash below the apex (RFC 5155 §1.3)."""
-    label = b32hexencode(digest_).lower()
-    return Name(bytes([len(label)]) + label + origin)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,9 @@ from typing import Any, Self
 
 from dnsctl.errors import ImageError
 from dnsctl.image import fragment
-from dnsctl.image.layout import Table, ZoneEntry, apex_of, nsec3_owner, owner_key, owner_of, zone_prefix
+from dnsctl.image.layout import Table, ZoneEntry, apex_of, owner_key, owner_of, zone_prefix
 from dnsctl.model.name import Name, to_text
+from dnsctl.model.nsec3 import nsec3_owner
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.zone import SignedZone
 

@@ -39,14 +39,15 @@ from dnsctl.load.presentation import (
 )
 from dnsctl.load.rdata_forms import FORMS, SHAPES, base_64, hexadecimal
 from dnsctl.model.canonical import canonical
+from dnsctl.model.nsec3 import HASH_LABEL, HASH_OCTETS
 from dnsctl.model.rrset import Type
 from dnsctl.model.soa import Intervals, soa_rdata
+from dnsctl.model.type_bitmap import type_bitmap
 
 # Which tokens are base64, which dnspython does not check: of IPSECKEY (RFC 4025) and HIP (RFC 8005).
 _BASE64 = {45: slice(4, None), 55: slice(2, 3)}
 MAX_RDATA = 65535  # octets, RFC 1035 §3.2.1
 _NO_KEY = 0xC000  # flags of KEY, RFC 2535 §3.1.2
-SHA1_DIGITS = 32  # of an NSEC3 hash in base32hex
 # What dnspython raises for text that is not of its type, besides its own exceptions.
 _REJECTED = (
     dns.exception.DNSException,
@@ -358,10 +359,10 @@ def _nsec(tokens: Sequence[str], names: NameReader) -> bytes:
 
 def _nsec3(tokens: Sequence[str], names: NameReader) -> bytes:
     """Return NSEC3 rdata (RFC 5155 §3.3); dnspython reads what is not as signers write it, or tells why."""
-    if len(tokens) < 5 or len(tokens[4]) != SHA1_DIGITS or not (tokens[4].isalnum() and tokens[4].isascii()):
+    if len(tokens) < 5 or len(tokens[4]) != HASH_LABEL or not (tokens[4].isalnum() and tokens[4].isascii()):
         return _by_dnspython(Type.NSEC3, tokens, names)
     try:
-        following = int(tokens[4], 32).to_bytes(20, "big")  # the digits of base32hex, RFC 4648 §7
+        following = int(tokens[4], 32).to_bytes(HASH_OCTETS, "big")  # the digits of base32hex, RFC 4648 §7
     except ValueError:
         raise RdataFault(f"next hash {tokens[4]!r} is not base32hex", "copy all of it") from None
     salt = b"" if tokens[3] == "-" else hexadecimal(tokens[3:4])
@@ -369,30 +370,19 @@ def _nsec3(tokens: Sequence[str], names: NameReader) -> bytes:
         raise RdataFault(f"a salt of {len(salt)} octets, at most {MAX_STRING} fit", "write -")
     head = bytes((number(tokens[0], 0xFF, "hash algorithm"), number(tokens[1], 0xFF, "flags")))
     head += number(tokens[2], 0xFFFF, "iterations").to_bytes(2, "big")
-    return head + bytes((len(salt),)) + salt + b"\x14" + following + _bitmap(tuple(tokens[5:]))
+    return head + bytes((len(salt),)) + salt + bytes((HASH_OCTETS,)) + following + _bitmap(tuple(tokens[5:]))
 
 
 @lru_cache(maxsize=4096)
 def _bitmap(types: tuple[str, ...]) -> bytes:
     """Return the type bit maps field of types by mnemonic. Raises RdataFault."""
-    codes = set()
+    codes: set[int] = set()
     for token in types:
         code = type_code(token)
         if code is None:
             raise RdataFault(f"no type {token[:40]!r}", type_advice(token))
         codes.add(code)
-    return type_bitmap(codes)
-
-
-def type_bitmap(codes: set[int]) -> bytes:
-    """Return the type bit maps field (RFC 4034 §4.1.2)."""
-    windows: dict[int, bytearray] = {}
-    for code in sorted(codes):
-        bits = windows.setdefault(code >> 8, bytearray())
-        low = code & 0xFF
-        bits.extend(bytes((low >> 3) + 1 - len(bits)))
-        bits[low >> 3] |= 0x80 >> (low & 7)
-    return b"".join(bytes((window, len(bits))) + bits for window, bits in windows.items())
+    return type_bitmap(tuple(sorted(codes)))
 
 
 DIGEST_LENGTHS = {1: 20, 2: 32, 3: 32, 4: 48}  # octets of a DS digest: RFC 3658, 4509, 5933, 6605

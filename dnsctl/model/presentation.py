@@ -10,10 +10,13 @@ import base64
 import struct
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from itertools import chain
 
 from dnsctl.model.name import Name, from_wire, to_text
+from dnsctl.model.nsec3 import next_hash
 from dnsctl.model.rrset import RRset, Type, rdata_text, type_text
+from dnsctl.model.type_bitmap import bitmap_types
 from dnsctl.model.zone import SignedZone, ValidatedZone, Zone
 
 _RRSIG = struct.Struct("!HBBIIIH")  # covered, algorithm, labels, original TTL, expiration, inception, tag
@@ -117,23 +120,16 @@ def _nsec(rdata: bytes) -> str:
 def _nsec3(rdata: bytes) -> str:
     """Return NSEC3 rdata as text (RFC 5155 §3.3)."""
     algorithm, flags, iterations, length = _NSEC3.unpack_from(rdata)
-    at = _NSEC3.size + length
-    salt = rdata[_NSEC3.size : at].hex() or "-"
-    following = base64.b32hexencode(rdata[at + 1 : at + 1 + rdata[at]]).decode("ascii").lower().rstrip("=")
-    types = _bitmap(rdata[at + 1 + rdata[at] :])
-    return " ".join((f"{algorithm} {flags} {iterations} {salt} {following}", *types))
+    salt = rdata[_NSEC3.size : _NSEC3.size + length].hex() or "-"
+    digest, bitmap = next_hash(rdata)
+    following = base64.b32hexencode(digest).decode("ascii").lower().rstrip("=")
+    return " ".join((f"{algorithm} {flags} {iterations} {salt} {following}", *_bitmap(bitmap)))
 
 
-def _bitmap(bitmap: bytes) -> Iterator[str]:
-    """Yield the types of a bitmap (RFC 4034 §4.1.2), a mnemonic only where every peer knows it."""
-    at = 0
-    while at < len(bitmap):
-        window, length = bitmap[at], bitmap[at + 1]
-        for index, octet in enumerate(bitmap[at + 2 : at + 2 + length]):
-            for bit in range(8):
-                if octet & 0x80 >> bit:
-                    yield _type(window << 8 | index << 3 | bit)
-        at += 2 + length
+@lru_cache(maxsize=4096)
+def _bitmap(bitmap: bytes) -> tuple[str, ...]:
+    """Return the types of a bitmap, a mnemonic only where every peer knows it."""
+    return tuple(map(_type, sorted(bitmap_types(bitmap))))
 
 
 def _moment(seconds: int) -> str:

@@ -11,10 +11,12 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from dnsctl.model.name import Name, ancestors, to_text
+from dnsctl.model.nsec3 import OPT_OUT, next_hash, nsec3_hash
 from dnsctl.model.occlusion import Standing, denied_types, walk
 from dnsctl.model.rrset import RRset, Type, type_text
+from dnsctl.model.type_bitmap import bitmap_types, type_bitmap
 from dnsctl.model.zone import Nodes, Nsec3Parameters
-from dnsctl.sign import nsec, nsec3
+from dnsctl.sign.nsec import next_owner
 
 _NSEC_TYPES = frozenset((Type.RRSIG, Type.NSEC))
 _NONE: frozenset[int] = frozenset()
@@ -73,7 +75,7 @@ class _Link(NamedTuple):
 
     def leads_to(self, owner: Name) -> bool:
         """True where it is, octet for octet, what signing here would make; else it may still be right."""
-        return self.rrset.rdatas == (owner + nsec.type_bitmap((*self.types, Type.RRSIG, Type.NSEC)),)
+        return self.rrset.rdatas == (owner + type_bitmap((*self.types, Type.RRSIG, Type.NSEC)),)
 
 
 def _link_breaks(link: _Link, wanted: Name) -> Iterator[Break]:
@@ -81,7 +83,7 @@ def _link_breaks(link: _Link, wanted: Name) -> Iterator[Break]:
     where = to_text(one.owner)
     if len(one.rdatas) != 1:
         yield Break(one, f"{where} has {len(one.rdatas)} NSEC, where one is right")
-    following, bitmap = nsec.next_owner(one.rdatas[0])
+    following, bitmap = next_owner(one.rdatas[0])
     if following != wanted:
         goes, expected = to_text(following), to_text(wanted)
         yield Break(one, f"the NSEC of {where} leads to {goes}, where {expected} follows")
@@ -140,14 +142,17 @@ class _Nsec3Walk:
             one = self._hashes[digest]
             if len(one.rdatas) != 1:
                 yield Break(one, f"{to_text(one.owner)} has {len(one.rdatas)} NSEC3, where one is right")
-            if one.rdatas[0][1] & ~nsec3.OPT_OUT:
+            if one.rdatas[0][1] & ~OPT_OUT:
                 yield Break(one, f"{to_text(one.owner)} NSEC3 has unknown flags (RFC 5155 §8.2)")
-            following, _ = nsec3.next_hash(one.rdatas[0])
+            following, _ = next_hash(one.rdatas[0])
             if following != self._order[(place + 1) % len(self._order)]:
                 yield Break(one, f"{to_text(one.owner)} NSEC3 does not lead to the next")
 
+    def _hash(self, name: Name) -> bytes:
+        return nsec3_hash(name, self._parameters.salt, self._parameters.iterations)
+
     def _found(self, name: Name) -> RRset | None:
-        digest = nsec3.hashed(name, self._parameters)
+        digest = self._hash(name)
         found = self._hashes.get(digest)
         if found is not None:
             self._known.add(digest)
@@ -155,8 +160,8 @@ class _Nsec3Walk:
 
     def _is_opted_out(self, name: Name) -> bool:
         """True where the NSEC3 that covers `name` has the Opt-Out flag (RFC 5155 §6)."""
-        place = bisect_right(self._order, nsec3.hashed(name, self._parameters)) - 1
-        return bool(self._order and self._hashes[self._order[place]].rdatas[0][1] & nsec3.OPT_OUT)
+        place = bisect_right(self._order, self._hash(name)) - 1
+        return bool(self._order and self._hashes[self._order[place]].rdatas[0][1] & OPT_OUT)
 
     def _bitmap(
         self, found: RRset, owner: Name, node: tuple[RRset, ...], standing: Standing, *, insecure: bool
@@ -164,7 +169,7 @@ class _Nsec3Walk:
         types = frozenset(denied_types(node, standing))
         # Between NSEC and NSEC3, some signers list what belongs to the other chain, and some do not.
         other = _NSEC_TYPES if any(one.rdtype == Type.NSEC for one in node) else _NONE
-        _, bitmap = nsec3.next_hash(found.rdatas[0])
+        _, bitmap = next_hash(found.rdatas[0])
         if not types and other:
             types = _NONE  # a name with an NSEC alone
         elif not insecure:
@@ -196,17 +201,17 @@ class _Nsec3Walk:
                     yield Break(below, f"{message} (RFC 5155 §7.1)")
 
     def _says_empty(self, found: RRset, name: Name) -> Iterator[Break]:
-        _, bitmap = nsec3.next_hash(found.rdatas[0])
+        _, bitmap = next_hash(found.rdatas[0])
         if fault := bitmap_fault(bitmap, _NONE):
             yield Break(found, f"the NSEC3 of the empty non-terminal {to_text(name)} {fault}")
 
 
 def bitmap_fault(bitmap: bytes, wanted: frozenset[int], optional: frozenset[int] = _NONE) -> str:
     """Return what is wrong with a type bitmap, or the empty string. `optional` types may be listed or not."""
-    if bitmap == nsec.type_bitmap(tuple(sorted(wanted))):  # nearly always
+    if bitmap == type_bitmap(tuple(sorted(wanted))):  # nearly always
         return ""
     try:
-        listed = nsec.bitmap_types(bitmap)
+        listed = bitmap_types(bitmap)
     except ValueError as error:
         return f"has a {error}"
     lacking, foreign = wanted - listed, listed - wanted - optional
@@ -217,7 +222,7 @@ def bitmap_fault(bitmap: bytes, wanted: frozenset[int], optional: frozenset[int]
         parts.append(f"{_types(foreign)}, listed and not there")
     if parts:
         return f"is wrong about {'; and about '.join(parts)}"
-    if bitmap != nsec.type_bitmap(tuple(sorted(listed))):
+    if bitmap != type_bitmap(tuple(sorted(listed))):
         return "has a type bitmap that is not written as it must be (RFC 4034 §4.1.2)"
     return ""
 

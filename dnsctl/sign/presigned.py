@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from dnsctl.errors import SigningError
+from dnsctl.model import nsec3
 from dnsctl.model import presigned as rules
 from dnsctl.model.finding import Finding, Severity
 from dnsctl.model.name import Name, to_text
@@ -19,7 +20,6 @@ from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.soa import intervals_of, serial_of
 from dnsctl.model.validity import PRESIGNED_WARNING, moment
 from dnsctl.model.zone import Nsec3Parameters, SignedZone, ValidatedZone, Zone
-from dnsctl.sign import nsec3
 from dnsctl.sign.chain import Break, breaks
 from dnsctl.sign.examine import Progress, examine
 from dnsctl.sign.published import PublishedKeys, algorithm_text, key_text

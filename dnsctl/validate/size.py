@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dnsctl.model.name import MAX_NAME, Name, to_text
+from dnsctl.model.nsec3 import HASH_LABEL
 from dnsctl.model.rrset import COMPRESSIBLE, RRset
 from dnsctl.validate.rule import Fault, Scope, name_in, named
 
@@ -25,7 +26,6 @@ _POINTER = 2  # octets, RFC 1035 §4.1.4
 _REACH = 0x3FFF  # the highest offset a pointer has room for
 _FIXED = 10  # octets of a record beside owner and rdata
 _RRSIG_FIXED = 18  # octets of RRSIG rdata before the signer's name, RFC 4034 §3.1
-_HASH_LABEL = 1 + 32  # octets of an NSEC3 owner in front of the apex: SHA-1 in base32hex, RFC 5155 §3
 
 
 def rrset_too_large(scope: Scope) -> Iterator[Fault]:
@@ -102,11 +102,11 @@ def rrset_many(scope: Scope) -> Iterator[Fault]:
 
 def apex_too_long(scope: Scope) -> Iterator[Fault]:
     policy = scope.policy
-    if policy is not None and policy.denial == "nsec3" and len(scope.origin) + _HASH_LABEL > MAX_NAME:
+    if policy is not None and policy.denial == "nsec3" and len(scope.origin) + 1 + HASH_LABEL > MAX_NAME:
         yield Fault(
             scope.at(),
-            f"{to_text(scope.origin)} has {len(scope.origin)} octets: NSEC3 puts {_HASH_LABEL} before them, "
-            f"and a name has at most {MAX_NAME}",
+            f"{to_text(scope.origin)} has {len(scope.origin)} octets: NSEC3 puts {1 + HASH_LABEL} before "
+            f"them, and a name has at most {MAX_NAME}",
             f"give it a policy with `denial: nsec`; {policy.name} has nsec3 (RFC 5155 §3)",
         )
 

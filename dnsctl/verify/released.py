@@ -19,7 +19,6 @@ from dnsctl.image.layout import (
     Table,
     ZoneEntry,
     hash_key,
-    nsec3_owner,
     owner_key,
     owner_of,
     zone_prefix,
@@ -27,6 +26,7 @@ from dnsctl.image.layout import (
 from dnsctl.image.reader import Reader
 from dnsctl.model.authority import answering_zone
 from dnsctl.model.name import MAX_NAME, Name, ancestors, to_text, wildcard
+from dnsctl.model.nsec3 import nsec3_owner
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.verify.chain import Chain
 

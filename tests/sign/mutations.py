@@ -9,11 +9,13 @@ from collections.abc import Callable, MutableMapping
 from datetime import UTC, datetime
 from typing import Any
 
+from dnsctl.model import nsec3
 from dnsctl.model.name import Name, canonical_key, from_text, label_count
 from dnsctl.model.policy import Policy, SignaturePolicy
 from dnsctl.model.rrset import RRset, Type
-from dnsctl.model.zone import Nsec3Parameters, SignedZone, nodes_of
-from dnsctl.sign import nsec, nsec3
+from dnsctl.model.type_bitmap import bitmap_types, type_bitmap
+from dnsctl.model.zone import SignedZone, nodes_of
+from dnsctl.sign import nsec
 from dnsctl.sign.algorithm import scheme
 from dnsctl.sign.keystore import SigningKey
 from dnsctl.sign.rrsig import Header, Validity, message
@@ -139,8 +141,8 @@ def denial(records: Records, owner: str, policy: Policy) -> RRset:
     """Return the NSEC at `owner`, or the NSEC3 of its hash. Raises KeyError."""
     if policy.denial == "nsec":
         return records[name(owner), Type.NSEC]
-    digest = nsec3.hashed(name(owner), Nsec3Parameters())
-    return records[nsec3.hash_owner(digest, ORIGIN), Type.NSEC3]
+    digest = nsec3.nsec3_hash(name(owner), b"", 0)
+    return records[nsec3.nsec3_owner(digest, ORIGIN), Type.NSEC3]
 
 
 def _parted(one: RRset) -> tuple[bytes, bytes, bytes]:
@@ -157,8 +159,8 @@ def bits(owner: str, *, add: int | None = None, take: int | None = None) -> Muta
     def mutate(records: Records, policy: Policy) -> None:
         one = denial(records, owner, policy)
         head, following, bitmap = _parted(one)
-        types = (set(nsec.bitmap_types(bitmap)) - {take}) | ({add} if add is not None else set())
-        rdata = head + following + nsec.type_bitmap(tuple(sorted(types)))
+        types = (set(bitmap_types(bitmap)) - {take}) | ({add} if add is not None else set())
+        rdata = head + following + type_bitmap(tuple(sorted(types)))
         put(records, one._replace(rdatas=(rdata,)), policy)
 
     return mutate
@@ -190,13 +192,13 @@ def with_link(owner: str) -> Mutation:
             new, order = name(owner), sorted(chain, key=lambda one: canonical_key(one.owner))
             before = [one for one in order if canonical_key(one.owner) < canonical_key(name(owner))][-1]
         else:
-            here = nsec3.hashed(name(owner), Nsec3Parameters())
-            new, order = nsec3.hash_owner(here, ORIGIN), sorted(chain, key=lambda one: one.owner)
+            here = nsec3.nsec3_hash(name(owner), b"", 0)
+            new, order = nsec3.nsec3_owner(here, ORIGIN), sorted(chain, key=lambda one: one.owner)
             before = ([one for one in order if one.owner < new] or order)[-1]
         head, following, bitmap = _parted(before)
         put(records, before._replace(rdatas=(head + here + bitmap,)), policy)
         types = (Type.RRSIG, Type.NSEC) if kind == Type.NSEC else (Type.A, Type.RRSIG)
-        rdata = head + following + nsec.type_bitmap(types)
+        rdata = head + following + type_bitmap(types)
         put(records, RRset(new, kind, before.ttl, (rdata,)), policy)
 
     return mutate

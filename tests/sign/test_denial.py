@@ -6,17 +6,17 @@ import pytest
 
 from dnsctl.errors import SigningError
 from dnsctl.model.name import ROOT, Name, from_text, is_subdomain, to_text
+from dnsctl.model.nsec3 import next_hash, nsec3_hash
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import Type
-from dnsctl.model.zone import Nsec3Parameters, SignedZone, ValidatedZone
-from dnsctl.sign.nsec import bitmap_types, next_owner, type_bitmap
-from dnsctl.sign.nsec3 import hash_owner, hashed, next_hash, owner_hash
+from dnsctl.model.type_bitmap import bitmap_types
+from dnsctl.model.zone import SignedZone, ValidatedZone
+from dnsctl.sign.nsec import next_owner
 from dnsctl.sign.signer import sign_zone
 from tests.build import validated
 from tests.sign.scenery import NOW, SERIAL, TRAPS, keys_for
 
 ORIGIN = from_text("example.com.")
-PLAIN = Nsec3Parameters()
 
 
 def sign(zone: ValidatedZone, denial: str = "nsec", opt_out: bool = False) -> SignedZone:
@@ -31,24 +31,8 @@ def nsec_types(zone: SignedZone, owner: str) -> set[int]:
 
 
 def nsec3_types(zone: SignedZone, owner: str) -> set[int] | None:
-    one = zone.nsec3_nodes.get(hashed(from_text(owner, zone.origin), PLAIN))
+    one = zone.nsec3_nodes.get(nsec3_hash(from_text(owner, zone.origin), b"", 0))
     return None if one is None else set(bitmap_types(next_hash(one.rdatas[0])[1]))
-
-
-def test_bitmap_matches_the_example_of_rfc_4034() -> None:
-    types = (1, 15, 46, 47, 1234)  # RFC 4034 §4.3
-    assert type_bitmap(types) == bytes.fromhex("0006 40 01 00 00 00 03 04 1b" + "00" * 26 + "20")
-
-
-@pytest.mark.parametrize("types", [(), (1,), (255,), (256,), (257, 65535), tuple(range(1, 600, 7)), (65280,)])
-def test_bitmap_reads_back_over_all_windows(types: tuple[int, ...]) -> None:
-    assert bitmap_types(type_bitmap(types)) == set(types)
-
-
-@pytest.mark.parametrize("octets", [b"\0", b"\0\0", b"\0\x02\xff", b"\0\x21" + b"\1" * 33])
-def test_malformed_bitmap_is_told(octets: bytes) -> None:
-    with pytest.raises(ValueError, match="bitmap"):
-        bitmap_types(octets)
 
 
 def test_wildcard_has_all_of_its_own_types_in_the_bitmap() -> None:
@@ -150,23 +134,8 @@ def test_root_zone_is_signed(denial: str) -> None:
         assert [to_text(one) for one in walked] == [".", "ex.ample.", "example."]
     else:
         names = (".", "ample.", "ex.ample.", "example.")
-        assert set(signed.nsec3_nodes) == {hashed(from_text(one), PLAIN) for one in names}
+        assert set(signed.nsec3_nodes) == {nsec3_hash(from_text(one), b"", 0) for one in names}
         assert all(is_subdomain(one.owner, ROOT) for one in signed.nsec3_nodes.values())
-
-
-def test_hash_matches_rfc_5155_with_salt_and_iterations() -> None:
-    parameters = Nsec3Parameters(12, bytes.fromhex("aabbccdd"))  # RFC 5155 Appendix A
-    digest = hashed(from_text("a.example."), parameters)
-    owner = hash_owner(digest, from_text("example."))
-    assert to_text(owner) == "35mthgpgcu1qg68fab165klnsnk3dpvl.example."
-    assert owner_hash(owner, from_text("example.")) == digest
-
-
-@pytest.mark.parametrize(
-    "owner", ["www.example.com.", f"{'z' * 32}.example.com.", f"{'0' * 32}.example.net."]
-)
-def test_name_that_is_no_hash_is_told_apart(owner: str) -> None:
-    assert owner_hash(from_text(owner), ORIGIN) is None
 
 
 def test_zone_name_too_long_for_hashes_is_refused_with_advice() -> None:

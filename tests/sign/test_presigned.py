@@ -13,10 +13,10 @@ import pytest
 
 from dnsctl.errors import SigningError
 from dnsctl.model.name import from_text
+from dnsctl.model.nsec3 import nsec3_hash
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.zone import ValidatedZone
-from dnsctl.serve.zone.denial import nsec3_hash
 from dnsctl.sign.presigned import is_presigned, presigned_zone
 from dnsctl.sign.signer import earliest_expiry, sign_zone
 from tests.build import APEX, validated

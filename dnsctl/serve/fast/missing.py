@@ -15,6 +15,7 @@ from typing import Any, Final
 from dnsctl.image.fragment import QUESTION_AT
 from dnsctl.image.reader import Reader
 from dnsctl.model.name import Name
+from dnsctl.model.nsec3 import HASH_LABEL
 from dnsctl.serve.fast.cache import Entry
 from dnsctl.serve.fast.columns import Asked
 from dnsctl.serve.fast.equivalent import Alike, answer_alike
@@ -37,7 +38,6 @@ from dnsctl.serve.metrics.tally import Tally
 from dnsctl.serve.zone.answer import Step
 from dnsctl.serve.zone.names import Neighbours, Zones, closest_encloser, neighbours, parent_key
 
-_HASH_LABEL: Final = 32  # octets of the label of an NSEC3 owner
 # How much is remembered: plans, denials, name errors, and forms at `FORM` each. Some 30 MB at most, and a few
 # kB more for each zone, so that with many zones each has room for what it is asked every day.
 _ENOUGH: Final = 24_576
@@ -168,7 +168,7 @@ class Absent(ABC):
     def _learn_errors(self, zone: AskedZone, form: Form, qname: Name) -> None:
         """Work out what denies names as long as `qname`, one label below the apex; None: go the long way."""
         at, errors = len(qname) + 10, None
-        may_be_nsec3_owner = zone.is_hashed and qname[0] == _HASH_LABEL
+        may_be_nsec3_owner = zone.is_hashed and qname[0] == HASH_LABEL
         if not zone.view.apex[0] and not may_be_nsec3_owner:
             found = self._answer_alike(zone, form, qname, zone.prefix, leave_open=True)
             if found is not None and found.answer.rcode == Rcode.NXDOMAIN:
@@ -243,7 +243,7 @@ class Absent(ABC):
         start = 10  # of the next closer name
         while at - start - 1 - key[start] > proved:
             start += 1 + key[start]
-        if errors is None or (key[start] == _HASH_LABEL and proved == len(zone.origin)):
+        if errors is None or (key[start] == HASH_LABEL and proved == len(zone.origin)):
             return None  # it may own an NSEC3, which would point to it
         cursor = zone.cover(self._hash_cursor, key[start:at])
         entry = errors[1].get(cursor.key())

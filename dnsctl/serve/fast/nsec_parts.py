@@ -12,9 +12,10 @@ from typing import Any, Final
 
 from dnsctl.image.fragment import shape_of
 from dnsctl.image.layout import ENTRY, HEADER, OCCLUDED, WIDE
+from dnsctl.model.nsec3 import nsec3_hash
 from dnsctl.model.rrset import Type
 from dnsctl.model.zone import Nsec3Parameters
-from dnsctl.serve.zone.denial import nsec3_hash, seek_covering
+from dnsctl.serve.zone.denial import seek_covering
 from dnsctl.serve.zone.names import ZoneView
 
 # Where the index of a node ends, by the last octet of its number of RRsets: for fewer than 256 of them

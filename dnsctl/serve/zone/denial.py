@@ -7,26 +7,16 @@ is placed. Does not decide what is to be proved: see `answer`.
 from __future__ import annotations
 
 from copy import copy
-from hashlib import sha1
 from typing import Any, Self
 
 from dnsctl.image.fragment import find
-from dnsctl.image.layout import OCCLUDED, nsec3_owner
+from dnsctl.image.layout import OCCLUDED
 from dnsctl.image.reader import Reader
 from dnsctl.model.name import Name, parent, wildcard
+from dnsctl.model.nsec3 import nsec3_hash, nsec3_owner
 from dnsctl.model.rrset import Type
 from dnsctl.serve.message.sections import AUTHORITY, Draft
 from dnsctl.serve.zone.names import Neighbours, ZoneView, neighbours, occluder
-
-
-def nsec3_hash(name: bytes, salt: bytes, iterations: int) -> bytes:
-    """Return the NSEC3 hash of `name` (RFC 5155 §5)."""
-    digest = sha1(name + salt, usedforsecurity=False).digest()
-    if not iterations:
-        return digest
-    for _ in range(iterations):
-        digest = sha1(digest + salt, usedforsecurity=False).digest()
-    return digest
 
 
 def seek_covering(cursor: Any, prefix: bytes, key: bytes) -> bool:

@@ -6,8 +6,8 @@ import dns.dnssec
 import dns.rdatatype
 import pytest
 
+from dnsctl.model.nsec3 import nsec3_hash
 from dnsctl.serve.zone import denial
-from dnsctl.serve.zone.denial import nsec3_hash
 from tests.conformance.zones import types
 
 _HEX32 = bytes.maketrans(b"0123456789ABCDEFGHIJKLMNOPQRSTUV", b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
