@@ -36,7 +36,7 @@ from bench.faults.fleet import ZONES, Fleet, MissedError, deployed
 from bench.faults.judge import Judge
 from bench.faults.network import NODES, Network, NoNetworkError, network
 from bench.faults.watch import watching
-from dnsctl.cli.rehearsal import Ran, RehearsalError
+from dnsctl.demo.rehearsal import Ran, RehearsalError
 
 KINDS: dict[str, tuple[tuple[Act, int], ...]] = {  # by name: what may happen, and how often
     "kill": (

@@ -34,7 +34,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dnsctl.cli.rehearsal import Rehearsal, rehearsal
+from dnsctl.demo.rehearsal import Rehearsal, rehearsal
 from dnsctl.replicate import tls
 from dnsctl.replicate.pki import Credentials
 from tests.node.test_signals import children

@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from dnsctl.cli.rehearsal import rehearsal
+from dnsctl.demo.rehearsal import rehearsal
 from tests.node.test_upgrade import Load, reload
 from tests.scenarios.fleet import ZONE, commit, start_all, write_zone
 

@@ -4,12 +4,17 @@ While modules are loaded SIGINT has its default action, which ends the process a
 `KeyboardInterrupt`, which `dnsctl.cli.main.told` answers with one line and its exit code.
 """
 
+from __future__ import annotations
+
 import gc
 import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from dnsctl.startup.apart import Tell
 
 # What a command loads stays until it ends, and looking for garbage in it takes an eighth of its start
 _COLLECTED_AFTER: Final = (100_000, 20, 100)
@@ -18,15 +23,34 @@ _COLLECTED_AFTER: Final = (100_000, 20, 100)
 def _work(descriptor: str) -> Callable[[], int]:
     """Return how to do what the command line asks for, or was left to do when this was begun anew."""
     if descriptor:
-        from dnsctl.cli.anew import serve_handed  # noqa: PLC0415 - without what reads command lines
+        from dnsctl.startup.anew import serve_handed  # noqa: PLC0415 - without what reads command lines
 
         gc.enable()  # a node runs for months
-        return lambda: serve_handed(descriptor)
+        return lambda: _told(lambda: serve_handed(descriptor, _output))
     from dnsctl.cli.main import run  # noqa: PLC0415 - this is what takes long
 
     gc.set_threshold(*_COLLECTED_AFTER)
     gc.enable()
     return lambda: run(sys.argv[1:], sys.orig_argv)
+
+
+def _told(work: Callable[[], None]) -> int:
+    """Do `work` for `dnsctl serve`; return its exit code, having said what ended it."""
+    try:
+        work()
+    except BaseException as fault:  # noqa: BLE001 - told, and made an exit code of
+        from dnsctl.cli.main import told  # noqa: PLC0415 - with all that was left behind
+
+        return told(fault, "serve")
+    return 0
+
+
+def _output() -> Tell:
+    """Return who prints what is found in zone files, in the process that reads them."""
+    from dnsctl.cli import output  # noqa: PLC0415 - in that process only
+
+    output.prepare()
+    return output
 
 
 def main() -> None:
@@ -54,7 +78,8 @@ def _main(interruptible: bool) -> None:
     from dnsctl.node.sandbox import forbid_core_dumps  # noqa: PLC0415 - as all else, while Ctrl-C ends us
 
     forbid_core_dumps()
-    from dnsctl.cli import HANDED, INTERRUPTED  # noqa: PLC0415 - as above
+    from dnsctl.cli import INTERRUPTED  # noqa: PLC0415 - as above
+    from dnsctl.startup import HANDED  # noqa: PLC0415 - as above
 
     work = _work(os.environ.pop(HANDED, ""))
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.faults.events import Event
 from bench.faults.fleet import Fleet
 from bench.faults.network import NODES
-from dnsctl.cli.rehearsal import Ran
+from dnsctl.demo.rehearsal import Ran
 from dnsctl.image.damage import DamageNote
 from dnsctl.node.inspector import look
 

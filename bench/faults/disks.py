@@ -9,7 +9,7 @@ import time
 from bench.faults.events import Event, told
 from bench.faults.fleet import Fleet
 from bench.faults.network import NODES
-from dnsctl.cli.rehearsal import Ran
+from dnsctl.demo.rehearsal import Ran
 
 _PAGE = 4096
 _MOST_LEFT = 40  # pages

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bench.faults.fleet import Fleet
-from dnsctl.cli.rehearsal import Ran
+from dnsctl.demo.rehearsal import Ran
 
 
 @dataclass

@@ -32,7 +32,7 @@ from bench.faults.life import ends_with_us
 from bench.faults.network import ADDRESSES, NODES, Network
 from bench.faults.starter import Starter
 from bench.faults.watch import MARK, Keys, marked
-from dnsctl.cli.rehearsal import Ran, Rehearsal, environment, rehearsal
+from dnsctl.demo.rehearsal import Ran, Rehearsal, environment, rehearsal
 from dnsctl.errors import ReleaseError
 from dnsctl.model.fleet import Endpoint
 from dnsctl.model.name import from_text

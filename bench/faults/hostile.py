@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from bench.faults.events import Event
 from bench.faults.fleet import Fleet
 from bench.faults.network import NODES
-from dnsctl.cli.rehearsal import Ran
+from dnsctl.demo.rehearsal import Ran
 from dnsctl.model.fleet import Endpoint
 from dnsctl.replicate import pki, tls
 

@@ -11,7 +11,7 @@ import time
 from bench.faults.events import Event, told
 from bench.faults.fleet import Fleet
 from bench.faults.network import NODES
-from dnsctl.cli.rehearsal import Ran
+from dnsctl.demo.rehearsal import Ran
 
 _PART = 0.8  # of the usual time of a push: when the last kill comes, at most
 

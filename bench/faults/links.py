@@ -8,7 +8,7 @@ import time
 from bench.faults.events import Event, told
 from bench.faults.fleet import Fleet
 from bench.faults.network import CUT, LINKS, NODES, Condition, Way, both
-from dnsctl.cli.rehearsal import Ran
+from dnsctl.demo.rehearsal import Ran
 
 _LONGEST = 4.0  # seconds that a cut lasts
 

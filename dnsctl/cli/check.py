@@ -2,44 +2,52 @@
 
 from __future__ import annotations
 
+import os
+from datetime import UTC, datetime
 from typing import Any
 
 import typer
 
 from dnsctl.cli import output
-from dnsctl.cli.context import Context
-from dnsctl.cli.judged import Judged, judge
+from dnsctl.cli.verbs.context import Context, zone_name
 from dnsctl.model.finding import Severity
+from dnsctl.publish.work_tree import Checked, known_zones
+from dnsctl.publish.work_tree import check as check_work_tree
 
 
 def check(context: Context, zones: list[str], *, as_json: bool) -> None:
     """Load and validate `zones`, or all, and print what was found. Exits with 1 if there is an error."""
-    judged = judge(context, zones)
+    config = context.config(fleet=False)
+    known = known_zones(context.work_tree())
+    only = frozenset(zone_name(each, known) for each in zones) if zones else None
+    workers = len(os.sched_getaffinity(0))
+    with output.stages() as progress:
+        checked = check_work_tree(context.work_tree(), config, only, datetime.now(UTC), workers, progress)
     if as_json:
-        output.json_result(_to_json(judged))
+        output.json_result(_to_json(checked))
     else:
-        output.findings(judged.findings)
-        output.line(_summary(judged))
-        if not judged.files:
+        output.findings(checked.findings)
+        output.line(_summary(checked))
+        if not checked.files:
             output.say("no zone yet: put NAME.yaml or NAME.zone into zones/")
-    if judged.count(Severity.ERROR):
+    if checked.count(Severity.ERROR):
         raise typer.Exit(1)
 
 
-def _to_json(judged: Judged) -> dict[str, Any]:
+def _to_json(checked: Checked) -> dict[str, Any]:
     return {
-        "findings": [output.finding_json(each) for each in judged.findings],
-        "zones": judged.files,
-        "errors": judged.count(Severity.ERROR),
-        "warnings": judged.count(Severity.WARNING),
-        "notes": judged.count(Severity.NOTE),
+        "findings": [output.finding_json(each) for each in checked.findings],
+        "zones": checked.files,
+        "errors": checked.count(Severity.ERROR),
+        "warnings": checked.count(Severity.WARNING),
+        "notes": checked.count(Severity.NOTE),
     }
 
 
-def _summary(judged: Judged) -> str:
+def _summary(checked: Checked) -> str:
     counts = ", ".join(
-        output.plural(judged.count(severity), severity.name.lower())
+        output.plural(checked.count(severity), severity.name.lower())
         for severity in (Severity.ERROR, Severity.WARNING, Severity.NOTE)
-        if judged.count(severity) or severity is not Severity.NOTE
+        if checked.count(severity) or severity is not Severity.NOTE
     )
-    return f"{output.plural(judged.files, 'zone')} checked: {counts}"
+    return f"{output.plural(checked.files, 'zone')} checked: {counts}"

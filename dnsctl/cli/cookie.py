@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from dnsctl.cli import output
-from dnsctl.cli.context import Context
+from dnsctl.cli.verbs.context import Context
 from dnsctl.errors import ConfigError
 from dnsctl.release import durable
 from dnsctl.serve.message.cookies import LIFETIME, fresh_secret, read_secrets

@@ -20,7 +20,7 @@ import dns.query
 import dns.rdatatype
 
 from dnsctl.cli import output
-from dnsctl.cli.rehearsal import ENDING_SIGNALS, Ran, Rehearsal, RehearsalError, rehearsal
+from dnsctl.demo.rehearsal import ENDING_SIGNALS, Ran, Rehearsal, RehearsalError, rehearsal
 from dnsctl.image.compiler import compile_zone
 from dnsctl.image.difference import difference
 from dnsctl.image.generation import GenerationCounter

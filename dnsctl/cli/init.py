@@ -17,11 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dnsctl.cli import output
-from dnsctl.cli.context import Context
-from dnsctl.cli.ignored import ignore, refuse_taken, refuse_tracked, umask
-from dnsctl.cli.passphrase import ensure_passphrase
-from dnsctl.cli.scaffold import HOOK, template_files
-from dnsctl.cli.whole import remove_unfinished, whole_directory
+from dnsctl.cli.verbs.context import Context
+from dnsctl.control.passphrase import ensure_passphrase
 from dnsctl.errors import ConfigError
 from dnsctl.load.example import example_files
 from dnsctl.load.settings.config import Config
@@ -40,6 +37,9 @@ from dnsctl.release import durable
 from dnsctl.release.envelope import ensure_release_key
 from dnsctl.replicate.pki import ensure_authority, renew
 from dnsctl.serve.message.cookies import fresh_secret
+from dnsctl.setup.ignored import ignore, refuse_taken, refuse_tracked, umask
+from dnsctl.setup.scaffold import HOOK, template_files
+from dnsctl.setup.whole import remove_unfinished, whole_directory
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.passphrase import check_passphrase
 

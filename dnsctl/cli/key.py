@@ -8,13 +8,13 @@ from typing import Any
 import typer
 
 from dnsctl.cli import output
-from dnsctl.cli.context import Context, zone_name
-from dnsctl.cli.judged import known_zones
+from dnsctl.cli.verbs.context import Context, zone_name
 from dnsctl.errors import ConfigError, KeystoreError
 from dnsctl.load.settings.config import Config
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.repo import CONFIG
 from dnsctl.model.rrset import Type, rdata_text
+from dnsctl.publish.work_tree import known_zones
 from dnsctl.sign.keyfile import KeyState
 from dnsctl.sign.keystore import Keystore, StoredKey
 
@@ -66,7 +66,7 @@ def ds(context: Context, zone: str, digest: int, *, as_json: bool) -> None:
 
 
 def _way_to_a_key(context: Context, name: Name) -> str:
-    known = known_zones(context)
+    known = known_zones(context.work_tree())
     if name not in known:
         return "it has no file in zones/; `dnsctl zone list` shows what there is"
     if context.config().policy(name) is None:

@@ -13,25 +13,26 @@ from typing import Any
 import typer
 
 from dnsctl.cli import output
-from dnsctl.cli.context import Context
 from dnsctl.cli.ends import warn_of_ends
-from dnsctl.cli.listing import guard_json, print_zones, zone_json
-from dnsctl.cli.newest import take_over_newest
-from dnsctl.cli.stages import stages
+from dnsctl.cli.output.changes import guard_json, print_zones, zone_json
+from dnsctl.cli.verbs.context import Context
+from dnsctl.control.newest import take_over_newest
 from dnsctl.control.own_image import open_own, require_whole
 from dnsctl.control.renewal import released
 from dnsctl.image.reader import Reader
 from dnsctl.load.revision import Revision, is_dirty
 from dnsctl.load.settings.file import load_config
-from dnsctl.model.finding import Severity
 from dnsctl.model.presigned import EXPIRE, SOON
 from dnsctl.model.repo import RELEASED
-from dnsctl.publish.commit import ZonesWithErrorsError, intent_of
-from dnsctl.publish.gate import pass_presigned
+from dnsctl.publish.commit import intent_of
+from dnsctl.publish.faults import ZonesWithErrorsError
+from dnsctl.publish.finish import published
 from dnsctl.publish.guards import GuardVerdict, judge
 from dnsctl.publish.history import judge_history
 from dnsctl.publish.intent import Intent, Progress
+from dnsctl.publish.presigned import pass_presigned
 from dnsctl.publish.survey import Fate, Survey, compare, survey
+from dnsctl.publish.work_tree import errors_of
 from dnsctl.sign.keystore import Keystore
 
 CHANGES = 2  # exit code: there is something to release
@@ -49,7 +50,7 @@ class _Plan:
 
 def plan(context: Context, rev: str, against: str | None, *, offline: bool, as_json: bool) -> None:
     """Print what a push of `rev` would change. Exits with 2 for changes."""
-    with stages() as progress:
+    with output.stages() as progress:
         made = _made(context, rev, against, offline, progress)
     if rev == "HEAD":
         _warn_if_dirty(context)
@@ -73,7 +74,7 @@ def _made(context: Context, rev: str, against: str | None, offline: bool, progre
         if offline:
             require_whole(context.state)
         else:
-            take_over_newest(context)
+            take_over_newest(context.root, output.say)
         told, surveyed = _against_release(context, intent, progress)
         history = judge_history(context.root, released(context.root), intent.commit, surveyed.zones)
     return _Plan(intent.commit, told, surveyed, (*history, *judge(surveyed.zones, intent.limits)))
@@ -107,7 +108,8 @@ def _pass(intent: Intent, surveyed: Survey, parent: Reader | None, progress: Pro
     """Stop at what a push would stop at: a zone that came signed, and wrongly."""
     due = [intent.zones[each.origin] for each in surveyed.zones if each.fate is not Fate.REMOVED]
     with errors_listed():
-        passed = pass_presigned(due, parent, datetime.now(UTC), len(os.sched_getaffinity(0)), progress)
+        workers = len(os.sched_getaffinity(0))
+        passed = pass_presigned(due, datetime.now(UTC), published(parent), workers, progress)
     output.findings([each for each in passed.findings if each.rule in (SOON, EXPIRE)], sys.stderr)
 
 
@@ -117,8 +119,7 @@ def errors_listed() -> Iterator[None]:
     try:
         yield
     except ZonesWithErrorsError as error:
-        errors = [each for each in error.findings if each.severity is Severity.ERROR]
-        output.findings(output.by_position(errors), sys.stderr)
+        output.findings(errors_of(error.findings), sys.stderr)
         raise
 
 

@@ -15,24 +15,23 @@ from typing import Any
 import typer
 
 from dnsctl.cli import output
-from dnsctl.cli.context import Context
 from dnsctl.cli.ends import warn_of_ends
-from dnsctl.cli.listing import guard_json, print_zones
-from dnsctl.cli.newest import take_over_newest
-from dnsctl.cli.stages import stages
+from dnsctl.cli.output.changes import guard_json, print_zones
+from dnsctl.cli.verbs.context import Context
 from dnsctl.control.host import ControlHost, control_host
+from dnsctl.control.newest import take_over_newest
 from dnsctl.control.push import Ending, Request, Result, changed_zones, check_request, renew
 from dnsctl.control.push import push as push_through
 from dnsctl.control.renewal import released_config
 from dnsctl.errors import ConfigError
 from dnsctl.load.settings.config import Config
-from dnsctl.model.finding import Severity
 from dnsctl.model.name import to_text
 from dnsctl.model.repo import KEYS
-from dnsctl.publish.commit import ZonesWithErrorsError
+from dnsctl.publish.faults import ZonesWithErrorsError
 from dnsctl.publish.intent import Progress
 from dnsctl.publish.pipeline import Release
 from dnsctl.publish.survey import Fate
+from dnsctl.publish.work_tree import errors_of
 from dnsctl.sign.keystore import StoredKey
 from dnsctl.verify.report import Report
 
@@ -46,7 +45,7 @@ def push(context: Context, request: Request, *, renewal: bool, as_json: bool) ->
     check_request(request)
     started = time.monotonic()
     if request.dry_run:
-        take_over_newest(context)
+        take_over_newest(context.root, output.say)
     with opened(context, request.without, renewal=renewal) as host, told() as progress:
         result = renew(host, request, progress) if renewal else push_through(host, request, progress)
         with host.image.reader() as reader:
@@ -86,15 +85,14 @@ def _fleet(context: Context) -> Config:
 
 
 def _list_errors(error: ZonesWithErrorsError) -> None:
-    errors = [each for each in error.findings if each.severity is Severity.ERROR]
-    output.findings(output.by_position(errors), sys.stderr)
+    output.findings(errors_of(error.findings), sys.stderr)
 
 
 @contextmanager
 def told() -> Iterator[Progress]:
     """Show progress: bars on a terminal, elsewhere a line on standard error for each phase that is done."""
     if output.draws(sys.stderr):
-        with stages() as bars:
+        with output.stages() as bars:
             yield bars
         return
     done: set[str] = set()

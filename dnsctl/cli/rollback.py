@@ -8,9 +8,10 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from dnsctl.cli.context import Context
-from dnsctl.cli.newest import take_over_newest
+from dnsctl.cli import output
 from dnsctl.cli.push import finish, opened, told
+from dnsctl.cli.verbs.context import Context
+from dnsctl.control.newest import take_over_newest
 from dnsctl.control.push import Request, check_request
 from dnsctl.control.push import rollback as roll_back
 
@@ -20,7 +21,7 @@ def rollback(context: Context, generation: int | None, request: Request, *, as_j
     check_request(request)
     started = time.monotonic()
     if request.dry_run:
-        take_over_newest(context)
+        take_over_newest(context.root, output.say)
     with opened(context, request.without) as host, told() as progress:
         result = roll_back(host, generation, request, progress)
         result = replace(result, notes=tuple(host.notes))

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import typer
 
-from dnsctl.cli.anew import EMBEDDED, NodeOrder, ZonesOrder, serve_anew
-from dnsctl.cli.context import Context
+from dnsctl.cli import output
+from dnsctl.cli.verbs.context import Context
 from dnsctl.errors import ListenError
 from dnsctl.model.fleet import Endpoint, Network, Node, RateLimit, ServeSettings
+from dnsctl.startup.anew import EMBEDDED, NodeOrder, ZonesOrder, serve_anew
+from dnsctl.startup.apart import Tell
 
 _ENDPOINT = re.compile(r"(?:\[(?P<bracketed>[^\[\]]+)\]|(?P<plain>[^:\[\]]+)):(?P<port>[0-9]{1,5})")
 _MAX_PORT = 65535
@@ -21,12 +23,17 @@ _MAX_PORT = 65535
 
 def serve_node(context: Context, name: str, state: Path | None, workers: int | None, user: str) -> None:
     """Run the node of dnsctl.yaml called `name`. Raises ConfigError where there is none."""
-    serve_anew(_node_order(context, name, state, workers, user), context.program)
+    serve_anew(_node_order(context, name, state, workers, user), context.program, _output)
 
 
 def serve_zones(context: Context, order: ZonesOrder) -> None:
     """Serve the zone files of a directory, by the dnsctl.yaml in or beside it where `order` says nothing."""
-    serve_anew(replace(order, settings=_configured(order.directory, order.settings)), context.program)
+    settings = _configured(order.directory, order.settings)
+    serve_anew(replace(order, settings=settings), context.program, _output)
+
+
+def _output() -> Tell:
+    return output
 
 
 def serve_settings(
@@ -50,7 +57,7 @@ def _node_order(context: Context, name: str, state: Path | None, workers: int | 
 
 def _configured(directory: Path, given: ServeSettings) -> ServeSettings:
     """Return `serve:` and `transfers:` of the dnsctl.yaml of `directory`; what is `given` has precedence."""
-    from dnsctl.cli.directory import check_directory, find_config  # noqa: PLC0415 - a node has no need
+    from dnsctl.startup.directory import check_directory, find_config  # noqa: PLC0415 - a node has no need
 
     check_directory(directory)
     if (found := find_config(directory)) is None:

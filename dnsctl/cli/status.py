@@ -17,7 +17,7 @@ from typing import Any
 import typer
 
 from dnsctl.cli import output
-from dnsctl.cli.context import Context
+from dnsctl.cli.verbs.context import Context
 from dnsctl.control.concerns import (
     Concern,
     exit_code,

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 import typer
 
 from dnsctl.cli import output
-from dnsctl.cli.context import Context, zone_name
-from dnsctl.cli.newest import take_over_newest
+from dnsctl.cli.verbs.context import Context, zone_name
+from dnsctl.control.newest import take_over_newest
 from dnsctl.control.own_image import damage, generation_of, open_own
 from dnsctl.errors import ConfigError, InconclusiveError
 from dnsctl.load.nearest import did_you_mean
@@ -56,11 +56,11 @@ def _verified(context: Context, nodes: Sequence[Node], zones: set[Name] | None, 
     """
     before = 0 if damage(context.state) else generation_of(context.state)
     if not before:
-        take_over_newest(context)
+        take_over_newest(context.root, output.say)
         return _ask(context, nodes, zones, full=full)
     report = _ask(context, nodes, zones, full=full)
     if report.faults:
-        take_over_newest(context)
+        take_over_newest(context.root, output.say)
         if generation_of(context.state) > before:
             return _ask(context, nodes, zones, full=full)
     return report

@@ -9,22 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from dnsctl.cli import output
-from dnsctl.cli.context import Context, zone_name
-from dnsctl.cli.judged import load_one, load_work_tree
-from dnsctl.cli.released import released
+from dnsctl.cli.verbs.context import Context, zone_name
+from dnsctl.control.own_image import released
 from dnsctl.errors import ImageError
 from dnsctl.load.settings.config import Config
 from dnsctl.model.name import to_relative_text, to_text
 from dnsctl.model.presentation import lines, master_file
 from dnsctl.model.rrset import RRset, rdata_text, type_text
 from dnsctl.model.zone import Zone
+from dnsctl.publish.work_tree import NamedZoneFaultsError, known_zones, load_one, load_work_tree
 from dnsctl.sign.presigned import is_presigned
 
 
 def list_zones(context: Context, *, as_json: bool) -> None:
     """Print the zones of the work tree."""
     config = context.config(fleet=False)
-    loaded = load_work_tree(context, config)
+    with output.stages() as progress:
+        loaded = load_work_tree(context.work_tree(), config, progress=progress)
     rows = [_row(zone, config) for _, zone in sorted(loaded.zones.items(), key=lambda each: to_text(each[0]))]
     if as_json:
         output.json_result({"zones": rows})
@@ -49,7 +50,7 @@ def _row(zone: Zone, config: Config) -> dict[str, Any]:
 
 def show(context: Context, zone: str, *, as_json: bool) -> None:
     """Print the records of a zone of the work tree, and where each is written."""
-    found = load_one(context, zone)
+    found = _loaded(context, zone)
     if as_json:
         output.json_result({"zone": to_text(found.origin), "file": found.file, "rrsets": _rrsets_json(found)})
         return
@@ -67,6 +68,17 @@ def show(context: Context, zone: str, *, as_json: bool) -> None:
             for rdata in one.rdatas
         ),
     )
+
+
+def _loaded(context: Context, text: str) -> Zone:
+    """Return the zone called `text`. Raises ZoneFaultsError after printing why it cannot be loaded."""
+    name = zone_name(text, known_zones(context.work_tree()))
+    with output.stages() as progress:
+        zone, errors = load_one(context.work_tree(), context.config(fleet=False), name, progress)
+    output.findings(errors, sys.stderr)
+    if zone is None:
+        raise NamedZoneFaultsError(name)
+    return zone
 
 
 def _line(one: RRset) -> str:
@@ -91,13 +103,13 @@ def export(context: Context, zone: str, signed: bool | None, target: Path | None
     """Write a zone as a master file; `signed`: as released, or where None, as released if it is."""
     name = zone_name(zone)
     if signed is not False:
-        with released(context) as reader:
+        with released(context.state) as reader:
             if reader is not None and reader.zone(name) is not None:
                 _write(target, lines(reader.rrsets(name)))
                 return
     if signed:
         raise ImageError("is in no release yet", where=to_text(name), advice="`dnsctl push` first")
-    _write(target, master_file(load_one(context, zone)))
+    _write(target, master_file(_loaded(context, zone)))
 
 
 def _write(target: Path | None, text: Iterator[str]) -> None:

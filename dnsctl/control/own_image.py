@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+from collections.abc import Iterator
 
 from dnsctl.errors import DamagedImageError, DnsctlError, ImageError, SystemRefusalError
 from dnsctl.image.inspection import look
+from dnsctl.image.reader import Reader
 from dnsctl.image.store import Image
 from dnsctl.model.repo import HostFiles
 from dnsctl.release.archive import Archive
@@ -81,6 +83,24 @@ def remove_damaged(state: HostFiles, trust: Trust) -> str:
     return f"{path}: was damaged ({reason}), and is made anew from what nodes and archive hold"
 
 
+@contextlib.contextmanager
+def released(state: HostFiles) -> Iterator[Reader | None]:
+    """Give a reader of the last release; None where there is none. What a dry run leaves is empty, and none.
+
+    Raises DamagedImageError, with the way out.
+    """
+    if not is_there(state):
+        yield None
+        return
+    require_whole(state, quickly=True)
+    with open_own(state) as image, image.reader() as reader:
+        yield reader if reader.generation else None
+
+
+def is_there(state: HostFiles) -> bool:
+    return (state.image / "data.mdb").exists()
+
+
 def open_own(state: HostFiles, *, readonly: bool = True) -> Image:
     """Open the image. Raises ImageError, with the way out."""
     try:
@@ -95,7 +115,7 @@ def open_own(state: HostFiles, *, readonly: bool = True) -> Image:
 
 def generation_of(state: HostFiles) -> int:
     """Return the generation that the image holds; 0 where there is none, or it is damaged."""
-    if not (state.image / "data.mdb").exists():
+    if not is_there(state):
         return 0
     with contextlib.suppress(DnsctlError), open_own(state) as image, image.reader() as reader:
         return reader.generation

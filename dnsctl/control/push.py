@@ -45,7 +45,8 @@ from dnsctl.load.revision import Revision, head, is_dirty
 from dnsctl.load.settings.file import load_config
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.repo import RELEASED, Repo
-from dnsctl.publish.commit import ZonesWithErrorsError, intent_of
+from dnsctl.publish.commit import intent_of
+from dnsctl.publish.faults import ZonesWithErrorsError
 from dnsctl.publish.guards import GUARDS, enforce
 from dnsctl.publish.history import judge_history
 from dnsctl.publish.intent import Intent, Progress, no_progress

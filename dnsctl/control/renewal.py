@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dnsctl.control.host import ControlHost
-from dnsctl.control.own_image import open_own
+from dnsctl.control.own_image import is_there, open_own
 from dnsctl.errors import DnsctlError, ImageError, ReleaseError
 from dnsctl.load.revision import Revision
 from dnsctl.load.settings.config import Config
@@ -53,7 +53,7 @@ def released(root: Path) -> Manifest | None:
     Raises ReleaseError where the archive's is damaged.
     """
     state = Repo(root).state
-    if not (state.image / "data.mdb").exists():
+    if not is_there(state):
         return None
     with open_own(state) as image, image.reader() as reader:
         manifest = activated(Archive(state.archive), reader.generation)

@@ -5,6 +5,7 @@ Faults in zones are findings, never exceptions: all of them are collected over a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -45,3 +46,8 @@ class Finding(NamedTuple):
     def __str__(self) -> str:
         text = f"{self.position}: {self.severity.name.lower()} [{self.rule}] {self.message}"
         return f"{text}; {self.advice}" if self.advice else text
+
+
+def by_position(found: Iterable[Finding]) -> list[Finding]:
+    """Return findings by file, line and column; at one place the worst first."""
+    return sorted(found, key=lambda each: (each.position, -each.severity, each.rule, each.message))

@@ -31,13 +31,15 @@ class GuardLimits:
 class ZoneIntent:
     """One zone. `policy` is None where it is not signed here: unsigned, or `presigned` by someone else.
 
-    `source`: digest of what the zone was made from, where it is taken from a release as it is.
+    `source`: digest of what the zone was made from, where it is taken from a release as it is. `levels`:
+    severities by rule, as `checks` of dnsctl.yaml sets them for this zone.
     """
 
     zone: ValidatedZone
     policy: Policy | None = None
     presigned: bool = False
     source: str = ""
+    levels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def signed(self) -> bool:

@@ -24,11 +24,13 @@ from dnsctl.model.finding import Finding
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.zone import SignedZone
-from dnsctl.publish.gate import pass_presigned, telling
+from dnsctl.publish.finish import finish, published
 from dnsctl.publish.guards import GuardVerdict, judge
 from dnsctl.publish.intent import Intent, Progress, ZoneIntent, no_progress
 from dnsctl.publish.keys import ZoneKeys, zone_keys
+from dnsctl.publish.presigned import pass_presigned
 from dnsctl.publish.probes import budget, zone_probes
+from dnsctl.publish.serials import serial_for
 from dnsctl.publish.source import source_of
 from dnsctl.publish.survey import (
     Fate,
@@ -37,7 +39,6 @@ from dnsctl.publish.survey import (
     entry_before,
     fate_of,
     removed_zones,
-    serial_for,
     survey_zone,
 )
 from dnsctl.release import delta as deltas
@@ -45,7 +46,6 @@ from dnsctl.release.archive import Archive
 from dnsctl.release.envelope import ReleaseKey, open_envelope, seal
 from dnsctl.release.manifest import MAX_PROBES, ActivationCertificate, DeltaReference, Manifest, Probe
 from dnsctl.sign.keystore import Keystore, NewKey, SigningKey
-from dnsctl.sign.signer import sign_zone, unsigned_zone
 
 
 @dataclass(frozen=True)
@@ -147,6 +147,7 @@ class _Work:
         self._now = now
         self._workers = workers
         self._progress = progress
+        self._before = published(parent)
         self._related = apexes_of(intent, parent)
         self.apexes = {*intent.zones, *(parent.apexes() if intent.partial else ())}
         self.surveys: list[ZoneSurvey] = []
@@ -160,17 +161,17 @@ class _Work:
         yield from difference(self._parent, (), [each.origin for each in removed])
         due = list(self._due())
         passed = pass_presigned(
-            (wanted for wanted, *_ in due), self._parent, self._now, self._workers, self._progress
+            (wanted for wanted, *_ in due), self._now, self._before, self._workers, self._progress
         )
         self.findings = passed.findings
         each_may = budget(len(due))
         for done, (wanted, keys, fate) in enumerate(due):
             self._progress("sign and compile", done, len(due))
             surveyed, signed, source = self._make(wanted, keys, fate, passed.zones)
-            compiled = compile_zone(signed, source)
-            yield from difference(self._parent, [compiled])
+            made = compile_zone(signed, source)
+            yield from difference(self._parent, [made])
             self.surveys.append(surveyed)
-            self.entries[signed.origin] = compiled.entry
+            self.entries[signed.origin] = made.entry
             room = min(each_may, MAX_PROBES - len(self.probes))
             self.probes += zone_probes(signed, surveyed.records, self.apexes, room)
         self._progress("sign and compile", len(due), len(due))
@@ -191,27 +192,20 @@ class _Work:
     ) -> tuple[ZoneSurvey, SignedZone, str]:
         origin = wanted.zone.origin
         before = entry_before(self._parent, origin)
-        previous = self._parent.signed_zone(origin) if before is not None else None
+        previous = self._before(origin)
         surveyed = survey_zone(wanted, keys, fate, before, previous, self._now, self._related)
-        serial = serial_for(wanted, before, self._now)
-        if wanted.policy is None:
-            source = source_of(wanted, ())
-            if wanted.presigned:
-                return surveyed, presigned[origin], source
-            return surveyed, unsigned_zone(wanted.zone, serial), source
-        signing = self._signing(origin, wanted.policy, keys)
-        signed = sign_zone(
-            wanted.zone,
+        signing = self._signing(origin, wanted.policy, keys) if wanted.policy is not None else ()
+        signed = finish(
+            wanted,
             signing,
-            wanted.policy,
+            serial_for(wanted, before.serial if before else None, self._now),
             self._now,
-            serial,
-            previous,
-            self._workers,
-            telling(self._progress, f"sign {to_text(origin)}"),
+            previous=previous,
+            came_signed=presigned.get(origin),
+            workers=self._workers,
+            progress=self._progress,
         )
-        source = source_of(wanted, (key.public for key in signing))
-        return surveyed, signed, source
+        return surveyed, signed, source_of(wanted, (key.public for key in signing))
 
     def _signing(self, origin: Name, policy: Policy, keys: ZoneKeys) -> tuple[SigningKey, ...]:
         """Open the zone's keys, and make those that are missing."""

@@ -19,14 +19,13 @@ from dnsctl.image.reader import Reader
 from dnsctl.model.key import SEP_FLAG, key_tag
 from dnsctl.model.name import Name
 from dnsctl.model.rrset import RRset, Type
-from dnsctl.model.serial import next_serial
-from dnsctl.model.soa import serial_of
 from dnsctl.model.validity import timing, why_due
 from dnsctl.model.zone import SignedZone
 from dnsctl.publish.changes import RecordChange, ZoneChanges, zone_changes
 from dnsctl.publish.existence import Apexes, Effect, effects, removal_effects
 from dnsctl.publish.intent import Intent, Progress, ZoneIntent, no_progress
 from dnsctl.publish.keys import ZoneKeys, zone_keys
+from dnsctl.publish.serials import serial_for
 from dnsctl.publish.source import source_of
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.rrsig import parse
@@ -188,7 +187,7 @@ def survey_zone(
         origin=wanted.zone.origin,
         fate=fate,
         serial_before=before.serial if before is not None else None,
-        serial=serial_for(wanted, before, now),
+        serial=serial_for(wanted, before.serial if before is not None else None, now),
         records=changes.records,
         rrsets_before=changes.before,
         emptied=_is_emptied(wanted, changes),
@@ -251,26 +250,6 @@ def _is_emptied(wanted: ZoneIntent, changes: ZoneChanges) -> bool:
     return changes.before > changes.after and all(
         one.owner == wanted.zone.origin and one.rdtype in (Type.SOA, Type.NS) for one in wanted.zone.rrsets()
     )
-
-
-def serial_for(wanted: ZoneIntent, before: ZoneEntry | None, now: datetime) -> int:
-    """Return the serial to publish: the zone's own if pre-signed, else by policy, after the last one.
-
-    A serial written in the zone file counts as a floor, so that a zone moved here from elsewhere does not go
-    back for its secondaries; 0 is what files without one have.
-    """
-    written = serial_of(_apex(wanted, Type.SOA).rdatas[0])
-    if wanted.presigned:
-        return written
-    last = before.serial if before is not None else None
-    return next_serial(wanted.serial_policy, last, now, floor=written or None)
-
-
-def _apex(wanted: ZoneIntent, rdtype: int) -> RRset:
-    found = wanted.zone.get(wanted.zone.origin, rdtype)
-    if found is None:  # validation promises it
-        raise AssertionError("a validated zone without SOA")
-    return found
 
 
 def _events(

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from dnsctl.cli import HANDED
-from dnsctl.cli.anew import NodeOrder, ZonesOrder
-from dnsctl.cli.order_json import read, written
 from dnsctl.model.fleet import Endpoint, Node, NodeSettings, RateLimit, ServeSettings, TransferKey
+from dnsctl.startup import HANDED
+from dnsctl.startup.anew import NodeOrder, ZonesOrder
+from dnsctl.startup.order import read, written
 from tests.cli.test_serve import DNSCTL, GOOD, ask, serving
 
 LEFT_BEHIND = ("pydantic", "cryptography", "/yaml/")  # libraries that read settings, zones and keys

@@ -20,7 +20,7 @@ import dns.message
 import dns.query
 import pytest
 
-from dnsctl.cli.rehearsal import Rehearsal, rehearsal
+from dnsctl.demo.rehearsal import Rehearsal, rehearsal
 from tests.build import validated
 from tests.node.running import RunningNode, publish, running
 from tests.peers import free_port, need

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsctl.cli.rehearsal import Rehearsal, rehearsal
+from dnsctl.demo.rehearsal import Rehearsal, rehearsal
 from tests.peers import free_port
 from tests.scenarios.fleet import is_up
 

@@ -19,7 +19,7 @@ import dns.message
 import dns.query
 import pytest
 
-from dnsctl.cli.rehearsal import Rehearsal, rehearsal
+from dnsctl.demo.rehearsal import Rehearsal, rehearsal
 from dnsctl.model.fleet import Endpoint
 from tests.node.test_signals import children, log
 from tests.node.test_supervisor import until

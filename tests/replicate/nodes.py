@@ -18,7 +18,6 @@ from typing import TypeVar
 
 import httpx
 
-from dnsctl.cli.anew import _vouched
 from dnsctl.errors import NodeUnreachableError
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import Endpoint, Node, NodeSettings, Secondary, ServeSettings
@@ -27,6 +26,7 @@ from dnsctl.replicate.agent import run_agent
 from dnsctl.replicate.answers import NodeStatus
 from dnsctl.replicate.api import Limits
 from dnsctl.replicate.client import AgentClient, Patience
+from dnsctl.startup.anew import _vouched
 from tests.peers import free_port
 from tests.replicate.control import Control
 

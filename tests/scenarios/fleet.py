@@ -11,7 +11,7 @@ import dns.message
 import dns.query
 import dns.rdatatype
 
-from dnsctl.cli.rehearsal import Ran, Rehearsal, rehearsal
+from dnsctl.demo.rehearsal import Ran, Rehearsal, rehearsal
 
 ZONE = """\
 '':

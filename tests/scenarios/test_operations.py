@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsctl.cli.rehearsal import Rehearsal, rehearsal
+from dnsctl.demo.rehearsal import Rehearsal, rehearsal
 from tests.scenarios.fleet import ask, is_up
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"

@@ -5,7 +5,7 @@ from pathlib import Path
 import dns.rcode
 import dns.rdatatype
 
-from dnsctl.cli.rehearsal import rehearsal
+from dnsctl.demo.rehearsal import rehearsal
 from tests.cli.test_serve import ask as ask_server
 from tests.cli.test_serve import serving
 from tests.scenarios.fleet import ask, commit, start_all, texts, write_zone

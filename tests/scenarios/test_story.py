@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from dnsctl.cli.rehearsal import rehearsal
+from dnsctl.demo.rehearsal import rehearsal
 from tests.peers import need
 from tests.scenarios.fleet import (
     ZONE,

@@ -29,7 +29,7 @@ def check(
 ) -> None:
     """Load and validate zones. Exit code 1 if there is an error, 0 for warnings and notes."""
     if rules:
-        from dnsctl.cli.rules import print_rules
+        from dnsctl.cli.output.rules import print_rules
 
         print_rules(as_json=as_json)
         return

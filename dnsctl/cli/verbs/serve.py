@@ -101,8 +101,8 @@ def serve(
     elif zones is not None:
         if not listen:
             raise typer.BadParameter("--zones needs --listen ADDR:PORT, such as 127.0.0.1:5300", ctx)
-        from dnsctl.cli.anew import ZonesOrder
         from dnsctl.cli.serve import parse_endpoint, serve_settings, serve_zones
+        from dnsctl.startup.anew import ZonesOrder
 
         context = here(ctx)
         settings = serve_settings(listen, workers, transfer or (), rate_limit)

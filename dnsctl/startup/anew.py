@@ -3,7 +3,7 @@
 Command line and dnsctl.yaml are read by modules that take some 25 MB, which Python does not give back, and
 which every process of a node would carry along. So `serve` hands its order on to the same command, begun anew
 in the same process (exec): process id, arguments, environment and standard error stay as they are. Imports
-nothing that a name server does not need; where something fails, `dnsctl.cli.main` says so as ever.
+nothing that a name server does not need; whoever calls says what fails, and prints what `Tell` is told.
 """
 
 from __future__ import annotations
@@ -17,9 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from dnsctl.cli import HANDED, TRIAL
-from dnsctl.cli.apart import Embedded, compile_apart
-from dnsctl.cli.order_json import read, written
 from dnsctl.errors import DnsctlError
 from dnsctl.model.fleet import Endpoint, Node, NodeSettings, ServeSettings
 from dnsctl.model.repo import NodeFiles
@@ -27,6 +24,9 @@ from dnsctl.node.log import begin_logging
 from dnsctl.node.sandbox import name_process
 from dnsctl.node.signals import held_signals, ignore_strays
 from dnsctl.node.succession import Bequest, Program, inherited
+from dnsctl.startup import HANDED, TRIAL
+from dnsctl.startup.apart import Embedded, Telling, compile_apart
+from dnsctl.startup.order import read, written
 
 EMBEDDED: Final = "embedded"  # name of a node that no fleet knows
 
@@ -38,7 +38,7 @@ class NodeOrder:
     settings: NodeSettings
     user: str
 
-    def serve(self) -> None:
+    def serve(self, _: Telling) -> None:
         from dnsctl.node.launch import run_node  # noqa: PLC0415 - who only hands the order on has no need
 
         arguments = (sys.executable, *sys.orig_argv[1:])
@@ -74,7 +74,7 @@ class ZonesOrder:
     strict: bool
     metrics: Endpoint | None
 
-    def serve(self) -> None:
+    def serve(self, tell: Telling) -> None:
         from dnsctl.node.launch import run_node  # noqa: PLC0415 - as above
 
         with held_signals(), ExitStack() as stack:  # whatever comes, no temporary state stays behind
@@ -85,7 +85,7 @@ class ZonesOrder:
             )
             own = Node(EMBEDDED, "", self.settings.listen, "")
             node = NodeSettings(own, self.settings, state, metrics=self.metrics)
-            run_node(node, user=self.user, prepare=lambda: compile_apart(work))
+            run_node(node, user=self.user, prepare=lambda: compile_apart(work, tell))
 
 
 _ORDERS: Final[dict[str, type[NodeOrder | ZonesOrder]]] = {
@@ -93,13 +93,16 @@ _ORDERS: Final[dict[str, type[NodeOrder | ZonesOrder]]] = {
 }
 
 
-def serve_anew(order: NodeOrder | ZonesOrder, program: Sequence[str]) -> None:
-    """Do `order` in `program` (its arguments, the interpreter first) begun anew; in this one without it."""
+def serve_anew(order: NodeOrder | ZonesOrder, program: Sequence[str], tell: Telling) -> None:
+    """Do `order` in `program` (its arguments, the interpreter first) begun anew; in this one without it.
+
+    `tell` gives who prints; it is called where there is something to print, and not before.
+    """
     if trial := os.environ.pop(TRIAL, ""):
         _try(order, int(trial))
         return
     if not program:
-        _serve(order)
+        _serve(order, tell)
         return
     ignore_strays()  # what comes before the node has its handlers must not end it
     descriptor = os.memfd_create("dnsctl order", 0)  # in no directory: it may hold TSIG keys
@@ -124,25 +127,19 @@ def _try(order: NodeOrder | ZonesOrder, descriptor: int) -> None:
     _write(order, descriptor)
 
 
-def serve_handed(descriptor: str) -> int:
-    """Do the order that `serve_anew` wrote to `descriptor`; return the exit code."""
-    try:
-        name_process("dnsctl")
-        with os.fdopen(int(descriptor), encoding="ascii") as file:  # closed: no process of the node has it
-            file.seek(0)
-            kind = _ORDERS[file.readline().rstrip()]
-            order = read(kind, file.read())
-        _serve(order)
-    except BaseException as fault:  # noqa: BLE001 - told, and made an exit code of
-        from dnsctl.cli.main import told  # noqa: PLC0415 - with all that was left behind
-
-        return told(fault, "serve")
-    return 0
+def serve_handed(descriptor: str, tell: Telling) -> None:
+    """Do the order that `serve_anew` wrote to `descriptor`."""
+    name_process("dnsctl")
+    with os.fdopen(int(descriptor), encoding="ascii") as file:  # closed: no process of the node has it
+        file.seek(0)
+        kind = _ORDERS[file.readline().rstrip()]
+        order = read(kind, file.read())
+    _serve(order, tell)
 
 
-def _serve(order: NodeOrder | ZonesOrder) -> None:
+def _serve(order: NodeOrder | ZonesOrder, tell: Telling) -> None:
     begin_logging()
-    order.serve()
+    order.serve(tell)
 
 
 def _vouched(state: Path, generation: int) -> tuple[str, str]:

@@ -12,10 +12,10 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from dnsctl.cli.scaffold import GITIGNORE
 from dnsctl.errors import ConfigError
 from dnsctl.model.repo import CONFIG, KEYS, KEYS_README, PRE_COMMIT, STATE, ZONES_README
 from dnsctl.release import durable
+from dnsctl.setup.scaffold import GITIGNORE
 
 _COVERED = (KEYS, STATE, ".git")  # top directories that GITIGNORE covers, or git itself
 _COMMITTED = (CONFIG, ".gitignore", KEYS_README, ZONES_README, PRE_COMMIT)

@@ -12,10 +12,13 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from dnsctl.model.finding import Finding, Severity
 from dnsctl.model.name import to_text
+
+if TYPE_CHECKING:
+    from dnsctl.publish.intent import Progress
 
 _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
 _ESCAPES = {
@@ -89,7 +92,7 @@ def styled(*parts: str | tuple[str, str], stream: TextIO | None = None) -> None:
     if not draws(stream):
         stream.write("".join(text for text, _ in escaped) + "\n")
         return
-    from dnsctl.cli import terminal  # noqa: PLC0415 - there is one
+    from dnsctl.cli.output import terminal  # noqa: PLC0415 - there is one
 
     terminal.line(escaped, stream)
 
@@ -125,15 +128,10 @@ def finding_json(each: Finding) -> dict[str, Any]:
     }
 
 
-def by_position(found: Iterable[Finding]) -> list[Finding]:
-    """Return findings by file, line and column; at one place the worst first."""
-    return sorted(found, key=lambda each: (each.position, -each.severity, each.rule, each.message))
-
-
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print rows in columns on standard out; with tabs where it is not a terminal, for cut and awk."""
     if draws(sys.stdout):
-        from dnsctl.cli import terminal  # noqa: PLC0415 - there is one
+        from dnsctl.cli.output import terminal  # noqa: PLC0415 - there is one
 
         terminal.table(headings, rows)
         return
@@ -148,10 +146,24 @@ def progress() -> Iterator[Bars]:
     if not draws(sys.stderr):
         yield _NoBars()
         return
-    from dnsctl.cli import terminal  # noqa: PLC0415 - there is one
+    from dnsctl.cli.output import terminal  # noqa: PLC0415 - there is one
 
     with terminal.progress() as bars:
         yield bars
+
+
+@contextmanager
+def stages() -> Iterator[Progress]:
+    """Give a callable (stage, done, total) that draws a bar a stage while the block runs, on a terminal."""
+    with progress() as bars:
+        drawn: dict[str, Any] = {}
+
+        def tell(stage: str, done: int, total: int) -> None:
+            if stage not in drawn:
+                drawn[stage] = bars.add_task(visible(stage), total=total)
+            bars.update(drawn[stage], completed=done, total=total)
+
+        yield tell
 
 
 def plural(count: int, noun: str) -> str:

@@ -1,7 +1,7 @@
 """Compile the zones of `dnsctl serve --zones` in a process of its own, which ends before anything is served.
 
 So what loading and signing took is not carried along by the servers, nor are the modules that do it: that
-process imports them (`dnsctl.cli.embedded`), and this one does not.
+process imports them (`dnsctl.startup.embedded`), and this one does not.
 """
 
 from __future__ import annotations
@@ -10,13 +10,20 @@ import gc
 import multiprocessing
 import os
 import signal
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from dnsctl.errors import DnsctlError
 from dnsctl.model.prctl import die_with_parent
 from dnsctl.node.signals import STOP_SIGNALS
+
+if TYPE_CHECKING:
+    from dnsctl.model.finding import Finding
+    from dnsctl.publish.intent import Progress
 
 TERMINATED = 143  # exit code, as shells report SIGTERM
 _AWAITED = (*STOP_SIGNALS, signal.SIGCHLD)
@@ -34,18 +41,31 @@ class Embedded:
     workers: int = 1  # processes that sign
 
 
-def compile_apart(work: Embedded) -> None:
+class Tell(Protocol):
+    """Who tells a person what is found, and how far it is. Those in `dnsctl.cli.output` are one."""
+
+    def findings(self, found: Iterable[Finding], stream: TextIO | None = None) -> None: ...
+
+    def say(self, text: str) -> None: ...
+
+    def stages(self) -> AbstractContextManager[Progress]: ...
+
+
+Telling = Callable[[], Tell]
+
+
+def compile_apart(work: Embedded, tell: Telling) -> None:
     """Run `embedded.compile_directory` in a process that ends with it; raises what it raises.
 
     SIGINT and SIGTERM end that process and then this one, by exception: KeyboardInterrupt or SystemExit.
     """
     context = multiprocessing.get_context("fork")
-    hear, tell = context.Pipe(duplex=False)
-    process = context.Process(target=_compile_and_tell, args=(work, tell, os.getpid()))
+    hear, answer = context.Pipe(duplex=False)
+    process = context.Process(target=_compile, args=(work, tell, answer, os.getpid()))
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
     try:
         process.start()
-        tell.close()
+        answer.close()
         while process.is_alive():
             if (number := signal.sigwait(_AWAITED)) != signal.SIGCHLD:
                 raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(TERMINATED)
@@ -61,7 +81,7 @@ def compile_apart(work: Embedded) -> None:
         raise fault
 
 
-def _compile_and_tell(work: Embedded, tell: Connection, parent: int) -> None:
+def _compile(work: Embedded, tell: Telling, answer: Connection, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches both: the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _AWAITED)
@@ -69,10 +89,9 @@ def _compile_and_tell(work: Embedded, tell: Connection, parent: int) -> None:
     gc.disable()  # zones have no cycles, and looking for some takes a sixth of this short process's time
     fault: Exception | None = None
     try:
-        from dnsctl.cli import embedded, output  # noqa: PLC0415 - in this process only
+        from dnsctl.startup.embedded import compile_directory  # noqa: PLC0415 - in this process only
 
-        output.prepare()
-        embedded.compile_directory(work)
+        compile_directory(work, tell())
     except Exception as error:  # noqa: BLE001 - told to the parent, which raises it
         fault = error
-    tell.send(fault)
+    answer.send(fault)

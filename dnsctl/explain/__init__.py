@@ -1,0 +1,1 @@
+"""Why a question gets the answer it gets, in words."""

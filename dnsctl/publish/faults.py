@@ -1,0 +1,28 @@
+"""What ends a release before anything is made: zones with errors."""
+
+from __future__ import annotations
+
+from dnsctl.errors import ZoneFaultsError
+from dnsctl.load.zone_yaml import EXPIRED
+from dnsctl.model.finding import Finding, Severity
+
+_LISTED = "`dnsctl check` lists every finding"
+_RENEWS = "`dnsctl push --renew` renews signatures meanwhile; "
+
+
+class ZonesWithErrorsError(ZoneFaultsError):
+    """Zones of the commit have errors: nothing is released. `findings` are all that were found.
+
+    `expired`: nothing is wrong with them but that records have passed the date they were to be kept until.
+    """
+
+    def __init__(self, findings: tuple[Finding, ...]) -> None:
+        self.findings = findings
+        errors = [each for each in findings if each.severity is Severity.ERROR]
+        more = f" (and {len(errors) - 1} more errors)" if len(errors) > 1 else ""
+        self.expired = all(each.rule == EXPIRED for each in errors)
+        super().__init__(
+            f"[{errors[0].rule}] {errors[0].message}{more}",
+            where=str(errors[0].position),
+            advice=_RENEWS + _LISTED if self.expired else _LISTED,
+        )

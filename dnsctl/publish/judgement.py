@@ -1,0 +1,80 @@
+"""Which zones may be published, and all that was found of them. The first half of every way to publish.
+
+`check`, `plan`, `push`, `explain --work-tree` and `serve --zones` judge here, so that none of them serves
+what another refuses. A zone with an error is not in `Judged.zones`, whatever found it: a reader, a rule, or,
+with `judge_signatures`, its own signatures. One with an error keeps no other out. Opens no key and no image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from dnsctl.load.zones import Loaded
+from dnsctl.model.finding import Finding, Severity
+from dnsctl.model.name import Name
+from dnsctl.model.policy import Policy
+from dnsctl.model.zone import SignedZone
+from dnsctl.publish.intent import Progress, ZoneIntent, no_progress
+from dnsctl.publish.presigned import take_signed
+from dnsctl.sign.presigned import is_presigned
+from dnsctl.validate.run import validate
+
+PolicyOf = Callable[[Name], Policy | None]  # how a zone is signed here, if it did not come signed
+LevelsOf = Callable[[Name], Mapping[str, str]]  # severities by rule, from `checks` of dnsctl.yaml
+
+
+@dataclass(frozen=True)
+class Judged:
+    """`zones` may be published; `signed`: those of them that came signed, once signatures were judged."""
+
+    zones: Mapping[Name, ZoneIntent] = field(repr=False)
+    findings: tuple[Finding, ...]
+    signed: Mapping[Name, SignedZone] = field(default_factory=dict, repr=False)
+
+    @property
+    def has_errors(self) -> bool:
+        return any(each.severity is Severity.ERROR for each in self.findings)
+
+    @property
+    def faults(self) -> tuple[Finding, ...]:
+        """What keeps zones, and files that are none, from being published."""
+        return tuple(
+            each
+            for each in self.findings
+            if each.severity is Severity.ERROR and (each.zone is None or each.zone not in self.zones)
+        )
+
+
+def judge(
+    loaded: Loaded, policy_of: PolicyOf, levels_of: LevelsOf, progress: Progress = no_progress
+) -> Judged:
+    """Judge what was loaded by every rule. Signatures of zones that came signed are left for later."""
+    read = {**loaded.zones, **loaded.partial}
+    presigned = {origin for origin, zone in read.items() if is_presigned(zone)}
+    policies = {origin: None if origin in presigned else policy_of(origin) for origin in read}
+    progress("validate", 0, len(read))
+    verdict = validate(
+        loaded.zones, levels_of, policies.__getitem__, partial=loaded.partial, unread=loaded.unread
+    )
+    progress("validate", len(read), len(read))
+    zones = {
+        origin: ZoneIntent(zone, policies[origin], origin in presigned, levels=levels_of(origin))
+        for origin, zone in verdict.zones.items()
+    }
+    return Judged(zones, (*loaded.findings, *verdict.findings))
+
+
+def judge_signatures(
+    judged: Judged, now: datetime, workers: int = 1, progress: Progress = no_progress
+) -> Judged:
+    """Verify every signature of the zones that came signed, as they must hold at `now`."""
+    taken = take_signed(judged.zones.values(), now, workers=workers, progress=progress)
+    refused = {origin for origin, one in taken.items() if one.zone is None}
+    return replace(
+        judged,
+        zones={origin: zone for origin, zone in judged.zones.items() if origin not in refused},
+        findings=(*judged.findings, *(each for one in taken.values() for each in one.findings)),
+        signed={origin: one.zone for origin, one in taken.items() if one.zone is not None},
+    )

@@ -1,0 +1,96 @@
+"""The zones of the work tree, as they stand: what `check`, `zone` and `explain --work-tree` begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from dnsctl.errors import ZoneFaultsError
+from dnsctl.load.revision import WorkTree
+from dnsctl.load.settings.config import Config
+from dnsctl.load.zone_files import zone_files
+from dnsctl.load.zones import Loaded, load_zones
+from dnsctl.model.finding import Finding, Severity, by_position
+from dnsctl.model.name import ROOT, Name, ancestors, to_text
+from dnsctl.model.zone import ValidatedZone, Zone
+from dnsctl.publish.intent import Progress, no_progress
+from dnsctl.publish.judgement import judge, judge_signatures
+
+
+@dataclass(frozen=True)
+class Checked:
+    """All that was found in `files` zone files, by position."""
+
+    findings: tuple[Finding, ...]
+    files: int
+
+    def count(self, severity: Severity) -> int:
+        return sum(each.severity is severity for each in self.findings)
+
+
+class NamedZoneFaultsError(ZoneFaultsError):
+    """A zone that was asked for has errors, which are told beside it."""
+
+    def __init__(self, name: Name) -> None:
+        super().__init__(
+            "the zone has errors",
+            where=to_text(name),
+            advice="correct what is named above, or see `dnsctl check`",
+        )
+
+
+def known_zones(tree: WorkTree) -> tuple[Name, ...]:
+    """Return the zones that have a file."""
+    return tuple(zone_files(tree).zones)
+
+
+def load_work_tree(
+    tree: WorkTree, config: Config, only: frozenset[Name] | None = None, progress: Progress = no_progress
+) -> Loaded:
+    """Load all zones, or those of `only`."""
+    return load_zones(tree, config, only, progress=lambda done, total: progress("load", done, total))
+
+
+def check(
+    tree: WorkTree,
+    config: Config,
+    only: frozenset[Name] | None,
+    now: datetime,
+    workers: int = 1,
+    progress: Progress = no_progress,
+) -> Checked:
+    """Load and judge all zones, or those of `only`, signatures of those that came signed included."""
+    files = len(only if only is not None else known_zones(tree))
+    judged = judge(load_work_tree(tree, config, only, progress), config.policy, config.checks)
+    judged = judge_signatures(judged, now, workers, progress)
+    found = by_position(judged.findings)
+    others = sum(each.rule == "octodns-config" for each in found)
+    return Checked(tuple(found), files - others)
+
+
+def load_one(
+    tree: WorkTree, config: Config, name: Name, progress: Progress = no_progress
+) -> tuple[Zone | None, list[Finding]]:
+    """Return the zone called `name`, None where it cannot be loaded; and the errors that were found."""
+    loaded = load_work_tree(tree, config, frozenset((name,)), progress)
+    return loaded.zones.get(name), errors_of(loaded.findings)
+
+
+def zones_above(
+    tree: WorkTree, config: Config, qname: Name, progress: Progress = no_progress
+) -> tuple[list[ValidatedZone], list[Finding], tuple[Name, ...]]:
+    """Return our zones at or above `qname`, the errors that were found, and the zones that have some."""
+    known = known_zones(tree)
+    wanted = frozenset(each for each in (qname, *ancestors(qname, ROOT)) if each in known)
+    if not wanted:
+        return [], [], ()
+    judged = judge(load_work_tree(tree, config, wanted, progress), config.policy, config.checks)
+    zones = [each.zone for each in judged.zones.values()]
+    faulty = tuple(each for each in wanted if each not in judged.zones)
+    return zones, errors_of(judged.findings), faulty
+
+
+def errors_of(found: Iterable[Finding]) -> list[Finding]:
+    """Return what of `found` are errors, by position."""
+    return by_position(each for each in found if each.severity is Severity.ERROR)
