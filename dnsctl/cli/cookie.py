@@ -12,7 +12,7 @@ from pathlib import Path
 from dnsctl.cli import output
 from dnsctl.cli.verbs.context import Context
 from dnsctl.errors import ConfigError
-from dnsctl.release import durable
+from dnsctl.files import durable
 from dnsctl.serve.message.cookies import LIFETIME, fresh_secret, read_secrets
 
 _NEXT, _PREVIOUS = b"next", b"previous"

@@ -20,6 +20,7 @@ from dnsctl.cli import output
 from dnsctl.cli.verbs.context import Context
 from dnsctl.control.passphrase import ensure_passphrase
 from dnsctl.errors import ConfigError
+from dnsctl.files import durable
 from dnsctl.load.example import example_files
 from dnsctl.load.settings.config import Config
 from dnsctl.model.repo import (
@@ -33,13 +34,12 @@ from dnsctl.model.repo import (
     RELEASE_PRIVATE,
     ZONES,
 )
-from dnsctl.release import durable
 from dnsctl.release.envelope import ensure_release_key
 from dnsctl.replicate.pki import ensure_authority, renew
 from dnsctl.serve.message.cookies import fresh_secret
-from dnsctl.setup.ignored import ignore, refuse_taken, refuse_tracked, umask
+from dnsctl.setup.ignored import ignore, refuse_taken, refuse_tracked
 from dnsctl.setup.scaffold import HOOK, template_files
-from dnsctl.setup.whole import remove_unfinished, whole_directory
+from dnsctl.setup.whole import whole_directory
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.passphrase import check_passphrase
 
@@ -83,7 +83,7 @@ def _fill(place: Path, *, example: bool) -> tuple[_Report, Config]:
             refuse_tracked(place, secret)
     known = _known_passphrase(context)
     for directory in (place, *(place / each for each in (KEYS, f"{KEYS}/pki", HOOKS, ZONES))):
-        remove_unfinished(directory)
+        durable.remove_unfinished(directory)
     _write_repo(report, example=example)
     _git_init(report)
     config = context.config()
@@ -178,7 +178,7 @@ def _encrypt_anew(report: _Report, context: Context, passphrase: bytes) -> None:
 def _create(path: Path, content: bytes, mode: int) -> bool:
     """Write a new file, whole or not at all; False where there is one already. Parents are made."""
     _directory(path.parent, 0o777)
-    return durable.create(path, content, mode & ~umask())
+    return durable.create(path, content, mode & ~durable.umask())
 
 
 def _directory(path: Path, mode: int) -> None:

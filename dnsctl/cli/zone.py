@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from dnsctl.cli import output
 from dnsctl.cli.verbs.context import Context, zone_name
 from dnsctl.control.own_image import released
 from dnsctl.errors import ImageError
+from dnsctl.files import durable
 from dnsctl.load.settings.config import Config
 from dnsctl.model.name import to_relative_text, to_text
 from dnsctl.model.presentation import lines, master_file
@@ -117,10 +117,5 @@ def _write(target: Path | None, text: Iterator[str]) -> None:
     if target is None:
         sys.stdout.writelines(text)
         return
-    aside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        with aside.open("w", encoding="ascii") as file:
-            file.writelines(text)
-        aside.replace(target)
-    finally:
-        aside.unlink(missing_ok=True)
+    with durable.writing(target, 0o666 & ~durable.umask()) as file:
+        file.writelines(each.encode("ascii") for each in text)

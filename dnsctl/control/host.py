@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import getpass
 import os
 import socket
@@ -26,13 +25,14 @@ from typing import Any, Self, TypeVar
 from dnsctl.control.own_image import generation_of, open_own, remove_damaged
 from dnsctl.control.state import ControlState
 from dnsctl.errors import ConfigError, DnsctlError, ReleaseError, SystemRefusalError, is_shortage
+from dnsctl.files import durable
+from dnsctl.files.lock import lock_file, take
 from dnsctl.image.store import Image
 from dnsctl.load.nearest import did_you_mean
 from dnsctl.load.settings.config import Config
 from dnsctl.model.fleet import Node
 from dnsctl.model.repo import AUTHORITY, CONTROL, HostFiles, Repo
 from dnsctl.publish.commit import load_release_keys
-from dnsctl.release import durable
 from dnsctl.release.archive import Archive
 from dnsctl.release.envelope import ReleaseKey
 from dnsctl.release.manifest import Manifest
@@ -281,22 +281,20 @@ def _locked(state: HostFiles) -> Iterator[None]:
     path = state.lock
     try:
         durable.make_directory(state.directory)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = lock_file(path)
     except OSError as error:
         refused = SystemRefusalError.of(error, path)
         if path.exists() and not is_shortage(error):
             refused.advice = "remove it: nothing is lost by that"
         raise refused from None
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not take(descriptor):
             holder = os.read(descriptor, 20).decode("ascii", "replace").strip() or "?"
             raise DnsctlError(
                 f"another push is running on this host (process {holder})",
                 where=str(path),
                 advice="wait for it to end; it holds the lock as long as it lives and no longer",
-            ) from None
+            )
         with contextlib.suppress(OSError):  # who holds it is told to others; that it is held is what counts
             os.ftruncate(descriptor, 0)
             os.write(descriptor, b"%d\n" % os.getpid())

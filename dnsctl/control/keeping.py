@@ -14,10 +14,10 @@ from typing import Any, Final
 
 from dnsctl.control.host import ControlHost, actor
 from dnsctl.errors import DnsctlError, SystemRefusalError, worded
+from dnsctl.files import durable
 from dnsctl.model.repo import Repo
 from dnsctl.publish.keys import settle
 from dnsctl.publish.pipeline import Release, adopt, as_adopted
-from dnsctl.release import durable
 from dnsctl.replicate.transaction import Outcome
 
 _SLACK: Final = 2**18  # octets: the records, their journal, a few states of keys, directories

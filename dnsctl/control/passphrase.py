@@ -6,7 +6,7 @@ import secrets
 from pathlib import Path
 
 from dnsctl.errors import PassphraseError
-from dnsctl.release import durable
+from dnsctl.files import durable
 from dnsctl.sign.passphrase import locked
 
 OCTETS = 32  # random

@@ -40,6 +40,7 @@ from dnsctl.errors import (
     SystemRefusalError,
     worded,
 )
+from dnsctl.files import durable
 from dnsctl.image.reader import Reader
 from dnsctl.load.revision import Revision, head, is_dirty
 from dnsctl.load.settings.file import load_config
@@ -53,7 +54,6 @@ from dnsctl.publish.intent import Intent, Progress, no_progress
 from dnsctl.publish.keys import settle
 from dnsctl.publish.pipeline import Release, as_adopted, build, certify
 from dnsctl.publish.survey import KEYS_MISSING, Fate
-from dnsctl.release import durable
 from dnsctl.release.manifest import Manifest
 from dnsctl.replicate.transaction import Outcome, Outgoing, Phase, clocks_ahead, fence, push_release, reach
 from dnsctl.verify.anchor import anchors_in

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from dnsctl.errors import DnsctlError, SystemRefusalError, advice_for, is_shortage
-from dnsctl.release.durable import TEMPORARY_PREFIX, make_directory, reserve
+from dnsctl.files.durable import TEMPORARY_PREFIX, make_directory, reserve
 from dnsctl.release.manifest import Manifest
 
 SCHEMA_VERSION = 1

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from dnsctl.files import durable
 from dnsctl.model.repo import NodeFiles
 
 _LONGEST = 1000  # characters of a reason
@@ -88,8 +88,4 @@ class DamageNote:
 
     def _write(self, damage: Damage) -> None:
         text = json.dumps({"at": damage.at, "reason": damage.reason, "mended": damage.is_mended})
-        aside = self._path.with_suffix(".new")
-        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-        aside.replace(self._path)
+        durable.write(self._path, text.encode(), 0o600)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from dnsctl.files import durable
+
 
 class Silence:
     """The file at `path`. One process begins and ends it; any number look."""
@@ -25,11 +27,7 @@ class Silence:
     def begin(self) -> None:
         """Keep silent from here on, also after a loss of power. Raises OSError."""
         os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        descriptor = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        durable.sync_directory(self._path.parent)
 
     def end(self) -> bool:
         """Let queries be answered; False where they were already."""

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dnsctl.errors import PassphraseError
-from dnsctl.model import secrecy
+from dnsctl.files import secrecy
 
 MAX_SECRET = 4096  # octets: a passphrase, not a file somebody named by mistake
 _FORMS = "write env:NAME, file:PATH, credential:NAME or prompt"

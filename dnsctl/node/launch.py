@@ -9,7 +9,6 @@ nothing yet.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import socket
@@ -20,6 +19,8 @@ from functools import partial
 from pathlib import Path
 
 from dnsctl.errors import DnsctlError
+from dnsctl.files import durable
+from dnsctl.files.lock import lock_file, take
 from dnsctl.image.damage import DamageNote
 from dnsctl.image.inspection import Vouched, nobody_vouches
 from dnsctl.image.silence import Silence
@@ -282,35 +283,23 @@ def _locked(state: Path, bequest: Bequest | None = None) -> Iterator[int]:
         yield bequest.lock
         return
     descriptor = _opened(state)
-    deadline = time.monotonic() + _LOCK_PATIENCE
-    while not _is_taken(descriptor):
-        if time.monotonic() > deadline:
-            os.close(descriptor)
+    try:
+        if not take(descriptor, _LOCK_PATIENCE):
             raise DnsctlError(
                 "another process serves from this state",
                 where=str(state),
                 advice="stop it or choose another with --state",
             )
-        time.sleep(0.02)
-    try:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def _is_taken(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _opened(state: Path) -> int:
     """Return a descriptor of the file that holds the lock of `state`, which is made. Raises DnsctlError."""
     try:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return lock_file(state / "lock")
     except OSError as fault:
         raise DnsctlError(
             f"cannot keep state: {fault.strerror}", where=str(state), advice="choose another with --state"
@@ -352,9 +341,7 @@ def _prepare_cookies(settings: NodeSettings) -> None:
     if present := next((path for path in paths if os.path.lexists(path)), None):
         read_secrets(present)
         return
-    descriptor = os.open(paths[-1], os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(fresh_secret())
+    durable.create(paths[-1], fresh_secret(), 0o600)
     if serve.cookie_secret is not None:
         _log.warning(
             "%s is not here: made a secret for cookies of this node alone; copy the fleet's to share it",

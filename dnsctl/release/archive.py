@@ -17,7 +17,7 @@ import re
 from pathlib import Path
 
 from dnsctl.errors import ReleaseError, advice_for
-from dnsctl.release import durable
+from dnsctl.files import durable
 from dnsctl.release.envelope import unverified_payload
 from dnsctl.release.manifest import ActivationCertificate, Manifest
 
@@ -51,8 +51,7 @@ class Archive:
         target = self._object(digest)
         try:
             durable.make_directory(target.parent)
-            path.replace(target)
-            durable.sync_directory(target.parent)
+            durable.move(path, target)
         except OSError as error:
             raise _unwritable(target, error) from None
 

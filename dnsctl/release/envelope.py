@@ -23,10 +23,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from dnsctl.errors import KeystoreError, PassphraseError, ReleaseError
-from dnsctl.model import pkcs8, secrecy
+from dnsctl.files import durable, secrecy
+from dnsctl.model import pkcs8
 from dnsctl.model.release_key import public_release_key
 from dnsctl.model.repo import KEYS_README, KeyFiles
-from dnsctl.release import canonical, durable
+from dnsctl.release import canonical
 from dnsctl.sign.passphrase import keystore_salt
 
 Purpose = Literal["manifest", "activation"]

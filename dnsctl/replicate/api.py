@@ -52,13 +52,13 @@ from dnsctl.errors import (
     SystemRefusalError,
     advice_of,
 )
+from dnsctl.files import durable
 from dnsctl.image.damage import DamageNote
 from dnsctl.image.reader import Reader
 from dnsctl.image.silence import Silence
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import NodeSettings
 from dnsctl.model.name import to_text
-from dnsctl.release import durable
 from dnsctl.release.envelope import MAX_ENVELOPE, unverified_payload
 from dnsctl.release.manifest import MAX_CERTIFICATE, Manifest
 from dnsctl.replicate import snapshot

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dnsctl.errors import DnsctlError, NodeUnreachableError, ReleaseRefusedError
+from dnsctl.files import durable
 from dnsctl.image.silence import Silence
-from dnsctl.release import durable
 from dnsctl.replicate import snapshot
 from dnsctl.replicate.answers import NodeStatus, clocks_of
 from dnsctl.replicate.client import AgentClient

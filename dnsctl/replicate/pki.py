@@ -22,9 +22,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from dnsctl.errors import PassphraseError, PkiError
-from dnsctl.model import pkcs8, secrecy
+from dnsctl.files import durable, secrecy
+from dnsctl.model import pkcs8
 from dnsctl.model.repo import AUTHORITY, CONTROL, KeyFiles, PkiFiles
-from dnsctl.release import durable
 from dnsctl.sign.passphrase import keystore_salt
 
 AUTHORITY_LIFETIME = timedelta(days=3650)

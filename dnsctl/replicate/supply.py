@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dnsctl.errors import ReleaseError, ReleaseRefusedError
+from dnsctl.files import durable
 from dnsctl.image.store import Image
-from dnsctl.release import durable
 from dnsctl.release.archive import Archive, activated
 from dnsctl.release.envelope import unverified_payload
 from dnsctl.release.manifest import Manifest

@@ -19,7 +19,8 @@ from typing import Any
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from dnsctl.errors import PassphraseError, PkiError
-from dnsctl.model import pkcs8, secrecy
+from dnsctl.files import secrecy
+from dnsctl.model import pkcs8
 from dnsctl.model.repo import CONTROL
 from dnsctl.replicate.pki import (
     CONTROL_URI,

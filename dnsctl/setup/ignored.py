@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dnsctl.errors import ConfigError
+from dnsctl.files import durable
 from dnsctl.model.repo import CONFIG, KEYS, KEYS_README, PRE_COMMIT, STATE, ZONES_README
-from dnsctl.release import durable
 from dnsctl.setup.scaffold import GITIGNORE
 
 _COVERED = (KEYS, STATE, ".git")  # top directories that GITIGNORE covers, or git itself
@@ -35,7 +35,7 @@ def ignore(root: Path, secrets: Iterable[str]) -> bool:
     if not missing:
         return False
     start = b"\n" if present and not present.endswith(b"\n") else b""
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~umask()
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~durable.umask()
     durable.write(path, present + start + b"\n".join(missing) + b"\n", mode)
     return True
 
@@ -99,10 +99,3 @@ def _git(path: Path, *arguments: str) -> int | None:
         ).returncode
     except OSError:
         return None
-
-
-def umask() -> int:
-    """Return the permissions that new files of this process lack."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

@@ -8,16 +8,15 @@ out. Two runs wait for each other: the lock (flock) is on the directory that the
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import secrets
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from dnsctl.errors import ConfigError
-from dnsctl.release import durable
+from dnsctl.files import durable
+from dnsctl.files.lock import lock_directory, take
 
 _PATIENCE = 60.0  # seconds; making keys and certificates takes one
 _MARK = ".making-"
@@ -46,18 +45,10 @@ def whole_directory(target: Path) -> Iterator[Path]:
         _make(aside)
         try:
             yield aside
-            aside.rename(target)
-            durable.sync_directory(parent)
+            durable.move(aside, target)
         except BaseException:
             shutil.rmtree(aside, ignore_errors=True)
             raise
-
-
-def remove_unfinished(directory: Path) -> None:
-    """Remove files that a killed run did not finish writing."""
-    for left in directory.glob(durable.TEMPORARY_PREFIX + "*"):
-        with contextlib.suppress(OSError):
-            left.unlink()
 
 
 def _make(directory: Path) -> None:
@@ -72,7 +63,7 @@ def _make(directory: Path) -> None:
 @contextlib.contextmanager
 def _locked(directory: Path) -> Iterator[Path]:
     try:
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        descriptor = lock_directory(directory)
     except OSError as error:
         raise ConfigError(
             f"is not a directory to write in: {error.strerror}",
@@ -80,19 +71,12 @@ def _locked(directory: Path) -> Iterator[Path]:
             advice="choose another place",
         ) from None
     try:
-        deadline = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise ConfigError(
-                        "another process has been writing here for too long",
-                        where=str(directory),
-                        advice="end it, then try again",
-                    ) from None
-                time.sleep(0.05)
+        if not take(descriptor, _PATIENCE):
+            raise ConfigError(
+                "another process has been writing here for too long",
+                where=str(directory),
+                advice="end it, then try again",
+            )
         yield directory
     finally:
         os.close(descriptor)  # releases the lock

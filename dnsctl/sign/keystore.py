@@ -1,6 +1,6 @@
 """Keys at rest: `<root>/<zone>/K<zone>.+013+12345.{key,private.pem,state}` (dnssec.md, "Keys").
 
-Invariants: a file is there whole or not at all (written aside, fsynced, renamed, directory fsynced); a new
+Invariants: a file is there whole or not at all (see `files.durable`); a new
 key's `.state` is written first and says `generated`, so that whatever else is incomplete is damage and is
 told, never papered over with a new key; private halves are encrypted and mode 0600; nothing is written under
 a passphrase that does not open what is there; one writer at a time (flock on `<root>/.lock`); a key tag is
@@ -14,16 +14,16 @@ called active once it is served (`activate`): what is refused in between leaves 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from dnsctl.errors import KeystoreError, PassphraseError, SigningError
-from dnsctl.model import pkcs8, secrecy
+from dnsctl.files import durable, secrecy
+from dnsctl.files.lock import lock_file, take
+from dnsctl.model import pkcs8
 from dnsctl.model.key import KeyRole, PublicKey
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.policy import Policy
@@ -235,6 +235,7 @@ class Keystore:
             self._checked = True
         stored = new.stored
         _make_directory(stored.path.parent)
+        durable.remove_unfinished(stored.path.parent)
         self._enter(stored, new.ttl, KeyState.GENERATED, stored.times.generated)
         _write(stored.private_path, private_pem(new.signing.private, passphrase, self._common_salt()), 0o600)
 
@@ -282,26 +283,19 @@ class Keystore:
         _make_directory(self._root)
         path = self._root / ".lock"
         try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = lock_file(path)
         except OSError as error:
             raise _unwritable(path, error) from None
         try:
-            deadline = time.monotonic() + _LOCK_PATIENCE
-            while True:
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise KeystoreError(
-                            "another process has been writing keys for too long",
-                            where=str(path),
-                            advice="end it, then try again",
-                        ) from None
-                    time.sleep(0.02)
+            if not take(descriptor, _LOCK_PATIENCE):
+                raise KeystoreError(
+                    "another process has been writing keys for too long",
+                    where=str(path),
+                    advice="end it, then try again",
+                )
             yield
         finally:
-            os.close(handle)  # releases the lock
+            os.close(descriptor)  # releases the lock
 
 
 def _missing(active: tuple[StoredKey, ...], policy: Policy) -> tuple[KeyRole, ...]:
@@ -396,39 +390,17 @@ def _is_old(path: Path) -> bool:
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
-    """Write whole or not at all, and be on disk when this returns."""
-    aside = path.with_name(path.name + ".tmp")  # one writer holds the lock, so the name is free
     try:
-        with open(  # an opener: the mode is set at creation, never after
-            aside, "wb", opener=lambda name, how: os.open(name, how | os.O_NOFOLLOW, mode)
-        ) as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-        _sync_directory(path.parent)
+        durable.write(path, content, mode)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            aside.unlink(missing_ok=True)
         raise _unwritable(path, error) from None
 
 
 def _make_directory(directory: Path) -> None:
     try:
-        if not directory.exists():
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _sync_directory(directory.parent)
+        durable.make_directory(directory, 0o700)
     except OSError as error:
         raise _unwritable(directory, error) from None
-
-
-def _sync_directory(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _unwritable(path: Path, error: OSError) -> KeystoreError:

@@ -299,7 +299,7 @@ def test_archive_that_cannot_be_written_refuses_and_keeps_serving(
     def full(path: Path, data: bytes, mode: int = 0o644, reserved: Path | None = None) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("dnsctl.release.durable.write", full)
+    monkeypatch.setattr("dnsctl.files.durable.write", full)
     with pytest.raises(ReleaseRefusedError, match="No space left"):
         host.staging.prepare(second.sealed)
     assert host.staging.prepared() is None

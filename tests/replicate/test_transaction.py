@@ -13,8 +13,8 @@ from typing import TypeVar
 import pytest
 
 from dnsctl.errors import ReleaseRefusedError
+from dnsctl.files.durable import TEMPORARY_PREFIX
 from dnsctl.release.archive import Archive
-from dnsctl.release.durable import TEMPORARY_PREFIX
 from dnsctl.replicate.client import AgentClient
 from dnsctl.replicate.supply import Supply
 from dnsctl.replicate.transaction import Outcome, Outgoing, fence, push_release

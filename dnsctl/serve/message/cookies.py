@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 from siphashc import siphash
 
 from dnsctl.errors import ConfigError
-from dnsctl.model import secrecy
+from dnsctl.files import secrecy
 from dnsctl.model.serial import distance
 
 CODE: Final = 10  # RFC 7873 §4

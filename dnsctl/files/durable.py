@@ -5,10 +5,12 @@ directory fsynced. Nothing here reads what it replaces. An OSError from here alw
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 TEMPORARY_PREFIX = ".writing-"  # what a killed writer may leave behind; readers skip it
 
@@ -25,12 +27,15 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def make_directory(path: Path, mode: int = 0o755) -> None:
-    """Make `path` and its parents, each one's entry in its parent fsynced."""
+    """Make `path` and its parents, each one's entry in its parent fsynced. Raises OSError."""
     if path.is_dir():
         return
     make_directory(path.parent)
-    with contextlib.suppress(FileExistsError):
+    try:
         path.mkdir(mode=mode)
+    except FileExistsError:
+        if not path.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path)) from None
     sync_directory(path.parent)
 
 
@@ -54,10 +59,34 @@ def write(path: Path, data: bytes, mode: int = 0o644, reserved: Path | None = No
     """
     temporary = _write_aside(path, data, mode, reserved)
     try:
-        temporary.replace(path)
+        move(temporary, path)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def writing(path: Path, mode: int) -> Iterator[BinaryIO]:
+    """Yield a file whose octets are at `path` once the block ends well; nothing has changed else.
+
+    For what is not to be held in memory as a whole. Raises OSError.
+    """
+    descriptor, temporary = _aside(path)
+    try:
+        with naming(path), os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        move(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def move(written: Path, path: Path) -> None:
+    """Have what is at `written`, and fsynced, at `path` instead, in the same file system. Raises OSError."""
+    written.replace(path)
     sync_directory(path.parent)
 
 
@@ -74,9 +103,16 @@ def create(path: Path, data: bytes, mode: int = 0o644) -> bool:
     return True
 
 
+def umask() -> int:
+    """Return which bits this process takes from the mode of a file for everybody."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
 def sync_directory(path: Path) -> None:
     """Make the names in `path` durable, not only what they name."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         with naming(path):
             os.fsync(descriptor)
@@ -84,12 +120,28 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
+def remove_unfinished(directory: Path) -> None:
+    """Remove what killed writers left behind in `directory`, where nobody writes now."""
+    for left in directory.glob(TEMPORARY_PREFIX + "*"):
+        with contextlib.suppress(OSError):
+            left.unlink()
+
+
+def _aside(path: Path) -> tuple[int, Path]:
+    """Make a file beside `path` for its owner alone; return a descriptor and where it is."""
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
+    except OSError as error:
+        error.filename = str(path)
+        raise
+    return descriptor, Path(name)
+
+
 def _write_aside(path: Path, data: bytes, mode: int, reserved: Path | None = None) -> Path:
     if reserved is not None and reserved.is_file():
-        descriptor, name = os.open(reserved, os.O_WRONLY | os.O_CLOEXEC), str(reserved)
+        descriptor, temporary = os.open(reserved, os.O_WRONLY | os.O_CLOEXEC), reserved
     else:
-        descriptor, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
-    temporary = Path(name)
+        descriptor, temporary = _aside(path)
     try:
         with naming(path), os.fdopen(descriptor, "wb") as file:
             os.fchmod(file.fileno(), mode)

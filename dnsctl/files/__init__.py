@@ -1,0 +1,1 @@
+"""Files as every package needs them: written durably, locked by one process at a time, kept secret."""
