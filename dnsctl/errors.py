@@ -32,15 +32,15 @@ _ADVICE: Final = {
     errno.EDQUOT: "remove files or raise the quota, then try again",
     errno.EFBIG: "raise the limit of a file's size (`ulimit -f`), then try again",
     errno.EMFILE: "raise the limit of open files (`ulimit -n`), then try again",
-    errno.ENFILE: "this host has too many files open: end what holds them, then try again",
+    errno.ENFILE: "this host has too many open files: end what holds them, then try again",
     errno.EAGAIN: "raise the limit of processes (`ulimit -u`), then try again",
     errno.ENOMEM: "free memory, then try again",
-    errno.EIO: "look at that disk: it fails",
+    errno.EIO: "that disk is failing: check it",
     errno.EROFS: "mount that file system for writing, then try again",
     errno.EACCES: "check its owner and mode",
     errno.EPERM: "check its owner and mode",
     errno.EISDIR: "move the directory away",
-    errno.ENOTDIR: "move the file away that stands where a directory belongs",
+    errno.ENOTDIR: "there is a file where a directory belongs: move it away",
 }
 
 _SHORTAGES: Final = frozenset(
@@ -78,7 +78,7 @@ def advice_for(number: int | None) -> str:
 
 
 def is_shortage(error: OSError) -> bool:
-    """True where the host lacks something, or its disk fails: whatever was asked for is not the reason."""
+    """True where the host lacks something, or its disk fails, so that the request is not the reason."""
     return error.errno in _SHORTAGES
 
 
@@ -124,11 +124,11 @@ class DamagedImageError(ImageError):
 
 
 class ImageReplacedError(ImageError):
-    """Another image stands where this one was opened: open that."""
+    """Another image has replaced the one that was opened: open that one."""
 
 
 class ReleaseError(DnsctlError):
-    """A manifest, delta or signature is malformed or does not hold together."""
+    """A manifest, delta or signature is malformed or contradicts itself."""
 
 
 class ReleaseRefusedError(ReleaseError):
@@ -150,11 +150,11 @@ class NodeUnreachableError(DnsctlError):
 
 
 class AgentGoneError(NodeUnreachableError):
-    """Nobody listens at a node's agent, or it ended the connection: it may be back in a moment."""
+    """No process listens at a node's agent address, or the agent ended the connection: it may come back."""
 
 
 class InconclusiveError(DnsctlError):
-    """Nothing could be told: no node answered."""
+    """There is no result: no node answered."""
 
     exit_code = 2
 

@@ -51,12 +51,14 @@ def _next_step(file: Path, shown: str) -> tuple[bytes, int]:
         return _file(second, current, _PREVIOUS), 2
     if purpose != _PREVIOUS or more:
         raise ConfigError(
-            "was changed by hand", where=shown, advice="leave the secret in use alone in it, and start again"
+            "was changed by hand",
+            where=shown,
+            advice="keep only the secret that is in use in it, and start again",
         )
     left = file.stat().st_mtime + LIFETIME - time.time()
     if left > 0:
         raise ConfigError(
-            "cookies of the previous secret are good still",
+            "cookies of the previous secret are still valid",
             where=shown,
             advice=f"run this again in {int(left / 60) + 1} minutes",
         )

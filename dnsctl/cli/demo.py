@@ -45,7 +45,7 @@ def demo(directory: Path | None, *, keep: bool) -> None:
         with rehearsal(directory) as stage:
             for act in (_found, _deploy, _change, _lose_a_site, _return, _drift, _roll_back):
                 act(stage)
-            _heading(f"That was the way of a change, in {time.monotonic() - started:.0f} seconds.")
+            _heading(f"That was how a change is made, in {time.monotonic() - started:.0f} seconds.")
             _farewell(stage, directory, keep=keep)
     finally:
         for number in ENDING_SIGNALS:  # nothing is left to end: an impatient one changes no exit code
@@ -63,7 +63,7 @@ def _found(stage: Rehearsal) -> None:
 
 
 def _deploy(stage: Rehearsal) -> None:
-    _heading("Two name servers, one in each datacenter, with nothing to serve yet")
+    _heading("Two name servers, one in each datacenter, without a release to serve yet")
     for name in stage.fleet:
         _command(f"dnsctl serve --node {name} &")
         stage.start(name)
@@ -89,7 +89,7 @@ def _lose_a_site(stage: Rehearsal) -> None:
     stage.kill(lost)
     _edit(stage, FIRST, SECOND)
     _dnsctl(stage, "push", expect=(1, 3))
-    _say("Nothing changed anywhere; the message names the way out. We take it:")
+    _say("Nothing changed anywhere; the message says what to do. We do it:")
     _dnsctl(stage, "push", "--without", site, "--reason", "power cut in the demo", expect=(0, 3))
     _show_answers(stage)
 
@@ -109,8 +109,8 @@ def _drift(stage: Rehearsal) -> None:
     state = Repo(stage.root).node(name).directory
     _heading(f"Somebody with root on {name} changes a record in its database")
     while _is_mended_before_verify_sees_it(stage, name, state):
-        _say(f"{name} has found that itself, and has its image anew from the other site. The same once more:")
-    _say(f"Found, with node, owner, expected and got. {name} throws its image away and takes a good one:")
+        _say(f"{name} has found that itself, and fetched its image from the other site again. Once more:")
+    _say(f"Found, with node, owner, expected and received. {name} deletes its image and fetches a good one:")
     stage.kill(name)
     _command(f"rm -r state/nodes/{name} && dnsctl serve --node {name} &")
     shutil.rmtree(state)
@@ -128,7 +128,7 @@ def _is_mended_before_verify_sees_it(stage: Rehearsal, name: str, state: Path) -
 
 
 def _roll_back(stage: Rehearsal) -> None:
-    _heading("Roll back: the records of before, as a new generation with a higher serial")
+    _heading("Roll back: the previous records, as a new generation with a higher serial")
     before = _serial(stage)
     _dnsctl(stage, "rollback")
     _show_answers(stage)

@@ -13,12 +13,12 @@ from dnsctl.sign.keystore import Keystore
 
 
 def warn_of_ends(reader: Reader, keystore: Keystore) -> None:
-    """Tell of released zones that came signed, and whose signatures run out within a week, or have."""
+    """Warn of released pre-signed zones whose signatures have expired, or will within a week."""
     now = time.time()
     for entry in reader.zones():
         left = PRESIGNED_WARNING if entry.expiry is None else entry.expiry - now
         if left < PRESIGNED_WARNING and not keystore.list(entry.origin):
             output.say(
                 f"warning: {to_text(entry.origin)}: {of_signatures(entry.period, None, now)};"
-                " have it signed again where it is signed, then push"
+                " renew its signatures at its signer, then push"
             )

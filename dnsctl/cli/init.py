@@ -212,7 +212,10 @@ def _git(root: Path, *arguments: str) -> str | None:
 def _tell_renewed(report: _Report) -> None:
     names = [Path(each).stem for each in report.renewed if each.endswith(".crt")]
     if nodes := [each for each in names if each != CONTROL]:
-        output.say(f"copy the new pairs in keys/pki/ to {', '.join(nodes)}, and restart each node's service")
+        output.say(
+            f"copy the new certificates and keys in keys/pki/ to {', '.join(nodes)},"
+            " and restart each node's service"
+        )
 
 
 def _next_steps(report: _Report, config: Config, *, example: bool) -> None:

@@ -53,7 +53,7 @@ def ds(context: Context, zone: str, digest: int, *, as_json: bool) -> None:
     used = [each for each in found if each.state is not KeyState.GENERATED] or found
     if not used:
         raise KeystoreError(
-            "no key that a DS could point to", where=to_text(name), advice=_way_to_a_key(context, name)
+            "has no key that a DS could name", where=to_text(name), advice=_way_to_a_key(context, name)
         )
     records = [(each, each.public.ds(digest)) for each in used]
     if as_json:
@@ -71,7 +71,7 @@ def _way_to_a_key(context: Context, name: Name) -> str:
         return "it has no file in zones/; `dnsctl zone list` shows what there is"
     if context.config().policy(name) is None:
         return "it is not signed here: give it a policy in dnsctl.yaml"
-    return "`dnsctl push` makes it, or `dnsctl key generate` ahead of that"
+    return "`dnsctl push` makes it, or, in advance, `dnsctl key generate`"
 
 
 def generate(context: Context, zone: str, role: str | None, *, as_json: bool) -> None:

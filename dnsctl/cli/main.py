@@ -206,10 +206,10 @@ def _refused(error: BaseException) -> SystemRefusalError | None:
     library = type(error).__module__.partition(".")[0]  # those that most verbs do not import
     if type(error).__name__ == "BrokenProcessPool":
         return SystemRefusalError(
-            "a process that worked for this one was killed", advice="look for want of memory on this host"
+            "a process that worked for this one was killed", advice="check whether this host is out of memory"
         )
     if library in ("lmdb", "sqlite3"):
-        return SystemRefusalError(str(error), advice=advice_of(str(error)) or "look at the disk of state/")
+        return SystemRefusalError(str(error), advice=advice_of(str(error)) or "check the disk of state/")
     if isinstance(error, BaseExceptionGroup):
         return _refused(error.exceptions[0])
     inner = error.__cause__ or error.__context__

@@ -131,14 +131,14 @@ def _warn_if_dirty(context: Context) -> None:
     changed = is_dirty(context.root, RELEASED)
     if changed:
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-        output.say(f"warning: {changed[0]}{more} not as in HEAD; this is the plan of the commit")
+        output.say(f"warning: {changed[0]}{more} differs from HEAD; this is the plan of the commit")
 
 
 def _print(made: _Plan) -> None:
     print_zones(made.survey.zones, made.guards)
     if made.guards:
         allows = " ".join(f"--allow {name}" for name in dict.fromkeys(each.guard for each in made.guards))
-        output.line(f"A push would be refused; if it is meant: dnsctl push {allows} --reason TEXT")
+        output.line(f"A push would be refused. If the change is meant: dnsctl push {allows} --reason TEXT")
     output.line(_summary(made))
 
 

@@ -180,7 +180,7 @@ def _summary(result: Result, seconds: float) -> str:
         return f"Nothing to {result.action}: {on} {generation} ({took})"
     content = _content(release)
     if result.ending == "dry run":
-        return f"Dry run: generation {release.generation} would go out with {content} ({took})"
+        return f"Dry run: generation {release.generation} would be released with {content} ({took})"
     if result.ending == "served":
         names = _names(result.outcome.activated if result.outcome else ())
         rest = f"; {left_out} will catch up" if left_out else ""
@@ -195,8 +195,8 @@ def _summary(result: Result, seconds: float) -> str:
         return f"{generation.capitalize()} is active on {names}, and not verified: see above ({took})"
     if result.ending == "rolled back" and result.failed:
         return (
-            f"Rolled back: generation {result.failed.generation} failed verification,"
-            f" {generation} serves the records from before ({took})"
+            f"Rolled back: generation {result.failed.generation} failed verification;"
+            f" {generation} serves the previous records ({took})"
         )
     return f"{generation.capitalize()} is served and failed verification: {_advice(result)} ({took})"
 

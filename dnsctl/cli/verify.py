@@ -68,7 +68,7 @@ def _verified(context: Context, nodes: Sequence[Node], zones: set[Name] | None, 
 
 def _ask(context: Context, nodes: Sequence[Node], zones: set[Name] | None, *, full: bool) -> Report:
     if not context.image.is_dir():
-        raise InconclusiveError("nothing was released from here yet", advice="run `dnsctl push` first")
+        raise InconclusiveError("nothing was released from this host yet", advice="run `dnsctl push` first")
     with (
         open_own(context.state) as image,
         image.reader() as reader,

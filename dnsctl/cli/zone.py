@@ -108,7 +108,7 @@ def export(context: Context, zone: str, signed: bool | None, target: Path | None
                 _write(target, lines(reader.rrsets(name)))
                 return
     if signed:
-        raise ImageError("is in no release yet", where=to_text(name), advice="`dnsctl push` first")
+        raise ImageError("is not in a release yet", where=to_text(name), advice="`dnsctl push` first")
     _write(target, master_file(_loaded(context, zone)))
 
 

@@ -69,7 +69,7 @@ def of_zones(
                 continue
             policy = policy_of(origin)
             if message := of_signatures(zone.period, policy, now):
-                there = "have it signed again where it is signed, then push"
+                there = "renew its signatures at its signer, then push"
                 yield name, Concern("act", origin, f"{message}; {'run `dnsctl push`' if policy else there}")
 
 
@@ -99,7 +99,7 @@ def of_nodes(answers: Answers, expected: Served | None) -> Iterator[Concern]:
             yield Concern(
                 "act",
                 name,
-                f"its image is damaged: {answer.damage.reason}; it takes another from a node that has one,"
+                f"its image is damaged: {answer.damage.reason}; it fetches another from a node that has one,"
                 " or from `dnsctl push`",
             )
         elif answer.silent:
@@ -107,9 +107,7 @@ def of_nodes(answers: Answers, expected: Served | None) -> Iterator[Concern]:
         elif expected is not None and answer.served != expected:
             yield Concern("act", name, _otherwise(answer, expected))
     if expected is None:
-        yield Concern(
-            "act", "release", "no node tells of a release, and this host knows none; run `dnsctl push`"
-        )
+        yield Concern("act", "release", "neither the nodes nor this host have a release; run `dnsctl push`")
 
 
 def _otherwise(answer: NodeStatus, expected: Served) -> str:
@@ -126,16 +124,18 @@ def of_clocks(answers: Answers, now: float) -> Iterator[Concern]:
     try:
         require_agreement(told, now)
     except ClockError as error:
-        yield Concern("act", error.where or "clocks", f"{error.what}; no push is possible until it is right")
+        yield Concern(
+            "act", error.where or "clocks", f"{error.what}; no push is possible until it is set right"
+        )
 
 
 def of_certificates(expiries: Mapping[str, int], now: float) -> Iterator[Concern]:
     """Yield certificates, by name, that ran out or will."""
     for name, expiry in expiries.items():
         if expiry <= now:
-            yield Concern("act", name, f"its certificate ran out at {moment(expiry)}; run `dnsctl init`")
+            yield Concern("act", name, f"its certificate expired at {moment(expiry)}; run `dnsctl init`")
         elif expiry - now < CERTIFICATE_WARNING:
-            advice = "`dnsctl init` issues it again; copy it to its host"
+            advice = "`dnsctl init` renews it; then copy it to its host"
             if name == "authority":
-                advice = "all certificates of the fleet end with it: make a new authority"
-            yield Concern("act", name, f"its certificate runs out soon, at {moment(expiry)}; {advice}")
+                advice = "then all certificates of the fleet expire: make a new authority"
+            yield Concern("act", name, f"its certificate expires soon, at {moment(expiry)}; {advice}")

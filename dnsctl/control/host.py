@@ -251,7 +251,7 @@ def nodes_of(config: Config, without: str = "") -> tuple[Node, ...]:
         raise ConfigError(f"there is no site {without!r} in dnsctl.yaml", advice=advice)
     nodes = tuple(node for node in config.nodes() if node.site != without)
     if not nodes:
-        raise ConfigError(f"without site {without!r} no node is left", advice="bring one site back first")
+        raise ConfigError(f"without site {without!r} no node is left", advice="restore one site first")
     return nodes
 
 

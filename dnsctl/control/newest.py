@@ -31,11 +31,11 @@ def take_over_newest(root: Path, tell: Callable[[str], None]) -> None:
         passphrase = resolve(config.keystore.passphrase, root)
         unheard = take_over(root, config, passphrase, damaged=bool(reason))
     except ClockError as error:
-        tell(f"by what this host knows, nothing was taken over: {error}")
+        tell(f"this uses what this host knows, and nothing was fetched: {error}")
     except ReleaseRefusedError:
         raise
     except DnsctlError as error:
-        tell(f"by what this host knows, no node was asked: {error}")
+        tell(f"this uses what this host knows, and no node was asked: {error}")
     for each in unheard:
         tell(f"not asked what is served: {each}")
     if reason:

@@ -24,7 +24,7 @@ def ensure_passphrase(path: Path, keys: Path, shown: str = "") -> bool:
         raise PassphraseError(
             f"is missing, and {shut.relative_to(keys.parent)} is encrypted with it",
             where=where,
-            advice="bring the passphrase back from its backup; a new one opens nothing",
+            advice="restore the passphrase from its backup; a new one opens nothing",
         )
     try:
         durable.make_directory(path.parent, 0o700)

@@ -214,7 +214,7 @@ def _clean_head(root: Path) -> str:
         raise RevisionError(
             f"has changes that are not committed{more}",
             where=changed[0],
-            advice="commit them, or release a commit as it is with --rev HEAD",
+            advice="commit them, or release the last commit without them: --rev HEAD",
         )
     return "HEAD"
 

@@ -312,10 +312,12 @@ class ControlState:
             raise
 
 
-_ADVICE = "move it away: no zone is lost by that, releases are recorded anew; the log of who pushed is in it"
+_ADVICE = (
+    "move it away: no zone is lost, and releases are recorded again; only the log of who pushed is in it"
+)
 _REFUSALS = {  # by what the system refused, SQLite cannot be asked why: primary result code -> advice
     sqlite3.SQLITE_FULL: advice_for(errno.ENOSPC),
-    sqlite3.SQLITE_IOERR: "free space on that disk, or look whether it fails",
+    sqlite3.SQLITE_IOERR: "free space on that disk, or check whether it is failing",
     sqlite3.SQLITE_CANTOPEN: _ADVICE,
     sqlite3.SQLITE_READONLY: "make it writable, its directory as well",
     sqlite3.SQLITE_BUSY: "another process writes it: end that, then try again",

@@ -27,16 +27,16 @@ from dnsctl.serve.zone.names import Zones, ZoneView, closest_encloser, neighbour
 from dnsctl.sign.signer import unsigned_zone
 
 _SENTENCES = {
-    Step.ANSWER: "{name} has what is asked for",
+    Step.ANSWER: "{name} has the type that is asked for",
     Step.NO_DATA: "{name} exists, but has no such type",
-    Step.EMPTY_NON_TERMINAL: "{name} has no records itself, only names below it: it exists, and is empty",
-    Step.NAME_ERROR: "{name} does not exist, and no wildcard stands for it; closest encloser {encloser}",
-    Step.WILDCARD: "the wildcard {name} stands for it; closest encloser {encloser}",
-    Step.ALIAS: "{name} is an alias, its CNAME is followed",
-    Step.DNAME: "{name} holds a DNAME: all below it is elsewhere",
-    Step.REFERRAL: "{name} is a zone cut: the name servers of that zone know more",
-    Step.LOOP: "{name} was there before, or too many aliases were followed: the rest is the resolver's",
-    Step.OUTSIDE: "{name} is not in this zone: the resolver asks for it elsewhere",
+    Step.EMPTY_NON_TERMINAL: "{name} has no records, only names below it: it is an empty non-terminal",
+    Step.NAME_ERROR: "{name} does not exist, and no wildcard matches it; closest encloser {encloser}",
+    Step.WILDCARD: "the wildcard {name} matches it; closest encloser {encloser}",
+    Step.ALIAS: "{name} is an alias: its CNAME is followed",
+    Step.DNAME: "{name} has a DNAME: all names below it are redirected",
+    Step.REFERRAL: "{name} is a zone cut: ask the name servers of that zone",
+    Step.LOOP: "{name} was followed before, or there are too many aliases: the resolver has to go on",
+    Step.OUTSIDE: "{name} is not in this zone: the resolver asks elsewhere",
 }
 
 

@@ -28,7 +28,7 @@ def subjects(steps: list[tuple[Step, Name, Name, Name]], rdtype: int) -> Subject
     lacks = f"has no {type_text(rdtype)}"
     for step, name, wanted, encloser in steps:
         if step in (Step.NO_DATA, Step.EMPTY_NON_TERMINAL):
-            told[name] = f"exists, and {lacks}"
+            told[name] = f"exists and {lacks}"
         elif step is Step.REFERRAL:
             told[name] = "is delegated, and has no DS"
         if step in (Step.NAME_ERROR, Step.WILDCARD):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dnsctl.model.finding import Severity
 
-_AGAIN = "sign the zone again where it was signed, or remove its signatures and have it signed here"
+_AGAIN = "sign the zone again at its signer, or remove its signatures and have it signed here"
 _WARNING, _ERROR = Severity.WARNING, Severity.ERROR
 
 INCOMPLETE = "presigned-incomplete"
@@ -36,12 +36,12 @@ RULES: tuple[tuple[str, Severity, str, str], ...] = (
         "A signature is expired, or not valid yet.",
         "sign the zone again, and compare the signer's clock",
     ),
-    (SOON, _WARNING, "Signatures expire within a week.", "have the zone signed again where it is signed"),
+    (SOON, _WARNING, "Signatures expire within a week.", "renew its signatures at its signer"),
     (
         EXPIRE,
         _WARNING,
         "SOA EXPIRE is longer than signatures last.",
-        "lower it where the zone is signed: a secondary may go on with signatures that ran out",
+        "lower it at the signer: a secondary may go on with signatures that have expired",
     ),
     (CHAIN, _ERROR, "The chain of NSEC or NSEC3 does not match the zone.", _AGAIN),
     (ZONEMD, _ERROR, "A ZONEMD is not the digest of the zone.", "make it again, last of all; or remove it"),

@@ -250,7 +250,7 @@ def _discard_damaged(state: Path, *, alone: bool) -> None:
     note = DamageNote(state)
     reason = note.reason() if alone else ""
     if NodeFiles(state).image.exists() and (reason := reason or look(state, whole=False)):
-        _log.error("the image is damaged, and made anew: %s", reason)
+        _log.error("the image is damaged, and is made again: %s", reason)
         note.write(reason)
         note.discard()
 
@@ -323,7 +323,7 @@ def _drop_privileges(user: str, state: Path) -> None:
         sandbox.give_up_capabilities()
     except OSError as fault:
         _log.warning(
-            "capabilities are kept, %s: take the systemd unit of this version, which allows it",
+            "capabilities are kept, %s: install the systemd unit of this version, which can give them up",
             fault.strerror,
         )
     sandbox.forbid_new_privileges()
@@ -344,7 +344,7 @@ def _prepare_cookies(settings: NodeSettings) -> None:
     durable.create(paths[-1], fresh_secret(), 0o600)
     if serve.cookie_secret is not None:
         _log.warning(
-            "%s is not here: made a secret for cookies of this node alone; copy the fleet's to share it",
+            "%s is missing: made a cookie secret for this node only; copy the fleet's secret here",
             serve.cookie_secret,
         )
 

@@ -140,7 +140,7 @@ class _Node(Collector):
         return "serving" if hanging is None else f"{hanging} hangs"
 
     def collect(self) -> Iterable[Metric]:
-        info = InfoMetricFamily("dnsctl_node", "The node this is, and its software")
+        info = InfoMetricFamily("dnsctl_node", "This node, and its software")
         info.add_metric((), {"node": self.name, "site": self._site, "version": __version__})
         yield info
         damage = self._note.last()
@@ -174,7 +174,7 @@ class _Node(Collector):
         if inceptions:
             yield GaugeMetricFamily(
                 "dnsctl_signature_inception_timestamp_seconds",
-                "When the last signature begins to hold",
+                "When the last signature becomes valid",
                 max(inceptions),
             )
         if not self._by_zone:
@@ -187,7 +187,7 @@ class _Node(Collector):
         )
         inception = GaugeMetricFamily(
             "dnsctl_zone_signature_inception_timestamp_seconds",
-            "When the last signature of the zone begins to hold",
+            "When the last signature of the zone becomes valid",
             labels=("zone",),
         )
         for zone in served.zones:
@@ -201,7 +201,7 @@ class _Node(Collector):
 
     def _processes(self) -> Iterator[Metric]:
         restarts = CounterMetricFamily(
-            "dnsctl_process_restarts", "Times a process was started anew", labels=("process",)
+            "dnsctl_process_restarts", "Times a process was restarted", labels=("process",)
         )
         started = GaugeMetricFamily(
             "dnsctl_process_start_time_seconds", "When it was started last", labels=("process",)
@@ -265,7 +265,7 @@ def _answers(blocks: Sequence[Block]) -> Iterator[Metric]:
         by_kind.add_metric((kind,), _sum(blocks, counters.KINDS + offset))
     yield by_kind
     limited = CounterMetricFamily(
-        "dnsctl_rate_limited", "Answers over UDP kept back by the rate limit", labels=("action",)
+        "dnsctl_rate_limited", "Answers over UDP that the rate limit dropped or truncated", labels=("action",)
     )
     limited.add_metric(("drop",), _sum(blocks, counters.RATE_DROPPED))
     limited.add_metric(("slip",), _sum(blocks, counters.RATE_SLIPPED))
@@ -273,7 +273,7 @@ def _answers(blocks: Sequence[Block]) -> Iterator[Metric]:
     for name, what, cell in (
         ("dnsctl_truncated", "Responses cut to fit UDP", counters.TRUNCATED),
         ("dnsctl_cache_hits", "Queries over UDP answered from the cache", counters.CACHE_HITS),
-        ("dnsctl_unsent", "Answers the kernel would not send", counters.UNSENT),
+        ("dnsctl_unsent", "Answers that the kernel did not send", counters.UNSENT),
     ):
         yield CounterMetricFamily(name, what, _sum(blocks, cell))
 
@@ -284,7 +284,11 @@ def _connections(blocks: Sequence[Block]) -> Iterator[Metric]:
     )
     for name, what, cell in (
         ("dnsctl_tcp_refused", "Connections closed: too many of one client", counters.CONNECTIONS_REFUSED),
-        ("dnsctl_tcp_cut", "Connections closed: the longest quiet, to make room", counters.CONNECTIONS_CUT),
+        (
+            "dnsctl_tcp_cut",
+            "Connections closed to make room: those that were silent longest",
+            counters.CONNECTIONS_CUT,
+        ),
         ("dnsctl_transfers", "Zone transfers begun", counters.TRANSFERS),
     ):
         yield CounterMetricFamily(name, what, _sum(blocks, cell))
@@ -295,7 +299,7 @@ def _notifies(blocks: Sequence[Block]) -> Iterator[Metric]:
         ("dnsctl_notifies_sent", "NOTIFY sent to secondaries, each try", counters.NOTIFIES_SENT),
         ("dnsctl_notifies_answered", "NOTIFY answered NOERROR", counters.NOTIFIES_ANSWERED),
         ("dnsctl_notifies_refused", "NOTIFY answered otherwise", counters.NOTIFIES_REFUSED),
-        ("dnsctl_notifies_given_up", "NOTIFY sent often enough in vain", counters.NOTIFIES_GIVEN_UP),
+        ("dnsctl_notifies_given_up", "NOTIFY given up after all tries", counters.NOTIFIES_GIVEN_UP),
     ):
         yield CounterMetricFamily(name, what, _sum(blocks, cell))
 

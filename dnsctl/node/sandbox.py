@@ -91,4 +91,4 @@ def drop_privileges(user: str, state: Path) -> None:
         os.setuid(0)
     except PermissionError:
         return
-    raise DnsctlError(f"privileges could be got back after becoming {user!r}", advice="check capabilities")
+    raise DnsctlError(f"privileges could be regained after becoming {user!r}", advice="check capabilities")

@@ -96,7 +96,7 @@ def inherited() -> Bequest | None:
         found = json.load(file)
     if found["format"] != FORMAT:
         raise DnsctlError(
-            f"the version that runs leaves format {found['format']}, this one takes {FORMAT}",
+            f"the running version hands over format {found['format']}, this one needs {FORMAT}",
             advice="restart the node instead of reloading it",
         )
     sockets = tuple(Kept(kind, Endpoint(*where), one) for kind, *where, one in found["sockets"])
@@ -202,7 +202,7 @@ class Succession:
 
 
 def _refuse(why: str) -> None:
-    _log.error("the new program does not take over (%s): all goes on as before", why)
+    _log.error("the new program does not take over (%s): the old one goes on", why)
 
 
 def _opened(*files: Callable[[], int]) -> list[int] | None:

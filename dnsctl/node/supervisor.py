@@ -69,7 +69,7 @@ class _Child:
     deaths: int = 0  # that were not told yet
     last_death: str = ""
     tell_from: float = 0.0  # when deaths may be told again
-    quiet_until: float = 0.0  # when what is started anew may say again why it fails
+    quiet_until: float = 0.0  # when what is restarted may say again why it fails
     hung: int = 0  # looks in a row that found it hanging
     cpu: float = 0.0  # seconds of CPU time that it had had at the first of them
     generation: int | None = None  # what it served when it was ready
@@ -306,7 +306,7 @@ class Supervisor:
             if not child.deaths or now < child.tell_from:
                 continue
             often = f", {child.deaths} times since this was last told" if child.deaths > 1 else ""
-            _log.warning("%s; started anew%s", child.last_death, often)
+            _log.warning("%s; restarted%s", child.last_death, often)
             child.deaths = 0
             child.tell_from = now + TELL_INTERVAL if self._was_ready else now
 

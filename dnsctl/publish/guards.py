@@ -21,15 +21,15 @@ from dnsctl.publish.survey import KEYS_MISSING, Fate, ZoneSurvey
 HISTORY: Final = "history"
 
 GUARDS: Final[dict[str, str]] = {
-    HISTORY: "what was released last is not part of what is pushed, and would be taken back",
-    KEYS_MISSING: "a zone is served signed by keys that are not in keys/: others would take their place",
+    HISTORY: "the last release is not part of what is pushed, and would be undone",
+    KEYS_MISSING: "a zone is served signed by keys that are not in keys/: other keys would replace them",
     "deletes": "a large share of a zone's RRsets would be deleted",
     "updates": "a large share of a zone's RRsets would change",
     "emptied-zone": "nothing but the apex's SOA and NS would be left",
     "removed-zone": "a zone would no longer be served",
     "apex-ns": "the name servers of a zone would change; the parent's NS must follow",
     "ds-change": "DNSSEC would be added or removed, or the keys that a DS points to would change",
-    "serial-jump": "a serial would not go forward, or so far that secondaries could lose track",
+    "serial-jump": "a serial would not go forward, or go so far that secondaries could lose track",
     "ttl-jump": "a TTL would grow so much that a mistake would stay in caches for long",
 }
 
@@ -80,7 +80,7 @@ def enforce(verdicts: Iterable[GuardVerdict], allowed: Collection[str]) -> None:
         f"guard {refused[0].guard}: {refused[0].message}{more}",
         where=to_text(refused[0].zone) if refused[0].zone is not None else "",
         advice=(f"{refused[0].advice}; " if refused[0].advice else "")
-        + f"if it is meant, add {' '.join(f'--allow {each}' for each in names)} --reason TEXT",
+        + f"if that is meant, add {' '.join(f'--allow {each}' for each in names)} --reason TEXT",
     )
 
 
@@ -92,7 +92,10 @@ def _judge(zone: ZoneSurvey, limits: GuardLimits) -> Iterator[tuple[str, str]]:
         return
     yield from _shares(zone, limits)
     if zone.emptied:
-        yield "emptied-zone", f"{zone.rrsets_before} RRsets would go, only SOA and NS of the apex stay"
+        yield (
+            "emptied-zone",
+            f"{zone.rrsets_before} RRsets would be deleted; only SOA and NS of the apex would stay",
+        )
     for change in zone.records:
         if change.owner == zone.origin and change.rdtype == Type.NS:
             yield "apex-ns", "the apex's NS RRset would change"
@@ -113,7 +116,10 @@ def _serials(before: int, after: int) -> Iterator[tuple[str, str]]:
     elif ahead > SERIAL_JUMP:
         yield "serial-jump", f"serial {after} is {ahead} after {before}"
     elif ahead == 0:
-        yield "serial-jump", f"contents change and serial {after} stays, so secondaries will not see it"
+        yield (
+            "serial-jump",
+            f"contents change but serial {after} does not, so secondaries will not see the change",
+        )
 
 
 def _shares(zone: ZoneSurvey, limits: GuardLimits) -> Iterator[tuple[str, str]]:

@@ -77,7 +77,7 @@ def _usable(keystore: Keystore, served: SignedZone) -> tuple[tuple[StoredKey, ..
         return (), str(error)
     roles = {one.role for one in keys}
     if "csk" not in roles and not {"ksk", "zsk"} <= roles:
-        return keys, "the keys that it is served with are not in keys/; restore them from the copy"
+        return keys, "the keys that sign it are not in keys/; restore them from their copy"
     try:
         for one in keys:
             keystore.open(one)

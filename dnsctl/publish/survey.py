@@ -239,7 +239,7 @@ def _policy_events(old: ZoneIntent, wanted: ZoneIntent) -> Iterator[DnssecEvent]
 
 def _signing_event(wanted: ZoneIntent, *, ds_relevant: bool) -> DnssecEvent:
     if not wanted.signed:
-        return DnssecEvent("unsigned", "signing ends; a DS at the parent must be gone before", True)
+        return DnssecEvent("unsigned", "signing ends; remove the DS at the parent first", True)
     policy = wanted.policy
     how = "as it came, pre-signed" if policy is None else f"{policy.algorithm.name}, {policy.denial}"
     return DnssecEvent("signed", f"signing starts ({how})", ds_relevant)

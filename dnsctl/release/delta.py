@@ -90,10 +90,10 @@ def decode(data: bytes, limit: int) -> Iterator[Change]:
     Lazy: what is yielded before a fault is found has been yielded. Raises ReleaseError.
     """
     if data[: len(MAGIC)] != MAGIC:
-        raise ReleaseError("no delta: it does not begin as one")
+        raise ReleaseError("not a delta: it does not begin as one")
     if data[: len(_HEADER)] != _HEADER:
         raise ReleaseError(
-            f"delta of another format than {FORMAT}",
+            f"delta of a format other than {FORMAT}",
             advice="it was made by another version of dnsctl: run the same one everywhere",
         )
     stream = _Stream(memoryview(data)[len(_HEADER) :], limit)
@@ -143,7 +143,7 @@ class _Stream:
         while not self._inflate.eof and len(self._buffer) == self._start:
             self._fill()
         if len(self._buffer) > self._start or self._inflate.unused_data or self._fed < len(self._data):
-            raise ReleaseError("delta goes on after its end")
+            raise ReleaseError("delta continues after its end")
 
     def _fill(self) -> None:
         """Decompress one more chunk; at least one octet of input or output moves, or it raises."""

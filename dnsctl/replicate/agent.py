@@ -229,7 +229,7 @@ class _Agent:
         while True:
             await asyncio.sleep(_BEAT)
             if not self._replacing and (reason := self._note.reason()):
-                raise DamagedImageError(f"begins a new image; the other is damaged: {reason}")
+                raise DamagedImageError(f"begins a new image, because the old one is damaged: {reason}")
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)

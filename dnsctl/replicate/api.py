@@ -200,7 +200,7 @@ class Api:
     def _peer(self, request: Request) -> Peer:
         peer = peer_of(request.scope.get("state", {}).get(PEER_CERTIFICATE))
         if peer is None:
-            raise PkiError("this certificate says neither control host nor node")
+            raise PkiError("this certificate is neither for the control host nor for a node")
         if not peer.is_control and peer.node not in self._known:
             raise PkiError(f"{peer} is not a peer of {self._settings.node.name}", advice="check its settings")
         return peer
@@ -288,7 +288,7 @@ class Api:
             if release is None:
                 continue  # or pruned meanwhile
             if not (release.manifest.isascii() and release.certificate.isascii()):
-                _log.warning("generation %d in the archive is damaged: it is shown to nobody", generation)
+                _log.warning("generation %d in the archive is damaged, and is not sent to others", generation)
                 continue
             budget -= len(release.manifest) + len(release.certificate)
             if found and budget < 0:
@@ -402,8 +402,8 @@ class Api:
         told = request.headers.get(HEAD_LENGTH, "")
         if not (told.isascii() and told.isdigit() and len(told) < 12):
             raise ReleaseError(
-                "what is to be stored comes behind the sealed manifest that names it",
-                advice=f"say its length in the header {HEAD_LENGTH}",
+                "the sealed manifest that names it must come before the data to store",
+                advice=f"give its length in the header {HEAD_LENGTH}",
             )
         length = int(told)
         if length > limit:

@@ -208,7 +208,7 @@ class CatchUp:
                     return claimed
                 releases = await peer.releases(claimed - 1)
             if not releases:
-                raise NodeUnreachableError(f"claims generation {claimed} and shows no release of it")
+                raise NodeUnreachableError(f"claims generation {claimed} and has no release of it")
             return self._staging.trust.certified(releases[-1]).generation
         except TimeoutError:
             failure: DnsctlError = NodeUnreachableError("did not answer in time", where=peer.node.name)
@@ -227,7 +227,7 @@ class CatchUp:
             try:
                 releases = await self._chain(survey, after)
             except DnsctlError as error:
-                _log.info("releases after generation %d are not to be had: %s", after, error)
+                _log.info("cannot fetch releases after generation %d: %s", after, error)
             else:
                 await self._commit(survey, self._staging.follow, releases)
                 return
@@ -311,9 +311,7 @@ class CatchUp:
         try:
             await self._fetch_delta((peer,), releases[0])
         except DnsctlError as error:
-            _log.warning(
-                "the delta of generation %d is not to be had, only a snapshot: %s", generation, error
-            )
+            _log.warning("cannot fetch the delta of generation %d, only a snapshot: %s", generation, error)
         return peer, releases[0], path
 
     async def _commit(
@@ -329,7 +327,7 @@ class CatchUp:
             try:
                 releases += await self._chain(newer, last)
             except DnsctlError as error:
-                _log.info("releases after generation %d are not to be had: %s", last, error)
+                _log.info("cannot fetch releases after generation %d: %s", last, error)
                 break
         late = not self._clocks or any(not offset.is_far for offset in self._clocks.values())
         await self._write(functools.partial(take, late=late), *releases)

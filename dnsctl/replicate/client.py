@@ -136,7 +136,7 @@ class AgentClient:
                 body += chunk
         data = bytes(body)
         if len(data) != size or hashlib.sha256(data).hexdigest() != digest:
-            raise ReleaseRefusedError("sent another delta than asked for", where=self.node.name)
+            raise ReleaseRefusedError("sent a delta that was not asked for", where=self.node.name)
         return data
 
     async def snapshot(self, into: Path) -> tuple[int, Path]:
@@ -215,14 +215,14 @@ class AgentClient:
             async for chunk in self._chunks(response, size.octets, limit, latest):
                 values -= chunk.count(b"[") + chunk.count(b"{") + chunk.count(b",")
                 if values < 0:
-                    raise self._nonsense("more values than it may")
+                    raise self._nonsense("too many values")
                 body += chunk
         try:
             answer = json.loads(body)
         except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict):
-            raise self._nonsense("something else than a JSON object")
+            raise self._nonsense("something that is not a JSON object")
         return answer
 
     @asynccontextmanager
@@ -282,7 +282,7 @@ class AgentClient:
         async for chunk in response.aiter_raw(_CHUNK):
             most -= len(chunk)
             if most < 0:
-                raise self._nonsense("more octets than it may")
+                raise self._nonsense("too many octets")
             if limit is not None and (when := limit.when()) is not None:
                 limit.reschedule(max(when, min(when + len(chunk) / _SLOWEST, latest)))
             yield chunk

@@ -86,8 +86,8 @@ def require_agreement(offsets: Mapping[str, Offset], ours: float) -> None:
         told += f"; {_whose(near)} {agree} with this host's"
         raise ClockError(told, where=next(iter(far)) if len(far) == 1 else "", advice=_ADVICE)
     raise ClockError(
-        f"{told}; which of them is wrong cannot be told from here",
-        advice="compare all of them with a clock that you trust, and set what is wrong; nothing has changed",
+        f"{told}; this host cannot tell which of them is wrong",
+        advice="compare all of them with a clock that you trust, and set the wrong one; nothing has changed",
     )
 
 

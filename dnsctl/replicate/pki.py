@@ -128,7 +128,7 @@ def _open_authority(pki: PkiFiles, passphrase: bytes) -> _Authority:
         raise PkiError(
             "the authority's private key is not here, so no certificate can be issued",
             where=str(path),
-            advice="bring it back from where it is kept, or issue on the host that has it",
+            advice="restore it from its copy, or issue certificates on the host that has it",
         )
     refuse_shared(path)
     try:
@@ -274,18 +274,17 @@ def expiry(path: Path) -> datetime:
 
 def _renewal(path: Path) -> str:
     if path.stem in _RESERVED:
-        return "run `dnsctl init` in the operations repo: it issues it again"
-    return "run `dnsctl init` on the control host, which issues it again, and copy the new pair here"
+        return "run `dnsctl init` in the operations repo, which renews it"
+    return "run `dnsctl init` on the control host, which renews it, and copy the new certificate and key here"
 
 
 def advice_for(path: Path) -> str:
     if path.stem == AUTHORITY:
         return "run `dnsctl init` in the operations repo, or copy keys/pki/ca.crt from the control host"
     if path.stem == CONTROL:
-        return (
-            "delete keys/pki/control.* and run `dnsctl init` in the operations repo to have it issued again"
-        )
-    return f"on the control host delete keys/pki/{path.stem}.*, run `dnsctl init`, and copy the new pair here"
+        return "delete keys/pki/control.* and run `dnsctl init` in the operations repo to renew it"
+    delete = f"on the control host delete keys/pki/{path.stem}.*"
+    return f"{delete}, run `dnsctl init`, and copy the new certificate and key here"
 
 
 def _load(path: Path) -> x509.Certificate:

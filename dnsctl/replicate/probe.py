@@ -64,7 +64,7 @@ def _fault(probe: Probe, wire: bytes | None) -> str:
         }
     )
     if tuple(found) != probe.answers:
-        return f"{len(found)} records in place of {len(probe.answers)}, or other ones"
+        return f"{len(found)} records instead of {len(probe.answers)}, or other records"
     if probe.dnssec and not any(
         int(rrset.rdtype) == Type.RRSIG for rrset in (*response.answer, *response.authority)
     ):

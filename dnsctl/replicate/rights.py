@@ -50,4 +50,4 @@ def role_of(peer: Peer) -> Role:
 def require(right: Right, peer: Peer) -> None:
     """Raise PkiError unless `peer` has the right."""
     if role_of(peer) not in right.roles:
-        raise PkiError(f"{peer} may not do this, only the control host may")
+        raise PkiError(f"{peer} may not do this; only the control host may")

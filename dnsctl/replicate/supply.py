@@ -165,7 +165,7 @@ class Supply:
         release = await asyncio.to_thread(self.certified, target.generation)
         if release is None:
             raise ReleaseError(
-                f"generation {target.generation} is not in the archive, so no node can be brought up",
+                f"generation {target.generation} is not in the archive, so this host cannot send it",
                 where=str(self.archive.root),
                 advice="let the node catch up from another node",
             )
@@ -179,6 +179,8 @@ class Supply:
     def _write_snapshot(self, path: Path, target: Served) -> None:
         with self.image.reader() as reader, durable.naming(path), path.open("wb") as file:
             if Served(reader.generation, reader.manifest) != target:
-                raise ReleaseRefusedError("the control host's image has moved on", advice="push again")
+                raise ReleaseRefusedError(
+                    "the control host's image has changed meanwhile", advice="push again"
+                )
             for part in snapshot.encode(reader):
                 file.write(part)

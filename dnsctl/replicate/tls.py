@@ -153,7 +153,7 @@ _SAME = "both sides need the same ca.crt"
 _OTHER = "shows a certificate of another authority"
 _ALERTS = (  # what OpenSSL says, what it means for a person
     ("certificate expired", "says that our certificate has expired", "check both clocks, then renew it"),
-    ("certificate has expired", "shows a certificate that has expired", "issue it again on the control host"),
+    ("certificate has expired", "shows a certificate that has expired", "renew it on the control host"),
     ("not yet valid", "shows a certificate that is not valid yet", "check both hosts' clocks"),
     ("unknown ca", "does not know the authority of our certificate", _SAME),
     ("unable to get local issuer", _OTHER, _SAME),

@@ -82,7 +82,7 @@ async def fence(
                 f"serves generation {served.generation} ({served.manifest[:12]}), this host was about to"
                 f" build on {target.generation}",
                 where=client.node.name,
-                advice="another push won; run `dnsctl push` again to build on it",
+                advice="another push was first; run `dnsctl push` again to build on it",
             )
     stale = supply.staged(target.generation + 1)
 
@@ -158,7 +158,7 @@ async def _prepare(outgoing: Outgoing, clients: Sequence[AgentClient], progress:
         deadlines = _or_raise(clients, await _each(clients, "prepare", progress, _patiently(prepared)))
         if time.monotonic() > min(deadlines.values(), default=0.0):
             raise ReleaseRefusedError(
-                "the last node was ready when the first was about to let go of the prepared release",
+                "the last node was ready only when the prepared release was about to expire on the first",
                 advice="look for the slow node in `dnsctl status`, then push again",
             )
         # Once more: a clock that was set meanwhile decides nothing, and an agent may have been replaced.
@@ -167,7 +167,7 @@ async def _prepare(outgoing: Outgoing, clients: Sequence[AgentClient], progress:
         if not lost:
             return
     raise ReleaseRefusedError(
-        f"prepared the release {PREPARES} times, and did not hold it",
+        f"prepared the release {PREPARES} times, and lost it each time",
         where=lost[0],
         advice="see the agent's log; then push again",
     )
@@ -294,5 +294,5 @@ def _stopped(client: AgentClient, failure: DnsctlError, others: int) -> DnsctlEr
     return ReleaseRefusedError(  # nothing has changed: a refusal, not a push that reached some
         failure.what,
         where=failure.where,
-        advice=f"bring it back, or go ahead with --without {client.node.site} --reason TEXT",
+        advice=f"restore it, or go ahead with --without {client.node.site} --reason TEXT",
     )

@@ -44,12 +44,14 @@ def refuse_tracked(root: Path, secret: str) -> None:
     """Raise ConfigError for a secret that git has already, or that is a file of the repo itself."""
     path = (root / secret).resolve()
     if path.is_relative_to(root.resolve()) and str(path.relative_to(root.resolve())) in _COMMITTED:
-        raise ConfigError("is for everybody, and holds no secret", where=secret, advice=_ELSEWHERE)
+        raise ConfigError(
+            "is readable by everybody, and must not hold a secret", where=secret, advice=_ELSEWHERE
+        )
     if path.is_dir():
         raise ConfigError("is a directory, not a file for a secret", where=secret, advice=_ELSEWHERE)
     if _git(path, "--literal-pathspecs", "ls-files", "--error-unmatch", "--", str(path)) == 0:
         raise ConfigError(
-            "is tracked by git, so that every clone would have the secret",
+            "is tracked by git: every clone would have the secret",
             where=secret,
             advice=f"`git rm --cached {secret}`, name another file in dnsctl.yaml, and take a new secret",
         )

@@ -28,7 +28,7 @@ from dnsctl.sign.told import Told
 from dnsctl.sign.zonemd import zonemd_fault
 
 _SHOWN = 3  # faults in the message: enough to see the pattern
-_ADVICE = "sign the zone again where it was signed, or remove its signatures and have it signed here"
+_ADVICE = "sign the zone again at its signer, or remove its signatures and have it signed here"
 
 
 def is_presigned(zone: Zone | ValidatedZone) -> bool:

@@ -122,7 +122,7 @@ def _try(order: NodeOrder | ZonesOrder, descriptor: int) -> None:
     """Write the order for the supervisor that tries this program, if it could be carried out."""
     bequest = inherited()
     if bequest is None or isinstance(order, ZonesOrder):
-        raise DnsctlError("only the node of a fleet is taken over", advice="restart it")
+        raise DnsctlError("only a node of a fleet can be reloaded", advice="restart it")
     order.try_out(bequest)
     _write(order, descriptor)
 

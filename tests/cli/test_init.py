@@ -125,7 +125,7 @@ def test_certificate_that_has_run_out_is_issued_again_and_the_others_stay(tmp_pa
     told = dnsctl("init", root=tmp_path)
     assert told.code == 0
     assert "renewed  keys/pki/ns1.crt" in told.out
-    assert "copy the new pairs in keys/pki/ to ns1" in told.err
+    assert "copy the new certificates and keys in keys/pki/ to ns1" in told.err
     after = tree(tmp_path)
     assert {path for path in before if before[path] != after[path]} == {
         "keys/pki/ns1.crt", "keys/pki/ns1.pem"

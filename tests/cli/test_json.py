@@ -221,7 +221,7 @@ def _by_hand() -> Iterator[tuple[str, Any]]:
     """Yield what a push prints where a node is lost after the decision, and where it is taken back."""
     outcome = Outcome(2, ("ns1",), {"ns2": "no answer"})
     yield "push", to_json(Result("partly", 2, outcome=outcome), 0.1)
-    unable = ((from_text("example.com."), "the keys that it is served with are not in keys/"),)
+    unable = ((from_text("example.com."), "the keys that sign it are not in keys/"),)
     yield "push", to_json(Result("nothing", 2, action="renew", not_renewed=unable), 0.1)
     report = Report(2, "00", 1, 1, 1, 0.1, ())
     failed = Result("unverified", 2, outcome=outcome, report=report)

@@ -221,7 +221,7 @@ def test_settings_of_a_dnsctl_yaml_beside_the_directory_hold_and_options_have_pr
         with pytest.raises(dns.exception.Timeout):
             for _ in range(50):
                 dns.query.udp(identity, "127.0.0.1", port=port, timeout=0.2)
-        assert not [line for line in node.lines if "made a secret" in line]
+        assert not [line for line in node.lines if "made a cookie secret" in line]
     with serving(zones, "--rate-limit", "100000", "--transfer", "127.0.0.0/8") as node:
         for _ in range(50):
             ask(node, "www.example.com")

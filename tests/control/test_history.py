@@ -287,7 +287,7 @@ def test_dry_run_of_a_clone_judges_as_its_push_does(repo: Operations) -> None:
     assert done.returncode == 1
     assert "guard history: the released commit" in done.stderr
     assert done.stderr.splitlines()[-1] == other.run("push").stderr.splitlines()[-1]
-    assert "generation 3 would go out" in other.run("rollback", "--dry-run").stdout
+    assert "generation 3 would be released" in other.run("rollback", "--dry-run").stdout
 
 
 def test_status_of_a_clone_names_the_node_that_lags_behind_the_release_of_another(repo: Operations) -> None:

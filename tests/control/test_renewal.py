@@ -186,7 +186,7 @@ def test_zone_whose_keys_are_gone_is_named_and_the_others_are_renewed(repo: Oper
     assert [each["zone"] for each in told["not_renewed"]] == ["example.org."]
     done = repo.run("push", "--renew")
     assert done.returncode == 1
-    assert "not renewed: example.org.: the keys that it is served with are not in keys/" in done.stderr
+    assert "not renewed: example.org.: the keys that sign it are not in keys/" in done.stderr
     assert not (repo.root / "keys/example.org").exists()
 
 

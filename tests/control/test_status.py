@@ -77,7 +77,7 @@ def test_certificates_that_run_out_are_told_a_month_before(repo: Operations) -> 
     assert repo.run("push").returncode == 0
     told = repo.json("status", code=1)
     assert {each["about"] for each in told["concerns"]} == {"control", *NODES}
-    assert all("its certificate runs out soon, at" in each["message"] for each in told["concerns"])
+    assert all("its certificate expires soon, at" in each["message"] for each in told["concerns"])
 
 
 def test_zone_that_came_signed_and_runs_out_is_told_by_check_plan_push_and_status(repo: Operations) -> None:
@@ -97,7 +97,7 @@ def test_zone_that_came_signed_and_runs_out_is_told_by_check_plan_push_and_statu
         assert "warning: example.com.: signatures run out soon, at" in pushed.stderr
     told = repo.json("status", code=1)
     assert [each["about"] for each in told["concerns"]] == ["example.com."]
-    assert "it is not signed here; have it signed again where it is signed" in told["concerns"][0]["message"]
+    assert "it is not signed here; renew its signatures at its signer" in told["concerns"][0]["message"]
     assert {node["state"] for node in told["nodes"]} == {"signatures run out soon"}
 
 

@@ -156,7 +156,7 @@ def test_process_that_is_stopped_is_told_by_health_and_replaced_within_seconds(s
         assert f"{stopped} hangs" in {json.loads(each)["status"] for each in told}
         assert time.monotonic() - stopped_at < 8  # 4 s at most, and what a busy machine takes
         node.wait_for(rf"{stopped} \(process {pid}\) is stopped; killed")
-        node.wait_for(rf"{stopped} \(process {pid}\) was ended by SIGKILL; started anew")
+        node.wait_for(rf"{stopped} \(process {pid}\) was ended by SIGKILL; restarted")
         until(lambda: get(node, "/health")[0] == 200)
         assert value(node, "dnsctl_process_restarts_total", process=stopped) == 1
         ask_all(node.port, [QUERY] * 40, clients=40)

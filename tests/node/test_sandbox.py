@@ -272,7 +272,7 @@ def test_capability_to_bind_low_ports_is_given_up_once_they_are_bound(
         assert found == {name: {0} for name in ("supervisor", "udp0", "udp1", "stream", "inspect")}
         before = node.children()["udp0"]
         os.kill(before, signal.SIGKILL)
-        node.wait_for("was ended by SIGKILL; started anew")
+        node.wait_for("was ended by SIGKILL; restarted")
         assert wait_until(lambda: node.children().get("udp0", before) != before)
         assert held_capabilities(node)["udp0"] == {0}
         assert not [line for line in node.lines if re.search("capabilities|as root|Traceback", line)]
@@ -286,7 +286,7 @@ def test_node_under_an_earlier_units_filter_serves_and_tells_that_it_keeps_capab
     with started([*as_nobody, *filtered(earlier, *serve_low(tmp_path / "own"))]) as node:
         assert dns.query.udp(QUERY, "127.0.0.1", port=node.port, timeout=3).answer
         node.wait_for(
-            r"^dnsctl: capabilities are kept, capset: Operation not permitted: take the systemd unit"
+            r"^dnsctl: capabilities are kept, capset: Operation not permitted: install the systemd unit"
         )
 
 
@@ -376,7 +376,7 @@ def test_node_serves_under_the_system_call_filter_of_its_unit(program: str, tmp_
         assert {status(pid)["Seccomp"][0] for pid in node.children().values()} == {"2"}
         os.kill(node.children()["udp0"], signal.SIGKILL)
         assert dns.query.tcp(QUERY, "127.0.0.1", port=port, timeout=3).answer
-        node.wait_for("was ended by SIGKILL; started anew")
+        node.wait_for("was ended by SIGKILL; restarted")
         assert not [line for line in node.lines if "not permitted" in line or "Traceback" in line]
         assert node.stop() == 0
 

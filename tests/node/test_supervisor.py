@@ -89,7 +89,7 @@ def test_killed_process_is_back_within_100_ms_and_the_port_answers(state: Path, 
         taken = until(lambda: node.children().get(name, before) != before)
         assert taken < 0.1
         assert ask(node, tcp=tcp).answer
-        node.wait_for(rf"{name} \(process {before}\) was ended by SIGKILL; started anew")
+        node.wait_for(rf"{name} \(process {before}\) was ended by SIGKILL; restarted")
 
 
 def test_no_query_gets_a_wrong_answer_while_workers_are_killed(state: Path):
@@ -316,7 +316,7 @@ Supervisor(roles, lambda generation: print("ready", flush=True)).run()
     deaths = [line for line in told.splitlines() if line.startswith("udp0 (process")]
     assert 2 <= len(deaths) <= 5
     assert 2 <= told.splitlines().count("udp0: image: it is broken") <= 6
-    often = [re.fullmatch(r".* ended with 1; started anew(?:, (\d+) times .*)?", line) for line in deaths]
+    often = [re.fullmatch(r".* ended with 1; restarted(?:, (\d+) times .*)?", line) for line in deaths]
     counted = sum(int(found[1] or 1) for found in often if found)
     assert starts / 2 < counted <= starts
 

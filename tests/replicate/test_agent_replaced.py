@@ -61,7 +61,7 @@ def test_agents_that_keep_dying_before_the_decision_leave_the_old_release_everyw
     control: Control, fleet: Fleet, first: Made
 ) -> None:
     made = control.release({"example.com.": text(2)}, adopt=False)
-    with pytest.raises(ReleaseRefusedError, match="ns1: prepared the release 3 times, and did not hold it"):
+    with pytest.raises(ReleaseRefusedError, match="ns1: prepared the release 3 times, and lost it each time"):
         pushed(fleet, control, made, "prepare", "ns1", times=9)
     assert generations(fleet) == [1, 1]
     assert fleet.status("ns2").prepared is None

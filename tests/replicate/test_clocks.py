@@ -50,14 +50,14 @@ def test_one_node_that_stands_alone_is_named() -> None:
 def test_nobody_is_accused_where_it_is_one_against_one() -> None:
     message = told(ns1=7200)
     assert "the clock of ns1 (2026-11-21 14:00:00 UTC) is 2 h 0 min ahead of that of this host" in message
-    assert "which of them is wrong cannot be told from here" in message
+    assert "this host cannot tell which of them is wrong" in message
 
 
 def test_nobody_is_accused_where_all_differ() -> None:
     message = told(ns1=7200, ns2=-600)
     assert "ns1" in message
     assert "ns2" in message
-    assert "cannot be told from here" in message
+    assert "cannot tell which of them is wrong" in message
 
 
 @pytest.mark.parametrize("seconds", [0, 59, -59, 60, -60])

@@ -232,7 +232,7 @@ def test_other_table_than_the_manifest_names_is_refused(
 @pytest.mark.parametrize(
     ("wrong", "why"),
     [
-        (Probe(from_text("www.example.com."), 1, False, 0, ("c0000201",)), "records in place of 1"),
+        (Probe(from_text("www.example.com."), 1, False, 0, ("c0000201",)), "records instead of 1"),
         (Probe(from_text("www.example.com."), 1, False, 3, ()), "rcode 0, not 3"),
         (Probe(from_text("www.example.com."), 1, True, 0, ("c0000202",)), "no signatures"),
     ],

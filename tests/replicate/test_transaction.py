@@ -141,7 +141,7 @@ def test_release_on_an_older_parent_is_refused_at_the_fence(
     slow = late.release({"example.com.": text(41)}, adopt=False)
     fast = control.release({"example.com.": text(2)}, adopt=False)
     push(fleet, control, fast)
-    with pytest.raises(ReleaseRefusedError, match=r"ns1: serves generation 2 .*another push won"):
+    with pytest.raises(ReleaseRefusedError, match=r"ns1: serves generation 2 .*another push was first"):
         push(fleet, late, slow)
     assert generations(fleet) == [2, 2]
     late.close()

@@ -197,7 +197,7 @@ def ask(port: int, cookie: bytes) -> dns.message.Message:
 def test_node_without_the_fleets_secret_makes_one_for_itself_and_says_so(tmp_path: Path):
     publish(tmp_path, [validated("example.com.", "www A 192.0.2.1\n")])
     with running(tmp_path, more={"cookie_secret": str(tmp_path / "absent")}) as node:
-        assert node.wait_for("absent is not here: made a secret for cookies of this node alone")
+        assert node.wait_for("absent is missing: made a cookie secret for this node only")
         assert len(ask(node.port, b"clientck").options[0].to_wire()) == 24
     own = tmp_path / "cookie.secret"
     assert (own.stat().st_mode & 0o777, len(own.read_text().strip())) == (0o600, 32)

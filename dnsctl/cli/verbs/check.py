@@ -24,7 +24,7 @@ def check(
         list[str] | None,
         typer.Argument(metavar="ZONE", help="Check these zones; default: all.", autocompletion=complete_zone),
     ] = None,
-    rules: Annotated[bool, typer.Option("--rules", help="List the rules and end.")] = False,
+    rules: Annotated[bool, typer.Option("--rules", help="List all rules and exit.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Load and validate zones. Exit code 1 if there is an error, 0 for warnings and notes."""

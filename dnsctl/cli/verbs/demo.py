@@ -20,10 +20,10 @@ def demo(
     ] = False,
     directory: Annotated[
         Path | None,
-        typer.Option("--dir", metavar="DIR", help="Play in this empty directory, and leave the repo there."),
+        typer.Option("--dir", metavar="DIR", help="Use this empty directory, and keep the repo there."),
     ] = None,
 ) -> None:
-    """Two datacenters on this machine, end to end: push, edit, lose a site, catch up, drift, rollback."""
+    """Run two datacenters on this machine: push, edit, lose a site, catch up, find drift, roll back."""
     from dnsctl.cli.demo import demo as run
 
     run(directory, keep=keep)

@@ -23,11 +23,11 @@ def explain(
     name: Annotated[str, typer.Argument(metavar="NAME", help="An owner name; the final dot is optional.")],
     rdtype: Annotated[str, typer.Argument(metavar="TYPE", help="A, AAAA, MX … or TYPE65400.")] = "A",
     work_tree: Annotated[
-        bool, typer.Option("--work-tree", help="From the files as they are now, not from the release.")
+        bool, typer.Option("--work-tree", help="Answer from the files as they are now, not from the release.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell why a question gets its answer: zone, cut, wildcard, alias chain, proof."""
+    """Explain the answer to a question: zone, cut, wildcard, alias chain, proof."""
     from dnsctl.cli.explain import explain as run
 
     run(here(ctx), name, rdtype, work_tree=work_tree, as_json=as_json)

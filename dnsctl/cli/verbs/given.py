@@ -61,7 +61,10 @@ AllowOption = Annotated[
     list[str] | None, typer.Option("--allow", metavar="GUARD", help="Override this guard; needs --reason.")
 ]
 ReasonOption = Annotated[
-    str, typer.Option("--reason", metavar="TEXT", help="Why, for the audit log; with --allow and --without.")
+    str,
+    typer.Option(
+        "--reason", metavar="TEXT", help="The reason, for the audit log; with --allow or --without."
+    ),
 ]
 WithoutOption = Annotated[
     str,

@@ -23,11 +23,11 @@ def init(
     ctx: typer.Context,
     directory: Annotated[Path | None, typer.Argument(metavar="DIR", help="Where; default: here.")] = None,
     example: Annotated[
-        bool, typer.Option("--example", help="With the zones of a small mail provider.")
+        bool, typer.Option("--example", help="Add the zones of a small mail provider.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make an operations repo with keys and certificates, or add what one lacks; no file of yours changes."""
+    """Make an operations repo with keys and certificates, or add what is missing; change no file of yours."""
     from dnsctl.cli.init import init as run
 
     root = here(ctx).root

@@ -24,7 +24,7 @@ class Digest(StrEnum):
 
 def register(app: typer.Typer) -> None:
     keys = typer.Typer(
-        help="List the keys of zones, print their DS, make one ahead of its use.",
+        help="List the keys of zones, print their DS, make a key in advance.",
         epilog=examples("dnsctl key list", "dnsctl key ds example.com"),
     )
     keys.callback(invoke_without_command=True)(help_alone)
@@ -68,18 +68,18 @@ def generate(
     zone: ZoneArgument,
     role: Annotated[
         str | None,
-        typer.Option(metavar="ROLE", help="csk, ksk or zsk; default: what the policy asks for."),
+        typer.Option(metavar="ROLE", help="csk, ksk or zsk; default: what the policy needs."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a key in state `generated`: on disk, used from the first signing that needs one."""
+    """Make a key in state `generated`: it is on disk, and the first signing that needs one uses it."""
     from dnsctl.cli.key import generate as run
 
     run(here(ctx), zone, role, as_json=as_json)
 
 
 def cookie(ctx: typer.Context, as_json: JsonOption = False) -> None:
-    """Take the next of three steps that roll the secret of DNS cookies. Run it again for the next one."""
+    """Take the next of three steps that roll the secret of DNS cookies. Run it once for each step."""
     from dnsctl.cli.cookie import cookie as run
 
     run(here(ctx), as_json=as_json)

@@ -30,12 +30,12 @@ def plan(
     offline: Annotated[
         bool,
         typer.Option(
-            "--offline", help="Ask no node what is served: go by what this host released or saw last."
+            "--offline", help="Do not ask the nodes: compare with what this host released or saw last."
         ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a push would change. Exit code 0 for nothing, 2 for changes, 1 for an error."""
+    """Show what a push would change. Exit code 0: nothing, 2: changes, 1: an error."""
     from dnsctl.cli.plan import plan as run
 
     run(here(ctx), rev, against, offline=offline, as_json=as_json)

@@ -29,14 +29,14 @@ def push(
     ] = "",
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Build, sign and judge; send nothing to any node, and keep nothing."),
+        typer.Option("--dry-run", help="Build, sign and check; send nothing to the nodes, and keep nothing."),
     ] = False,
     renewal: Annotated[
         bool,
         typer.Option(
             "--renew",
-            help="Make signatures anew that are due, of what is served, and release nothing else:"
-            " whatever was written since does not matter.",
+            help="Renew the signatures of what is served, where due, and release nothing else:"
+            " what was written since does not matter.",
         ),
     ] = False,
     without: WithoutOption = "",
@@ -44,7 +44,7 @@ def push(
     reason: ReasonOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Validate, sign, stage, activate and verify: end with every node serving the commit, or none."""
+    """Validate, sign, stage, activate and verify: in the end every node serves the commit, or none."""
     if renewal and rev:
         raise typer.BadParameter("--renew works from what is served", param_hint="--rev")
     from dnsctl.cli.push import push as run

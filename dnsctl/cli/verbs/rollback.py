@@ -24,7 +24,9 @@ def rollback(
     ctx: typer.Context,
     generation: Annotated[
         int | None,
-        typer.Argument(metavar="GENERATION", min=1, help="Whose records; default: of the last other commit."),
+        typer.Argument(
+            metavar="GENERATION", min=1, help="Publish its records; default: the last one of another commit."
+        ),
     ] = None,
     dry_run: Annotated[
         bool,

@@ -31,14 +31,16 @@ def serve(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Serve the zone files in DIR (*.yaml, *.zone), by the dnsctl.yaml in or beside it.",
+            help="Serve the zone files in DIR (*.yaml, *.zone), as the dnsctl.yaml in or beside it says.",
         ),
     ] = None,
     listen: Annotated[
         list[str] | None,
         typer.Option(metavar="ADDR:PORT", help="With --zones; repeatable. Port 0: the kernel picks one."),
     ] = None,
-    sign: Annotated[bool, typer.Option("--sign", help="With --zones: sign what is not signed.")] = False,
+    sign: Annotated[
+        bool, typer.Option("--sign", help="With --zones: sign zones that are not pre-signed.")
+    ] = False,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -78,10 +80,10 @@ def serve(
         typer.Option(metavar="ADDR:PORT", help="With --zones: Prometheus metrics and /health over HTTP."),
     ] = None,
     user: Annotated[
-        str, typer.Option(metavar="NAME", help="Serve as this user once ports are bound, if we are root.")
+        str, typer.Option(metavar="NAME", help="If started as root, serve as this user once ports are bound.")
     ] = "",
 ) -> None:
-    """Run a nameserver in the foreground until SIGTERM or SIGINT."""
+    """Run a name server in the foreground until SIGTERM or SIGINT."""
     if (node is None) == (zones is None):
         raise typer.BadParameter("give one of --node NAME and --zones DIR", ctx)
     if node is not None:

@@ -18,7 +18,7 @@ def status(
     zones: Annotated[bool, typer.Option("--zones", help="Show each zone's serial on each node.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show nodes, releases and what runs out. Exit code 0: all is well, 1: act now, 2: could not tell."""
+    """Show nodes, releases and what expires. Exit code 0: all is well, 1: act now, 2: could not tell."""
     from dnsctl.cli.status import status as run
 
     run(here(ctx), zones=zones, as_json=as_json)

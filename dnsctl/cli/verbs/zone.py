@@ -29,14 +29,14 @@ def register(app: typer.Typer) -> None:
 
 
 def list_zones(ctx: typer.Context, as_json: JsonOption = False) -> None:
-    """List the zones of the work tree."""
+    """List the zones in the work tree."""
     from dnsctl.cli.zone import list_zones as run
 
     run(here(ctx), as_json=as_json)
 
 
 def show(ctx: typer.Context, zone: ZoneArgument, as_json: JsonOption = False) -> None:
-    """Show the records of a zone of the work tree, and where each is written."""
+    """Show the records of a zone in the work tree, and where each is written."""
     from dnsctl.cli.zone import show as run
 
     run(here(ctx), zone, as_json=as_json)
@@ -49,11 +49,11 @@ def export(
         bool | None,
         typer.Option(
             "--signed/--unsigned",
-            help="As released, or from the work tree. Default: as released, where there is a release.",
+            help="As released, or from the work tree. Default: as released, if there is a release.",
         ),
     ] = None,
     target: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Default: standard out.")
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Default: standard output.")
     ] = None,
 ) -> None:
     """Write a zone as a master file: absolute names, one record a line."""
