@@ -21,7 +21,7 @@ _COLLECTED_AFTER: Final = (100_000, 20, 100)
 
 
 def _work(descriptor: str) -> Callable[[], int]:
-    """Return how to do what the command line asks for, or was left to do when this was begun anew."""
+    """Return how to do what the command line asks for, or what was left to do when this was started again."""
     if descriptor:
         from dnsctl.startup.anew import serve_handed  # noqa: PLC0415 - without what reads command lines
 

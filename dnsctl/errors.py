@@ -1,4 +1,4 @@
-"""Every error a user can meet: one tree, each with what, where, what to do next, and its exit code.
+"""Every error that a user can meet, in one tree: what, where, what to do next, and the exit code.
 
 A fault *in a zone* is a `dnsctl.model.finding.Finding`, collected with all others. An error here is
 what stops a command: it is printed as one line, `where: what; advice`, and never as a traceback.

@@ -1,4 +1,4 @@
-"""`dnsctl check`: load and validate the work tree, and tell everything that was found."""
+"""`dnsctl check`: load and validate the work tree, and print all findings."""
 
 from __future__ import annotations
 

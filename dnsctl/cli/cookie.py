@@ -1,4 +1,4 @@
-"""`dnsctl key cookie`: roll the secret of DNS cookies in three steps, without a bad cookie at any node.
+"""`dnsctl key cookie`: roll the secret of DNS cookies in three steps, while all cookies stay valid.
 
 The steps are those of RFC 9018 §5. Between two of them the file is copied to every node, which reads it by
 itself. What the second line of the file is for stands behind it, as a comment.

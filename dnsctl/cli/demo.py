@@ -1,4 +1,4 @@
-"""`dnsctl demo`: the way of a change through two datacenters on this machine, told in plain words.
+"""`dnsctl demo`: show a change on its way through two datacenters on this machine, in plain words.
 
 A story on real processes: every line that begins with `$` is run as it stands, and what follows it is what it
 printed, shortened. It ends with nothing left behind, unless `--keep` or `--dir` ask for it.

@@ -1,4 +1,4 @@
-"""Released zones that came signed, and whose signatures run out: for `plan` and `push`."""
+"""Released pre-signed zones whose signatures expire soon: for `plan` and `push`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`dnsctl explain`: why a question gets the answer it gets, told by the code that answers it.
+"""`dnsctl explain`: why a question gets its answer, explained by the code that answers it.
 
 From the image of the last release, or with `--work-tree` from the files as they are now, compiled unsigned.
 """

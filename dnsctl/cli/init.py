@@ -169,7 +169,7 @@ def _secrets(report: _Report, context: Context, config: Config, known: bytes) ->
 
 
 def _encrypt_anew(report: _Report, context: Context, passphrase: bytes) -> None:
-    """Encrypt anew what an earlier dnsctl did more weakly."""
+    """Encrypt again what an earlier dnsctl encrypted more weakly."""
     for path in Keystore(context.keys, lambda: passphrase).renew_encryption():
         report.renewed.append(str(path.relative_to(context.root)))
     report.kept = [each for each in report.kept if each not in report.renewed]

@@ -1,4 +1,4 @@
-"""`dnsctl key`: list the keys of zones, print their DS, make one ahead of its use."""
+"""`dnsctl key`: list the keys of zones, print their DS, make a key in advance."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ def application() -> typer.Typer:
 def run(arguments: list[str], program: Sequence[str] = ()) -> int:
     """Run one command line and return its exit code. Prints one line for any failure; never raises.
 
-    `program`: how this process was begun, where it may be begun anew (see `anew`).
+    `program`: how this process was started, if it may start again (see `anew`).
     """
     output.prepare()
     try:

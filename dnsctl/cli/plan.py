@@ -1,4 +1,4 @@
-"""`dnsctl plan`: what a push would change, told without making a key, a signature or a file."""
+"""`dnsctl plan`: show what a push would change, without making a key, a signature or a file."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _against_release(context: Context, intent: Intent, progress: Progress) -> tu
 
 
 def _pass(intent: Intent, surveyed: Survey, parent: Reader | None, progress: Progress) -> None:
-    """Stop at what a push would stop at: a zone that came signed, and wrongly."""
+    """Stop at what a push would stop at: a pre-signed zone with an error."""
     due = [intent.zones[each.origin] for each in surveyed.zones if each.fate is not Fate.REMOVED]
     with errors_listed():
         workers = len(os.sched_getaffinity(0))

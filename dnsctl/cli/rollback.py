@@ -1,4 +1,4 @@
-"""`dnsctl rollback`: an earlier release's records again, as a new generation with higher serials.
+"""`dnsctl rollback`: publish an earlier release's records again, as a new generation with higher serials.
 
 Takes the same way as a push, and ends with the same exit codes.
 """

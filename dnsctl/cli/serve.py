@@ -1,4 +1,4 @@
-"""`dnsctl serve`: run a nameserver, of the fleet (`--node`) or of the files in a directory (`--zones`)."""
+"""`dnsctl serve`: run a name server, as a node of the fleet (`--node`) or for zone files (`--zones`)."""
 
 from __future__ import annotations
 

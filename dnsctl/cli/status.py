@@ -1,4 +1,4 @@
-"""`dnsctl status`: what every node says it serves, beside what this host released. Never fails for a node.
+"""`dnsctl status`: show what every node serves, and what this host released. A node cannot make it fail.
 
 Exit codes: 0 all is well, 1 somebody must act now, 2 it cannot be told, since a node was not reached.
 """
@@ -60,7 +60,7 @@ def status(context: Context, *, zones: bool, as_json: bool) -> None:
 
     @functools.cache
     def policy_of(origin: str) -> Policy | None:
-        """Return how a zone is signed here: one without keys of ours came signed."""
+        """Return how a zone is signed here: one without keys of ours is pre-signed."""
         zone = from_text(origin)
         return config.policy(zone) if keystore.list(zone) else None
 
@@ -266,7 +266,7 @@ def _to_json(context: Context, found: _Found, told: Sequence[Concern], now: floa
     nodes, answers, released = found.nodes, found.answers, found.released
     commit = None
     if released is not None:
-        with contextlib.suppress(DnsctlError):  # the archive's fault: what is served is told all the same
+        with contextlib.suppress(DnsctlError):  # the archive's fault: show what is served all the same
             manifest = activated(Archive(context.state.archive), released.generation)
             if manifest is not None and manifest.digest == released.manifest:
                 commit = manifest.commit

@@ -1,4 +1,4 @@
-"""What the control host works on the fleet with: one lock, its image, archive and records, its connections.
+"""The control host's tools for a push: its lock, image, archive, records and connections.
 
 Invariant: of all processes on this host, one at a time holds a `ControlHost`, and only that one writes
 `state/` or talks to agents to change something. How the fleet is reached (sites, certificates, release keys)
@@ -78,7 +78,7 @@ class Connections:
 
 @dataclass(frozen=True)
 class ControlHost:
-    """All of it, opened. `nodes` are those to work on: every site's, but for one that is left out."""
+    """All of it, opened. `nodes`: those of every site, except one that is left out."""
 
     root: Path
     config: Config
@@ -156,7 +156,7 @@ def take_over(
     """Bring this host's image to the newest release that a node serves; return why others told nothing.
 
     Writes nothing where no node is ahead, and needs no private release key. `damaged`: the image is, and is
-    taken anew where a node has a release. Raises ReleaseRefusedError where the fleet's release history has
+    fetched again where a node has a release. Raises ReleaseRefusedError where the fleet's release history has
     diverged from this host's, or clocks differ, as a push does; DnsctlError where another process holds the
     lock, or the control host's certificate cannot be used.
     """

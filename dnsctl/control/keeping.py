@@ -1,4 +1,4 @@
-"""What this host keeps of a release, with disk space that is held since before the decision.
+"""Keep a release on this host, in disk space that was reserved before the decision.
 
 Once a release is decided it is what the fleet serves, whatever becomes of this host: nothing in `keep` ends a
 push. What could not be kept is noted, and the next push takes it over from archive and nodes.

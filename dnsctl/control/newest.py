@@ -1,4 +1,4 @@
-"""What the fleet serves, taken over before a verb goes by it: `plan`, `verify` and dry runs."""
+"""Fetch what the fleet serves before a verb compares with it: `plan`, `verify` and dry runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dnsctl.replicate.trust import Trust
 def take_over_newest(root: Path, tell: Callable[[str], None]) -> None:
     """Take over what the fleet serves, as a push does; where it cannot be asked, `tell` so and go on.
 
-    Another clone may have released since this host last did. A damaged image is made anew from the nodes.
+    Another clone may have released since this host last did. A damaged image is fetched again from the nodes.
     Where clocks differ nothing is taken over: one node does not say for all whose is right. Raises
     ReleaseRefusedError, as a push does, where the fleet's history has diverged from this host's;
     DamagedImageError where the image is damaged and no node has a release.

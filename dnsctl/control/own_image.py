@@ -1,4 +1,4 @@
-"""The control host's own image: looked at before anything is built on it, and taken anew from the nodes.
+"""The control host's own image: checked before anything is built on it, and fetched again if damaged.
 
 A release is the difference to what this image holds, a renewal signs what it holds: one octet that a disk
 flipped would be signed. So whoever builds on it, or compares nodes with it, looks first, wholly: a child

@@ -1,4 +1,4 @@
-"""A random passphrase where a keystore has none yet; never a second one where the first locks keys."""
+"""Make a random passphrase for a keystore without one; never a second one while the first encrypts keys."""
 
 from __future__ import annotations
 

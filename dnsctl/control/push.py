@@ -1,4 +1,4 @@
-"""The whole way of a change, once: recover, build, guard, push, adopt, record, verify, or go back.
+"""A push from beginning to end: recover, build, guard, push, adopt, record, verify, or go back.
 
 Order, and what an interruption at each point leaves:
 
@@ -118,7 +118,7 @@ class Result:
 def push(host: ControlHost, request: Request, progress: Progress = no_progress) -> Result:
     """Release the commit that `request` names. Raises DnsctlError where nothing has changed.
 
-    Where records of it have passed the date they were to be kept until, that is the end, but for what is due:
+    Where records of it have passed their `expires` date, the push ends there, after renewing what is due:
     signatures do not wait for a person.
     """
     check_request(request)
@@ -141,7 +141,7 @@ def rollback(
 ) -> Result:
     """Release the records of an earlier generation again; None: of the last that had another commit.
 
-    Guards judge it as they judge a push, but for `history`: going back is what is asked for. Raises
+    Guards judge it as they judge a push, except `history`: going back is the purpose. Raises
     DnsctlError where nothing has changed.
     """
     check_request(request)
@@ -151,7 +151,7 @@ def rollback(
 
 
 def renew(host: ControlHost, request: Request, progress: Progress = no_progress) -> Result:
-    """Make the signatures anew that are due, of what is served. No guard is asked: no record changes."""
+    """Renew the signatures of what is served, where due. No guard is asked: no record changes."""
     check_request(request)
     recovered = 0 if request.dry_run else _level(host, progress)
     renewal = renewal_due(host, progress)

@@ -1,4 +1,4 @@
-"""What of the released state is due for new signatures, and by which policies.
+"""Which released zones are due for new signatures, and under which policies.
 
 Policies are those of the commit that was released. Where that commit is not in the clone any more (a shallow
 one, history that was rewritten and pruned), or its dnsctl.yaml does not read, those of the work tree stand
@@ -67,7 +67,7 @@ def released(root: Path) -> Manifest | None:
 
 
 def released_config(root: Path) -> Config | None:
-    """Return dnsctl.yaml of the commit that was released last; None where it cannot be had."""
+    """Return dnsctl.yaml of the commit that was released last; None where it cannot be read."""
     try:
         manifest = released(root)
         return _config(root, manifest.commit if manifest is not None else None)
@@ -100,7 +100,7 @@ def _policies(host: ControlHost, commit: str | None) -> Callable[[Name], Policy 
 
 
 def _is_signed_elsewhere(root: Path, commit: str | None, origin: Name) -> bool:
-    """True where the zone came signed in the commit that was released."""
+    """True where the zone was pre-signed in the commit that was released."""
     config = _config(root, commit)
     if config is None or commit is None:
         return False

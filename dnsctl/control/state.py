@@ -112,7 +112,7 @@ class ControlState:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
-        self.note = ""  # what a person is to be told of it
+        self.note = ""  # what a person should know about it
 
     @classmethod
     def open(cls, path: Path) -> ControlState:
@@ -336,7 +336,7 @@ def _is_refusal(error: sqlite3.Error) -> bool:
 
 
 def _refused(path: Path, error: sqlite3.Error) -> DnsctlError:
-    """Return the one line of `error`, with the reason that SQLite does not tell where it can be had."""
+    """Return the one line of `error`, with the reason, if it is known, that SQLite leaves out."""
     code = _code(error)
     if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY):
         try:

@@ -1,4 +1,4 @@
-"""Two datacenters on this machine: an operations repo in a directory of its own, and its nodes as processes.
+"""Two datacenters on this machine: an operations repo in its own directory, and its nodes as processes.
 
 Used by `dnsctl demo`. Every command runs as a person would run it, in a process of its own. Whatever happens
 inside the block, no process outlives it; a directory that it made itself is removed.

@@ -1,4 +1,4 @@
-"""What is known of a damaged image: a file beside it, from when that is found until the next damage.
+"""The record of a damaged image: a file beside it, written when damage is found and kept until the next.
 
 While a damage is not mended, the image that replaces it grows aside: what was there is served meanwhile, by
 processes that have it open. `replace` puts the new one in its place; those who look at their image when the
@@ -64,7 +64,7 @@ class DamageNote:
     def replace(self) -> None:
         """Put the image made at `replacement` in the damaged one's place, and that away. Raises OSError.
 
-        A crash in between leaves no image, or an image that still counts as damaged: both are made anew.
+        A crash in between leaves no image, or an image that still counts as damaged: both are made again.
         """
         shutil.rmtree(self._old, ignore_errors=True)
         with contextlib.suppress(FileNotFoundError):

@@ -1,4 +1,4 @@
-"""What must change in one image to make it another: the content of a release's delta."""
+"""The changes that turn one image into another: the content of a release's delta."""
 
 from __future__ import annotations
 

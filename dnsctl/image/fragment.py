@@ -88,7 +88,7 @@ class Shape(NamedTuple):
         return len(self.before) + len(self.between) + len(self.signer) + kept
 
 
-_Bare = tuple[slice, slice, slice, bytes, bytes, bytes, int, int, int]  # a `Shape` is dearer to make
+_Bare = tuple[slice, slice, slice, bytes, bytes, bytes, int, int, int]  # a `Shape` costs more to make
 
 
 class Fragment(NamedTuple):

@@ -1,4 +1,4 @@
-"""The counter by which a node's processes learn of a new generation: 8 octets in a shared memory map.
+"""The counter that shows a node's processes a new generation: 8 octets in a shared memory map.
 
 Written by the one process that commits to the image, after the commit; read by all others at the price of a
 memory access, once a batch. It counts activations, not generations: a difference means "renew your reader".

@@ -1,4 +1,4 @@
-"""How an image is laid out in LMDB: tables, keys, the entry of a zone, the value of an owner.
+"""The layout of an image in LMDB: tables, keys, the entry of a zone, the value of an owner.
 
 Tables (named LMDB databases), all read in byte order of their keys:
 

@@ -1,4 +1,4 @@
-"""Whether a node keeps silent: a file beside the image, there until the node has what its fleet serves.
+"""The silence of a new node: a file beside the image, until the node has what its fleet serves.
 
 A node that begins with an empty image must not answer from the first state it gets hold of, however often it
 is started anew meanwhile: others serve a newer one. So the file is made before anything is committed, and

@@ -1,4 +1,4 @@
-"""How two commits stand to one another, as the git repository of an operations repo tells it."""
+"""Whether one commit is an ancestor of another, according to the git repository of an operations repo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A zone while its file is being read: RRsets and findings pile up here, then become a frozen `Zone`.
+"""A zone while its file is being read: it collects RRsets and findings, then becomes a frozen `Zone`.
 
 One for both kinds of files, so that both follow the same rules: one TTL an RRset, SOA and apex NS from the
 defaults where the file has none, owners inside the zone. Nothing here raises for what a file says.

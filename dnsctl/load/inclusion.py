@@ -1,4 +1,4 @@
-"""Which file an `$INCLUDE` or `!include` means: a path from the file that says so, inside the zones."""
+"""Resolve the path of an `$INCLUDE` or `!include`: relative to the file that has it, and inside zones/."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 r"""Master-file text cut into entries (RFC 1035 §5.1): parentheses, comments, quotes, escapes; with positions.
 
 Tokens keep their quotes and escapes. A quoted string may hold line breaks: `quote` of its entry says where
-it begins. What is wrong with an entry is told in its place, and reading goes on with the next one: behind a
+it begins. A fault in an entry is reported at its place, and reading goes on with the next one: after a
 group that was left open, that is the next line that begins with a name; behind a quote, the next line.
 """
 

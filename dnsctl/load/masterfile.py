@@ -1,4 +1,4 @@
-r"""RFC 1035 §5.1 master files: logical lines with positions, read to the end whatever is wrong on the way.
+r"""Master files (RFC 1035 §5.1): logical lines with positions, read to the end whatever faults there are.
 
 `$ORIGIN`, `$TTL` (RFC 2308 §4), `$INCLUDE` inside the zone file's own directory, `$GENERATE` (as BIND has
 it), blank owners, TTL and class in either order, parentheses, comments, quotes, `\DDD`, RFC 3597. Octets that

@@ -1,4 +1,4 @@
-r"""Presentation forms of types that few zones have, as tables: old ones, ILNP's, and those BIND alone reads.
+r"""Presentation forms of rare types, as tables: old ones, ILNP's, and those that only BIND reads.
 
 A form is the fields a type has, one token each, and what the tokens behind them are. `read` makes wire of it;
 canonical form is for `dnsctl.model.canonical`.

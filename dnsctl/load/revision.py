@@ -1,4 +1,4 @@
-"""Where files come from: the work tree, or a git commit. Reads nothing outside the operations repo.
+"""Read files from the work tree or from a git commit; never read outside the operations repo.
 
 Paths are posix and relative to the operations repo's root, which may be a directory inside a git repository.
 A symbolic link is followed where it stays inside the repo and refused where it leaves it, in both sources.
@@ -52,7 +52,7 @@ class Source(Protocol):
         """Return a file's octets. Raises RevisionError: missing, outside, no file, or over `limit`."""
 
     def below(self, directory: str) -> Source:
-        """Return the files below `directory` alone, as a source that nothing leads out of."""
+        """Return the files below `directory`, as a source that nothing leads out of."""
 
     def entries(self, directory: str) -> tuple[Entry, ...]:
         """Return all that stands in `directory`, by path from the root; nothing where it is absent."""

@@ -1,4 +1,4 @@
-"""Where a passphrase comes from: a reference in dnsctl.yaml, never the secret itself.
+"""Read the secret that a reference in dnsctl.yaml names; the secret itself never stands there.
 
 `env:NAME`, `file:PATH` (relative to the operations repo), `credential:NAME` (systemd,
 `$CREDENTIALS_DIRECTORY`) or `prompt`. The value is returned as octets without its final newline, and never
@@ -93,7 +93,7 @@ def _read(path: Path, shown: str, fault: Callable[[os.stat_result], str]) -> byt
         raise SharedSecretError(shared, where=shown, advice=f"chmod 600 {shown}")
     if len(value) > MAX_SECRET:
         raise PassphraseError(
-            f"over {MAX_SECRET} octets", where=shown, advice="name the file with the passphrase alone"
+            f"over {MAX_SECRET} octets", where=shown, advice="name the file that holds only the passphrase"
         )
     return value
 

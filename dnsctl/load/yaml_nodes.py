@@ -1,4 +1,4 @@
-"""YAML as it stands in the file: scalars as text with their line and column, never as objects.
+"""YAML as it is written in the file: scalars as text with line and column, never as objects.
 
 Built from libyaml's events by a loop of our own, so that nothing is constructed, resolved or recursed into:
 `no`, `67` and `44.74` stay the text that was written. Explicit tags and recursive aliases are refused;
@@ -74,7 +74,7 @@ class Sequence:
 
 @dataclass(slots=True)
 class Mapping:
-    """Keys are text. `repeated` holds keys that came again: the first one stands, all are told."""
+    """Keys are text. `repeated` holds keys that came again: the first one counts, all are findings."""
 
     line: int
     column: int

@@ -1,10 +1,10 @@
-r"""Which files of a directory are zones: the apex is the file's stem, and nothing is passed over silently.
+r"""Which files of a directory are zones: the apex is the file's stem, and no file is ignored silently.
 
 `example.com.yaml` and the master file `example.com.zone` are example.com.; `..yaml`, `..zone` are the root.
 A directory whose name ends in a dot, `example.com./`, holds a zone in several YAML files, as octoDNS splits
 zones. A `/` in an apex is written `\047` (RFC 2317: `0\04725.2.0.192.in-addr.arpa.yaml`).
 
-Hidden files, README files and pages in Markdown or reStructuredText are not told of. Whatever else is not
+Hidden files, README files and pages in Markdown or reStructuredText are not mentioned. Whatever else is not
 read is an `Unread`. Opens no file.
 """
 
@@ -64,7 +64,7 @@ class Listing:
         self.findings.append(Finding(rule, Severity.ERROR, Position(path), message, advice, zone))
 
     def left(self, read: Iterable[str], only: frozenset[Name] | None) -> Iterable[Finding]:
-        """Tell what is not read, but for what holds one of the paths `read`, and for zones not in `only`."""
+        """Yield a finding for each path not read, unless it holds one in `read` or is not of `only`."""
         included = (*read, *self.targets)
         for each in self.unread:
             within = any(path == each.path or path.startswith(f"{each.path}/") for path in included)

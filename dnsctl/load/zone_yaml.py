@@ -2,12 +2,12 @@
 
 Everything is read as text (`yaml_nodes`), so that `67:`, `44.74:` and `no:` are owner names. All faults are
 found in one pass and become findings; records that are right are kept, so that later rules see as much of the
-zone as there is. What octoDNS leaves to providers is told and not served: `geo:`, `dynamic:`, ALIAS, URLFWD,
+zone as there is. What octoDNS leaves to providers is a finding: `geo:`, `dynamic:`, ALIAS, URLFWD,
 records that are `ignored` or for one provider alone (`included`). Targets are absolute names, as octoDNS has
 them; one of several labels without a final dot is taken as absolute, with a warning.
 
 A directory of files, as octoDNS splits zones, is one zone (`parse_split`). A file that is octoDNS's
-configuration is told and is not a zone.
+configuration is a finding and not a zone.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class _Reader:
             self._owner(key, value)
 
     def tell_blocks(self) -> None:
-        """Tell, once a zone, of `octodns:` blocks that hold more than what is told by name."""
+        """Report, once a zone, `octodns:` blocks that hold more than what has findings of its own."""
         if self.blocks:
             count = len(self.blocks)
             message = f"{count} record{'s have' if count > 1 else ' has'} an `octodns:` block"
@@ -261,7 +261,7 @@ class _Reader:
             self.blocks.append(self.place(key))
 
     def _for_us(self, record_text: str, record: Mapping) -> bool:
-        """False where `octodns:` says that the record is not to be published, or by one provider alone."""
+        """False where `octodns:` says that no provider publishes the record, or only others."""
         block = record.get("octodns")
         if not isinstance(block, Mapping):
             return True
@@ -271,7 +271,7 @@ class _Reader:
             self.find("octodns-ignored", NOTE, block.items["ignored"][0], message, advice)
             return False
         if _is_true(block.get("included")):
-            message = f"{record_text} is not served: it is for other providers alone (`included`)"
+            message = f"{record_text} is not served: it is only for other providers (`included`)"
             advice = "remove `included` to have it served here"
             self.find("octodns-included", WARNING, block.items["included"][0], message, advice)
             return False
@@ -356,7 +356,7 @@ class _Reader:
         self.find("rdata-syntax", ERROR, value, f"{type_text(rdtype)}: {message}", advice or "correct it")
 
     def _relative(self, text: str, value: Node) -> None:
-        """Tell of a target without a final dot. One label alone is hardly ever a top-level domain."""
+        """Report a target without a final dot. A single label is hardly ever meant as a top-level domain."""
         if len(labels(domain_name(text, ROOT))) == 1:
             whole = f"{text}.{to_text(self.draft.origin)}".removesuffix("..") if text else text
             message = f"{text[:120]!r} is one label without a dot: targets in zone files are whole names"

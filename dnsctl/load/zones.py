@@ -1,4 +1,4 @@
-"""All zones of an operations repo: what `zone_files` finds in zones/, read.
+"""Read all zones of an operations repo that `zone_files` finds in zones/.
 
 A zone that has a finding of severity error is not among `Loaded.zones`: nothing partial goes further by
 mistake. What could be read of it stands in `Loaded.partial`, for rules that want to tell more about it.

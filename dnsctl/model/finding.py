@@ -1,4 +1,4 @@
-"""What was found wrong with what a person wrote: rule id, severity, position, advice.
+"""Findings: a fault in what a person wrote, with rule id, severity, position and advice.
 
 Faults in zones are findings, never exceptions: all of them are collected over all files, then shown.
 """

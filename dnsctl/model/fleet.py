@@ -1,4 +1,4 @@
-"""What a process of the fleet must know of itself and the others: sites, nodes, addresses, how to answer.
+"""What a process must know about the fleet: sites, nodes, addresses, and how to answer.
 
 The only secrets in here are those of TSIG keys, which a representation never shows.
 """
@@ -51,7 +51,7 @@ class TransferKey:
 
 @dataclass(frozen=True, slots=True)
 class Secondary:
-    """A server that is told of new serials (RFC 1996). `key` signs that; `zones`: patterns, none for all.
+    """A secondary that gets NOTIFY (RFC 1996). `key` signs that; `zones`: patterns, none for all.
 
     A pattern is a name in lower case without its final dot, or has the signs of fnmatch(3).
     """
@@ -61,7 +61,7 @@ class Secondary:
     zones: tuple[str, ...] = ()
 
     def wants(self, origin: Name) -> bool:
-        """True where it is to be told of the zone `origin`."""
+        """True where it gets NOTIFY for the zone `origin`."""
         name = to_text(origin).removesuffix(".")
         return not self.zones or any(fnmatch.fnmatchcase(name, each) for each in self.zones)
 
@@ -107,7 +107,7 @@ class ServeSettings:
 class NodeSettings:
     """All a node's supervisor needs. `state` holds image/, releases/ and the generation counter.
 
-    `metrics`: where /metrics and /health are told; None: nowhere.
+    `metrics`: where /metrics and /health are served; None: nowhere.
     """
 
     node: Node

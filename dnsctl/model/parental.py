@@ -1,4 +1,4 @@
-"""CDS and CDNSKEY (RFC 7344, RFC 8078 §4): what a child asks of its parent about the DS."""
+"""CDS and CDNSKEY (RFC 7344, RFC 8078 §4): what a child asks its parent to do with the DS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a process asks of the kernel for itself (prctl(2), Linux); above all, to end with its parent.
+"""What a process asks of the kernel for itself (prctl(2), Linux), such as to end with its parent.
 
 What a fork leaves behind keeps what it inherited: keys in memory, and the locks of its parent.
 """

@@ -1,4 +1,4 @@
-"""Zones as master files (RFC 1035 §5): one record a line, absolute names, streamed and never held whole.
+"""Write zones as master files (RFC 1035 §5): one record a line, absolute names, as a stream.
 
 What is written is read back the same by BIND, Knot, NSD and ldns: SOA first, owners in canonical order, the
 RRSIGs behind what they cover, NSEC3 at the end. Types that a peer may not know yet are written as RFC 3597.

@@ -1,4 +1,4 @@
-"""The public half of a release key, in each form that people have it in. Pure: octets in, octets out.
+"""The public half of a release key, in every form that people have it in. Pure: octets in, octets out.
 
 Base64 on one line, of the 32 octets as `dnsctl init` writes it, or of what PEM wraps; PEM, as
 `openssl pkey -pubout` writes it; or the line of OpenSSH. Lines that begin with `#` are comments. It is the

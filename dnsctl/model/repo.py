@@ -1,4 +1,4 @@
-"""Where things stand in an operations repo, and in what a host keeps beside it. Opens no file.
+"""The paths in an operations repo, and in the state that a host keeps beside it. Opens no file.
 
     dnsctl.yaml                       the settings
     zones/  hooks/

@@ -13,7 +13,7 @@ _HALF = 2**31
 def distance(left: int, right: int) -> int:
     """Return how far `left` is after `right` in serial arithmetic; negative where it is before (RFC 1982).
 
-    Two that are exactly half of all serials apart are in no order (§3.2): either is told as before the other.
+    Two that are exactly half of all serials apart are in no order (§3.2): each counts as before the other.
     """
     return (left - right + _HALF) % _MODULUS - _HALF
 

@@ -1,4 +1,4 @@
-"""What SOA rdata says in numbers (RFC 1035 §3.3.13), and the TTL of negative answers (RFC 2308 §5).
+"""The numbers in SOA rdata (RFC 1035 §3.3.13), and the TTL of negative answers (RFC 2308 §5).
 
 The numbers stand at the end of the rdata, behind MNAME and RNAME, so they are counted from there. The names
 themselves are rdata like that of other types.

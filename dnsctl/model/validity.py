@@ -1,4 +1,4 @@
-"""When signatures hold, when they are renewed, and how long a secondary may go on with them.
+"""When signatures are valid and when they are renewed, and how long a secondary may serve them.
 
 All of it follows from the policy's times and from what stands in the zone; the clock is an argument. Two
 things are promised of a zone that is signed here, as long as a push is made at least every `interval` of the
@@ -78,7 +78,7 @@ def timing(policy: Policy, rrsets: Iterable[RRset]) -> Timing:
 
 
 def why_due(policy: Policy, period: Period, refresh: int, now: float) -> str:
-    """Return why signatures of `period` are made anew at `now`; empty where they are good for longer."""
+    """Return why signatures of `period` are renewed at `now`; empty where they last longer."""
     if fault := period.fault(now):
         return f"signatures {fault}"
     if period.expiry is None:

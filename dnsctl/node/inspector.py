@@ -1,4 +1,4 @@
-"""The inspector of a node: reads the whole image again and again, and notes what is damaged.
+"""The inspector of a node: reads the whole image again and again, and records damage.
 
 It begins as the node starts, beside processes that answer already, at the lowest priority, and then spends
 at most `SHARE` of one core: each look is followed by a pause of so many times what it took. Answers with

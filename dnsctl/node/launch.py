@@ -69,7 +69,7 @@ def run_node(
     from the same state.
     """
     if user:
-        sandbox.account_of(user)  # a wrong name is told before anything is made
+        sandbox.account_of(user)  # a wrong name is reported before anything is made
     with held_signals(), _locked(settings.state, bequest) as lock:
         listeners = listen(settings.serve.listen, settings.serve.workers, _kept_listeners(bequest))
         metrics: _Metrics | None = None
@@ -242,7 +242,7 @@ def try_node(settings: NodeSettings, bequest: Bequest) -> None:
 
 
 def _discard_damaged(state: Path, *, alone: bool) -> None:
-    """Begin with no image where nobody could serve from what is there; `alone`: also where it is damaged.
+    """Remove the image where nobody could serve from it; `alone`: also where it is damaged.
 
     What there is can be made again: by `prepare` from zones, or of a peer's snapshot. A node of a fleet whose
     image is damaged and can be opened serves from it until its agent has another.
@@ -256,7 +256,7 @@ def _discard_damaged(state: Path, *, alone: bool) -> None:
 
 
 def _prepare_image(state: Path, *, alone: bool) -> None:
-    """Make the image where it is missing; from an empty one nothing is answered, unless we are `alone`."""
+    """Make the image if it is missing; from an empty one nothing is answered, unless we are `alone`."""
     silence = Silence(NodeFiles(state).silent)
     with Image.open(NodeFiles(state).image, readonly=False) as image, image.reader() as reader:
         if alone:
@@ -269,7 +269,7 @@ def _prepare_image(state: Path, *, alone: bool) -> None:
 
 @contextmanager
 def _locked(state: Path, bequest: Bequest | None = None) -> Iterator[int]:
-    """Make `state` and hold it for this node alone: two would write one image. Yields the lock's descriptor.
+    """Make `state` and lock it for this node only: two would write one image. Yields the lock's descriptor.
 
     A `bequest` has it held already.
     """
@@ -310,7 +310,7 @@ def _drop_privileges(user: str, state: Path) -> None:
     """Become `user` where we are root and one is given, keep no capability, and forbid getting any.
 
     Root who gives no user stays root, and is told so: a try in a container must serve as well.
-    Capabilities that cannot be given up are told, and no reason not to serve: a unit that allows no capset(2)
+    Capabilities that cannot be given up are logged, and do not stop serving: a unit that allows no capset(2)
     is an earlier version's.
     """
     if user:
@@ -330,7 +330,7 @@ def _drop_privileges(user: str, state: Path) -> None:
 
 
 def _prepare_cookies(settings: NodeSettings) -> None:
-    """Have a secret for cookies: the fleet's, or one of this node alone.
+    """Make sure of a cookie secret: the fleet's, or one of this node only.
 
     To be called as the user who serves, who must be able to read it. Raises ConfigError for a damaged one.
     """

@@ -1,4 +1,4 @@
-"""What a node's processes log: plain lines to standard error, a few a second at most, whatever happens.
+"""The log of a node's processes: plain lines to standard error, a few a second at most.
 
 Anybody may send what is worth a line, as fast as the network carries it. So each kind of line, ours or a
 library's, has an allowance that grows back slowly, and all lines together have one too. What was left out is

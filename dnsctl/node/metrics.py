@@ -1,4 +1,4 @@
-"""The exporter of a node: /metrics for Prometheus and /health, over plain HTTP at an address of its own.
+"""The exporter of a node: /metrics for Prometheus and /health, over plain HTTP at its own address.
 
 It only reads: the counters the other processes write, the image, and /proc. It is a process like the others,
 so nothing that is asked of it can hold up an answer; it tells nothing that is secret, but who may reach it is
@@ -94,7 +94,7 @@ class _Served(NamedTuple):
 
 
 class _Node(Collector):
-    """All there is to tell of a node, read anew whenever it is asked for."""
+    """All metrics of a node, read again at each request."""
 
     def __init__(self, settings: NodeSettings, image: Image, blocks: Mapping[str, Block]) -> None:
         self.name = settings.node.name
@@ -345,7 +345,7 @@ class _Figures(NamedTuple):
 
 
 def _figures(pid: int) -> _Figures | None:
-    """Return what /proc tells of a process, or None where it has ended."""
+    """Return what /proc says about a process, or None where it has ended."""
     found = standing(pid)
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""Tell secondaries of new serials (RFC 1996): of all zones after a start, then of those that change.
+"""Send NOTIFY to secondaries (RFC 1996): for all zones after a start, then for those that change.
 
 A process of its own, where dnsctl.yaml names secondaries. Each NOTIFY is sent again, ever later, until it is
 answered or given up; a newer serial takes its place. However many zones changed, a secondary gets `RATE` a
@@ -137,7 +137,7 @@ class _Target:
         self._log = _LimitedLog()
 
     def announce(self, origin: Name, serial: int) -> None:
-        """Have the secondary told of `serial`, in place of an earlier one; 0: the zone is gone."""
+        """Send the secondary NOTIFY of `serial`, instead of an earlier one; 0: the zone is gone."""
         if not self._secondary.wants(origin):
             return
         self._forget(self._pending.get(origin))

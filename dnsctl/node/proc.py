@@ -1,4 +1,4 @@
-"""What /proc tells of a process (proc(5))."""
+"""Read facts about a process from /proc (proc(5))."""
 
 from __future__ import annotations
 

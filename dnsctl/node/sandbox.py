@@ -1,4 +1,4 @@
-"""What a process of a node gives up or asks of the kernel before it serves (Linux)."""
+"""The rights that a process of a node gives up before it serves, and what it asks of the kernel (Linux)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What signals mean to the processes of a node: few end one, and none that strays does.
+"""Signals to the processes of a node: few end a process, and a stray one does not.
 
 A process that leaves a signal to its default action is ended by it, and most signals are sent by chance: a
 terminal that closes, a script that takes another daemon's habits for ours, a timer of a library. Left as they

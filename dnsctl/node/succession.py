@@ -1,4 +1,4 @@
-"""A new version of the program takes a node over: the supervisor executes it in its own place.
+"""Take over a node with a new version of the program: the supervisor executes it in its own process.
 
 The process stays the same, and with it the process id, the parenthood of the node's processes and the
 listening sockets, whose queues the kernel goes on filling: no query finds a port closed. Before, the program
@@ -180,7 +180,7 @@ class Succession:
             return
         (kept,) = files
         environment = self._environment(self._program.handed, self._order, kept)
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # they wait until it heeds them
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # they wait until it handles them
         handler = signal.signal(signal.SIGHUP, signal.SIG_IGN)
         try:
             self._execute(environment)

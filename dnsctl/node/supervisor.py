@@ -1,4 +1,4 @@
-"""The parent of a node's processes: forks them, starts anew what dies, ends them all.
+"""The parent of a node's processes: forks them, restarts those that die, ends them all.
 
 It holds the listening sockets open, so that a port never closes while a process of the node is replaced,
 and does nothing else: no image, no network. A child that dies is back at once. Of those that keep dying, one
@@ -106,7 +106,7 @@ class Supervisor:
     def run(self) -> None:
         """Return after SIGTERM or SIGINT, when all children have ended; never, if a succession takes place.
 
-        A signal that was held back before (`held_signals`) is heeded now.
+        A signal that was held back before (`held_signals`) takes effect now.
         Raises DnsctlError where a child could not be started at all.
         """
         gc.collect()
@@ -234,7 +234,7 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _speaks_from(self, child: _Child) -> float:
-        """Return from when on the child started now may log why it fails: one a second may do so at once."""
+        """Return when the child that is started now may log why it fails: one a second may at once."""
         if self._was_ready and child.started < child.quiet_until:
             return child.quiet_until
         child.quiet_until = child.started + TELL_INTERVAL
@@ -360,7 +360,7 @@ def _be_child(role: Role, parent: int, ready: Callable[[int], None], speaks_from
         sandbox.name_process(f"dnsctl {role.name}")
         role.work(ready)
         code = 0
-    except Exception as fault:  # noqa: BLE001 - a line for the log; the parent starts it anew
+    except Exception as fault:  # noqa: BLE001 - a line for the log; the parent restarts it
         if time.monotonic() >= speaks_from:
             kind = "" if isinstance(fault, DnsctlError) else f"{type(fault).__name__}: "
             _log.error("%s: %s%s", role.name, kind, fault)

@@ -1,4 +1,4 @@
-"""What the processes of a node run: one UDP worker, or the server of streams.
+"""The main functions of a node's processes: one UDP worker, or the server of streams.
 
 Each opens the image itself, after the fork: LMDB environments do not survive one. Where the node keeps silent
 (`image.silence`), each takes what comes and says nothing until that ends.

@@ -1,1 +1,1 @@
-"""From zone files to a release: load, validate, sign, compile, compare. All that publishes goes this way."""
+"""From zone files to a release: load, validate, sign, compile, compare. Everything is published this way."""

@@ -1,4 +1,4 @@
-"""What differs between two states of a zone, RRset by RRset, as an operator thinks of it.
+"""The differences between two states of a zone, RRset by RRset, as an operator sees them.
 
 What signing derives is left out: RRSIG, NSEC, NSEC3, NSEC3PARAM, the SOA's serial, and for zones
 signed here the apex's DNSKEY, CDS and CDNSKEY. Two states without a change here may still differ in those.

@@ -34,14 +34,14 @@ def finish(
     workers: int = 1,
     progress: Progress = no_progress,
 ) -> SignedZone:
-    """Return `wanted` as it is served: signed by `keys`, unsigned, or as it came signed.
+    """Return `wanted` as it is served: signed by `keys`, unsigned, or pre-signed.
 
     `previous`: as it was published last; its signatures are kept where they fit. Raises SigningError.
     """
     origin = wanted.zone.origin
     if wanted.presigned:
         if came_signed is None:
-            raise SigningError("came signed, and its signatures were not judged", where=to_text(origin))
+            raise SigningError("is pre-signed, and its signatures were not judged", where=to_text(origin))
         return came_signed
     if wanted.policy is None:
         return unsigned_zone(wanted.zone, serial)

@@ -1,4 +1,4 @@
-"""The guard `history`: what was released last must be an ancestor of what is pushed.
+"""The guard `history`: the commit that was released last must be an ancestor of the pushed one.
 
 Otherwise another clone has released something that this commit knows nothing of, or history was rewritten,
 and the push would take it back. A rollback does so on purpose and is not asked.

@@ -1,4 +1,4 @@
-"""What a commit asks for: its zones, validated, each with how it is to be signed. Made by `commit`."""
+"""What a commit asks for: its validated zones, each with the way to sign it. Made by `commit`."""
 
 from __future__ import annotations
 

@@ -21,13 +21,13 @@ from dnsctl.publish.presigned import take_signed
 from dnsctl.sign.presigned import is_presigned
 from dnsctl.validate.run import validate
 
-PolicyOf = Callable[[Name], Policy | None]  # how a zone is signed here, if it did not come signed
+PolicyOf = Callable[[Name], Policy | None]  # how a zone is signed here, unless it is pre-signed
 LevelsOf = Callable[[Name], Mapping[str, str]]  # severities by rule, from `checks` of dnsctl.yaml
 
 
 @dataclass(frozen=True)
 class Judged:
-    """`zones` may be published; `signed`: those of them that came signed, once signatures were judged."""
+    """`zones` may be published; `signed`: the pre-signed ones of them, once signatures were judged."""
 
     zones: Mapping[Name, ZoneIntent] = field(repr=False)
     findings: tuple[Finding, ...]
@@ -50,7 +50,7 @@ class Judged:
 def judge(
     loaded: Loaded, policy_of: PolicyOf, levels_of: LevelsOf, progress: Progress = no_progress
 ) -> Judged:
-    """Judge what was loaded by every rule. Signatures of zones that came signed are left for later."""
+    """Judge what was loaded by every rule, except signatures of pre-signed zones, which come later."""
     read = {**loaded.zones, **loaded.partial}
     presigned = {origin for origin, zone in read.items() if is_presigned(zone)}
     policies = {origin: None if origin in presigned else policy_of(origin) for origin in read}
@@ -69,7 +69,7 @@ def judge(
 def judge_signatures(
     judged: Judged, now: datetime, workers: int = 1, progress: Progress = no_progress
 ) -> Judged:
-    """Verify every signature of the zones that came signed, as they must hold at `now`."""
+    """Verify every signature of the pre-signed zones, as valid at `now`."""
     taken = take_signed(judged.zones.values(), now, workers=workers, progress=progress)
     refused = {origin for origin, one in taken.items() if one.zone is None}
     return replace(

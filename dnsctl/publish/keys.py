@@ -1,4 +1,4 @@
-"""Which keys sign a zone in a release: what is served decides, then what the keystore says.
+"""Which keys sign a zone in a release: first what is served decides, then the keystore.
 
 A key whose DNSKEY the zone is served with is in use, whatever state its file says: a push that was killed
 after the decision has not called it active yet. A key that calls itself active and is not in the DNSKEY RRset

@@ -54,7 +54,7 @@ class Release:
 
     `room`: octets of disk space that it takes in an image at most, when it is committed.
 
-    `new_keys` sign in it and are in memory alone: they must be on disk before it is decided.
+    `new_keys` sign in it and are only in memory: they must be on disk before it is decided.
     """
 
     manifest: Manifest

@@ -1,4 +1,4 @@
-"""Zones that come signed: none is published that a validator would not accept.
+"""Pre-signed zones: none is published that a validator would not accept.
 
 The same for `check`, `plan`, a release, and `serve --zones`. Zones signed here pass a gate of their own,
 where they are signed: see `dnsctl.sign.signer`.
@@ -42,7 +42,7 @@ def take_signed(
     workers: int = 1,
     progress: Progress = no_progress,
 ) -> dict[Name, Taken]:
-    """Judge those of `wanted` that come signed, with the levels that `checks` sets; an error refuses one.
+    """Judge the pre-signed zones of `wanted`, with the levels that `checks` sets; an error refuses one.
 
     Signatures that the zone of `before` holds byte for byte were verified when it was published.
     """

@@ -1,4 +1,4 @@
-"""Questions a node must answer right before it says that it is prepared, and the answers.
+"""Probes: questions that a node must answer right before it says that it is prepared, and the answers.
 
 Expected answers come from the signed zone's RRsets by the plainest rules there are, and never from code that
 answers: where the plain rules do not reach (aliases, wildcards over deleted names, what is below a cut) no

@@ -1,4 +1,4 @@
-"""What a renewal asks for: the zones that are served, as they are served, with fresh signatures.
+"""What a renewal asks for: the served zones, unchanged, with fresh signatures.
 
 The image holds all data of every zone that is released, so that nothing a person wrote since can stop a
 renewal: no zone file is read. Of a zone that is due, records, TTLs, keys and the kind of denial are those
@@ -91,7 +91,7 @@ def _wanted(served: SignedZone, entry: ZoneEntry, policy: Policy) -> ZoneIntent:
 
 
 def _data(served: SignedZone) -> Iterator[tuple[Name, tuple[RRset, ...]]]:
-    """Yield the nodes without what signing makes anew. DNSKEY, CDS and CDNSKEY stay as they are served."""
+    """Yield the nodes without what signing makes again. DNSKEY, CDS and CDNSKEY stay as they are served."""
     for owner, node in served.nodes.items():
         kept = tuple(one._replace(signatures=()) for one in node if one.rdtype not in _MADE)
         if kept:

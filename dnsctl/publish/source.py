@@ -1,4 +1,4 @@
-"""The digest of what a zone is made from: equal digests mean that nothing needs to be made anew.
+"""The digest of what a zone is made from: with an equal digest, the zone need not be made again.
 
 Covers, in canonical order, every RRset with owner, type, TTL and rdata; what of the policy shapes the signed
 zone; and the active keys. Left out: positions in files, and the SOA's serial, which a release chooses. A

@@ -1,4 +1,4 @@
-"""What a release would do to each zone, told without making anything: no key, no signature, no passphrase.
+"""What a release would do to each zone, found without making a key or a signature, and without a passphrase.
 
 A zone is carried over untouched where its source digest is the parent's and its signatures hold, and will for
 longer than the refresh window; otherwise it is new, changed, or renewed (fresh signatures only), and gets a
@@ -71,7 +71,7 @@ class ZoneSurvey:
 
     @property
     def renewal(self) -> str:
-        """Return why signatures alone are made anew; empty where they are not."""
+        """Return why only signatures are renewed; empty where something else changes, or nothing."""
         return next((each.message for each in self.events if each.name == RENEWAL), "")
 
 
@@ -163,7 +163,7 @@ def fate_of(wanted: ZoneIntent, keys: ZoneKeys, before: ZoneEntry | None, now: d
 
 
 def why_renewed(wanted: ZoneIntent, before: ZoneEntry, now: datetime) -> str:
-    """Return why the zone's signatures are made anew at `now`; empty where they are good for longer."""
+    """Return why the zone's signatures are renewed at `now`; empty where they last longer."""
     if wanted.policy is None:
         return ""
     refresh = timing(wanted.policy, wanted.zone.rrsets()).refresh
@@ -268,7 +268,7 @@ def _events(
         yield DnssecEvent(KEYS_MISSING, _lost(keys), True)
     if keys.missing:
         roles = " and a new ".join(keys.missing)
-        made = "are made, none of both" if len(keys.missing) > 1 else "is made, none"
+        made = "are made, neither" if len(keys.missing) > 1 else "is made, none"
         yield DnssecEvent("new-key", f"a new {roles} {made} is in the keystore", was and not keys.lost)
     elif wanted.signed and was and previous is not None:
         yield from _key_changes(wanted, keys, previous)

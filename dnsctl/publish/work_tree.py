@@ -30,7 +30,7 @@ class Checked:
 
 
 class NamedZoneFaultsError(ZoneFaultsError):
-    """A zone that was asked for has errors, which are told beside it."""
+    """A zone that was asked for has errors, which are printed beside it."""
 
     def __init__(self, name: Name) -> None:
         super().__init__(
@@ -60,7 +60,7 @@ def check(
     workers: int = 1,
     progress: Progress = no_progress,
 ) -> Checked:
-    """Load and judge all zones, or those of `only`, signatures of those that came signed included."""
+    """Load and judge all zones, or those of `only`, with the signatures of pre-signed ones."""
     files = len(only if only is not None else known_zones(tree))
     judged = judge(load_work_tree(tree, config, only, progress), config.policy, config.checks)
     judged = judge_signatures(judged, now, workers, progress)

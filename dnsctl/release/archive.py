@@ -1,4 +1,4 @@
-"""What was released, on disk: deltas by their digest, manifests and activations by generation.
+"""The archive of releases on disk: deltas by digest, manifests and activations by generation.
 
     objects/ab/cdef…            the object whose SHA-256 is abcdef…
     releases/00000042.manifest  a sealed manifest

@@ -1,4 +1,4 @@
-"""Canonical JSON: one value has one byte form, so that a digest or signature over it means the value.
+"""Canonical JSON: a value has exactly one form in bytes, so that its digest or signature is unambiguous.
 
 ASCII, keys sorted, no spaces, integers within 64 bits, no floats. Decoding is strict: what is not byte for
 byte what `encode` would have made of the same value is refused, duplicate keys and odd escapes included.

@@ -1,4 +1,4 @@
-"""A delta: what changes in the image between a release and its parent, as one compressed file.
+"""A delta: the changes of the image from a release's parent to the release, as one compressed file.
 
 `DNSd`, an octet with the format of the image whose nodes it carries, then one zlib stream of records: table
 (1 octet), kind (0 deleted, 1 put), length of the key (2 octets), length of the value (4 octets, or 0),

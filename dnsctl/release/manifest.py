@@ -1,4 +1,4 @@
-"""What one release is: a manifest, and the certificate that activates it. Canonical JSON, format 1.
+"""The manifest of a release, and the certificate that activates it. Canonical JSON, format 1.
 
 A manifest names the state of *all* zones at one commit by the digest of the table of all zones, and lists
 only the zones that changed against its parent, so that its size follows the change. Invariants: generation 1

@@ -1,4 +1,4 @@
-"""What an agent says of its node, read from JSON: every field of its kind, every number in its range.
+"""What an agent reports about its node, read from JSON: each field must have its type, each number its range.
 
 Pure. A status is not sealed: whoever has the node's certificate may say anything. So nothing leaves here that
 could surprise those who compare, print or compute with it: what is out of its range makes the whole answer

@@ -1,4 +1,4 @@
-"""The agent's HTTP interface under /v1: what is asked, how much, how long. JSON in errors: what, advice.
+"""The agent's HTTP interface under /v1: requests, their limits of size and time, errors as JSON.
 
     GET  status?zones=1       what is served, prepared, last refused
     GET  releases?after=N     activated releases after N, sealed, in order

@@ -1,4 +1,4 @@
-"""Get what was missed from peers: activated releases in order, or a snapshot, each step verified.
+"""Catch up from peers: fetch activated releases in order, or a snapshot, and verify each step.
 
 Nothing a peer says is believed but what the release keys sealed; a peer can at worst withhold. So that no
 operator and no control host is needed: a certificate that reached one node reaches all, and a node that was

@@ -1,4 +1,4 @@
-"""Talk to one node's agent: HTTPS with certificates both ways, every failure told as whose and why.
+"""Talk to one node's agent: HTTPS with certificates both ways; every failure says whose it is, and why.
 
 Invariants: the node is known by its name in its certificate, whatever its address; every request has one
 deadline for all of it, and every response a size that fits what was asked; nothing but NodeUnreachableError,

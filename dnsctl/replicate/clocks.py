@@ -1,4 +1,4 @@
-"""Clocks of the fleet's hosts: compared with each other, and a release with the clock of the node it is for.
+"""Compare the clocks of the fleet's hosts with each other, and a release with the clock of its node.
 
 A signature is good or bad by a clock, and nothing on one host can say whether its own is right. So hosts
 that sign and hosts that serve must agree to within `TOLERANCE`, and where they do not, what is told is what
@@ -63,7 +63,7 @@ def span(seconds: float) -> str:
 def require_agreement(offsets: Mapping[str, Offset], ours: float) -> None:
     """Raise ClockError where the clock of a node (`offsets` by name) is not that of this host, `ours`.
 
-    Who stands alone is named; where it is one against one, both times are told.
+    A single clock against others is named; of one against one, both times are shown.
     """
     far = {name: offset for name, offset in offsets.items() if offset.is_far}
     if not far:

@@ -1,4 +1,4 @@
-"""A small certificate authority for the fleet (RFC 5280): made, issued from, renewed; certificates checked.
+"""A small certificate authority for the fleet (RFC 5280): make it, issue, renew and check certificates.
 
 A leaf says who it is in one URI, `urn:dnsctl:control` or `urn:dnsctl:node:NAME`; a node's also carries its
 name as `DNS:NAME`, never an address, so that a node may move. How they are used: see `tls`.
@@ -217,7 +217,7 @@ def _write_pair(
     pem = pkcs8.encrypted(key, passphrase, salt) if passphrase else _in_the_clear(key)
     durable.make_directory(pki.directory, 0o700)
     pki.certificate(name).unlink(missing_ok=True)  # never one that does not belong to the key beside it
-    durable.write(pki.key(name), pem, 0o600)  # key first: a pair without its certificate is issued anew
+    durable.write(pki.key(name), pem, 0o600)  # key first: a key without its certificate gets a new one
     durable.write(pki.certificate(name), certificate.public_bytes(serialization.Encoding.PEM))
 
 

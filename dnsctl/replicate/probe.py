@@ -1,4 +1,4 @@
-"""Ask a manifest's probe questions of a state not committed yet, with the answer code that will serve it.
+"""Ask a manifest's probes of a state that is not committed yet, with the code that will serve it.
 
 What must come was derived by the control host from the zone's data; what comes is made by this node. Where
 they differ, this node would have answered wrongly, and the release is refused before anybody saw it.

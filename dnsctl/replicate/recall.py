@@ -1,4 +1,4 @@
-"""Have a release again that this host's archive lost: from a node that has it.
+"""Fetch a release that this host's archive lost, from a node that has it.
 
 What comes is checked as whatever nodes send: the seals of the release keys, and the delta's digest. What the
 archive holds of that generation is replaced, and nothing else.

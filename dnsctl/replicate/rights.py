@@ -1,4 +1,4 @@
-"""Who may ask an agent for what: one literal table, and nothing that is not in it.
+"""Who may ask an agent for what: one literal table; what is not in it is refused.
 
 `control`: whoever holds the control host's certificate. `node`: whoever holds that of a node this one knows.
 Nobody else gets as far as HTTP. No right here makes a release: that takes the release keys, whose seal is

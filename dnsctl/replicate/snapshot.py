@@ -1,4 +1,4 @@
-"""A snapshot: everything an image holds, as a delta from nothing. For nodes too far behind for the chain.
+"""A snapshot: a whole image as a delta from nothing, for nodes that are too far behind.
 
 Same format as any delta (see `dnsctl.release.delta`), read back with the same bounds. What vouches for it is
 the table's digest in the manifest of the release that it is a snapshot of.

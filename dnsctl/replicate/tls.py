@@ -1,4 +1,4 @@
-"""TLS between the fleet's hosts, made from the authority of `pki`: contexts, who a peer is, what alerts mean.
+"""TLS between the fleet's hosts, with the authority of `pki`: contexts, names of peers, meanings of alerts.
 
 Invariant: both sides of every connection show a certificate of this fleet's authority, over TLS 1.3 or
 nothing. A node is pinned by its *name* (SAN `DNS:NAME`), not by its address, so that a node may move; what a
@@ -123,7 +123,7 @@ def _furnish(context: ssl.SSLContext, credentials: Credentials, now: datetime) -
 
 @contextlib.contextmanager
 def _key_file(credentials: Credentials) -> Iterator[str]:
-    """Yield a path from which OpenSSL reads our private key: in memory alone where it is encrypted on disk.
+    """Yield a path from which OpenSSL reads our private key: only in memory where it is encrypted on disk.
 
     OpenSSL would derive from the passphrase once more, and that is meant to be slow.
     """

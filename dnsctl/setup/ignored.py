@@ -1,4 +1,4 @@
-"""Secrets stay out of git: .gitignore covers every file that dnsctl.yaml names as one, and git is asked.
+"""Keep secrets out of git: .gitignore covers every secret file that dnsctl.yaml names, and git confirms it.
 
 What counts is where a file really is, links followed. Invariant: no secret is written to a place where
 `git add` would take it, whatever dnsctl.yaml says.

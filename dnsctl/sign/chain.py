@@ -68,7 +68,7 @@ def _nsec_breaks(origin: Name, nodes: Nodes) -> Iterator[Break]:
 
 
 class _Link(NamedTuple):
-    """An NSEC RRset, and the types at its owner but for those that come with it."""
+    """An NSEC RRset, and the types at its owner except those that come with it."""
 
     rrset: RRset
     types: tuple[int, ...]

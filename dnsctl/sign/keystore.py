@@ -84,7 +84,7 @@ class StoredKey:
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key pair that is in memory alone until it is stored. `ttl`: of its DNSKEY, in seconds."""
+    """A key pair that is only in memory until it is stored. `ttl`: of its DNSKEY, in seconds."""
 
     stored: StoredKey
     signing: SigningKey
@@ -198,7 +198,7 @@ class Keystore:
         return SigningKey(stored.public, stored.role, private, stored.times.generated)
 
     def renew_encryption(self) -> tuple[Path, ...]:
-        """Encrypt anew what an earlier dnsctl encrypted, release key and certificates' keys included.
+        """Encrypt again what an earlier dnsctl encrypted, release key and certificates' keys included.
 
         Returns the files. What the passphrase does not open stays as it is. Raises KeystoreError where a file
         cannot be written: it is then what it was.

@@ -1,4 +1,4 @@
-"""Which passphrase and salt what is there is encrypted with; before more is written under them.
+"""Which passphrase and salt the existing keys are encrypted with, before more are written.
 
 A key that is written under a mistyped passphrase opens nothing later, and stops every push. So the private
 keys that are there already tell the right one.

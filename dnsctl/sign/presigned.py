@@ -51,7 +51,7 @@ def take(
     workers: int = 1,
     progress: Progress | None = None,
 ) -> Taken:
-    """Return `zone` as the signed zone it is, with all that is to be told of it.
+    """Return `zone` as the signed zone it is, with all findings about it.
 
     `now`: when its signatures must be valid; None: at any time. Signatures that `before` holds were verified
     when that was released, and are not verified again.

@@ -1,4 +1,4 @@
-"""From a validated zone to a signed one (RFC 4035 §2), or to one that goes out unsigned.
+"""Turn a validated zone into a signed one (RFC 4035 §2), or one that is released unsigned.
 
 Pure: the keys, the clock and the signatures of last time are arguments, and the same arguments give the same
 octets, with one worker or many. Invariants of what comes out: each authoritative RRset has a signature of
@@ -85,7 +85,7 @@ def sign_zone(
 
 
 def _refuse_broken_chain(signed: SignedZone) -> None:
-    """Walk the denial chain whole, as that of a zone that came signed: it was made from the same nodes."""
+    """Walk the whole denial chain, as for a pre-signed zone: it was made from the same nodes."""
     for one in breaks(signed.origin, signed.nodes, signed.nsec3_nodes, signed.nsec3):
         raise SigningError(
             one.message,
@@ -284,7 +284,7 @@ def _places(keys: Sequence[SigningKey], role: str) -> tuple[int, ...]:
 
 
 def _signed_before(keys: Sequence[SigningKey], previous: SignedZone | None) -> frozenset[int]:
-    """Return the places of keys whose signatures in `previous` are told by their tag alone, without doubt."""
+    """Return the places of keys whose signatures in `previous` their tag alone identifies."""
     dnskey = previous.get(previous.origin, Type.DNSKEY) if previous else None
     if dnskey is None:
         return frozenset()

@@ -1,4 +1,4 @@
-"""The digest of a zone that came with a ZONEMD (RFC 8976), checked before it leaves.
+"""Check the ZONEMD of a pre-signed zone (RFC 8976) before it is released.
 
 Of the zone as it came, glue and all. A scheme or hash that is not known here says nothing (§4).
 """

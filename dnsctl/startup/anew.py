@@ -1,4 +1,4 @@
-"""`dnsctl serve` as a program begun anew: with what was asked of it, without what reading that took.
+"""Start `dnsctl serve` again in the same process: with its order, and without the code that read the order.
 
 Command line and dnsctl.yaml are read by modules that take some 25 MB, which Python does not give back, and
 which every process of a node would carry along. So `serve` hands its order on to the same command, begun anew

@@ -1,4 +1,4 @@
-"""Compile the zones of `dnsctl serve --zones` in a process of its own, which ends before anything is served.
+"""Compile the zones of `dnsctl serve --zones` in a child process that ends before anything is served.
 
 So what loading and signing took is not carried along by the servers, nor are the modules that do it: that
 process imports them (`dnsctl.startup.embedded`), and this one does not.

@@ -1,4 +1,4 @@
-"""What `dnsctl serve --zones` is pointed at: a directory of zone files, and its dnsctl.yaml."""
+"""The directory that `dnsctl serve --zones` serves: its zone files and its dnsctl.yaml."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What must not be served, and what should not: pure rules over zones, as one literal table (`rules`)."""
+"""Rules on what must not, or should not, be served: pure functions over zones, in one table (`rules`)."""

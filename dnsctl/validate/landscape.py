@@ -1,4 +1,4 @@
-"""Where a name lives among all our zones: what an answer for it would find (RFC 1034 §4.3.2, RFC 4592).
+"""Look a name up among all our zones, as an answer for it would (RFC 1034 §4.3.2, RFC 4592).
 
 Names outside every zone at hand are OUTSIDE: nothing is known of them, so rules pass them over.
 Surveys of other zones are made when a name first leads there.

@@ -29,10 +29,10 @@ _NAME_OCTETS = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_.*/")
 _ORDINARY = re.compile(rb"[a-z0-9_.*-]*")
 _BLANK = re.compile(rb"[\t-\r \x7f]")
 _ODD_TARGETS = (  # most telling first
-    (b"://", "a URL", "write the name of the host alone: DNS knows no scheme and no path"),
+    (b"://", "a URL", "write only the name of the host: DNS knows no scheme and no path"),
     (b"@", "a mail address", "write the part behind the @"),
     (b",", "which has a comma in it", "write a list of values for several names"),
-    (b"/", "which has a path in it", "write the name of the host alone"),
+    (b"/", "which has a path in it", "write only the name of the host"),
 )
 
 
@@ -160,7 +160,7 @@ def _odd_target(one: RRset, target: Name) -> tuple[str, str] | None:
     if odd == ord("/"):
         return None
     shown = chr(odd) if 0x20 < odd < 0x7F else f"\\{odd:03}"
-    return f"which has {shown!r} in it", "write the name of the host alone"
+    return f"which has {shown!r} in it", "write only the name of the host"
 
 
 def hostname_syntax(scope: Scope) -> Iterator[Fault]:

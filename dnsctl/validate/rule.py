@@ -1,4 +1,4 @@
-"""What a rule is: a pure function from a scope (one zone among all of ours) to faults."""
+"""A rule: a pure function from a scope (one zone among all of ours) to faults."""
 
 from __future__ import annotations
 

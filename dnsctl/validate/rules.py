@@ -173,7 +173,7 @@ READING: tuple[tuple[str, Severity, str], ...] = (
     ("zone-twice", _ERROR, "A zone has two files."),
     ("zone-unknown", _ERROR, "A zone that is asked for has no file."),
 )
-# Told beside the table: of `checks` itself, and of zones that came signed.
+# Found elsewhere: about `checks` itself, and about pre-signed zones.
 BESIDE: tuple[tuple[str, Severity, str], ...] = (
     ("checks-fixed", _WARNING, "`checks` lowers a rule that serving relies on."),
     ("checks-unknown", _WARNING, "`checks` names a rule that does not exist."),

@@ -1,4 +1,4 @@
-"""What a verification asks, and which zone of the release must answer it: zones of one fleet are related.
+"""The questions of a verification, and which zone of the release must answer each.
 
 Each zone is asked by its own survey. Names that were touched are asked of the zone that answers for them now,
 whether or not it changed itself, and those that no zone is above any more must be refused.

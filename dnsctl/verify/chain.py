@@ -1,4 +1,4 @@
-"""The chain of trust of one zone, from the DS down (RFC 4035 §5), with dnspython's validators alone.
+"""The chain of trust of one zone, from the DS down (RFC 4035 §5), with dnspython's validators only.
 
 A resolver is content with one good signature; an operator is not. Here *every* signature over an RRset must
 verify, with a key of the zone's own DNSKEY RRset that a DS leads to, at `now`: the broken third of them is

@@ -1,4 +1,4 @@
-"""Hold an answer against the release: header, RRsets with their signatures, proofs, additional data.
+"""Compare an answer with the release: header, RRsets with their signatures, proofs, additional data.
 
 Everything is compared octet for octet, TTLs and signatures included; where that holds, signatures and proofs
 are validated as well. Does not know what a question should be answered with: see `expectation`.

@@ -1,4 +1,4 @@
-"""A response, read by two decoders that share nothing: dnspython and dnslib. Both must read the same.
+"""Read a response with two independent decoders, dnspython and dnslib. Both must read the same.
 
 Neither made the answer: `dnsctl.serve` writes octets of its own. Names are lower-cased (the question's case
 is echoed, RFC 4343), rdata is as served, with compression undone where RFC 3597 §4 allows it.

@@ -1,4 +1,4 @@
-"""What one question must be answered with, from the release: one class a kind of answer.
+"""The right answer to a question, from the release: one class for each kind of answer.
 
 Pure: `mismatches` holds a decoded answer against an expectation and yields what differs. Which answer is the
 right one is decided in `lookup`.

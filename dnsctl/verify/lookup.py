@@ -1,4 +1,4 @@
-"""What a zone of the release must answer: the way of RFC 1034 §4.3.2, over released data alone.
+"""Look up what a zone of the release must answer: the algorithm of RFC 1034 §4.3.2, over released data only.
 
 Which zone that is, `released.home` says: the nearest at or above the name, for DS the parent's. Aliases are
 followed inside that zone, as name servers do; a resolver asks for what is in another one. Shares nothing with

@@ -1,4 +1,4 @@
-"""Ask a name server over real sockets: UDP with many questions outstanding, TCP where an answer is cut.
+"""Ask a name server over real sockets: UDP with many questions outstanding, TCP if an answer is truncated.
 
 What comes back is octets, matched to its question by source, ID and question section; reading them is
 `decoders`. A `Channel` belongs to one address of one node and is never shared between threads.

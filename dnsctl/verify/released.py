@@ -1,4 +1,4 @@
-"""A zone as it was released, read from the control host's image owner by owner: what nodes must serve.
+"""A zone as nodes must serve it, read from the control host's image owner by owner.
 
 Nothing is decoded before it is asked for, so that looking at one owner of a million costs one look-up.
 """

@@ -1,4 +1,4 @@
-"""What a verification found: frozen, and told three ways: consistent, drift, could not tell.
+"""The result of a verification: consistent, drift, or could not tell.
 
 A `Fault` is something that is wrong, with all it takes to act on it; a `Note` is worth knowing only.
 """

@@ -1,4 +1,4 @@
-"""Signatures against the clocks of those who serve them: every zone's, by what its entry says of all of them.
+"""Compare the signatures of every zone with the clocks of the nodes that serve it, by the zone's entry.
 
 What answers look like is for `consistency`; it uses one clock, ours, and after a push it samples.
 """
@@ -22,7 +22,7 @@ def untimely(
 ) -> Iterator[Fault]:
     """Yield a fault for each zone of the release, and each clock by which not all its signatures hold.
 
-    `clocks`: by node, how many seconds its clock is ahead of `now`. Our own is told as the release's.
+    `clocks`: by node, how many seconds its clock is ahead of `now`. Our own is reported as the release's.
     """
     for origin in sorted(zones):
         entry = reader.zone(origin)

@@ -1,4 +1,4 @@
-"""What is printed, and where: results on standard out, all else on standard error, colour only on a terminal.
+"""Printing: results on standard output, everything else on standard error, colour only on a terminal.
 
 Nothing from a file reaches a terminal unescaped: control characters are shown as `\\x1b`, so that a zone file
 cannot move the cursor or change the title of an operator's window. What is drawn, in `terminal`, is imported

@@ -38,7 +38,7 @@ def _guard_line(verdict: GuardVerdict) -> tuple[tuple[str, str], str]:
 
 
 def guard_json(verdict: GuardVerdict) -> dict[str, Any]:
-    """Return what `--json` tells of a verdict."""
+    """Return a verdict as `--json` prints it."""
     zone = to_text(verdict.zone) if verdict.zone is not None else None
     return {"guard": verdict.guard, "zone": zone, "message": verdict.message}
 
@@ -91,7 +91,7 @@ def _record(rdtype: int, rdata: bytes) -> str:
 
 
 def zone_json(zone: ZoneSurvey) -> dict[str, Any]:
-    """Return what `plan --json` tells of a zone."""
+    """Return a zone as `plan --json` prints it."""
     return {
         "zone": to_text(zone.origin),
         "fate": zone.fate.name.lower(),

@@ -1,4 +1,4 @@
-"""What is drawn on a terminal: styled text, tables, bars of progress. What is printed where: see `output`."""
+"""Drawing on a terminal: styled text, tables, progress bars. For what is printed where, see `output`."""
 
 from __future__ import annotations
 

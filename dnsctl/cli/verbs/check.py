@@ -1,4 +1,4 @@
-"""`dnsctl check` as it is typed."""
+"""The command line of `dnsctl check`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every verb starts from: the operations repo, its settings and files, and names as people type them."""
+"""The context of every verb: the operations repo, its settings and files, and names as people type them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dnsctl.model.repo import HostFiles, Repo
 class Context:
     """The global options. `root` is the operations repo (`-C DIR`).
 
-    `program`: how this process was begun, where it may be begun anew (see `anew`).
+    `program`: how this process was started, if it may start again (see `anew`).
     """
 
     root: Path

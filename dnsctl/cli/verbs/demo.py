@@ -1,4 +1,4 @@
-"""`dnsctl demo` as it is typed."""
+"""The command line of `dnsctl demo`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`dnsctl explain` as it is typed."""
+"""The command line of `dnsctl explain`."""
 
 from __future__ import annotations
 

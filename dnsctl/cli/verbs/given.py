@@ -1,4 +1,4 @@
-"""What several verbs are given on the command line, and where they are to work."""
+"""Arguments and options that several verbs share, and the directory that they work in."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Given:
-    """The global options, and how this process was begun, where it may be begun anew (see `anew`)."""
+    """The global options, and how this process was started, if it may start again (see `anew`)."""
 
     root: Path
     program: tuple[str, ...] = ()

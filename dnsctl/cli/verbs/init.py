@@ -1,4 +1,4 @@
-"""`dnsctl init` as it is typed."""
+"""The command line of `dnsctl init`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`dnsctl key` as it is typed."""
+"""The command line of `dnsctl key`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`dnsctl plan` as it is typed."""
+"""The command line of `dnsctl plan`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`dnsctl push` as it is typed."""
+"""The command line of `dnsctl push`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`dnsctl rollback` as it is typed."""
+"""The command line of `dnsctl rollback`."""
 
 from __future__ import annotations
 

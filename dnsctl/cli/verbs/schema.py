@@ -1,4 +1,4 @@
-"""`dnsctl schema` as it is typed."""
+"""The command line of `dnsctl schema`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`dnsctl serve` as it is typed."""
+"""The command line of `dnsctl serve`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`dnsctl status` as it is typed."""
+"""The command line of `dnsctl status`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`dnsctl verify` as it is typed."""
+"""The command line of `dnsctl verify`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`dnsctl zone` as it is typed."""
+"""The command line of `dnsctl zone`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""dnsctl.yaml, loaded whole or not at all: the fleet, the defaults of zones, DNSSEC policies, guards.
+"""Load dnsctl.yaml, all of it or nothing: the fleet, the defaults of zones, DNSSEC policies, guards.
 
 `load_config` reads it through a `Source` and returns a frozen `Config`. A key that is not known, a value that
 is not of its kind and a contradiction raise ConfigError with `file:line:column` and the way out.

@@ -1,4 +1,4 @@
-"""Settings that are each right but not together. One rule a function; no rule opens a file."""
+"""Settings that contradict each other. One function for each rule; no rule opens a file."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _secondaries(config: Config) -> Iterator[tuple[Path, str, str]]:
             advice = did_you_mean(one.key, known) if known else "name it under `transfers: keys:`"
             yield (*at, "key"), f"there is no key {one.key}", advice
         if (str(one.address), one.zones) in told:
-            yield at, f"{one.address} is told twice", "name each secondary once"
+            yield at, f"{one.address} stands here twice", "name each secondary once"
         told.add((str(one.address), one.zones))
 
 

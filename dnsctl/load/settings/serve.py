@@ -50,7 +50,7 @@ class TransferKeyConfig(Settings):
 
 
 class SecondaryConfig(Settings):
-    """Who is told of new serials (RFC 1996): an address alone, or with a key and the zones it is told of.
+    """Who gets NOTIFY (RFC 1996): an address, or an address with a key and the zones it gets NOTIFY for.
 
     `key`: one of `keys`; `zones`: names and patterns as under `zones:`, all where none is named.
     """
@@ -94,7 +94,7 @@ class SecondaryConfig(Settings):
 
 
 class TransferConfig(Settings):
-    """Who may AXFR: `allow` by address alone; `keys` by TSIG, by the keys' names. `notify`: secondaries."""
+    """Who may transfer zones: `allow` by address; `keys` by TSIG, by their names. `notify`: secondaries."""
 
     allow: tuple[AllowedNetwork, ...] = ()
     keys: dict[str, TransferKeyConfig] = Field(default_factory=dict)
@@ -145,7 +145,7 @@ class RateLimitConfig(Settings):
 class ServeConfig(Settings):
     """How all nodes answer. `{node}` and `{site}` in `identity` stand for their names.
 
-    `zone-metrics`: whether /metrics tells of each zone.
+    `zone-metrics`: whether /metrics has figures by zone.
     """
 
     identity: Shown = "{node}"

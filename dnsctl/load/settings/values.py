@@ -71,7 +71,7 @@ def _host(value: object) -> str:
     """Return the text of a host name; refuse other characters: the name would load, and never resolve."""
     text = str(value)
     if odd := _NOT_IN_HOSTS.search(text):
-        raise ValueError(f"{text!r} has {odd.group()!r} in it: write the name of the host alone")
+        raise ValueError(f"{text!r} has {odd.group()!r} in it: write only the name of the host")
     return text
 
 
@@ -107,7 +107,7 @@ def endpoint(value: object) -> Endpoint:
 
 
 def secondary_address(value: object) -> Endpoint:
-    """Return the address and port of what `endpoint` takes, or of an address alone, with port 53."""
+    """Return address and port of what `endpoint` takes, or of an address without a port: then port 53."""
     text = str(value)
     try:
         return Endpoint(str(ipaddress.ip_address(text.removeprefix("[").removesuffix("]"))), 53)
@@ -171,7 +171,7 @@ def _switch(value: object) -> bool:
 
 
 def _shown(value: object) -> str:
-    """Return text that is told to anybody who asks: printable ASCII, short enough for every answer."""
+    """Return text that anybody may ask for: printable ASCII, short enough for every answer."""
     text = str(value)
     if len(text) > MAX_SHOWN or not (text.isascii() and (text.isprintable() or not text)):
         raise ValueError(f"is not at most {MAX_SHOWN} printable ASCII characters")

@@ -113,7 +113,7 @@ class HttpServer(uvicorn.Server):
                 timeout_graceful_shutdown=1,
             )
         )
-        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it tells of all that clients do
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it logs all that clients do
         self.times = times or Times()
         self._listener = listener
         self._welcome = welcome

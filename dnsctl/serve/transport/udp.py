@@ -3,7 +3,7 @@
 Once a batch the generation counter is looked at; where it moved, the worker renews its read transaction and
 drops what it cached, so no answer is older than the activation seen before its query was read. Nothing that
 arrives can raise past `_work_out`: what the responder cannot do is answered SERVFAIL, counted and logged.
-A broken socket or image does raise: the supervisor starts the worker anew.
+A broken socket or image does raise: the supervisor restarts the worker.
 """
 
 from __future__ import annotations
