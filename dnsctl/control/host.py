@@ -293,7 +293,7 @@ def _locked(state: HostFiles) -> Iterator[None]:
             raise DnsctlError(
                 f"another push is running on this host (process {holder})",
                 where=str(path),
-                advice="wait for it to end; it holds the lock as long as it lives and no longer",
+                advice="wait for it to end; the lock ends with that process",
             )
         with contextlib.suppress(OSError):  # who holds it is told to others; that it is held is what counts
             os.ftruncate(descriptor, 0)
