@@ -20,15 +20,9 @@ import dns.query
 import dns.rdatatype
 
 from dnsctl.cli import output
+from dnsctl.demo.forgery import forge
 from dnsctl.demo.rehearsal import ENDING_SIGNALS, Ran, Rehearsal, RehearsalError, rehearsal
-from dnsctl.image.compiler import compile_zone
-from dnsctl.image.difference import difference
-from dnsctl.image.generation import GenerationCounter
-from dnsctl.image.store import Image
-from dnsctl.model.name import from_text
-from dnsctl.model.repo import NodeFiles, Repo
-from dnsctl.model.rrset import Type
-from dnsctl.model.zone import SignedZone
+from dnsctl.model.repo import Repo
 
 ZONE = "example.com."
 OWNER = "demo.example.com."
@@ -121,7 +115,7 @@ def _drift(stage: Rehearsal) -> None:
 
 def _is_mended_before_verify_sees_it(stage: Rehearsal, name: str, state: Path) -> bool:
     """Change a record and verify. True where the node's inspector, which looks now and then, came first."""
-    _tamper(state)
+    forge(state, ZONE, OWNER, FORGED)
     stage.wait(lambda: _addresses(_ask(stage, name, OWNER, "A")) == [FORGED], "the forged answer")
     _show_answers(stage)
     return _dnsctl(stage, "verify", "--full", expect=(0, 1)).code == 0
@@ -177,25 +171,6 @@ def _edit(stage: Rehearsal, old: str, new: str) -> None:
         _command(f"echo '{line.format(new)}' >> zones/{path.name}")
     path.write_text(text, "utf-8")
     _git(stage, "commit", "--quiet", "--no-verify", "--all", "--message", f"Point demo at {new}")
-
-
-def _tamper(state: Path) -> None:
-    """Change OWNER's address in a node's image, digests included, past all checks, and have it served."""
-    origin, owner = from_text(ZONE), from_text(OWNER)
-    forged = bytes(int(octet) for octet in FORGED.split("."))
-    with Image.open(NodeFiles(state).image, readonly=False) as image, image.writer() as writer:
-        zone = writer.signed_zone(origin)
-        node = tuple(
-            each._replace(rdatas=(forged,)) if each.rdtype == Type.A else each for each in zone.nodes[owner]
-        )
-        nodes = {**zone.nodes, owner: node}
-        changed = SignedZone(origin, nodes, zone.serial, zone.signed, zone.nsec3, zone.nsec3_nodes)
-        entry = writer.zone(origin)
-        source = entry.source if entry else ""
-        writer.apply(list(difference(writer, [compile_zone(changed, source)])))
-    counter = GenerationCounter(NodeFiles(state).generation)
-    counter.advance()
-    counter.close()
 
 
 def _ask(stage: Rehearsal, name: str, owner: str, rdtype: str) -> dns.message.Message | None:

@@ -9,6 +9,7 @@ import typer
 
 from dnsctl.cli import output
 from dnsctl.cli.verbs.context import Context, zone_name
+from dnsctl.control.cookies import STEPS, roll
 from dnsctl.errors import ConfigError, KeystoreError
 from dnsctl.load.settings.config import Config
 from dnsctl.model.name import Name, to_text
@@ -18,6 +19,8 @@ from dnsctl.publish.work_tree import known_zones
 from dnsctl.sign.keyfile import KeyState
 from dnsctl.sign.keystore import Keystore, StoredKey
 
+_COPY = "copy it to every node; each reads it within seconds"
+_LAST_IS_DUE = "; the last step is due in an hour"
 _GONE = frozenset({KeyState.RETIRED, KeyState.REMOVED})
 DS_TTL = 3600  # seconds; the parent decides, this is what the printed record says
 
@@ -97,6 +100,18 @@ def generate(context: Context, zone: str, role: str | None, *, as_json: bool) ->
         return
     for each in made:
         output.line(f"{_path(each, context)}  {each.role} {each.public.tag}")
+
+
+def cookie(context: Context, *, as_json: bool) -> None:
+    """Take the next of three steps that roll the secret of DNS cookies, and print which that was."""
+    path = context.config().serve.cookie_secret
+    step = roll(context.root / path, path)
+    meaning = STEPS[step - 1]
+    if as_json:
+        output.json_result({"file": path, "step": step, "steps": len(STEPS), "meaning": meaning})
+        return
+    rest = _LAST_IS_DUE if step == len(STEPS) - 1 else ""
+    output.line(f"{path}: step {step} of {len(STEPS)}, {meaning}: {_COPY}{rest}")
 
 
 def _keystore(context: Context, config: Config | None = None) -> Keystore:

@@ -10,13 +10,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from dnsctl.errors import ClockError, DnsctlError, NodeUnreachableError
+from dnsctl.image.reader import Reader
+from dnsctl.model.name import to_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.validity import PRESIGNED_WARNING, Period, moment
 from dnsctl.replicate.answers import NodeStatus, clocks_of
 from dnsctl.replicate.clocks import require_agreement
 from dnsctl.replicate.staging import Served
+from dnsctl.sign.keystore import Keystore
 
 CERTIFICATE_WARNING = 30 * 86400  # seconds
+_ELSEWHERE = "renew its signatures at its signer, then push"
 Weight = Literal["act", "unknown"]
 Answers = Mapping[str, NodeStatus | DnsctlError]
 
@@ -56,6 +60,15 @@ def of_signatures(period: Period, policy: Policy | None, now: float) -> str:
     return f"signatures run out soon, at {moment(period.expiry)}: {why}"
 
 
+def of_ends(reader: Reader, keystore: Keystore, now: float) -> Iterator[Concern]:
+    """Yield released pre-signed zones whose signatures have expired, or will within a week."""
+    for entry in reader.zones():
+        left = PRESIGNED_WARNING if entry.expiry is None else entry.expiry - now
+        if left < PRESIGNED_WARNING and not keystore.list(entry.origin):
+            what = of_signatures(entry.period, None, now)
+            yield Concern("act", to_text(entry.origin), f"{what}; {_ELSEWHERE}")
+
+
 def of_zones(
     answers: Answers, policy_of: Callable[[str], Policy | None], longest: int, now: float
 ) -> Iterator[tuple[str, Concern]]:
@@ -69,8 +82,8 @@ def of_zones(
                 continue
             policy = policy_of(origin)
             if message := of_signatures(zone.period, policy, now):
-                there = "renew its signatures at its signer, then push"
-                yield name, Concern("act", origin, f"{message}; {'run `dnsctl push`' if policy else there}")
+                way = "run `dnsctl push`" if policy else _ELSEWHERE
+                yield name, Concern("act", origin, f"{message}; {way}")
 
 
 def is_near(period: Period, longest: int, now: float) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from dnsctl.errors import ZoneFaultsError
 from dnsctl.load.zone_yaml import EXPIRED
-from dnsctl.model.finding import Finding, Severity
+from dnsctl.model.finding import Finding, Severity, by_position
 
 _LISTED = "`dnsctl check` lists every finding"
 _RENEWS = "`dnsctl push --renew` renews signatures meanwhile; "
@@ -26,3 +28,8 @@ class ZonesWithErrorsError(ZoneFaultsError):
             where=str(errors[0].position),
             advice=_RENEWS + _LISTED if self.expired else _LISTED,
         )
+
+
+def errors_of(found: Iterable[Finding]) -> list[Finding]:
+    """Return what of `found` are errors, by position."""
+    return by_position(each for each in found if each.severity is Severity.ERROR)

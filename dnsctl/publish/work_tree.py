@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +13,7 @@ from dnsctl.load.zones import Loaded, load_zones
 from dnsctl.model.finding import Finding, Severity, by_position
 from dnsctl.model.name import ROOT, Name, ancestors, to_text
 from dnsctl.model.zone import ValidatedZone, Zone
+from dnsctl.publish.faults import errors_of
 from dnsctl.publish.intent import Progress, no_progress
 from dnsctl.publish.judgement import judge, judge_signatures
 
@@ -89,8 +89,3 @@ def zones_above(
     zones = [each.zone for each in judged.zones.values()]
     faulty = tuple(each for each in wanted if each not in judged.zones)
     return zones, errors_of(judged.findings), faulty
-
-
-def errors_of(found: Iterable[Finding]) -> list[Finding]:
-    """Return what of `found` are errors, by position."""
-    return by_position(each for each in found if each.severity is Severity.ERROR)

@@ -14,7 +14,7 @@ import pytest
 import typer.main
 
 from dnsctl.cli.main import application
-from dnsctl.cli.push import to_json
+from dnsctl.cli.output.ended import to_json
 from dnsctl.control.host import connections
 from dnsctl.control.push import Result
 from dnsctl.errors import ReleaseRefusedError

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from dnsctl.cli import output
 from dnsctl.model.name import Name, to_relative_text, to_text
 from dnsctl.model.rrset import RRset, Type, rdata_text, type_text
 from dnsctl.publish.changes import RecordChange
+from dnsctl.publish.faults import ZonesWithErrorsError, errors_of
 from dnsctl.publish.guards import GuardVerdict
 from dnsctl.publish.survey import Fate, ZoneSurvey
 
 _SHOWN = 200  # RRsets of a new zone: all of it stands in its file anyway
 _STYLES = {"+": "green", "-": "red", "~": "yellow", "!": "bold yellow"}
+
+
+@contextmanager
+def errors_listed() -> Iterator[None]:
+    """List the errors of zones before the one line of the failure."""
+    try:
+        yield
+    except ZonesWithErrorsError as error:
+        list_errors(error)
+        raise
+
+
+def list_errors(error: ZonesWithErrorsError) -> None:
+    """List the errors of zones that ended a release."""
+    output.findings(errors_of(error.findings), sys.stderr)
 
 
 def print_zones(zones: Iterable[ZoneSurvey], guards: Iterable[GuardVerdict]) -> None:

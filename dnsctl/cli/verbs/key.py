@@ -80,6 +80,6 @@ def generate(
 
 def cookie(ctx: typer.Context, as_json: JsonOption = False) -> None:
     """Take the next of three steps that roll the secret of DNS cookies. Run it once for each step."""
-    from dnsctl.cli.cookie import cookie as run
+    from dnsctl.cli.key import cookie as run
 
     run(here(ctx), as_json=as_json)

@@ -30,7 +30,6 @@ def schema(
     ] = Which.CONFIG,
 ) -> None:
     """Print the JSON Schema of dnsctl.yaml or of a zone file, for editors."""
-    from dnsctl.cli import output
-    from dnsctl.load.schema import config_schema, zone_schema
+    from dnsctl.cli.schema import schema as run
 
-    output.json_result(config_schema() if which is Which.CONFIG else zone_schema())
+    run(zone=which is Which.ZONE)

@@ -1,7 +1,7 @@
-"""`dnsctl key cookie`: roll the secret of DNS cookies in three steps, while all cookies stay valid.
+"""The secret of DNS cookies, rolled in three steps, while all cookies stay valid (RFC 9018 §5).
 
-The steps are those of RFC 9018 §5. Between two of them the file is copied to every node, which reads it by
-itself. What the second line of the file is for stands behind it, as a comment.
+Between two of them the file is copied to every node, which reads it by itself. What the second line of the
+file is for stands behind it, as a comment.
 """
 
 from __future__ import annotations
@@ -9,33 +9,26 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from dnsctl.cli import output
-from dnsctl.cli.verbs.context import Context
 from dnsctl.errors import ConfigError
 from dnsctl.files import durable
 from dnsctl.serve.message.cookies import LIFETIME, fresh_secret, read_secrets
 
 _NEXT, _PREVIOUS = b"next", b"previous"
-_STEPS = (
+STEPS = (
     "a new secret is accepted",
     "the new secret makes cookies",
     "the previous secret is gone",
 )
-_COPY = "copy it to every node; each reads it within seconds"
-_LAST_IS_DUE = "; the last step is due in an hour"
 
 
-def cookie(context: Context, *, as_json: bool) -> None:
-    """Take the next of the three steps, and print which that was."""
-    path = context.config().serve.cookie_secret
-    content, step = _next_step(context.root / path, path)
-    durable.write(context.root / path, content, 0o600)
-    meaning = _STEPS[step - 1]
-    if as_json:
-        output.json_result({"file": path, "step": step, "steps": len(_STEPS), "meaning": meaning})
-        return
-    rest = _LAST_IS_DUE if step == len(_STEPS) - 1 else ""
-    output.line(f"{path}: step {step} of {len(_STEPS)}, {meaning}: {_COPY}{rest}")
+def roll(file: Path, shown: str) -> int:
+    """Take the next of the three steps with the secret in `file`; return which, from 1. Raises ConfigError.
+
+    `shown` names the file in messages.
+    """
+    content, step = _next_step(file, shown)
+    durable.write(file, content, 0o600)
+    return step
 
 
 def _next_step(file: Path, shown: str) -> tuple[bytes, int]:

@@ -1,0 +1,212 @@
+"""How a push, a rollback or a renewal goes on, and how it ended: for people, and with --json for programs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+
+from dnsctl.cli import output
+from dnsctl.cli.output.changes import guard_json, list_errors, print_zones
+from dnsctl.control.push import Ending, Result, changed_zones
+from dnsctl.model.name import to_text
+from dnsctl.model.repo import KEYS
+from dnsctl.publish.faults import ZonesWithErrorsError
+from dnsctl.publish.intent import Progress
+from dnsctl.publish.pipeline import Release
+from dnsctl.publish.survey import Fate
+from dnsctl.sign.keystore import StoredKey
+from dnsctl.verify.report import Report
+
+_STYLES: dict[Ending, str] = {"served": "bold green", "nothing": "bold green", "dry run": "bold"}
+_SHOWN_FAULTS = 5
+_SHOWN_KEYS = 10
+
+
+@contextmanager
+def told() -> Iterator[Progress]:
+    """Show progress: bars on a terminal, elsewhere a line on standard error for each phase that is done."""
+    if output.draws(sys.stderr):
+        with output.stages() as bars:
+            yield bars
+        return
+    done: set[str] = set()
+
+    def tell(stage: str, count: int, total: int) -> None:
+        if total and count >= total and stage not in done:
+            done.add(stage)
+            output.say(f"{stage}: {count}")
+
+    yield tell
+
+
+def finish(result: Result, seconds: float, *, as_json: bool) -> None:
+    """Print how it ended, and exit with its code."""
+    if as_json:
+        output.json_result(to_json(result, seconds))
+    else:
+        _print(result, seconds)
+    for zone, why in result.not_renewed:
+        output.say(f"not renewed: {to_text(zone)}: {why}")
+    _tell_keys(result)
+    if result.refused is not None:
+        if isinstance(result.refused, ZonesWithErrorsError):
+            list_errors(result.refused)
+        raise result.refused
+    raise typer.Exit(result.exit_code)
+
+
+def _print(result: Result, seconds: float) -> None:
+    if result.recovered:
+        output.say(f"recovered {output.plural(result.recovered, 'release')} from the fleet")
+    if result.ending == "dry run" and result.release is not None:
+        print_zones(result.release.zones, result.release.guards)
+    elif result.release is not None and not result.failed:
+        renewed = {each.origin: each.renewal for each in result.release.zones}
+        for zone in changed_zones(result.release):
+            entry = result.release.manifest.zones.get(zone)
+            why = renewed.get(zone, "")
+            output.line(
+                f"  {output.visible(to_text(zone))} "
+                + (f"serial {entry.serial}" if entry else "removed")
+                + (f": {why}" if why else "")
+            )
+    for name, why in (result.outcome.missed if result.outcome else {}).items():
+        output.say(f"not reached: {name}: {why}")
+    failed = result.failed or (result if result.ending in ("unverified", "rollback failed") else None)
+    if failed and failed.report:
+        for fault in failed.report.faults[:_SHOWN_FAULTS]:
+            output.say(f"  {fault}")
+        for silent in failed.report.silent:
+            output.say(f"  {silent.node} ({silent.address}): {silent.silent}")
+    if result.evidence:
+        output.say(f"evidence: {result.evidence}")
+    output.styled((_summary(result, seconds), _STYLES.get(result.ending, "bold red")))
+
+
+def _tell_keys(result: Result) -> None:
+    """Name the keys that were made: what is served now cannot be changed without them."""
+    made = keys_made(result)
+    for one in made[:_SHOWN_KEYS]:
+        output.say(f"made {one.role} {one.public.tag} of {to_text(one.public.zone)}: {_file(one)}")
+    if len(made) > _SHOWN_KEYS:
+        output.say(f"and {len(made) - _SHOWN_KEYS} more keys")
+    if made:
+        output.say("copy keys/ to a safe place now: no release can be signed without the keys in it")
+
+
+def keys_made(result: Result) -> tuple[StoredKey, ...]:
+    """Return the keys that this push left in keys/."""
+    if result.release is None or result.ending == "dry run":
+        return ()
+    ours = tuple(each.stored for each in result.release.new_keys)
+    return (*(keys_made(result.failed) if result.failed else ()), *ours)
+
+
+def _file(key: StoredKey) -> str:
+    return "/".join((KEYS, *key.private_path.parts[-2:]))
+
+
+def _summary(result: Result, seconds: float) -> str:
+    generation, took = f"generation {result.generation}", f"{seconds:.1f} s"
+    release, left_out = result.release, _names(result.left_out)
+    if release is None:
+        on = f"every node but {left_out} serves" if left_out else "every node serves"
+        return f"Nothing to {result.action}: {on} {generation} ({took})"
+    content = _content(release)
+    if result.ending == "dry run":
+        return f"Dry run: generation {release.generation} would be released with {content} ({took})"
+    if result.ending == "served":
+        names = _names(result.outcome.activated if result.outcome else ())
+        rest = f"; {left_out} will catch up" if left_out else ""
+        compared = _compared(result.report)
+        return (
+            f"{generation.capitalize()} is served and verified on {names}: {content}{compared}{rest} ({took})"
+        )
+    if result.ending == "partly":
+        return f"{generation.capitalize()} is served, but not by every node: see above ({took})"
+    if result.ending == "not verified":
+        names = _names(result.outcome.activated if result.outcome else ()) or "no node"
+        return f"{generation.capitalize()} is active on {names}, and not verified: see above ({took})"
+    if result.ending == "rolled back" and result.failed:
+        return (
+            f"Rolled back: generation {result.failed.generation} failed verification;"
+            f" {generation} serves the previous records ({took})"
+        )
+    return f"{generation.capitalize()} is served and failed verification: {_advice(result)} ({took})"
+
+
+def _compared(report: Report | None) -> str:
+    """Say how much of what is served was asked for; every signature was verified before it left."""
+    if report is None:
+        return ""
+    if report.checked >= report.rrsets:
+        return f", all {report.rrsets} RRsets compared"
+    return f", {report.checked} of {report.rrsets} RRsets compared"
+
+
+def _names(names: Sequence[str]) -> str:
+    if len(names) > 4:
+        return output.plural(len(names), "node")
+    return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else "".join(names)
+
+
+def _advice(result: Result) -> str:
+    if result.ending == "rollback failed":
+        return "it could not be rolled back; run `dnsctl verify`, then `dnsctl rollback`"
+    return "there was no release before it to go back to; run `dnsctl verify`"
+
+
+def _content(release: Release) -> str:
+    zones = output.plural(len(release.zones), "zone")
+    untouched = output.plural(release.carried, "zone")
+    if release.changes == 0 and all(each.fate is Fate.RENEWED for each in release.zones):
+        return f"signatures of {zones} renewed, {untouched} untouched"
+    return f"{zones} with {output.plural(release.changes, 'RRset')} changed, {untouched} untouched"
+
+
+def to_json(result: Result, seconds: float) -> dict[str, Any]:
+    """Return what `push --json` and `rollback --json` print; its keys are kept stable (docs/json.md).
+
+    `generation` is that of `manifest` where there is one: after a dry run, the one that would go out.
+    """
+    release, outcome = result.release, result.outcome
+    return {
+        "result": result.ending.replace(" ", "-"),
+        "generation": release.manifest.generation if release else result.generation,
+        "manifest": release.manifest.digest if release else None,
+        "commit": release.manifest.commit if release else None,
+        "zones": [
+            {
+                "zone": to_text(each.origin),
+                "fate": each.fate.name.lower(),
+                "serial": each.serial,
+                "changes": len(each.records),
+                "renewal": each.renewal,
+            }
+            for each in (release.zones if release else ())
+        ],
+        "guards": [guard_json(each) for each in (release.guards if release else ())],
+        "keys_made": [
+            {
+                "zone": to_text(each.public.zone),
+                "tag": each.public.tag,
+                "role": each.role,
+                "file": _file(each),
+            }
+            for each in keys_made(result)
+        ],
+        "activated": list(outcome.activated) if outcome else [],
+        "missed": dict(outcome.missed) if outcome else {},
+        "left_out": list(result.left_out),
+        "not_renewed": [{"zone": to_text(zone), "reason": why} for zone, why in result.not_renewed],
+        "recovered": result.recovered,
+        "notes": list(result.notes),
+        "verification": result.report.to_json() if result.report else None,
+        "failed": to_json(result.failed, 0.0) if result.failed else None,
+        "evidence": str(result.evidence) if result.evidence else None,
+        "seconds": round(seconds, 3),
+    }

@@ -1,0 +1,113 @@
+"""What a push of a commit would change, found without making a key, a signature or a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dnsctl.control.concerns import of_ends
+from dnsctl.control.newest import take_over_newest
+from dnsctl.control.own_image import is_there, open_own, require_whole
+from dnsctl.control.renewal import released
+from dnsctl.image.reader import Reader
+from dnsctl.load.revision import Revision
+from dnsctl.load.settings.file import load_config
+from dnsctl.model.finding import Finding
+from dnsctl.model.presigned import EXPIRE, SOON
+from dnsctl.model.repo import Repo
+from dnsctl.publish.commit import intent_of
+from dnsctl.publish.finish import published
+from dnsctl.publish.guards import GuardVerdict, judge
+from dnsctl.publish.history import judge_history
+from dnsctl.publish.intent import Intent, Progress
+from dnsctl.publish.presigned import pass_presigned
+from dnsctl.publish.survey import Fate, Survey, compare, survey
+from dnsctl.sign.keystore import Keystore
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a push would change. `against` says what the commit was compared with.
+
+    `findings`: of zones that came signed, and whose signatures run out.
+    """
+
+    commit: str | None
+    against: dict[str, Any]
+    survey: Survey
+    guards: tuple[GuardVerdict, ...]
+    findings: tuple[Finding, ...] = ()
+
+
+def plan(
+    root: Path,
+    rev: str,
+    against: str | None,
+    tell: Callable[[str], None],
+    progress: Progress,
+    *,
+    offline: bool,
+) -> Plan:
+    """Compare the commit `rev` with the last release, or with the commit `against`.
+
+    `offline`: no node is asked what is served. `tell` is told what a person should know besides. Raises
+    ZonesWithErrorsError where a push would end with it.
+    """
+    intent = _intent(root, rev, progress)
+    if against is not None:
+        other = _intent(root, against, progress)
+        surveyed = compare(other, intent)
+        findings = _passed(intent, surveyed, None, progress)
+        guards = judge(surveyed.zones, intent.limits)
+        return Plan(intent.commit, {"commit": other.commit}, surveyed, guards, findings)
+    if offline:
+        require_whole(Repo(root).state)
+    else:
+        take_over_newest(root, tell)
+    told, surveyed, findings = _against_release(root, intent, tell, progress)
+    history = judge_history(root, released(root), intent.commit, surveyed.zones)
+    guards = (*history, *judge(surveyed.zones, intent.limits))
+    return Plan(intent.commit, told, surveyed, guards, findings)
+
+
+def _intent(root: Path, rev: str, progress: Progress) -> Intent:
+    source = Revision(root, rev)
+    try:
+        return intent_of(source, load_config(source), progress)
+    finally:
+        source.close()
+
+
+def _against_release(
+    root: Path, intent: Intent, tell: Callable[[str], None], progress: Progress
+) -> tuple[dict[str, Any], Survey, tuple[Finding, ...]]:
+    repo = Repo(root)
+    keystore = Keystore(repo.keys.directory, _no_passphrase)
+    now = datetime.now(UTC)
+    if not is_there(repo.state):
+        surveyed = survey(intent, keystore, None, now, progress)
+        return {"generation": 0, "manifest": None}, surveyed, _passed(intent, surveyed, None, progress)
+    with open_own(repo.state) as image, image.reader() as reader:
+        told = {"generation": reader.generation, "manifest": reader.manifest or None}
+        for each in of_ends(reader, keystore, now.timestamp()):
+            tell(f"warning: {each.about}: {each.message}")
+        surveyed = survey(intent, keystore, reader, now, progress)
+        return told, surveyed, _passed(intent, surveyed, reader, progress)
+
+
+def _passed(
+    intent: Intent, surveyed: Survey, parent: Reader | None, progress: Progress
+) -> tuple[Finding, ...]:
+    """Stop at what a push would stop at: a pre-signed zone with an error. Return whose end is near."""
+    due = [intent.zones[each.origin] for each in surveyed.zones if each.fate is not Fate.REMOVED]
+    workers = len(os.sched_getaffinity(0))
+    passed = pass_presigned(due, datetime.now(UTC), published(parent), workers, progress)
+    return tuple(each for each in passed.findings if each.rule in (SOON, EXPIRE))
+
+
+def _no_passphrase() -> bytes:
+    raise AssertionError("a plan opens no private key")

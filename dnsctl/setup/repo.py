@@ -1,0 +1,194 @@
+"""An operations repo, filled: each file that is missing is made, whole or not at all.
+
+Order: files of the repo, git, then secrets: passphrase, release key, secret of DNS cookies, authority and
+certificates of the control host and of every node that dnsctl.yaml names. Certificates that run out soon, or
+already have, are issued again; nothing else that exists is touched. Secrets go only where git ignores them.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dnsctl.control.passphrase import ensure_passphrase
+from dnsctl.errors import ConfigError
+from dnsctl.files import durable
+from dnsctl.load.example import example_files
+from dnsctl.load.revision import WorkTree
+from dnsctl.load.secret import resolve
+from dnsctl.load.settings.config import Config
+from dnsctl.load.settings.file import load_config
+from dnsctl.model.repo import (
+    AUTHORITY,
+    CONTROL,
+    HOOKS,
+    KEYS,
+    KEYS_README,
+    PRE_COMMIT,
+    RELEASE_PRIVATE,
+    ZONES,
+    Repo,
+)
+from dnsctl.release.envelope import ensure_release_key
+from dnsctl.replicate.pki import ensure_authority, renew
+from dnsctl.serve.message.cookies import fresh_secret
+from dnsctl.setup.ignored import ignore, refuse_taken, refuse_tracked
+from dnsctl.setup.scaffold import HOOK, template_files
+from dnsctl.sign.keystore import Keystore
+from dnsctl.sign.passphrase import check_passphrase
+
+
+@dataclass
+class Report:
+    """What was made, issued again, and there already, as paths relative to the repo."""
+
+    root: Path
+    made: list[str] = field(default_factory=list)
+    renewed: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+
+    def note(self, path: str, *, made: bool) -> None:
+        (self.made if made else self.kept).append(path)
+
+
+def fill(place: Path, tell: Callable[[str], None], *, example: bool) -> Report:
+    """Add what `place` lacks; return what that was. `tell` is told what a person has to do by hand."""
+    report = Report(place)
+    repo = Repo(place)
+    if repo.config.exists():
+        for secret in _secret_files(_config(repo)):
+            refuse_tracked(place, secret)
+    known = _known_passphrase(repo)
+    for directory in (place, *(place / each for each in (KEYS, f"{KEYS}/pki", HOOKS, ZONES))):
+        durable.remove_unfinished(directory)
+    _write_repo(report, example=example)
+    _git_init(report, tell)
+    config = _config(repo)
+    _ignore(report, config)
+    _secrets(report, repo, config, known)
+    return report
+
+
+def _config(repo: Repo) -> Config:
+    return load_config(WorkTree(repo.root))
+
+
+def _secret_files(config: Config) -> tuple[str, ...]:
+    """Return the files that dnsctl.yaml names for secrets: passphrase, cookies, TSIG keys."""
+    references = [config.keystore.passphrase]
+    references += [each.secret for each in config.transfers.keys.values() if each.secret is not None]
+    named = [each.removeprefix("file:") for each in references if each.startswith("file:")]
+    return (*named, *((config.serve.cookie_secret,) if config.serve.cookies else ()))
+
+
+def _ignore(report: Report, config: Config) -> None:
+    """Have git ignore every secret. Raises ConfigError where it would take one all the same."""
+    secrets = _secret_files(config)
+    changed = ignore(report.root, secrets)
+    if changed and ".gitignore" in report.kept:
+        report.kept.remove(".gitignore")
+    if changed and ".gitignore" not in report.made:
+        report.made.append(".gitignore")
+    for secret in secrets:
+        refuse_taken(report.root, secret)
+
+
+def _write_repo(report: Report, *, example: bool) -> None:
+    """Write what is not secret."""
+    root = report.root
+    for name, mode in ((ZONES, 0o777), (KEYS, 0o700), (HOOKS, 0o777)):
+        _directory(root / name, mode)
+    example_texts = example_files()
+    wanted: dict[str, bytes] = {}
+    if example:
+        wanted |= example_texts
+    wanted[KEYS_README] = example_texts[KEYS_README]
+    for path, content in template_files().items():
+        wanted.setdefault(path, content)
+    for path, content in wanted.items():
+        report.note(path, made=_create(root / path, content, 0o666))
+    report.note(PRE_COMMIT, made=_create(root / PRE_COMMIT, HOOK, 0o777))
+    report.note(".gitignore", made=ignore(root, ()))
+
+
+def _known_passphrase(repo: Repo) -> bytes:
+    """Return the passphrase of a keystore that is there; empty where it is still to be made.
+
+    Raises PassphraseError, before anything is written, where it does not open the keys that are there.
+    """
+    if not repo.config.exists():
+        return b""
+    config = _config(repo)
+    kind, _, path = config.keystore.passphrase.partition(":")
+    if kind == "file" and not (repo.root / path).exists():
+        return b""
+    passphrase = resolve(config.keystore.passphrase, repo.root)
+    check_passphrase(repo.keys.directory, passphrase)
+    return passphrase
+
+
+def _secrets(report: Report, repo: Repo, config: Config, known: bytes) -> None:
+    reference = config.keystore.passphrase
+    if reference.startswith("file:"):
+        path = reference.removeprefix("file:")
+        report.note(path, made=ensure_passphrase(repo.root / path, repo.keys.directory, path))
+    passphrase = known or resolve(config.keystore.passphrase, repo.root)
+    report.note(RELEASE_PRIVATE, made=ensure_release_key(repo.keys.directory, passphrase))
+    if config.serve.cookies:
+        path = config.serve.cookie_secret
+        report.note(path, made=_create(repo.root / path, fresh_secret(), 0o600))
+    names = [node.name for node in config.nodes()]
+    made = ensure_authority(repo.keys.directory, lambda: passphrase, names, datetime.now(UTC))
+    for path in made:
+        report.note(f"{KEYS}/{path}", made=True)
+    renewed = renew(repo.keys.directory, lambda: passphrase, datetime.now(UTC))
+    report.renewed += [f"{KEYS}/{path}" for path in renewed]
+    _encrypt_anew(report, repo, passphrase)
+    for name in (AUTHORITY, CONTROL, *names):
+        if f"pki/{name}.crt" not in (*made, *renewed):
+            report.note(f"keys/pki/{name}.crt", made=False)
+
+
+def _encrypt_anew(report: Report, repo: Repo, passphrase: bytes) -> None:
+    """Encrypt again what an earlier dnsctl encrypted more weakly."""
+    for path in Keystore(repo.keys.directory, lambda: passphrase).renew_encryption():
+        report.renewed.append(str(path.relative_to(repo.root)))
+    report.kept = [each for each in report.kept if each not in report.renewed]
+
+
+def _create(path: Path, content: bytes, mode: int) -> bool:
+    """Write a new file, whole or not at all; False where there is one already. Parents are made."""
+    _directory(path.parent, 0o777)
+    return durable.create(path, content, mode & ~durable.umask())
+
+
+def _directory(path: Path, mode: int) -> None:
+    try:
+        path.mkdir(mode=mode, parents=True, exist_ok=True)
+    except FileExistsError:
+        raise ConfigError("is not a directory", where=str(path), advice="choose another place") from None
+
+
+def _git_init(report: Report, tell: Callable[[str], None]) -> None:
+    """Make the directory a git repository unless it is in one. Hooks are for people to switch on."""
+    if shutil.which("git") is None:
+        tell("git is not installed: install it, then run `dnsctl init` again")
+        return
+    if git(report.root, "rev-parse", "--is-inside-work-tree") is not None:
+        return
+    if git(report.root, "init", "--quiet", "--initial-branch=main") is None:
+        tell("`git init` failed: run it by hand")
+        return
+    report.note(".git", made=True)
+
+
+def git(root: Path, *arguments: str) -> str | None:
+    """Return what git prints, or None where it fails."""
+    done = subprocess.run(
+        ("git", *arguments), cwd=root, capture_output=True, check=False, stdin=subprocess.DEVNULL
+    )
+    return done.stdout.decode("utf-8", "replace").strip() if done.returncode == 0 else None
