@@ -23,7 +23,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):  # of pytest-xdist
         _leave_network()
     else:
-        compileall.compile_dir(Path(__file__).parents[1] / "dnsctl", quiet=2)
+        for code in ("dnsctl", "tests", "bench"):
+            compileall.compile_dir(Path(__file__).parents[1] / code, quiet=2)
 
 
 def _leave_network() -> None:
