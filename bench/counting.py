@@ -63,7 +63,7 @@ COUNTING = "|".join(  # lines of the worker that are there for counting only
 def without_counting() -> type[UdpWorker]:
     """Return the worker without the lines that count."""
     cut = 0
-    methods = {}
+    methods: dict[str, object] = {}
     for name in ("turn", "_answer", "_find", "_find_again", "_find_exact", "_work_out"):
         source = textwrap.dedent(inspect.getsource(getattr(UdpWorker, name)))
         bare, number = re.subn(rf"^ *(?:{COUNTING})\n", "", source, flags=re.MULTILINE)

@@ -128,8 +128,9 @@ def query(given: atheris.FuzzedDataProvider, cookie: bytes = b"") -> bytes:
         body += len(options).to_bytes(2, "big") + options
         additionals = 1
     counts = b"\0\1" + bytes(4) + additionals.to_bytes(2, "big")
-    rest = given.ConsumeBytes(given.ConsumeIntInRange(0, 12)) if given.ConsumeBool() else b""
-    return b"id" + flags.to_bytes(2, "big") + counts + body + rest
+    rest: bytes = given.ConsumeBytes(given.ConsumeIntInRange(0, 12)) if given.ConsumeBool() else b""
+    made: bytes = b"id" + flags.to_bytes(2, "big") + counts + body + rest
+    return made
 
 
 class Target:
@@ -276,7 +277,9 @@ def seeds(directory: Path) -> None:
         for name in ("www.z0", "nothing.z1", "a.wild.z0", "x.d.z2", "x.sub.z1")
         for rdtype in TYPES
     ):
-        wire = dns.message.make_query(f"{name}.example.", rdtype, want_dnssec=True, id=number).to_wire()
+        wire = dns.message.make_query(
+            f"{name}.example.", f"TYPE{rdtype}", want_dnssec=True, id=number
+        ).to_wire()
         (directory / f"seed-packet-{number}").write_bytes(b"\0" + wire)
         (directory / f"seed-transfer-{number}").write_bytes(b"\6" + wire)
         framed = len(wire).to_bytes(2, "big") + wire

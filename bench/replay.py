@@ -68,7 +68,8 @@ def query(rng: random.Random, name: str, rdtype: str) -> bytes:
     message = dns.message.make_query(name, rdtype, rdclass=rng.choice(["IN"] * 60 + ["CH", "ANY", "HS"]))
     message.flags = rng.choice((0, 0x0100, 0x0110, 0x0010, 0x0120))  # RD, CD, AD as they come
     if rng.random() < 0.75:
-        options = [dns.edns.GenericOption(rng.choice((3, 12, 65001)), bytes(rng.randrange(9)))]
+        code = dns.edns.OptionType.make(rng.choice((3, 12, 65001)))
+        options: list[dns.edns.Option] = [dns.edns.GenericOption(code, bytes(rng.randrange(9)))]
         message.use_edns(
             rng.choice([0] * 60 + [1]),
             0x8000 if rng.random() < 0.7 else 0,

@@ -58,8 +58,11 @@ def datagram(picked: random.Random) -> bytes:
         name = picked.choice([f"alias.{ORIGIN}", f"missing{picked.randrange(1000)}.{ORIGIN}", "x.invalid."])
     query = dns.message.make_query(name, picked.choice(["A", "AAAA", "TXT", "ANY", "DS"]), want_dnssec=True)
     if share > 0.7:
-        code = picked.choice([3, 8, 9, 10, 15, 19, 65001])
-        query.use_edns(0, options=[dns.edns.GenericOption(code, picked.randbytes(picked.randrange(20)))])
+        code = dns.edns.OptionType.make(picked.choice([3, 8, 9, 10, 15, 19, 65001]))
+        query.use_edns(
+            0,
+            options=[dns.edns.GenericOption(code, picked.randbytes(picked.randrange(20)))],
+        )
     wire = bytearray(query.to_wire())
     if share > 0.8:
         for _ in range(picked.randrange(1, 5)):
@@ -114,7 +117,7 @@ class Traffic:
         self.filling.set()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.connect(("127.0.0.1", self.port))
-            query = dns.message.make_query(f"h000.{ORIGIN}", 0, want_dnssec=True).to_wire()
+            query = dns.message.make_query(f"h000.{ORIGIN}", "TYPE0", want_dnssec=True).to_wire()
             rdtype_at = query.index(b"\0", 12) + 1
             missing = dns.message.make_query(f"x00000.{ORIGIN}", "A", want_dnssec=True).to_wire()
             for number in range(FILLING):

@@ -67,7 +67,7 @@ class Worker(UdpWorker):
 
 
 def query(name: str, rdtype: str, cookie: bytes = b"") -> bytes:
-    options = [dns.edns.GenericOption(dns.edns.COOKIE, cookie)] if cookie else []
+    options: list[dns.edns.Option] = [dns.edns.GenericOption(dns.edns.COOKIE, cookie)] if cookie else []
     made = dns.message.make_query(f"{name}.example.com.", rdtype, use_edns=0, payload=1232, options=options)
     made.want_dnssec()
     return made.to_wire()

@@ -1,5 +1,6 @@
 """Zones for tests from master-file text, by dnspython alone: no stage under test makes its input."""
 
+import dns.edns
 import dns.name
 import dns.rdatatype
 import dns.zone
@@ -46,3 +47,8 @@ def validated(origin: str, text: str, *, apex: bool = True) -> ValidatedZone:
     """Return `zone` as if validation had passed it: for tests of what comes after."""
     made = zone(origin, text, apex=apex)
     return ValidatedZone(made.origin, made.nodes, made.file)
+
+
+def edns_option(code: int, data: bytes) -> dns.edns.GenericOption:
+    """Return an EDNS option of any code; dnspython's own type is for those it knows."""
+    return dns.edns.GenericOption(dns.edns.OptionType.make(code), data)

@@ -47,7 +47,7 @@ def public_halves(root: Path) -> list[bytes]:
     """Open every key; return what is public of it."""
     opened = [pkcs8.opened(path.read_bytes(), passphrase(root)) for path in keys(root)]
     form = Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
-    return [each.public_key().public_bytes(*form) for each in opened]  # type: ignore[union-attr]
+    return [each.public_key().public_bytes(*form) for each in opened]
 
 
 def weaken(root: Path) -> None:

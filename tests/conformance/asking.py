@@ -6,12 +6,13 @@ import dns.rcode
 
 from dnsctl.image.reader import Reader
 from dnsctl.serve.respond import Responder
+from tests.build import edns_option
 
 ADDRESS = bytes((198, 51, 100, 100))
 
 
 def option(code: int, data: bytes = b"") -> dns.edns.GenericOption:
-    return dns.edns.GenericOption(code, data)
+    return edns_option(code, data)
 
 
 def query(
@@ -59,7 +60,7 @@ def ask(
 
 def told(message: dns.message.Message, code: int) -> bytes | None:
     """Return the data of option `code` of a response, None without it."""
-    found = [one.to_wire() for one in message.options if one.otype == code]
+    found: list[bytes] = [one.to_wire() for one in message.options if one.otype == code]
     assert len(found) < 2
     return found[0] if found else None
 

@@ -263,8 +263,8 @@ def test_status_and_verify_of_a_clone_tell_of_a_release_of_another_and_raise_no_
     assert "this host knows generation 1" in told.stdout
     assert [each["state"] for each in other.json("status")["nodes"]] == ["ahead", "ahead"]
     assert other.json("verify")["generation"] == 2
-    told = other.json("status")
-    assert (told["generation"], [each["state"] for each in told["nodes"]]) == (2, ["current", "current"])
+    status = other.json("status")
+    assert (status["generation"], [each["state"] for each in status["nodes"]]) == (2, ["current", "current"])
 
 
 @pytest.mark.parametrize("known", [False, True])

@@ -127,7 +127,9 @@ def test_names_are_as_short_as_pointers_make_them(owner, kind, rdatas, octets):
 
 
 def test_names_in_names_are_not_followed_without_end():
-    nested = [from_labels([b"%02d" % depth for depth in range(count, 0, -1)]) for count in range(1, 40)]
+    nested: list[bytes] = [
+        from_labels([b"%02d" % depth for depth in range(count, 0, -1)]) for count in range(1, 40)
+    ]
     one = rrset(OWNER, Type.NS, 60, nested)
     wire, value = placed(one), node(one)
     start = fragment.fragment_at(OWNER)
@@ -151,9 +153,10 @@ def test_pointer_to_the_owner_is_none_into_the_fragment():
 
 
 def test_pointer_to_its_own_name_ends_as_an_error():
-    value = bytearray(node(many(3)))
-    shape = fragment.shape_of(value, Type.MX, ROOT)
-    place = fragment.find(value, Type.MX, ROOT).pointers[0]
+    whole = node(many(3))
+    value = bytearray(whole)
+    shape = fragment.shape_of(whole, Type.MX, ROOT)
+    place = fragment.find(whole, Type.MX, ROOT).pointers[0]
     name = fragment.fragment_at(OWNER) + place - len(b"\3mx1")
     start = shape.rdata.start
     value[start + place : start + place + 2] = (0xC000 | name).to_bytes(2, "big")

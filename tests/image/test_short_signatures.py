@@ -39,6 +39,8 @@ def signature(**changed):
         "octets": SIGNATURE,
     } | changed
     *numbers, signer, octets = told.values()
+    assert isinstance(signer, bytes)
+    assert isinstance(octets, bytes)
     return struct.pack("!HBBIIIH", *numbers) + signer + octets
 
 

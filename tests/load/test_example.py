@@ -4,13 +4,11 @@ import ipaddress
 import re
 from datetime import date
 
-import dns.rdatatype
-
 from dnsctl.load.example import example_files
 from dnsctl.load.settings.file import load_config
 from dnsctl.load.zones import load_zones
 from dnsctl.model.name import from_text, is_subdomain, is_wildcard, to_text
-from dnsctl.model.rrset import Type, rdata_text
+from dnsctl.model.rrset import Type, rdata_text, type_text
 from tests.load.sources import MemorySource
 
 DOCUMENTATION = [
@@ -39,7 +37,7 @@ def test_example_shows_what_it_is_there_for() -> None:
     config = load_config(source())
     zones = load_zones(source(), config).zones
     everything = [one for zone in zones.values() for one in zone.rrsets()]
-    held = {dns.rdatatype.to_text(one.rdtype) for one in everything}
+    held = {type_text(one.rdtype) for one in everything}
     assert held >= {
         "A",
         "AAAA",

@@ -9,7 +9,7 @@ from dnsctl.load.draft import ZoneDefaults
 from dnsctl.load.masterfile import parse
 from dnsctl.model.finding import Finding, Severity
 from dnsctl.model.name import Name, from_text, from_wire
-from dnsctl.model.rrset import RRset, Type, rdata_text
+from dnsctl.model.rrset import RRset, Type, rdata_text, type_text
 from dnsctl.model.zone import Zone
 
 ORIGIN = from_text("example.com.")
@@ -275,7 +275,7 @@ def test_generate_is_expanded_as_bind_does() -> None:
 
 def test_other_types_known_to_dnspython_are_read_through_it() -> None:
     seen = [
-        dns.rdatatype.to_text(each.rdtype)
+        type_text(each.rdtype)
         for each in clean("a KX 10 B\nb AFSDB 1 c\nc EUI48 00-00-5e-00-53-2a\n").rrsets()
     ]
     assert seen == ["KX", "AFSDB", "EUI48"]

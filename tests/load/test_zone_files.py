@@ -9,7 +9,7 @@ import pytest
 from dnsctl.load.revision import Revision, Source, WorkTree
 from dnsctl.load.zones import Loaded, load_directory, load_zones
 from dnsctl.model.finding import Severity
-from dnsctl.model.name import ROOT, from_text
+from dnsctl.model.name import ROOT, Name, from_text
 from dnsctl.model.rrset import Type, rdata_text
 from tests.load.test_zones import COM, GOOD, NET, ORG, settings
 
@@ -53,7 +53,7 @@ def told(loaded: Loaded) -> list[tuple[str, Severity, str]]:
     return [(each.rule, each.severity, Path(each.position.file).name) for each in loaded.findings]
 
 
-def txt(loaded: Loaded, owner: str, zone: bytes = COM) -> list[str]:
+def txt(loaded: Loaded, owner: str, zone: Name = COM) -> list[str]:
     found = loaded.zones[from_text("example.com.") if zone is COM else zone].get(
         from_text(owner, COM), Type.TXT
     )

@@ -55,7 +55,7 @@ READY = re.compile(r"dnsctl: (\S+) serving on (.+) udp tcp \(generation (\d+)\)"
 
 def publish(
     state: Path,
-    zones: Iterable[ValidatedZone],
+    zones: Iterable[ValidatedZone | SignedZone],
     *,
     generation: int = 1,
     image: Image | None = None,

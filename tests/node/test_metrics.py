@@ -151,8 +151,13 @@ def test_process_that_is_stopped_is_told_by_health_and_replaced_within_seconds(s
         pid = node.children()[stopped]
         os.kill(pid, signal.SIGSTOP)
         stopped_at = time.monotonic()
-        told = set()
-        until(lambda: told.add(get(node, "/health")[1]) or node.children().get(stopped, pid) != pid, 20)
+        told: set[str] = set()
+
+        def is_started_again() -> bool:
+            told.add(get(node, "/health")[1])
+            return bool(node.children().get(stopped, pid) != pid)
+
+        until(is_started_again, 20)
         assert f"{stopped} hangs" in {json.loads(each)["status"] for each in told}
         assert time.monotonic() - stopped_at < 8  # 4 s at most, and what a busy machine takes
         node.wait_for(rf"{stopped} \(process {pid}\) is stopped; killed")
@@ -247,12 +252,12 @@ def test_worker_killed_again_and_again_under_load_answers_within_100_ms_and_is_c
             before = node.children()["udp0"]
             killed = time.monotonic()
             os.kill(before, signal.SIGKILL)
-            until(lambda before=before: node.children().get("udp0", before) != before)
+            until(lambda before=before: node.children().get("udp0", before) != before)  # type: ignore[misc]  # has a default
             started = time.monotonic()
             delays.append(started - killed)
-            until(lambda started=started: answered() > started)
+            until(lambda started=started: answered() > started)  # type: ignore[misc]  # has a default
             gaps.append(answered() - killed)
-            until(lambda kill=kill: value(node, "dnsctl_process_restarts_total", process="udp0") == kill)
+            until(lambda kill=kill: value(node, "dnsctl_process_restarts_total", process="udp0") == kill)  # type: ignore[misc]  # has a default
         assert max(delays) < 0.5, delays
         assert min(gaps[3:]) < 0.1, gaps
         counted = value(node, "dnsctl_queries_total", transport="udp", family="ipv4")

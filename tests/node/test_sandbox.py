@@ -153,7 +153,7 @@ def let_in(directory: Path) -> None:
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Iterator[Path]:
+def state(tmp_path: Path) -> Path:
     """State in a directory that anybody may walk through, and that only root may write to."""
     let_in(tmp_path)
     made = tmp_path / "state"

@@ -117,13 +117,13 @@ def test_no_query_gets_a_wrong_answer_while_workers_are_killed(state: Path):
             for pid in victims.values():
                 os.kill(pid, signal.SIGKILL)
             until(
-                lambda victims=victims: (
+                lambda victims=victims: (  # type: ignore[misc]  # has a default
                     {"udp0", "udp1"} <= node.children().keys()
                     and not set(node.children().values()) & set(victims.values())
                 )
             )
             seen = answered
-            until(lambda seen=seen: answered > seen)
+            until(lambda seen=seen: answered > seen)  # type: ignore[misc]  # has a default
         done.set()
         thread.join(5)
         assert not wrong
@@ -371,7 +371,7 @@ def test_readers_of_killed_processes_leave_no_slot_behind(state: Path):
         for _ in range(3):
             before = node.children()["udp0"]
             os.kill(before, signal.SIGKILL)
-            until(lambda before=before: node.children().get("udp0", before) != before)
+            until(lambda before=before: node.children().get("udp0", before) != before)  # type: ignore[misc]  # has a default
             assert ask(node).answer
         with lmdb.open(str(state / "image"), readonly=True) as environment:
             slots = environment.readers().splitlines()[1:]

@@ -222,7 +222,7 @@ def test_supervisor_without_descriptors_for_a_takeover_goes_on_as_before(stage: 
         told = log(stage).count("does not take over")
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (free[spare], limits[1]))
         stage.nodes["ns1"].send_signal(signal.SIGHUP)
-        until(lambda told=told: log(stage).count("does not take over") > told, 30)
+        until(lambda told=told: log(stage).count("does not take over") > told, 30)  # type: ignore[misc]  # has a default
     resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
     assert "no file for its order: Too many open files" in log(stage).splitlines()[-1]
     assert children(stage) == before

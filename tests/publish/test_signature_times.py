@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from dnsctl.image import compiler
+from dnsctl.image.layout import ZoneEntry
 from dnsctl.model.policy import Policy, SignaturePolicy
 from dnsctl.model.rrset import Type
 from dnsctl.model.serial import is_after
@@ -148,7 +149,7 @@ def test_image_without_inceptions_is_read_and_healed(host: Host, monkeypatch: py
 
 def _without_inceptions(patch: pytest.MonkeyPatch) -> None:
     """Have entries made as they were before inceptions were kept."""
-    entry = compiler.ZoneEntry
+    entry = ZoneEntry
     patch.setattr(compiler, "ZoneEntry", lambda **fields: entry(**{**fields, "inception": None}))
 
 

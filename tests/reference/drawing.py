@@ -98,7 +98,7 @@ def questions(rng, served, pool, count):
     owners += [to_text(one.owner) for zone in served for one in zone.nsec3_nodes.values()][:3]
     above = [to_text(parent(owner)) for zone in served for owner in zone.nodes if owner != zone.origin]
     held = [(to_text(one.owner), type_text(one.rdtype)) for zone in served for one in zone.rrsets()]
-    asked = []
+    asked: list[tuple[str, str]] = []
     while len(asked) < count:
         if rng.random() < 0.3:
             name, rdtype = rng.choice(held)

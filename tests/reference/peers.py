@@ -9,7 +9,7 @@ import socket
 import struct
 from collections import Counter
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import dns.dnssec
 import dns.flags
@@ -21,6 +21,7 @@ from dns.rdatatype import AAAA, CNAME, NS, NSEC, NSEC3, RRSIG, A
 from dnsctl.model import presentation
 from dnsctl.model.name import to_text
 from tests.reference import comparing, drawing
+from tests.reference.resolver import Reply
 from tests.serve import peer_servers
 
 PEERS = {"Knot": peer_servers.knot, "NSD": peer_servers.nsd, "BIND": peer_servers.bind}
@@ -34,9 +35,9 @@ class Difference(NamedTuple):
     peer: str
     name: str
     rdtype: str
-    reply: object  # the reference's
-    ours: dict[str, list]
-    theirs: dict[str, list]
+    reply: Reply  # the reference's
+    ours: dict[str, list[str]]
+    theirs: dict[str, list[str]]
     parts: tuple[str, ...]  # of the answer that differ
 
     def __str__(self):
@@ -142,8 +143,8 @@ class Tally:
     """What a run has seen: pairs by kind, differences by reason, sizes beside Knot's."""
 
     def __init__(self):
-        self.kinds = Counter()
-        self.known = Counter()
+        self.kinds: Counter[Any] = Counter()
+        self.known: Counter[Any] = Counter()
         self.unknown = []
         self.sizes = {}  # kind -> [answers, octets ours, octets Knot's, worst ratio, its question]
 

@@ -5,6 +5,7 @@ records in no order. ANY and RRSIG may be answered with any one RRset (RFC 8482 
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import dns.name
 import dns.rcode
@@ -64,7 +65,7 @@ class _Way:
             self.proof = Nsec3Proof(zone) if zone.hashes else NsecProof(zone)
 
     def go(self, qname):
-        seen = []
+        seen: list[Any] = []
         name = qname
         while name is not None:
             if name in seen or len(seen) > MAX_FOLLOWED:

@@ -6,6 +6,7 @@ DNSCTL_PAIRS=100000 takes that many pairs of zone and question instead of a few 
 import os
 import random
 from collections import Counter
+from typing import Any
 
 import dns.message
 import pytest
@@ -69,7 +70,8 @@ def test_every_section_is_what_the_rfcs_say(served, label):
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("label", drawing.POLICIES)
 def test_a_stretch_of_seeded_zones_brings_every_kind_of_answer(served, label):
-    counts, wrong = Counter(), []
+    counts: Counter[Any] = Counter()
+    wrong: list[Any] = []
     rng = random.Random(f"{SEED} {label}")
     for _ in range(max(PAIRS // len(drawing.POLICIES) // QUESTIONS, 12)):
         wrong += compare(served, rng, label, QUESTIONS, counts)

@@ -24,9 +24,11 @@ GOOD: dict[str, Any] = {
         "example.com.": {"serial": 1, "digest": DIGEST, "expiry": 1_796_262_400, "inception": 1_795_262_400}
     },
 }
-TIMES = (-1, 2**40, 10**400, 1.5, float("inf"), float("nan"), True, "1795262400", [])
-COUNTS = (-1, 10**400, 1.5, float("inf"), float("nan"), True, None, "7", [], {})
-WORDS = (None, 7, [], "\x1b[2J", "\ud800", "n" * 300)
+TIMES: tuple[Any, ...] = (-1, 2**40, 10**400, 1.5, float("inf"), float("nan"), True, "1795262400", [])
+OBJECTS: tuple[Any, ...] = ([], 7, {})
+ZONES: tuple[Any, ...] = ([], 7, {"example": {}}, {"a..": {}}, {"example.com.": []})
+COUNTS: tuple[Any, ...] = (-1, 10**400, 1.5, float("inf"), float("nan"), True, None, "7", [], {})
+WORDS: tuple[Any, ...] = (None, 7, [], "\x1b[2J", "\ud800", "n" * 300)
 
 
 def test_what_a_node_says_is_read() -> None:
@@ -43,9 +45,9 @@ def test_what_a_node_says_is_read() -> None:
         *((field, each) for field in ("created", "expiry", "inception") for each in TIMES),
         *((field, each) for field in ("name", "site") for each in WORDS),
         *(("manifest", each) for each in (None, 7, "", "AB" * 32, "ab" * 31, "g" * 64)),
-        *(("prepared", each) for each in ([], 7, {}, {**GOOD["prepared"], "expires_in": float("inf")})),
-        *(("refusal", each) for each in ([], 7, {}, {**GOOD["refusal"], "at": 10**400})),
-        *(("zones", each) for each in ([], 7, {"example": {}}, {"a..": {}}, {"example.com.": []})),
+        *(("prepared", each) for each in (*OBJECTS, {**GOOD["prepared"], "expires_in": float("inf")})),
+        *(("refusal", each) for each in (*OBJECTS, {**GOOD["refusal"], "at": 10**400})),
+        *(("zones", each) for each in ZONES),
         *(("zones", {"example.com.": {**GOOD["zones"]["example.com."], "serial": each}}) for each in COUNTS),
     ],
 )

@@ -404,7 +404,7 @@ def test_wiped_node_catches_up_from_the_good_peer_beside_a_hostile_one(
     made = release(control, 1)
     assert push(lone, control, made, names=("ns1",)).exit_code == 0
     control.adopt(made)
-    status = {"/v1/status": (status_answer(control),)}
+    status: dict[str, tuple[bytes, ...]] = {"/v1/status": (status_answer(control),)}
     shown = {**status, "/v1/releases": (releases_answer(control),)}
     answers: dict[str, dict[str, tuple[bytes, ...]]] = {
         "drips its status": {},
@@ -420,7 +420,7 @@ def test_wiped_node_catches_up_from_the_good_peer_beside_a_hostile_one(
 
 
 def test_claim_of_one_node_that_shows_nothing_hides_no_other(control: Control, lone: Fleet) -> None:
-    answers = {
+    answers: dict[str, tuple[bytes, ...]] = {
         "/v1/status": (status_answer(control, generation=10**9, manifest="ab" * 32),),
         "/v1/releases": (b'{"releases": []}',),
     }

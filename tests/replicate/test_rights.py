@@ -192,7 +192,7 @@ def test_snapshot_is_taken_only_of_a_release_that_is_ahead_and_leaves_no_file(
     refused = [served.certified, ahead.certified]  # the second: it is not a snapshot of that one
     for release in refused:
         with pytest.raises(Exception, match="ns1: "):
-            fleet.ask("ns1", lambda client, release=release: client.restore(release, path))
+            fleet.ask("ns1", lambda client, release=release: client.restore(release, path))  # type: ignore[misc]  # has a default
     assert files(fleet) == before
     assert fleet.status("ns1").served.manifest == served.manifest.digest
 

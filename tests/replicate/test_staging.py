@@ -8,7 +8,7 @@ from dnsctl.image.store import Image
 from dnsctl.model.name import from_text
 from dnsctl.release import delta
 from dnsctl.release.archive import Archive
-from dnsctl.release.manifest import Probe
+from dnsctl.release.manifest import DeltaReference, Probe
 from dnsctl.replicate import probe, snapshot
 from dnsctl.replicate.staging import Notices, Served, Staging
 from dnsctl.replicate.trust import Certified, Trust
@@ -196,7 +196,7 @@ def test_truncated_delta_under_a_true_seal_is_refused(
 ) -> None:
     short = second.delta[:-5]
     digest = host.staging.archive.put(short)
-    reference = delta.DeltaReference(digest, len(short), second.manifest.delta.length)
+    reference = DeltaReference(digest, len(short), second.manifest.delta.length)
     with pytest.raises(ReleaseRefusedError, match="truncated"):
         host.staging.prepare(control.altered(second, delta=reference).sealed)
 

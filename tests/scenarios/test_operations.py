@@ -72,7 +72,7 @@ def test_every_command_of_the_operations_page_works_as_written(tmp_path: Path):
         for kind, text in found:
             if kind == "block":
                 up = list(stage.nodes)  # a new node is silent until it has heard the others
-                stage.wait(lambda names=up: all(is_up(stage, each) for each in names), "answers of all nodes")
+                stage.wait(lambda names=up: all(is_up(stage, each) for each in names), "answers of all nodes")  # type: ignore[misc]  # has a default
                 directory = run_block(text, directory)
             else:
                 act(stage, text)

@@ -41,7 +41,9 @@ def owner_below(rng, labels=LABELS):
 
 def zone_text(rng, size=24, labels=LABELS):
     """Return records (relative owners) of a legal zone: cuts, DNAMEs, wildcards, chains, odd labels."""
-    lines, taken, alone = [], {}, set()
+    lines: list[str] = []
+    taken: dict[str, set[str]] = {}
+    alone: set[str] = set()
 
     def target():
         return rng.choice([*list(taken), owner_below(rng, labels), rng.choice(PROVIDER), "@"])

@@ -2,6 +2,7 @@
 
 import random
 from contextlib import contextmanager
+from typing import Any
 
 import dns.flags
 import dns.message
@@ -83,7 +84,7 @@ def served(tmp_path, label: str, seed: str):
     for name in names:
         for _ in range(6):
             payload, rdtype = rng.choice(PAYLOADS), rng.choice(("HTTPS", "HTTPS", "SVCB", "A", "TYPE65400"))
-            more = {"payload": payload, "want_dnssec": rng.random() < 0.5} if payload else {}
+            more: dict[str, Any] = {"payload": payload, "want_dnssec": rng.random() < 0.5} if payload else {}
             wires.append(dns.message.make_query(name, rdtype, **more).to_wire())
     rng.shuffle(wires)
     with Image.open(tmp_path / "image", readonly=False) as image:

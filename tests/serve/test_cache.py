@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dnsctl.model.name import Name
 from dnsctl.serve.fast.cache import PATIENCE, SKIPPED, AnswerCache
 
 OPT_DO = b"\0\0\x29\x04\xd0\0\0\x80\0\0\0"
@@ -165,7 +166,7 @@ def test_entries_are_bounded_in_octets():
 
 
 def test_octets_are_those_of_what_is_kept():
-    cache, zones = AnswerCache(), (b"\7example\3com\0", b"\7example\3net\0")
+    cache, zones = AnswerCache(), (Name(b"\7example\3com\0"), Name(b"\7example\3net\0"))
     asked = [query(b"\3www" + zone) for zone in zones]
     cache.store(asked[0], answer(asked[0]), 0, zones[0])
     alone = cache.answers._octets
@@ -213,7 +214,7 @@ def test_flood_of_names_asked_once_keeps_next_to_nothing():
 
 
 def test_dropping_a_zone_keeps_the_answers_of_others():
-    cache, zones = AnswerCache(), (b"\7example\3com\0", b"\7example\3net\0")
+    cache, zones = AnswerCache(), (Name(b"\7example\3com\0"), Name(b"\7example\3net\0"))
     for zone in zones:
         asked = query(b"\3www" + zone)
         cache.store(asked, answer(asked), 0, zone)

@@ -55,8 +55,8 @@ class Counted:
         self.socket = socket.socket(family, socket.SOCK_DGRAM)
         self.socket.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
         self.socket.settimeout(2)
-        self.image = before.image if before else Image.open(NodeFiles(state).image)
-        self.block = before.block if before else Block()
+        self.image: Image = before.image if before else Image.open(NodeFiles(state).image)
+        self.block: Block = before.block if before else Block()
         self.tally = Tally(self.block, by_zone=by_zone)
         self.batch = Batch(self.socket)
         self.worker = UdpWorker(
@@ -168,7 +168,7 @@ SOA = dns.rrset.from_text("example.com.", 0, "IN", "SOA", ". . 1 0 0 0 0")
 
 def with_soa(rdtype: str, opcode: int = 0, *, section: str = "authority", dnssec: bool = True) -> bytes:
     query = dns.message.make_query("example.com", rdtype, use_edns=0, want_dnssec=dnssec)
-    query.set_opcode(opcode)
+    query.set_opcode(dns.opcode.Opcode(opcode))
     query.section_from_number(["question", "answer", "authority"].index(section)).append(SOA)
     return query.to_wire()
 

@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import cast
 
 import pytest
 
@@ -22,6 +23,7 @@ from dnsctl.serve.metrics.tally import Tally
 from dnsctl.serve.respond import Responder
 from dnsctl.serve.transport.rate_limit import FlowTable, RateLimiter, truncated
 from dnsctl.serve.transport.udp import UdpWorker
+from dnsctl.serve.zone.names import ZoneView
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.signer import sign_zone, unsigned_zone
 from tests.build import validated
@@ -325,7 +327,7 @@ def test_span_is_what_the_first_octets_of_labels_tell(low, high, odd, found):
             assert name == origin
             return prefix
 
-    asked = Asked(View(), bytes(14), bytes(10) + b"\1q" + origin, 12 + len(origin))
+    asked = Asked(cast(ZoneView, View()), bytes(14), bytes(10) + b"\1q" + origin, 12 + len(origin))
     names = [Name(name + origin) for name in odd]
     assert list(spans(asked, prefix + low, prefix + high, names)) == [
         (number(one), number(other)) for one, other in found

@@ -24,7 +24,7 @@ from dnsctl.serve.metrics.tally import Tally
 from dnsctl.serve.respond import Responder
 from dnsctl.serve.transport.rate_limit import FlowTable, RateLimiter, flow_of, truncated
 from dnsctl.serve.transport.udp import UdpWorker
-from tests.build import validated
+from tests.build import edns_option, validated
 from tests.node.running import publish
 
 ZONE = """\
@@ -92,8 +92,8 @@ def decoded(wire: bytes) -> dns.message.Message:
     return dns.message.from_wire(wire[:2] + bytes((wire[2] & 0x87,)) + wire[3:])
 
 
-options = st.lists(
-    st.builds(dns.edns.GenericOption, st.sampled_from(CODES) | st.integers(0, 65535), st.binary(max_size=60)),
+options: st.SearchStrategy[list[dns.edns.Option]] = st.lists(
+    st.builds(edns_option, st.sampled_from(CODES) | st.integers(0, 65535), st.binary(max_size=60)),
     max_size=4,
 )
 labels = st.lists(st.binary(min_size=1, max_size=63), max_size=3)
@@ -104,7 +104,9 @@ def drawn_queries(draw: st.DrawFn) -> bytes:
     """A query whose every part is drawn, well formed as a whole."""
     name = dns.name.Name([*draw(labels), *draw(st.sampled_from(((b"example", b"com", b""), (b"",))))])
     made = dns.message.make_query(
-        name, draw(st.integers(0, 65535)), draw(st.sampled_from((1, 3, 254, 255, 0)))
+        name,
+        dns.rdatatype.RdataType.make(draw(st.integers(0, 65535))),
+        dns.rdataclass.RdataClass.make(draw(st.sampled_from((1, 3, 254, 255, 0)))),
     )
     if draw(st.booleans()):
         flags = draw(st.sampled_from((0, dns.flags.DO, 0x7FFF)))

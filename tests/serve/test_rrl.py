@@ -27,7 +27,7 @@ from dnsctl.serve.metrics.tally import Tally
 from dnsctl.serve.respond import Responder
 from dnsctl.serve.transport.rate_limit import FlowTable, Kind, RateLimiter, flow_of, truncated
 from dnsctl.serve.transport.udp import UdpWorker
-from tests.build import validated
+from tests.build import edns_option, validated
 from tests.node.running import publish
 
 ZONE = """\
@@ -203,7 +203,7 @@ def test_what_leaves_beyond_the_rate_is_hardly_more_than_came(tmp_path: Path):
     publish(tmp_path, [validated("example.com.", "www A 192.0.2.1\n")])
     responder = Responder("a-name-of-forty-octets-for-this-server..", cookies=Cookies([secret]))
     options = [
-        dns.edns.GenericOption(dns.edns.NSID, b""),
+        edns_option(dns.edns.NSID, b""),
         dns.edns.GenericOption(dns.edns.COOKIE, b"theirown"),
     ]
     with Image.open(NodeFiles(tmp_path).image) as image, image.reader() as reader:
@@ -246,7 +246,7 @@ def test_client_whose_address_is_proved_is_not_limited(published: Published, mon
     """`Response.proved` is what a valid cookie sets."""
     server = Server(published, RateLimit(rate=20))
     long = server.responder.long
-    known = query(use_edns=0, options=[dns.edns.GenericOption(9, b"known")])
+    known = query(use_edns=0, options=[edns_option(9, b"known")])
 
     def proved(reader: object, message: bytes, *more: object, **named: object) -> object:
         response = long(reader, message, *more, **named)  # type: ignore[arg-type]
@@ -348,7 +348,7 @@ def test_kind_and_name_of_an_answer(published: Published, case: tuple[str, str])
 def test_what_is_cut_down_is_never_larger_than_the_query(published: Published):
     server = Server(published, RateLimit())
     reader = server.image.reader()
-    options = [dns.edns.GenericOption(3, b"")]
+    options = [edns_option(3, b"")]
     sizes: Counter[bool] = Counter()
     for name, rdtype in KINDS:
         for more in ({}, {"want_dnssec": True}, {"use_edns": 0, "options": options}):

@@ -14,7 +14,7 @@ import dns.rcode
 import pytest
 
 from dnsctl.serve.message.cookies import LOOK_INTERVAL
-from tests.build import validated
+from tests.build import edns_option, validated
 from tests.node.running import RunningNode, publish, running
 from tests.peers import free_port, need
 from tests.serve.peer_servers import running as running_peer
@@ -189,7 +189,7 @@ def test_cookie_of_one_node_is_good_at_another_and_through_a_roll(tmp_path: Path
 
 
 def ask(port: int, cookie: bytes) -> dns.message.Message:
-    option = dns.edns.GenericOption(10, cookie)
+    option = edns_option(10, cookie)
     asked = dns.message.make_query("www.example.com.", "A", use_edns=0, options=[option])
     return dns.query.udp(asked, "127.0.0.1", port=port, timeout=5)
 

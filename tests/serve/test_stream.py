@@ -19,15 +19,15 @@ from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import Network
 from dnsctl.model.repo import NodeFiles
-from dnsctl.serve import respond
 from dnsctl.serve.message.cookies import Cookies, fresh_secret
+from dnsctl.serve.message.query import Client as Asker
 from dnsctl.serve.metrics import counters
 from dnsctl.serve.metrics.counters import Block
 from dnsctl.serve.metrics.tally import Tally
 from dnsctl.serve.respond import Responder
 from dnsctl.serve.transport.connection import StreamLimits
 from dnsctl.serve.transport.stream import StreamServer
-from tests.build import validated
+from tests.build import edns_option, validated
 from tests.node.running import publish
 
 LARGE = "\n".join(f'large TXT "{number:04d}{"x" * 240}"' for number in range(200))
@@ -159,7 +159,7 @@ def test_client_that_closed_its_side_gets_what_it_asked_for_and_then_the_end(sta
 
 
 ASKED = [
-    dns.message.make_query(name, rdtype, **more)  # type: ignore[arg-type]
+    dns.message.make_query(name, rdtype, **more)
     for name in (
         "www.example.com",
         "WWW.Example.Com",
@@ -185,7 +185,7 @@ def test_answers_are_those_of_the_long_way_however_often_they_are_asked(state: P
         writer.close()
 
     with Image.open(NodeFiles(state).image) as image, image.reader() as seen:
-        responder, asker = Responder(), respond.Client(stream=True)
+        responder, asker = Responder(), Asker(stream=True)
         for query in ASKED:
             response = responder.long(seen, query.to_wire(), asker)
             assert response is not None
@@ -371,7 +371,7 @@ def test_transfer_is_refused_unless_allowed(state: Path):
 
 
 ANYBODY = (ipaddress.ip_network("127.0.0.0/8"),)
-CLIENT_COOKIE = dns.edns.GenericOption(10, b"12345678")
+CLIENT_COOKIE = edns_option(10, b"12345678")
 
 
 def transfer_query(
@@ -405,7 +405,7 @@ def test_transfer_with_a_malformed_option_is_formerr(
 ):
     async def client(port: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(transfer_query(dns.edns.GenericOption(code, data)))
+        writer.write(transfer_query(edns_option(code, data)))
         message = await answer(reader)
         assert (message.rcode(), message.edns, message.answer) == (dns.rcode.FORMERR, 0, [])
         writer.close()
@@ -434,7 +434,11 @@ def test_options_of_a_transfer_query_are_answered_whatever_becomes_of_it(
 ):
     async def client(port: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        asked = (dns.edns.GenericOption(3, b""), CLIENT_COOKIE, dns.edns.GenericOption(11, b""))
+        asked = (
+            edns_option(3, b""),
+            CLIENT_COOKIE,
+            edns_option(11, b""),
+        )
         writer.write(transfer_query(*asked, name=name, rdtype=rdtype))
         message = await answer(reader)
         told = {int(option.otype): option.to_wire() for option in message.options}

@@ -149,8 +149,8 @@ def _parted(one: RRset) -> tuple[bytes, bytes, bytes]:
     """Return what of the rdata stands before the next name or hash, that, and the bitmap."""
     rdata = one.rdatas[0]
     if one.rdtype == Type.NSEC:
-        following, bitmap = nsec.next_owner(rdata)
-        return b"", following, bitmap
+        owner, bitmap = nsec.next_owner(rdata)
+        return b"", owner, bitmap
     following, bitmap = nsec3.next_hash(rdata)
     return rdata[: -len(following) - len(bitmap)], following, bitmap
 

@@ -14,7 +14,7 @@ from dnsctl.model.policy import Algorithm, Policy
 from dnsctl.model.rrset import Type, rrset
 from dnsctl.model.zone import ValidatedZone, nodes_of
 from dnsctl.sign import batch
-from dnsctl.sign.algorithm import scheme
+from dnsctl.sign.algorithm import Sign, scheme
 from dnsctl.sign.signer import sign_zone
 from tests.build import validated
 from tests.sign.scenery import NOW, SERIAL, keys_for
@@ -53,7 +53,7 @@ def break_signatures(monkeypatch: pytest.MonkeyPatch, every: int) -> None:
     made = scheme(15)
     count = 0
 
-    def signer(private: object) -> batch.Sign:
+    def signer(private: object) -> Sign:
         sign = made.signer(private)  # type: ignore[arg-type]
 
         def sometimes_wrong(message: bytes) -> bytes:

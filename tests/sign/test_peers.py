@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal, cast
 
 import dns.flags
 import dns.message
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.peer
 POLICIES = {
     f"{int(algorithm)}-{keys.replace('+', '-')}-{kind}": Policy(
         algorithm=algorithm,
-        keys=keys,
+        keys=cast('Literal["csk", "ksk+zsk"]', keys),
         denial="nsec" if kind == "nsec" else "nsec3",
         opt_out=kind == "opt-out",
     )

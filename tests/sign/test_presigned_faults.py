@@ -227,7 +227,7 @@ def both_chains(*, named: bool, partial: bool = False) -> Records:
     """Return a zone with NSEC, and NSEC3 of which an NSEC3PARAM tells or not."""
     records, other = records_of(NSEC), records_of(NSEC3)
     hashed = [one for one in other.values() if one.rdtype == Type.NSEC3]
-    records |= {(one.owner, one.rdtype): one for one in (hashed[:3] if partial else hashed)}
+    records.update({(one.owner, one.rdtype): one for one in (hashed[:3] if partial else hashed)})
     if named:
         records[ORIGIN, Type.NSEC3PARAM] = other[ORIGIN, Type.NSEC3PARAM]
         bits("@", add=Type.NSEC3PARAM)(records, NSEC)

@@ -136,7 +136,9 @@ def test_random_zone_validates_with_dnspython(drawn: dict[Name, set[int]], polic
     signed = sign_zone(zone_of(drawn), keys_for(ORIGIN, policy), policy, NOW, SERIAL)
     dnskey = signed.get(ORIGIN, Type.DNSKEY)
     assert dnskey is not None
-    keys = {dns.name.from_text("example."): rdatas(dnskey, dnskey.rdatas).to_rdataset()}
+    keys: dict[dns.name.Name, dns.node.Node | dns.rdataset.Rdataset] = {
+        dns.name.from_text("example."): rdatas(dnskey, dnskey.rdatas).to_rdataset()
+    }
     for one in [*signed.rrsets(), *signed.nsec3_nodes.values()]:
         if one.signatures:
             sigs = rdatas(one._replace(rdtype=Type.RRSIG), one.signatures)
@@ -156,5 +158,8 @@ def test_signing_after_any_other_zone_gives_what_signing_anew_gives(
 
 def rdatas(one: RRset, wires: tuple[bytes, ...]) -> dns.rrset.RRset:
     owner = dns.name.from_wire(one.owner, 0)[0]
-    made = [dns.rdata.from_wire("IN", int(one.rdtype), wire, 0, len(wire)) for wire in wires]
+    made = [
+        dns.rdata.from_wire("IN", dns.rdatatype.RdataType.make(one.rdtype), wire, 0, len(wire))
+        for wire in wires
+    ]
     return dns.rrset.from_rdata_list(owner, one.ttl, made)

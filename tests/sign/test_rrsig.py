@@ -41,7 +41,9 @@ def test_signature_validates_with_dnspython(algorithm: Algorithm) -> None:
         owner, 300, [dns.rdata.from_wire("IN", "RRSIG", signature, 0, len(signature))]
     )
     dnskey = dns.rdata.from_wire("IN", "DNSKEY", key.rdata, 0, len(key.rdata))
-    keys = {dns.name.from_text("example.com."): dns.rdataset.from_rdata_list(300, [dnskey])}
+    keys: dict[dns.name.Name, dns.node.Node | dns.rdataset.Rdataset] = {
+        dns.name.from_text("example.com."): dns.rdataset.from_rdata_list(300, [dnskey])
+    }
     dns.dnssec.validate(records, rrsig, keys, now=NOW.timestamp())
 
 

@@ -64,7 +64,9 @@ def test_size_told_is_the_size_of_the_answer(targets: list[list[str]], kind: str
             "sub.example.com.",
             300,
             *(
-                dns.rdata.from_wire(dns.rdataclass.IN, made.rdtype, each, 0, len(each))
+                dns.rdata.from_wire(
+                    dns.rdataclass.IN, dns.rdatatype.RdataType.make(made.rdtype), each, 0, len(each)
+                )
                 for each in made.rdatas
             ),
         )

@@ -1,6 +1,8 @@
 """The chain from the DS down, over signatures that dnspython made: every one must hold, not just one."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import dns.dnssec
 import dns.name
@@ -16,7 +18,7 @@ from dnsctl.verify.chain import ChainBrokenError, trust
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 ORIGIN = from_text("example.com.")
 APEX = dns.name.from_text("example.com.")
-MAKERS = {
+MAKERS: dict[int, Callable[[], Any]] = {
     13: lambda: ec.generate_private_key(ec.SECP256R1()),
     15: ed25519.Ed25519PrivateKey.generate,
     8: lambda: rsa.generate_private_key(65537, 2048),

@@ -63,7 +63,7 @@ def test_both_decoders_read_every_type_alike(kind, text):
 def test_sections_rcode_and_flags_are_told_apart():
     message = dns.message.from_wire(response())
     message.flags |= 0x0400
-    message.set_rcode(16)  # BADVERS: the upper bits are in OPT
+    message.set_rcode(dns.rcode.BADVERS)  # the upper bits are in OPT
     message.authority.append(dns.rrset.from_text("Example.COM.", 60, "IN", "NS", "NS1.example.com."))
     answer = decode(message.to_wire())
     assert (answer.rcode, answer.authoritative, answer.truncated) == (16, True, False)

@@ -82,7 +82,7 @@ def test_what_is_lost_again_and_again_is_asked_until_it_is_answered():
         lossy.bind(("127.0.0.1", 0))
 
         def answer():
-            seen = Counter()
+            seen: Counter[bytes] = Counter()
             while (received := lossy.recvfrom(65535))[0] != b"end":
                 query, peer = received
                 asked = query[12 : query.index(b"\0", 12)]

@@ -4,6 +4,7 @@ import dns.edns
 import dns.message
 
 from dnsctl.serve.respond import Responder
+from tests.build import edns_option
 
 
 def asked(server, responder, *options):
@@ -15,11 +16,11 @@ def asked(server, responder, *options):
 def test_section_2_2_identifier_is_told_where_asked_for(server):
     """A server that understands NSID tells its identifier, to those who ask only."""
     responder = Responder("ns1.dc1")
-    (option,) = asked(server, responder, dns.edns.GenericOption(3, b""))
+    (option,) = asked(server, responder, edns_option(3, b""))
     assert option.to_wire() == b"ns1.dc1"
     assert asked(server, responder) == ()
 
 
 def test_section_2_1_without_identifier_nothing_is_told(server):
     """A server that is configured to be silent is."""
-    assert asked(server, Responder(""), dns.edns.GenericOption(3, b"")) == ()
+    assert asked(server, Responder(""), edns_option(3, b"")) == ()

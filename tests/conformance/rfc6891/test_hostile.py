@@ -1,6 +1,7 @@
 """RFC 6891 with messages that nobody means well: several OPT, OPT where none may stand, octets cut off."""
 
 import struct
+from typing import Any
 
 import dns.message
 import dns.opcode
@@ -63,7 +64,8 @@ def test_section_6_1_1_several_opt_are_formerr_whatever_their_versions(
 @pytest.mark.parametrize("version", [0, 1])
 def test_section_6_1_1_opt_in_another_section_is_formerr(server, version, stream):
     """OPT MUST stand in the additional section"""
-    for others in ({"answer": (opt(version),)}, {"authority": (opt(version),)}):
+    elsewhere: tuple[dict[str, Any], ...] = ({"answer": (opt(version),)}, {"authority": (opt(version),)})
+    for others in elsewhere:
         for more in ((), (opt(),), (opt(1),)):
             assert said(server, wire(*more, **others), stream=stream)[0] == dns.rcode.FORMERR
 

@@ -166,7 +166,7 @@ def test_section_5_4_other_opcodes_without_question_learn_none(responder: Respon
     asked = query("www.example.com.", "A", option(COOKIE, CLIENT))
     asked.question = []
     for opcode, expected in ((2, "NOTIMP"), (4, "FORMERR"), (6, "NOTIMP")):
-        asked.set_opcode(opcode)
+        asked.set_opcode(dns.opcode.Opcode(opcode))
         assert rcode(ask(responder, reader, asked)) == expected
 
 

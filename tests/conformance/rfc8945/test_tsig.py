@@ -83,7 +83,8 @@ def refused(wire: bytes) -> Rdata:
     assert rcode(message) == "NOTAUTH"
     assert not message.answer
     assert message.edns == 0  # RFC 6891 §6.1.1
-    return message.tsig[0]
+    rdata: Rdata = message.tsig[0]
+    return rdata
 
 
 @pytest.mark.parametrize(
@@ -328,7 +329,7 @@ def with_rdata(asked: dns.message.Message, used: dns.tsig.Key, **fields: object)
     asked.tsig = None
     plain = asked.to_wire()
     made, _ = dns.tsig.sign(plain, used, template, template.time_signed)
-    rdata = made.to_wire()
+    rdata: bytes = made.to_wire()
     count = (plain[10] << 8 | plain[11]) + 1
     head = used.name.to_wire() + struct.pack("!HHIH", 250, 255, 0, len(rdata))
     return plain[:10] + count.to_bytes(2, "big") + plain[12:] + head + rdata

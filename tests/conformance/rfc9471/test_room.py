@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator
+from typing import Any
 
 import dns.flags
 import dns.message
@@ -63,7 +64,7 @@ QUERIES["no EDNS"] = (0, False)
 
 
 def asked(name: str, payload: int, do: bool) -> bytes:
-    more = {"use_edns": 0, "payload": payload, "want_dnssec": do} if payload else {}
+    more: dict[str, Any] = {"use_edns": 0, "payload": payload, "want_dnssec": do} if payload else {}
     return dns.message.make_query(f"{name}.example.com.", "A", id=7, **more).to_wire()
 
 
