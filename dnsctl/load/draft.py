@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dnsctl.load.settings.policy import Defaults
-from dnsctl.model.finding import Finding, Position, Severity
+from dnsctl.model.finding import Finding, Position
 from dnsctl.model.name import Name, from_text, is_subdomain, to_unicode
+from dnsctl.model.reading import finding
 from dnsctl.model.repo import CONFIG
 from dnsctl.model.rrset import RRset, Type, type_text
-from dnsctl.model.soa import Intervals, soa_rdata
+from dnsctl.model.soa import STANDARD_INTERVALS, Intervals, soa_rdata
 from dnsctl.model.zone import Zone, nodes_of
 
 PLACEHOLDER_SERIAL = 1  # the release assigns the serial (dnssec.md)
@@ -23,7 +24,7 @@ PLACEHOLDER_SERIAL = 1  # the release assigns the serial (dnssec.md)
 class ZoneDefaults:
     """What a zone gets that its file leaves out. `file`: where they are written, for positions."""
 
-    ttl: int = 3600
+    ttl: int = Defaults().ttl
     soa: bytes | None = None
     ns: tuple[Name, ...] = ()
     file: str = CONFIG
@@ -41,12 +42,11 @@ class ZoneDefaults:
 
 # For zones served without a dnsctl.yaml: names that exist nowhere, so that nothing points at strangers.
 LOCALHOST_DEFAULTS = ZoneDefaults(
-    ttl=3600,
     soa=soa_rdata(
         from_text("localhost."),
         from_text("hostmaster.localhost."),
         PLACEHOLDER_SERIAL,
-        Intervals(refresh=7200, retry=1800, expire=1209600, minimum=300),
+        STANDARD_INTERVALS,
     ),
     ns=(from_text("localhost."),),
     file="",
@@ -78,8 +78,8 @@ class Draft:
         self._growing: dict[tuple[Name, int], _Growing] = {}
         self._signatures: dict[tuple[Name, int], list[bytes]] = {}
 
-    def find(self, rule: str, severity: Severity, position: Position, message: str, advice: str = "") -> None:
-        self.findings.append(Finding(rule, severity, position, message, advice, self.origin))
+    def find(self, rule: str, position: Position, message: str, advice: str = "") -> None:
+        self.findings.append(finding(rule, position, message, advice, self.origin))
 
     def add(
         self, owner: Name, rdtype: int, ttl: int, rdata: bytes, file: str, line: int, column: int
@@ -147,7 +147,6 @@ class Draft:
     def _outside(self, owner: Name, position: Position) -> None:
         self.find(
             "owner-outside-zone",
-            Severity.ERROR,
             position,
             f"{to_unicode(owner)} is outside {to_unicode(self.origin)}",
             "move it to its own zone's file, or correct the name",
@@ -156,7 +155,6 @@ class Draft:
     def _mix(self, owner: Name, rdtype: int, ttl: int, known: _Growing, position: Position) -> None:
         self.find(
             "rrset-ttl-mix",
-            Severity.WARNING,
             position,
             f"{to_unicode(owner)} {type_text(rdtype)} has TTL {ttl} here and {known.ttl} at "
             f"{Position(known.file, known.line, known.column)}",
@@ -166,7 +164,6 @@ class Draft:
     def _stray(self, owner: Name, covered: int) -> None:
         self.find(
             "signature-covers-nothing",
-            Severity.WARNING,
             Position(self.file),
             f"RRSIG at {to_unicode(owner)} covers {type_text(covered)}, which is not there",
             "sign the zone again; this signature is left out",

@@ -92,21 +92,21 @@ class _Parser:
         self.includes = 0
         self.generated = 0
 
-    def find(self, rule: str, severity: Severity, line: int, column: int, message: str, advice: str) -> None:
-        self.draft.find(rule, severity, Position(self.files[-1], line, column), message, advice)
+    def find(self, rule: str, line: int, column: int, message: str, advice: str) -> None:
+        self.draft.find(rule, Position(self.files[-1], line, column), message, advice)
 
     def read(self, text: bytes, file: str) -> bool:
         """Read one file; false where it is not text at all."""
         self.files.append(file)
         try:
             if text.startswith(_WIDE):
-                self.find("file-encoding", Severity.ERROR, 1, 1, "the file is UTF-16", "save it as UTF-8")
+                self.find("file-encoding", 1, 1, "the file is UTF-16", "save it as UTF-8")
                 return False
             decoded = text.decode("utf-8-sig", "surrogateescape")
             self.wide = self.wide or not decoded.isascii()
             for line, column, tokens, fault, advice, quote in entries(decoded):
                 if fault:
-                    self.find("masterfile-syntax", Severity.ERROR, line, column, fault, advice)
+                    self.find("masterfile-syntax", line, column, fault, advice)
                     continue
                 if quote is not None:
                     self._long_quote(*quote)
@@ -130,16 +130,16 @@ class _Parser:
             message = f"{nothing}: {taken} seconds are taken, the default here"
             if minimum != taken:
                 message += f"; BIND takes the SOA minimum, {minimum}"
-            find("ttl-missing", Severity.WARNING, self.from_defaults, message, advice)
+            find("ttl-missing", self.from_defaults, message, advice)
         if self.from_last is not None:
             position, taken = self.from_last
             message = f"{nothing}: {taken} seconds are taken, the last TTL that was written (RFC 1035 §5.1)"
-            find("ttl-of-last", Severity.NOTE, position, f"{message}; other servers may take 3600", advice)
+            find("ttl-of-last", position, f"{message}; other servers may take 3600", advice)
 
     def _long_quote(self, line: int, column: int) -> None:
         message = "a quoted text goes on over the end of the line, and is served with the line break"
         advice = r"close the quote on its line, or write \010 for a line break that is meant"
-        self.find("text-over-lines", Severity.WARNING, line, column, message, advice)
+        self.find("text-over-lines", line, column, message, advice)
 
     def _entry(self, line: int, column: int, tokens: list[str]) -> None:
         if column == 1:
@@ -150,11 +150,10 @@ class _Parser:
             except NameSyntaxError as error:
                 self.owner = None
                 message = f"owner '{shown(tokens[0][:80])}': {error.what}"
-                self.find("owner-syntax", Severity.ERROR, line, column, message, error.advice or "shorten it")
+                self.find("owner-syntax", line, column, message, error.advice or "shorten it")
         elif not self.owner_known:
             self.find(
                 "masterfile-syntax",
-                Severity.ERROR,
                 line,
                 column,
                 "no owner before this record",
@@ -163,7 +162,7 @@ class _Parser:
             return
         elif self.owner_names is not self.names and self.owner is not None:
             message = f"no owner: the record goes to {to_text(self.owner)}, written before the origin changed"
-            self.find("owner-inherited", Severity.WARNING, line, column, message, "write the owner out")
+            self.find("owner-inherited", line, column, message, "write the owner out")
             self.owner_names = self.names  # told once
         if self.owner is not None:
             self._record(self.owner, tokens, int(column == 1), line, column)
@@ -209,7 +208,7 @@ class _Parser:
                 self._no_type(token, seconds is not None, line, column)
                 return None
             return seconds, rdtype, place + 1
-        self.find("masterfile-syntax", Severity.ERROR, line, column, "no type", "write NAME TTL TYPE DATA")
+        self.find("masterfile-syntax", line, column, "no type", "write NAME TTL TYPE DATA")
         return None
 
     def _no_type(self, token: str, has_ttl: bool, line: int, column: int) -> None:
@@ -233,17 +232,17 @@ class _Parser:
             rule, message, advice = "ttl-syntax", f"TTL {token[:40]!r}", "write 0 to 2147483647, or 1h30m"
         else:
             rule, message, advice = "unknown-type", f"there is no type {token[:60]!r}", type_advice(token)
-        self.find(rule, Severity.ERROR, line, column, message, advice)
+        self.find(rule, line, column, message, advice)
 
     def _add(self, owner: Name, rdtype: int, seconds: int, tokens: list[str], line: int, column: int) -> None:
         try:
             rdata = to_wire(rdtype, tokens, self.names)
         except RdataFault as fault:
             message = f"{type_text(rdtype)}: {fault.message}"
-            self.find("rdata-syntax", Severity.ERROR, line, column, message, fault.advice)
+            self.find("rdata-syntax", line, column, message, fault.advice)
         except NameSyntaxError as error:
             message = f"{type_text(rdtype)}: {error.what}"
-            self.find("rdata-syntax", Severity.ERROR, line, column, message, error.advice or "correct it")
+            self.find("rdata-syntax", line, column, message, error.advice or "correct it")
         else:
             if self.names.remarks:
                 self._remarks(line, column)
@@ -255,12 +254,12 @@ class _Parser:
             if self.wide and stray_octets(tokens):
                 message = "an octet that is not UTF-8 is served as it is"
                 advice = "save the file as UTF-8, or write the octet as \\DDD"
-                self.find("text-not-utf8", Severity.WARNING, line, column, message, advice)
+                self.find("text-not-utf8", line, column, message, advice)
             self.draft.add(owner, rdtype, seconds, rdata, self.files[-1], line, column)
 
     def _remarks(self, line: int, column: int) -> None:
         for remark in self.names.remarks:
-            self.find(remark.rule, Severity.WARNING, line, column, remark.message, remark.advice)
+            self.find(remark.rule, line, column, remark.message, remark.advice)
         self.names.remarks.clear()
 
     def _long_string(self, tokens: list[str], line: int, column: int) -> None:
@@ -269,7 +268,6 @@ class _Parser:
             message = f"a text of {longest} octets is served as strings of {MAX_STRING}"
             self.find(
                 "txt-string-split",
-                Severity.WARNING,
                 line,
                 column,
                 message,
@@ -289,7 +287,6 @@ class _Parser:
             message = f"there is no directive {tokens[0][:40]!r}"
             self.find(
                 "masterfile-syntax",
-                Severity.ERROR,
                 line,
                 1,
                 message,
@@ -299,13 +296,9 @@ class _Parser:
         try:
             read(line, tokens)
         except RdataFault as fault:
-            self.find(
-                "masterfile-syntax", Severity.ERROR, line, 1, f"{tokens[0]}: {fault.message}", fault.advice
-            )
+            self.find("masterfile-syntax", line, 1, f"{tokens[0]}: {fault.message}", fault.advice)
         except NameSyntaxError as error:
-            self.find(
-                "masterfile-syntax", Severity.ERROR, line, 1, f"{tokens[0]}: {error.what}", error.advice
-            )
+            self.find("masterfile-syntax", line, 1, f"{tokens[0]}: {error.what}", error.advice)
 
     def _origin(self, line: int, tokens: list[str]) -> None:
         if len(tokens) != 2:
@@ -386,13 +379,13 @@ class _Parser:
                 "BIND adds the offset of ${…} to every plain $ behind it in the same field; here it is not"
             )
             advice = "write ${0} for the number itself"
-            self.find("generate-template", Severity.WARNING, line, 1, message, advice)
+            self.find("generate-template", line, 1, message, advice)
         if right_side is None or type_code(head[-1]) not in _TEXTS:
             return
         if '"' not in right_side and len(right_side.split()) > 1:
             message = "what the quotes hold is read as fields: each word becomes a string, as in BIND"
             advice = r'write "\"one text\"" if one string is meant'
-            self.find("generate-template", Severity.WARNING, line, 1, message, advice)
+            self.find("generate-template", line, 1, message, advice)
 
 
 def _is_class_in(token: str) -> bool:

@@ -16,7 +16,9 @@ import dns.rdatatype
 
 from dnsctl.errors import NameSyntaxError
 from dnsctl.load.nearest import did_you_mean
+from dnsctl.model.duration import parse_seconds
 from dnsctl.model.name import FULL_STOPS, MAX_LABEL, MAX_NAME, ROOT, Name, from_text
+from dnsctl.model.rrset import MAX_TTL
 
 MAX_STRING = 255  # octets of a character-string, RFC 1035 §3.3
 _LENGTHS = [bytes((length,)) for length in range(256)]
@@ -28,8 +30,6 @@ _STRING = re.compile(rf'{_QUOTED}|(?:[^"\\]|\\.)+', re.DOTALL)
 _NUMBER = re.compile(r"\d{1,10}", re.ASCII)
 _TYPE_NUMBER = re.compile(r"TYPE(\d{1,5})", re.ASCII | re.IGNORECASE)
 _TTL = re.compile(r"(?:\d{1,10}[smhdw])+", re.ASCII | re.IGNORECASE)
-_TTL_PART = re.compile(r"(\d+)([a-z])", re.ASCII | re.IGNORECASE)
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 _STRAY = re.compile("[\udc80-\udcff]")  # an octet that is not UTF-8, as `surrogateescape` decodes it
 
@@ -238,10 +238,7 @@ def strings_wire(strings: Sequence[bytes]) -> bytes:
 @lru_cache(maxsize=1024)
 def ttl(text: str) -> int | None:
     """Return seconds of `3600` or `1h30m`, or None for anything else or over 2^31 - 1 (RFC 2181 §8)."""
-    if _NUMBER.fullmatch(text):
-        seconds = int(text)
-    elif len(text) <= 64 and _TTL.fullmatch(text):
-        seconds = sum(int(amount) * _UNITS[unit.lower()] for amount, unit in _TTL_PART.findall(text))
-    else:
+    if not _NUMBER.fullmatch(text) and not (len(text) <= 64 and _TTL.fullmatch(text)):
         return None
-    return seconds if seconds < 2**31 else None
+    seconds = parse_seconds(text)
+    return seconds if seconds <= MAX_TTL else None

@@ -18,8 +18,9 @@ from urllib.parse import unquote
 
 from dnsctl.errors import NameSyntaxError, RevisionError
 from dnsctl.load.revision import Entry, Source
-from dnsctl.model.finding import Finding, Position, Severity
+from dnsctl.model.finding import Finding, Position
 from dnsctl.model.name import FULL_STOPS, Name, from_text, to_text
+from dnsctl.model.reading import finding
 from dnsctl.model.repo import CONFIG, HOOKS, KEYS, MASTER, STATE, YAML, ZONE_SUFFIXES, ZONES
 
 ROOT_STEM = "."
@@ -47,7 +48,7 @@ class Unread(NamedTuple):
 
     def finding(self) -> Finding:
         at = Position(self.path)
-        return Finding("zone-file-ignored", Severity.WARNING, at, self.message, self.advice, self.zone)
+        return finding("zone-file-ignored", at, self.message, self.advice, self.zone)
 
 
 @dataclass
@@ -61,7 +62,7 @@ class Listing:
 
     def fault(self, path: str, message: str, advice: str, zone: Name | None = None) -> None:
         rule = "zone-file-name" if zone is None else "zone-twice"
-        self.findings.append(Finding(rule, Severity.ERROR, Position(path), message, advice, zone))
+        self.findings.append(finding(rule, Position(path), message, advice, zone))
 
     def left(self, read: Iterable[str], only: frozenset[Name] | None) -> Iterable[Finding]:
         """Yield a finding for each path not read, unless it holds one in `read` or is not of `only`."""
@@ -95,7 +96,7 @@ def zone_files(source: Source, directory: str = ZONES) -> Listing:
         elif entry.target and name.endswith(".") and (zone := _named(name)) is not None:
             what, advice = "is a link that leads to no directory here", "correct the link, or remove it"
             at = Position(entry.path)
-            made.findings.append(Finding("file-unreadable", Severity.ERROR, at, what, advice, zone))
+            made.findings.append(finding("file-unreadable", at, what, advice, zone))
         else:
             made.unread.append(_other(entry.path, name))
     return made
@@ -148,9 +149,7 @@ def _directory(source: Source, made: Listing, entry: Entry, name: str) -> None:
     if name.endswith(ZONE_SUFFIXES):
         stem, at = name[: -len(YAML)], Position(entry.path)
         advice = f"put a file there, or name a split zone's directory {stem}./"
-        fault = Finding(
-            "file-unreadable", Severity.ERROR, at, "is a directory, not a file", advice, _named(stem)
-        )
+        fault = finding("file-unreadable", at, "is a directory, not a file", advice, _named(stem))
         made.findings.append(fault)
         return
     if entry.path in _OPERATIONS:
@@ -160,7 +159,7 @@ def _directory(source: Source, made: Listing, entry: Entry, name: str) -> None:
     except RevisionError as error:
         at = Position(entry.path)
         zone = _named(name) if name.endswith(".") else None
-        made.findings.append(Finding("file-unreadable", Severity.ERROR, at, error.what, error.advice, zone))
+        made.findings.append(finding("file-unreadable", at, error.what, error.advice, zone))
         return
     if not name.endswith("."):
         count = sum(each.path.endswith(ZONE_SUFFIXES) for each in inside)

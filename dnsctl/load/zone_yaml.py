@@ -22,12 +22,11 @@ from dnsctl.load.nearest import nearest
 from dnsctl.load.presentation import NameReader, RdataFault, domain_name, ttl, type_advice, type_code
 from dnsctl.load.rdata_fields import Remark
 from dnsctl.load.yaml_nodes import Includer, Mapping, Node, Scalar, Sequence
-from dnsctl.model.finding import Finding, Position, Severity
+from dnsctl.model.finding import Finding, Position
 from dnsctl.model.name import ROOT, Name, labels, to_text
 from dnsctl.model.rrset import Type, type_text
 from dnsctl.model.zone import Zone
 
-NOTE, WARNING, ERROR = Severity.NOTE, Severity.WARNING, Severity.ERROR
 EXPIRES_SOON = timedelta(days=14)
 EXPIRED = "expires-passed"  # id of the rule
 OURS = ("owner", "reason", "expires")  # kept for people, never served
@@ -97,10 +96,8 @@ class _Reader:
         self.blocks: list[Position] = []
         self.first: dict[tuple[Name, int], Position] = {}
 
-    def find(
-        self, rule: str, severity: Severity, at: Node | yaml_nodes.YamlFault, message: str, advice: str = ""
-    ) -> None:
-        self.draft.find(rule, severity, self.place(at), message, advice)
+    def find(self, rule: str, at: Node | yaml_nodes.YamlFault, message: str, advice: str = "") -> None:
+        self.draft.find(rule, self.place(at), message, advice)
 
     def place(self, at: Node | yaml_nodes.YamlFault) -> Position:
         return Position(at.file or self.file, at.line, at.column)
@@ -111,17 +108,17 @@ class _Reader:
         try:
             tree = yaml_nodes.compose(text, include and (lambda name, within: include(name, within or file)))
         except yaml_nodes.YamlFault as fault:
-            self.find(fault.rule, ERROR, fault, fault.message, fault.advice)
+            self.find(fault.rule, fault, fault.message, fault.advice)
             return False
         if tree is None or (isinstance(tree, Scalar) and tree.is_null):
             return True
         if not isinstance(tree, Mapping):
             message = "is not a mapping of owner names"
-            self.find("zone-shape", ERROR, tree, message, "write NAME: {type: A, value: …}")
+            self.find("zone-shape", tree, message, "write NAME: {type: A, value: …}")
             return False
         if _is_octodns_config(tree):
             message = "is octoDNS's configuration, not a zone, and is left out"
-            self.find("octodns-config", WARNING, tree, message, "move it out of the directory of zones")
+            self.find("octodns-config", tree, message, "move it out of the directory of zones")
             return False
         self.read(tree)
         return True
@@ -130,7 +127,7 @@ class _Reader:
         for key in tree.repeated:
             first = tree.items[key.text][0]
             message = f"owner {key.text[:80]!r} again, it stands at line {first.line} already"
-            self.find("owner-repeated", ERROR, key, message, "put all its records under one key, as a list")
+            self.find("owner-repeated", key, message, "put all its records under one key, as a list")
         for key, value in tree.items.values():
             self._owner(key, value)
 
@@ -140,7 +137,7 @@ class _Reader:
             count = len(self.blocks)
             message = f"{count} record{'s have' if count > 1 else ' has'} an `octodns:` block"
             advice = "what it says to octoDNS's providers means nothing here"
-            self.draft.find("octodns-block", NOTE, self.blocks[0], message, advice)
+            self.draft.find("octodns-block", self.blocks[0], message, advice)
 
     def _owner(self, key: Scalar, value: Node) -> None:
         text = key.text if key.text not in ("", "@") else "@"
@@ -153,7 +150,6 @@ class _Reader:
         except NameSyntaxError as error:
             self.find(
                 "owner-syntax",
-                ERROR,
                 key,
                 f"owner {key.text[:80]!r}: {error.what}",
                 error.advice or "shorten it",
@@ -162,7 +158,7 @@ class _Reader:
         records = value.items if isinstance(value, Sequence) else [value]
         if not records:
             message = f"owner {key.text[:80]!r} has an empty list, and no record"
-            self.find("owner-empty", WARNING, key, message, "write [{type: …, value: …}], or remove the name")
+            self.find("owner-empty", key, message, "write [{type: …, value: …}], or remove the name")
         for record in records:
             if isinstance(record, Mapping):
                 self._record(owner, key, record)
@@ -170,7 +166,6 @@ class _Reader:
                 shown = f"owner {key.text[:80]!r} has no record here"
                 self.find(
                     "record-shape",
-                    ERROR,
                     key if value is record else record,
                     shown,
                     "write {type: …, value: …}",
@@ -190,9 +185,7 @@ class _Reader:
         if first is not place:
             where = f"at line {first.line}" if first.file == place.file else f"in {first.file}:{first.line}"
             message = f"a second {type_text(rdtype)} record of {key.text[:80]!r}, the first is {where}"
-            self.find(
-                "rrset-repeated", WARNING, record, message, "write one record with `values`; both are served"
-            )
+            self.find("rrset-repeated", record, message, "write one record with `values`; both are served")
         for value in self._values(record):
             self._value(owner, rdtype, seconds, value)
 
@@ -200,33 +193,29 @@ class _Reader:
         """Return the type's code, or None where there is nothing to serve, with a finding."""
         node = record.get("type")
         if not isinstance(node, Scalar) or node.is_null:
-            self.find(
-                "type-missing", ERROR, record, f"record of {key.text[:80]!r} has no type", "add `type: A`"
-            )
+            self.find("type-missing", record, f"record of {key.text[:80]!r} has no type", "add `type: A`")
             return None
         text = node.text.strip()
         if text.upper() in UNSERVED:
             advice = UNSERVED[text.upper()]
             rule = f"{text.lower()}-not-served"
-            self.find(rule, WARNING, node, f"{text.upper()} is not a DNS type and is left out", advice)
+            self.find(rule, node, f"{text.upper()} is not a DNS type and is left out", advice)
             return None
         if "/" in text:
             message = f"{text[:60]} belongs to a provider and is left out"
-            self.find("provider-type-not-served", WARNING, node, message, "write plain records in its place")
+            self.find("provider-type-not-served", node, message, "write plain records in its place")
             return None
         code = type_code(text)
         if code is None:
-            self.find("unknown-type", ERROR, node, f"there is no type {text[:60]!r}", type_advice(text))
+            self.find("unknown-type", node, f"there is no type {text[:60]!r}", type_advice(text))
         elif code in MADE_HERE:
-            self.find(
-                "type-made-here", ERROR, node, f"{type_text(code)} is made by signing", "remove the record"
-            )
+            self.find("type-made-here", node, f"{type_text(code)} is made by signing", "remove the record")
             return None
         return code
 
     def _other_keys(self, record: Mapping) -> None:
         for key in record.repeated:
-            self.find("key-repeated", ERROR, key, f"key {key.text[:60]!r} comes twice", "keep one of them")
+            self.find("key-repeated", key, f"key {key.text[:60]!r} comes twice", "keep one of them")
         for text, (key, value) in record.items.items():
             if text == "octodns":
                 self._block(key, value)
@@ -237,23 +226,23 @@ class _Reader:
             elif text not in KEYS:
                 near = nearest(text, KEYS)
                 advice = f"did you mean {near}?" if near else "remove it"
-                self.find("unknown-key", WARNING, key, f"unknown key {text[:60]!r} is ignored", advice)
+                self.find("unknown-key", key, f"unknown key {text[:60]!r} is ignored", advice)
 
     def _feature(self, key: Scalar) -> None:
         message = f"`{key.text}` is left out: {PROVIDER_KEYS[key.text]}"
         advice = "serve what depends on the client by other means"
-        self.find("provider-feature", WARNING, key, message, advice)
+        self.find("provider-feature", key, message, advice)
 
     def _block(self, key: Scalar, block: Node) -> None:
         """Look for settings of providers that change what clients get."""
         if not isinstance(block, Mapping):
             if not block.is_null if isinstance(block, Scalar) else True:
                 message = "`octodns` is not a mapping, and is not read"
-                self.find("unknown-key", WARNING, key, message, "write octodns: {…}, or remove it")
+                self.find("unknown-key", key, message, "write octodns: {…}, or remove it")
             return
         for repeated in block.repeated:
             message = f"key {repeated.text[:60]!r} comes twice"
-            self.find("key-repeated", ERROR, repeated, message, "keep one of them")
+            self.find("key-repeated", repeated, message, "keep one of them")
         for provider in (value for _, value in block.items.values() if isinstance(value, Mapping)):
             if "proxied" in provider.items and _is_true(provider.items["proxied"][1]):
                 self._feature(provider.items["proxied"][0])
@@ -268,17 +257,17 @@ class _Reader:
         if _is_true(block.get("ignored")):
             message = f"{record_text} is not served: octoDNS ignores it (`ignored`)"
             advice = "remove `ignored` to have it served here"
-            self.find("octodns-ignored", NOTE, block.items["ignored"][0], message, advice)
+            self.find("octodns-ignored", block.items["ignored"][0], message, advice)
             return False
         if _is_true(block.get("included")):
             message = f"{record_text} is not served: it is only for other providers (`included`)"
             advice = "remove `included` to have it served here"
-            self.find("octodns-included", WARNING, block.items["included"][0], message, advice)
+            self.find("octodns-included", block.items["included"][0], message, advice)
             return False
         if _is_true(block.get("excluded")):
             message = f"{record_text} is served: `excluded` names providers of octoDNS"
             advice = "remove the record if it is not for here, or `excluded` if it is"
-            self.find("octodns-excluded", WARNING, block.items["excluded"][0], message, advice)
+            self.find("octodns-excluded", block.items["excluded"][0], message, advice)
         return True
 
     def _expires(self, record: Mapping, told: str) -> None:
@@ -289,18 +278,15 @@ class _Reader:
         try:
             day = date.fromisoformat(value.text if isinstance(value, Scalar) else "")
         except ValueError:
-            self.find("expires-syntax", ERROR, key, "`expires` is not a date", "write expires: 2030-12-31")
+            self.find("expires-syntax", key, "`expires` is not a date", "write expires: 2030-12-31")
             return
         if self.today is None:
             return
         if day < self.today:
-            self.find(
-                EXPIRED, ERROR, key, f"record expired on {day}: {told}", "remove it, or set a later date"
-            )
+            self.find(EXPIRED, key, f"record expired on {day}: {told}", "remove it, or set a later date")
         elif day - self.today <= EXPIRES_SOON:
             self.find(
                 "expires-soon",
-                WARNING,
                 key,
                 f"record expires on {day}: {told}",
                 "remove it, or set a later date",
@@ -313,12 +299,10 @@ class _Reader:
         seconds = ttl(node.text.strip().replace("_", "")) if isinstance(node, Scalar) else None
         if isinstance(node, Scalar) and (value := rdata_fields.octal(node)) is not None:
             message = f"ttl is {node.text}, which YAML reads as octal: {value}"
-            self.find("ttl-syntax", ERROR, node, message, f"write {value} or {int(node.text)}")
+            self.find("ttl-syntax", node, message, f"write {value} or {int(node.text)}")
         if seconds is None:
             shown = repr(node.text[:40]) if isinstance(node, Scalar) else "a list or mapping"
-            self.find(
-                "ttl-syntax", ERROR, node, f"ttl is {shown}", "write seconds up to 2147483647, or 1h30m"
-            )
+            self.find("ttl-syntax", node, f"ttl is {shown}", "write seconds up to 2147483647, or 1h30m")
             return self.draft.defaults.ttl
         return seconds
 
@@ -326,11 +310,11 @@ class _Reader:
         several, one = record.get("values"), record.get("value")
         if several is not None and one is not None:
             message = "both `value` and `values`: `value` is ignored, as octoDNS does"
-            self.find("value-and-values", WARNING, record.items["value"][0], message, "keep `values` alone")
+            self.find("value-and-values", record.items["value"][0], message, "keep `values` alone")
         found = several if several is not None else one
         values: list[Node] = found.items if isinstance(found, Sequence) else [] if found is None else [found]
         if not values or (len(values) == 1 and isinstance(values[0], Scalar) and values[0].is_null):
-            self.find("value-missing", ERROR, record, "record has no value", "add `value` or `values`")
+            self.find("value-missing", record, "record has no value", "add `value` or `values`")
             return []
         return values
 
@@ -346,27 +330,25 @@ class _Reader:
             message, advice = error.what, error.advice
         else:
             for remark in remarks:
-                self.find(remark.rule, WARNING, remark.at, remark.message, remark.advice)
+                self.find(remark.rule, remark.at, remark.message, remark.advice)
             for said in self.names.remarks:
-                self.find(said.rule, WARNING, value, said.message, said.advice)
+                self.find(said.rule, value, said.message, said.advice)
             for text in self.names.relative:
                 self._relative(text, value)
             self.draft.add(owner, rdtype, seconds, rdata, *self.place(value))
             return
-        self.find("rdata-syntax", ERROR, value, f"{type_text(rdtype)}: {message}", advice or "correct it")
+        self.find("rdata-syntax", value, f"{type_text(rdtype)}: {message}", advice or "correct it")
 
     def _relative(self, text: str, value: Node) -> None:
         """Report a target without a final dot. A single label is hardly ever meant as a top-level domain."""
         if len(labels(domain_name(text, ROOT))) == 1:
             whole = f"{text}.{to_text(self.draft.origin)}".removesuffix("..") if text else text
             message = f"{text[:120]!r} is one label without a dot: targets in zone files are whole names"
-            self.find(
-                "target-one-label", ERROR, value, message, f"write {whole}, or {text}. for a top-level domain"
-            )
+            self.find("target-one-label", value, message, f"write {whole}, or {text}. for a top-level domain")
             return
         message = f"{text[:120]!r} does not end with a dot, and is taken as absolute"
         advice = "end it with a dot: targets in zone files are whole names"
-        self.find("target-not-absolute", WARNING, value, message, advice)
+        self.find("target-not-absolute", value, message, advice)
 
 
 def _is_true(node: Node | None) -> bool:

@@ -22,13 +22,12 @@ from dnsctl.load.nearest import did_you_mean, nearest
 from dnsctl.load.revision import MAX_FILE, Source, WorkTree
 from dnsctl.load.settings.config import Config
 from dnsctl.load.zone_files import Listing, ZoneFiles, zone_files
-from dnsctl.model.finding import Finding, Position, Severity
+from dnsctl.model.finding import Finding, Position, Severity, levelled
 from dnsctl.model.name import Name, to_text
+from dnsctl.model.reading import finding
 from dnsctl.model.repo import MASTER, ZONES
 from dnsctl.model.rrset import Type
 from dnsctl.model.zone import Zone
-
-_LEVELS = {"note": Severity.NOTE, "warning": Severity.WARNING, "error": Severity.ERROR}
 
 Progress = Callable[[int, int], None]  # files read, of how many
 
@@ -62,9 +61,7 @@ def load_zone(
         try:
             texts[path] = source.read(path, masterfile.MAX_BYTES if master else MAX_FILE)
         except RevisionError as error:
-            fault = Finding(
-                "file-unreadable", Severity.ERROR, Position(path), error.what, error.advice, origin
-            )
+            fault = finding("file-unreadable", Position(path), error.what, error.advice, origin)
             return None, (fault,)
     base = posixpath.dirname(files.path)
     read = _includer(source, base, seen, masterfile.MAX_BYTES if master else MAX_FILE)
@@ -162,16 +159,6 @@ def _sorted_out(parsed: _Parsed, findings: list[Finding], config: Config | None)
     return Loaded(zones, tuple(findings), partial, unread)
 
 
-def levelled(findings: Iterable[Finding], levels: Mapping[str, str]) -> Iterable[Finding]:
-    """Yield `findings` with the severities that `checks` sets; errors keep theirs."""
-    for each in findings:
-        level = levels.get(each.rule)
-        if level is None or each.severity is Severity.ERROR:
-            yield each
-        elif level != "off":
-            yield each._replace(severity=_LEVELS[level])
-
-
 def _without_file(listing: Listing, config: Config, only: frozenset[Name] | None) -> Iterable[Finding]:
     """Tell of zones that are asked for, or that dnsctl.yaml has settings for, and that have no file."""
     files = listing.zones
@@ -180,14 +167,14 @@ def _without_file(listing: Listing, config: Config, only: frozenset[Name] | None
         if origin not in files:
             message = f"zone {to_text(origin)} has no file"
             advice = did_you_mean(to_text(origin), known) if known else "write one"
-            yield Finding("zone-unknown", Severity.ERROR, Position(ZONES), message, advice, origin)
+            yield finding("zone-unknown", Position(ZONES), message, advice, origin)
     if only is None:
         for origin, position in config.named_zones().items():
             if origin not in files:
                 message = f"settings for zone {to_text(origin)}, which has no file in {ZONES}/"
                 near = nearest(to_text(origin), known)
                 advice = f"did you mean {near}?" if near else "remove them, or add the file"
-                yield Finding("zone-settings-unused", Severity.WARNING, position, message, advice)
+                yield finding("zone-settings-unused", position, message, advice)
 
 
 def _localhost_findings(zone: Zone | None) -> Iterable[Finding]:
@@ -205,9 +192,7 @@ def _localhost_findings(zone: Zone | None) -> Iterable[Finding]:
     if filled:
         message = f"no {' and no '.join(filled)}: served with names under localhost."
         advice = "add them to the file, or set defaults.soa and defaults.ns in dnsctl.yaml"
-        yield Finding(
-            "apex-from-localhost", Severity.WARNING, Position(zone.file), message, advice, zone.origin
-        )
+        yield finding("apex-from-localhost", Position(zone.file), message, advice, zone.origin)
 
 
 def _includer(source: Source, base: str, seen: set[str], limit: int) -> Callable[[str], bytes]:

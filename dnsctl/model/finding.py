@@ -5,9 +5,9 @@ Faults in zones are findings, never exceptions: all of them are collected over a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from dnsctl.model.name import Name
 
@@ -33,6 +33,15 @@ class Severity(IntEnum):
     ERROR = 3
 
 
+Level = Literal["off", "note", "warning", "error"]  # of a rule, as `checks` of dnsctl.yaml sets it
+LEVELS: Mapping[Level, Severity | None] = {
+    "off": None,
+    "note": Severity.NOTE,
+    "warning": Severity.WARNING,
+    "error": Severity.ERROR,
+}
+
+
 class Finding(NamedTuple):
     """One fault. `rule` is a kebab-case id, `message` says what, `advice` what to do about it."""
 
@@ -51,3 +60,13 @@ class Finding(NamedTuple):
 def by_position(found: Iterable[Finding]) -> list[Finding]:
     """Return findings by file, line and column; at one place the worst first."""
     return sorted(found, key=lambda each: (each.position, -each.severity, each.rule, each.message))
+
+
+def levelled(findings: Iterable[Finding], levels: Mapping[str, Level]) -> Iterator[Finding]:
+    """Yield `findings` with the severities that `checks` sets; errors keep theirs."""
+    for each in findings:
+        level = levels.get(each.rule)
+        if level is None or each.severity is Severity.ERROR:
+            yield each
+        elif severity := LEVELS[level]:
+            yield each._replace(severity=severity)

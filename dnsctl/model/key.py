@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from dnsctl.model.name import Name
 
@@ -18,6 +18,19 @@ REVOKE_FLAG = 0x0080  # RFC 5011 §3
 DNSKEY_PROTOCOL = 3  # RFC 4034 §2.1.2
 
 KeyRole = Literal["csk", "ksk", "zsk"]
+ROLES: tuple[KeyRole, ...] = get_args(KeyRole)
+
+
+def signs_keys(role: KeyRole) -> bool:
+    """True where a key of `role` signs the DNSKEY RRset, and a DS may point to it (RFC 6781 §3.1)."""
+    return role in ("csk", "ksk")
+
+
+def signs_data(role: KeyRole) -> bool:
+    """True where a key of `role` signs everything else."""
+    return role in ("csk", "zsk")
+
+
 DIGESTS = {1: hashlib.sha1, 2: hashlib.sha256, 4: hashlib.sha384}  # RFC 8624 §3.3, DS digest types
 
 

@@ -26,6 +26,10 @@ class Intervals(NamedTuple):
     minimum: int
 
 
+# Of a SOA that is made, where nothing else is written
+STANDARD_INTERVALS = Intervals(refresh=7200, retry=1800, expire=1209600, minimum=300)
+
+
 def soa_rdata(mname: bytes, rname: bytes, serial: int, intervals: Intervals) -> bytes:
     """Return SOA rdata of two uncompressed names, the serial, and the intervals in seconds."""
     return mname + rname + _NUMBERS.pack(serial, *intervals)

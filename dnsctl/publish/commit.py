@@ -14,7 +14,7 @@ from dnsctl.load.settings.config import Config
 from dnsctl.load.zones import load_zones
 from dnsctl.model.repo import KEYS
 from dnsctl.publish.faults import ZonesWithErrorsError
-from dnsctl.publish.intent import GuardLimits, Intent, Progress, no_progress
+from dnsctl.publish.intent import Intent, Progress, no_progress
 from dnsctl.publish.judgement import judge
 from dnsctl.release.envelope import ReleaseKey, load_release_key
 
@@ -33,8 +33,7 @@ def intent_of(
     judged = judge(loaded, config.policy, config.checks, progress)
     if judged.has_errors:
         raise ZonesWithErrorsError(judged.findings)
-    limits = GuardLimits(config.guards.deletes, config.guards.updates, config.guards.minimum)
-    return Intent(judged.zones, source.commit, judged.findings, limits)
+    return Intent(judged.zones, source.commit, judged.findings, config.guards.limits)
 
 
 def load_release_keys(root: Path, config: Config, passphrase: bytes) -> tuple[ReleaseKey, ...]:

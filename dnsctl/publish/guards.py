@@ -12,10 +12,10 @@ from typing import Final, NamedTuple
 
 from dnsctl.errors import ReleaseRefusedError
 from dnsctl.model import duration
+from dnsctl.model.guard_limits import GuardLimits
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import Type, type_text
 from dnsctl.model.serial import distance
-from dnsctl.publish.intent import GuardLimits
 from dnsctl.publish.survey import KEYS_MISSING, Fate, ZoneSurvey
 
 HISTORY: Final = "history"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from dnsctl.model.finding import Finding
+from dnsctl.model.finding import Finding, Level
+from dnsctl.model.guard_limits import STANDARD_LIMITS, GuardLimits
 from dnsctl.model.name import Name
 from dnsctl.model.policy import Policy
 from dnsctl.model.serial import SerialPolicy
@@ -16,15 +17,6 @@ Progress = Callable[[str, int, int], None]  # stage, done, total
 
 def no_progress(stage: str, done: int, total: int) -> None:
     """Tell nobody."""
-
-
-@dataclass(frozen=True, slots=True)
-class GuardLimits:
-    """Settings `guards` of dnsctl.yaml: shares (0 to 1) a zone, of zones with at least `minimum` RRsets."""
-
-    deletes: float = 0.3
-    updates: float = 0.3
-    minimum: int = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +31,7 @@ class ZoneIntent:
     policy: Policy | None = None
     presigned: bool = False
     source: str = ""
-    levels: Mapping[str, str] = field(default_factory=dict)
+    levels: Mapping[str, Level] = field(default_factory=dict)
 
     @property
     def signed(self) -> bool:
@@ -61,5 +53,5 @@ class Intent:
     zones: Mapping[Name, ZoneIntent] = field(repr=False)
     commit: str | None = None
     findings: tuple[Finding, ...] = ()
-    limits: GuardLimits = GuardLimits()
+    limits: GuardLimits = STANDARD_LIMITS
     partial: bool = False

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from dnsctl.load.zones import Loaded
-from dnsctl.model.finding import Finding, Severity
+from dnsctl.model.finding import Finding, Level, Severity
 from dnsctl.model.name import Name
 from dnsctl.model.policy import Policy
 from dnsctl.model.zone import SignedZone
@@ -22,7 +22,7 @@ from dnsctl.sign.presigned import is_presigned
 from dnsctl.validate.run import validate
 
 PolicyOf = Callable[[Name], Policy | None]  # how a zone is signed here, unless it is pre-signed
-LevelsOf = Callable[[Name], Mapping[str, str]]  # severities by rule, from `checks` of dnsctl.yaml
+LevelsOf = Callable[[Name], Mapping[str, Level]]  # severities by rule, from `checks` of dnsctl.yaml
 
 
 @dataclass(frozen=True)

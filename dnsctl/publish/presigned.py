@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from dnsctl.load.zones import levelled
-from dnsctl.model.finding import Finding, Severity
+from dnsctl.model.finding import Finding, Severity, levelled
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.zone import SignedZone
 from dnsctl.publish.faults import ZonesWithErrorsError

@@ -14,6 +14,7 @@ from datetime import datetime
 from dnsctl.errors import DnsctlError
 from dnsctl.image.layout import ZoneEntry
 from dnsctl.image.reader import Reader
+from dnsctl.model.key import signs_data, signs_keys
 from dnsctl.model.name import Name
 from dnsctl.model.policy import Algorithm, Policy
 from dnsctl.model.rrset import RRset, Type
@@ -75,8 +76,7 @@ def _usable(keystore: Keystore, served: SignedZone) -> tuple[tuple[StoredKey, ..
         keys = live_keys(keystore, served)
     except DnsctlError as error:
         return (), str(error)
-    roles = {one.role for one in keys}
-    if "csk" not in roles and not {"ksk", "zsk"} <= roles:
+    if not any(signs_keys(one.role) for one in keys) or not any(signs_data(one.role) for one in keys):
         return keys, "the keys that sign it are not in keys/; restore them from their copy"
     try:
         for one in keys:

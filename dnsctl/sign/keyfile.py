@@ -15,16 +15,26 @@ from enum import StrEnum
 
 from dnsctl.errors import KeystoreError, NameSyntaxError, PassphraseError
 from dnsctl.model import pkcs8
-from dnsctl.model.key import DNSKEY_PROTOCOL, REVOKE_FLAG, SEP_FLAG, ZONE_FLAG, KeyRole, PublicKey, key_tag
+from dnsctl.model.key import (
+    DNSKEY_PROTOCOL,
+    REVOKE_FLAG,
+    ROLES,
+    SEP_FLAG,
+    ZONE_FLAG,
+    KeyRole,
+    PublicKey,
+    key_tag,
+    signs_keys,
+)
 from dnsctl.model.name import Name, from_text, labels, to_text
-from dnsctl.model.policy import Algorithm
+from dnsctl.model.policy import Algorithm, Policy
 from dnsctl.model.repo import PASSPHRASE
 from dnsctl.sign.algorithm import PrivateKey
 
 _SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_")
 _MAX_STEM = 200  # octets; with prefix, suffix and `.private.pem` a file name stays below Linux's 255
 _FORMAT = "; dnsctl key state 1"
-_DEFAULT_TTL = 3600  # seconds
+_DEFAULT_TTL = Policy().dnskey_ttl
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -89,7 +99,7 @@ def _stem(zone: Name) -> str:
 
 def flags(role: KeyRole) -> int:
     """Return the DNSKEY flags of `role`: the SEP bit stands on keys that a DS may point to."""
-    return ZONE_FLAG if role == "zsk" else ZONE_FLAG | SEP_FLAG
+    return ZONE_FLAG | SEP_FLAG if signs_keys(role) else ZONE_FLAG
 
 
 def key_text(public: PublicKey, role: KeyRole, ttl: int, times: KeyTimes) -> str:
@@ -242,10 +252,7 @@ def _algorithm_name(number: int) -> str:
 
 
 def _role(text: str) -> KeyRole:
-    if text == "csk":
-        return "csk"
-    if text == "ksk":
-        return "ksk"
-    if text == "zsk":
-        return "zsk"
+    for role in ROLES:
+        if text == role:
+            return role
     raise ValueError(f"{text!r} is not a role")

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import cast
 
 from dnsctl.errors import SigningError
-from dnsctl.model.key import key_tag
+from dnsctl.model.key import KeyRole, key_tag, signs_data, signs_keys
 from dnsctl.model.name import Name, label_count, to_text
 from dnsctl.model.occlusion import Standing, denied_types, is_authoritative, walk
 from dnsctl.model.policy import Policy
@@ -121,8 +121,8 @@ class _Work:
         self._origin = origin
         self._keys = keys
         self._headers = [Header(one.public, validity) for one in keys]
-        self._key_signers = _places(keys, "ksk")
-        self._zone_signers = _places(keys, "zsk")
+        self._key_signers = _places(keys, signs_keys)
+        self._zone_signers = _places(keys, signs_data)
         self._previous: Nodes = previous.nodes if previous else {}
         self._previous_hashes = previous.nsec3_nodes if previous else {}
         self._known = _signed_before(keys, previous)
@@ -271,7 +271,7 @@ def _refuse_unfit(origin: Name, keys: Sequence[SigningKey]) -> None:
     for one in keys:
         if one.public.zone != origin:
             raise SigningError(f"{one!r} is not of this zone", where=where)
-    if not _places(keys, "ksk") or not _places(keys, "zsk"):
+    if not _places(keys, signs_keys) or not _places(keys, signs_data):
         raise SigningError(
             "no key signs its DNSKEY RRset, or none its data",
             where=where,
@@ -279,8 +279,8 @@ def _refuse_unfit(origin: Name, keys: Sequence[SigningKey]) -> None:
         )
 
 
-def _places(keys: Sequence[SigningKey], role: str) -> tuple[int, ...]:
-    return tuple(place for place, one in enumerate(keys) if one.role in {role, "csk"})
+def _places(keys: Sequence[SigningKey], signs: Callable[[KeyRole], bool]) -> tuple[int, ...]:
+    return tuple(place for place, one in enumerate(keys) if signs(one.role))
 
 
 def _signed_before(keys: Sequence[SigningKey], previous: SignedZone | None) -> frozenset[int]:

@@ -7,12 +7,13 @@ zone, but not of a fixed rule: signing, compiling and answering rely on those.
 
 from __future__ import annotations
 
-from dnsctl.model import presigned
+from dnsctl.model import presigned, reading
 from dnsctl.model.finding import Severity
 from dnsctl.validate import apex, cds, cname, delegation, dnssec, mail, names, size, target, ttl, values
 from dnsctl.validate.rule import Rule
 
 _NOTE, _WARNING, _ERROR = Severity.NOTE, Severity.WARNING, Severity.ERROR
+_OUTSIDE = "owner-outside-zone"  # found while reading, and in a zone that was made otherwise
 
 # fmt: off
 RULES: tuple[Rule, ...] = (
@@ -24,7 +25,7 @@ RULES: tuple[Rule, ...] = (
     Rule("soa-rname", _WARNING, apex.soa_rname, "SOA rname is written with an @."),
     Rule("apex-ns-missing", _ERROR, apex.apex_ns_missing, "The apex has no NS.", fixed=True, whole=True),
     Rule("ns-single", _WARNING, apex.ns_single, "The zone has only one name server.", whole=True),
-    Rule("owner-outside-zone", _ERROR, apex.owner_outside, "An owner is not in the zone.", fixed=True),
+    Rule(_OUTSIDE, reading.SEVERITIES[_OUTSIDE], apex.owner_outside, reading.MEANINGS[_OUTSIDE], fixed=True),
     Rule("origin-repeated", _WARNING, names.origin_repeated, "A name ends in the origin twice."),
     Rule("hostname-syntax", _WARNING, names.hostname_syntax,
          "A host name is not letters, digits and hyphens."),
@@ -103,80 +104,10 @@ RULES: tuple[Rule, ...] = (
 )
 # fmt: on
 
-# What `dnsctl.load` finds while it reads, so that no zone is needed to tell: (rule id, severity, meaning).
-# `checks` may set the level of those that are not errors.
-READING: tuple[tuple[str, Severity, str], ...] = (
-    ("alias-not-served", _WARNING, "ALIAS is not a DNS type."),
-    ("aname-not-served", _WARNING, "ANAME is not a DNS type."),
-    ("apex-from-localhost", _WARNING, "SOA or NS is missing, and names under localhost are served."),
-    ("class-not-in", _ERROR, "A record is not of class IN."),
-    ("expires-passed", _ERROR, "The date in a record's `expires` has passed."),
-    ("expires-soon", _WARNING, "The date in a record's `expires` is near."),
-    ("expires-syntax", _ERROR, "`expires` is not a date."),
-    ("file-encoding", _ERROR, "A file is not UTF-8."),
-    ("file-too-large", _ERROR, "A file is too large to be read."),
-    ("generate-template", _WARNING, "$GENERATE makes something other than in BIND, or than it seems to."),
-    ("file-unreadable", _ERROR, "A file cannot be read, or is outside the repo."),
-    ("key-repeated", _ERROR, "A key comes twice."),
-    ("loc-rounded", _WARNING, "A size in LOC has more than one digit, zeros aside, and is rounded."),
-    ("masterfile-syntax", _ERROR, "A master file has a syntax error (RFC 1035 §5.1)."),
-    ("octodns-block", _NOTE, "Settings for other providers are ignored."),
-    ("octodns-config", _WARNING, "octoDNS's configuration stands among the zones."),
-    ("octodns-excluded", _WARNING, "A record is served, although it excludes some providers."),
-    ("octodns-ignored", _NOTE, "A record is not served, because `octodns` says `ignored`."),
-    ("octodns-included", _WARNING, "A record is not served, because `octodns` gives it to others."),
-    ("owner-inherited", _WARNING, "A record after $ORIGIN or $INCLUDE has no owner of its own."),
-    ("owner-repeated", _ERROR, "An owner comes twice."),
-    ("owner-syntax", _ERROR, "An owner is not a valid name."),
-    ("provider-feature", _WARNING, "A record needs a feature that only a provider has."),
-    (
-        "provider-type-not-served",
-        _WARNING,
-        "A record is of a type that exists only at a provider.",
-    ),
-    ("rdata-syntax", _ERROR, "A value does not have the form that its type needs."),
-    ("owner-outside-zone", _ERROR, "An owner is not in the zone."),
-    ("owner-empty", _WARNING, "An owner has no record."),
-    ("record-shape", _ERROR, "A record is not a mapping of `type` and `value`."),
-    ("rrset-repeated", _WARNING, "An owner has two records of one type, instead of one with `values`."),
-    ("rrset-ttl-mix", _WARNING, "Records of an RRset have different TTLs."),
-    ("signature-covers-nothing", _WARNING, "A signature covers an RRset that is not there."),
-    ("svcb-alias-parameters", _WARNING, "SVCB or HTTPS of priority 0 has parameters (RFC 9460 §2.4.2)."),
-    ("target-not-absolute", _WARNING, "A name in a value does not end in a dot."),
-    ("target-one-label", _ERROR, "A name in a value has only one label."),
-    ("text-not-utf8", _WARNING, "A text is not UTF-8."),
-    ("text-over-lines", _WARNING, "A quoted text goes on beyond the end of its line."),
-    ("ttl-missing", _WARNING, "A master file gives a record no TTL, and no $TTL (RFC 2308 §4)."),
-    ("ttl-of-last", _NOTE, "A record without a TTL takes the last one that was written."),
-    ("ttl-syntax", _ERROR, "A TTL is neither a duration nor a number of seconds."),
-    ("txt-control-character", _WARNING, "A text holds a line break or another control character."),
-    ("txt-escape-twice", _WARNING, "A semicolon in TXT has two backslashes before it."),
-    ("txt-not-ascii", _WARNING, "A TXT is not ASCII."),
-    ("txt-string-split", _WARNING, "A string is longer than 255 octets, and is split."),
-    ("type-made-here", _ERROR, "A record is of a type that signing makes."),
-    ("type-missing", _ERROR, "A record has no type."),
-    ("unknown-key", _WARNING, "A record has an unknown key."),
-    ("unknown-type", _ERROR, "A type is unknown."),
-    ("urlfwd-not-served", _WARNING, "URLFWD is not a DNS type."),
-    ("value-and-values", _WARNING, "A record has both `value` and `values`."),
-    ("value-missing", _ERROR, "A record has no value."),
-    ("yaml-alias", _ERROR, "A zone file has a YAML alias."),
-    ("yaml-depth", _ERROR, "A zone file is nested too deeply."),
-    ("yaml-include", _ERROR, "`!include` names a file that it may not, or too many."),
-    ("yaml-key", _ERROR, "A key is not plain text."),
-    ("yaml-syntax", _ERROR, "A zone file is not YAML."),
-    ("yaml-tag", _ERROR, "A zone file has a YAML tag."),
-    ("zone-file-ignored", _WARNING, "A file or directory in zones/ is not read."),
-    ("zone-file-name", _ERROR, "A file's name is not the apex of a zone."),
-    ("zone-settings-unused", _WARNING, "Settings name a zone that does not exist."),
-    ("zone-shape", _ERROR, "A zone file does not map owners to records."),
-    ("zone-twice", _ERROR, "A zone has two files."),
-    ("zone-unknown", _ERROR, "A zone that is asked for has no file."),
-)
 # Found elsewhere: about `checks` itself, and about pre-signed zones.
 BESIDE: tuple[tuple[str, Severity, str], ...] = (
     ("checks-fixed", _WARNING, "`checks` lowers a rule that serving relies on."),
     ("checks-unknown", _WARNING, "`checks` names a rule that does not exist."),
     *((name, severity, meaning) for name, severity, meaning, _ in presigned.RULES),
 )
-RULE_NAMES = frozenset((*(rule.name for rule in RULES), *(name for name, _, _ in (*READING, *BESIDE))))
+RULE_NAMES = frozenset((*(rule.name for rule in RULES), *(name for name, _, _ in (*reading.RULES, *BESIDE))))

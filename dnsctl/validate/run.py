@@ -10,21 +10,15 @@ import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from dnsctl.model.finding import Finding, Position, Severity
+from dnsctl.model import reading
+from dnsctl.model.finding import LEVELS, Finding, Level, Position, Severity
 from dnsctl.model.name import Name
 from dnsctl.model.policy import Policy
 from dnsctl.model.repo import CONFIG
 from dnsctl.model.zone import ValidatedZone, Zone
 from dnsctl.validate.landscape import Landscape
 from dnsctl.validate.rule import Rule, Scope
-from dnsctl.validate.rules import BESIDE, READING, RULE_NAMES, RULES
-
-_LEVELS: Mapping[str, Severity | None] = {
-    "off": None,
-    "note": Severity.NOTE,
-    "warning": Severity.WARNING,
-    "error": Severity.ERROR,
-}
+from dnsctl.validate.rules import BESIDE, RULE_NAMES, RULES
 
 
 @dataclass(frozen=True)
@@ -37,7 +31,7 @@ class Verdict:
 
 def validate(
     zones: Mapping[Name, Zone],
-    checks: Callable[[Name], Mapping[str, str]],
+    checks: Callable[[Name], Mapping[str, Level]],
     policy: Callable[[Name], Policy | None],
     partial: Mapping[Name, Zone] | None = None,
     unread: Iterable[Name] = (),
@@ -67,7 +61,7 @@ def validate(
     return Verdict(passed, tuple(findings))
 
 
-def _judge(scope: Scope, levels: Mapping[str, str], *, whole: bool) -> Iterator[Finding]:
+def _judge(scope: Scope, levels: Mapping[str, Level], *, whole: bool) -> Iterator[Finding]:
     for rule in RULES:
         severity = severity_of(rule, levels)
         if severity is None or (rule.whole and not whole):
@@ -76,17 +70,17 @@ def _judge(scope: Scope, levels: Mapping[str, str], *, whole: bool) -> Iterator[
             yield Finding(rule.name, severity, fault.position, fault.message, fault.advice, scope.origin)
 
 
-def severity_of(rule: Rule, levels: Mapping[str, str]) -> Severity | None:
+def severity_of(rule: Rule, levels: Mapping[str, Level]) -> Severity | None:
     """Return the severity that applies, or None for off. A fixed rule keeps its own."""
     if rule.fixed or rule.name not in levels:
         return rule.severity
-    return _LEVELS.get(levels[rule.name], rule.severity)
+    return LEVELS[levels[rule.name]]
 
 
-def settings_findings(levels: Mapping[str, str], file: str = CONFIG) -> Iterator[Finding]:
+def settings_findings(levels: Mapping[str, Level], file: str = CONFIG) -> Iterator[Finding]:
     """Judge what `checks` says: rules that do not exist, and rules that cannot be changed."""
     fixed = {rule.name for rule in RULES if rule.fixed}
-    fixed |= {name for name, severity, _ in (*READING, *BESIDE) if severity is Severity.ERROR}
+    fixed |= {name for name, severity, _ in (*reading.RULES, *BESIDE) if severity is Severity.ERROR}
     for name, level in levels.items():
         if name in fixed and level != "error":
             yield Finding(

@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dnsctl.image.store import Image
+from dnsctl.model.guard_limits import GuardLimits
 from dnsctl.model.name import Name, from_text, to_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import Type, rdata_text, type_text
 from dnsctl.model.zone import SignedZone
-from dnsctl.publish.intent import GuardLimits, Intent, ZoneIntent
+from dnsctl.publish.intent import Intent, ZoneIntent
 from dnsctl.publish.keys import settle
 from dnsctl.publish.pipeline import Release, adopt, build, certify
 from dnsctl.release.archive import Archive

@@ -7,9 +7,9 @@ from dnsctl.errors import KeystoreError, PassphraseError
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.settings.config import Config
 from dnsctl.load.settings.file import load_config
+from dnsctl.model.guard_limits import GuardLimits
 from dnsctl.publish.commit import intent_of, load_release_keys
 from dnsctl.publish.faults import ZonesWithErrorsError
-from dnsctl.publish.intent import GuardLimits
 from dnsctl.release.envelope import ensure_release_key
 from tests.publish.host import SIMPLE, Host, intent, master_text, name
 

@@ -4,9 +4,10 @@ from pathlib import Path
 import pytest
 
 from dnsctl.errors import KeystoreError, ReleaseRefusedError
+from dnsctl.model.guard_limits import GuardLimits
 from dnsctl.model.policy import Algorithm, Policy
 from dnsctl.publish.guards import GUARDS, GuardVerdict, enforce
-from dnsctl.publish.intent import GuardLimits, Intent
+from dnsctl.publish.intent import Intent
 from dnsctl.publish.pipeline import Release
 from tests.publish.host import NOW, SIMPLE, STANDARD, Host, intent, master_text, name
 

@@ -10,7 +10,7 @@ import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 
-from dnsctl.model.finding import Finding, Position, Severity
+from dnsctl.model.finding import Finding, Level, Position, Severity
 from dnsctl.model.name import Name, from_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import RRset, Type, rrset
@@ -49,7 +49,7 @@ def zone(origin: str, text: str, *, apex: bool = True) -> Zone:
 
 def verdict(
     *texts: tuple[str, str],
-    checks: Mapping[str, str] | None = None,
+    checks: Mapping[str, Level] | None = None,
     signed: bool = False,
     apex: bool = True,
 ) -> Verdict:

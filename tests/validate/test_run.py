@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from dnsctl import load
 from dnsctl.load.zone_yaml import UNSERVED
-from dnsctl.model.finding import Position, Severity
+from dnsctl.model import reading
+from dnsctl.model.finding import Level, Position, Severity
 from dnsctl.model.name import Name, from_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import RRset, Type, rrset
 from dnsctl.model.zone import Zone, nodes_of
-from dnsctl.validate.rules import BESIDE, READING, RULES
+from dnsctl.validate.rules import BESIDE, RULES
 from dnsctl.validate.run import validate
 from tests.validate.scenes import only, verdict, zone
 
@@ -41,7 +42,7 @@ def test_rule_turned_off_finds_nothing_and_the_zone_passes():
 
 
 @pytest.mark.parametrize("level", ["note", "warning", "error"])
-def test_severity_is_what_dnsctl_yaml_says(level: str):
+def test_severity_is_what_dnsctl_yaml_says(level: Level):
     made = verdict(("example.com.", BAD_MX), checks={"mx-target-resolves": level})
     assert [each.severity for each in made.findings] == [Severity[level.upper()]]
     assert bool(made.zones) == (level != "error")
@@ -96,7 +97,9 @@ def test_text_of_every_rule_is_one_plain_sentence_and_not_a_wish():
 
 
 def _texts() -> dict[str, str]:
-    return {rule.name: rule.meaning for rule in RULES} | {name: text for name, _, text in (*READING, *BESIDE)}
+    return {rule.name: rule.meaning for rule in RULES} | {
+        name: text for name, _, text in (*reading.RULES, *BESIDE)
+    }
 
 
 def test_partial_zone_is_judged_by_what_it_holds_and_never_passes():
@@ -108,13 +111,20 @@ def test_partial_zone_is_judged_by_what_it_holds_and_never_passes():
     assert set(made.zones) == {whole.origin}
 
 
+def test_each_rule_has_one_severity_and_one_meaning():
+    rows = [(rule.name, rule.severity, rule.meaning) for rule in RULES] + [*reading.RULES, *BESIDE]
+    assert len({name for name, _, _ in rows}) == len(set(rows))
+    source = "".join(path.read_text() for path in Path(load.__file__).parent.glob("*.py"))
+    assert not re.findall(r"(?<!is )Severity\.[A-Z]+", source), "load finds by the table of model.reading"
+
+
 def test_every_rule_of_load_is_listed_and_none_else():
     source = "".join(path.read_text() for path in Path(load.__file__).parent.glob("*.py"))
     kebab = r'"([a-z]+(?:-[a-z0-9]+)+)"'
-    told = set(re.findall(kebab + r",\s*(?:Severity\.)?(?:ERROR|WARNING|NOTE)", source))
+    told = set(re.findall(r"find(?:ing)?\(\s*" + kebab, source))
     told |= set(re.findall(r"(?:YamlFault|_fault|_refusal|_refuse)\w*\(\s*(?:event, )?" + kebab, source))
     told |= {f"{each.lower()}-not-served" for each in UNSERVED}
-    listed = {name for name, _, _ in READING}
+    listed = {name for name, _, _ in reading.RULES}
     assert told <= listed, told - listed
     assert all(f'"{name}"' in source or name in told for name in listed)
 

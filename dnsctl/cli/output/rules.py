@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dnsctl.cli import output
+from dnsctl.model import reading
 from dnsctl.model.finding import Severity
-from dnsctl.validate.rules import BESIDE, READING, RULES
+from dnsctl.validate.rules import BESIDE, RULES
 
 
 def print_rules(*, as_json: bool) -> None:
     """Print all rules, as a table or as JSON."""
+    judged = {rule.name for rule in RULES}
     rules = [(rule.name, rule.severity, rule.fixed, rule.meaning) for rule in RULES]
     rules += [
         (name, severity, severity is Severity.ERROR, meaning)
-        for name, severity, meaning in (*READING, *BESIDE)
+        for name, severity, meaning in (*reading.RULES, *BESIDE)
+        if name not in judged
     ]
     rows = [
         {"rule": name, "severity": severity.name.lower(), "fixed": fixed, "meaning": meaning}

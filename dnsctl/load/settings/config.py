@@ -27,8 +27,9 @@ from dnsctl.load.settings.policy import (
 )
 from dnsctl.load.settings.serve import ServeConfig, TransferConfig
 from dnsctl.load.settings.values import Label, NotEmpty, SecretReference, Settings, Share, absolute_name
-from dnsctl.model.finding import Position
+from dnsctl.model.finding import Level, Position
 from dnsctl.model.fleet import Network, Node, NodeSettings, ServeSettings
+from dnsctl.model.guard_limits import STANDARD_LIMITS, GuardLimits
 from dnsctl.model.name import Name
 from dnsctl.model.policy import Policy
 from dnsctl.model.repo import AUTHORITY, CONFIG, PASSPHRASE, Repo
@@ -40,9 +41,13 @@ class Guards(Settings):
     Zones with fewer than `minimum` RRsets are not guarded by share.
     """
 
-    deletes: Share = 0.3
-    updates: Share = 0.3
-    minimum: int = Field(default=10, ge=0)
+    deletes: Share = STANDARD_LIMITS.deletes
+    updates: Share = STANDARD_LIMITS.updates
+    minimum: int = Field(default=STANDARD_LIMITS.minimum, ge=0)
+
+    @property
+    def limits(self) -> GuardLimits:
+        return GuardLimits(self.deletes, self.updates, self.minimum)
 
 
 class KeystoreConfig(Settings):
@@ -102,9 +107,9 @@ class Config(Settings):
             return None
         return replace(self.policies.get(name, Policy()), name=name)
 
-    def checks(self, zone: Name) -> Mapping[str, str]:
+    def checks(self, zone: Name) -> Mapping[str, Level]:
         """Return rule id to level for `zone`; the most specific pattern has the last word on each rule."""
-        merged: dict[str, str] = {}
+        merged: dict[str, Level] = {}
         for each in matching(self.zones, zone):
             for rule, level in each.checks.items():
                 merged.setdefault(rule, level)

@@ -18,7 +18,6 @@ from pydantic_core import core_schema
 
 from dnsctl.load.settings.values import (
     DomainName,
-    Level,
     Mailbox,
     Seconds,
     Settings,
@@ -26,8 +25,10 @@ from dnsctl.load.settings.values import (
     Span,
     absolute_name,
 )
+from dnsctl.model.finding import Level
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.policy import Algorithm, Policy, SignaturePolicy
+from dnsctl.model.soa import STANDARD_INTERVALS
 
 UNSIGNED = "none"
 STANDARD = "standard"
@@ -41,10 +42,10 @@ class SoaDefaults(Settings):
 
     mname: DomainName
     rname: Mailbox
-    refresh: Seconds = 7200
-    retry: Seconds = 1800
-    expire: Seconds = 1209600
-    minimum: Seconds = 300
+    refresh: Seconds = STANDARD_INTERVALS.refresh
+    retry: Seconds = STANDARD_INTERVALS.retry
+    expire: Seconds = STANDARD_INTERVALS.expire
+    minimum: Seconds = STANDARD_INTERVALS.minimum
 
 
 class Defaults(Settings):

@@ -12,7 +12,7 @@ import ipaddress
 import re
 from collections.abc import Sized
 from datetime import timedelta
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, WithJsonSchema, model_validator
@@ -217,7 +217,6 @@ FilePath = Annotated[str, BeforeValidator(_path), WithJsonSchema(_TEXT)]
 NotEmpty = AfterValidator(_at_least_one)
 Switch = Annotated[bool, BeforeValidator(_switch), WithJsonSchema({"enum": ["on", "off", True, False]})]
 Shown = Annotated[str, BeforeValidator(_shown), WithJsonSchema({**_TEXT, "maxLength": MAX_SHOWN})]
-Level = Literal["off", "note", "warning", "error"]
 
 
 class Settings(BaseModel):
