@@ -14,7 +14,7 @@ from dnsctl.control.planning import Plan
 from dnsctl.control.planning import plan as find_plan
 from dnsctl.load.revision import is_dirty
 from dnsctl.model.repo import RELEASED
-from dnsctl.publish.survey import Fate
+from dnsctl.publish.changeset import Fate
 
 CHANGES = 2  # exit code: there is something to release
 
@@ -30,7 +30,7 @@ def plan(context: Context, rev: str, against: str | None, *, offline: bool, as_j
         output.json_result(_to_json(made))
     else:
         _print(made)
-    if made.survey.zones:
+    if made.changeset.zones:
         raise typer.Exit(CHANGES)
 
 
@@ -42,7 +42,7 @@ def _warn_if_dirty(context: Context) -> None:
 
 
 def _print(made: Plan) -> None:
-    print_zones(made.survey.zones, made.guards)
+    print_zones(made.changeset.zones, made.guards)
     if made.guards:
         allows = " ".join(f"--allow {name}" for name in dict.fromkeys(each.guard for each in made.guards))
         output.line(f"A push would be refused. If the change is meant: dnsctl push {allows} --reason TEXT")
@@ -50,10 +50,10 @@ def _print(made: Plan) -> None:
 
 
 def _totals(made: Plan) -> dict[str, int]:
-    kinds = [change.kind for zone in made.survey.zones for change in zone.records]
+    kinds = [change.kind for zone in made.changeset.zones for change in zone.records]
     return {
-        "zones": len(made.survey.zones),
-        "unchanged": made.survey.carried,
+        "zones": len(made.changeset.zones),
+        "unchanged": made.changeset.carried,
         "added": kinds.count("add"),
         "deleted": kinds.count("delete"),
         "updated": kinds.count("update"),
@@ -67,7 +67,7 @@ def _summary(made: Plan) -> str:
         if "generation" in made.against
         else f"commit {made.against['commit'][:12]}"
     )
-    if not made.survey.zones:
+    if not made.changeset.zones:
         return f"Nothing to release: commit {commit} is what {other} holds"
     totals = _totals(made)
     return (
@@ -79,7 +79,7 @@ def _summary(made: Plan) -> str:
 
 def _removed(made: Plan) -> str:
     """Tell of zones that go as a whole, whose RRsets are in no other count."""
-    gone = [zone.rrsets_before for zone in made.survey.zones if zone.fate is Fate.REMOVED]
+    gone = [zone.rrsets_before for zone in made.changeset.zones if zone.fate is Fate.REMOVED]
     return f"; {output.plural(len(gone), 'zone')} with all {sum(gone)} RRsets removed" if gone else ""
 
 
@@ -88,6 +88,6 @@ def _to_json(made: Plan) -> dict[str, Any]:
         "commit": made.commit,
         "against": made.against,
         "totals": _totals(made),
-        "zones": [zone_json(zone) for zone in made.survey.zones],
+        "zones": [zone_json(zone) for zone in made.changeset.zones],
         "guards": [guard_json(each) for each in made.guards],
     }

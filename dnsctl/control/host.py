@@ -36,7 +36,7 @@ from dnsctl.publish.commit import load_release_keys
 from dnsctl.release.archive import Archive
 from dnsctl.release.envelope import ReleaseKey
 from dnsctl.release.manifest import Manifest
-from dnsctl.replicate import probe, tls
+from dnsctl.replicate import acceptance, tls
 from dnsctl.replicate.answers import NodeStatus, clocks_of
 from dnsctl.replicate.catchup import recover
 from dnsctl.replicate.client import AgentClient
@@ -143,7 +143,7 @@ class ControlHost:
 
 def _recovered(image: Image, archive: Archive, trust: Trust, fleet: Connections) -> int:
     with ThreadPoolExecutor(1) as writer:
-        staging = Staging(image, archive, trust, prove=probe.prove)
+        staging = Staging(image, archive, trust, prove=acceptance.prove)
         try:
             return fleet.run(recover(staging, writer, fleet.clients))
         finally:

@@ -19,13 +19,13 @@ from dnsctl.load.settings.file import load_config
 from dnsctl.model.finding import Finding
 from dnsctl.model.presigned import EXPIRE, SOON
 from dnsctl.model.repo import Repo
+from dnsctl.publish.changeset import Changeset, Fate, changeset_of, compare
 from dnsctl.publish.commit import intent_of
 from dnsctl.publish.finish import published
 from dnsctl.publish.guards import GuardVerdict, judge
 from dnsctl.publish.history import judge_history
 from dnsctl.publish.intent import Intent, Progress
 from dnsctl.publish.presigned import pass_presigned
-from dnsctl.publish.survey import Fate, Survey, compare, survey
 from dnsctl.sign.keystore import Keystore
 
 
@@ -38,7 +38,7 @@ class Plan:
 
     commit: str | None
     against: dict[str, Any]
-    survey: Survey
+    changeset: Changeset
     guards: tuple[GuardVerdict, ...]
     findings: tuple[Finding, ...] = ()
 
@@ -60,18 +60,18 @@ def plan(
     intent = _intent(root, rev, progress)
     if against is not None:
         other = _intent(root, against, progress)
-        surveyed = compare(other, intent)
-        findings = _passed(intent, surveyed, None, progress)
-        guards = judge(surveyed.zones, intent.limits)
-        return Plan(intent.commit, {"commit": other.commit}, surveyed, guards, findings)
+        changeset = compare(other, intent)
+        findings = _passed(intent, changeset, None, progress)
+        guards = judge(changeset.zones, intent.limits)
+        return Plan(intent.commit, {"commit": other.commit}, changeset, guards, findings)
     if offline:
         require_whole(Repo(root).state)
     else:
         take_over_newest(root, tell)
-    told, surveyed, findings = _against_release(root, intent, tell, progress)
-    history = judge_history(root, released(root), intent.commit, surveyed.zones)
-    guards = (*history, *judge(surveyed.zones, intent.limits))
-    return Plan(intent.commit, told, surveyed, guards, findings)
+    told, changeset, findings = _against_release(root, intent, tell, progress)
+    history = judge_history(root, released(root), intent.commit, changeset.zones)
+    guards = (*history, *judge(changeset.zones, intent.limits))
+    return Plan(intent.commit, told, changeset, guards, findings)
 
 
 def _intent(root: Path, rev: str, progress: Progress) -> Intent:
@@ -84,26 +84,26 @@ def _intent(root: Path, rev: str, progress: Progress) -> Intent:
 
 def _against_release(
     root: Path, intent: Intent, tell: Callable[[str], None], progress: Progress
-) -> tuple[dict[str, Any], Survey, tuple[Finding, ...]]:
+) -> tuple[dict[str, Any], Changeset, tuple[Finding, ...]]:
     repo = Repo(root)
     keystore = Keystore(repo.keys.directory, _no_passphrase)
     now = datetime.now(UTC)
     if not is_there(repo.state):
-        surveyed = survey(intent, keystore, None, now, progress)
-        return {"generation": 0, "manifest": None}, surveyed, _passed(intent, surveyed, None, progress)
+        changeset = changeset_of(intent, keystore, None, now, progress)
+        return {"generation": 0, "manifest": None}, changeset, _passed(intent, changeset, None, progress)
     with open_own(repo.state) as image, image.reader() as reader:
         told = {"generation": reader.generation, "manifest": reader.manifest or None}
         for each in of_ends(reader, keystore, now.timestamp()):
             tell(f"warning: {each.about}: {each.message}")
-        surveyed = survey(intent, keystore, reader, now, progress)
-        return told, surveyed, _passed(intent, surveyed, reader, progress)
+        changeset = changeset_of(intent, keystore, reader, now, progress)
+        return told, changeset, _passed(intent, changeset, reader, progress)
 
 
 def _passed(
-    intent: Intent, surveyed: Survey, parent: Reader | None, progress: Progress
+    intent: Intent, changeset: Changeset, parent: Reader | None, progress: Progress
 ) -> tuple[Finding, ...]:
     """Stop at what a push would stop at: a pre-signed zone with an error. Return whose end is near."""
-    due = [intent.zones[each.origin] for each in surveyed.zones if each.fate is not Fate.REMOVED]
+    due = [intent.zones[each.origin] for each in changeset.zones if each.fate is not Fate.REMOVED]
     workers = len(os.sched_getaffinity(0))
     passed = pass_presigned(due, datetime.now(UTC), published(parent), workers, progress)
     return tuple(each for each in passed.findings if each.rule in (SOON, EXPIRE))

@@ -46,6 +46,7 @@ from dnsctl.load.revision import Revision, head, is_dirty
 from dnsctl.load.settings.file import load_config
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.repo import RELEASED, Repo
+from dnsctl.publish.changeset import KEYS_MISSING, Fate
 from dnsctl.publish.commit import intent_of
 from dnsctl.publish.faults import ZonesWithErrorsError
 from dnsctl.publish.guards import GUARDS, enforce
@@ -53,7 +54,6 @@ from dnsctl.publish.history import judge_history
 from dnsctl.publish.intent import Intent, Progress, no_progress
 from dnsctl.publish.keys import settle
 from dnsctl.publish.pipeline import Release, as_adopted, build, certify
-from dnsctl.publish.survey import KEYS_MISSING, Fate
 from dnsctl.release.manifest import Manifest
 from dnsctl.replicate.transaction import Outcome, Outgoing, Phase, clocks_ahead, fence, push_release, reach
 from dnsctl.verify.anchor import anchors_in

@@ -16,7 +16,7 @@ from dnsctl.model.guard_limits import GuardLimits
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import Type, type_text
 from dnsctl.model.serial import distance
-from dnsctl.publish.survey import KEYS_MISSING, Fate, ZoneSurvey
+from dnsctl.publish.changeset import KEYS_MISSING, Fate, ZoneChangeset
 
 HISTORY: Final = "history"
 
@@ -57,7 +57,7 @@ class GuardVerdict(NamedTuple):
         return f"{place}[{self.guard}] {self.message}"
 
 
-def judge(zones: Iterable[ZoneSurvey], limits: GuardLimits) -> tuple[GuardVerdict, ...]:
+def judge(zones: Iterable[ZoneChangeset], limits: GuardLimits) -> tuple[GuardVerdict, ...]:
     """Return what the guards have against a release, zones in their order, guards in the table's."""
     return tuple(
         GuardVerdict(guard, zone.origin, message)
@@ -84,7 +84,7 @@ def enforce(verdicts: Iterable[GuardVerdict], allowed: Collection[str]) -> None:
     )
 
 
-def _judge(zone: ZoneSurvey, limits: GuardLimits) -> Iterator[tuple[str, str]]:
+def _judge(zone: ZoneChangeset, limits: GuardLimits) -> Iterator[tuple[str, str]]:
     if zone.fate is Fate.NEW or zone.fate is Fate.CARRIED:
         return
     if zone.fate is Fate.REMOVED:
@@ -122,7 +122,7 @@ def _serials(before: int, after: int) -> Iterator[tuple[str, str]]:
         )
 
 
-def _shares(zone: ZoneSurvey, limits: GuardLimits) -> Iterator[tuple[str, str]]:
+def _shares(zone: ZoneChangeset, limits: GuardLimits) -> Iterator[tuple[str, str]]:
     total = zone.rrsets_before
     if total < limits.minimum:
         return
@@ -132,7 +132,7 @@ def _shares(zone: ZoneSurvey, limits: GuardLimits) -> Iterator[tuple[str, str]]:
             yield guard, f"{count} of {total} RRsets ({count / total:.0%}, allowed are {limit:.0%})"
 
 
-def _ttls(zone: ZoneSurvey) -> Iterator[tuple[str, str]]:
+def _ttls(zone: ZoneChangeset) -> Iterator[tuple[str, str]]:
     grown = [
         change
         for change in zone.records

@@ -15,17 +15,17 @@ from dnsctl.load.revision import Revision
 from dnsctl.load.settings.file import load_config
 from dnsctl.model.name import to_text
 from dnsctl.model.rrset import type_text
+from dnsctl.publish.changeset import Changeset, Fate, ZoneChangeset, compare
 from dnsctl.publish.commit import intent_of
 from dnsctl.publish.guards import HISTORY, GuardVerdict
 from dnsctl.publish.intent import Intent
-from dnsctl.publish.survey import Fate, Survey, ZoneSurvey, compare
 from dnsctl.release.manifest import Manifest
 
 _SHOWN = 3  # commits, and changes, named in one message
 
 
 def judge_history(
-    root: Path, released: Manifest | None, pushed: str | None, zones: Iterable[ZoneSurvey]
+    root: Path, released: Manifest | None, pushed: str | None, zones: Iterable[ZoneChangeset]
 ) -> tuple[GuardVerdict, ...]:
     """Return the verdict of the guard; none where `pushed` comes from the commit that `released` is of.
 
@@ -47,7 +47,7 @@ def judge_history(
 
 
 def _message(
-    root: Path, before: str, pushed: str, lost: tuple[Commit, ...], changed: tuple[ZoneSurvey, ...]
+    root: Path, before: str, pushed: str, lost: tuple[Commit, ...], changed: tuple[ZoneChangeset, ...]
 ) -> str:
     told = "; ".join(str(each) for each in lost[:_SHOWN])
     more = f"; and {len(lost) - _SHOWN} more" if len(lost) > _SHOWN else ""
@@ -61,7 +61,7 @@ def _message(
     )
 
 
-def _taken_back(root: Path, before: str, pushed: str, changed: tuple[ZoneSurvey, ...]) -> Iterator[str]:
+def _taken_back(root: Path, before: str, pushed: str, changed: tuple[ZoneChangeset, ...]) -> Iterator[str]:
     """Yield the RRsets and zones of the lost commits that the push changes again; none where that cannot be
     told, since an older commit does not load any more.
     """
@@ -82,7 +82,7 @@ def _taken_back(root: Path, before: str, pushed: str, changed: tuple[ZoneSurvey,
                     yield f"{to_text(each.owner)} {type_text(each.rdtype)}"
 
 
-def _between(root: Path, one: str, other: str) -> Survey:
+def _between(root: Path, one: str, other: str) -> Changeset:
     return compare(_intent(root, one), _intent(root, other))
 
 

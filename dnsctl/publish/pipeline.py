@@ -1,7 +1,7 @@
 """From what a commit asks for to a sealed release, and from an activated release to the control host's image.
 
-`build` changes nothing that is kept: survey, sign, compile, compare, prove on the control host's image inside
-a write transaction that is then dropped, name, seal. Keys that a zone lacks are made in memory; whoever sends
+`build` changes nothing that is kept: compare, sign, compile, prove on the control host's image inside a write
+transaction that is then dropped, name, seal. Keys that a zone lacks are made in memory; whoever sends
 the release out stores them first. Unchanged zones are carried over without work. `adopt` is for after
 activation: archive first, image second, so that what a crash leaves in between is completed by `replay` from
 the archive.
@@ -24,6 +24,15 @@ from dnsctl.model.finding import Finding
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.zone import SignedZone
+from dnsctl.publish.changeset import (
+    Fate,
+    ZoneChangeset,
+    apexes_of,
+    entry_before,
+    fate_of,
+    removed_zones,
+    zone_changeset,
+)
 from dnsctl.publish.finish import finish, published
 from dnsctl.publish.guards import GuardVerdict, judge
 from dnsctl.publish.intent import Intent, Progress, ZoneIntent, no_progress
@@ -32,15 +41,6 @@ from dnsctl.publish.presigned import pass_presigned
 from dnsctl.publish.probes import budget, zone_probes
 from dnsctl.publish.serials import serial_for
 from dnsctl.publish.source import source_of
-from dnsctl.publish.survey import (
-    Fate,
-    ZoneSurvey,
-    apexes_of,
-    entry_before,
-    fate_of,
-    removed_zones,
-    survey_zone,
-)
 from dnsctl.release import delta as deltas
 from dnsctl.release.archive import Archive
 from dnsctl.release.envelope import ReleaseKey, open_envelope, seal
@@ -60,7 +60,7 @@ class Release:
     manifest: Manifest
     sealed: bytes = field(repr=False)
     delta: bytes = field(repr=False)
-    zones: tuple[ZoneSurvey, ...] = field(repr=False)
+    zones: tuple[ZoneChangeset, ...] = field(repr=False)
     carried: int
     guards: tuple[GuardVerdict, ...] = ()
     findings: tuple[Finding, ...] = field(default=(), repr=False)
@@ -97,7 +97,7 @@ def build(
         removed = removed_zones(intent, parent)
         data, reference = deltas.encode_with_reference(work.changes(removed))
         generation, parent_digest = parent.generation + 1, parent.manifest or None
-    if not work.surveys and not removed:
+    if not work.changesets and not removed:
         return None
     progress("prove", 0, 1)
     table, room = _prove(image, data, reference, generation - 1, parent_digest)
@@ -115,14 +115,14 @@ def build(
     )
     Manifest.from_bytes(manifest.to_bytes())  # what a node would refuse is refused here
     sealed = seal(manifest.to_bytes(), release_keys, "manifest")
-    surveys = (*work.surveys, *removed)
+    changesets = (*work.changesets, *removed)
     return Release(
         manifest=manifest,
         sealed=sealed,
         delta=data,
-        zones=surveys,
-        carried=len(work.apexes) - len(work.surveys),
-        guards=judge(surveys, intent.limits),
+        zones=changesets,
+        carried=len(work.apexes) - len(work.changesets),
+        guards=judge(changesets, intent.limits),
         findings=(*intent.findings, *work.findings),
         new_keys=tuple(work.new_keys),
         room=room,
@@ -150,13 +150,13 @@ class _Work:
         self._before = published(parent)
         self._related = apexes_of(intent, parent)
         self.apexes = {*intent.zones, *(parent.apexes() if intent.partial else ())}
-        self.surveys: list[ZoneSurvey] = []
+        self.changesets: list[ZoneChangeset] = []
         self.entries: dict[Name, ZoneEntry] = {}
         self.probes: list[Probe] = []
         self.new_keys: list[NewKey] = []
         self.findings: tuple[Finding, ...] = ()
 
-    def changes(self, removed: tuple[ZoneSurvey, ...]) -> Iterator[Change]:
+    def changes(self, removed: tuple[ZoneChangeset, ...]) -> Iterator[Change]:
         """Yield what goes into the delta, making each zone when its turn comes."""
         yield from difference(self._parent, (), [each.origin for each in removed])
         due = list(self._due())
@@ -167,13 +167,13 @@ class _Work:
         each_may = budget(len(due))
         for done, (wanted, keys, fate) in enumerate(due):
             self._progress("sign and compile", done, len(due))
-            surveyed, signed, source = self._make(wanted, keys, fate, passed.zones)
+            changes, signed, source = self._make(wanted, keys, fate, passed.zones)
             made = compile_zone(signed, source)
             yield from difference(self._parent, [made])
-            self.surveys.append(surveyed)
+            self.changesets.append(changes)
             self.entries[signed.origin] = made.entry
             room = min(each_may, MAX_PROBES - len(self.probes))
-            self.probes += zone_probes(signed, surveyed.records, self.apexes, room)
+            self.probes += zone_probes(signed, changes.records, self.apexes, room)
         self._progress("sign and compile", len(due), len(due))
 
     def _due(self) -> Iterator[tuple[ZoneIntent, ZoneKeys, Fate]]:
@@ -189,11 +189,11 @@ class _Work:
 
     def _make(
         self, wanted: ZoneIntent, keys: ZoneKeys, fate: Fate, presigned: Mapping[Name, SignedZone]
-    ) -> tuple[ZoneSurvey, SignedZone, str]:
+    ) -> tuple[ZoneChangeset, SignedZone, str]:
         origin = wanted.zone.origin
         before = entry_before(self._parent, origin)
         previous = self._before(origin)
-        surveyed = survey_zone(wanted, keys, fate, before, previous, self._now, self._related)
+        changes = zone_changeset(wanted, keys, fate, before, previous, self._now, self._related)
         signing = self._signing(origin, wanted.policy, keys) if wanted.policy is not None else ()
         signed = finish(
             wanted,
@@ -205,7 +205,7 @@ class _Work:
             workers=self._workers,
             progress=self._progress,
         )
-        return surveyed, signed, source_of(wanted, (key.public for key in signing))
+        return changes, signed, source_of(wanted, (key.public for key in signing))
 
     def _signing(self, origin: Name, policy: Policy, keys: ZoneKeys) -> tuple[SigningKey, ...]:
         """Open the zone's keys, and make those that are missing."""

@@ -19,9 +19,9 @@ from dnsctl.model.name import Name
 from dnsctl.model.policy import Algorithm, Policy
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.zone import SignedZone, ValidatedZone
+from dnsctl.publish.changeset import entry_before, why_renewed
 from dnsctl.publish.intent import Intent, Progress, ZoneIntent, no_progress
 from dnsctl.publish.keys import live_keys
-from dnsctl.publish.survey import entry_before, why_renewed
 from dnsctl.sign.keystore import Keystore, StoredKey
 
 _MADE = frozenset((Type.RRSIG, Type.NSEC, Type.NSEC3, Type.NSEC3PARAM))

@@ -3,7 +3,7 @@
 Covers, in canonical order, every RRset with owner, type, TTL and rdata; what of the policy shapes the signed
 zone; and the active keys. Left out: positions in files, and the SOA's serial, which a release chooses. A
 pre-signed zone's serial and signatures are its own, so they are covered. When signatures are due is not in
-it: see `survey`.
+it: see `changeset`.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from dnsctl.image.store import Image
 from dnsctl.model.fleet import NodeSettings
 from dnsctl.model.repo import CONTROL, NodeFiles
 from dnsctl.release.archive import Archive
-from dnsctl.replicate import probe, tls
+from dnsctl.replicate import acceptance, tls
 from dnsctl.replicate.api import PEER_CERTIFICATE, Api, Limits
 from dnsctl.replicate.catchup import CatchUp
 from dnsctl.replicate.client import AgentClient, Patience
@@ -133,7 +133,7 @@ class _Agent:
             image,
             Archive(NodeFiles(settings.state).releases),
             Trust(settings.release_keys, settings.threshold),
-            prove=probe.prove,
+            prove=acceptance.prove,
             notices=Notices(lambda: self._committed(counter), self._note_damage),
             expiry=self._limits.expiry,
             now=time.time,

@@ -43,7 +43,7 @@ def soa_several(scope: Scope) -> Iterator[Fault]:
 
 
 def soa_below_apex(scope: Scope) -> Iterator[Fault]:
-    for soa in scope.survey.of(Type.SOA):
+    for soa in scope.index.of(Type.SOA):
         if soa.owner != scope.origin:
             yield Fault(
                 scope.at(soa),
@@ -115,7 +115,7 @@ def ns_single(scope: Scope) -> Iterator[Fault]:
 
 
 def owner_outside(scope: Scope) -> Iterator[Fault]:
-    for owner in scope.survey.strangers:
+    for owner in scope.index.strangers:
         yield Fault(
             scope.at_owner(owner),
             f"{to_text(owner)} is not in the zone {to_text(scope.origin)}",

@@ -18,7 +18,7 @@ _TYPES = (Type.CDS, Type.CDNSKEY)
 
 def cds_below_apex(scope: Scope) -> Iterator[Fault]:
     for rdtype in _TYPES:
-        for one in scope.survey.of(rdtype):
+        for one in scope.index.of(rdtype):
             if one.owner != scope.origin:
                 yield Fault(
                     scope.at(one),

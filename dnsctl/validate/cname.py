@@ -15,7 +15,7 @@ _SHOWN = 6  # names of a chain that a message spells out
 
 
 def cname_other_data(scope: Scope) -> Iterator[Fault]:
-    for cname in scope.survey.of(Type.CNAME):
+    for cname in scope.index.of(Type.CNAME):
         others = [
             each.rdtype
             for each in scope.zone.nodes[cname.owner]
@@ -44,7 +44,7 @@ def dname_several(scope: Scope) -> Iterator[Fault]:
 
 
 def _several(scope: Scope, rdtype: Type, advice: str) -> Iterator[Fault]:
-    for one in scope.survey.of(rdtype):
+    for one in scope.index.of(rdtype):
         if len(one.rdatas) > 1:
             yield Fault(
                 scope.at(one), f"{to_text(one.owner)} has {len(one.rdatas)} {rdtype.name} records", advice
@@ -52,9 +52,9 @@ def _several(scope: Scope, rdtype: Type, advice: str) -> Iterator[Fault]:
 
 
 def dname_below(scope: Scope) -> Iterator[Fault]:
-    if not scope.survey.of(Type.DNAME):
+    if not scope.index.of(Type.DNAME):
         return
-    for owner, occluder in scope.survey.occluded.items():
+    for owner, occluder in scope.index.occluded.items():
         dname = scope.zone.get(occluder, Type.DNAME)
         if dname is not None and any(each.rdtype != Type.NSEC3 for each in scope.zone.nodes[owner]):
             yield Fault(

@@ -26,7 +26,7 @@ def occluded_data(scope: Scope) -> Iterator[Fault]:
         others = [each for each in zone.nodes[cut.owner] if each.rdtype not in _AT_CUT]
         if others:
             yield _hidden(scope, others, cut)
-    for owner, occluder in scope.survey.occluded.items():
+    for owner, occluder in scope.index.occluded.items():
         occluding = zone.get(occluder, Type.NS)
         if occluding is None or occluder == zone.origin:
             continue  # below a DNAME: rule dname-below
@@ -48,11 +48,11 @@ def _hidden(scope: Scope, others: list[RRset], cut: RRset) -> Fault:
 def orphan_glue(scope: Scope) -> Iterator[Fault]:
     """Addresses at or below a cut that no name server of this zone or its delegations needs."""
     zone = scope.zone
-    hidden = [owner for owner in scope.survey.occluded if zone.get(scope.survey.occluded[owner], Type.NS)]
+    hidden = [owner for owner in scope.index.occluded if zone.get(scope.index.occluded[owner], Type.NS)]
     hidden += [cut.owner for cut in _cuts(scope)]
     if not hidden:
         return
-    needed = {rdata for ns in scope.survey.of(Type.NS) for rdata in ns.rdatas}
+    needed = {rdata for ns in scope.index.of(Type.NS) for rdata in ns.rdatas}
     for owner in hidden:
         addresses = [each for each in zone.nodes[owner] if each.rdtype in _ADDRESS]
         if addresses and owner not in needed:
@@ -81,7 +81,7 @@ def sibling_glue_missing(scope: Scope) -> Iterator[Fault]:
         if is_subdomain(target, one.owner) and one.owner != scope.origin:
             continue  # rule glue-missing
         below_our_cut = is_subdomain(target, scope.origin) and (
-            target in scope.survey.occluded
+            target in scope.index.occluded
             or place.standing is Standing.DELEGATED
             or place.zone is not scope.zone
         )
@@ -100,11 +100,11 @@ def _has_address(scope: Scope, name: Name) -> bool:
 
 def _cuts(scope: Scope) -> list[RRset]:
     """Return the NS RRsets of zone cuts that are not themselves occluded."""
-    return [each for each in scope.survey.authoritative(Type.NS) if each.owner != scope.origin]
+    return [each for each in scope.index.authoritative(Type.NS) if each.owner != scope.origin]
 
 
 def ds_without_ns(scope: Scope) -> Iterator[Fault]:
-    for ds in scope.survey.of(Type.DS):
+    for ds in scope.index.of(Type.DS):
         if ds.owner != scope.origin and scope.zone.get(ds.owner, Type.NS) is None:
             yield Fault(
                 scope.at(ds),
@@ -124,7 +124,7 @@ def ds_at_apex(scope: Scope) -> Iterator[Fault]:
 
 
 def ds_digest(scope: Scope) -> Iterator[Fault]:
-    for ds in scope.survey.of(Type.DS):
+    for ds in scope.index.of(Type.DS):
         if all(rdata[3] == _DIGEST_SHA1 for rdata in ds.rdatas):
             yield Fault(
                 scope.at(ds),
@@ -135,7 +135,7 @@ def ds_digest(scope: Scope) -> Iterator[Fault]:
 
 def wildcard_delegation(scope: Scope) -> Iterator[Fault]:
     for rdtype in (Type.NS, Type.DNAME, Type.DS):
-        for one in scope.survey.of(rdtype):
+        for one in scope.index.of(rdtype):
             if one.owner[:2] == b"\x01*" and one.owner != scope.origin:
                 yield Fault(
                     scope.at(one),
@@ -149,7 +149,7 @@ def delegation_missing(scope: Scope) -> Iterator[Fault]:
     parent = scope.landscape.zone_above(scope.origin, strictly=True)
     if parent is None or scope.landscape.is_partial(parent.origin):
         return
-    if scope.origin in scope.landscape.survey(parent.origin).occluded:
+    if scope.origin in scope.landscape.index(parent.origin).occluded:
         return
     if parent.get(scope.origin, Type.NS) is None:
         targets = _ns_text(scope.zone.get(scope.origin, Type.NS))

@@ -23,15 +23,15 @@ def dnssec_by_hand(scope: Scope) -> Iterator[Fault]:
         return
     unsigned = f"`zones: {to_text(scope.origin)[:-1]}: {{dnssec: none}}` in dnsctl.yaml"
     for rdtype in _OF_KEYS:
-        found = scope.survey.of(rdtype)
+        found = scope.index.of(rdtype)
         if found and policy.foreign_keys == "refuse":
             allow = f"`policies: {policy.name}: {{foreign-keys: allow}}` in dnsctl.yaml"
             yield _by_hand(scope, found, rdtype.name, f"remove it, or let it be published with {allow}")
     for rdtype in _MADE_HERE:
-        found = scope.survey.of(rdtype)
+        found = scope.index.of(rdtype)
         if found:
             yield _by_hand(scope, found, rdtype.name, f"remove it, or set {unsigned}")
-    covered = [each for rrsets in scope.survey.by_type.values() for each in rrsets if each.signatures]
+    covered = [each for rrsets in scope.index.by_type.values() for each in rrsets if each.signatures]
     if covered:
         yield _by_hand(scope, covered, "RRSIG", f"remove it, or set {unsigned}")
 

@@ -1,7 +1,7 @@
 """Look a name up among all our zones, as an answer for it would (RFC 1034 §4.3.2, RFC 4592).
 
 Names outside every zone at hand are OUTSIDE: nothing is known of them, so rules pass them over.
-Surveys of other zones are made when a name first leads there.
+Indexes of other zones are made when a name first leads there.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from dnsctl.model.name import MAX_NAME, ROOT, Name
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.zone import Zone
-from dnsctl.validate.survey import Survey, survey
+from dnsctl.validate.index import Index, index_of
 
 
 class Standing(Enum):
@@ -55,12 +55,12 @@ class Landscape:
     def __init__(self, zones: Mapping[Name, Zone], partial: frozenset[Name] = frozenset()) -> None:
         self._zones = zones
         self._partial = partial
-        self._surveys: dict[Name, Survey] = {}
+        self._indexes: dict[Name, Index] = {}
 
-    def survey(self, origin: Name) -> Survey:
-        found = self._surveys.get(origin)
+    def index(self, origin: Name) -> Index:
+        found = self._indexes.get(origin)
         if found is None:
-            found = self._surveys[origin] = survey(self._zones[origin])
+            found = self._indexes[origin] = index_of(self._zones[origin])
         return found
 
     def is_partial(self, origin: Name) -> bool:
@@ -81,13 +81,13 @@ class Landscape:
         zone = self.zone_above(name)
         if zone is None:
             return OUTSIDE
-        place = _place(self.survey(zone.origin), name)
+        place = _place(self.index(zone.origin), name)
         if zone.origin in self._partial and place.standing is not Standing.REDIRECTED:
             return place if place.has_address or place.get(Type.CNAME) is not None else OUTSIDE
         return place
 
 
-def _place(here: Survey, name: Name) -> Place:
+def _place(here: Index, name: Name) -> Place:
     zone = here.zone
     occluder = here.occluded.get(name)
     node = zone.nodes.get(name)
@@ -103,7 +103,7 @@ def _place(here: Survey, name: Name) -> Place:
     return _wildcard(here, name)
 
 
-def _wildcard(here: Survey, name: Name) -> Place:
+def _wildcard(here: Index, name: Name) -> Place:
     """Look for the wildcard below the closest encloser (RFC 4592 §3.3.1)."""
     encloser = Name(name[1 + name[0] :])
     while not here.names_exist(encloser) and encloser not in (here.zone.origin, ROOT):

@@ -22,7 +22,7 @@ _ONE_EACH = {  # first label, start of the record, what it is and where it says 
 
 
 def mx_null(scope: Scope) -> Iterator[Fault]:
-    for mx in scope.survey.authoritative(Type.MX):
+    for mx in scope.index.authoritative(Type.MX):
         if len(mx.rdatas) > 1 and any(rdata[2:] == b"\0" for rdata in mx.rdatas):
             yield Fault(
                 scope.at(mx),
@@ -65,7 +65,7 @@ def spf_lookups(scope: Scope) -> Iterator[Fault]:
 
 
 def policy_several(scope: Scope) -> Iterator[Fault]:
-    for one in scope.survey.authoritative(Type.TXT):
+    for one in scope.index.authoritative(Type.TXT):
         known = _ONE_EACH.get(one.owner[1 : 1 + one.owner[0]])
         if known is None or len(one.rdatas) == 1:
             continue
@@ -80,7 +80,7 @@ def policy_several(scope: Scope) -> Iterator[Fault]:
 
 
 def _spf(scope: Scope) -> Iterator[tuple[RRset, list[bytes]]]:
-    for one in scope.survey.authoritative(Type.TXT):
+    for one in scope.index.authoritative(Type.TXT):
         records = [text for rdata in one.rdatas if _SPF.match(text := text_of(rdata))]
         if records:
             yield one, records

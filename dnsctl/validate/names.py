@@ -64,13 +64,13 @@ def origin_repeated(scope: Scope) -> Iterator[Fault]:
 
 def _rdata_names(scope: Scope) -> Iterator[tuple[RRset, Name]]:
     for rdtype, offset in NAME_AT.items():
-        for one in scope.survey.of(rdtype):
+        for one in scope.index.of(rdtype):
             for rdata in one.rdatas:
                 target = name_in(rdata, offset)
                 yield one, target
                 if rdtype == Type.SOA:
                     yield one, name_in(rdata, len(target))
-    for one in scope.survey.of(Type.NAPTR):
+    for one in scope.index.of(Type.NAPTR):
         for rdata in one.rdatas:
             yield one, _naptr_replacement(rdata)
 
@@ -134,12 +134,12 @@ def _targets(scope: Scope) -> Iterator[tuple[RRset, Name]]:
     """Yield the names that records lead to and that need not be host names."""
     at = {rdtype: NAME_AT[rdtype] for rdtype in _NAMED} | dict.fromkeys(_BEHIND_NUMBER, 2)
     for rdtype, offset in (at | dict.fromkeys(_MAILBOXES, 0)).items():
-        for one in scope.survey.authoritative(rdtype):
+        for one in scope.index.authoritative(rdtype):
             for rdata in one.rdatas:
                 yield one, (target := name_in(rdata, offset))
                 if _MAILBOXES.get(rdtype) == 2:
                     yield one, name_in(rdata, len(target))
-    for one in scope.survey.authoritative(Type.NAPTR):
+    for one in scope.index.authoritative(Type.NAPTR):
         for rdata in one.rdatas:
             yield one, _naptr_replacement(rdata)
 
@@ -166,7 +166,7 @@ def _odd_target(one: RRset, target: Name) -> tuple[str, str] | None:
 def hostname_syntax(scope: Scope) -> Iterator[Fault]:
     told: set[Name] = set()
     for rdtype in (Type.A, Type.AAAA):
-        for one in scope.survey.authoritative(rdtype):
+        for one in scope.index.authoritative(rdtype):
             if one.owner not in told and not _is_host(one.owner, scope.origin):
                 told.add(one.owner)
                 yield Fault(
@@ -175,7 +175,7 @@ def hostname_syntax(scope: Scope) -> Iterator[Fault]:
                     "use letters, digits and hyphens only; some clients refuse others",
                 )
     for rdtype in _HOSTS:
-        for one in scope.survey.authoritative(rdtype):
+        for one in scope.index.authoritative(rdtype):
             for rdata in one.rdatas:
                 target = name_in(rdata, NAME_AT[rdtype])
                 if not _is_host(target, scope.origin):

@@ -11,8 +11,8 @@ from dnsctl.model.name import ROOT, Name, to_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import RRset, Type, type_text
 from dnsctl.model.zone import Zone
+from dnsctl.validate.index import Index
 from dnsctl.validate.landscape import OUTSIDE, Landscape, Place, Standing
-from dnsctl.validate.survey import Survey
 
 
 class Fault(NamedTuple):
@@ -36,7 +36,7 @@ class Scope:
     """One zone under validation. `policy`: how it will be signed here; None where it will not be."""
 
     zone: Zone
-    survey: Survey
+    index: Index
     landscape: Landscape
     policy: Policy | None
     _references: dict[int, tuple[Reference, ...]] = field(default_factory=dict, repr=False)
@@ -72,7 +72,7 @@ class Scope:
     def _refer(self, rdtype: int) -> Iterator[Reference]:
         offset = NAME_AT[rdtype]
         last, place = ROOT, OUTSIDE  # neighbours often lead to the same name
-        for one in self.survey.authoritative(rdtype):
+        for one in self.index.authoritative(rdtype):
             for rdata in one.rdatas:
                 target = name_in(rdata, offset)
                 if target == ROOT:

@@ -53,7 +53,7 @@ def validate(
             if told not in settings_told:
                 settings_told.add(told)
                 findings.append(told)
-        scope = Scope(zone, landscape.survey(origin), landscape, policy(origin))
+        scope = Scope(zone, landscape.index(origin), landscape, policy(origin))
         found = list(_judge(scope, levels, whole=origin not in partial))
         findings += found
         if origin not in partial and not any(each.severity is Severity.ERROR for each in found):

@@ -49,7 +49,7 @@ def rrset_large(scope: Scope) -> Iterator[Fault]:
 
 def record_without_tsig_room(scope: Scope) -> Iterator[Fault]:
     """A record that fills a message leaves it without the TSIG of a signed transfer (RFC 8945 §5.3.1)."""
-    for rrsets in scope.survey.by_type.values():
+    for rrsets in scope.index.by_type.values():
         for one in rrsets:
             largest = max(map(len, one.rdatas)) + len(one.owner) + _FIXED
             if largest > MAX_MESSAGE - _BARE_HEADER - MAX_TSIG:
@@ -63,9 +63,9 @@ def record_without_tsig_room(scope: Scope) -> Iterator[Fault]:
 
 def rrset_unsignable(scope: Scope) -> Iterator[Fault]:
     """In canonical form no name is compressed and every record repeats the owner (RFC 4034 §6.2)."""
-    for rrsets in scope.survey.by_type.values():
+    for rrsets in scope.index.by_type.values():
         for one in rrsets:
-            if not (one.signatures or (scope.signed and scope.survey.is_authoritative(one))):
+            if not (one.signatures or (scope.signed and scope.index.is_authoritative(one))):
                 continue
             size = (
                 _RRSIG_FIXED
@@ -83,7 +83,7 @@ def rrset_unsignable(scope: Scope) -> Iterator[Fault]:
 
 
 def rrset_many(scope: Scope) -> Iterator[Fault]:
-    for rrsets in scope.survey.by_type.values():
+    for rrsets in scope.index.by_type.values():
         for one in rrsets:
             if len(one.rdatas) > MAX_RECORDS:
                 yield Fault(
@@ -113,7 +113,7 @@ def apex_too_long(scope: Scope) -> Iterator[Fault]:
 
 def _large(scope: Scope, limit: int) -> Iterator[tuple[RRset, int]]:
     floor = limit - MAX_NAME - _AROUND
-    for rrsets in scope.survey.by_type.values():
+    for rrsets in scope.index.by_type.values():
         for one in rrsets:
             rdatas = one.rdatas
             size = (

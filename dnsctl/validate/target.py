@@ -61,7 +61,7 @@ def ptr_target_resolves(scope: Scope) -> Iterator[Fault]:
 def target_is_address(scope: Scope) -> Iterator[Fault]:
     """An IPv4 address where a name belongs; as a relative one, the origin was appended to it."""
     for rdtype, offset in ((Type.NS, 0), (Type.CNAME, 0), (Type.MX, 2), (Type.SRV, 6)):
-        for one in scope.survey.authoritative(rdtype):
+        for one in scope.index.authoritative(rdtype):
             for rdata in one.rdatas:
                 if (
                     b"." in rdata

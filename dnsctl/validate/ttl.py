@@ -15,13 +15,13 @@ LONG_TTL = 7 * 86400  # seconds; resolvers cap here (RFC 8767 §4)
 
 
 def ttl_zero(scope: Scope) -> Iterator[Fault]:
-    found = [each for rrsets in scope.survey.by_type.values() for each in rrsets if each.ttl == 0]
+    found = [each for rrsets in scope.index.by_type.values() for each in rrsets if each.ttl == 0]
     if found:
         yield _summed(scope, found, "TTL 0, so every query comes to us", "write a TTL of 30s or more")
 
 
 def ttl_long(scope: Scope) -> Iterator[Fault]:
-    found = [each for rrsets in scope.survey.by_type.values() for each in rrsets if each.ttl > LONG_TTL]
+    found = [each for rrsets in scope.index.by_type.values() for each in rrsets if each.ttl > LONG_TTL]
     if found:
         longest = max(each.ttl for each in found)
         yield _summed(
@@ -37,7 +37,7 @@ def ttl_signatures(scope: Scope) -> Iterator[Fault]:
     soa = scope.zone.get(scope.origin, Type.SOA)
     if scope.policy is None or soa is None:
         return
-    longest = max(chain.from_iterable(scope.survey.by_type.values()), key=lambda each: each.ttl)
+    longest = max(chain.from_iterable(scope.index.by_type.values()), key=lambda each: each.ttl)
     times = timing(scope.policy, [longest])
     left = duration_text(times.promised)
     if not times.fits:

@@ -44,7 +44,7 @@ def value_invalid(scope: Scope) -> Iterator[Fault]:
 def value_unusual(scope: Scope) -> Iterator[Fault]:
     yield from _judge(scope, _UNUSUAL, "check that this is meant")
     for rdtype in (Type.SVCB, Type.HTTPS):
-        for one in scope.survey.authoritative(rdtype):
+        for one in scope.index.authoritative(rdtype):
             aliases = sum(rdata[:2] == b"\0\0" for rdata in one.rdatas)
             if aliases and len(one.rdatas) > 1:
                 yield _fault(
@@ -54,7 +54,7 @@ def value_unusual(scope: Scope) -> Iterator[Fault]:
 
 def _judge(scope: Scope, table: Mapping[int, Look], otherwise: str) -> Iterator[Fault]:
     for rdtype, look in table.items():
-        for one in scope.survey.of(rdtype):
+        for one in scope.index.of(rdtype):
             for rdata in one.rdatas:
                 for message, source in look(one, rdata):
                     yield _fault(scope, one, message, f"{otherwise} ({source})")

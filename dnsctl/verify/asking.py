@@ -1,7 +1,7 @@
 """The questions of a verification, and which zone of the release must answer each.
 
-Each zone is asked by its own survey. Names that were touched are asked of the zone that answers for them now,
-whether or not it changed itself, and those that no zone is above any more must be refused.
+Each zone is asked questions of its own. Names that were touched are asked of the zone that answers for them
+now, whether or not it changed itself, and those that no zone is above any more must be refused.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from dnsctl.image.reader import Reader
 from dnsctl.model.name import Name
 from dnsctl.model.rrset import Type
 from dnsctl.verify.anchor import Anchors, Found, chain_of
+from dnsctl.verify.client import Question
 from dnsctl.verify.expectation import Expectation, Refused
 from dnsctl.verify.lookup import expected
-from dnsctl.verify.probe import Question
+from dnsctl.verify.questions import Depth, expectations, of_names
 from dnsctl.verify.released import ReleasedZone, home
-from dnsctl.verify.survey import Depth, expectations, of_names
 
 QUICK_OWNERS = 4  # a zone, beside what was touched
 SAMPLED_OWNERS = 4000  # asked over all zones together when not everything is asked
@@ -36,13 +36,13 @@ Progress = Callable[[int, int], None]  # zones asked, zones in all
 class Asked(NamedTuple):
     """A question with the zone it belongs to, None: none of ours.
 
-    `first`: the zone's SOA, its first question. `surveyed`: it is one of the zones that are verified.
+    `first`: the zone's SOA, its first question. `verified`: it is one of the zones that are verified.
     """
 
     zone: ReleasedZone | None
     expectation: Expectation
     first: bool = False
-    surveyed: bool = True
+    verified: bool = True
 
     @property
     def origin(self) -> Name:
@@ -104,7 +104,7 @@ class Asking:
         for origin, names in by_home.items():
             zone = self._zone(origin)
             for expectation in of_names(zone, names, chance):
-                yield Asked(zone, expectation, surveyed=False)
+                yield Asked(zone, expectation, verified=False)
 
     def _undelegated(self, origin: Name) -> Iterator[Asked]:
         """Yield the question for the DS of a zone that the zone of ours above it does not delegate."""
@@ -116,7 +116,7 @@ class Asking:
         if node is None or not node.cut:
             found = expected(parent, Question(origin, Type.DS))
             if found is not None:
-                yield Asked(parent, found, surveyed=False)
+                yield Asked(parent, found, verified=False)
 
     def _zone(self, origin: Name) -> ReleasedZone:
         """Return a zone of the release, with its chain of trust where it has one."""

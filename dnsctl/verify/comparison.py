@@ -15,9 +15,9 @@ import dns.rcode
 
 from dnsctl.model.name import Name, is_subdomain, labels, to_text
 from dnsctl.model.rrset import RRset, Type, rdata_text, type_text
+from dnsctl.verify.client import Question
 from dnsctl.verify.decoders import Answer, Record
 from dnsctl.verify.denial import Claim, proof_of
-from dnsctl.verify.probe import Question
 from dnsctl.verify.released import ReleasedZone
 
 _SHOWN = 3  # records of an RRset that a message names

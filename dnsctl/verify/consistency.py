@@ -25,10 +25,10 @@ from dnsctl.model.name import ROOT, Name, to_text
 from dnsctl.model.rrset import Type
 from dnsctl.verify.anchor import Anchors, Found
 from dnsctl.verify.asking import Asked, Asking, Progress
+from dnsctl.verify.client import MIN_UDP_PAYLOAD, WINDOW, Channel, Reply
 from dnsctl.verify.comparison import Mismatch
 from dnsctl.verify.decoders import Answer, decode
 from dnsctl.verify.expectation import mismatches
-from dnsctl.verify.probe import MIN_UDP_PAYLOAD, WINDOW, Channel, Reply
 from dnsctl.verify.report import Fault, NodeResult, Note, Report
 
 KEPT_FAULTS = 1000  # a node that serves something else entirely fails at every question
@@ -168,7 +168,7 @@ class _Run:
 
     def _judge(self, asked: Asked, replies: Sequence[Reply]) -> None:
         """Judge one question's replies, alike octets once; then the nodes against each other."""
-        compared = asked.zone.compared if asked.zone is not None and asked.surveyed else frozenset()
+        compared = asked.zone.compared if asked.zone is not None and asked.verified else frozenset()
         before = len(compared)
         judged: dict[bytes, _Judged] = {}
         agreed: tuple[str, Answer] | None = None

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 from dnsctl.model.name import Name, label_count
 from dnsctl.model.rrset import RRset, Type, rdata_text
+from dnsctl.verify.client import Question
 from dnsctl.verify.comparison import (
     Mismatch,
     additional,
@@ -23,7 +24,6 @@ from dnsctl.verify.comparison import (
 )
 from dnsctl.verify.decoders import Answer, Record
 from dnsctl.verify.denial import Claim
-from dnsctl.verify.probe import Question
 from dnsctl.verify.released import ReleasedZone
 
 NOERROR, NXDOMAIN, REFUSED, YXDOMAIN = 0, 3, 5, 6  # RFC 1035 §4.1.1, RFC 2136 §2.2

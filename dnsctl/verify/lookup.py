@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dnsctl.model.name import MAX_NAME, Name, ancestors, is_subdomain
 from dnsctl.model.rrset import RRset, Type
+from dnsctl.verify.client import Question
 from dnsctl.verify.denial import Claim
 from dnsctl.verify.expectation import Absent, Aliased, Data, Expanded, Expectation, Link, Referral
-from dnsctl.verify.probe import Question
 from dnsctl.verify.released import Node, ReleasedZone
 
 _SURELY_FOLLOWED = 5  # aliases; no RFC says how many, and of all servers Knot gives up first

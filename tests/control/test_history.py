@@ -11,8 +11,8 @@ import pytest
 from dnsctl.control.renewal import released
 from dnsctl.load.revision import head
 from dnsctl.model.name import from_text
+from dnsctl.publish.changeset import Fate, ZoneChangeset
 from dnsctl.publish.history import judge_history
-from dnsctl.publish.survey import Fate, ZoneSurvey
 from tests.control.operations import NODES, Operations, made, zone
 
 FTP = "ftp: {type: A, value: 192.0.2.21}\n"
@@ -128,9 +128,9 @@ def test_history_rewritten_without_any_change_takes_nothing_back(repo: Operation
     repo.git("commit", "--quiet", "--amend", "-m", "the same in better words")
     assert repo.json("push")["result"] == "nothing"
     manifest = released(repo.root)
-    renewed = ZoneSurvey(from_text("example.com."), Fate.RENEWED)
+    renewed = ZoneChangeset(from_text("example.com."), Fate.RENEWED)
     assert judge_history(repo.root, manifest, head(repo.root), [renewed]) == ()
-    changed = ZoneSurvey(from_text("example.com."), Fate.CHANGED)
+    changed = ZoneChangeset(from_text("example.com."), Fate.CHANGED)
     assert [each.guard for each in judge_history(repo.root, manifest, head(repo.root), [changed])] == [
         "history"
     ]

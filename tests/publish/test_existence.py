@@ -2,8 +2,8 @@ import pytest
 
 from dnsctl.model.name import to_text
 from dnsctl.publish.changes import zone_changes
+from dnsctl.publish.changeset import compare
 from dnsctl.publish.existence import Apexes, Existence, effects
-from dnsctl.publish.survey import compare
 from tests.build import zone
 from tests.publish.host import intent, name
 
@@ -74,10 +74,10 @@ def test_new_zone_has_no_effects_to_tell() -> None:
 
 
 def _told_by_plan(before: dict[str, str], after: dict[str, str]) -> set[tuple[str, str, str]]:
-    surveyed = compare(intent(before, None), intent(after, None))
+    changeset = compare(intent(before, None), intent(after, None))
     return {
         (to_text(zone.origin), effect.name, to_text(effect.owner))
-        for zone in surveyed.zones
+        for zone in changeset.zones
         for effect in zone.effects
         if effect.name not in ("cached", "negatively-cached")
     }

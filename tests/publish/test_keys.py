@@ -113,7 +113,7 @@ def test_zone_served_signed_whose_keys_are_gone_gets_no_new_ones_unasked(host: H
     assert "restore keys/ from its copy" in verdict.message
 
 
-def test_private_half_that_is_gone_is_named_by_build_and_survey_alike(host: Host) -> None:
+def test_private_half_that_is_gone_is_named_by_build_and_plan_alike(host: Host) -> None:
     host.push(intent({COM: SIMPLE}))
     path = _only(host).private_path
     path.unlink()

@@ -11,8 +11,8 @@ from dnsctl.image.layout import owner_key
 from dnsctl.image.store import Image
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import Type
+from dnsctl.publish.changeset import Fate
 from dnsctl.publish.pipeline import adopt, certify, keep, replay
-from dnsctl.publish.survey import Fate
 from dnsctl.release import delta
 from dnsctl.release.archive import Archive
 from dnsctl.release.envelope import open_envelope

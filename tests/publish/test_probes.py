@@ -19,7 +19,7 @@ from dnsctl.model.zone import SignedZone
 from dnsctl.publish.intent import Intent, ZoneIntent
 from dnsctl.publish.probes import budget
 from dnsctl.release.manifest import MAX_PROBES, Probe
-from dnsctl.replicate.probe import prove
+from dnsctl.replicate.acceptance import prove
 from dnsctl.sign.signer import unsigned_zone
 from tests.build import validated
 from tests.publish.host import NOW, SIMPLE, STANDARD, Host, intent, name

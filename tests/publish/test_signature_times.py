@@ -13,7 +13,7 @@ from dnsctl.model.policy import Policy, SignaturePolicy
 from dnsctl.model.rrset import Type
 from dnsctl.model.serial import is_after
 from dnsctl.model.zone import SignedZone
-from dnsctl.publish.survey import RENEWAL, Fate
+from dnsctl.publish.changeset import RENEWAL, Fate
 from dnsctl.sign.rrsig import parse
 from tests.publish.host import NOW, SIMPLE, Host, intent, name
 

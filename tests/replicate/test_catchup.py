@@ -9,7 +9,7 @@ import pytest
 from dnsctl.errors import ReleaseRefusedError
 from dnsctl.image.store import Image
 from dnsctl.release.archive import Archive
-from dnsctl.replicate import probe
+from dnsctl.replicate import acceptance
 from dnsctl.replicate.catchup import recover
 from dnsctl.replicate.client import AgentClient
 from dnsctl.replicate.staging import Staging
@@ -117,7 +117,7 @@ def test_peer_with_releases_of_other_keys_is_not_believed(
     forged = impostor.release({"example.com.": text(66)})
     image = Image.open(fleet.state("ns2") / "image", readonly=False)
     taken_over = Staging(
-        image, Archive(fleet.state("ns2") / "releases"), impostor.trust, prove=probe.prove
+        image, Archive(fleet.state("ns2") / "releases"), impostor.trust, prove=acceptance.prove
     )  # ns2 has fallen to an attacker who has its certificate and disk, but no release key
     taken_over.archive.put(forged.delta)
     taken_over.follow(forged.certified)
@@ -137,7 +137,7 @@ def recovered(fleet: Fleet, control: Control, root: Path) -> tuple[int, str]:
             await recover(staging, writer, (one, two))
 
     with Image.open(root / "image", readonly=False) as image, ThreadPoolExecutor(1) as writer:
-        staging = Staging(image, Archive(root / "archive"), control.trust, prove=probe.prove)
+        staging = Staging(image, Archive(root / "archive"), control.trust, prove=acceptance.prove)
         asyncio.run(run(staging, writer))
         with image.reader() as reader:
             return reader.generation, reader.table_digest()

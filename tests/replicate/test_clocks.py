@@ -13,7 +13,7 @@ from dnsctl.image.store import Image
 from dnsctl.release.archive import Archive
 from dnsctl.release.envelope import seal
 from dnsctl.release.manifest import ActivationCertificate
-from dnsctl.replicate import probe
+from dnsctl.replicate import acceptance
 from dnsctl.replicate.clocks import Offset, require_agreement, span
 from dnsctl.replicate.staging import Staging
 from tests.replicate.control import CREATED, Control, Made, text
@@ -99,7 +99,7 @@ class Node:
             self.image,
             Archive(root / "releases"),
             control.trust,
-            prove=probe.prove,
+            prove=acceptance.prove,
             now=lambda: self.now,
         )
 

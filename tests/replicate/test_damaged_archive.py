@@ -10,7 +10,7 @@ import pytest
 
 from dnsctl.image.store import Image
 from dnsctl.release.archive import Archive
-from dnsctl.replicate import probe
+from dnsctl.replicate import acceptance
 from dnsctl.replicate.catchup import CatchUp
 from dnsctl.replicate.staging import Staging
 from tests.replicate.control import Control, text
@@ -124,7 +124,7 @@ def test_damaged_snapshot_is_told_and_that_of_the_next_peer_taken(
             await CatchUp(staging, writer, (damaged, good)).once()
 
     with Image.open(tmp_path / "new/image", readonly=False) as image, ThreadPoolExecutor(1) as writer:
-        staging = Staging(image, Archive(tmp_path / "new/archive"), control.trust, prove=probe.prove)
+        staging = Staging(image, Archive(tmp_path / "new/archive"), control.trust, prove=acceptance.prove)
         asyncio.run(catch_up(staging, writer))
         with image.reader() as reader:
             assert (reader.generation, reader.table_digest()) == (2, made.manifest.table)

@@ -9,7 +9,7 @@ from dnsctl.model.name import from_text
 from dnsctl.release import delta
 from dnsctl.release.archive import Archive
 from dnsctl.release.manifest import DeltaReference, Probe
-from dnsctl.replicate import probe, snapshot
+from dnsctl.replicate import acceptance, snapshot
 from dnsctl.replicate.staging import Notices, Served, Staging
 from dnsctl.replicate.trust import Certified, Trust
 from tests.replicate.control import Control, Made, new_key, text
@@ -26,7 +26,7 @@ class Host:
             self.image,
             Archive(root / "releases"),
             trust,
-            prove=probe.prove,
+            prove=acceptance.prove,
             notices=Notices(committed=self._count),
             clock=lambda: self.now,
         )

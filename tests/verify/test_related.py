@@ -13,10 +13,10 @@ from dnsctl.model.name import from_text, to_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import Type
 from dnsctl.verify.anchor import anchors_in
+from dnsctl.verify.client import Question
 from dnsctl.verify.consistency import verify_fleet
 from dnsctl.verify.expectation import Absent, Aliased, Data, Expanded, Referral
 from dnsctl.verify.lookup import expected
-from dnsctl.verify.probe import Question
 from dnsctl.verify.released import ReleasedZone, home
 from tests.reference import drawing, fleets
 from tests.serve import peer_servers

@@ -11,9 +11,9 @@ from dnsctl.cli import output
 from dnsctl.model.name import Name, to_relative_text, to_text
 from dnsctl.model.rrset import RRset, Type, rdata_text, type_text
 from dnsctl.publish.changes import RecordChange
+from dnsctl.publish.changeset import Fate, ZoneChangeset
 from dnsctl.publish.faults import ZonesWithErrorsError, errors_of
 from dnsctl.publish.guards import GuardVerdict
-from dnsctl.publish.survey import Fate, ZoneSurvey
 
 _SHOWN = 200  # RRsets of a new zone: all of it stands in its file anyway
 _STYLES = {"+": "green", "-": "red", "~": "yellow", "!": "bold yellow"}
@@ -34,7 +34,7 @@ def list_errors(error: ZonesWithErrorsError) -> None:
     output.findings(errors_of(error.findings), sys.stderr)
 
 
-def print_zones(zones: Iterable[ZoneSurvey], guards: Iterable[GuardVerdict]) -> None:
+def print_zones(zones: Iterable[ZoneChangeset], guards: Iterable[GuardVerdict]) -> None:
     """Print every change, zone by zone, with what guards have against it; what is against all first."""
     verdicts: dict[Name | None, list[GuardVerdict]] = {}
     for verdict in guards:
@@ -61,7 +61,7 @@ def guard_json(verdict: GuardVerdict) -> dict[str, Any]:
     return {"guard": verdict.guard, "zone": zone, "message": verdict.message}
 
 
-def _heading(zone: ZoneSurvey) -> str:
+def _heading(zone: ZoneChangeset) -> str:
     serials = ""
     if zone.serial is not None:
         from_to = "" if zone.serial_before is None else f"{zone.serial_before} -> "
@@ -69,7 +69,7 @@ def _heading(zone: ZoneSurvey) -> str:
     return f"{to_text(zone.origin)} {zone.fate.value}{serials}"
 
 
-def _lines(zone: ZoneSurvey) -> Iterator[tuple[str, str]]:
+def _lines(zone: ZoneChangeset) -> Iterator[tuple[str, str]]:
     """Yield (sign, text) of all that happens to a zone."""
     if zone.fate is Fate.REMOVED:
         yield "-", f"the zone with all its {output.plural(zone.rrsets_before, 'RRset')}"
@@ -84,7 +84,7 @@ def _lines(zone: ZoneSurvey) -> Iterator[tuple[str, str]]:
         yield " ", f"({effect.message})"
 
 
-def _record_lines(change: RecordChange, zone: ZoneSurvey) -> Iterator[tuple[str, str]]:
+def _record_lines(change: RecordChange, zone: ZoneChangeset) -> Iterator[tuple[str, str]]:
     owner = to_relative_text(change.owner, zone.origin)
     before, after = change.before, change.after
     if before is None or after is None:
@@ -108,7 +108,7 @@ def _record(rdtype: int, rdata: bytes) -> str:
     return f"{type_text(rdtype)} {text}"
 
 
-def zone_json(zone: ZoneSurvey) -> dict[str, Any]:
+def zone_json(zone: ZoneChangeset) -> dict[str, Any]:
     """Return a zone as `plan --json` prints it."""
     return {
         "zone": to_text(zone.origin),

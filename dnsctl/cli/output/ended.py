@@ -14,10 +14,10 @@ from dnsctl.cli.output.changes import guard_json, list_errors, print_zones
 from dnsctl.control.push import Ending, Result, changed_zones
 from dnsctl.model.name import to_text
 from dnsctl.model.repo import KEYS
+from dnsctl.publish.changeset import Fate
 from dnsctl.publish.faults import ZonesWithErrorsError
 from dnsctl.publish.intent import Progress
 from dnsctl.publish.pipeline import Release
-from dnsctl.publish.survey import Fate
 from dnsctl.sign.keystore import StoredKey
 from dnsctl.verify.report import Report
 

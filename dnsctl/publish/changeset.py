@@ -2,8 +2,8 @@
 
 A zone is carried over untouched where its source digest is the parent's and its signatures hold, and will for
 longer than the refresh window; otherwise it is new, changed, or renewed (fresh signatures only), and gets a
-later serial. `plan` shows a survey and `build` carries it out, so that both judge by the same rules. Pure but
-for reading the parent's image and the public side of the keystore.
+later serial. `plan` shows a changeset and `build` carries it out, so that both judge by the same rules. Pure
+but for reading the parent's image and the public side of the keystore.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class DnssecEvent(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ZoneSurvey:
+class ZoneChangeset:
     """What a release does to one zone. Serials are None where they are not known, as between two commits.
 
     `rrsets_*` leave out what signing derives, but for a removed zone.
@@ -76,10 +76,10 @@ class ZoneSurvey:
 
 
 @dataclass(frozen=True)
-class Survey:
+class Changeset:
     """All zones that are not carried over, in canonical order of load, removed ones last."""
 
-    zones: tuple[ZoneSurvey, ...]
+    zones: tuple[ZoneChangeset, ...]
     carried: int
 
     @property
@@ -88,15 +88,15 @@ class Survey:
         return sum(len(zone.records) for zone in self.zones)
 
 
-def survey(
+def changeset_of(
     intent: Intent,
     keystore: Keystore,
     parent: Reader | None,
     now: datetime,
     progress: Progress = no_progress,
-) -> Survey:
+) -> Changeset:
     """Compare `intent` with the parent release's image; None: there is no release yet."""
-    found: list[ZoneSurvey] = []
+    found: list[ZoneChangeset] = []
     apexes = apexes_of(intent, parent)
     for done, (origin, wanted) in enumerate(intent.zones.items()):
         progress("compare", done, len(intent.zones))
@@ -105,20 +105,20 @@ def survey(
         fate = fate_of(wanted, keys, before, now)
         if fate is not Fate.CARRIED:
             previous = parent.signed_zone(origin) if parent is not None and before is not None else None
-            found.append(survey_zone(wanted, keys, fate, before, previous, now, apexes))
+            found.append(zone_changeset(wanted, keys, fate, before, previous, now, apexes))
     progress("compare", len(intent.zones), len(intent.zones))
     carried = len(intent.zones) - len(found)
-    return Survey((*found, *removed_zones(intent, parent)), carried)
+    return Changeset((*found, *removed_zones(intent, parent)), carried)
 
 
-def removed_zones(intent: Intent, parent: Reader | None) -> tuple[ZoneSurvey, ...]:
+def removed_zones(intent: Intent, parent: Reader | None) -> tuple[ZoneChangeset, ...]:
     """Return the zones that the parent serves and `intent` no longer has."""
     if parent is None or intent.partial:
         return ()
     gone = [entry for entry in parent.zones() if entry.origin not in intent.zones]
     apexes = apexes_of(intent, parent)
     return tuple(
-        ZoneSurvey(
+        ZoneChangeset(
             each.origin,
             Fate.REMOVED,
             each.serial,
@@ -170,7 +170,7 @@ def why_renewed(wanted: ZoneIntent, before: ZoneEntry, now: datetime) -> str:
     return why_due(wanted.policy, before.period, refresh, now.timestamp())
 
 
-def survey_zone(
+def zone_changeset(
     wanted: ZoneIntent,
     keys: ZoneKeys,
     fate: Fate,
@@ -178,12 +178,12 @@ def survey_zone(
     previous: SignedZone | None,
     now: datetime,
     apexes: Apexes,
-) -> ZoneSurvey:
+) -> ZoneChangeset:
     """Return what a release does to one zone that is not carried over; `previous` is the parent's."""
     signed_here = not wanted.presigned and (wanted.policy is not None or bool(before and before.signed))
     longest_expire = timing(wanted.policy, wanted.zone.rrsets()).expire if wanted.policy else None
     changes = zone_changes(previous, wanted.zone, signed_here=signed_here, longest_expire=longest_expire)
-    return ZoneSurvey(
+    return ZoneChangeset(
         origin=wanted.zone.origin,
         fate=fate,
         serial_before=before.serial if before is not None else None,
@@ -196,17 +196,17 @@ def survey_zone(
     )
 
 
-def compare(before: Intent, after: Intent) -> Survey:
+def compare(before: Intent, after: Intent) -> Changeset:
     """Compare what two commits ask for, without keys, serials or an image."""
     apexes = Apexes(before.zones.__contains__, after.zones.__contains__)
-    found: list[ZoneSurvey] = []
+    found: list[ZoneChangeset] = []
     for origin, wanted in after.zones.items():
         old = before.zones.get(origin)
         changes = zone_changes(old.zone if old else None, wanted.zone, signed_here=False)
         events = tuple(_policy_events(old, wanted)) if old is not None else ()
         if old is None or changes.records or events:
             found.append(
-                ZoneSurvey(
+                ZoneChangeset(
                     origin,
                     Fate.NEW if old is None else Fate.CHANGED,
                     records=changes.records,
@@ -217,7 +217,7 @@ def compare(before: Intent, after: Intent) -> Survey:
                 )
             )
     removed = tuple(
-        ZoneSurvey(
+        ZoneChangeset(
             origin,
             Fate.REMOVED,
             rrsets_before=sum(1 for _ in old.zone.rrsets()),
@@ -226,7 +226,7 @@ def compare(before: Intent, after: Intent) -> Survey:
         for origin, old in before.zones.items()
         if origin not in after.zones
     )
-    return Survey((*found, *removed), len(after.zones) - len(found))
+    return Changeset((*found, *removed), len(after.zones) - len(found))
 
 
 def _policy_events(old: ZoneIntent, wanted: ZoneIntent) -> Iterator[DnssecEvent]:

@@ -21,9 +21,9 @@ from dnsctl.model.name import (
     wildcard,
 )
 from dnsctl.model.rrset import RRset, Type
+from dnsctl.verify.client import MIN_UDP_PAYLOAD, Question
 from dnsctl.verify.expectation import Data, Expectation
 from dnsctl.verify.lookup import expected
-from dnsctl.verify.probe import MIN_UDP_PAYLOAD, Question
 from dnsctl.verify.released import Node, ReleasedZone
 
 _ABSENT_TYPES = (13, 29, 44, 61)  # HINFO, LOC, SSHFP, OPENPGPKEY: asked where an owner lacks them

@@ -16,7 +16,7 @@ from dnsctl.model.zone import Zone
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class Index:
     """`by_type`: type code to RRsets in canonical order; `occluded`: owner to the topmost cut or DNAME
     strictly above it; `strangers`: owners that are not in the zone at all; `cuts`: owners of NS below
     the apex; `dnames`: owners of DNAME."""
@@ -53,7 +53,7 @@ class Survey:
         return name in self.zone.nodes or name in self.empty_non_terminals
 
 
-def survey(zone: Zone) -> Survey:
+def index_of(zone: Zone) -> Index:
     """Walk `zone` once."""
     by_type: dict[int, list[RRset]] = {}
     empty: set[Name] = set()
@@ -80,4 +80,4 @@ def survey(zone: Zone) -> Survey:
             occluded[owner] = occluder
     cuts = cut_owners(origin, by_type.get(Type.NS, ()))
     dnames = dname_owners(by_type.get(Type.DNAME, ()))
-    return Survey(zone, by_type, frozenset(empty), occluded, tuple(strangers), cuts, dnames)
+    return Index(zone, by_type, frozenset(empty), occluded, tuple(strangers), cuts, dnames)

@@ -10,7 +10,7 @@ import pytest
 from dnsctl.model.fleet import Endpoint
 from dnsctl.model.name import from_text
 from dnsctl.model.rrset import Type
-from dnsctl.verify.probe import WINDOW, Channel, Question
+from dnsctl.verify.client import WINDOW, Channel, Question
 from tests.peers import free_port
 from tests.verify.served import Server, image_of, unsigned
 
