@@ -12,7 +12,7 @@ GITIGNORE = (
 )
 
 HOOK = b"""#!/bin/sh
-# Refuses a commit whose zones have errors. Switched on by: git config core.hooksPath <this directory>
+# Refuse a commit whose zones have errors. To turn this on: git config core.hooksPath <this directory>
 if ! command -v dnsctl >/dev/null; then
   echo "dnsctl is not in PATH: zones are not checked before this commit" >&2
   exit 0
@@ -22,11 +22,11 @@ exec dnsctl -C "$(dirname "$0")/.." check
 
 _CONFIG = b"""\
 # The fleet and its zones. Unknown keys are errors; `dnsctl schema` prints the JSON Schema for editors.
-# Durations: 90s 30m 2h 14d. Secrets are never in here: env:NAME, file:PATH or credential:NAME.
+# Durations: 90s 30m 2h 14d. Write no secret here, but where it is: env:NAME, file:PATH or credential:NAME.
 version: 1
 
-# Two sites, so that either can be lost. `listen`: DNS over UDP and TCP; `control`: the agent, by mutual TLS.
-# These addresses run the whole fleet on this machine; replace them by those of your hosts.
+# Two sites, so that you can lose one. `listen`: DNS over UDP and TCP; `control`: the agent, over mutual TLS.
+# These addresses run the whole fleet on this machine; replace them with those of your hosts.
 sites:
   dc1:
     nodes:
@@ -35,10 +35,10 @@ sites:
     nodes:
       ns2: {listen: ["127.0.0.1:5302"], control: "https://127.0.0.1:8302"}
 
-# Nodes accept only what this many of these keys have signed.
+# Nodes accept a release only if this many of these keys have signed it.
 release: {keys: [keys/release.pub], threshold: 1}
 
-# What a zone gets when its file says nothing.
+# What a zone gets if its file does not say otherwise.
 defaults:
   ttl: 1h
   soa:
@@ -59,32 +59,33 @@ policies:
     signatures: {lifetime: 14d, refresh: 7d, inception-offset: 1h, jitter: 12h}
     foreign-keys: refuse         # or allow: DNSKEY, CDS and CDNSKEY of zone files are published
 
-# Every file in zones/ is a zone; what differs for one stands here.
+# Every file in zones/ is a zone. Settings of a single zone go here.
 zones:
   "*": {}
   # example.org: {dnssec: none, checks: {mx-target-resolves: off}}
 
-# A push that deletes or updates more of a zone than this is refused, unless told by name and with a reason.
+# A push that deletes or updates more of a zone than this is refused: override it with --allow and --reason.
 guards: {deletes: 30%, updates: 30%, minimum: 10}
 
 keystore: {passphrase: "file:keys/passphrase"}
 
-# Who may transfer zones (AXFR), by address or by TSIG key; nobody unless named.
+# Who may transfer zones (AXFR), by address or by TSIG key; nobody else may.
 # `keys: {NAME: {algorithm: hmac-sha256, secret: "file:keys/tsig/NAME"}}`
 transfers: {allow: []}
 
-# What nodes tell of themselves (NSID, id.server, version.server): {node}, {site}, text, or "" for nothing.
+# What nodes say about themselves (NSID, id.server, version.server): {node}, {site}, text, or "" for nothing.
 serve: {identity: "{node}", version: ""}
 """
 
 _ZONES = b"""\
 # Zones
 
-One file a zone, named by its apex: `example.com.yaml`, or the master file `example.com.zone`. A slash in a
-name is written `\\047`: `0\\04725.2.0.192.in-addr.arpa.yaml`. The root zone's file is `..yaml` or `..zone`.
+One file for each zone. Its name is the apex: `example.com.yaml`, or `example.com.zone` for a master file.
+Write a slash in a name as `\\047`: `0\\04725.2.0.192.in-addr.arpa.yaml`. The root zone's file is `..yaml`
+or `..zone`.
 
 ```yaml
-'':                       # the apex; SOA and NS come from `defaults` in dnsctl.yaml unless they stand here
+'':                       # the apex; SOA and NS come from `defaults` in dnsctl.yaml unless they are here
   - {type: A, value: 192.0.2.80}
   - {type: MX, values: [{preference: 10, exchange: mail.example.com.}]}
   - {type: TXT, value: v=spf1 mx -all}
