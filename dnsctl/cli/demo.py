@@ -1,7 +1,7 @@
 """`dnsctl demo`: show a change on its way through two datacenters on this machine, in plain words.
 
-A story on real processes: every line that begins with `$` is run as it stands, and what follows it is what it
-printed, shortened. It ends with nothing left behind, unless `--keep` or `--dir` ask for it.
+A story with real processes: every line that begins with `$` is run as it stands, followed by what it printed,
+shortened. It leaves nothing behind, unless `--keep` or `--dir` ask for it.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """The `dnsctl` command: joins the verbs, and turns whatever happens into one line and an exit code.
 
 What a verb works with is imported when it runs (see `verbs`), so that `dnsctl check` does not pay for a web
-server, nor `--help` for anything. Results go to standard out, all else to standard error. Exit codes: each
-verb's own for what it found; 1 for an error, or what `ERRORS` has for the verb; 130 when interrupted, 141
-when nobody reads the output. A command line that cannot be understood is an error like any other: with 2, a
-`plan` with a typing error would say "changes".
+server, nor `--help` for anything. Results go to standard output, everything else to standard error. Exit
+codes: each verb's own for what it found; 1 for an error, or what `ERRORS` has for the verb; 130 when
+interrupted, 141 when nobody reads the output. A wrong command line is an error like any other: with the usual
+2, a mistyped
+`plan` would say "changes".
 """
 
 from __future__ import annotations

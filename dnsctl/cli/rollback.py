@@ -1,6 +1,6 @@
 """`dnsctl rollback`: publish an earlier release's records again, as a new generation with higher serials.
 
-Takes the same way as a push, and ends with the same exit codes.
+Goes the same way as a push, and ends with the same exit codes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`dnsctl status`: show what every node serves, and what this host released. A node cannot make it fail.
 
-Exit codes: 0 all is well, 1 somebody must act now, 2 it cannot be told, since a node was not reached.
+Exit codes: 0 all is well, 1 somebody must act now, 2 could not tell, because a node was not reached.
 """
 
 from __future__ import annotations

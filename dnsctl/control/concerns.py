@@ -1,7 +1,7 @@
 """What somebody has to act on: signatures, certificates, clocks and nodes, as the nodes report them. Pure.
 
-Signatures that are made here concern where less is left than renewals promise (`model.validity`): nobody
-pushes. Those of pre-signed zones are a concern from a week before they expire, certificates from 30 days.
+Signatures made here are a concern when less is left than renewals promise (`model.validity`): nobody pushes.
+Those of pre-signed zones are a concern from a week before they expire, certificates from 30 days.
 """
 
 from __future__ import annotations

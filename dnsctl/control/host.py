@@ -1,8 +1,8 @@
 """The control host's tools for a push: its lock, image, archive, records and connections.
 
-Invariant: of all processes on this host, one at a time holds a `ControlHost`, and only that one writes
-`state/` or talks to agents to change something. How the fleet is reached (sites, certificates, release keys)
-comes from the dnsctl.yaml of the work tree, also when another commit's zones are released.
+Invariant: only one process on this host holds a `ControlHost` at a time, and only that one writes `state/` or
+asks agents to change something. Sites, certificates and release keys come from the dnsctl.yaml of the work
+tree, also when the zones of another commit are released.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Keep a release on this host, in disk space that was reserved before the decision.
 
-Once a release is decided it is what the fleet serves, whatever becomes of this host: nothing in `keep` ends a
-push. What could not be kept is noted, and the next push takes it over from archive and nodes.
+Once a release is decided, the fleet serves it, whatever happens to this host: no failure in `keep` ends a
+push. What could not be kept is noted, and the next push fetches it from the archive and the nodes.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """The control host's own image: checked before anything is built on it, and fetched again if damaged.
 
-A release is the difference to what this image holds, a renewal signs what it holds: one octet that a disk
-flipped would be signed. So whoever builds on it, or compares nodes with it, looks first, wholly: a child
-reads all of it, since damaged pages can end their reader. Nothing is lost with it. The nodes hold the same,
-sealed by the release keys.
+A release is the difference to this image, and a renewal signs what it holds: an octet that a disk flipped
+would be signed. So before a command builds on it, or compares nodes with it, a child reads all of it (damaged
+pages can end their reader). A damaged image is no loss: the nodes have the same, sealed by the release keys.
 """
 
 from __future__ import annotations

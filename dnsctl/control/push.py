@@ -2,16 +2,15 @@
 
 Order, and what an interruption at each point leaves:
 
-1. Recover: what the fleet serves, or an earlier push decided, becomes this host's own; nodes that are behind
-   are brought up. 2. Build, judge by the guards: nothing anywhere has changed. 3. Push to all nodes or none
-   (see `replicate.transaction`); keys that the release brings are on disk before it is decided, and removed
-   where it is not. 4. Adopt and record, in disk space held since before (see `keeping`): after a kill in
-   between, 1. does it. 5. Verify from outside; where the fleet does not serve exactly the release, the
-   records of the release before go out again as a new generation, and the evidence is kept in
-   `state/evidence/`.
+1. Recover: this host adopts what the fleet serves, or what an earlier push decided, and brings nodes up to
+   date that are behind. 2. Build, and judge by the guards: nothing has changed anywhere. 3. Push to all nodes
+   or none (see `replicate.transaction`); new keys are on disk before the release is decided, and removed if
+   it is not. 4. Adopt and record, in disk space that was reserved before (see `keeping`); after a kill, step
+   1 of the next push does it. 5. Verify from outside; if the fleet does not serve exactly the release, the
+   previous records are released again as a new generation, and the evidence is kept in `state/evidence/`.
 
-There is one way: a push, a rollback, a renewal of signatures all take it. A renewal begins from what is
-served instead of a commit (see `publish.renewal`), so that nothing that was written since can stop it.
+Pushes, rollbacks and renewals of signatures all go this way. A renewal begins from what is served instead of
+a commit (see `publish.renewal`), so that nothing that was written since can stop it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Which released zones are due for new signatures, and under which policies.
 
-Policies are those of the commit that was released. Where that commit is not in the clone any more (a shallow
-one, history that was rewritten and pruned), or its dnsctl.yaml does not read, those of the work tree stand
-in, and for zones that have none there the defaults: a renewal is not to fail for want of a duration. A serial
-is then raised by one, which every serial policy allows.
+Policies are those of the commit that was released. If that commit is not in the clone any more (a shallow
+clone, a rewritten and pruned history), or its dnsctl.yaml cannot be read, those of the work tree are used,
+and for zones without one the defaults: a renewal must not fail because a duration is missing. A serial is
+then raised by one, which every serial policy allows.
 """
 
 from __future__ import annotations

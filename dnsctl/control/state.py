@@ -1,9 +1,9 @@
 """What the control host remembers, in SQLite: releases, activations per node, observations, the audit log.
 
-None of it is needed to serve, and all but the audit log can be had again from any node: a database that is
-damaged is put aside, whole as it is, and another is begun. Every write is one transaction in WAL mode, synced
-before it returns. The clock is an argument: times are aware datetimes, kept as unix seconds. One object is
-for one thread, and for the process that holds the control host's lock.
+None of it is needed to serve, and any node has all of it except the audit log: a damaged database is put
+aside unchanged, and a new one begun. Every write is one transaction in WAL mode, synced before it returns.
+The clock is an argument: times are aware datetimes, kept as unix seconds. An object belongs to one thread, in
+the process that holds the control host's lock.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Two datacenters on this machine: an operations repo in its own directory, and its nodes as processes.
 
-Used by `dnsctl demo`. Every command runs as a person would run it, in a process of its own. Whatever happens
-inside the block, no process outlives it; a directory that it made itself is removed.
+For `dnsctl demo`. Every command runs as a person would run it, in a process of its own. Whatever happens
+inside the block, no process outlives it, and a directory that it made itself is removed.
 """
 
 from __future__ import annotations

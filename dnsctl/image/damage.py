@@ -1,8 +1,7 @@
 """The record of a damaged image: a file beside it, written when damage is found and kept until the next.
 
-While a damage is not mended, the image that replaces it grows aside: what was there is served meanwhile, by
-processes that have it open. `replace` puts the new one in its place; those who look at their image when the
-generation counter moves open the new one then.
+The image that replaces a damaged one grows beside it; meanwhile the old one is served, by processes that have
+it open. `replace` puts the new one in its place; processes open it when the generation counter moves.
 """
 
 from __future__ import annotations

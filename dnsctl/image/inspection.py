@@ -1,8 +1,8 @@
 """Read a whole image and compare it with its digests: of buckets, of zones, of the table of all zones.
 
-Nothing of it is decoded but the entries of zones, and memory does not grow with the image. What LMDB keeps
-besides (pages in use, free pages) shows where reading fails. A damaged page can also end the process that
-reads it, by SIGSEGV or SIGBUS, or keep it forever: `look` inspects in a child that may end so.
+It decodes only the entries of zones, and memory does not grow with the image. Damage in LMDB's own pages
+shows because reading fails. A damaged page can also end the process that reads it, by SIGSEGV or SIGBUS, or
+make it loop for ever: `look` inspects in a child that may end so.
 """
 
 from __future__ import annotations

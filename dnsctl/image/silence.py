@@ -1,8 +1,8 @@
 """The silence of a new node: a file beside the image, until the node has what its fleet serves.
 
-A node that begins with an empty image must not answer from the first state it gets hold of, however often it
-is started anew meanwhile: others serve a newer one. So the file is made before anything is committed, and
-taken away once what is committed is known to be current; a crash in between leaves the node silent.
+A node that begins with an empty image must not answer from the first state that it gets, however often it is
+restarted meanwhile: others serve a newer one. So the file is made before anything is committed, and removed
+once what is committed is known to be current; after a crash in between, the node is silent.
 """
 
 from __future__ import annotations

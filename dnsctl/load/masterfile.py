@@ -2,9 +2,9 @@ r"""Master files (RFC 1035 §5.1): logical lines with positions, read to the end
 
 `$ORIGIN`, `$TTL` (RFC 2308 §4), `$INCLUDE` inside the zone file's own directory, `$GENERATE` (as BIND has
 it), blank owners, TTL and class in either order, parentheses, comments, quotes, `\DDD`, RFC 3597. Octets that
-are not UTF-8 do no harm in comments, and are themselves in texts. A fault becomes a finding and reading goes
-on with the next entry. RRSIG records become the signatures of the RRsets they cover; NSEC, NSEC3, NSEC3PARAM
-and DNSKEY stay records. Limits below bound what a file may expand to.
+are not UTF-8 do no harm in comments, and stay as they are in texts. A fault becomes a finding and reading
+goes on with the next entry. RRSIG records become the signatures of the RRsets they cover; NSEC, NSEC3,
+NSEC3PARAM and DNSKEY stay records. Limits below bound what a file may expand to.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Read all zones of an operations repo that `zone_files` finds in zones/.
 
 A zone that has a finding of severity error is not among `Loaded.zones`: nothing partial goes further by
-mistake. What could be read of it stands in `Loaded.partial`, for rules that want to tell more about it.
+mistake. What could be read of it is in `Loaded.partial`, for rules that can say more about it.
 Findings are collected over all files. `checks` of dnsctl.yaml set the level of findings here as well, but
 cannot lower an error.
 """

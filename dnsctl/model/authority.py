@@ -1,6 +1,6 @@
 """Which of many zones answers a question (RFC 1034 §4.3.2 step 2, RFC 4035 §3.1.4.1).
 
-By plain rules, for what judges answers. The code that answers has a way of its own (`serve.zone.names`).
+By plain rules, for code that judges answers. The code that answers has its own rules (`serve.zone.names`).
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """When signatures are valid and when they are renewed, and how long a secondary may serve them.
 
-All of it follows from the policy's times and from what stands in the zone; the clock is an argument. Two
-things are promised of a zone that is signed here, as long as a push is made at least every `interval` of the
-policy: no signature that is served has less than `promised` left, and SOA EXPIRE with the largest TTL of the
-zone on top stays below that (RFC 6781 §4.4.2), so that neither a secondary that lost its primary nor a cache
-behind it outlives the signatures.
+All of it follows from the policy's times and from the zone; the clock is an argument. As long as there is a
+push at least every `interval` of the policy, a zone that is signed here keeps two promises: no served
+signature has less than `promised` left, and SOA EXPIRE plus the largest TTL of the zone is less than that
+(RFC 6781 §4.4.2). So neither a secondary that lost its primary nor a cache behind it outlives the signatures.
 """
 
 from __future__ import annotations

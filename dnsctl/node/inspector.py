@@ -1,8 +1,8 @@
 """The inspector of a node: reads the whole image again and again, and records damage.
 
-It begins as the node starts, beside processes that answer already, at the lowest priority, and then spends
-at most `SHARE` of one core: each look is followed by a pause of so many times what it took. Answers with
-SERVFAIL are a reason to look sooner. Each look is a process of its own, since a damaged page can end it.
+It starts with the node, beside processes that answer already, at the lowest priority, and spends at most
+`SHARE` of one core: each look is followed by a pause that is so many times longer. SERVFAIL answers make it
+look sooner. Each look is a process of its own, because a damaged page can end it.
 """
 
 from __future__ import annotations

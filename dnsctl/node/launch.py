@@ -1,10 +1,9 @@
 """Bring up a node: state on disk, sockets, privileges, then its processes until a signal ends them.
 
-Order: the state is locked and made where it is missing, every address but the agent's is bound, the image is
-prepared, privileges are dropped, and only then is a process of the node forked or any query read. The agent
-binds its own address each time it starts, so that its port is one that needs no privilege. A node of a fleet
-whose image is empty keeps silent until its agent has what the fleet serves, and answers REFUSED where that is
-nothing yet.
+In this order: lock the state, or make it if it is missing; bind every address except the agent's; prepare the
+image; drop privileges. Only then is a process of the node forked, or a query read. The agent binds its own
+address each time it starts, so its port must not need a privilege. A node of a fleet with an empty image
+keeps silent until its agent has what the fleet serves, and answers REFUSED if the fleet serves nothing yet.
 """
 
 from __future__ import annotations

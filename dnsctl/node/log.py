@@ -1,8 +1,8 @@
 """The log of a node's processes: plain lines to standard error, a few a second at most.
 
-Anybody may send what is worth a line, as fast as the network carries it. So each kind of line, ours or a
-library's, has an allowance that grows back slowly, and all lines together have one too. What was left out is
-told, as a number, with the next line of its kind.
+Anybody can cause log lines as fast as the network carries packets. So each kind of line, ours or a library's,
+has an allowance that grows back slowly, and all lines together have one, too. The next line of a kind says
+how many were left out.
 """
 
 from __future__ import annotations

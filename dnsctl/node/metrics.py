@@ -1,9 +1,8 @@
 """The exporter of a node: /metrics for Prometheus and /health, over plain HTTP at its own address.
 
-It only reads: the counters the other processes write, the image, and /proc. It is a process like the others,
-so nothing that is asked of it can hold up an answer; it tells nothing that is secret, but who may reach it is
-for the operator to say. /health is 200 while a release is served by at least one UDP worker and no process
-that answers hangs, else 503.
+It only reads: the counters that the other processes write, the image, and /proc. It is a process of its own,
+so no request can delay an answer. It shows no secret; the operator decides who may reach it. /health is 200
+while at least one UDP worker serves a release and no process that answers hangs, else 503.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Send NOTIFY to secondaries (RFC 1996): for all zones after a start, then for those that change.
 
-A process of its own, where dnsctl.yaml names secondaries. Each NOTIFY is sent again, ever later, until it is
-answered or given up; a newer serial takes its place. However many zones changed, a secondary gets `RATE` a
-second. It leaves from an address that queries are answered on, by which the secondary knows its primary
-(RFC 1996 §3.10). What comes back is trusted as far as `serve.notify.verdict` does, and no further.
+A process of its own, if dnsctl.yaml names secondaries. Each NOTIFY is sent again, less and less often, until
+it is answered or given up; a newer serial replaces it. However many zones changed, a secondary gets at most
+`RATE` a second. NOTIFY is sent from an address that answers queries, by which the secondary knows its primary
+(RFC 1996 §3.10). `notify.verdict` judges what comes back.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Signals to the processes of a node: few end a process, and a stray one does not.
 
-A process that leaves a signal to its default action is ended by it, and most signals are sent by chance: a
-terminal that closes, a script that takes another daemon's habits for ours, a timer of a library. Left as they
-are: SIGKILL and SIGSTOP, which nobody may ignore; those of job control; and those of faults, SIGSEGV and its
-like, after which nothing can go on.
+The default action of most signals ends a process, and many are sent by accident: by a terminal that closes, a
+script written for another daemon, a timer of a library. Not changed are: SIGKILL and SIGSTOP, which cannot be
+ignored; those of job control; and those of faults, such as SIGSEGV, after which a process cannot go on.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Take over a node with a new version of the program: the supervisor executes it in its own process.
 
-The process stays the same, and with it the process id, the parenthood of the node's processes and the
-listening sockets, whose queues the kernel goes on filling: no query finds a port closed. Before, the program
-is *tried* in a process of its own, which reads settings, checks all that it will need, and writes its order
-to a file in memory; where it fails, nothing has happened. What the new supervisor has to know is its
-`Bequest`. The processes of the old one serve on until their successors do.
+The process stays the same, and with it the process id, the children and the listening sockets, whose queues
+the kernel goes on filling: no query finds a port closed. First the program is *tried* in a process of its
+own, which reads settings, checks everything that it will need, and writes its order to a file in memory; if
+it fails, nothing has happened. The `Bequest` is what the new supervisor has to know. The old processes go on
+serving until their successors do.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """The parent of a node's processes: forks them, restarts those that die, ends them all.
 
-It holds the listening sockets open, so that a port never closes while a process of the node is replaced,
-and does nothing else: no image, no network. A child that dies is back at once. Of those that keep dying, one
-that answers queries is back after `RESTART` each time once the node was ready, and what that says in the log
-is kept to a line a second; any other is retried ever more slowly, up to `SLOWEST_RESTART`. None is given up:
-fail static. One that `LOOKS` looks in a row find stopped or hanging is killed. Only before the node was ready
-for the first time do `STARTS` failures of one it waits for end it: a wrong set-up is told at once.
+It keeps the listening sockets open, so that a port never closes while a process of the node is replaced, and
+touches neither image nor network. A child that dies is restarted at once. If it keeps dying, it is restarted
+after `RESTART` each time if it answers queries (with at most a log line a second), else more and more slowly,
+up to `SLOWEST_RESTART`. None is given up: fail static. A child that is stopped or hangs in `LOOKS` looks in a
+row is killed. Only before the node was ready for the first time, `STARTS` failures of a child end the node: a
+wrong set-up is reported at once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The main functions of a node's processes: one UDP worker, or the server of streams.
 
-Each opens the image itself, after the fork: LMDB environments do not survive one. Where the node keeps silent
-(`image.silence`), each takes what comes and says nothing until that ends.
+Each opens the image itself, after the fork: LMDB environments do not survive a fork. While the node keeps
+silent (`image.silence`), each reads what comes and answers nothing.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which names exist in a zone (RFC 4592 §2.2), and what a change does to answers.
 
-By plain rules, for people and for probes, with nothing of the code that answers.
+By plain rules, for people and for probes, without the code that answers.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Guards: changes that are rarely meant, and are refused until allowed by name with a reason.
 
-The table below is all there are. A first release and a new zone trip none. There is no general force: each
-verdict is allowed by its guard's name, and who allowed it, and why, is logged. Pure; nothing is decided here
-on what is malformed: that is `validate`.
+The table below has all of them. A first release and a new zone trip none. There is no general "force": each
+guard is overridden by its name, and who did that, and why, is logged. Pure; malformed data is for `validate`.
 """
 
 from __future__ import annotations

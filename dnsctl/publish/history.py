@@ -1,7 +1,7 @@
 """The guard `history`: the commit that was released last must be an ancestor of the pushed one.
 
-Otherwise another clone has released something that this commit knows nothing of, or history was rewritten,
-and the push would take it back. A rollback does so on purpose and is not asked.
+Otherwise another clone has released something that this commit does not contain, or history was rewritten,
+and the push would undo it. A rollback does so on purpose and is not asked.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Which keys sign a zone in a release: first what is served decides, then the keystore.
 
-A key whose DNSKEY the zone is served with is in use, whatever state its file says: a push that was killed
-after the decision has not called it active yet. A key that calls itself active and is not in the DNSKEY RRset
-of a zone that is served is left over, and signs nothing while those that are served can. Reads the public
-side of the keystore only; makes nothing.
+A key in the served DNSKEY RRset is in use, whatever state its file says: a push that was killed after the
+decision has not marked it active yet. A key that is marked active and is not in that RRset is left over, and
+signs nothing while the served keys can. Reads only the public side of the keystore; makes nothing.
 """
 
 from __future__ import annotations

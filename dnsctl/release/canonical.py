@@ -1,7 +1,8 @@
 """Canonical JSON: a value has exactly one form in bytes, so that its digest or signature is unambiguous.
 
-ASCII, keys sorted, no spaces, integers within 64 bits, no floats. Decoding is strict: what is not byte for
-byte what `encode` would have made of the same value is refused, duplicate keys and odd escapes included.
+ASCII, keys sorted, no spaces, integers within 64 bits, no floats. Decoding is strict: it refuses everything
+that
+`encode` would not have made byte for byte, such as duplicate keys and odd escapes.
 """
 
 from __future__ import annotations

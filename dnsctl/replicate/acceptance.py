@@ -1,7 +1,7 @@
 """Ask a manifest's probes of a state that is not committed yet, with the code that will serve it.
 
-What must come was derived by the control host from the zone's data; what comes is made by this node. Where
-they differ, this node would have answered wrongly, and the release is refused before anybody saw it.
+The control host derived the right answers from the zones' data; this node makes its own. If they differ, the
+node would have answered wrongly, and it refuses the release before anybody sees it.
 """
 
 from __future__ import annotations

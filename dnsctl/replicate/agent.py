@@ -1,7 +1,7 @@
 """The agent process of a node: its API over mutual TLS, its catch-up, and the only writer of its image.
 
-Invariants: nobody without a certificate of this fleet gets as far as HTTP; the image is written by one
-thread; whatever fails here, the node's other processes go on serving what was committed last.
+Invariants: without a certificate of this fleet, no client reaches HTTP; only one thread writes the image;
+whatever fails here, the node's other processes go on serving what was committed last.
 """
 
 from __future__ import annotations

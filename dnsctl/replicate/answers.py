@@ -1,8 +1,8 @@
 """What an agent reports about its node, read from JSON: each field must have its type, each number its range.
 
-Pure. A status is not sealed: whoever has the node's certificate may say anything. So nothing leaves here that
-could surprise those who compare, print or compute with it: what is out of its range makes the whole answer
-invalid, and the words for a person are printable and short.
+Pure. A status is not sealed: whoever has the node's certificate may say anything. So a value out of its range
+makes the whole answer invalid, texts for people are printable and short, and what is returned is safe to
+compare, print and compute with.
 """
 
 from __future__ import annotations

@@ -11,11 +11,11 @@
     POST follow               {"releases": [{"manifest", "certificate"}, …]}
     POST restore              {"manifest", "certificate"}, then a snapshot of that release
 
-Who may: see `rights`. A body of two parts has the length of the first in the header `dnsctl-head`. Nothing is
-stored before the release keys' seal on the first part has vouched for it, and nothing that is stored is
-deleted on request: a certificate alone, the control host's included, fills no disk and takes nothing away.
-What the control host has a node serve is current: a node that kept silent answers from then on. Everything
-that touches the image is handed to the one thread that owns its write transaction.
+For who may do what, see `rights`. If a body has two parts, the header `dnsctl-head` has the length of the
+first. Nothing is stored before the release keys' seal on the first part vouches for it, and nothing is
+deleted on request: with a certificate alone, even the control host's, one can neither fill a disk nor delete
+anything. What the control host activates is current: a silent node answers from then on. All work on the
+image is handed to the one thread that owns its write transaction.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Catch up from peers: fetch activated releases in order, or a snapshot, and verify each step.
 
-Nothing a peer says is believed but what the release keys sealed; a peer can at worst withhold. So that no
-operator and no control host is needed: a certificate that reached one node reaches all, and a node that was
-away, or is new, comes to what the others serve. It does so in one step: what it served it goes on serving
-until it has the newest release that any peer shows, and a node that served nothing keeps silent until then.
+A node believes a peer only what the release keys sealed; a peer can at worst withhold. No operator and no
+control host is needed: a certificate that reached one node reaches all, and a node that was away, or is new,
+comes to what the others serve. It does so in one step: it goes on serving what it served until it has the
+newest release that any peer shows, and a node that served nothing keeps silent until then.
 """
 
 from __future__ import annotations

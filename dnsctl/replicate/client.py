@@ -1,8 +1,8 @@
 """Talk to one node's agent: HTTPS with certificates both ways; every failure says whose it is, and why.
 
-Invariants: the node is known by its name in its certificate, whatever its address; every request has one
-deadline for all of it, and every response a size that fits what was asked; nothing but NodeUnreachableError,
-PkiError and ReleaseRefusedError (and their kin in `dnsctl.errors`) comes out, `where` being the node's name.
+Invariants: a node is known by the name in its certificate, not by its address; every request has one deadline
+for all of it, and every response a limit of size that fits the request; only NodeUnreachableError, PkiError
+and ReleaseRefusedError (and their subclasses) are raised, with the node's name in `where`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Compare the clocks of the fleet's hosts with each other, and a release with the clock of its node.
 
-A signature is good or bad by a clock, and nothing on one host can say whether its own is right. So hosts
-that sign and hosts that serve must agree to within `TOLERANCE`, and where they do not, what is told is what
-each of them says: of two clocks nobody knows which is wrong. Pure: clocks are read by who calls.
+A signature is valid by a clock, and a host cannot tell whether its own clock is right. So hosts that sign and
+hosts that serve must agree to within `TOLERANCE`. If they do not, the message shows each clock: of two clocks
+nobody knows which is wrong. Pure: the caller reads the clocks.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """A small certificate authority for the fleet (RFC 5280): make it, issue, renew and check certificates.
 
-A leaf says who it is in one URI, `urn:dnsctl:control` or `urn:dnsctl:node:NAME`; a node's also carries its
-name as `DNS:NAME`, never an address, so that a node may move. How they are used: see `tls`.
+A leaf certificate says whose it is in one URI, `urn:dnsctl:control` or `urn:dnsctl:node:NAME`. A node's also
+has its name as `DNS:NAME`, never an address, so that a node may move. For their use, see `tls`.
 
 Files in `keys/pki/`: `ca.crt`, `control.crt`, `NODE.crt`, and their private halves beside them: `ca.pem` and
 `control.pem` encrypted with the keystore's passphrase, `NODE.pem` in the clear (mode 0600), because a node
-must start with no person present. Revocation is by re-issue: change the authority, there is no CRL.
+must start without a person. There is no CRL: to revoke a certificate, make a new authority.
 """
 
 from __future__ import annotations

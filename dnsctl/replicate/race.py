@@ -1,7 +1,7 @@
 """Ask several hosts for the same thing without waiting for the slowest.
 
-The first is asked; where it fails, or has not answered after a while, the next is asked as well. So a host
-that drips costs the pause and no more, and a large answer is not fetched twice without need.
+The first host is asked; if it fails, or has not answered after a while, the next is asked as well. So a slow
+host costs only that pause, and a large answer is not fetched twice without need.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Fetch a release that this host's archive lost, from a node that has it.
 
-What comes is checked as whatever nodes send: the seals of the release keys, and the delta's digest. What the
-archive holds of that generation is replaced, and nothing else.
+What a node sends is checked as always: the seals of the release keys, and the delta's digest. Only that
+generation is replaced in the archive.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Who may ask an agent for what: one literal table; what is not in it is refused.
 
-`control`: whoever holds the control host's certificate. `node`: whoever holds that of a node this one knows.
-Nobody else gets as far as HTTP. No right here makes a release: that takes the release keys, whose seal is
-checked on whatever changes what is served, and on the manifest that vouches for each octet that is stored.
+`control`: whoever has the control host's certificate. `node`: whoever has that of a node that this one knows.
+Nobody else reaches HTTP. No right here makes a release: that takes the release keys, whose seal is checked on
+everything that changes what is served, and on the manifest that vouches for each octet that is stored.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A snapshot: a whole image as a delta from nothing, for nodes that are too far behind.
 
-Same format as any delta (see `dnsctl.release.delta`), read back with the same bounds. What vouches for it is
-the table's digest in the manifest of the release that it is a snapshot of.
+It has the format of any delta (see `dnsctl.release.delta`), and is read with the same bounds. The digest of
+the table in its release's manifest vouches for it.
 """
 
 from __future__ import annotations

@@ -4,17 +4,17 @@ Pure of HTTP and of the event loop; all of it runs in one thread, because an LMD
 to the thread that began it. Invariants:
 
 * What is served changes only by `commit`: one transaction, after every check has passed. A node that is many
-  releases behind takes them all in one: nobody ever sees those between.
+  releases behind takes them all in one transaction: nobody ever sees those between.
 * At most one release is prepared. Another is refused until that one is activated, aborted or has expired:
   with all nodes prepared for one push, no second push can get a certificate (see `transaction`).
 * The certificate is on disk before the commit, so that a node killed between the two finishes by itself
   (`resume`), and its peers can always fetch what it serves.
 * Disk space for certificate and commit is held while preparing, in the files that they are written to: a full
   disk refuses a release, and does not break one that is decided, whoever else writes to that disk.
-* Every refusal has a reason. `status` tells what the control host was refused, and no peer overwrites that.
+* Every refusal has a reason. `status` shows what the control host was refused, and no peer overwrites that.
 
-The order of checks is the cheapest and most trusted first: seal, form, generation, parent, nothing else
-prepared, times, delta, digests of zones, digest of the table, probes.
+Checks go cheapest and most trusted first: seal, form, generation, parent, nothing else prepared, times,
+delta, digests of zones, digest of the table, probes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What the control host brings a node up to date with: its archive of releases, and a snapshot of its image.
 
-Reads only. A node that is behind gets the releases it lacks in order, and takes them in one step: it serves
-none of those between. Where they are not to be had, or are too many, and where it has nothing, it gets
-everything at once.
+Only reads. A node that is behind gets the releases it lacks, in order, and takes them in one step: it serves
+none of those between. If some are missing, or there are too many, or the node has nothing, it gets a
+snapshot.
 """
 
 from __future__ import annotations

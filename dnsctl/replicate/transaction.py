@@ -1,11 +1,11 @@
 """A push over the whole fleet: fence, stage, prepare, certify, activate. All nodes, or none.
 
-The one moment of decision is when the sealed certificate is durable in the control host's archive: before
-it nothing has changed anywhere and everything is dropped; after it the release is what the fleet serves,
-and whoever is missing gets it from a peer, from the next push, or both. Why no two pushes can both decide:
-a node holds one prepared release at a time, for a fixed time; a certificate is made only while every node
-holds this one, and well before the first of them lets go. An agent that is replaced on the way has lost what
-it had prepared: before the decision it prepares that again, after it it is given the release whole.
+The release is decided when its sealed certificate is durable in the control host's archive. Before that,
+nothing has changed anywhere, and everything is dropped; after that, the fleet serves the release, and a node
+that missed it gets it from a peer or from the next push. Two pushes cannot both decide: a node holds one
+prepared release at a time, for a fixed time, and a certificate is made only while every node holds this one,
+well before the first of them expires. An agent that is replaced meanwhile has lost what it had prepared:
+before the decision it prepares that again, after it it gets the whole release.
 
 Works on sealed bytes; builds nothing, prints nothing.
 """

@@ -1,7 +1,7 @@
 """Whose releases are accepted: the pinned release keys, and what they must have sealed.
 
-Nothing inside an envelope is looked at before enough pinned keys have signed it for its purpose, so that a
-manifest never passes for a certificate, and a peer can at worst withhold, never invent.
+Nothing inside an envelope is read before enough pinned keys have signed it for its purpose. So a manifest
+never passes for a certificate, and a peer can at worst withhold, never invent.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Keep secrets out of git: .gitignore covers every secret file that dnsctl.yaml names, and git confirms it.
 
-What counts is where a file really is, links followed. Invariant: no secret is written to a place where
-`git add` would take it, whatever dnsctl.yaml says.
+Links are followed: what counts is where a file really is. Invariant: no secret is written where `git add`
+would take it, whatever dnsctl.yaml says.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A directory that is made whole or not at all, by one process at a time.
 
-A new one is made aside, as `.NAME.making-…` beside its place, and gets its name once everything is in it. In
-one that is there already each file is whole or not there, so that a second run adds what a killed one left
-out. Two runs wait for each other: the lock (flock) is on the directory that they write in.
+A new directory is made beside its place, as `.NAME.making-…`, and renamed once everything is in it. In an
+existing one, each file is whole or missing, so that a second run adds what a killed one left out. Two runs
+wait for each other: the lock (flock) is on the directory that they write in.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The signatures of a pre-signed zone, each judged as a validator would (RFC 4035 §2.2, §5.3).
 
-A validator is content with one good signature, an operator is not: each that is by a published key must hold.
-One by a key that the DNSKEY RRset does not hold counts for nothing, and harms nothing (§5.3.1). What was
-verified in the release before is not verified again: same RRset, same key, same signature.
+A validator is content with one good signature, an operator is not: each one by a published key must be valid.
+A signature by a key that is not in the DNSKEY RRset is ignored, and does no harm (§5.3.1). What was verified
+in the release before (same RRset, key and signature) is not verified again.
 """
 
 from __future__ import annotations

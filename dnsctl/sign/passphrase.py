@@ -1,7 +1,7 @@
 """Which passphrase and salt the existing keys are encrypted with, before more are written.
 
-A key that is written under a mistyped passphrase opens nothing later, and stops every push. So the private
-keys that are there already tell the right one.
+A key that was encrypted with a mistyped passphrase cannot be opened later, and stops every push. So a
+passphrase must open the private keys that are there already.
 """
 
 from __future__ import annotations

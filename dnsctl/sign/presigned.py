@@ -1,8 +1,8 @@
 """Pre-signed zones: signed by somebody else, checked here, and served as they are.
 
 Invariant of what comes out: every signature by a published DNSKEY was verified by key, here or in the release
-before; each authoritative RRset has one; the denial chain is whole. So a validator can be answered. All that
-is wrong is told, as findings: see `told` for the rules, `examine` for signatures, `chain` for denial.
+before; each authoritative RRset has one; the denial chain is whole. So validators can be answered. All faults
+are findings: see `told` for the rules, `examine` for signatures, `chain` for denial.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Start `dnsctl serve` again in the same process: with its order, and without the code that read the order.
 
-Command line and dnsctl.yaml are read by modules that take some 25 MB, which Python does not give back, and
-which every process of a node would carry along. So `serve` hands its order on to the same command, begun anew
-in the same process (exec): process id, arguments, environment and standard error stay as they are. Imports
-nothing that a name server does not need; whoever calls says what fails, and prints what `Tell` is told.
+The modules that read the command line and dnsctl.yaml take some 25 MB, which Python does not give back, so
+that every process of a node would keep them. So `serve` hands its order to the same command, started again in
+the same process (exec): process id, arguments, environment and standard error stay as they are. Imports only
+what a name server needs; the caller reports failures.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Compile the zones of `dnsctl serve --zones` in a child process that ends before anything is served.
 
-So what loading and signing took is not carried along by the servers, nor are the modules that do it: that
-process imports them (`dnsctl.startup.embedded`), and this one does not.
+So the servers keep neither the memory of loading and signing nor the modules for it: the child imports those
+(`dnsctl.startup.embedded`), and this process does not.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The embedded default of `dnsctl serve --zones`: files of a directory, compiled into an image at once.
 
-No fleet, no control host, no release. What may be served, and how it is made, is `publish`'s to say, as for a
-release; a zone with errors is left out and named. Runs in a process of its own that ends before anything is
+There is no fleet, no control host and no release. `publish` decides what may be served, and makes it, as for
+a release; a zone with errors is left out and named. Runs in a child process that ends before anything is
 served: see `apart`.
 """
 

@@ -1,7 +1,7 @@
 """An order as JSON and back: frozen dataclasses of texts, numbers, octets, paths, networks, tuples of these.
 
-Only for a process's own order to itself (see `anew`): what is read must have been written by `written`.
-Not by pydantic, whose memory the reader is begun anew to be without.
+Only for a process's own order to itself (see `anew`): it reads only what `written` wrote. Without pydantic,
+whose memory the new start is there to save.
 """
 
 from __future__ import annotations

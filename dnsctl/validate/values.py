@@ -3,7 +3,7 @@
 `value-invalid`: the RFC gives the field no such form, and other name servers refuse to load it.
 `value-unusual`: the field holds a code point that is reserved or not assigned, or two fields contradict each
 other; servers load it, and those who use the record will most likely ignore it. Reads canonical rdata, whose
-layout reading the zone has made sure of.
+layout was checked when the zone was read.
 """
 
 from __future__ import annotations

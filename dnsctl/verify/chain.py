@@ -1,9 +1,8 @@
 """The chain of trust of one zone, from the DS down (RFC 4035 §5), with dnspython's validators only.
 
 A resolver is content with one good signature; an operator is not. Here *every* signature over an RRset must
-verify, with a key of the zone's own DNSKEY RRset that a DS leads to, at `now`: the broken third of them is
-found, too. Signatures by keys that the RRset does not hold count for nothing (RFC 4035 §5.3.1): they stand
-there while algorithms change.
+verify at `now`, with a key of the zone's own DNSKEY RRset that a DS leads to. Signatures by keys that are not
+in that RRset are ignored (RFC 4035 §5.3.1): there are such while algorithms change.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The result of a verification: consistent, drift, or could not tell.
 
-A `Fault` is something that is wrong, with all it takes to act on it; a `Note` is worth knowing only.
+A `Fault` is something wrong, with everything needed to act on it; a `Note` is only worth knowing.
 """
 
 from __future__ import annotations
