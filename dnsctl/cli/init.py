@@ -1,7 +1,7 @@
 """`dnsctl init`: an operations repo from nothing to ready for a first push. Adds what is missing.
 
-Run it again after adding a node. Whole or not at all where the directory is new; elsewhere each file is, and
-a second run adds what a killed one left out. Two at once wait for each other.
+Run it again after adding a node. A new directory is made whole or not at all; in an existing one each file
+is, and a second run adds what a killed one left out. Two runs wait for each other.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The secret of DNS cookies, rolled in three steps, while all cookies stay valid (RFC 9018 §5).
 
-Between two of them the file is copied to every node, which reads it by itself. What the second line of the
-file is for stands behind it, as a comment.
+After each step, the file is copied to every node, which reads it without a restart. A comment in the file says
+what its second line is for.
 """
 
 from __future__ import annotations

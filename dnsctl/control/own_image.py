@@ -2,7 +2,7 @@
 
 A release is the difference to this image, and a renewal signs what it holds: an octet that a disk flipped
 would be signed. So before a command builds on it, or compares nodes with it, a child reads all of it (damaged
-pages can end their reader). A damaged image is no loss: the nodes have the same, sealed by the release keys.
+pages can end their reader). Nothing is lost with it: the nodes have the same, sealed by the release keys.
 """
 
 from __future__ import annotations
