@@ -1,7 +1,7 @@
 """The secret of DNS cookies, rolled in three steps, while all cookies stay valid (RFC 9018 §5).
 
-After each step, the file is copied to every node, which reads it without a restart. A comment in the file says
-what its second line is for.
+After each step, the file is copied to every node, which reads it without a restart. A comment in the file
+says what its second line is for.
 """
 
 from __future__ import annotations

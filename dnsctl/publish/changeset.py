@@ -1,9 +1,9 @@
 """What a release would do to each zone, found without making a key or a signature, and without a passphrase.
 
-A zone is carried over untouched where its source digest is the parent's and its signatures hold, and will for
-longer than the refresh window; otherwise it is new, changed, or renewed (fresh signatures only), and gets a
-later serial. `plan` shows a changeset and `build` carries it out, so that both judge by the same rules. Pure
-but for reading the parent's image and the public side of the keystore.
+A zone is carried over untouched if its source digest is the parent's and its signatures are valid for longer
+than the refresh window; otherwise it is new, changed, or renewed (fresh signatures only), and gets a later
+serial. `plan` shows a changeset and `build` carries it out, so that both judge by the same rules. Pure,
+except that it reads the parent's image and the public side of the keystore.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """From what a commit asks for to a sealed release, and from an activated release to the control host's image.
 
-`build` changes nothing that is kept: compare, sign, compile, prove on the control host's image inside a write
-transaction that is then dropped, name, seal. Keys that a zone lacks are made in memory; whoever sends
-the release out stores them first. Unchanged zones are carried over without work. `adopt` is for after
-activation: archive first, image second, so that what a crash leaves in between is completed by `replay` from
-the archive.
+`build` changes nothing on disk: compare, sign, compile, prove on the control host's image inside a write
+transaction that is then dropped, name, seal. Keys that a zone lacks are made in memory; the caller stores
+them before it sends the release. Unchanged zones are carried over without work. `adopt` follows activation:
+archive first, image second, so that `replay` can complete from the archive what a crash left undone.
 """
 
 from __future__ import annotations
