@@ -7,6 +7,7 @@ push. What could not be kept is noted, and the next push fetches it from the arc
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,41 +16,63 @@ from typing import Any, Final
 from dnsctl.control.host import ControlHost, actor
 from dnsctl.errors import DnsctlError, SystemRefusalError, worded
 from dnsctl.files import durable
+from dnsctl.image.reader import Reader
+from dnsctl.image.store import Image
 from dnsctl.model.repo import Repo
 from dnsctl.publish.keys import settle
-from dnsctl.publish.pipeline import Release, adopt, as_adopted
+from dnsctl.publish.pipeline import Release
+from dnsctl.release import delta as deltas
+from dnsctl.release.archive import Archive
+from dnsctl.release.manifest import Manifest
+from dnsctl.replicate.staging import Staging
 from dnsctl.replicate.transaction import Outcome
+from dnsctl.replicate.trust import Trust
 
 _SLACK: Final = 2**18  # octets: the records, their journal, a few states of keys, directories
 
 
 @contextmanager
-def room_for(host: ControlHost, release: Release) -> Iterator[Callable[[], None]]:
-    """Hold the disk space that keeping `release` will take; yield what frees it for small files.
+def prepared(image: Image, archive: Archive, trust: Trust, sealed: bytes, delta: bytes) -> Iterator[Staging]:
+    """Have a release prepared on this host as on a node; yield what commits it once it is decided.
 
-    That of the image is held in its own file, where nobody else can take it. Raises SystemRefusalError where
-    there is not as much: nothing has changed then.
+    It is applied and checked, and disk space is held for its commit where nobody else can take it. Raises
+    ReleaseRefusedError, ReleaseError: nothing has changed then.
+    """
+    archive.put(delta)
+    staging = Staging(image, archive, trust, prove=_unasked, expiry=math.inf)
+    try:
+        staging.prepare(sealed, source="own")
+        yield staging
+    finally:
+        staging.close()
+
+
+def _unasked(_manifest: Manifest, _reader: Reader) -> None:
+    """Ask no probe: this host answers nobody, and each node asks them all."""
+
+
+@contextmanager
+def room_for(host: ControlHost) -> Iterator[Callable[[], None]]:
+    """Hold disk space for what is kept beside image and archive; yield what frees it for small files.
+
+    Raises SystemRefusalError where there is not as much.
     """
     slack = Repo(host.root).state.directory / f"{durable.TEMPORARY_PREFIX}reserve"
     try:
         try:
-            host.image.reserve(release.room)
-            host.archive.reserve()
             durable.reserve(slack, _SLACK)
         except OSError as error:
             raise SystemRefusalError.of(error) from None
         yield functools.partial(slack.unlink, missing_ok=True)
     finally:
         slack.unlink(missing_ok=True)
-        host.archive.give_back()
-        host.image.give_back()
 
 
-def keep(host: ControlHost, release: Release, outcome: Outcome, action: str) -> None:
-    """Make a release that was decided this host's own: in image and archive, its keys in use, recorded."""
+def keep(host: ControlHost, staging: Staging, release: Release, outcome: Outcome, action: str) -> None:
+    """Make a release that was decided this host's own: in its image, its keys in use, recorded."""
     certificate = host.archive.activation(release.generation) or b""
-    steps: tuple[tuple[str, Callable[[], None]], ...] = (
-        ("its image", lambda: adopt(release, certificate, host.image, host.archive)),
+    steps: tuple[tuple[str, Callable[[], object]], ...] = (
+        ("its image", lambda: _activate(staging, certificate)),
         ("the state of its keys", lambda: _settle(host, release)),
         ("the records", lambda: _record(host, release, outcome, action)),
     )
@@ -63,8 +86,31 @@ def keep(host: ControlHost, release: Release, outcome: Outcome, action: str) -> 
             )
 
 
+def _activate(staging: Staging, certificate: bytes) -> None:
+    try:
+        staging.activate(certificate, source="own")
+    finally:
+        staging.close()  # what failed holds the image's one write transaction
+
+
+@contextmanager
+def as_kept(release: Release, image: Image) -> Iterator[Reader]:
+    """Give a reader of `release`, also where it could not be kept: then of a transaction that is dropped."""
+    with image.reader() as reader:
+        if reader.generation == release.generation:
+            yield reader
+            return
+    writer = image.writer()
+    try:
+        writer.apply(deltas.decode(release.delta, release.manifest.delta.length))
+        writer.set_release(release.generation, release.manifest.digest)
+        yield writer
+    finally:
+        writer.abort()
+
+
 def _settle(host: ControlHost, release: Release) -> None:
-    with as_adopted(release, host.image) as reader:
+    with as_kept(release, host.image) as reader:
         settle(host.keystore, reader, datetime.now(UTC), release.manifest.zones)
 
 

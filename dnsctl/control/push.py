@@ -2,12 +2,13 @@
 
 Order, and what an interruption at each point leaves:
 
-1. Recover: this host adopts what the fleet serves, or what an earlier push decided, and brings nodes up to
-   date that are behind. 2. Build, and judge by the guards: nothing has changed anywhere. 3. Push to all nodes
-   or none (see `replicate.transaction`); new keys are on disk before the release is decided, and removed if
-   it is not. 4. Adopt and record, in disk space that was reserved before (see `keeping`); after a kill, step
-   1 of the next push does it. 5. Verify from outside; if the fleet does not serve exactly the release, the
-   previous records are released again as a new generation, and the evidence is kept in `state/evidence/`.
+1. Recover: this host takes what the fleet serves, or what an earlier push decided, and brings nodes that are
+   behind up to date. 2. Build, and judge by the guards: nothing has changed anywhere. 3. Prepare it on this
+   host as on a node, then push to all nodes or none (see `replicate.transaction`); new keys are on disk
+   before the release is decided, and removed if it is not. 4. Keep and record it, in disk space that was
+   reserved before (see `keeping`); after a kill, step 1 of the next push does it. 5. Verify from outside; if
+   the fleet does not serve exactly the release, the previous records are released again as a new generation,
+   and the evidence is kept in `state/evidence/`.
 
 Pushes, rollbacks and renewals of signatures all go this way. A renewal begins from what is served instead of
 a commit (see `publish.renewal`), so that nothing that was written since can stop it.
@@ -27,7 +28,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dnsctl.control.host import ControlHost, actor
-from dnsctl.control.keeping import keep, room_for
+from dnsctl.control.keeping import as_kept, keep, prepared, room_for
 from dnsctl.control.renewal import renewal_due
 from dnsctl.errors import (
     DnsctlError,
@@ -52,7 +53,7 @@ from dnsctl.publish.guards import GUARDS, enforce
 from dnsctl.publish.history import judge_history
 from dnsctl.publish.intent import Intent, Progress, no_progress
 from dnsctl.publish.keys import settle
-from dnsctl.publish.pipeline import Release, as_adopted, build, certify
+from dnsctl.publish.pipeline import Release, build, certify
 from dnsctl.release.manifest import Manifest
 from dnsctl.replicate.transaction import Outcome, Outgoing, Phase, clocks_ahead, fence, push_release, reach
 from dnsctl.verify.anchor import anchors_in
@@ -277,7 +278,7 @@ def _out(
     progress: Progress,
     only: Collection[str] | None = None,
 ) -> Result:
-    """Push, adopt, record, verify; on the nodes named in `only`, where it is given."""
+    """Prepare, push, keep, verify; on the nodes named in `only`, where it is given."""
     manifest = release.manifest
     details = {
         "generation": manifest.generation,
@@ -288,11 +289,12 @@ def _out(
         "without": request.without,
     }
     host.state.audit(actor(), action, request.reason, details, when=datetime.now(UTC))
-    with room_for(host, release) as free:
+    sealed, delta = release.sealed, release.delta
+    with prepared(host.image, host.archive, host.trust, sealed, delta) as staging, room_for(host) as free:
         with _keys_on_disk(host, release):
             outcome = host.fleet.run(
                 push_release(
-                    Outgoing(manifest, release.sealed, release.delta),
+                    Outgoing(manifest, sealed, delta),
                     [each for each in host.fleet.clients if only is None or each.node.name in only],
                     host.supply,
                     lambda: certify(manifest, host.release_keys, datetime.now(UTC)),
@@ -300,9 +302,9 @@ def _out(
                 )
             )
         free()
-        keep(host, release, outcome, action)
+        keep(host, staging, release, outcome, action)
     try:
-        with as_adopted(release, host.image) as reader:
+        with as_kept(release, host.image) as reader:
             report = _verified(host, release, outcome, reader, progress)
     except (DnsctlError, OSError) as error:
         host.notes.append(f"what is served could not be verified: {worded(error)}")

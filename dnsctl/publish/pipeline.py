@@ -1,19 +1,18 @@
-"""From what a commit asks for to a sealed release, and from an activated release to the control host's image.
+"""From what a commit asks for to a sealed release.
 
 `build` changes nothing on disk: compare, sign, compile, prove on the control host's image inside a write
 transaction that is then dropped, name, seal. Keys that a zone lacks are made in memory; the caller stores
-them before it sends the release. Unchanged zones are carried over without work. `adopt` follows activation:
-archive first, image second, so that `replay` can complete from the archive what a crash left undone.
+them before it sends the release. Unchanged zones are carried over without work. Only `replicate.staging`
+puts a release into an image, this host's own included.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from dnsctl.errors import ImageError, ReleaseError, ReleaseRefusedError
+from dnsctl.errors import ReleaseRefusedError
 from dnsctl.image.compiler import compile_zone
 from dnsctl.image.difference import Change, difference
 from dnsctl.image.layout import ZoneEntry
@@ -41,8 +40,7 @@ from dnsctl.publish.probes import budget, zone_probes
 from dnsctl.publish.serials import serial_for
 from dnsctl.publish.source import source_of
 from dnsctl.release import delta as deltas
-from dnsctl.release.archive import Archive
-from dnsctl.release.envelope import ReleaseKey, open_envelope, seal
+from dnsctl.release.envelope import ReleaseKey, seal
 from dnsctl.release.manifest import MAX_PROBES, ActivationCertificate, DeltaReference, Manifest, Probe
 from dnsctl.sign.keystore import Keystore, NewKey, SigningKey
 
@@ -50,8 +48,6 @@ from dnsctl.sign.keystore import Keystore, NewKey, SigningKey
 @dataclass(frozen=True)
 class Release:
     """A release ready to be staged. `sealed` is its manifest in an envelope; `guards` what is against it.
-
-    `room`: octets of disk space that it takes in an image at most, when it is committed.
 
     `new_keys` sign in it and are only in memory: they must be on disk before it is decided.
     """
@@ -64,7 +60,6 @@ class Release:
     guards: tuple[GuardVerdict, ...] = ()
     findings: tuple[Finding, ...] = field(default=(), repr=False)
     new_keys: tuple[NewKey, ...] = field(default=(), repr=False)
-    room: int = 0
 
     @property
     def generation(self) -> int:
@@ -99,7 +94,7 @@ def build(
     if not work.changesets and not removed:
         return None
     progress("prove", 0, 1)
-    table, room = _prove(image, data, reference, generation - 1, parent_digest)
+    table = _prove(image, data, reference, generation - 1, parent_digest)
     progress("prove", 1, 1)
     manifest = Manifest(
         generation=generation,
@@ -124,7 +119,6 @@ def build(
         guards=judge(changesets, intent.limits),
         findings=(*intent.findings, *work.findings),
         new_keys=tuple(work.new_keys),
-        room=room,
     )
 
 
@@ -215,13 +209,8 @@ class _Work:
         return (*(self._keystore.open(one) for one in keys.signing), *(one.signing for one in made))
 
 
-def _prove(
-    image: Image, data: bytes, reference: DeltaReference, generation: int, parent: str | None
-) -> tuple[str, int]:
-    """Apply the delta as a node will, in a transaction that is dropped.
-
-    Returns the table's digest after, and how many octets the commit would write at most.
-    """
+def _prove(image: Image, data: bytes, reference: DeltaReference, generation: int, parent: str | None) -> str:
+    """Apply the delta as a node will, in a transaction that is dropped. Return the table's digest after."""
     writer = image.writer()
     try:
         if (writer.generation, writer.manifest or None) != (generation, parent):
@@ -229,16 +218,8 @@ def _prove(
                 f"generation {writer.generation} was adopted while this release was being built",
                 advice="push again",
             )
-        changes = 0
-
-        def counted() -> Iterator[Change]:
-            nonlocal changes
-            for change in deltas.decode(data, reference.length):
-                changes += 1
-                yield change
-
-        writer.apply(counted())
-        return writer.table_digest(), writer.room(changes, reference.length)
+        writer.apply(deltas.decode(data, reference.length))
+        return writer.table_digest()
     finally:
         writer.abort()
 
@@ -247,80 +228,3 @@ def certify(manifest: Manifest, release_keys: tuple[ReleaseKey, ...], now: datet
     """Return the sealed activation certificate of `manifest`."""
     certificate = ActivationCertificate(manifest.generation, manifest.digest, int(now.timestamp()))
     return seal(certificate.to_bytes(), release_keys, "activation")
-
-
-def keep(release: Release, archive: Archive) -> None:
-    """Archive a release as staged: delta first, so that no manifest is ever without it."""
-    archive.put(release.delta)
-    archive.put_manifest(release.generation, release.sealed)
-
-
-def adopt(release: Release, certificate: bytes, image: Image, archive: Archive) -> None:
-    """Make an activated release the control host's own. Doing it again, or after a crash, is harmless.
-
-    `certificate` is the sealed activation. Raises ReleaseRefusedError where the image holds another parent.
-    """
-    keep(release, archive)
-    archive.put_activation(release.generation, certificate)
-    _apply(image, release.manifest, release.delta, (release.sealed, certificate))
-
-
-@contextmanager
-def as_adopted(release: Release, image: Image) -> Iterator[Reader]:
-    """Give a reader of `release`, also where `adopt` failed: then of a transaction that is dropped."""
-    with image.reader() as reader:
-        if reader.generation == release.generation:
-            yield reader
-            return
-    writer = image.writer()
-    try:
-        writer.apply(deltas.decode(release.delta, release.manifest.delta.length))
-        writer.set_release(release.generation, release.manifest.digest)
-        yield writer
-    finally:
-        writer.abort()
-
-
-def replay(image: Image, archive: Archive, public_keys: tuple[bytes, ...], threshold: int) -> int:
-    """Apply activated releases of the archive that the image does not hold yet; return its generation.
-
-    Completes what an `adopt` that was killed began. Everything is verified again. Raises ReleaseError.
-    """
-    with image.reader() as reader:
-        generation = reader.generation
-    while (sealed := archive.activation(generation + 1)) is not None:
-        certificate = ActivationCertificate.from_bytes(
-            open_envelope(sealed, public_keys, threshold, "activation")
-        )
-        sealed_manifest = archive.manifest(generation + 1) or b""
-        manifest = Manifest.from_bytes(open_envelope(sealed_manifest, public_keys, threshold, "manifest"))
-        if certificate.manifest != manifest.digest or manifest.generation != generation + 1:
-            raise ReleaseError(f"generation {generation + 1} in the archive does not hold together")
-        _apply(image, manifest, archive.get(manifest.delta.digest), (sealed_manifest, sealed))
-        generation += 1
-    return generation
-
-
-def _apply(image: Image, manifest: Manifest, data: bytes, sealed: tuple[bytes, bytes]) -> None:
-    """Apply a release to an image, once: in one transaction, after the fence and all digests have agreed.
-
-    `sealed`: the manifest and the certificate that vouch for it.
-    """
-    deltas.check_reference(data, manifest.delta)
-    writer = image.writer()
-    try:
-        if (writer.generation, writer.manifest) == (manifest.generation, manifest.digest):
-            return
-        if (writer.generation, writer.manifest or None) != (manifest.generation - 1, manifest.parent):
-            raise ReleaseRefusedError(
-                f"generation {manifest.generation} does not follow the image's, {writer.generation}",
-                advice="another host has pushed: run `dnsctl status`",
-            )
-        writer.apply(deltas.decode(data, manifest.delta.length))
-        if writer.table_digest() != manifest.table:
-            raise ImageError("the table of zones does not match the manifest's digest")
-        writer.set_release(manifest.generation, manifest.digest)
-        writer.set_sealed(*sealed)
-        writer.commit()
-    finally:
-        writer.abort()  # nothing to do after a commit

@@ -49,7 +49,7 @@ EXPIRY = 60.0  # seconds a prepared release waits for its certificate
 _log = logging.getLogger("dnsctl.replicate")
 
 Prove = Callable[[Manifest, Reader], None]
-Source = Literal["control", "catch-up", "peer"]  # who brought a release: the last one unasked
+Source = Literal["control", "catch-up", "peer", "own"]  # who brought a release: a peer does so unasked
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class Notices:
 
 
 class Staging:
-    """The one way into an image, on nodes and on the control host.
+    """The one way of a release into an image, on nodes and on the control host.
 
     `prove` asks the manifest's probes of the uncommitted state; `notices`: who hears of the image.
     `now` is a node's clock, by which a release must not be of the future and its signatures must hold; the
@@ -162,7 +162,7 @@ class Staging:
 
     # -- A push, step by step ------------------------------------------------------------------------------
 
-    def prepare(self, sealed: bytes) -> Manifest:
+    def prepare(self, sealed: bytes, source: Source = "control") -> Manifest:
         """Bring a release to where only the commit is missing. Preparing the same one again is harmless.
 
         Order of checks: the manifest's seal (pinned keys, threshold), its form, its generation is the next
@@ -171,7 +171,7 @@ class Staging:
         and is the one named, every touched zone's digest, the table's digest, the probes. Raises
         ReleaseRefusedError; what is served is as it was.
         """
-        with self.refusing("prepare", "control"):
+        with self.refusing("prepare", source):
             self.expire()
             manifest = self.trust.manifest(sealed)
             if self._prepared is not None and self._prepared.manifest.digest == manifest.digest:
@@ -523,9 +523,8 @@ class Staging:
                 self._asked = kept
             elif source == "catch-up":
                 self._fetched = kept
-            _log.log(
-                logging.DEBUG if source == "peer" else logging.WARNING, "%s refused: %s", action, refusal
-            )
+            is_ours = source in ("control", "catch-up")
+            _log.log(logging.WARNING if is_ours else logging.DEBUG, "%s refused: %s", action, refusal)
             if isinstance(error, DamagedImageError):
                 self._notices.damaged(str(error))
             raise refusal from error

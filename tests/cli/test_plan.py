@@ -11,9 +11,10 @@ from dnsctl.image.store import Image
 from dnsctl.load.revision import Revision
 from dnsctl.load.settings.file import load_config
 from dnsctl.publish.commit import intent_of
-from dnsctl.publish.pipeline import adopt, build, certify
+from dnsctl.publish.pipeline import build, certify
 from dnsctl.release.archive import Archive
 from dnsctl.sign.keystore import Keystore
+from tests.publish.host import adopt
 from tests.release.releases import release_key
 
 CONFIG = """\

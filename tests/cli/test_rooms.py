@@ -50,3 +50,14 @@ def test_nothing_below_the_verbs_prints():
 def test_zones_are_judged_in_one_place():
     assert calls("validate") == {"publish/judgement.py"}
     assert calls("sign_zone") == {"publish/finish.py"}
+
+
+def test_releases_get_into_an_image_in_one_place():
+    assert calls("set_sealed") == {"replicate/staging.py"}
+
+
+def test_whoever_else_writes_an_image_has_no_release_or_drops_it():
+    dropped = {"publish/pipeline.py", "control/keeping.py"}
+    of_no_fleet = {"startup/embedded.py", "explain/explanation.py", "demo/forgery.py"}
+    assert calls("writer") == {"replicate/staging.py"} | dropped | of_no_fleet
+    assert calls("fill") - {"cli/init.py"} == of_no_fleet

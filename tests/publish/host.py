@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dnsctl.control.keeping import prepared
 from dnsctl.image.store import Image
 from dnsctl.model.guard_limits import GuardLimits
 from dnsctl.model.name import Name, from_text, to_text
@@ -12,12 +13,15 @@ from dnsctl.model.rrset import Type, rdata_text, type_text
 from dnsctl.model.zone import SignedZone
 from dnsctl.publish.intent import Intent, ZoneIntent
 from dnsctl.publish.keys import settle
-from dnsctl.publish.pipeline import Release, adopt, build, certify
+from dnsctl.publish.pipeline import Release, build, certify
 from dnsctl.release.archive import Archive
+from dnsctl.replicate.trust import Trust
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.presigned import is_presigned
 from tests.build import validated
 from tests.release.releases import release_key
+
+TRUST = Trust((release_key().public,), 1)
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 STANDARD = Policy()
@@ -35,6 +39,13 @@ def intent(
         presigned = is_presigned(zone)
         wanted[zone.origin] = ZoneIntent(zone, None if presigned else policy, presigned)
     return Intent(wanted, "ab" * 20, (), limits)
+
+
+def adopt(release: Release, certificate: bytes, image: Image, archive: Archive) -> None:
+    """Decide `release`, and keep it, as a push does."""
+    with prepared(image, archive, TRUST, release.sealed, release.delta) as staging:
+        archive.put_activation(release.generation, certificate)  # the decision
+        staging.activate(certificate)
 
 
 class Host:

@@ -1,25 +1,19 @@
-import random
-import time
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from dnsctl.errors import ReleaseError, ReleaseRefusedError
 from dnsctl.image.digest import begins_bucket
 from dnsctl.image.layout import owner_key
 from dnsctl.image.store import Image
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import Type
 from dnsctl.publish.changeset import Fate
-from dnsctl.publish.pipeline import adopt, certify, keep, replay
 from dnsctl.release import delta
-from dnsctl.release.archive import Archive
 from dnsctl.release.envelope import open_envelope
 from dnsctl.release.manifest import Manifest
 from dnsctl.sign.signer import earliest_expiry
 from tests.publish.host import NOW, SIMPLE, Host, intent, master_text, name
-from tests.release.kills import run_and_kill
 from tests.release.releases import release_key
 
 TWO = {"example.com.": SIMPLE, "example.org.": SIMPLE}
@@ -163,66 +157,6 @@ def test_zone_signed_elsewhere_is_released_as_it_came(host: Host, tmp_path: Path
     assert other.build(intent({"example.com.": text}), NOW + DAY) is None
 
 
-def test_release_that_does_not_follow_the_image_is_refused(host: Host) -> None:
-    host.push(intent(TWO))
-    one = host.build(intent({"example.com.": "a A 192.0.2.1\n"}))
-    other = host.build(intent({"example.com.": "b A 192.0.2.1\n"}))
-    assert one is not None
-    assert other is not None
-    adopt(one, certify(one.manifest, host.keys, NOW), host.image, host.archive)
-    before = host.table()
-    with pytest.raises(ReleaseError, match="never replaced"):
-        adopt(other, certify(other.manifest, host.keys, NOW), host.image, host.archive)
-    with pytest.raises(ReleaseRefusedError, match="does not follow"):
-        adopt(other, certify(other.manifest, host.keys, NOW), host.image, Archive(host.archive.root / "new"))
-    assert host.table() == before
-
-
-def test_adopting_twice_is_harmless(host: Host) -> None:
-    release = host.push(intent(TWO))
-    before = host.table()
-    adopt(release, certify(release.manifest, host.keys, NOW), host.image, host.archive)
-    assert host.table() == before
-
-
-def test_image_is_rebuilt_from_the_archive(host: Host, tmp_path: Path) -> None:
-    host.push(intent(TWO))
-    host.push(intent(TWO | {"example.org.": "a A 192.0.2.1\n"}))
-    host.push(intent({"example.org.": "a A 192.0.2.1\n"}))
-    with Image.open(tmp_path / "again", readonly=False) as image:
-        assert replay(image, host.archive, (release_key().public,), 1) == 3
-        with image.reader() as reader:
-            assert (reader.generation, reader.manifest, reader.table_digest()) == host.table()
-
-
-def test_archive_with_releases_of_another_key_is_not_replayed(host: Host, tmp_path: Path) -> None:
-    host.push(intent(TWO))
-    with (
-        Image.open(tmp_path / "again", readonly=False) as image,
-        pytest.raises(ReleaseError, match="signed by 0"),
-    ):
-        replay(image, host.archive, (release_key(9).public,), 1)
-
-
-def test_staged_release_is_not_replayed(host: Host) -> None:
-    release = host.build(intent(TWO))
-    assert release is not None
-    keep(release, host.archive)
-    assert replay(host.image, host.archive, (release_key().public,), 1) == 0
-
-
-def test_damaged_delta_in_the_archive_changes_nothing(host: Host, tmp_path: Path) -> None:
-    release = host.push(intent(TWO))
-    digest = release.manifest.delta.digest
-    (host.archive.root / "objects" / digest[:2] / digest[2:]).write_bytes(release.delta[:-1])
-    with Image.open(tmp_path / "again", readonly=False) as image:
-        with pytest.raises(ReleaseError, match="no longer matches"):
-            replay(image, host.archive, (release_key().public,), 1)
-        with image.reader() as reader:
-            assert reader.generation == 0
-            assert list(reader.apexes()) == []
-
-
 def test_delta_decodes_to_what_makes_the_manifests_table(host: Host, tmp_path: Path) -> None:
     release = host.build(intent(TWO))
     assert release is not None
@@ -231,44 +165,6 @@ def test_delta_decodes_to_what_makes_the_manifests_table(host: Host, tmp_path: P
             writer.apply(delta.decode(release.delta, release.manifest.delta.length))
         with image.reader() as reader:
             assert reader.table_digest() == Manifest.from_bytes(release.manifest.to_bytes()).table
-
-
-WRITER = """
-import sys
-from datetime import timedelta
-from pathlib import Path
-from tests.publish.host import NOW, Host, intent
-host = Host(Path(sys.argv[1]))
-generation = host.table()[0]
-print("ready", flush=True)
-while True:
-    generation += 1
-    zones = {"example.com.": f"a{generation} A 192.0.2.1\\n"}
-    host.push(intent(zones, None), NOW + timedelta(seconds=generation))
-"""
-
-
-def test_adopting_killed_at_any_moment_is_completed_from_the_archive(tmp_path: Path) -> None:
-    dice, reached = random.Random(11), 0
-    deadline = time.monotonic() + 60
-    rounds = 0
-    while rounds < 10 or not reached:  # a busy machine needs longer until anything is there
-        assert time.monotonic() < deadline
-        run_and_kill(WRITER, tmp_path, dice.uniform(0.0, 0.2 + 0.05 * rounds))
-        host = Host(tmp_path)
-        generation = host.table()[0]
-        latest = host.archive.latest() or 0
-        assert latest - generation in (0, 1)
-        assert replay(host.image, host.archive, (release_key().public,), 1) == latest >= reached
-        if latest:
-            sealed = host.archive.manifest(latest)
-            assert sealed is not None
-            manifest = Manifest.from_bytes(open_envelope(sealed, [release_key().public], 1, "manifest"))
-            assert host.table() == (latest, manifest.digest, manifest.table)
-            assert host.zone("example.com.").get(name(f"a{latest}.example.com."), Type.A) is not None
-        host.image.close()
-        reached = latest
-        rounds += 1
 
 
 def host_digest(host: Host) -> str:
