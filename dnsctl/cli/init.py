@@ -41,7 +41,7 @@ def _tell_renewed(report: Report) -> None:
 
 
 def _next_steps(report: Report, *, example: bool) -> None:
-    """Tell a newcomer how to go on; somebody who runs it again knows."""
+    """Tell a newcomer what to do next; somebody who runs it again knows."""
     if CONFIG not in report.made:
         return
     enter = "" if report.root.resolve() == Path.cwd().resolve() else f"cd {report.root} && "

@@ -195,7 +195,7 @@ def _internal(error: BaseException) -> str:
 
 
 def _refused(error: BaseException) -> SystemRefusalError | None:
-    """Return what the system refused, whichever library told it; None where it refused nothing."""
+    """Return what the system refused, whichever library reported it; None where it refused nothing."""
     if isinstance(error, OSError) and error.strerror:
         return SystemRefusalError.of(error)
     if isinstance(error, MemoryError):

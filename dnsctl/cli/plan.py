@@ -78,7 +78,7 @@ def _summary(made: Plan) -> str:
 
 
 def _removed(made: Plan) -> str:
-    """Tell of zones that go as a whole, whose RRsets are in no other count."""
+    """Return a text on zones that are removed, whose RRsets are in no other count."""
     gone = [zone.rrsets_before for zone in made.changeset.zones if zone.fate is Fate.REMOVED]
     return f"; {output.plural(len(gone), 'zone')} with all {sum(gone)} RRsets removed" if gone else ""
 

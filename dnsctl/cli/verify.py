@@ -52,7 +52,7 @@ def _nodes(config: Config, site: str | None) -> Sequence[Node]:
 def _verified(context: Context, nodes: Sequence[Node], zones: set[Name] | None, *, full: bool) -> Report:
     """Ask the nodes; again, where they differ from a release that another clone has followed up since.
 
-    They are compared with an image that is whole: a damaged one of this host would be told as their drift.
+    They are compared with a whole image: a damaged one of this host would show as their drift.
     """
     before = 0 if damage(context.state) else generation_of(context.state)
     if not before:

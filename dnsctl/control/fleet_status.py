@@ -48,7 +48,7 @@ class FleetStatus:
     certificates: dict[str, int]
     urgent: frozenset[str]
     concerns: tuple[Concern, ...] = ()
-    damaged: DnsctlError | None = None  # why this host cannot tell what it released
+    damaged: DnsctlError | None = None  # why this host does not know what it released
 
     @property
     def expected(self) -> Served | None:
@@ -88,7 +88,7 @@ def fleet_status(root: Path, config: Config, passphrase: bytes, now: float, *, z
 
 
 def commit_of(root: Path, served: Served | None) -> str | None:
-    """Return the commit that `served` was made from; None where this host's archive does not tell."""
+    """Return the commit that `served` was made from; None where this host's archive does not have it."""
     if served is not None:
         with contextlib.suppress(DnsctlError):  # the archive's fault: show what is served all the same
             manifest = activated(Archive(Repo(root).state.archive), served.generation)

@@ -90,7 +90,7 @@ class ControlHost:
     state: ControlState
     fleet: Connections
     trust: Trust
-    notes: list[str] = field(default_factory=list)  # what a person is to be told beside the result
+    notes: list[str] = field(default_factory=list)  # what a person should know beside the result
 
     @property
     def supply(self) -> Supply:
@@ -153,7 +153,7 @@ def _recovered(image: Image, archive: Archive, trust: Trust, fleet: Connections)
 def take_over(
     root: Path, config: Config, passphrase: bytes, *, damaged: bool = False
 ) -> tuple[DnsctlError, ...]:
-    """Bring this host's image to the newest release that a node serves; return why others told nothing.
+    """Bring this host's image to the newest release that a node serves; return why others did not answer.
 
     Writes nothing where no node is ahead, and needs no private release key. `damaged`: the image is, and is
     fetched again where a node has a release. Raises ReleaseRefusedError where the fleet's release history has
@@ -265,7 +265,7 @@ def actor() -> str:
 
 
 def _require_descriptors(count: int) -> None:
-    """Raise OSError where not as many files can be opened: an event loop half made does not tell why."""
+    """Raise OSError where not as many files can be opened: a half-made event loop does not say why."""
     opened: list[int] = []
     try:
         while len(opened) < count:
@@ -295,7 +295,9 @@ def _locked(state: HostFiles) -> Iterator[None]:
                 where=str(path),
                 advice="wait for it to end; the lock ends with that process",
             )
-        with contextlib.suppress(OSError):  # who holds it is told to others; that it is held is what counts
+        with contextlib.suppress(
+            OSError
+        ):  # the holder's number is for messages; the lock itself is what counts
             os.ftruncate(descriptor, 0)
             os.write(descriptor, b"%d\n" % os.getpid())
         yield

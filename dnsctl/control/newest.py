@@ -16,7 +16,7 @@ from dnsctl.replicate.trust import Trust
 
 
 def take_over_newest(root: Path, tell: Callable[[str], None]) -> None:
-    """Take over what the fleet serves, as a push does; where it cannot be asked, `tell` so and go on.
+    """Fetch what the fleet serves, as a push does; if it cannot be asked, `tell` so and go on.
 
     Another clone may have released since this host last did. A damaged image is fetched again from the nodes.
     Where clocks differ nothing is taken over: one node does not say for all whose is right. Raises

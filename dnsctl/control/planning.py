@@ -54,7 +54,7 @@ def plan(
 ) -> Plan:
     """Compare the commit `rev` with the last release, or with the commit `against`.
 
-    `offline`: no node is asked what is served. `tell` is told what a person should know besides. Raises
+    `offline`: no node is asked what is served. `tell` gets what a person should know besides. Raises
     ZonesWithErrorsError where a push would end with it.
     """
     intent = _intent(root, rev, progress)

@@ -426,7 +426,7 @@ def _record_history(host: ControlHost) -> None:
     known = last.generation if last else 0
     for generation in host.archive.generations():
         if generation > known:
-            with contextlib.suppress(ReleaseError):  # told where it is needed
+            with contextlib.suppress(ReleaseError):  # reported where it is needed
                 if manifest := host.manifest(generation):
                     host.state.record_release(manifest)
 

@@ -219,7 +219,7 @@ class ControlState:
         return self._release("ORDER BY generation DESC LIMIT 1")
 
     def record_activation(self, node: str, generation: int, when: datetime) -> None:
-        """Remember that `node` serves `generation` since `when`; the first time told counts."""
+        """Remember that `node` serves `generation` since `when`; the first time counts."""
         with self._transaction():
             self._connection.execute(
                 "INSERT OR IGNORE INTO activations VALUES (?, ?, ?)", (node, generation, _seconds(when))

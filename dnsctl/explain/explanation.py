@@ -1,4 +1,4 @@
-"""Which zone answers a question, and how: told by the code that answers it."""
+"""Which zone answers a question, and how, explained by the code that answers it."""
 
 from __future__ import annotations
 

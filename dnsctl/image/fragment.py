@@ -7,7 +7,7 @@ those of a message in which the fragment stands right behind a question for its 
 they lead to the owner, else into the fragment. RRSIGs follow the records, so that with and without DO are
 two slices.
 
-A node keeps of a fragment what nothing else tells (`Shape` is what else there is):
+A node keeps only what `Shape` does not know of a fragment:
 
 * of an RRset's only record the rdata, of several all octets;
 * in short, of its only RRSIG: expiration, inception and key tag, then the signature. That is where signer,

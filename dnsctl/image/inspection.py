@@ -32,7 +32,7 @@ _ENDS: Final = (
     signal.SIGILL,
     signal.SIGXCPU,
 )
-_TOLD: Final = 4000  # octets of what a child tells
+_TOLD: Final = 4000  # octets of what a child reports
 _LONGEST: Final = 1800  # seconds of CPU time for one look: more is a circle of pages
 
 # Of a generation: the digests of its manifest and table; empty where they are not known

@@ -52,7 +52,7 @@ WIDE_SHORT = 0x80000000  # the same in `WIDE_ENTRY`
 TYPES_AT = HEADER.size
 
 CUT = 0x01  # a delegation: NS below the apex, itself not occluded
-OCCLUDED = 0x02  # below a cut or a DNAME; `depth` tells which ancestor
+OCCLUDED = 0x02  # below a cut or a DNAME; `depth` says which ancestor
 DNAME_HERE = 0x04  # holds a DNAME and is not occluded
 WIDE = 0x08  # its index is of `WIDE_ENTRY`: something in it is too large for `ENTRY`
 

@@ -146,7 +146,7 @@ class Image:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close it. Raises ImageError for what LMDB refused where that was not told yet."""
+        """Close it. Raises ImageError for what LMDB refused, if that was not raised yet."""
         path = Path(self._environment.path())
         self.close()
         if isinstance(error, lmdb.Error):
@@ -471,7 +471,7 @@ def counts_beyond_its_end(path: Path) -> bool:
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells the image at `path` from one that takes its place; None where there is none."""
+    """Return what distinguishes the image at `path` from one that replaces it; None where there is none."""
     try:
         found = (path / "data.mdb").stat()
     except OSError:

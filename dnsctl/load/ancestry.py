@@ -29,7 +29,7 @@ def has_commit(root: Path, commit: str) -> bool:
     try:
         return resolve(root, commit) == commit
     except RevisionError:
-        resolve(root, "HEAD")  # no repository, no git: told as that
+        resolve(root, "HEAD")  # no repository, no git: reported as that
         return False
 
 

@@ -163,7 +163,7 @@ class _Parser:
         elif self.owner_names is not self.names and self.owner is not None:
             message = f"no owner: the record goes to {to_text(self.owner)}, written before the origin changed"
             self.find("owner-inherited", line, column, message, "write the owner out")
-            self.owner_names = self.names  # told once
+            self.owner_names = self.names  # reported once
         if self.owner is not None:
             self._record(self.owner, tokens, int(column == 1), line, column)
 
@@ -373,7 +373,7 @@ class _Parser:
                     return  # what is wrong with one is wrong with all
 
     def _check_templates(self, head: list[str], right_side: str | None, line: int) -> None:
-        """Tell what BIND reads in another way, or in a way that hardly was meant."""
+        """Report what BIND reads differently, or in a way that was hardly meant."""
         if any(generate.reads_differently(each) for each in (*head, right_side or "")):
             message = (
                 "BIND adds the offset of ${…} to every plain $ behind it in the same field; here it is not"
@@ -389,7 +389,7 @@ class _Parser:
 
 
 def _is_class_in(token: str) -> bool:
-    """Tell whether `token` is IN or CLASS1 (RFC 3597 §5)."""
+    """Return whether `token` is IN or CLASS1 (RFC 3597 §5)."""
     found = _CLASS.fullmatch(token)
     if found is None:
         return False

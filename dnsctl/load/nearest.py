@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 MAX_WORD = 64  # characters: longer ones are not mistyped keys, and comparing them would take long
 
-SHOWN = 12  # known words told where none is like it: a line stays a line
+SHOWN = 12  # known words shown where none is similar: a line stays a line
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

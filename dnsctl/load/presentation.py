@@ -220,7 +220,7 @@ def shown(text: str) -> str:
 
 
 def stray_octets(tokens: Sequence[str]) -> bool:
-    """Tell whether an octet in `tokens` is not UTF-8."""
+    """Return whether an octet in `tokens` is not UTF-8."""
     return any(_STRAY.search(token) for token in tokens if not token.isascii())
 
 

@@ -60,7 +60,7 @@ _REJECTED = (
 )
 
 
-# What dnspython and Python say that tells people nothing about the record, and what to say instead.
+# Messages of dnspython and Python that say nothing about the record, and what to say instead.
 _VAGUE = {
     "not enough values to unpack": "a part of a field is missing",
     "too many values to unpack": "a field has too many parts",
@@ -358,7 +358,7 @@ def _nsec(tokens: Sequence[str], names: NameReader) -> bytes:
 
 
 def _nsec3(tokens: Sequence[str], names: NameReader) -> bytes:
-    """Return NSEC3 rdata (RFC 5155 §3.3); dnspython reads what is not as signers write it, or tells why."""
+    """Return NSEC3 rdata (RFC 5155 §3.3); dnspython reads what signers write otherwise, or says why not."""
     if len(tokens) < 5 or len(tokens[4]) != HASH_LABEL or not (tokens[4].isalnum() and tokens[4].isascii()):
         return _by_dnspython(Type.NSEC3, tokens, names)
     try:

@@ -145,7 +145,7 @@ def _origin(made: Listing, path: str, name: str, stem: str) -> Name | None:
 
 
 def _directory(source: Source, made: Listing, entry: Entry, name: str) -> None:
-    """Take in a split zone; tell of any other directory."""
+    """Take in a split zone; report any other directory."""
     if name.endswith(ZONE_SUFFIXES):
         stem, at = name[: -len(YAML)], Position(entry.path)
         advice = f"put a file there, or name a split zone's directory {stem}./"

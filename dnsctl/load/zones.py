@@ -160,7 +160,7 @@ def _sorted_out(parsed: _Parsed, findings: list[Finding], config: Config | None)
 
 
 def _without_file(listing: Listing, config: Config, only: frozenset[Name] | None) -> Iterable[Finding]:
-    """Tell of zones that are asked for, or that dnsctl.yaml has settings for, and that have no file."""
+    """Report zones without a file that are asked for, or that dnsctl.yaml has settings for."""
     files = listing.zones
     known = [to_text(origin) for origin in files]
     for origin in sorted(only or ()):

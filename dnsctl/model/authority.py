@@ -14,7 +14,7 @@ from dnsctl.model.rrset import Type
 def answering_zone(name: Name, rdtype: int, is_apex: Callable[[Name], bool]) -> Name | None:
     """Return the apex of the zone that answers: the nearest at or above `name`; None where there is none.
 
-    The DS of an apex is with the zone above it, where there is one. `is_apex` tells the apexes of all zones.
+    The DS of an apex is with the zone above it, where there is one. `is_apex` knows the apexes of all zones.
     """
     own = None
     for above in (name, *ancestors(name, ROOT)):

@@ -92,8 +92,8 @@ class ServeSettings:
     listen: tuple[Endpoint, ...]
     workers: int = 1
     transfer: tuple[Network, ...] = ()
-    identity: str = ""  # NSID (RFC 5001), `hostname.bind`, `id.server`; empty: not told
-    version: str = ""  # `version.bind`, `version.server`; empty: not told
+    identity: str = ""  # NSID (RFC 5001), `hostname.bind`, `id.server`; empty: not sent
+    version: str = ""  # `version.bind`, `version.server`; empty: not sent
     chaos: bool = True  # answer class CH at all
     cookies: bool = True
     cookie_secret: Path | None = None

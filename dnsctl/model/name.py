@@ -74,7 +74,7 @@ def from_text(text: str, origin: Name | None = None) -> Name:
 
 
 def _split(text: str) -> tuple[list[bytes], bool]:
-    """Split presentation form into labels, and tell whether it ended in a dot."""
+    """Split presentation form into labels; also return whether it ended in a dot."""
     parts: list[bytes] = []
     label = bytearray()
     wide: list[str] = []  # the label's text, where it may hold a character outside ASCII

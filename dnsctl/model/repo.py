@@ -8,7 +8,7 @@
       pki/ca.crt  pki/ca.pem          the fleet's authority
       pki/control.*  pki/NODE.*       certificates of the control host and the nodes, with their keys
     state/                            of the control host: control.db, push.lock, image/, archive/, evidence/
-      nodes/NAME/                     of a node, unless it is told another place: see `NodeFiles`
+      nodes/NAME/                     of a node, unless it has another place: see `NodeFiles`
 
 What a person may name in dnsctl.yaml stands here with the place that is taken where nothing is named.
 """
@@ -164,5 +164,5 @@ class Repo:
         return HostFiles(self.root / STATE)
 
     def node(self, name: str) -> NodeFiles:
-        """Return what node `name` keeps, where it is told no other place."""
+        """Return what node `name` keeps, unless it has another place."""
         return NodeFiles(self.root / STATE / "nodes" / name)

@@ -39,7 +39,7 @@ class Period:
 
 
 def moment(seconds: float) -> str:
-    """Return a time as messages tell it, whatever number it is."""
+    """Return a time as messages show it, whatever number it is."""
     try:
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     except (ValueError, OverflowError, OSError):

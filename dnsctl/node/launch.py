@@ -63,7 +63,7 @@ def run_node(
 
     `prepare` fills the image while nobody else can, and must not leave it open. `program`: what takes the
     node over at SIGHUP; `bequest`: what this one takes over.
-    `vouched`: tells what the image of a generation must be. Raises ListenError for an
+    `vouched`: returns what the image of a generation must be. Raises ListenError for an
     address that cannot be bound, ImageError for a damaged image, DnsctlError where another process serves
     from the same state.
     """
@@ -308,7 +308,7 @@ def _opened(state: Path) -> int:
 def _drop_privileges(user: str, state: Path) -> None:
     """Become `user` where we are root and one is given, keep no capability, and forbid getting any.
 
-    Root who gives no user stays root, and is told so: a try in a container must serve as well.
+    Root without a user stays root, with a warning: a try in a container must serve as well.
     Capabilities that cannot be given up are logged, and do not stop serving: a unit that allows no capset(2)
     is an earlier version's.
     """
@@ -357,7 +357,7 @@ def _report(name: str, listeners: tuple[Listener, ...], metrics: _Metrics | None
 
 
 def _notify(state: str) -> None:
-    """Tell systemd, where it asked to be told (sd_notify(3))."""
+    """Notify systemd, if it asked for that (sd_notify(3))."""
     path = os.environ.get("NOTIFY_SOCKET")
     if not path:
         return

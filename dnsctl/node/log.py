@@ -49,7 +49,7 @@ class Paced(logging.Filter):
         self._kinds: dict[tuple[str, int, str], _Allowance] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """True where `record` may be logged; it then tells how many like it were not."""
+        """True where `record` may be logged; it then says how many like it were left out."""
         now = self._clock()
         key = (record.name, record.levelno, str(record.msg))
         if key not in self._kinds and len(self._kinds) >= _KINDS:

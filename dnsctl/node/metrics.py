@@ -356,7 +356,7 @@ def _figures(pid: int) -> _Figures | None:
 
 
 def _is_hanging(name: str, block: Block) -> bool:
-    """True where a process that answers is stopped, or has not told what it counted for too long."""
+    """True where a process that answers is stopped, or has not written its counts for too long."""
     if not name.startswith(("udp", "stream")):
         return False
     found = standing(block.cells[counters.PID])

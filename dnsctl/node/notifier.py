@@ -264,7 +264,7 @@ class _LimitedLog:
             _log.log(level, "%s", line)
 
     def flush(self) -> None:
-        """Tell how many lines were kept back, if it is time."""
+        """Log how many lines were left out, if it is time."""
         if (now := time.monotonic()) < self._until:
             return
         for (level, kind), count in self._counts.items():

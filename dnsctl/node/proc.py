@@ -23,7 +23,7 @@ class Standing(NamedTuple):
 def standing(pid: int) -> Standing | None:
     """Return how the process stands, or None where it has ended.
 
-    Where /proc is mounted to hide processes that cannot be traced, all there is to tell is that it lives.
+    Where /proc hides processes that cannot be traced, it shows only that the process lives.
     """
     if not pid:
         return None

@@ -66,9 +66,9 @@ class _Child:
     started: float = 0.0
     quick_deaths: int = 0
     due: float = 0.0  # when to start it
-    deaths: int = 0  # that were not told yet
+    deaths: int = 0  # that were not logged yet
     last_death: str = ""
-    tell_from: float = 0.0  # when deaths may be told again
+    tell_from: float = 0.0  # when deaths may be logged again
     quiet_until: float = 0.0  # when what is restarted may say again why it fails
     hung: int = 0  # looks in a row that found it hanging
     cpu: float = 0.0  # seconds of CPU time that it had had at the first of them
@@ -305,7 +305,7 @@ class Supervisor:
         for child in self._children:
             if not child.deaths or now < child.tell_from:
                 continue
-            often = f", {child.deaths} times since this was last told" if child.deaths > 1 else ""
+            often = f", {child.deaths} times since the last such line" if child.deaths > 1 else ""
             _log.warning("%s; restarted%s", child.last_death, often)
             child.deaths = 0
             child.tell_from = now + TELL_INTERVAL if self._was_ready else now

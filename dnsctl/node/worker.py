@@ -27,7 +27,7 @@ from dnsctl.serve.transport.silent import drop_connections, drop_datagrams
 from dnsctl.serve.transport.stream import StreamServer
 from dnsctl.serve.transport.udp import UdpWorker
 
-Ready = Callable[[int], None]  # told the generation served, once answers can be given
+Ready = Callable[[int], None]  # called with the served generation, once it can answer
 
 
 def cookie_paths(serve: ServeSettings, state: Path) -> tuple[Path, ...]:

@@ -289,7 +289,7 @@ def _lost(keys: ZoneKeys) -> str:
 
 
 def _key_changes(wanted: ZoneIntent, keys: ZoneKeys, previous: SignedZone) -> Iterator[DnssecEvent]:
-    """Tell whether the DNSKEY RRset changes, and whether a DS at the parent may notice."""
+    """Report whether the DNSKEY RRset changes, and whether that matters to a DS at the parent."""
     published = _dnskeys(previous.get(previous.origin, Type.DNSKEY))
     given = _dnskeys(wanted.zone.get(wanted.zone.origin, Type.DNSKEY))  # all of them, or other signers'
     coming = given | {key.rdata for key in keys.public}

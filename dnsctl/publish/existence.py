@@ -20,7 +20,7 @@ from dnsctl.publish.changes import RecordChange
 
 
 class Whole(Protocol):
-    """A zone in any state, with what stands below its cuts told apart."""
+    """A zone in any state, with the data below its cuts kept apart."""
 
     @property
     def origin(self) -> Name: ...
@@ -104,7 +104,7 @@ def _types_by_owner(changes: tuple[RecordChange, ...]) -> dict[Name, set[int]]:
 
 
 def _answered_elsewhere(owner: Name, types: set[int], zone: Name, cuts: frozenset[Name]) -> Iterator[Effect]:
-    """Tell of data that a zone of ours below this one stands before, but for what delegates to it."""
+    """Report data that another of our zones, below this one, hides, except the delegation to it."""
     delegating = {Type.NS, Type.DS} if owner == zone else set()
     glue = {Type.A, Type.AAAA} if zone in cuts else set()
     if not types <= delegating | glue:
@@ -149,7 +149,7 @@ def _effects_on(
 
 
 def _in_caches(before: Whole, changes: tuple[RecordChange, ...], was: Existence) -> Iterator[Effect]:
-    """Tell how long caches may go on with what was: RRsets by their TTL, absence by RFC 2308 §5."""
+    """Report how long caches may keep what was there: RRsets by their TTL, absence by RFC 2308 §5."""
     stale = [
         change.before.ttl for change in changes if change.before is not None and change.rdtype != Type.SOA
     ]

@@ -16,7 +16,7 @@ Progress = Callable[[str, int, int], None]  # stage, done, total
 
 
 def no_progress(stage: str, done: int, total: int) -> None:
-    """Tell nobody."""
+    """Report to nobody."""
 
 
 @dataclass(frozen=True, slots=True)

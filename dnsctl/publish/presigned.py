@@ -23,7 +23,7 @@ Before = Callable[[Name], SignedZone | None]  # a zone as it was published last
 
 
 def nothing_before(_: Name) -> None:
-    """Tell that no zone was published yet."""
+    """Return that no zone was published yet."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def pass_presigned(
 
 
 def telling(progress: Progress, stage: str) -> Callable[[int, int], None]:
-    """Tell of signatures only where there are so many of one zone that a person would wonder."""
+    """Show progress of signatures only for a zone with so many that a person would wonder."""
 
     def tell(done: int, total: int) -> None:
         if total >= MANY_SIGNATURES:

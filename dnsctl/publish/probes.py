@@ -42,7 +42,7 @@ def budget(zones: int) -> int:
 def zone_probes(
     zone: SignedZone, changes: tuple[RecordChange, ...], served: Collection[Name], count: int
 ) -> tuple[Probe, ...]:
-    """Return at most `count` probes for a zone that changed, the most telling first.
+    """Return at most `count` probes for a changed zone, the most useful first.
 
     `served`: the apexes of all zones of the release, which may lie below this one and answer in its place.
     """
@@ -132,7 +132,7 @@ class _Asked:
         return answering_zone(name, rdtype, self._served.__contains__) != self._zone.origin
 
     def _covered(self, name: Name) -> bool:
-        """True where a wildcard answers for `name`, or is next to too long to tell."""
+        """True where a wildcard answers for `name`, or `name` is too long to look for one."""
         return len(name) + 2 > MAX_NAME or self._names.covering_wildcard(name) is not None
 
 

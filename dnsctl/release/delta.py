@@ -3,8 +3,8 @@
 `DNSd`, an octet with the format of the image whose nodes it carries, then one zlib stream of records: table
 (1 octet), kind (0 deleted, 1 put), length of the key (2 octets), length of the value (4 octets, or 0),
 key, value; integers big-endian. The last record is an end mark, 0xFF, with the number of records (8 octets),
-and nothing follows it: a truncated delta is told from a short one. A delta is called by the SHA-256 of its
-octets as shipped.
+and nothing follows it: so a truncated delta is not taken for a short one. A delta is named by the SHA-256 of
+its octets as shipped.
 
 `decode` takes hostile bytes: it holds one record and one chunk at a time, never decompresses past `limit`,
 and raises nothing but ReleaseError. What the changes mean is not known here.

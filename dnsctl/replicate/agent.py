@@ -70,7 +70,7 @@ def try_agent(settings: NodeSettings) -> None:
 
 
 def welcome(limits: Limits, known: frozenset[str]) -> Welcome:
-    """Return what tells whose a connection is; what a certificate that is not of `known` may do, `Api` says.
+    """Return a function that says whose a connection is; `Api` judges a certificate that is not of `known`.
 
     The control host and each node have places of their own: none can take another's. Nodes have a pace.
     """

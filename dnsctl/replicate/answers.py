@@ -51,7 +51,7 @@ class NodeStatus:
     refusal: Refusal | None
     zone_count: int
     period: Period  # of all zones: when all signatures hold
-    clock: Offset | None  # its clock against ours; None: an agent that does not tell
+    clock: Offset | None  # its clock against ours; None: an agent that does not say
     workers: int
     silent: bool  # it answers no query until it is current
     zones: dict[str, ZoneStatus]
@@ -60,7 +60,7 @@ class NodeStatus:
 
 
 def clocks_of(statuses: Iterable[NodeStatus]) -> dict[str, Offset]:
-    """Return the offset of each node's clock, of those that tell, by the node's name."""
+    """Return the offset of each node's clock, if the node says it, by the node's name."""
     return {one.name: one.clock for one in statuses if one.clock is not None}
 
 
@@ -139,7 +139,7 @@ def _zone_name(text: str) -> str:
 
 
 def _period(answer: dict[str, Any]) -> Period:
-    answer["expiry"]  # an agent always tells it, if only that there is none
+    answer["expiry"]  # an agent always sends it, even if only null
     return Period(_time_or_none(answer, "inception"), _time_or_none(answer, "expiry"))
 
 

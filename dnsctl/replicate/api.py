@@ -232,7 +232,7 @@ class Api:
         if "zones" in request.query_params:
             async with self._places(request):  # it may be as large as a delta
                 answer["zones"] = await asyncio.to_thread(self._zones)
-        answer["time"] = round(time.time(), 3)  # read last, to be told at once
+        answer["time"] = round(time.time(), 3)  # read last, to be sent at once
         return JSONResponse(answer)
 
     def _summarize(self, generation: int) -> dict[str, Any]:
@@ -382,7 +382,7 @@ class Api:
 
     @contextlib.contextmanager
     def _storing(self) -> Iterator[None]:
-        """Have a disk that refuses told as all refusals are: in the answer, the log and `status`."""
+        """Report a disk that refuses like any refusal: in the answer, the log and `status`."""
         try:
             yield
         except OSError as error:
@@ -564,7 +564,7 @@ async def _tell(request: Request, error: Exception) -> Response:
 
 
 async def _refuse_for_the_system(request: Request, error: Exception) -> Response:
-    """Tell what this host lacks: space, descriptors, rights."""
+    """Answer with what this host lacks: space, descriptors, rights."""
     refusal = refused(cast(OSError, error))
     _log.warning("%s %s refused: %s", request.method, request.url.path, refusal)
     return await _tell(request, refusal)
@@ -576,7 +576,7 @@ def _whole(error: Exception) -> str:
 
 
 async def _tell_of_image(request: Request, error: Exception) -> Response:
-    """Tell what LMDB says of the image: the inspector finds what is damaged, and the agent replaces it."""
+    """Answer with LMDB's reason: the inspector finds what is damaged, and the agent replaces the image."""
     told = ImageError(f"the image cannot be read: {error}", advice=advice_of(str(error)))
     _log.error("%s %s failed: %s", request.method, request.url.path, told)
     return await _tell(request, told)

@@ -52,7 +52,7 @@ class Survey:
     answered: frozenset[str]
     newest: int = 0  # generation, sealed; 0: nothing is newer
     holders: tuple[AgentClient, ...] = ()  # who shows it, in no order
-    failures: tuple[DnsctlError, ...] = ()  # of those that told nothing, or nothing that counts
+    failures: tuple[DnsctlError, ...] = ()  # of those that did not answer, or not validly
 
 
 class CatchUp:

@@ -551,7 +551,7 @@ class _Counted:
 
 
 def refused(error: DnsctlError | OSError) -> ReleaseRefusedError:
-    """Return what to tell who asked: the reason of `error`, and what to do about it on this node."""
+    """Return the answer to a refused request: the reason of `error`, and what to do about it on this node."""
     if isinstance(error, ReleaseRefusedError):
         return error
     told = worded(error)

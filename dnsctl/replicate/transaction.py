@@ -174,7 +174,7 @@ async def _prepare(outgoing: Outgoing, clients: Sequence[AgentClient], progress:
 
 
 async def clocks_ahead(clients: Sequence[AgentClient]) -> dict[str, float]:
-    """Return how many seconds each node's clock is ahead of ours; nodes that do not tell are left out."""
+    """Return how many seconds each node's clock is ahead of ours; nodes that do not say are left out."""
     answers = await _each(clients, "reach", _silent, lambda client: client.status())
     told = clocks_of(each for each in answers.values() if isinstance(each, NodeStatus))
     return {name: offset.seconds for name, offset in told.items()}
@@ -201,7 +201,7 @@ async def _activate(
 async def _brought(client: AgentClient, supply: Supply, target: Served) -> bool:
     """True once the node serves the release after all, which is given to it where its agent had lost it.
 
-    The response may have been lost, or a peer may be faster. False where it does not tell what it serves.
+    The response may have been lost, or a peer may be faster. False where it does not say what it serves.
     """
     try:
         async with asyncio.timeout(CONFIRM):

@@ -85,7 +85,7 @@ class _Examination:
         self._unneeded = 0
 
     def claims(self) -> Iterator[Claim]:
-        """Yield the signatures that are to be verified; tell at once what needs no arithmetic."""
+        """Yield the signatures that are to be verified; report at once what needs no arithmetic."""
         origin = self._zone.origin
         for owner, node, standing, _ in walk(origin, self._zone.nodes):
             labels = label_count(owner)
@@ -108,7 +108,7 @@ class _Examination:
             self._say(rules.INVALID, one, f"the signature by {key_text(key)} does not verify")
 
     def sum_up(self) -> None:
-        """Tell what is counted over the zone, once everything came back."""
+        """Report what is counted over the zone, once everything came back."""
         told, keys = self._told, self._keys
         for key, count in self._foreign.items():
             what = "not in the DNSKEY RRset"

@@ -65,7 +65,7 @@ class SigningKey:
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """A key as its files tell, without the private half. `path` is the `.key` file."""
+    """A key as its files describe it, without the private half. `path` is the `.key` file."""
 
     public: PublicKey
     role: KeyRole
@@ -213,7 +213,7 @@ class Keystore:
                 try:
                     private = pkcs8.opened(read_key(path), self._passphrase())
                 except (OSError, ValueError, TypeError):
-                    continue  # told where it is needed
+                    continue  # reported where it is needed
                 _write(path, pkcs8.encrypted(private, self._passphrase(), self._common_salt()), 0o600)
                 renewed.append(path)
         return tuple(renewed)

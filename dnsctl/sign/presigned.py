@@ -96,7 +96,7 @@ def presigned_zone(zone: ValidatedZone, now: datetime | None = None) -> SignedZo
 
 
 def _tell_end(signed: SignedZone, soa: RRset, now: datetime, told: Told) -> None:
-    """Tell of signatures that run out within a week, or before secondaries would stop."""
+    """Report signatures that expire within a week, or before secondaries would stop."""
     expiry = earliest_expiry(signed)
     if expiry is None:
         return

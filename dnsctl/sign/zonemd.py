@@ -55,7 +55,7 @@ def _digest(zone: ValidatedZone, algorithm: str) -> bytes:
 
 
 def _with_signatures(node: tuple[RRset, ...], *, at_apex: bool) -> Iterator[RRset]:
-    """Yield the RRsets of a name by type, RRSIGs as records of their own; without what tells of the digest.
+    """Yield the RRsets of a name by type, RRSIGs as records of their own, without what is about the digest.
 
     RRSIGs of one name may differ in TTL: they go by rdata all the same (RFC 8976 §3.3.2).
     """

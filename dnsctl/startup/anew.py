@@ -96,7 +96,7 @@ _ORDERS: Final[dict[str, type[NodeOrder | ZonesOrder]]] = {
 def serve_anew(order: NodeOrder | ZonesOrder, program: Sequence[str], tell: Telling) -> None:
     """Do `order` in `program` (its arguments, the interpreter first) begun anew; in this one without it.
 
-    `tell` gives who prints; it is called where there is something to print, and not before.
+    `tell` returns what prints; it is called when there is something to print, and not before.
     """
     if trial := os.environ.pop(TRIAL, ""):
         _try(order, int(trial))

@@ -42,7 +42,7 @@ class Embedded:
 
 
 class Tell(Protocol):
-    """Who tells a person what is found, and how far it is. Those in `dnsctl.cli.output` are one."""
+    """What shows findings and progress to a person; `dnsctl.cli.output` is one."""
 
     def findings(self, found: Iterable[Finding], stream: TextIO | None = None) -> None: ...
 

@@ -36,7 +36,7 @@ from dnsctl.startup.directory import find_config
 
 
 def compile_directory(work: Embedded, tell: Tell) -> None:
-    """Load, judge, sign and commit; tell what is found. Raises DnsctlError where nothing may be served."""
+    """Load, judge, sign and commit; print findings. Raises DnsctlError where nothing may be served."""
     found = find_config(work.directory)
     config, root = found or (None, work.directory)
     with tell.stages() as progress:

@@ -64,7 +64,7 @@ class _NoBars:
 
 
 def draws(stream: TextIO) -> bool:
-    """Tell whether colours may be written to `stream`: it is a terminal, or FORCE_COLOR says so."""
+    """Return whether colours may be written to `stream`: it is a terminal, or FORCE_COLOR says so."""
     return stream.isatty() or bool(os.environ.get("FORCE_COLOR"))
 
 

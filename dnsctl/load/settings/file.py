@@ -77,7 +77,7 @@ def _plain(node: yaml_nodes.Node | None) -> object:
 
 
 def _has(plain: object, at: Path) -> bool:
-    """Tell whether a value, not null, stands at `at`, a path of keys."""
+    """Return whether a value, not null, stands at `at`, a path of keys."""
     for key in at:
         plain = plain.get(key) if isinstance(plain, dict) else None
     return plain is not None

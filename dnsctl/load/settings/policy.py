@@ -110,7 +110,7 @@ class ZoneConfig(Settings):
 
 
 def is_pattern(text: str) -> bool:
-    """Tell whether `text` is a pattern, not a zone's name."""
+    """Return whether `text` is a pattern, not a zone's name."""
     return any(sign in text for sign in WILD)
 
 
