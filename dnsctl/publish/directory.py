@@ -1,0 +1,98 @@
+"""The zones of a directory, published into an image of their own: no fleet, no release.
+
+`serve --zones` and the library come this way. What may be served, and how it is made, is told by `judgement`
+and `finish`, as for a release. A zone with errors is left out; no other is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dnsctl.errors import DnsctlError, ImageError, KeystoreError, PassphraseError, SigningError
+from dnsctl.image.compiler import CompiledZone, compile_zone
+from dnsctl.image.reader import Reader
+from dnsctl.image.store import Writer
+from dnsctl.load.settings.config import Config
+from dnsctl.load.zones import load_directory
+from dnsctl.model.name import Name
+from dnsctl.model.policy import Policy
+from dnsctl.model.zone import SignedZone
+from dnsctl.publish.finish import fill, finish, published
+from dnsctl.publish.intent import Progress, ZoneIntent, no_progress
+from dnsctl.publish.judgement import Judged, judge, judge_signatures
+from dnsctl.publish.serials import serial_alone
+from dnsctl.sign.keystore import Keystore
+
+
+def judge_directory(
+    directory: Path, config: Config | None, now: datetime, *, sign: bool, progress: Progress = no_progress
+) -> Judged:
+    """Load and judge all zone files of `directory`, signatures of zones that came signed included.
+
+    `config`: the dnsctl.yaml that holds for them, if any. `sign`: whether zones will be signed here, by the
+    policies of `config` or the standard one. Raises ConfigError where there is no such directory.
+    """
+
+    def policy(origin: Name) -> Policy | None:
+        if not sign:
+            return None
+        return config.policy(origin) if config else Policy()
+
+    loaded = load_directory(directory, config)
+    judged = judge(loaded, policy, config.checks if config else lambda _: {}, progress)
+    return judge_signatures(judged, now, len(os.sched_getaffinity(0)), progress)
+
+
+def finish_all(
+    judged: Judged, keystore: Keystore, reader: Reader, workers: int = 1, progress: Progress = no_progress
+) -> tuple[dict[Name, CompiledZone], dict[Name, DnsctlError]]:
+    """Return the compiled zones, and why others cannot be signed. Keys that a zone lacks are made.
+
+    `reader` sees what was published last. Raises PassphraseError: that is a fault of none of them.
+    """
+    made: dict[Name, CompiledZone] = {}
+    refused: dict[Name, DnsctlError] = {}
+    before = published(reader)
+    for origin, wanted in judged.zones.items():
+        try:
+            signed = _finished(wanted, judged, keystore, before(origin), workers, progress)
+            made[origin] = compile_zone(signed, wanted.zone.file)
+        except PassphraseError:
+            raise
+        except (SigningError, KeystoreError, ImageError) as error:
+            refused[origin] = error
+    return made, refused
+
+
+def replace_all(writer: Writer, fresh: Mapping[Name, CompiledZone], left_out: Collection[Name]) -> None:
+    """Make `fresh` all that the image holds, as its next generation; `left_out` is answered SERVFAIL."""
+    fill(writer, fresh.values(), [origin for origin in writer.apexes() if origin not in fresh])
+    writer.set_left_out(left_out)
+    writer.set_release(writer.generation + 1, "")
+
+
+def _finished(
+    wanted: ZoneIntent,
+    judged: Judged,
+    keystore: Keystore,
+    previous: SignedZone | None,
+    workers: int,
+    progress: Progress,
+) -> SignedZone:
+    """Return the zone as it is served. Raises SigningError, KeystoreError."""
+    origin, now = wanted.zone.origin, datetime.now(UTC)
+    serial = serial_alone(wanted, previous.serial if previous else None, now)
+    keys = keystore.signing_keys(origin, wanted.policy, now) if wanted.policy is not None else ()
+    return finish(
+        wanted,
+        keys,
+        serial,
+        now,
+        previous=previous,
+        came_signed=judged.signed.get(origin),
+        workers=workers,
+        progress=progress,
+    )
