@@ -1,4 +1,4 @@
-"""Proofs that something does not exist (RFC 4035 §3.1.3, RFC 5155 §7.2), placed into the authority section.
+"""Denial of existence (RFC 4035 §3.1.3, RFC 5155 §7.2): proofs, placed into the authority section.
 
 Each RRset is placed once, however many things it proves. In a zone that is not signed, or without DO, nothing
 is placed. Does not decide what is to be proved: see `answer`.
