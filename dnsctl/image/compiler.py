@@ -16,12 +16,11 @@ from dnsctl.model.key import key_tag
 from dnsctl.model.name import Name, canonical_key, labels, to_text
 from dnsctl.model.occlusion import Standing, walk
 from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.rrsig import EXPIRATION, TAG
 from dnsctl.model.soa import negative_ttl
 from dnsctl.model.zone import SignedZone
 
-_TIMES_AT = 8  # octets into RRSIG rdata: expiration, then inception (RFC 4034 §3.1)
-_TIMES = struct.Struct("!II")
-_TAG = slice(16, 18)  # of RRSIG rdata
+_TIMES = struct.Struct("!II")  # expiration and inception of RRSIG rdata
 
 
 @dataclass(frozen=True)
@@ -91,9 +90,9 @@ def _entry(
         rrsets += 1
         records += len(one.rdatas)
         for signature in one.signatures:
-            if signature[_TAG] not in counted:
+            if signature[TAG] not in counted:
                 continue
-            ends, begins = _TIMES.unpack_from(signature, _TIMES_AT)
+            ends, begins = _TIMES.unpack_from(signature, EXPIRATION.start)
             expiry = ends if expiry is None or ends < expiry else expiry
             inception = begins if inception is None or begins > inception else inception
     return ZoneEntry(

@@ -38,8 +38,9 @@ from dnsctl.image.layout import (
     WIDE_ENTRY,
     WIDE_SHORT,
 )
-from dnsctl.model.name import Name
-from dnsctl.model.rrset import COMPRESSIBLE, RRset, Type
+from dnsctl.model.name import Name, label_count, name_end
+from dnsctl.model.rrset import CLASS_IN, COMPRESSIBLE, RRset, Type
+from dnsctl.model.rrsig import COVERS, SIGNER_AT
 
 QUESTION_AT = 12  # octets of the message header, RFC 1035 §4.1.1
 OWNER_POINTER = b"\xc0\x0c"
@@ -48,15 +49,12 @@ RECORD_HEAD = RECORD.size
 MAX_OFFSET = 0x3FFF  # a pointer has 14 bits
 OFFSET_BITS = 14
 MAX_HOPS = 8  # pointers that lead to pointers: decoders follow some 16
-_CLASS_IN = 1
 _RRSIG = int(Type.RRSIG)
 _SOA = int(Type.SOA)
 _MAX_POINTER_PLACE = 0xFFFF
 _NARROW_OCTETS = 0xFFFF  # what `ENTRY` can say of a node's body
 _NARROW_COUNT = 0x7F  # and of the number of records, RRSIGs, names
-_COVERS = struct.Struct("!HBBI")  # type covered, algorithm, labels, original TTL: RRSIG rdata, RFC 4034 §3.1
-_TIMES = 10  # octets of expiration, inception and key tag, which follow
-_SIGNER_AT = _COVERS.size + _TIMES
+_TIMES = SIGNER_AT - COVERS.size  # octets of expiration, inception and key tag
 
 _NAMES = {**COMPRESSIBLE, NEGATIVE_SOA: COMPRESSIBLE[_SOA]}
 
@@ -106,7 +104,7 @@ def encode_node(flags: int, depth: int, rrsets: list[tuple[int, RRset]], owner: 
 
     `depth`: of the occluder, where `flags` say that there is one.
     """
-    labels = depth if flags & OCCLUDED else _labels(owner)
+    labels = depth if flags & OCCLUDED else label_count(owner)
     entries: list[tuple[int, int, int, int, int, int, int, int]] = []
     body, types = bytearray(), b""
     for code, one in rrsets:
@@ -130,27 +128,18 @@ def encode_node(flags: int, depth: int, rrsets: list[tuple[int, RRset]], owner: 
     return HEADER.pack(flags, labels, len(rrsets)) + types + index + body
 
 
-def _labels(owner: Name) -> int:
-    """Return the number of labels of `owner` without root and wildcard (RFC 4034 §3.1.3)."""
-    count, at = 0, 2 if owner[:2] == b"\x01*" else 0
-    while owner[at]:
-        count += 1
-        at += 1 + owner[at]
-    return count
-
-
 def _algorithm(one: RRset, labels: int, apex: Name) -> int:
     """Return the algorithm of the one RRSIG that can be kept in short; 0: all are kept as they are.
 
     That is one of the zone's own keys (RFC 4034 §3.1.7), over all of the owner's labels and the TTL that the
     RRset has.
     """
-    if len(one.signatures) != 1 or len(one.signatures[0]) < _SIGNER_AT:
+    if len(one.signatures) != 1 or len(one.signatures[0]) < SIGNER_AT:
         return 0
     signature = one.signatures[0]
     algorithm = signature[2]
-    known = _COVERS.pack(one.rdtype, algorithm, labels, one.ttl)
-    is_plain = algorithm < SHORT and signature.startswith(known) and signature.startswith(apex, _SIGNER_AT)
+    known = COVERS.pack(one.rdtype, algorithm, labels, one.ttl)
+    is_plain = algorithm < SHORT and signature.startswith(known) and signature.startswith(apex, SIGNER_AT)
     return algorithm if is_plain else 0
 
 
@@ -183,11 +172,11 @@ def _signatures(one: RRset, algorithm: int, apex: Name) -> bytes:
     if not algorithm:
         return _records(_RRSIG, one.ttl, one.signatures)
     signature = one.signatures[0]
-    return signature[_COVERS.size : _SIGNER_AT] + signature[_SIGNER_AT + len(apex) :]
+    return signature[COVERS.size : SIGNER_AT] + signature[SIGNER_AT + len(apex) :]
 
 
 def _records(rdtype: int, ttl: int, rdatas: Iterable[bytes]) -> bytes:
-    return b"".join([RECORD.pack(0xC00C, rdtype, _CLASS_IN, ttl, len(rdata)) + rdata for rdata in rdatas])
+    return b"".join([RECORD.pack(0xC00C, rdtype, CLASS_IN, ttl, len(rdata)) + rdata for rdata in rdatas])
 
 
 def _compressed(one: RRset, names: tuple[int, int], owner: Name) -> tuple[tuple[bytes, ...], list[int]]:
@@ -237,13 +226,6 @@ def _compress(
     return out + rdata[at:], places
 
 
-def name_end(rdata: bytes, at: int) -> int:
-    """Return where the uncompressed name at `at` ends."""
-    while rdata[at]:
-        at += 1 + rdata[at]
-    return at + 1
-
-
 def node_types(value: bytes) -> list[int]:
     """Return the type codes of a node, ascending."""
     count = value[2] << 8 | value[3]
@@ -274,12 +256,12 @@ def _shape(value: bytes, code: int, apex: Name) -> _Bare | None:
     start = end + layout.size * count + offset
     middle, stop = start + plain, start + full
     resume = stop
-    before = RECORD.pack(0xC00C, rdtype, _CLASS_IN, ttl, plain) if records == 1 else b""
+    before = RECORD.pack(0xC00C, rdtype, CLASS_IN, ttl, plain) if records == 1 else b""
     between = signer = b""
     if signatures & short:
-        covers = _COVERS.pack(rdtype, signatures & ~short, value[1], ttl)
+        covers = COVERS.pack(rdtype, signatures & ~short, value[1], ttl)
         length = len(covers) + full - plain + len(apex)
-        between = RECORD.pack(0xC00C, _RRSIG, _CLASS_IN, ttl, length) + covers
+        between = RECORD.pack(0xC00C, _RRSIG, CLASS_IN, ttl, length) + covers
         resume, signer, signatures = middle + _TIMES, apex, 1
     rdata, times, signature = slice(start, middle), slice(middle, resume), slice(resume, stop)
     return rdata, times, signature, before, between, signer, records, signatures, pointers

@@ -36,7 +36,7 @@ from dnsctl.load.presentation import (
 from dnsctl.load.rdata_text import to_wire
 from dnsctl.model.finding import Finding, Position, Severity
 from dnsctl.model.name import Name, to_text
-from dnsctl.model.rrset import Type, type_text
+from dnsctl.model.rrset import CLASS_IN, Type, type_text
 from dnsctl.model.soa import intervals_of
 from dnsctl.model.zone import Zone
 
@@ -45,7 +45,6 @@ MAX_INCLUDE_DEPTH = 8
 MAX_INCLUDES = 1000
 _CLASS = re.compile(r"IN|CH|HS|CS|NONE|ANY|CLASS(\d{1,5})", re.IGNORECASE | re.ASCII)
 _DIRECTIVES = frozenset(("$ORIGIN", "$TTL", "$INCLUDE", "$GENERATE"))
-_IN = 1  # class IN, RFC 1035 §3.2.4
 _TEXTS = frozenset((int(Type.TXT), 99))  # and SPF, RFC 7208 §3.1
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -393,7 +392,7 @@ def _is_class_in(token: str) -> bool:
     found = _CLASS.fullmatch(token)
     if found is None:
         return False
-    return int(found[1]) == _IN if found[1] else token.upper() == "IN"
+    return int(found[1]) == CLASS_IN if found[1] else token.upper() == "IN"
 
 
 def _quoted_right_side(tokens: list[str]) -> str | None:

@@ -24,7 +24,7 @@ from dnsctl.load.rdata_fields import Remark
 from dnsctl.load.yaml_nodes import Includer, Mapping, Node, Scalar, Sequence
 from dnsctl.model.finding import Finding, Position
 from dnsctl.model.name import ROOT, Name, labels, to_text
-from dnsctl.model.rrset import Type, type_text
+from dnsctl.model.rrset import MADE_BY_SIGNING, type_text
 from dnsctl.model.zone import Zone
 
 EXPIRES_SOON = timedelta(days=14)
@@ -42,7 +42,6 @@ UNSERVED = {  # octoDNS's types that are not DNS types: what to write instead
     "ANAME": "write A and AAAA records (or HTTPS with svcpriority 0) in its place",
     "URLFWD": "point A and AAAA at a web server that redirects",
 }
-MADE_HERE = frozenset((Type.RRSIG, Type.NSEC, Type.NSEC3, Type.NSEC3PARAM))
 
 
 # Sections of octoDNS's configuration. A file with two of these, and no record in them, is one.
@@ -208,7 +207,7 @@ class _Reader:
         code = type_code(text)
         if code is None:
             self.find("unknown-type", node, f"there is no type {text[:60]!r}", type_advice(text))
-        elif code in MADE_HERE:
+        elif code in MADE_BY_SIGNING:
             self.find("type-made-here", node, f"{type_text(code)} is made by signing", "remove the record")
             return None
         return code

@@ -209,8 +209,18 @@ def labels(name: Name) -> tuple[bytes, ...]:
 
 def label_count(name: Name) -> int:
     """Count labels as the RRSIG field does: no root, no leading `*` (RFC 4034 §3.1.3)."""
-    count = len(labels(name))
-    return count - 1 if name[:2] == b"\x01*" else count
+    count, at = 0, 2 if name[:2] == b"\x01*" else 0
+    while name[at]:
+        count += 1
+        at += 1 + name[at]
+    return count
+
+
+def name_end(octets: bytes, at: int) -> int:
+    """Return where the uncompressed name at `at` ends. Raises IndexError where `octets` end before it."""
+    while octets[at]:
+        at += 1 + octets[at]
+    return at + 1
 
 
 def parent(name: Name) -> Name:

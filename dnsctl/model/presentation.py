@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from itertools import chain
 
-from dnsctl.model.name import Name, from_wire, to_text
+from dnsctl.model.name import Name, from_wire, name_end, to_text
 from dnsctl.model.nsec3 import next_hash
 from dnsctl.model.rrset import RRset, Type, rdata_text, type_text
+from dnsctl.model.rrsig import parse
 from dnsctl.model.type_bitmap import bitmap_types
 from dnsctl.model.zone import SignedZone, ValidatedZone, Zone
 
-_RRSIG = struct.Struct("!HBBIIIH")  # covered, algorithm, labels, original TTL, expiration, inception, tag
 _CERT = struct.Struct("!HHB")  # certificate type, key tag, algorithm
 _NSEC3 = struct.Struct("!BBHB")  # algorithm, flags, iterations, length of the salt
 _KNOWN_EVERYWHERE = 65  # HTTPS; of the types up to it, BIND 9.18, Knot 3.2, NSD 4.6 and ldns 1.8 know all
@@ -98,23 +98,17 @@ def _cert(rdata: bytes) -> str:
 
 def _rrsig(rdata: bytes) -> str:
     """Return RRSIG rdata as text; a zone has as many as RRsets, so this does without dnspython."""
-    covered, algorithm, labels, ttl, expiration, inception, tag = _RRSIG.unpack_from(rdata)
-    end = _RRSIG.size
-    while rdata[end]:
-        end += 1 + rdata[end]
-    signer = to_text(from_wire(rdata[_RRSIG.size : end + 1]))
-    signature = base64.b64encode(rdata[end + 1 :]).decode("ascii")
+    one = parse(rdata)
+    signature = base64.b64encode(rdata[one.start :]).decode("ascii")
     return (
-        f"{_type(covered)} {algorithm} {labels} {ttl} {_moment(expiration)} {_moment(inception)} {tag} "
-        f"{signer} {signature}"
+        f"{_type(one.covered)} {one.algorithm} {one.labels} {one.original_ttl} {_moment(one.expiration)} "
+        f"{_moment(one.inception)} {one.tag} {to_text(one.signer)} {signature}"
     )
 
 
 def _nsec(rdata: bytes) -> str:
-    end = 0
-    while rdata[end]:
-        end += 1 + rdata[end]
-    return " ".join((to_text(from_wire(rdata[: end + 1])), *_bitmap(rdata[end + 1 :])))
+    end = name_end(rdata, 0)
+    return " ".join((to_text(from_wire(rdata[:end])), *_bitmap(rdata[end:])))
 
 
 def _nsec3(rdata: bytes) -> str:

@@ -20,6 +20,7 @@ from dnsctl.model.finding import Position
 from dnsctl.model.name import Name, to_text
 
 MAX_TTL = 2**31 - 1  # seconds, RFC 2181 §8
+CLASS_IN = 1  # RFC 1035 §3.2.4: the class of all data
 
 
 class Type(IntEnum):
@@ -53,6 +54,9 @@ class Type(IntEnum):
     ANY = 255
 
 
+MADE_BY_SIGNING = frozenset((Type.RRSIG, Type.NSEC, Type.NSEC3, Type.NSEC3PARAM))
+KEY_TYPES = frozenset((Type.DNSKEY, Type.CDS, Type.CDNSKEY))  # at the apex: of the keys, and signed by KSKs
+
 # Octets before the names, and how many names follow, in rdata that may be compressed (RFC 3597 §4)
 COMPRESSIBLE = {
     int(Type.NS): (0, 1),
@@ -84,6 +88,11 @@ def rrset(
 ) -> RRset:
     """Return an RRset with `rdatas` sorted and without duplicates (RFC 4034 §6.3, RFC 2181 §5)."""
     return RRset(owner, rdtype, ttl, tuple(sorted(set(rdatas))), position, signatures)
+
+
+def before_signing(node: tuple[RRset, ...]) -> tuple[RRset, ...]:
+    """Return the RRsets of a node that signing did not make, without signatures."""
+    return tuple(one._replace(signatures=()) for one in node if one.rdtype not in MADE_BY_SIGNING)
 
 
 def type_text(rdtype: int) -> str:

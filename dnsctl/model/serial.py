@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 SerialPolicy = Literal["unixtime", "dateserial", "increment"]
-_MODULUS = 2**32
+MODULUS = 2**32
 _HALF = 2**31
 
 
@@ -15,7 +15,7 @@ def distance(left: int, right: int) -> int:
 
     Two that are exactly half of all serials apart are in no order (§3.2): each counts as before the other.
     """
-    return (left - right + _HALF) % _MODULUS - _HALF
+    return (left - right + _HALF) % MODULUS - _HALF
 
 
 def is_after(left: int, right: int) -> bool:
@@ -30,13 +30,13 @@ def next_serial(policy: SerialPolicy, previous: int | None, now: datetime, floor
     not after `previous`, the result is `previous` + 1 (RFC 1982 §3.1).
     """
     if floor is not None and (previous is None or is_after(floor, previous)):
-        previous = (floor - 1) % _MODULUS
+        previous = (floor - 1) % MODULUS
     if policy == "unixtime":
-        wanted = int(now.timestamp()) % _MODULUS
+        wanted = int(now.timestamp()) % MODULUS
     elif policy == "dateserial":
         wanted = int(now.astimezone(UTC).strftime("%Y%m%d")) * 100
     else:
-        wanted = 1 if previous is None else (previous + 1) % _MODULUS
+        wanted = 1 if previous is None else (previous + 1) % MODULUS
     if previous is None or is_after(wanted, previous):
         return wanted
-    return (previous + 1) % _MODULUS
+    return (previous + 1) % MODULUS

@@ -10,14 +10,11 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from dnsctl.model.name import Name, canonical_key
-from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.rrset import KEY_TYPES, MADE_BY_SIGNING, RRset, Type
 from dnsctl.model.soa import with_expire_at_most, with_serial
 from dnsctl.model.zone import Nodes
 
 Kind = Literal["add", "delete", "update"]
-
-_ALWAYS_DERIVED = frozenset({Type.RRSIG, Type.NSEC, Type.NSEC3, Type.NSEC3PARAM})
-_DERIVED_KEYS = frozenset({Type.DNSKEY, Type.CDS, Type.CDNSKEY})
 
 
 class HasNodes(Protocol):
@@ -61,11 +58,11 @@ def zone_changes(
     old, new = (zone.nodes if zone is not None else {} for zone in (before, after))
     origin = next((zone.origin for zone in (before, after) if zone is not None), None)
     own = {one.rdtype for one in new.get(origin, ())} if origin is not None else set()
-    derived_at_apex = _DERIVED_KEYS - (own - {Type.DNSKEY}) if signed_here else frozenset()
+    derived_at_apex = KEY_TYPES - (own - {Type.DNSKEY}) if signed_here else frozenset()
     found: list[RecordChange] = []
     totals = [0, 0]
     for owner in old.keys() | new.keys():
-        derived = _ALWAYS_DERIVED | derived_at_apex if owner == origin else _ALWAYS_DERIVED
+        derived = MADE_BY_SIGNING | derived_at_apex if owner == origin else MADE_BY_SIGNING
         was = {one.rdtype: one for one in old.get(owner, ()) if one.rdtype not in derived}
         will = {one.rdtype: one for one in new.get(owner, ()) if one.rdtype not in derived}
         totals[0] += len(was)

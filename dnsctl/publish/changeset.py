@@ -19,6 +19,7 @@ from dnsctl.image.reader import Reader
 from dnsctl.model.key import SEP_FLAG, key_tag
 from dnsctl.model.name import Name
 from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.rrsig import parse
 from dnsctl.model.validity import timing, why_due
 from dnsctl.model.zone import SignedZone
 from dnsctl.publish.changes import RecordChange, ZoneChanges, zone_changes
@@ -28,7 +29,6 @@ from dnsctl.publish.keys import ZoneKeys, zone_keys
 from dnsctl.publish.serials import serial_for
 from dnsctl.publish.source import source_of
 from dnsctl.sign.keystore import Keystore
-from dnsctl.sign.rrsig import parse
 
 KEYS_MISSING = "keys-missing"  # name of an event, and of the guard against it
 RENEWAL = "renewal"  # name of an event

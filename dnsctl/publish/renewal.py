@@ -17,14 +17,12 @@ from dnsctl.image.reader import Reader
 from dnsctl.model.key import signs_data, signs_keys
 from dnsctl.model.name import Name
 from dnsctl.model.policy import Algorithm, Policy
-from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.rrset import RRset, Type, before_signing
 from dnsctl.model.zone import SignedZone, ValidatedZone
 from dnsctl.publish.changeset import entry_before, why_renewed
 from dnsctl.publish.intent import Intent, Progress, ZoneIntent, no_progress
 from dnsctl.publish.keys import live_keys
 from dnsctl.sign.keystore import Keystore, StoredKey
-
-_MADE = frozenset((Type.RRSIG, Type.NSEC, Type.NSEC3, Type.NSEC3PARAM))
 
 
 @dataclass(frozen=True)
@@ -93,8 +91,7 @@ def _wanted(served: SignedZone, entry: ZoneEntry, policy: Policy) -> ZoneIntent:
 def _data(served: SignedZone) -> Iterator[tuple[Name, tuple[RRset, ...]]]:
     """Yield the nodes without what signing makes again. DNSKEY, CDS and CDNSKEY stay as they are served."""
     for owner, node in served.nodes.items():
-        kept = tuple(one._replace(signatures=()) for one in node if one.rdtype not in _MADE)
-        if kept:
+        if kept := before_signing(node):
             yield owner, kept
 
 

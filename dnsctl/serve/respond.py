@@ -16,7 +16,7 @@ from dnsctl.image.fragment import find
 from dnsctl.image.reader import Reader
 from dnsctl.model.fleet import Network
 from dnsctl.model.name import ROOT, Name
-from dnsctl.model.rrset import Type
+from dnsctl.model.rrset import CLASS_IN, Type
 from dnsctl.model.soa import intervals_of
 from dnsctl.serve.message import chaos, cookies
 from dnsctl.serve.message import edns as edns_
@@ -52,7 +52,6 @@ from dnsctl.serve.zone.names import LeftOut, Zones, ZoneView
 if TYPE_CHECKING:
     from dnsctl.serve.fast.bulk import Batchwise
 
-_IN: Final = 1
 _MAX_MESSAGE: Final = 65535  # octets over a stream, RFC 1035 §4.2.2
 # MAILB, MAILA: obsolete, RFC 973
 _META_QUERIES: Final = frozenset((int(Type.IXFR), int(Type.AXFR), 253, 254))
@@ -294,7 +293,7 @@ class Responder:
         question = asked.question
         if question.rdclass == chaos.CLASS:
             return self._chaos(question)
-        if question.rdclass != _IN:
+        if question.rdclass != CLASS_IN:
             return _Body(Rcode.REFUSED, ExtendedError.NOT_AUTHORITATIVE)
         if question.rdtype == Type.IXFR and not asked.client.stream:
             return self._incremental(reader, asked)
@@ -310,7 +309,7 @@ class Responder:
             return _Body(Rcode.NOTIMP, ExtendedError.NOT_SUPPORTED)
         if opcode == Opcode.UPDATE and question.rdtype != Type.SOA:
             return _Body(Rcode.FORMERR)  # RFC 2136 §3.1.1
-        if question.rdclass == _IN and question.name in self._current(reader):
+        if question.rdclass == CLASS_IN and question.name in self._current(reader):
             return _Body(Rcode.REFUSED, ExtendedError.NOT_SUPPORTED)
         return _Body(Rcode.NOTAUTH, ExtendedError.NOT_AUTHORITATIVE)
 

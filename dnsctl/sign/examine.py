@@ -17,11 +17,12 @@ from dnsctl.model import presigned as rules
 from dnsctl.model.name import Name, label_count, to_text
 from dnsctl.model.occlusion import Standing, is_authoritative, walk
 from dnsctl.model.rrset import RRset, Type, type_text
+from dnsctl.model.rrsig import Signature, parse
 from dnsctl.model.serial import distance
 from dnsctl.model.zone import Nodes, SignedZone
 from dnsctl.sign.batch import Claim, verified
 from dnsctl.sign.published import KeyId, PublishedKeys, algorithm_text, key_text
-from dnsctl.sign.rrsig import Signature, message, parse
+from dnsctl.sign.rrsig import message
 from dnsctl.sign.told import Told
 
 Progress = Callable[[int, int], None]  # signatures verified, of how many

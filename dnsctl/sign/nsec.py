@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from dnsctl.model.name import Name
+from dnsctl.model.name import Name, name_end
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.type_bitmap import type_bitmap
 
@@ -38,7 +38,5 @@ def _record(owner: Name, following: Name, types: tuple[int, ...], ttl: int) -> R
 
 def next_owner(rdata: bytes) -> tuple[Name, bytes]:
     """Split NSEC rdata into the next owner name and the type bitmap."""
-    end = 0
-    while rdata[end]:
-        end += 1 + rdata[end]
-    return Name(rdata[: end + 1].lower()), rdata[end + 1 :]
+    end = name_end(rdata, 0)
+    return Name(rdata[:end].lower()), rdata[end:]

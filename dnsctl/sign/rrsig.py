@@ -10,57 +10,19 @@ import struct
 import zlib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 
 from dnsctl.errors import SigningError
 from dnsctl.model.key import PublicKey
 from dnsctl.model.name import Name, label_count
 from dnsctl.model.policy import SignaturePolicy
-from dnsctl.model.rrset import RRset
+from dnsctl.model.rrset import CLASS_IN, RRset
+from dnsctl.model.rrsig import COVERS, EXPIRATION, INCEPTION, TAG, parse
+from dnsctl.model.serial import MODULUS
 from dnsctl.model.validity import TOLERANCE
 from dnsctl.sign.algorithm import scheme
 
-_HEADER = struct.Struct(
-    "!HBBIIIH"
-)  # type covered, algorithm, labels, original TTL, expiration, inception, tag
-_SAME = struct.Struct("!HBBI")  # what of it follows from RRset and key alone
-_TIMED = struct.Struct("!HBBII")  # and with the expiration
+_TIMED = struct.Struct("!HBBII")  # `COVERS`, and the expiration
 _RECORD = struct.Struct("!HHI")  # type, class, TTL
-_HEADER_OCTETS = _HEADER.size
-_IN = 1
-_TIME_MODULUS = 2**32
-
-
-class Signature(NamedTuple):
-    """RRSIG rdata, taken apart. `start` is where the raw signature begins."""
-
-    covered: int
-    algorithm: int
-    labels: int
-    original_ttl: int
-    expiration: int
-    inception: int
-    tag: int
-    signer: Name
-    start: int
-
-
-def parse(rdata: bytes) -> Signature:
-    """Take RRSIG rdata apart. Raises SigningError where it is malformed."""
-    try:
-        covered, algorithm, labels, ttl, expires, inception, tag = _HEADER.unpack_from(rdata)
-        end = _HEADER_OCTETS
-        while rdata[end]:
-            end += 1 + rdata[end]
-    except (struct.error, IndexError):
-        raise SigningError("malformed RRSIG") from None
-    signer = Name(rdata[_HEADER_OCTETS : end + 1].lower())
-    return Signature(covered, algorithm, labels, ttl, expires, inception, tag, signer, end + 1)
-
-
-def expiration(rdata: bytes) -> int:
-    """Return the expiration of RRSIG rdata, in unix seconds (RFC 4034 §3.1.5)."""
-    return int.from_bytes(rdata[8:12], "big")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,28 +75,28 @@ class Header:
     def __init__(self, public: PublicKey, validity: Validity) -> None:
         self._algorithm = public.algorithm
         self._validity = validity
-        inception = validity.inception % _TIME_MODULUS
+        inception = validity.inception % MODULUS
         self._tail = struct.pack("!IH", inception, public.tag) + public.zone
 
     def octets(self, rrset: RRset, labels: int) -> bytes:
         """Return the octets for a new signature over `rrset`. `labels`: see `name.label_count`."""
-        expires = self._validity.expires(rrset.owner, rrset.rdtype) % _TIME_MODULUS
+        expires = self._validity.expires(rrset.owner, rrset.rdtype) % MODULUS
         return _TIMED.pack(rrset.rdtype, self._algorithm, labels, rrset.ttl, expires) + self._tail
 
     def keeps(self, signature: bytes, rrset: RRset, labels: int) -> bool:
         """True where an older `signature` over the same rdatas is by this key and not yet due for renewal."""
         validity = self._validity
         return (
-            validity.keep_after < int.from_bytes(signature[8:12], "big") <= validity.expiration
-            and int.from_bytes(signature[12:16], "big") <= validity.now
-            and signature.startswith(self._tail[4:], 16)
-            and signature.startswith(_SAME.pack(rrset.rdtype, self._algorithm, labels, rrset.ttl))
+            validity.keep_after < int.from_bytes(signature[EXPIRATION], "big") <= validity.expiration
+            and int.from_bytes(signature[INCEPTION], "big") <= validity.now
+            and signature.startswith(self._tail[4:], TAG.start)
+            and signature.startswith(COVERS.pack(rrset.rdtype, self._algorithm, labels, rrset.ttl))
         )
 
 
 def message(header: bytes, rrset: RRset) -> bytes:
     """Return what is signed: `header`, then the records in canonical form and order (RFC 4034 §3.1.8.1)."""
-    head = rrset.owner + _RECORD.pack(rrset.rdtype, _IN, rrset.ttl)
+    head = rrset.owner + _RECORD.pack(rrset.rdtype, CLASS_IN, rrset.ttl)
     rdatas = rrset.rdatas
     if len(rdatas) == 1:  # nearly always
         return header + head + len(rdatas[0]).to_bytes(2, "big") + rdatas[0]

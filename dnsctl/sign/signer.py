@@ -19,7 +19,8 @@ from dnsctl.model.key import KeyRole, key_tag, signs_data, signs_keys
 from dnsctl.model.name import Name, label_count, to_text
 from dnsctl.model.occlusion import Standing, denied_types, is_authoritative, walk
 from dnsctl.model.policy import Policy
-from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.rrset import KEY_TYPES, MADE_BY_SIGNING, RRset, Type, before_signing
+from dnsctl.model.rrsig import expiration
 from dnsctl.model.soa import negative_ttl, with_expire_at_most, with_serial
 from dnsctl.model.validity import timing
 from dnsctl.model.zone import Nodes, Nsec3Parameters, SignedZone, ValidatedZone
@@ -27,12 +28,9 @@ from dnsctl.sign import batch, nsec, nsec3
 from dnsctl.sign.chain import breaks
 from dnsctl.sign.dnskey import key_rrsets
 from dnsctl.sign.keystore import SigningKey
-from dnsctl.sign.rrsig import Header, Validity, expiration, message
+from dnsctl.sign.rrsig import Header, Validity, message
 
 Progress = Callable[[int, int], None]  # signatures made, of how many
-
-_KEY_TYPES = frozenset((Type.DNSKEY, Type.CDS, Type.CDNSKEY))
-_MADE_HERE = frozenset((Type.RRSIG, Type.NSEC, Type.NSEC3, Type.NSEC3PARAM))  # never taken from the input
 
 
 def sign_zone(
@@ -138,7 +136,7 @@ class _Work:
         before = {one.rdtype: one for one in self._previous.get(owner, ())}
         for place, one in enumerate(node):
             if is_authoritative(one.rdtype, standing):
-                at_apex = one.rdtype in _KEY_TYPES and owner == self._origin
+                at_apex = one.rdtype in KEY_TYPES and owner == self._origin
                 signers = self._key_signers if at_apex else self._zone_signers
                 self._note(made, place, labels, signers, before.get(one.rdtype))
         return made
@@ -238,16 +236,14 @@ def _with_apex(zone: ValidatedZone, apex: Sequence[RRset]) -> Nodes:
     """Return the zone's nodes with `apex` in place of the RRsets of those types, and nothing that is made
     here."""
     nodes = {
-        owner: _stripped(node) if any(one.rdtype in _MADE_HERE or one.signatures for one in node) else node
+        owner: before_signing(node)
+        if any(one.rdtype in MADE_BY_SIGNING or one.signatures for one in node)
+        else node
         for owner, node in zone.nodes.items()
     }
     own = {one.rdtype: one for one in nodes[zone.origin]} | {one.rdtype: one for one in apex}
     nodes[zone.origin] = tuple(own[rdtype] for rdtype in sorted(own))
     return {owner: node for owner, node in nodes.items() if node}
-
-
-def _stripped(node: tuple[RRset, ...]) -> tuple[RRset, ...]:
-    return tuple(one._replace(signatures=()) for one in node if one.rdtype not in _MADE_HERE)
 
 
 def _soa(zone: ValidatedZone, serial: int, longest_expire: int | None) -> RRset:

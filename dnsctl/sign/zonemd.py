@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from dnsctl.model.name import to_text
-from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.rrset import CLASS_IN, RRset, Type
 from dnsctl.model.soa import serial_of
 from dnsctl.model.zone import ValidatedZone
 
@@ -19,7 +19,6 @@ _SIMPLE = 1  # RFC 8976 §5.2
 _HASHES = {1: "sha384", 2: "sha512"}  # RFC 8976 §5.3
 _FIXED = struct.Struct("!IBB")  # serial, scheme, hash algorithm
 _RECORD = struct.Struct("!HHIH")  # type, class, TTL, length of rdata
-_CLASS_IN = 1
 
 
 def zonemd_fault(zone: ValidatedZone) -> str:
@@ -49,7 +48,7 @@ def _digest(zone: ValidatedZone, algorithm: str) -> bytes:
     for node in zone.nodes.values():
         for one in _with_signatures(node, at_apex=node[0].owner == zone.origin):
             for rdata in one.rdatas:
-                head = _RECORD.pack(one.rdtype, _CLASS_IN, one.ttl, len(rdata))
+                head = _RECORD.pack(one.rdtype, CLASS_IN, one.ttl, len(rdata))
                 state.update(one.owner + head + rdata)
     return state.digest()
 

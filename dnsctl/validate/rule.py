@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dnsctl.model.finding import Position, Severity
-from dnsctl.model.name import ROOT, Name, to_text
+from dnsctl.model.name import ROOT, Name, name_end, to_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import RRset, Type, type_text
 from dnsctl.model.zone import Zone
@@ -99,10 +99,7 @@ NAME_AT: dict[int, int] = {
 
 def name_in(rdata: bytes, offset: int) -> Name:
     """Return the uncompressed name at `offset`, lower-cased; other fields may follow it."""
-    end = offset
-    while rdata[end]:
-        end += 1 + rdata[end]
-    return Name(rdata[offset : end + 1].lower())
+    return Name(rdata[offset : name_end(rdata, offset)].lower())
 
 
 def named(one: RRset) -> str:

@@ -11,10 +11,10 @@ from dnsctl.image import compiler
 from dnsctl.image.layout import ZoneEntry
 from dnsctl.model.policy import Policy, SignaturePolicy
 from dnsctl.model.rrset import Type
+from dnsctl.model.rrsig import parse
 from dnsctl.model.serial import is_after
 from dnsctl.model.zone import SignedZone
 from dnsctl.publish.changeset import RENEWAL, Fate
-from dnsctl.sign.rrsig import parse
 from tests.publish.host import NOW, SIMPLE, Host, intent, name
 
 DAY = timedelta(days=1)

@@ -16,8 +16,9 @@ from dnsctl.errors import SigningError
 from dnsctl.model.name import from_text
 from dnsctl.model.policy import Algorithm, Policy, SignaturePolicy
 from dnsctl.model.rrset import RRset, Type, rrset
+from dnsctl.model.rrsig import parse
 from dnsctl.sign.algorithm import scheme
-from dnsctl.sign.rrsig import Header, Validity, is_valid, message, parse
+from dnsctl.sign.rrsig import Header, Validity, is_valid, message
 from tests.sign.scenery import NOW, signing_key
 
 ORIGIN = from_text("example.com.")

@@ -12,9 +12,10 @@ from dnsctl.model.key import PublicKey
 from dnsctl.model.name import Name, from_text
 from dnsctl.model.policy import Algorithm, Policy, SignaturePolicy
 from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.rrsig import expiration, parse
 from dnsctl.model.zone import SignedZone, ValidatedZone
 from dnsctl.sign.dnskey import public_key
-from dnsctl.sign.rrsig import expiration, is_valid, parse
+from dnsctl.sign.rrsig import is_valid
 from dnsctl.sign.signer import earliest_expiry, sign_zone, unsigned_zone
 from tests.build import validated
 from tests.sign.scenery import NOW, SERIAL, TRAPS, keys_for, signing_key

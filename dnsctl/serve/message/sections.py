@@ -18,11 +18,10 @@ from dnsctl.image.fragment import (
     RECORD_HEAD,
     Fragment,
     fragment_at,
-    name_end,
     rdatas_of,
     record_places,
 )
-from dnsctl.model.name import Name
+from dnsctl.model.name import Name, name_end
 from dnsctl.model.rrset import COMPRESSIBLE
 
 ANSWER, AUTHORITY, ADDITIONAL = 0, 1, 2

@@ -22,7 +22,7 @@ from dnsctl.image.layout import owner_key
 from dnsctl.image.reader import Reader
 from dnsctl.model.fleet import Network
 from dnsctl.model.name import Name
-from dnsctl.model.rrset import COMPRESSIBLE, RRset, Type
+from dnsctl.model.rrset import CLASS_IN, COMPRESSIBLE, RRset, Type
 from dnsctl.model.serial import is_after
 from dnsctl.model.soa import intervals_of
 from dnsctl.serve.message import edns
@@ -34,7 +34,6 @@ MESSAGE_SIZE: Final = 16 << 10  # octets; all of it can be reached by a compress
 _MAX_MESSAGE: Final = 0xFFFF
 _MAX_UNSIGNED: Final = 99  # messages in a row, RFC 8945 §5.3.1; none before the first that is signed
 _RECORD: Final = struct.Struct("!HHIH")  # type, class, TTL, length of rdata
-_CLASS_IN: Final = 1
 _HEADER: Final = 12  # octets
 _FORMERR: Final = 1
 _SERVFAIL: Final = 2
@@ -113,10 +112,10 @@ def messages(reader: Reader, message: bytes, options: bytes = b"") -> Iterator[b
         yield _failure(message, _FORMERR, None, options)
         return
     origin = Name(question.name.to_digestable())
-    entry = reader.zone(origin) if question.rdclass == _CLASS_IN else None
+    entry = reader.zone(origin) if question.rdclass == CLASS_IN else None
     apex = reader.owner(owner_key(origin, origin)) if entry is not None else None
     if entry is None or apex is None:
-        is_ours = question.rdclass == _CLASS_IN and origin in reader.left_out()
+        is_ours = question.rdclass == CLASS_IN and origin in reader.left_out()
         code, error = (_SERVFAIL, _INVALID) if is_ours else (_NOTAUTH, ExtendedError.NOT_AUTHORITATIVE)
         yield _failure(message, code, error, options)
         return
@@ -197,7 +196,7 @@ class _Writer:
             self._begin()
         self._name(owner)
         at = len(self._octets)
-        self._octets += _RECORD.pack(rdtype, _CLASS_IN, ttl, 0)
+        self._octets += _RECORD.pack(rdtype, CLASS_IN, ttl, 0)
         self._rdata(rdtype, rdata)
         length = len(self._octets) - at - _RECORD.size
         self._octets[at + 8 : at + 10] = length.to_bytes(2, "big")

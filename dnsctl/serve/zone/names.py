@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from dnsctl.errors import ImageError
-from dnsctl.image.fragment import Fragment, find, name_end, points_into_itself, rdatas_of
+from dnsctl.image.fragment import Fragment, find, points_into_itself, rdatas_of
 from dnsctl.image.layout import (
     CUT,
     DNAME_HERE,
@@ -20,7 +20,7 @@ from dnsctl.image.layout import (
     zone_prefix,
 )
 from dnsctl.image.reader import Reader
-from dnsctl.model.name import MAX_LABEL, MAX_NAME, Name, parent, to_text
+from dnsctl.model.name import MAX_LABEL, MAX_NAME, Name, name_end, parent, to_text
 from dnsctl.model.rrset import Type
 
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from dnsctl.image.fragment import Fragment, find, name_end, rdatas_of
+from dnsctl.image.fragment import Fragment, find, rdatas_of
 from dnsctl.image.layout import CUT, OCCLUDED
 from dnsctl.image.reader import Reader
-from dnsctl.model.name import ROOT, Name
+from dnsctl.model.name import ROOT, Name, name_end
 from dnsctl.model.rrset import Type
 from dnsctl.serve.message.sections import ADDITIONAL, Draft
 from dnsctl.serve.zone.denial import Proof, proof_for
