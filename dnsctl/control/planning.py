@@ -33,7 +33,7 @@ from dnsctl.sign.keystore import Keystore
 class Plan:
     """What a push would change. `against` says what the commit was compared with.
 
-    `findings`: of zones that came signed, and whose signatures run out.
+    `findings`: of pre-signed zones whose signatures expire soon.
     """
 
     commit: str | None

@@ -167,9 +167,7 @@ def _without_alias_parameters(wire: bytes, names: NameReader) -> bytes:
         end += 1 + wire[end]
     if end + 1 < len(wire):
         message = "parameters at priority 0 mean nothing to clients (RFC 9460 §2.4.2) and are left out"
-        advice = (
-            "remove them, or write priority 1 if they are meant; where the zone comes signed, sign it again"
-        )
+        advice = "remove them, or write priority 1 if they are meant; in a pre-signed zone, sign it again"
         names.remarks.append(RdataRemark("svcb-alias-parameters", message, advice))
     return wire[: end + 1]
 

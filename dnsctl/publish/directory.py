@@ -30,7 +30,7 @@ from dnsctl.sign.keystore import Keystore
 def judge_directory(
     directory: Path, config: Config | None, now: datetime, *, sign: bool, progress: Progress = no_progress
 ) -> Judged:
-    """Load and judge all zone files of `directory`, signatures of zones that came signed included.
+    """Load and judge all zone files of `directory`, with the signatures of pre-signed ones.
 
     `config`: the dnsctl.yaml that holds for them, if any. `sign`: whether zones will be signed here, by the
     policies of `config` or the standard one. Raises ConfigError where there is no such directory.

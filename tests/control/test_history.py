@@ -61,7 +61,7 @@ def test_clone_that_did_not_pull_is_told_that_it_lacks_the_released_commit(repo:
     assert done.returncode == 1
     released = repo.json("status")["commit"]
     assert f"guard history: the released commit {released[:12]} is not in this clone" in done.stderr
-    assert "`git fetch` and merge it; if it is meant, add --allow history --reason TEXT" in done.stderr
+    assert "`git fetch` and merge it; if that is meant, add --allow history --reason TEXT" in done.stderr
     assert addresses(repo) == ["192.0.2.99"]
     (verdict,) = other.json("plan", code=2)["guards"]
     assert (verdict["guard"], verdict["zone"]) == ("history", None)
