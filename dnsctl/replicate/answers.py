@@ -1,4 +1,4 @@
-"""What an agent reports about its node, read from JSON: each field must have its type, each number its range.
+"""What an agent reports about its node, to JSON and back: each field has its type, each number its range.
 
 Pure. A status is not sealed: whoever has the node's certificate may say anything. So a value out of its range
 makes the whole answer invalid, texts for people are printable and short, and what is returned is safe to
@@ -37,10 +37,22 @@ class ZoneStatus:
     digest: str
     period: Period
 
+    @classmethod
+    def from_json(cls, answer: dict[str, Any]) -> ZoneStatus:
+        """Read what `to_json` made. Raises ValueError, KeyError."""
+        serial = _integer(answer, "serial", _LAST_SERIAL)
+        return cls(serial, _digest(answer, "digest"), _period(answer))
+
+    def to_json(self) -> dict[str, Any]:
+        return {"serial": self.serial, "digest": self.digest, **_period_json(self.period)}
+
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """What an agent says of its node. `zones` is empty unless it was asked for."""
+    """What an agent says of its node. `zones` is empty unless it was asked for.
+
+    Whoever asks adds what it sees itself: how far the node's clock is ahead, and its certificate's end.
+    """
 
     name: str
     site: str
@@ -58,32 +70,53 @@ class NodeStatus:
     damage: Damage | None = None  # of its image: the last that was found
     certificate: int | None = None  # unix seconds: when the one that it shows runs out
 
+    @classmethod
+    def from_json(cls, answer: dict[str, Any], clock: Offset | None) -> NodeStatus:
+        """Read what `to_json` made. Raises ValueError or KeyError, which name what is missing or invalid."""
+        prepared, refusal, zones = answer["prepared"], answer["refusal"], answer.get("zones", {})
+        damage = answer.get("damage")
+        return cls(
+            name=_name(answer, "name"),
+            site=_name(answer, "site"),
+            served=_served(answer),
+            created=_time_or_none(answer, "created"),
+            prepared=None if prepared is None else _served(_object(prepared, "prepared")),
+            expires_in=0.0 if prepared is None else seconds(prepared, "expires_in"),
+            refusal=None if refusal is None else _refusal(_object(refusal, "refusal")),
+            zone_count=_integer(answer, "zone_count", _MOST_ZONES),
+            period=_period(answer),
+            clock=clock,
+            workers=_integer(answer, "workers", _MOST_WORKERS),
+            silent=answer.get("silent", False) is True,
+            damage=None if damage is None else _damage(_object(damage, "damage")),
+            zones={
+                _zone_name(origin): ZoneStatus.from_json(_object(one, "zones"))
+                for origin, one in _items(zones)
+            },
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what an agent answers; when it does, it adds its `time`."""
+        prepared, refusal, damage = self.prepared, self.refusal, self.damage
+        return {
+            "name": self.name,
+            "site": self.site,
+            **_served_json(self.served),
+            "prepared": prepared and {**_served_json(prepared), "expires_in": round(self.expires_in, 3)},
+            "refusal": refusal and {"at": refusal.at, "action": refusal.action, "reason": refusal.reason},
+            "workers": self.workers,
+            "silent": self.silent,
+            "damage": damage and {"at": damage.at, "reason": damage.reason, "mended": damage.is_mended},
+            "zone_count": self.zone_count,
+            **_period_json(self.period),
+            "created": self.created,
+            "zones": {origin: zone.to_json() for origin, zone in self.zones.items()},
+        }
+
 
 def clocks_of(statuses: Iterable[NodeStatus]) -> dict[str, Offset]:
     """Return the offset of each node's clock, if the node says it, by the node's name."""
     return {one.name: one.clock for one in statuses if one.clock is not None}
-
-
-def status_of(answer: dict[str, Any], clock: Offset | None) -> NodeStatus:
-    """Return what `answer` says. Raises ValueError or KeyError, which name what is missing or invalid."""
-    prepared, refusal, zones = answer["prepared"], answer["refusal"], answer.get("zones", {})
-    damage = answer.get("damage")
-    return NodeStatus(
-        name=_name(answer, "name"),
-        site=_name(answer, "site"),
-        served=_served(answer),
-        created=_time_or_none(answer, "created"),
-        prepared=None if prepared is None else _served(_object(prepared, "prepared")),
-        expires_in=0.0 if prepared is None else seconds(prepared, "expires_in"),
-        refusal=None if refusal is None else _refusal(_object(refusal, "refusal")),
-        zone_count=_integer(answer, "zone_count", _MOST_ZONES),
-        period=_period(answer),
-        clock=clock,
-        workers=_integer(answer, "workers", _MOST_WORKERS),
-        silent=answer.get("silent", False) is True,
-        damage=None if damage is None else _damage(_object(damage, "damage")),
-        zones={_zone_name(origin): _zone(_object(one, "zones")) for origin, one in _items(zones)},
-    )
 
 
 def releases_of(answer: dict[str, Any]) -> tuple[Certified, ...]:
@@ -115,6 +148,10 @@ def _served(answer: dict[str, Any]) -> Served:
     return Served(generation, _digest(answer, "manifest") if generation or answer["manifest"] else "")
 
 
+def _served_json(served: Served) -> dict[str, Any]:
+    return {"generation": served.generation, "manifest": served.manifest}
+
+
 def _refusal(answer: dict[str, Any]) -> Refusal:
     at = _integer(answer, "at", _LAST_TIME)
     return Refusal(at, words(answer["action"], _LONGEST_NAME), words(answer["reason"]))
@@ -123,10 +160,6 @@ def _refusal(answer: dict[str, Any]) -> Refusal:
 def _damage(answer: dict[str, Any]) -> Damage:
     at = _integer(answer, "at", _LAST_TIME)
     return Damage(at, words(answer["reason"]), is_mended=answer["mended"] is True)
-
-
-def _zone(answer: dict[str, Any]) -> ZoneStatus:
-    return ZoneStatus(_integer(answer, "serial", _LAST_SERIAL), _digest(answer, "digest"), _period(answer))
 
 
 def _zone_name(text: str) -> str:
@@ -141,6 +174,10 @@ def _zone_name(text: str) -> str:
 def _period(answer: dict[str, Any]) -> Period:
     answer["expiry"]  # an agent always sends it, even if only null
     return Period(_time_or_none(answer, "inception"), _time_or_none(answer, "expiry"))
+
+
+def _period_json(period: Period) -> dict[str, Any]:
+    return {"expiry": period.expiry, "inception": period.inception}
 
 
 def _time_or_none(answer: dict[str, Any], key: str) -> int | None:

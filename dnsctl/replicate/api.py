@@ -59,13 +59,15 @@ from dnsctl.image.silence import Silence
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import NodeSettings
 from dnsctl.model.name import to_text
+from dnsctl.model.validity import Period
 from dnsctl.release.envelope import MAX_ENVELOPE, unverified_payload
 from dnsctl.release.manifest import MAX_CERTIFICATE, Manifest
 from dnsctl.replicate import snapshot
+from dnsctl.replicate.answers import NodeStatus, ZoneStatus
 from dnsctl.replicate.catchup import end_silence
 from dnsctl.replicate.client import HEAD_LENGTH
 from dnsctl.replicate.rights import RIGHTS, Right, require
-from dnsctl.replicate.staging import Staging, refused
+from dnsctl.replicate.staging import Served, Staging, refused
 from dnsctl.replicate.tls import Peer, peer_of
 from dnsctl.replicate.trust import Certified
 
@@ -127,6 +129,16 @@ class _Parts:
             self._reader.close()
 
 
+@dataclass(frozen=True, slots=True)
+class _Summary:
+    """What takes a walk over all zones of a release to tell; `manifest` is the digest of that release's."""
+
+    manifest: str
+    zone_count: int
+    period: Period
+    created: int | None
+
+
 class Api:
     """The endpoints of one node. `activated` is called with each certificate that changed what is served,
     `missed` when a certificate came for a release that is not prepared here.
@@ -157,7 +169,7 @@ class Api:
         self._transfers: dict[str, asyncio.Semaphore] = {}  # places of each peer, by its name
         self._lists: dict[str, asyncio.Lock] = {}  # of each peer: one list of releases is made at a time
         self._restoring = asyncio.Lock()
-        self._summary: tuple[str, dict[str, Any]] = ("", {})
+        self._summary: _Summary | None = None
         self.last_received = float("-inf")  # when a blob last came, by the monotonic clock
 
     def application(self) -> Starlette:
@@ -208,61 +220,51 @@ class Api:
     # -- Questions -----------------------------------------------------------------------------------------
 
     async def status(self, request: Request) -> Response:
-        served, prepared, refusal = self._staging.served, self._staging.prepared(), self._staging.refusal
-        damage = self._damage.last()
-        answer: dict[str, Any] = {
-            "name": self._settings.node.name,
-            "site": self._settings.node.site,
-            "generation": served.generation,
-            "manifest": served.manifest,
-            "prepared": prepared
-            and {
-                "generation": prepared[0].generation,
-                "manifest": prepared[0].digest,
-                "expires_in": round(prepared[1], 3),
-            },
-            "refusal": refusal and {"at": refusal.at, "action": refusal.action, "reason": refusal.reason},
-            "workers": self._settings.serve.workers,
-            "silent": self._silence.holds,
-            "damage": damage and {"at": damage.at, "reason": damage.reason, "mended": damage.is_mended},
-        }
-        if self._summary[0] != served.manifest or not self._summary[1]:
-            self._summary = (served.manifest, await asyncio.to_thread(self._summarize, served.generation))
-        answer |= self._summary[1]
+        served, prepared = self._staging.served, self._staging.prepared()
+        if self._summary is None or self._summary.manifest != served.manifest:
+            self._summary = await asyncio.to_thread(self._summarize, served)
+        summary = self._summary
+        zones: dict[str, ZoneStatus] = {}
         if "zones" in request.query_params:
             async with self._places(request):  # it may be as large as a delta
-                answer["zones"] = await asyncio.to_thread(self._zones)
+                zones = await asyncio.to_thread(self._zones)
+        status = NodeStatus(
+            name=self._settings.node.name,
+            site=self._settings.node.site,
+            served=served,
+            created=summary.created,
+            prepared=Served(prepared[0].generation, prepared[0].digest) if prepared else None,
+            expires_in=prepared[1] if prepared else 0.0,
+            refusal=self._staging.refusal,
+            zone_count=summary.zone_count,
+            period=summary.period,
+            clock=None,
+            workers=self._settings.serve.workers,
+            silent=self._silence.holds,
+            zones=zones,
+            damage=self._damage.last(),
+        )
+        answer = await asyncio.to_thread(status.to_json) if zones else status.to_json()
         answer["time"] = round(time.time(), 3)  # read last, to be sent at once
         return JSONResponse(answer)
 
-    def _summarize(self, generation: int) -> dict[str, Any]:
+    def _summarize(self, served: Served) -> _Summary:
         with self._image.reader() as reader:
             periods = [entry.period for entry in reader.zones()]
         created = None
         with contextlib.suppress(ReleaseError):  # a damaged archive hides nothing else
-            release = self._staging.certified(generation) if generation else None
+            release = self._staging.certified(served.generation) if served.generation else None
             # Not verified again: its release keys were pinned when it was stored, and may since have rolled.
             if release is not None:
                 created = Manifest.from_bytes(unverified_payload(release.manifest, "manifest")).created
-        return {
-            "zone_count": len(periods),
-            "expiry": min((each.expiry for each in periods if each.expiry is not None), default=None),
-            "inception": max(
-                (each.inception for each in periods if each.inception is not None), default=None
-            ),
-            "created": created,
-        }
+        inception = max((each.inception for each in periods if each.inception is not None), default=None)
+        expiry = min((each.expiry for each in periods if each.expiry is not None), default=None)
+        return _Summary(served.manifest, len(periods), Period(inception, expiry), created)
 
-    def _zones(self) -> dict[str, dict[str, Any]]:
+    def _zones(self) -> dict[str, ZoneStatus]:
         with self._image.reader() as reader:
             return {
-                to_text(entry.origin): {
-                    "serial": entry.serial,
-                    "digest": entry.digest,
-                    "expiry": entry.expiry,
-                    "inception": entry.inception,
-                    "signed": entry.signed,
-                }
+                to_text(entry.origin): ZoneStatus(entry.serial, entry.digest, entry.period)
                 for entry in reader.zones()
             }
 

@@ -28,7 +28,7 @@ from dnsctl.errors import AgentGoneError, NodeUnreachableError, PkiError, Releas
 from dnsctl.model.fleet import Node
 from dnsctl.release.envelope import MAX_ENVELOPE
 from dnsctl.release.manifest import MAX_DELTA_SIZE
-from dnsctl.replicate.answers import NodeStatus, releases_of, seconds, status_of, words
+from dnsctl.replicate.answers import NodeStatus, releases_of, seconds, words
 from dnsctl.replicate.clocks import Offset
 from dnsctl.replicate.tls import explain
 from dnsctl.replicate.trust import Certified
@@ -113,7 +113,7 @@ class AgentClient:
         with self._sensible("a status"):
             told = None if answer.get("time") is None else seconds(answer, "time")
             clock = None if told is None else Offset.measured(told, ours, ended - began)
-            found = replace(status_of(answer, clock), certificate=self._certificate)
+            found = replace(NodeStatus.from_json(answer, clock), certificate=self._certificate)
         if found.name != self.node.name:
             raise PkiError(f"says it is {found.name!r}", where=self.node.name, advice="check dnsctl.yaml")
         return found

@@ -1,10 +1,11 @@
 """What an agent may say of its node, and what makes its answer invalid."""
 
+import json
 from typing import Any
 
 import pytest
 
-from dnsctl.replicate.answers import releases_of, status_of
+from dnsctl.replicate.answers import NodeStatus, releases_of
 
 DIGEST = "ab" * 32
 GOOD: dict[str, Any] = {
@@ -32,8 +33,20 @@ WORDS: tuple[Any, ...] = (None, 7, [], "\x1b[2J", "\ud800", "n" * 300)
 
 
 def test_what_a_node_says_is_read() -> None:
-    status = status_of(GOOD, None)
+    status = NodeStatus.from_json(GOOD, None)
     assert (status.name, status.served.generation, status.zones["example.com."].serial) == ("ns1", 7, 1)
+
+
+def test_what_a_node_says_is_written_as_it_is_read() -> None:
+    said = {**GOOD, "damage": {"at": 1_795_262_400, "reason": "torn page", "mended": True}}
+    written = NodeStatus.from_json(said, None).to_json()
+    assert written == said
+    assert NodeStatus.from_json(json.loads(json.dumps(written)), None) == NodeStatus.from_json(said, None)
+
+
+@pytest.mark.parametrize("field", ["prepared", "refusal", "damage", "created", "expiry", "inception"])
+def test_what_a_node_has_not_is_written_as_null(field: str) -> None:
+    assert NodeStatus.from_json({**GOOD, field: None}, None).to_json()[field] is None
 
 
 @pytest.mark.parametrize(
@@ -53,17 +66,17 @@ def test_what_a_node_says_is_read() -> None:
 )
 def test_what_is_out_of_range_makes_the_answer_invalid(field: str, value: object) -> None:
     with pytest.raises((ValueError, KeyError)):
-        status_of({**GOOD, field: value}, None)
+        NodeStatus.from_json({**GOOD, field: value}, None)
 
 
 @pytest.mark.parametrize("field", sorted(GOOD.keys() - {"silent", "zones", "created", "inception"}))
 def test_what_is_missing_makes_the_answer_invalid(field: str) -> None:
     with pytest.raises(KeyError):
-        status_of({key: value for key, value in GOOD.items() if key != field}, None)
+        NodeStatus.from_json({key: value for key, value in GOOD.items() if key != field}, None)
 
 
 def test_reason_of_a_refusal_cannot_drive_a_terminal() -> None:
-    refusal = status_of(
+    refusal = NodeStatus.from_json(
         {**GOOD, "refusal": {"at": 1, "action": "x", "reason": "\x1b[2J" + "n" * 9000}}, None
     ).refusal
     assert refusal is not None
