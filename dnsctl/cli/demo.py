@@ -252,6 +252,6 @@ def _output(text: str) -> None:
 
 
 def _print(*parts: str | tuple[str, str]) -> None:
-    """Print a line at once, whoever reads: what comes next may take seconds."""
+    """Print a line at once, also into a pipe: what comes next may take seconds."""
     output.styled(*parts)
     sys.stdout.flush()

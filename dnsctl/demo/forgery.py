@@ -19,7 +19,7 @@ from dnsctl.publish.finish import fill
 
 
 def forge(state: Path, zone_name: str, owner_name: str, address: str) -> None:
-    """Change the IPv4 address of `owner_name` in the image of a node, and have it served."""
+    """Change the IPv4 address of `owner_name` in the image of a node, so that the node serves it."""
     origin, owner = from_text(zone_name), from_text(owner_name)
     forged = IPv4Address(address).packed
     with Image.open(NodeFiles(state).image, readonly=False) as image, image.writer() as writer:

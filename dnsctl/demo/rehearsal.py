@@ -87,7 +87,7 @@ class Rehearsal:
         return ran
 
     def use_free_ports(self) -> None:
-        """Put ports that are free now in place of those that dnsctl.yaml names."""
+        """Replace the ports in dnsctl.yaml with ports that are free now."""
         path = Repo(self.root).config
         text = path.read_text("utf-8")
         taken: set[int] = set()

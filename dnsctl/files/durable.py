@@ -91,7 +91,7 @@ def move(written: Path, path: Path) -> None:
 
 
 def create(path: Path, data: bytes, mode: int = 0o644) -> bool:
-    """Put `data` at `path` unless something is there: False then, whoever came first. Raises OSError."""
+    """Put `data` at `path` unless something is there: then return False. Raises OSError."""
     temporary = _write_aside(path, data, mode)
     try:
         path.hardlink_to(temporary)

@@ -265,7 +265,7 @@ class Writer(Reader):
         self._transaction.put(MANIFEST, manifest.encode("ascii"), db=self._tables.meta)
 
     def set_sealed(self, manifest: bytes, certificate: bytes) -> None:
-        """Keep what vouches for the release beside it: whoever has the image can show it to others.
+        """Keep the seals of the release in the image, so that whoever has the image can show them to others.
 
         Raises ImageError.
         """

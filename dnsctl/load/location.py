@@ -60,7 +60,7 @@ def _centimetres(text: str, what: str) -> int:
 
 
 def _size(centimetres: int, names: NameReader) -> int:
-    """Return a size as its first digit and the number of zeros behind it."""
+    """Return a size as its first digit and the number of zeros after it."""
     if not 0 <= centimetres <= _MAX_SIZE:
         raise RdataFault("a size or precision is not from 0 to 90000000 m", FORM)
     digits = str(centimetres)

@@ -98,7 +98,7 @@ class _Lines:
 
 
 class _Group:
-    """One entry over as many lines as its parentheses and quotes take; afterwards `lines` is behind it."""
+    """One entry over as many lines as its parentheses and quotes take; afterwards `lines` is past it."""
 
     def __init__(self, lines: _Lines) -> None:
         self.lines = lines

@@ -140,7 +140,7 @@ def _finish(label: bytearray, wide: list[str], *, escaped: bool) -> bytes:
 
 
 def _a_label_advice(text: str) -> str:
-    """Say how to write a label that IDNA 2008 does not take, as its registry may have had it before."""
+    """Say how to write a label that IDNA 2008 does not allow, but its registry may have allowed before."""
     mapped = unicodedata.normalize("NFKC", text).lower()
     a_label = f"xn--{mapped.encode('punycode').decode()}"
     if mapped.isascii() or not re.fullmatch(r"[a-z0-9_-]+", a_label):

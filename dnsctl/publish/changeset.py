@@ -35,7 +35,7 @@ RENEWAL = "renewal"  # name of an event
 
 
 class Fate(Enum):
-    """What becomes of a zone in a release."""
+    """What a release does to a zone."""
 
     CARRIED = "unchanged"
     NEW = "new"

@@ -7,7 +7,7 @@
 Invariants, also after a crash at any instruction: a file is whole or not there; an object is what its name
 says (checked again at each `get`); an activation is on disk only after its manifest and the manifest's
 delta; what is activated is never replaced. A manifest without an activation was staged, and may be replaced.
-Used on the control host and on nodes, by one writing process each. Signatures were checked by whoever puts.
+Used on the control host and on nodes, by one writing process each. Callers have checked the signatures.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class Archive:
     def put_again(self, generation: int, manifest: bytes, activation: bytes) -> None:
         """Replace what is here of an activated release, which is damaged, by the same from elsewhere.
 
-        Whoever calls has checked the seals. The delta may be missing, too.
+        Callers have checked the seals. The delta may be missing, too.
         """
         for kind, sealed in (("manifest", manifest), ("activation", activation)):
             self._write(self._release(generation, kind), sealed)

@@ -322,7 +322,7 @@ class Api:
         )
 
     def _places(self, request: Request) -> asyncio.Semaphore:
-        """Return what counts the transfers of whoever asks: they are bounded for each by itself."""
+        """Return the counter of the client's transfers: each client has its own limit."""
         return self._transfers.setdefault(str(self._peer(request)), asyncio.Semaphore(self._limits.transfers))
 
     async def _snapshot_parts(self, reader: Reader, places: asyncio.Semaphore) -> AsyncIterator[bytes]:

@@ -120,7 +120,7 @@ class CatchUp:
     async def reach(self, peers: Sequence[AgentClient] | None = None) -> Survey:
         """Take what `peers` (all, if None) have and this host has not; return what they said at last.
 
-        Raises what a check raises, or what the last of the peers that have it raised.
+        Raises what a check raises, or what the last peer that has it raised.
         """
         asked = self._peers if peers is None else tuple(peers)
         while (survey := await self._survey(asked, before := self._served)).newest:

@@ -158,7 +158,7 @@ class AgentClient:
     # -- Requests that change something --------------------------------------------------------------------
 
     async def put_delta(self, digest: str, delta: bytes, sealed: bytes) -> None:
-        """Send a delta behind the sealed manifest that names it; a large one only if the node has it not."""
+        """Send a delta after the sealed manifest that names it; a large one only if the node lacks it."""
         if len(delta) < _SMALL or not await self.has_blob(digest):
             path = f"/v1/blobs/{digest}"
             await self._json(

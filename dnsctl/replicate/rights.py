@@ -35,11 +35,11 @@ RIGHTS: Final = (
     Right(
         "POST", "/v1/activate", _FLEET
     ),  # a certificate: the release keys' seal on it counts, not who sends it
-    Right("PUT", "/v1/blobs/{digest}", _CONTROL),  # a delta, behind the sealed manifest that names it
+    Right("PUT", "/v1/blobs/{digest}", _CONTROL),  # a delta, after the sealed manifest that names it
     Right("POST", "/v1/prepare", _CONTROL),
     Right("POST", "/v1/abort", _CONTROL),
     Right("POST", "/v1/follow", _CONTROL),
-    Right("POST", "/v1/restore", _CONTROL),  # a snapshot, behind the sealed release that it is of
+    Right("POST", "/v1/restore", _CONTROL),  # a snapshot, after the sealed release that it belongs to
 )
 
 

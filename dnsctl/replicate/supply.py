@@ -53,7 +53,7 @@ class Supply:
     def released(self, generation: int, digest: str = "") -> Manifest | ReleaseError | None:
         """Return the manifest of an activated generation: by its seal, or with `digest` where that is known.
 
-        None where the archive does not have it; an error, which names the file, where it is damaged.
+        None where the archive does not have it; an error that names the file where it is damaged.
         """
         path = self.archive.path_of(generation, "manifest")
         try:

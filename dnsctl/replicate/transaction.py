@@ -67,7 +67,7 @@ def _silent(phase: Phase, node: str) -> None:
 async def fence(
     clients: Sequence[AgentClient], supply: Supply, progress: Progress = _silent
 ) -> dict[str, NodeStatus]:
-    """Read what every node serves, and bring whoever is behind to the control host's release.
+    """Read what every node serves, and bring those that are behind to the control host's release.
 
     Returns the statuses as they were read. What a push of this host left prepared when it was killed is
     dropped: it was staged from this archive, and has no certificate. Raises ReleaseRefusedError for a node
@@ -255,7 +255,7 @@ async def _each(
     progress: Progress,
     ask: Callable[[AgentClient], Awaitable[_Result]],
 ) -> dict[str, _Result | DnsctlError]:
-    """Ask all nodes at once; what goes wrong at one stands in place of its answer."""
+    """Ask all nodes at once; the error of a node stands in place of its answer."""
 
     async def one(client: AgentClient) -> _Result | DnsctlError:
         try:

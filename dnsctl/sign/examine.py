@@ -102,7 +102,7 @@ class _Examination:
             yield from self._of(one, label_count(one.owner), self._before_hashes.get(digest))
 
     def take(self, *, holds: bool) -> None:
-        """Take what became of the claim that was yielded first of those still out."""
+        """Take the result of the claim that was yielded first of those still out."""
         one, key = self._sent.popleft()
         if not holds:
             self._failed.add((one.owner, one.rdtype, key))

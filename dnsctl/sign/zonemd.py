@@ -1,6 +1,6 @@
 """Check the ZONEMD of a pre-signed zone (RFC 8976) before it is released.
 
-Of the zone as it came, glue and all. A scheme or hash that is not known here says nothing (§4).
+The digest covers the zone as it came, glue included. An unknown scheme or hash proves nothing (§4).
 """
 
 from __future__ import annotations

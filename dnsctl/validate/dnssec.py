@@ -16,7 +16,7 @@ def dnssec_by_hand(scope: Scope) -> Iterator[Fault]:
     """Find DNSSEC records in a zone that is signed here. A pre-signed zone needs `dnssec: none`.
 
     Another signer's DNSKEY (RFC 8901), and what the parent is to do with the DS (RFC 8078 §4), the policy may
-    allow: whoever writes zones is not always who may say what the zone's keys are.
+    allow: a person who writes zones may not always decide about the zone's keys.
     """
     policy = scope.policy
     if policy is None:
