@@ -1,4 +1,4 @@
-"""Who may read a file that holds a secret: its owner, and on nodes a group. Pure: the file's status is given.
+"""Who may read a file that holds a secret: its owner, and on nodes a group; and files of keys, read.
 
 A private key or a passphrase that every user of the host may read is not a secret. On the operator's host, as
 with ssh, a group may not read it either, unless the file belongs to another user, who gave it to us that way.
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 
+MAX_KEY_FILE = 64 * 1024  # octets that are read of a file with a key
 _OTHERS = stat.S_IRWXO
 _GROUP = stat.S_IRWXG
 _GROUP_WRITES = stat.S_IWGRP
@@ -33,3 +35,9 @@ def fault(status: os.stat_result, *, group: bool = False) -> str:
     whom = shared_with(status, group=group)
     mode = stat.S_IMODE(status.st_mode)
     return f"holds a secret, and its mode {mode:04o} opens it to {whom}" if whom else ""
+
+
+def read_key(path: Path) -> bytes:
+    """Return the octets of a key file, as many as one may have. Raises OSError."""
+    with path.open("rb") as file:
+        return file.read(MAX_KEY_FILE)

@@ -38,6 +38,7 @@ from dnsctl.image.layout import (
     WIDE_ENTRY,
     WIDE_SHORT,
 )
+from dnsctl.model.message_size import MAX_OFFSET
 from dnsctl.model.name import Name, label_count, name_end
 from dnsctl.model.rrset import CLASS_IN, COMPRESSIBLE, RRset, Type
 from dnsctl.model.rrsig import COVERS, SIGNER_AT
@@ -46,7 +47,6 @@ QUESTION_AT = 12  # octets of the message header, RFC 1035 §4.1.1
 OWNER_POINTER = b"\xc0\x0c"
 RECORD = struct.Struct("!HHHIH")  # owner pointer, type, class, TTL, length of rdata
 RECORD_HEAD = RECORD.size
-MAX_OFFSET = 0x3FFF  # a pointer has 14 bits
 OFFSET_BITS = 14
 MAX_HOPS = 8  # pointers that lead to pointers: decoders follow some 16
 _RRSIG = int(Type.RRSIG)

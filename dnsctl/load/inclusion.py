@@ -1,8 +1,11 @@
-"""Resolve the path of an `$INCLUDE` or `!include`: relative to the file that has it, and inside zones/."""
+"""What `$INCLUDE` and `!include` may name: so many files, by a path inside zones/."""
 
 from __future__ import annotations
 
 import posixpath
+
+MAX_INCLUDE_DEPTH = 8
+MAX_INCLUDES = 1000  # files, all in all
 
 
 def included_path(name: str, within: str, base: str) -> str | None:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dnsctl.errors import NameSyntaxError, RevisionError
 from dnsctl.load import generate
 from dnsctl.load.draft import Draft, ZoneDefaults
-from dnsctl.load.inclusion import included_path
+from dnsctl.load.inclusion import MAX_INCLUDE_DEPTH, MAX_INCLUDES, included_path
 from dnsctl.load.logical_lines import entries
 from dnsctl.load.presentation import (
     MAX_STRING,
@@ -41,8 +41,6 @@ from dnsctl.model.soa import intervals_of
 from dnsctl.model.zone import Zone
 
 MAX_BYTES = 4 * 2**30  # of one file; a signed zone of a million names is 560 MB
-MAX_INCLUDE_DEPTH = 8
-MAX_INCLUDES = 1000
 _CLASS = re.compile(r"IN|CH|HS|CS|NONE|ANY|CLASS(\d{1,5})", re.IGNORECASE | re.ASCII)
 _DIRECTIVES = frozenset(("$ORIGIN", "$TTL", "$INCLUDE", "$GENERATE"))
 _TEXTS = frozenset((int(Type.TXT), 99))  # and SPF, RFC 7208 §3.1

@@ -23,10 +23,10 @@ from dnsctl.model.rrset import MAX_TTL
 MAX_STRING = 255  # octets of a character-string, RFC 1035 §3.3
 _LENGTHS = [bytes((length,)) for length in range(256)]
 _ESCAPE = re.compile(r"\\(\d{3}|.)", re.DOTALL | re.ASCII)
-_QUOTED = r'"[^"\\]*(?:\\.[^"\\]*)*"'
-_WHOLE_QUOTE = re.compile(_QUOTED, re.DOTALL)
-_TOKEN = re.compile(rf'(?:{_QUOTED}|[^\s"\\]|\\.)+', re.DOTALL)
-_STRING = re.compile(rf'{_QUOTED}|(?:[^"\\]|\\.)+', re.DOTALL)
+QUOTED = r'"[^"\\]*(?:\\.[^"\\]*)*"'
+WHOLE_QUOTE = re.compile(QUOTED, re.DOTALL)
+_TOKEN = re.compile(rf'(?:{QUOTED}|[^\s"\\]|\\.)+', re.DOTALL)
+_STRING = re.compile(rf'{QUOTED}|(?:[^"\\]|\\.)+', re.DOTALL)
 _NUMBER = re.compile(r"\d{1,10}", re.ASCII)
 _TYPE_NUMBER = re.compile(r"TYPE(\d{1,5})", re.ASCII | re.IGNORECASE)
 _TTL = re.compile(r"(?:\d{1,10}[smhdw])+", re.ASCII | re.IGNORECASE)
@@ -156,7 +156,7 @@ def domain_name(text: str, origin: Name) -> Name:
 
 def unquoted(text: str) -> str:
     """Return what stands in a token that is one quoted string, or the token."""
-    return text[1:-1] if text[:1] == '"' and len(text) > 2 and _WHOLE_QUOTE.fullmatch(text) else text
+    return text[1:-1] if text[:1] == '"' and len(text) > 2 and WHOLE_QUOTE.fullmatch(text) else text
 
 
 cached_name = lru_cache(maxsize=1 << 16)(domain_name)

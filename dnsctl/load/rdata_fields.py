@@ -13,7 +13,15 @@ from typing import NamedTuple
 
 from dnsctl.load import rdata_text, yaml_nodes
 from dnsctl.load.nearest import nearest
-from dnsctl.load.presentation import NameReader, RdataFault, character_strings, strings_wire, tokenize
+from dnsctl.load.presentation import (
+    QUOTED,
+    WHOLE_QUOTE,
+    NameReader,
+    RdataFault,
+    character_strings,
+    strings_wire,
+    tokenize,
+)
 from dnsctl.model.rrset import Type, type_text
 
 
@@ -115,11 +123,9 @@ _QUOTES = frozenset((*_TEXT_TYPES, 13, 19, 20, 27, NAPTR, 56, SVCB, HTTPS, URI, 
 _ESCAPES = re.compile(r'\\(?:[\\";]|\d{3})|[\\"]', re.ASCII)
 _INTEGER = re.compile(r"\+?\d[\d_]*", re.ASCII)
 _OCTAL = re.compile(r"[-+]?0[0-7_]+", re.ASCII)
-_QUOTED = r'"[^"\\]*(?:\\.[^"\\]*)*"'
-_ONE_QUOTED = re.compile(_QUOTED, re.DOTALL)
-_PARAMETER = re.compile(rf'[^"]*={_QUOTED}', re.DOTALL)  # alpn="h2,h3"
+_PARAMETER = re.compile(rf'[^"]*={QUOTED}', re.DOTALL)  # alpn="h2,h3"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_HIDDEN = re.compile(rf"{_QUOTED}|\\.", re.DOTALL)  # in which no sign has its meaning
+_HIDDEN = re.compile(rf"{QUOTED}|\\.", re.DOTALL)  # in which no sign has its meaning
 
 
 def to_wire(rdtype: int, value: yaml_nodes.Node, names: NameReader, remarks: list[Remark]) -> bytes:
@@ -206,7 +212,7 @@ def words(rdtype: int, text: str) -> list[str]:
                 )
         elif rdtype not in _QUOTES:
             raise RdataFault(f"quotes in {type_text(rdtype)} rdata", "write it without quotes")
-        elif not _ONE_QUOTED.fullmatch(token) and not (
+        elif not WHOLE_QUOTE.fullmatch(token) and not (
             rdtype in (SVCB, HTTPS) and _PARAMETER.fullmatch(token)
         ):
             raise RdataFault("text that touches a quoted one", r"put all of it in quotes; inside, write \"")
@@ -296,7 +302,7 @@ def _token(field: Field, node: yaml_nodes.Scalar) -> str:
 def _quoted(field: Field, text: str) -> str:
     """Return a character-string of presentation form for text that may stand in quotes already."""
     if text.startswith('"') and len(text) > 1:
-        if not _ONE_QUOTED.fullmatch(text):
+        if not WHOLE_QUOTE.fullmatch(text):
             raise RdataFault(
                 f"field {field.name} has text beside a quoted one",
                 r"put all of it in quotes; inside, write \"",
@@ -344,7 +350,7 @@ def _parameter(key: str, value: yaml_nodes.Node) -> str:
     else:
         text = value.text
     if len(text) > 1 and text[0] == '"':
-        if not _ONE_QUOTED.fullmatch(text):
+        if not WHOLE_QUOTE.fullmatch(text):
             raise RdataFault(f"svcparams {key} has text beside a quoted one", "put all of it in quotes")
         text = text[1:-1]
     return f'{key}="{_ESCAPES.sub(_escaped, text)}"'

@@ -38,7 +38,7 @@ from dnsctl.load.presentation import (
     type_code,
 )
 from dnsctl.load.rdata_forms import FORMS, SHAPES, base_64, hexadecimal
-from dnsctl.model.canonical import canonical
+from dnsctl.model.canonical import A6, canonical
 from dnsctl.model.nsec3 import HASH_LABEL, HASH_OCTETS
 from dnsctl.model.rrset import Type
 from dnsctl.model.soa import Intervals, soa_rdata
@@ -93,7 +93,7 @@ def _seldom(rdtype: int, tokens: Sequence[str], names: NameReader) -> bytes:
         wire = _generic(tokens)
     elif form is not None:
         wire = rdata_forms.read(form, tokens, names)
-    elif rdtype == _A6:
+    elif rdtype == A6:
         wire = rdata_forms.a6(tokens, names)
     elif rdtype in _SERVICE_BINDINGS:
         wire = _service_binding(rdtype, tokens, names)
@@ -384,7 +384,6 @@ def _bitmap(types: tuple[str, ...]) -> bytes:
 
 
 DIGEST_LENGTHS = {1: 20, 2: 32, 3: 32, 4: 48}  # octets of a DS digest: RFC 3658, 4509, 5933, 6605
-_A6 = 38  # RFC 2874
 _SERVICE_BINDINGS = (int(Type.SVCB), int(Type.HTTPS))
 
 

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from dnsctl.load.inclusion import MAX_INCLUDE_DEPTH, MAX_INCLUDES
+
 MAX_BYTES = 256 * 2**20  # octets: nodes take some thirty times that in memory
 MAX_DEPTH = 32  # the deepest sensible zone file needs 7
 MAX_ALIASED = 100_000  # nodes that aliases may add, so that a "billion laughs" ends early
-MAX_INCLUDE_DEPTH = 8
-MAX_INCLUDES = 1000  # files, all in all
 INCLUDE = "!include"  # octoDNS's tag: the node is what another file holds
 
 # What YAML 1.1 allows in a stream (§5.1), without its three rare line breaks: editors do not show them, and

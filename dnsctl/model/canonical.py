@@ -39,7 +39,7 @@ _OPEN_ENDED: dict[int, tuple[int, ...]] = {  # more octets follow
     46: (18, _NAME),  # RRSIG
 }
 _NAMES_ALONE = frozenset((3, 4, 7, 8, 9, 14))  # MD, MF, MB, MG, MR, MINFO
-_A6 = 38
+A6 = 38  # RFC 2874
 _A6_BITS = 128  # of an address, RFC 2874 §3.1
 
 
@@ -47,7 +47,7 @@ def canonical(rdtype: int, rdata: bytes) -> bytes:
     """Return rdata in canonical form. Raises NameSyntaxError where it has not the form of its type."""
     layout = _LAYOUTS.get(rdtype)
     if layout is None:
-        layout = _a6_layout(rdata) if rdtype == _A6 else _OPEN_ENDED.get(rdtype)
+        layout = _a6_layout(rdata) if rdtype == A6 else _OPEN_ENDED.get(rdtype)
         if layout is None:
             return rdata
     made = bytearray(rdata)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dnsctl.model.finding import Severity
 
-_AGAIN = "sign the zone again at its signer, or remove its signatures and have it signed here"
+AGAIN = "sign the zone again at its signer, or remove its signatures and have it signed here"
 _WARNING, _ERROR = Severity.WARNING, Severity.ERROR
 
 INCOMPLETE = "presigned-incomplete"
@@ -28,8 +28,8 @@ CDS = "cds-signer"
 
 # Rule id, severity, meaning, and what to do about it
 RULES: tuple[tuple[str, Severity, str, str], ...] = (
-    (INCOMPLETE, _ERROR, "A pre-signed zone is not signed completely.", _AGAIN),
-    (INVALID, _ERROR, "A signature does not verify.", _AGAIN),
+    (INCOMPLETE, _ERROR, "A pre-signed zone is not signed completely.", AGAIN),
+    (INVALID, _ERROR, "A signature does not verify.", AGAIN),
     (
         TIME,
         _ERROR,
@@ -43,7 +43,7 @@ RULES: tuple[tuple[str, Severity, str, str], ...] = (
         "SOA EXPIRE is longer than signatures last.",
         "lower it at the signer: a secondary may go on with signatures that have expired",
     ),
-    (CHAIN, _ERROR, "The chain of NSEC or NSEC3 does not match the zone.", _AGAIN),
+    (CHAIN, _ERROR, "The chain of NSEC or NSEC3 does not match the zone.", AGAIN),
     (ZONEMD, _ERROR, "A ZONEMD is not the digest of the zone.", "make it again, last of all; or remove it"),
     (
         ALGORITHM,

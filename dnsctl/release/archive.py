@@ -18,10 +18,10 @@ from pathlib import Path
 
 from dnsctl.errors import ReleaseError, advice_for
 from dnsctl.files import durable
+from dnsctl.release.digest import is_digest
 from dnsctl.release.envelope import unverified_payload
 from dnsctl.release.manifest import ActivationCertificate, Manifest
 
-_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _NAME = re.compile(r"([0-9]{8,16})\.(manifest|activation)", re.ASCII)
 _ACTIVATION = 16384  # octets held for a sealed activation
 _SLACK = 65536  # octets held for directories
@@ -198,7 +198,7 @@ class Archive:
         return {each for each in found if f"{each:08d}.{kind}" in names}
 
     def _object(self, digest: str) -> Path:
-        if _DIGEST.fullmatch(digest) is None:  # also keeps paths inside the archive
+        if not is_digest(digest):  # also keeps paths inside the archive
             raise ReleaseError(f"{digest[:80]!r} is not a digest")
         return self._objects / digest[:2] / digest[2:]
 

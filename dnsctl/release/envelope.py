@@ -37,7 +37,6 @@ SIGNATURE_LENGTH = 64  # octets, RFC 8032 §5.1.6
 MAX_SIGNATURES = 64  # in one envelope
 MAX_ENVELOPE = 64 * 2**20  # octets: a first release of 100,000 zones fits
 _CONTEXT = b"dnsctl-envelope-1\0"
-_MAX_KEY_FILE = 64 * 1024  # octets
 
 
 @dataclass(frozen=True)
@@ -230,7 +229,7 @@ def _read_key_file(path: Path) -> tuple[bytes, str]:
     """Return the octets, and what is wrong with the file's mode where it holds a secret."""
     try:
         with path.open("rb") as file:
-            return file.read(_MAX_KEY_FILE), secrecy.fault(os.fstat(file.fileno()))
+            return file.read(secrecy.MAX_KEY_FILE), secrecy.fault(os.fstat(file.fileno()))
     except OSError as error:
         raise KeystoreError(
             f"cannot be read: {error.strerror}", where=str(path), advice="`dnsctl init` makes release keys"

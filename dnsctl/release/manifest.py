@@ -22,6 +22,7 @@ from dnsctl.errors import DnsctlError, ReleaseError
 from dnsctl.image.layout import ZoneEntry
 from dnsctl.model.name import Name, from_text, to_text
 from dnsctl.release import canonical
+from dnsctl.release.digest import is_digest
 
 FORMAT = 1
 MAX_MANIFEST = 32 * 2**20  # octets; inside an envelope it grows by a third
@@ -30,7 +31,6 @@ MAX_PROBES = 4096
 MAX_DELTA_SIZE = 2**30  # octets, compressed
 MAX_DELTA_LENGTH = 2**32  # octets, decompressed
 _HIGHEST = 2**53  # generations and times: what every JSON reader can hold
-_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.ASCII)
 _HEX = re.compile(r"(?:[0-9a-f]{2})*", re.ASCII)
 
@@ -117,9 +117,9 @@ class Manifest:
         generation = _bounded(value["generation"], 1, _HIGHEST, "generation")
         parent, commit = value["parent"], value["commit"]
         _require((parent is None) == (generation == 1), "has a parent if and only if it is not the first")
-        _require(parent is None or _DIGEST.fullmatch(parent) is not None, "`parent` is not a SHA-256 digest")
+        _require(parent is None or is_digest(parent), "`parent` is not a SHA-256 digest")
         _require(commit is None or _COMMIT.fullmatch(commit) is not None, "names no commit")
-        _require(_DIGEST.fullmatch(value["table"]) is not None, "has no digest of the table")
+        _require(is_digest(value["table"]), "has no digest of the table")
         zones = dict(_entry(origin, entry) for origin, entry in value["zones"].items())
         removed = tuple(_name(origin) for origin in value["removed"])
         _require(zones.keys().isdisjoint(removed), "lists a zone as changed and as removed")
@@ -177,7 +177,7 @@ class ActivationCertificate:
             what,
             {"generation": int, "manifest": str, "created": int},
         )
-        _require(_DIGEST.fullmatch(value["manifest"]) is not None, "names no digest", what)
+        _require(is_digest(value["manifest"]), "names no digest", what)
         return cls(
             _bounded(value["generation"], 1, _HIGHEST, "generation", what),
             value["manifest"],
@@ -197,7 +197,7 @@ def _entry(origin: str, value: Any) -> tuple[Name, ZoneEntry]:
             and (entry.expiry is None or 0 <= entry.expiry < _HIGHEST)
             and (entry.inception is None or 0 <= entry.inception < _HIGHEST)
             and all(0 <= tag < 2**16 for tag in entry.tags)
-            and _DIGEST.fullmatch(entry.digest) is not None
+            and is_digest(entry.digest)
             and len(entry.source) <= 64
             and _HEX.fullmatch(entry.source) is not None
             and entry.to_json() == value
@@ -210,7 +210,7 @@ def _entry(origin: str, value: Any) -> tuple[Name, ZoneEntry]:
 
 def _delta(value: Any) -> DeltaReference:
     one = canonical.fields(value, "manifest: delta", {"digest": str, "size": int, "length": int})
-    _require(_DIGEST.fullmatch(one["digest"]) is not None, "has no digest of its delta")
+    _require(is_digest(one["digest"]), "has no digest of its delta")
     return DeltaReference(
         one["digest"],
         _bounded(one["size"], 0, MAX_DELTA_SIZE, "size of the delta"),

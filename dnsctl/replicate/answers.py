@@ -15,6 +15,7 @@ from dnsctl.errors import DnsctlError
 from dnsctl.image.damage import Damage
 from dnsctl.model.name import from_text, to_text
 from dnsctl.model.validity import Period
+from dnsctl.release.digest import is_digest
 from dnsctl.replicate.clocks import Offset
 from dnsctl.replicate.staging import Refusal, Served
 from dnsctl.replicate.trust import Certified
@@ -26,7 +27,6 @@ _MOST_WORKERS: Final = 10**5
 _LAST_SERIAL: Final = 2**32 - 1  # RFC 1982
 _LONGEST_NAME: Final = 255  # characters of a node's or a site's name
 _LONGEST_REASON: Final = 2000  # characters; the rest is cut
-_DIGEST: Final = 64  # hex digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +200,7 @@ def _name(answer: dict[str, Any], key: str) -> str:
 
 def _digest(answer: dict[str, Any], key: str) -> str:
     value = answer[key]
-    if not isinstance(value, str) or len(value) != _DIGEST or not set(value) <= set("0123456789abcdef"):
+    if not is_digest(value):
         raise ValueError(key)
     return value
 

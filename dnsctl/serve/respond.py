@@ -15,6 +15,7 @@ from dnsctl.errors import DnsctlError
 from dnsctl.image.fragment import find
 from dnsctl.image.reader import Reader
 from dnsctl.model.fleet import Network
+from dnsctl.model.message_size import MAX_MESSAGE
 from dnsctl.model.name import ROOT, Name
 from dnsctl.model.rrset import CLASS_IN, Type
 from dnsctl.model.soa import intervals_of
@@ -52,7 +53,6 @@ from dnsctl.serve.zone.names import LeftOut, Zones, ZoneView
 if TYPE_CHECKING:
     from dnsctl.serve.fast.bulk import Batchwise
 
-_MAX_MESSAGE: Final = 65535  # octets over a stream, RFC 1035 §4.2.2
 # MAILB, MAILA: obsolete, RFC 973
 _META_QUERIES: Final = frozenset((int(Type.IXFR), int(Type.AXFR), 253, 254))
 _ONE_AND_OPT: Final = b"\0\1\0\0\0\0\0\1"  # the counts of one question and one additional record
@@ -377,7 +377,7 @@ class Responder:
         flags = (
             QR | (message[2] << 8 & (OPCODE | RD)) | (body.rcode & 0xF) | (AA if body.authoritative else 0)
         )
-        limit = _MAX_MESSAGE if client.stream else edns_.udp_limit(edns.payload if edns else 0)
+        limit = MAX_MESSAGE if client.stream else edns_.udp_limit(edns.payload if edns else 0)
         limit -= end + len(opt) + room
         if sections and len(sections) > limit:
             if (last := last_end(body.ends, limit)) is not None:

@@ -42,7 +42,7 @@ from dnsctl.sign.keyfile import (
     private_pem,
     revoked_tag,
 )
-from dnsctl.sign.passphrase import check_passphrase, keystore_salt, locked, read_key
+from dnsctl.sign.passphrase import check_passphrase, keystore_salt, locked
 
 _LOCK_PATIENCE = 30.0  # seconds; a writer holds the lock for milliseconds, or while it makes RSA keys
 _ATTEMPTS = 1000  # at a tag; two tags of 65,536 are taken by each key ever used, so this never runs out
@@ -211,7 +211,7 @@ class Keystore:
                 if not _is_old(path):
                     continue
                 try:
-                    private = pkcs8.opened(read_key(path), self._passphrase())
+                    private = pkcs8.opened(secrecy.read_key(path), self._passphrase())
                 except (OSError, ValueError, TypeError):
                     continue  # reported where it is needed
                 _write(path, pkcs8.encrypted(private, self._passphrase(), self._common_salt()), 0o600)
@@ -384,7 +384,7 @@ def _read_private(path: Path) -> bytes:
 def _is_old(path: Path) -> bool:
     """True for a private key that is not encrypted as new ones are; False where that cannot be read."""
     try:
-        return pkcs8.salt_of(read_key(path)) is None
+        return pkcs8.salt_of(secrecy.read_key(path)) is None
     except OSError:
         return False
 

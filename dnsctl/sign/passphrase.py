@@ -12,11 +12,11 @@ from itertools import islice
 from pathlib import Path
 
 from dnsctl.errors import PassphraseError
+from dnsctl.files.secrecy import read_key
 from dnsctl.model import pkcs8
 from dnsctl.model.repo import AUTHORITY, CONTROL, PASSPHRASE, KeyFiles
 
 _TRIED = 6  # keys; each with a salt of its own costs a tenth of a second
-_MAX_KEY_FILE = 64 * 1024  # octets
 
 
 def locked(keys: Path) -> Iterator[Path]:
@@ -25,12 +25,6 @@ def locked(keys: Path) -> Iterator[Path]:
     fixed = (files.release_private, files.pki.key(AUTHORITY), files.pki.key(CONTROL))
     yield from (path for path in fixed if path.exists())
     yield from sorted(keys.glob("*/K*.private.pem"))
-
-
-def read_key(path: Path) -> bytes:
-    """Return the octets of a key file. Raises OSError."""
-    with path.open("rb") as file:
-        return file.read(_MAX_KEY_FILE)
 
 
 def keystore_salt(keys: Path) -> bytes:

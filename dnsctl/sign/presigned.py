@@ -28,7 +28,6 @@ from dnsctl.sign.told import Told
 from dnsctl.sign.zonemd import zonemd_fault
 
 _SHOWN = 3  # faults in the message: enough to see the pattern
-_ADVICE = "sign the zone again at its signer, or remove its signatures and have it signed here"
 
 
 def is_presigned(zone: Zone | ValidatedZone) -> bool:
@@ -91,7 +90,7 @@ def presigned_zone(zone: ValidatedZone, now: datetime | None = None) -> SignedZo
     raise SigningError(
         f"the pre-signed zone is incomplete or expired: {'; '.join(faults[:_SHOWN])}{more}",
         where=zone.file or to_text(zone.origin),
-        advice=_ADVICE,
+        advice=rules.AGAIN,
     )
 
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dnsctl.model.message_size import MAX_MESSAGE, MAX_OFFSET, MAX_UDP_PAYLOAD
 from dnsctl.model.name import MAX_NAME, Name, to_text
 from dnsctl.model.nsec3 import HASH_LABEL
 from dnsctl.model.rrset import COMPRESSIBLE, RRset
 from dnsctl.validate.rule import Fault, Scope, name_in, named
 
-MAX_MESSAGE = 65535  # octets, RFC 1035 §4.2.2
-MAX_UDP_PAYLOAD = 1232  # octets, DNS Flag Day 2020
 MAX_SIGNED = 65535  # octets of an RRset in canonical form, RRSIG rdata included: validators hold no more
 MAX_RECORDS = 100  # max-records-per-type and max-types-per-name of BIND from 9.18.28 on
 _RECORD = 12  # octets: owner as pointer, type, class, TTL, length
@@ -23,7 +22,6 @@ _BARE_HEADER = 12  # octets, RFC 1035 §4.1.1
 _HEADER = _BARE_HEADER + 4  # octets: header, question's type and class
 _AROUND = _HEADER + 11  # and OPT
 _POINTER = 2  # octets, RFC 1035 §4.1.4
-_REACH = 0x3FFF  # the highest offset a pointer has room for
 _FIXED = 10  # octets of a record beside owner and rdata
 _RRSIG_FIXED = 18  # octets of RRSIG rdata before the signer's name, RFC 4034 §3.1
 
@@ -142,7 +140,7 @@ def _saved(one: RRset) -> int:
             whole = name_in(rdata, end)
             end += len(whole)
             kept = next((at for at, rest in _ends(whole) if rest in known), len(whole) - 1)
-            if place <= _REACH:
+            if place <= MAX_OFFSET:
                 known.update(rest for at, rest in _ends(whole) if at < kept)
             saved += max(0, len(whole) - kept - _POINTER)
             place += min(len(whole), kept + _POINTER)

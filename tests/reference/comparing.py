@@ -7,8 +7,8 @@ from dns.rdatatype import CNAME, DS, NS, NSEC, NSEC3
 
 from dnsctl.image.compiler import compile_zone
 from dnsctl.image.difference import difference
+from dnsctl.model.message_size import MAX_UDP_PAYLOAD, MIN_UDP_PAYLOAD
 from dnsctl.model.name import from_wire
-from dnsctl.serve.message.edns import MAX_UDP_PAYLOAD, MIN_UDP_PAYLOAD
 from dnsctl.serve.respond import Responder
 from dnsctl.verify.decoders import Record
 from dnsctl.verify.denial import Claim, proof_of

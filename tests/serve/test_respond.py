@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from dnsctl.image.compiler import compile_zone
 from dnsctl.image.difference import difference
 from dnsctl.image.store import Image
-from dnsctl.serve.message.edns import MAX_UDP_PAYLOAD
+from dnsctl.model.message_size import MAX_UDP_PAYLOAD
 from dnsctl.serve.respond import Responder, is_transfer
 from dnsctl.sign.signer import unsigned_zone
 from tests.build import edns_option, validated

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dnsctl.model.message_size import MAX_UDP_PAYLOAD
 from dnsctl.model.name import from_text
 from dnsctl.model.policy import Policy
 from dnsctl.validate.run import validate
-from dnsctl.validate.size import MAX_TSIG, MAX_UDP_PAYLOAD
+from dnsctl.validate.size import MAX_TSIG
 from tests.validate.scenes import errors, found, only, rules, zone
 
 LABEL = "l" * 60

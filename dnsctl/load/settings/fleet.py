@@ -8,11 +8,10 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from dnsctl.errors import ConfigError, KeystoreError
+from dnsctl.files.secrecy import read_key
 from dnsctl.load.settings.values import ControlUrl, FilePath, Label, Listen, NotEmpty, Settings
 from dnsctl.model.release_key import public_release_key
 from dnsctl.model.repo import RELEASE_PUBLIC
-
-_MAX_KEY_FILE = 64 * 1024  # octets
 
 
 class NodeConfig(Settings):
@@ -48,8 +47,7 @@ class ReleaseConfig(Settings):
 
 def _public_key(root: Path, path: str) -> bytes:
     try:
-        with (root / path).open("rb") as file:
-            return public_release_key(file.read(_MAX_KEY_FILE), path)
+        return public_release_key(read_key(root / path), path)
     except OSError as error:
         raise ConfigError(
             f"release key cannot be read: {error.strerror}",

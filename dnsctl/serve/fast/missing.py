@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from dnsctl.image.fragment import QUESTION_AT
 from dnsctl.image.reader import Reader
+from dnsctl.model.message_size import MAX_UDP_PAYLOAD
 from dnsctl.model.name import Name
 from dnsctl.model.nsec3 import HASH_LABEL
 from dnsctl.serve.fast.cache import Entry
@@ -31,7 +32,6 @@ from dnsctl.serve.fast.template import (
     Gap,
     pointer,
 )
-from dnsctl.serve.message.edns import MAX_UDP_PAYLOAD
 from dnsctl.serve.message.query import AA, TC, Rcode
 from dnsctl.serve.message.sections import ADDITIONAL, ANSWER, AUTHORITY, Draft, last_end
 from dnsctl.serve.metrics.tally import Tally

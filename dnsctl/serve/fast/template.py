@@ -10,11 +10,12 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from dnsctl.image.fragment import Shape
+from dnsctl.model.message_size import MIN_UDP_PAYLOAD
 from dnsctl.model.name import MAX_LABEL, MAX_NAME
 from dnsctl.model.rrset import Type
 from dnsctl.serve.fast.cache import Entry
 from dnsctl.serve.fast.nsec_parts import Proofs
-from dnsctl.serve.message.edns import BARE_OPTS, MIN_UDP_PAYLOAD, OPT_HEAD, OPT_LENGTH, udp_limit
+from dnsctl.serve.message.edns import BARE_OPTS, OPT_HEAD, OPT_LENGTH, udp_limit
 from dnsctl.serve.message.sections import Ends
 from dnsctl.serve.zone.names import ZoneView
 

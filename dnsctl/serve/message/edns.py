@@ -11,12 +11,11 @@ import struct
 from enum import IntEnum
 from typing import NamedTuple
 
+from dnsctl.model.message_size import MAX_UDP_PAYLOAD, MIN_UDP_PAYLOAD
 from dnsctl.model.name import Name, labels
 from dnsctl.model.rrset import Type
 from dnsctl.serve.message.query import DO, MAX_OPTIONS, Edns
 
-MAX_UDP_PAYLOAD = 1232  # octets, DNS Flag Day 2020: fits IPv6's minimum MTU
-MIN_UDP_PAYLOAD = 512  # octets, RFC 1035 §4.2.1 and RFC 6891 §6.2.3
 VERSION = 0  # the only one there is, RFC 6891 §6.1.3
 NSID = 3  # RFC 5001 §4.1
 EXPIRE = 9  # RFC 7314 §3

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from dnsctl.image.fragment import (
     MAX_HOPS,
-    MAX_OFFSET,
     OWNER_POINTER,
     QUESTION_AT,
     RECORD_HEAD,
@@ -21,6 +20,7 @@ from dnsctl.image.fragment import (
     rdatas_of,
     record_places,
 )
+from dnsctl.model.message_size import MAX_OFFSET
 from dnsctl.model.name import Name, name_end
 from dnsctl.model.rrset import COMPRESSIBLE
 

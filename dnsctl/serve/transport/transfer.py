@@ -21,6 +21,7 @@ from dnsctl.image.fragment import decode
 from dnsctl.image.layout import owner_key
 from dnsctl.image.reader import Reader
 from dnsctl.model.fleet import Network
+from dnsctl.model.message_size import MAX_MESSAGE
 from dnsctl.model.name import Name
 from dnsctl.model.rrset import CLASS_IN, COMPRESSIBLE, RRset, Type
 from dnsctl.model.serial import is_after
@@ -31,7 +32,6 @@ from dnsctl.serve.message.query import Edns, Rejected, Unanswerable, parse, seri
 from dnsctl.serve.message.tsig import Keyring, Signer, is_within
 
 MESSAGE_SIZE: Final = 16 << 10  # octets; all of it can be reached by a compression pointer (RFC 1035 §4.1.4)
-_MAX_MESSAGE: Final = 0xFFFF
 _MAX_UNSIGNED: Final = 99  # messages in a row, RFC 8945 §5.3.1; none before the first that is signed
 _RECORD: Final = struct.Struct("!HHIH")  # type, class, TTL, length of rdata
 _HEADER: Final = 12  # octets
@@ -60,7 +60,7 @@ class Admission(NamedTuple):
             if signer is None:
                 yield wire
                 continue
-            has_room = len(wire) + signer.size <= _MAX_MESSAGE
+            has_room = len(wire) + signer.size <= MAX_MESSAGE
             if has_room:
                 unsigned = 0
                 yield signer.sign(wire, more=True)
@@ -201,7 +201,7 @@ class _Writer:
         length = len(self._octets) - at - _RECORD.size
         self._octets[at + 8 : at + 10] = length.to_bytes(2, "big")
         self._records += 1
-        if len(self._octets) + len(self._additional) > _MAX_MESSAGE:
+        if len(self._octets) + len(self._additional) > MAX_MESSAGE:
             raise OverflowError(f"a record of {length} octets of rdata fits no message")
 
     def _rdata(self, rdtype: int, rdata: bytes) -> None:
