@@ -12,15 +12,19 @@ import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
 from dnsctl.errors import ImageError
 from dnsctl.image import fragment
+from dnsctl.image.cursor import Cursor
 from dnsctl.image.layout import Table, ZoneEntry, apex_of, owner_key, owner_of, zone_prefix
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.nsec3 import nsec3_owner
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.zone import SignedZone
+
+if TYPE_CHECKING:
+    from lmdb import Transaction, _Database
 
 GENERATION = b"generation"
 MANIFEST = b"manifest"
@@ -38,14 +42,14 @@ class Tables:
 
     __slots__ = ("buckets", "hashes", "meta", "owners", "zones")
 
-    def __init__(self, open_table: Callable[[bytes], Any]) -> None:
+    def __init__(self, open_table: Callable[[bytes], _Database]) -> None:
         self.meta = open_table(b"meta")
         self.zones = open_table(b"zones")
         self.owners = open_table(b"owners")
         self.hashes = open_table(b"hashes")
         self.buckets = open_table(b"buckets")
 
-    def of(self, table: Table) -> Any:
+    def of(self, table: Table) -> _Database:
         return (self.zones, self.owners, self.hashes)[table - 1]
 
 
@@ -57,7 +61,10 @@ class Reader:
     """
 
     def __init__(
-        self, begin: Callable[[], Any], tables: Tables, require_current: Callable[[], None] = lambda: None
+        self,
+        begin: Callable[[], Transaction[bytes]],
+        tables: Tables,
+        require_current: Callable[[], None] = lambda: None,
     ) -> None:
         """`begin` begins transactions whose table is `owners` where none is named.
 
@@ -74,8 +81,8 @@ class Reader:
     def _take(self) -> None:
         self.epoch += 1
         self._entries: Journal | None = None
-        self.owner_cursor = self._transaction.cursor(self._tables.owners)
-        self.hash_cursor = self._transaction.cursor(self._tables.hashes)
+        self.owner_cursor: Cursor = self._transaction.cursor(self._tables.owners)
+        self.hash_cursor: Cursor = self._transaction.cursor(self._tables.hashes)
         self._get = self._transaction.get
         # Without a method in between: these two are called for every question. The first without an argument
         # to be parsed: `owners` is the table that transactions begin with.

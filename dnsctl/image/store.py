@@ -14,11 +14,12 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import lmdb
 
 from dnsctl.errors import DamagedImageError, ImageError, ImageReplacedError, advice_for, advice_of
+from dnsctl.image.cursor import Cursor
 from dnsctl.image.difference import Change
 from dnsctl.image.digest import begins_bucket, bucket_digest, zone_digest
 from dnsctl.image.layout import FORMAT, Table, ZoneEntry, apex_of, zone_prefix
@@ -67,7 +68,7 @@ _DAMAGE = (  # what LMDB says of pages that it did not write
 class Image:
     """An environment. Use `Image.open`; `reader` and `writer` begin transactions."""
 
-    def __init__(self, environment: Any, tables: Tables) -> None:
+    def __init__(self, environment: lmdb.Environment, tables: Tables) -> None:
         self._environment = environment
         self._tables = tables
         self._file = -1  # descriptor of the file, where it is written: the image may be moved (see `damage`)
@@ -218,7 +219,7 @@ class Image:
 class Writer(Reader):
     """The one write transaction. As a context manager it commits, or aborts where the block raised."""
 
-    def __init__(self, begin: Callable[[], Any], tables: Tables, path: Path) -> None:
+    def __init__(self, begin: Callable[[], lmdb.Transaction[bytes]], tables: Tables, path: Path) -> None:
         self._path = path
         super().__init__(begin, tables)
 
@@ -378,7 +379,7 @@ class Writer(Reader):
                 done_up_to = end
 
     @staticmethod
-    def _bucket_start(cursor: Any, prefix: bytes, key: bytes) -> bytes:
+    def _bucket_start(cursor: Cursor, prefix: bytes, key: bytes) -> bytes:
         """Return the key of the bucket that a node `key` is in, or would be did none begin at `key`."""
         found = cursor.prev() if cursor.set_range(key) else cursor.last()
         while found and cursor.key().startswith(prefix):
@@ -387,7 +388,7 @@ class Writer(Reader):
             found = cursor.prev()
         return prefix
 
-    def _rehash(self, cursor: Any, mark: bytes, prefix: bytes, start: bytes) -> bytes:
+    def _rehash(self, cursor: Cursor, mark: bytes, prefix: bytes, start: bytes) -> bytes:
         """Renew the digest of the bucket `start`; return the key of the next one, or the end of the zone."""
         nodes: list[tuple[bytes, bytes]] = []
         end = prefix[:-1] + b"\1"  # above all keys of the zone
