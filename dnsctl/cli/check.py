@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from typing import Any
 
 import typer
 
 from dnsctl.cli import output
 from dnsctl.cli.verbs.context import Context, zone_name
 from dnsctl.model.finding import Severity
+from dnsctl.model.json_value import Json
 from dnsctl.publish.work_tree import Checked, known_zones
 from dnsctl.publish.work_tree import check as check_work_tree
 
@@ -34,7 +34,7 @@ def check(context: Context, zones: list[str], *, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-def _to_json(checked: Checked) -> dict[str, Any]:
+def _to_json(checked: Checked) -> dict[str, Json]:
     return {
         "findings": [output.finding_json(each) for each in checked.findings],
         "zones": checked.files,

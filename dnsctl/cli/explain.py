@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
-from typing import Any
 
 import dns.rdatatype
 import typer
@@ -19,6 +18,7 @@ from dnsctl.control.own_image import released
 from dnsctl.errors import ImageError
 from dnsctl.explain.explanation import Explanation, compiled, explanation
 from dnsctl.image.reader import Reader
+from dnsctl.model.json_value import Json
 from dnsctl.model.name import ROOT, Name, from_text, to_text
 from dnsctl.model.rrset import Type, type_text
 from dnsctl.publish.work_tree import NamedZoneFaultsError, zones_above
@@ -68,7 +68,7 @@ def _from_files(context: Context, qname: Name) -> Iterator[Reader]:
         yield reader
 
 
-def _to_json(made: Explanation) -> dict[str, Any]:
+def _to_json(made: Explanation) -> dict[str, Json]:
     entry = made.view.entry if made.view is not None else None
     sections = made.sections or ((), (), ())
     return {

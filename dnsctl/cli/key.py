@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import typer
 
@@ -12,6 +11,7 @@ from dnsctl.cli.verbs.context import Context, zone_name
 from dnsctl.control.cookies import STEPS, roll
 from dnsctl.errors import ConfigError, KeystoreError
 from dnsctl.load.settings.config import Config
+from dnsctl.model.json_value import Json
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.repo import CONFIG
 from dnsctl.model.rrset import Type, rdata_text
@@ -130,7 +130,7 @@ def _path(key: StoredKey, context: Context) -> str:
     return str(key.path.relative_to(context.root)) if key.path.is_relative_to(context.root) else str(key.path)
 
 
-def _key_json(key: StoredKey, context: Context) -> dict[str, Any]:
+def _key_json(key: StoredKey, context: Context) -> dict[str, Json]:
     times = {
         str(each): moment.strftime("%Y-%m-%dT%H:%M:%SZ")
         for each in KeyState
@@ -148,7 +148,7 @@ def _key_json(key: StoredKey, context: Context) -> dict[str, Any]:
     }
 
 
-def _ds_json(key: StoredKey, rdata: bytes) -> dict[str, Any]:
+def _ds_json(key: StoredKey, rdata: bytes) -> dict[str, Json]:
     return {
         "zone": to_text(Name(key.public.zone)),
         "tag": key.public.tag,

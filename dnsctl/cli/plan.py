@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import typer
 
@@ -13,6 +12,7 @@ from dnsctl.cli.verbs.context import Context
 from dnsctl.control.planning import Plan
 from dnsctl.control.planning import plan as find_plan
 from dnsctl.load.revision import is_dirty
+from dnsctl.model.json_value import Json
 from dnsctl.model.repo import RELEASED
 from dnsctl.publish.changeset import Fate
 
@@ -65,7 +65,7 @@ def _summary(made: Plan) -> str:
     other = (
         f"generation {made.against['generation']}"
         if "generation" in made.against
-        else f"commit {made.against['commit'][:12]}"
+        else f"commit {str(made.against['commit'])[:12]}"
     )
     if not made.changeset.zones:
         return f"Nothing to release: commit {commit} is what {other} holds"
@@ -83,7 +83,7 @@ def _removed(made: Plan) -> str:
     return f"; {output.plural(len(gone), 'zone')} with all {sum(gone)} RRsets removed" if gone else ""
 
 
-def _to_json(made: Plan) -> dict[str, Any]:
+def _to_json(made: Plan) -> dict[str, Json]:
     return {
         "commit": made.commit,
         "against": made.against,

@@ -6,9 +6,8 @@ Exit codes: 0 all is well, 1 somebody must act now, 2 could not tell, because a 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import typer
 
@@ -18,6 +17,7 @@ from dnsctl.control.concerns import exit_code
 from dnsctl.control.fleet_status import Answer, FleetStatus, commit_of, fleet_status
 from dnsctl.errors import DnsctlError
 from dnsctl.model.fleet import Node
+from dnsctl.model.json_value import Json
 from dnsctl.replicate.answers import NodeStatus
 
 _SHOWN = 20  # concerns
@@ -127,7 +127,7 @@ def _serial(answer: NodeStatus | None, origin: str) -> str:
     return str(found.serial) if found else "-"
 
 
-def _nearest(answers: Any, origin: str) -> int | None:
+def _nearest(answers: Iterable[NodeStatus], origin: str) -> int | None:
     found = [each.zones[origin].period.expiry for each in answers if origin in each.zones]
     return min((each for each in found if each is not None), default=None)
 
@@ -141,7 +141,7 @@ def _stamp(seconds: int | None) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _to_json(context: Context, found: FleetStatus, now: float) -> dict[str, Any]:
+def _to_json(context: Context, found: FleetStatus, now: float) -> dict[str, Json]:
     nodes, answers, released, told = found.nodes, found.answers, found.released, found.concerns
     return {
         "generation": released.generation if released else 0,
@@ -154,8 +154,8 @@ def _to_json(context: Context, found: FleetStatus, now: float) -> dict[str, Any]
     }
 
 
-def _node_json(node: Node, answer: Answer, found: FleetStatus, now: float) -> dict[str, Any]:
-    told: dict[str, Any] = {"site": node.site, "node": node.name, "control": node.control}
+def _node_json(node: Node, answer: Answer, found: FleetStatus, now: float) -> dict[str, Json]:
+    told: dict[str, Json] = {"site": node.site, "node": node.name, "control": node.control}
     if isinstance(answer, DnsctlError):
         return {**told, "reachable": False, "reason": str(answer)}
     return {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from dnsctl.cli import output
 from dnsctl.cli.verbs.context import Context, zone_name
@@ -13,6 +12,7 @@ from dnsctl.control.own_image import released
 from dnsctl.errors import ImageError
 from dnsctl.files import durable
 from dnsctl.load.settings.config import Config
+from dnsctl.model.json_value import Json
 from dnsctl.model.name import to_relative_text, to_text
 from dnsctl.model.presentation import lines, master_file
 from dnsctl.model.rrset import RRset, rdata_text, type_text
@@ -36,7 +36,7 @@ def list_zones(context: Context, *, as_json: bool) -> None:
     )
 
 
-def _row(zone: Zone, config: Config) -> dict[str, Any]:
+def _row(zone: Zone, config: Config) -> dict[str, Json]:
     policy = config.policy(zone.origin)
     dnssec = "pre-signed" if is_presigned(zone) else policy.name if policy is not None else "none"
     return {
@@ -85,7 +85,7 @@ def _line(one: RRset) -> str:
     return str(one.position.line) if one.position is not None and one.position.line else ""
 
 
-def _rrsets_json(zone: Zone) -> list[dict[str, Any]]:
+def _rrsets_json(zone: Zone) -> list[dict[str, Json]]:
     return [
         {
             "owner": to_text(one.owner),

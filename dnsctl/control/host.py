@@ -20,7 +20,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from dnsctl.control.own_image import generation_of, open_own, remove_damaged
 from dnsctl.control.state import ControlState
@@ -71,7 +71,7 @@ class Connections:
         for client in self.clients:
             await client.__aexit__(None, None, None)
 
-    def run(self, work: Coroutine[Any, Any, _Result]) -> _Result:
+    def run(self, work: Coroutine[object, None, _Result]) -> _Result:
         """Run `work` to its end. An interrupt cancels it, and is raised when it has ended."""
         return self._runner.run(work)
 

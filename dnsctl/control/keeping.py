@@ -11,13 +11,14 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from dnsctl.control.host import ControlHost, actor
 from dnsctl.errors import DnsctlError, SystemRefusalError, worded
 from dnsctl.files import durable
 from dnsctl.image.reader import Reader
 from dnsctl.image.store import Image
+from dnsctl.model.json_value import Json
 from dnsctl.model.repo import Repo
 from dnsctl.publish.keys import settle
 from dnsctl.publish.pipeline import Release
@@ -119,7 +120,7 @@ def _record(host: ControlHost, release: Release, outcome: Outcome, action: str) 
     host.state.record_release(release.manifest)
     for node in outcome.activated:
         host.state.record_activation(node, generation, now)
-    details: dict[str, Any] = {"generation": generation, "activated": list(outcome.activated)}
+    details: dict[str, Json] = {"generation": generation, "activated": list(outcome.activated)}
     if outcome.missed:
         details["missed"] = dict(outcome.missed)
     host.state.audit(actor(), f"{action} activated", "", details, when=now)

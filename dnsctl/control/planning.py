@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from dnsctl.control.concerns import of_ends
 from dnsctl.control.newest import take_over_newest
@@ -17,6 +16,7 @@ from dnsctl.image.reader import Reader
 from dnsctl.load.revision import Revision
 from dnsctl.load.settings.file import load_config
 from dnsctl.model.finding import Finding
+from dnsctl.model.json_value import Json
 from dnsctl.model.presigned import EXPIRE, SOON
 from dnsctl.model.repo import Repo
 from dnsctl.publish.changeset import Changeset, Fate, changeset_of, compare
@@ -37,7 +37,7 @@ class Plan:
     """
 
     commit: str | None
-    against: dict[str, Any]
+    against: dict[str, Json]
     changeset: Changeset
     guards: tuple[GuardVerdict, ...]
     findings: tuple[Finding, ...] = ()
@@ -84,7 +84,7 @@ def _intent(root: Path, rev: str, progress: Progress) -> Intent:
 
 def _against_release(
     root: Path, intent: Intent, tell: Callable[[str], None], progress: Progress
-) -> tuple[dict[str, Any], Changeset, tuple[Finding, ...]]:
+) -> tuple[dict[str, Json], Changeset, tuple[Finding, ...]]:
     repo = Repo(root)
     keystore = Keystore(repo.keys.directory, _no_passphrase)
     now = datetime.now(UTC)
@@ -92,7 +92,7 @@ def _against_release(
         changeset = changeset_of(intent, keystore, None, now, progress)
         return {"generation": 0, "manifest": None}, changeset, _passed(intent, changeset, None, progress)
     with open_own(repo.state) as image, image.reader() as reader:
-        told = {"generation": reader.generation, "manifest": reader.manifest or None}
+        told: dict[str, Json] = {"generation": reader.generation, "manifest": reader.manifest or None}
         for each in of_ends(reader, keystore, now.timestamp()):
             tell(f"warning: {each.about}: {each.message}")
         changeset = changeset_of(intent, keystore, reader, now, progress)

@@ -20,12 +20,12 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from dnsctl.control.host import ControlHost, actor
 from dnsctl.control.keeping import as_kept, keep, prepared, room_for
@@ -44,6 +44,7 @@ from dnsctl.files import durable
 from dnsctl.image.reader import Reader
 from dnsctl.load.revision import Revision, head, is_dirty
 from dnsctl.load.settings.file import load_config
+from dnsctl.model.json_value import Json
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.repo import RELEASED, Repo
 from dnsctl.publish.changeset import KEYS_MISSING, Fate
@@ -280,7 +281,7 @@ def _out(
 ) -> Result:
     """Prepare, push, keep, verify; on the nodes named in `only`, where it is given."""
     manifest = release.manifest
-    details = {
+    details: dict[str, Json] = {
         "generation": manifest.generation,
         "manifest": manifest.digest,
         "commit": manifest.commit,
@@ -457,7 +458,7 @@ def changed_zones(release: Release) -> Collection[Name]:
     return sorted((each.origin for each in release.zones), key=to_text)
 
 
-def _counted(host: ControlHost, progress: Progress) -> Any:
+def _counted(host: ControlHost, progress: Progress) -> Callable[[Phase, str], None]:
     """Return a callable for `replicate.transaction` that counts nodes a phase."""
     total = len(host.nodes)
     done: dict[Phase, set[str]] = {}

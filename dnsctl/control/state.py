@@ -22,6 +22,7 @@ from typing import Any, Self
 
 from dnsctl.errors import DnsctlError, SystemRefusalError, advice_for, is_shortage
 from dnsctl.files.durable import TEMPORARY_PREFIX, make_directory, reserve
+from dnsctl.model.json_value import Json
 from dnsctl.release.manifest import Manifest
 
 SCHEMA_VERSION = 1
@@ -103,7 +104,7 @@ class AuditEntry:
     actor: str
     action: str
     reason: str
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Json] = field(default_factory=dict)
 
 
 class ControlState:
@@ -253,7 +254,7 @@ class ControlState:
         actor: str,
         action: str,
         reason: str = "",
-        details: Mapping[str, Any] | None = None,
+        details: Mapping[str, Json] | None = None,
         *,
         when: datetime,
     ) -> None:
@@ -275,7 +276,7 @@ class ControlState:
             for at, actor, action, reason, details in rows
         )
 
-    def _release(self, condition: str, *values: Any) -> ReleaseRecord | None:
+    def _release(self, condition: str, *values: str | int) -> ReleaseRecord | None:
         rows = self._rows(
             "SELECT generation, manifest, parent, commit_id, created, changed, removed FROM releases "  # noqa: S608
             + condition,  # a constant of this module
@@ -285,7 +286,7 @@ class ControlState:
             return ReleaseRecord(generation, manifest, parent, commit, _time(created), changed, removed)
         return None
 
-    def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+    def _rows(self, query: str, *values: str | int) -> list[tuple[Any, ...]]:
         try:
             return self._connection.execute(query, values).fetchall()
         except sqlite3.Error as error:

@@ -22,11 +22,12 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
 
 from dnsctl.errors import ImageError
+from dnsctl.model.json_value import Json
 from dnsctl.model.name import Name, canonical_key, from_canonical_key, from_text, to_text
 from dnsctl.model.validity import Period
 from dnsctl.model.zone import Nsec3Parameters
@@ -110,10 +111,13 @@ class ZoneEntry:
     def period(self) -> Period:
         return Period(self.inception, self.expiry)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Json]:
         inception = {} if self.inception is None else {"inception": self.inception}
-        nsec3 = self.nsec3 and [self.nsec3.iterations, self.nsec3.salt.hex(), self.nsec3.opt_out]
-        return inception | {
+        nsec3: Json = None
+        if self.nsec3 is not None:
+            nsec3 = [self.nsec3.iterations, self.nsec3.salt.hex(), self.nsec3.opt_out]
+        return {
+            **inception,
             "digest": self.digest,
             "expiry": self.expiry,
             "nsec3": nsec3,
@@ -177,7 +181,7 @@ _FIELD_TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-def _well_typed(data: dict[str, Any]) -> bool:
+def _well_typed(data: Mapping[str, object]) -> bool:
     return data.keys() - {"inception"} == _FIELD_TYPES.keys() and all(
         isinstance(data[field], kinds)
         for field, kinds in (_FIELD_TYPES | {"inception": (int,)}).items()

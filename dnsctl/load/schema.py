@@ -6,24 +6,24 @@ Made from the models and tables that loading uses. What a schema of zone files r
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from dnsctl.load import rdata_fields
 from dnsctl.load.presentation import TYPES
 from dnsctl.load.settings.config import Config
 from dnsctl.load.zone_yaml import UNSERVED
+from dnsctl.model.json_value import Json
 from dnsctl.model.rrset import Type, type_text
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_SCALAR = {"type": ["string", "number", "boolean"]}
-_TTL = {
+_SCALAR: dict[str, Json] = {"type": ["string", "number", "boolean"]}
+_TTL: dict[str, Json] = {
     "description": "seconds, or 1h30m; defaults.ttl of dnsctl.yaml where it is missing",
     "type": ["integer", "string"],
     "minimum": 0,
     "maximum": 2**31 - 1,
     "pattern": r"^([0-9_]+|([0-9]+[smhdwSMHDW])+)$",
 }
-_COMMON: dict[str, Any] = {
+_COMMON: dict[str, Json] = {
     "ttl": _TTL,
     "octodns": {"type": "object", "description": "for octoDNS's providers; ignored here"},
     "geo": {"type": "object", "description": "not served"},
@@ -38,13 +38,13 @@ _COMMON: dict[str, Any] = {
 }
 
 
-def config_schema() -> dict[str, Any]:
+def config_schema() -> dict[str, Json]:
     """Return the schema of dnsctl.yaml."""
     made = Config.model_json_schema(by_alias=True, mode="validation")
     return {"$schema": _DIALECT, "title": "dnsctl.yaml", **{k: v for k, v in made.items() if k != "title"}}
 
 
-def zone_schema() -> dict[str, Any]:
+def zone_schema() -> dict[str, Json]:
     """Return the schema of zones/*.yaml: owner names, each with a record or a list of records."""
     record = {"$ref": "#/$defs/record"}
     return {
@@ -57,13 +57,13 @@ def zone_schema() -> dict[str, Any]:
     }
 
 
-def _record() -> dict[str, Any]:
+def _record() -> dict[str, Json]:
     """Return a record's schema: its keys, and for each type with fields what its values look like."""
     known = sorted({*(text for text in TYPES if text.isupper()), *UNSERVED})
-    rules = []
+    rules: list[Json] = []
     for code in rdata_fields.FIELDS:
-        value = {"anyOf": [_SCALAR, {"$ref": f"#/$defs/{_def(code)}"}]}
-        one_or_more = {"anyOf": [value, {"type": "array", "items": value}]}
+        value: Json = {"anyOf": [_SCALAR, {"$ref": f"#/$defs/{_def(code)}"}]}
+        one_or_more: Json = {"anyOf": [value, {"type": "array", "items": value}]}
         rules.append(
             {
                 "if": {"properties": {"type": {"const": type_text(code)}}, "required": ["type"]},
@@ -90,20 +90,20 @@ def _def(code: int) -> str:
     return re.sub(r"\W", "-", type_text(code))
 
 
-def _mapping(code: int) -> dict[str, Any]:
+def _mapping(code: int) -> dict[str, Json]:
     """Return the schema of a value that is written as a mapping."""
     fields = rdata_fields.FIELDS[code]
-    properties: dict[str, Any] = {}
-    required: list[dict[str, Any]] = []
+    properties: dict[str, Json] = {}
+    required: list[dict[str, Json]] = []
     for field in fields:
-        shape: dict[str, Any] = {"type": ["object", "null"]} if field.name == "svcparams" else _SCALAR
+        shape: dict[str, Json] = {"type": ["object", "null"]} if field.name == "svcparams" else _SCALAR
         properties[field.name] = shape
         if field.also:
             properties[field.also] = shape
         if field.default is None:
             names = [name for name in (field.name, field.also) if name]
             required.append({"anyOf": [{"required": [name]} for name in names]})
-    made: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": True}
+    made: dict[str, Json] = {"type": "object", "properties": properties, "additionalProperties": True}
     if code == Type.DS:  # octoDNS's older names are a set of their own
         properties |= dict.fromkeys(rdata_fields.OLD_DS, _SCALAR)
     elif required:

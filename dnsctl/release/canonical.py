@@ -11,11 +11,12 @@ import json
 from typing import Any, NoReturn
 
 from dnsctl.errors import ReleaseError
+from dnsctl.model.json_value import Json
 
 _LARGEST = 2**63 - 1
 
 
-def encode(value: Any) -> bytes:
+def encode(value: Json) -> bytes:
     """Return the canonical form of `value`: dicts with str keys, lists, str, int, bool, None."""
     return json.dumps(
         value, ensure_ascii=True, allow_nan=False, sort_keys=True, separators=(",", ":")
@@ -44,7 +45,7 @@ def decode(data: bytes, limit: int, what: str) -> dict[str, Any]:
     return value
 
 
-def fields(value: Any, what: str, expected: dict[str, type | tuple[type, ...]]) -> dict[str, Any]:
+def fields(value: object, what: str, expected: dict[str, type | tuple[type, ...]]) -> dict[str, Any]:
     """Check that `value` is an object with exactly the `expected` keys and types. Raises ReleaseError."""
     if not isinstance(value, dict) or value.keys() != expected.keys():
         raise ReleaseError(f"{what} has not the fields {', '.join(sorted(expected))}")

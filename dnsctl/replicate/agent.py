@@ -14,10 +14,9 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import urlsplit
 
 from dnsctl.errors import DamagedImageError, DnsctlError, ListenError, PkiError
@@ -231,7 +230,7 @@ class _Agent:
             if not self._replacing and (reason := self._note.reason()):
                 raise DamagedImageError(f"begins a new image, because the old one is damaged: {reason}")
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Coroutine[object, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)

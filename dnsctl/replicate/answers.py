@@ -7,12 +7,13 @@ compare, print and compute with.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from dnsctl.errors import DnsctlError
 from dnsctl.image.damage import Damage
+from dnsctl.model.json_value import Json
 from dnsctl.model.name import from_text, to_text
 from dnsctl.model.validity import Period
 from dnsctl.release.digest import is_digest
@@ -38,12 +39,12 @@ class ZoneStatus:
     period: Period
 
     @classmethod
-    def from_json(cls, answer: dict[str, Any]) -> ZoneStatus:
+    def from_json(cls, answer: Mapping[str, object]) -> ZoneStatus:
         """Read what `to_json` made. Raises ValueError, KeyError."""
         serial = _integer(answer, "serial", _LAST_SERIAL)
         return cls(serial, _digest(answer, "digest"), _period(answer))
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Json]:
         return {"serial": self.serial, "digest": self.digest, **_period_json(self.period)}
 
 
@@ -71,16 +72,17 @@ class NodeStatus:
     certificate: int | None = None  # unix seconds: when the one that it shows runs out
 
     @classmethod
-    def from_json(cls, answer: dict[str, Any], clock: Offset | None) -> NodeStatus:
+    def from_json(cls, answer: Mapping[str, object], clock: Offset | None) -> NodeStatus:
         """Read what `to_json` made. Raises ValueError or KeyError, which name what is missing or invalid."""
-        prepared, refusal, zones = answer["prepared"], answer["refusal"], answer.get("zones", {})
+        held, refusal, zones = answer["prepared"], answer["refusal"], answer.get("zones", {})
+        prepared = None if held is None else _object(held, "prepared")
         damage = answer.get("damage")
         return cls(
             name=_name(answer, "name"),
             site=_name(answer, "site"),
             served=_served(answer),
             created=_time_or_none(answer, "created"),
-            prepared=None if prepared is None else _served(_object(prepared, "prepared")),
+            prepared=None if prepared is None else _served(prepared),
             expires_in=0.0 if prepared is None else seconds(prepared, "expires_in"),
             refusal=None if refusal is None else _refusal(_object(refusal, "refusal")),
             zone_count=_integer(answer, "zone_count", _MOST_ZONES),
@@ -95,18 +97,24 @@ class NodeStatus:
             },
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Json]:
         """Return what an agent answers; when it does, it adds its `time`."""
         prepared, refusal, damage = self.prepared, self.refusal, self.damage
         return {
             "name": self.name,
             "site": self.site,
             **_served_json(self.served),
-            "prepared": prepared and {**_served_json(prepared), "expires_in": round(self.expires_in, 3)},
-            "refusal": refusal and {"at": refusal.at, "action": refusal.action, "reason": refusal.reason},
+            "prepared": None
+            if prepared is None
+            else {**_served_json(prepared), "expires_in": round(self.expires_in, 3)},
+            "refusal": None
+            if refusal is None
+            else {"at": refusal.at, "action": refusal.action, "reason": refusal.reason},
             "workers": self.workers,
             "silent": self.silent,
-            "damage": damage and {"at": damage.at, "reason": damage.reason, "mended": damage.is_mended},
+            "damage": None
+            if damage is None
+            else {"at": damage.at, "reason": damage.reason, "mended": damage.is_mended},
             "zone_count": self.zone_count,
             **_period_json(self.period),
             "created": self.created,
@@ -119,7 +127,7 @@ def clocks_of(statuses: Iterable[NodeStatus]) -> dict[str, Offset]:
     return {one.name: one.clock for one in statuses if one.clock is not None}
 
 
-def releases_of(answer: dict[str, Any]) -> tuple[Certified, ...]:
+def releases_of(answer: Mapping[str, object]) -> tuple[Certified, ...]:
     """Return the releases in `answer`; their seals are for others to check. Raises ValueError, KeyError."""
     listed = answer["releases"]
     if not isinstance(listed, list):
@@ -129,7 +137,7 @@ def releases_of(answer: dict[str, Any]) -> tuple[Certified, ...]:
     )
 
 
-def seconds(answer: dict[str, Any], key: str) -> float:
+def seconds(answer: Mapping[str, object], key: str) -> float:
     """Return a time or a span in seconds. Raises ValueError for what no clock says, KeyError."""
     value = answer[key]
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _LAST_TIME:
@@ -143,21 +151,21 @@ def words(value: object, longest: int = _LONGEST_REASON) -> str:
     return "".join(one if one.isprintable() else "?" for one in text)
 
 
-def _served(answer: dict[str, Any]) -> Served:
+def _served(answer: Mapping[str, object]) -> Served:
     generation = _integer(answer, "generation", _MOST_GENERATIONS)
     return Served(generation, _digest(answer, "manifest") if generation or answer["manifest"] else "")
 
 
-def _served_json(served: Served) -> dict[str, Any]:
+def _served_json(served: Served) -> dict[str, Json]:
     return {"generation": served.generation, "manifest": served.manifest}
 
 
-def _refusal(answer: dict[str, Any]) -> Refusal:
+def _refusal(answer: Mapping[str, object]) -> Refusal:
     at = _integer(answer, "at", _LAST_TIME)
     return Refusal(at, words(answer["action"], _LONGEST_NAME), words(answer["reason"]))
 
 
-def _damage(answer: dict[str, Any]) -> Damage:
+def _damage(answer: Mapping[str, object]) -> Damage:
     at = _integer(answer, "at", _LAST_TIME)
     return Damage(at, words(answer["reason"]), is_mended=answer["mended"] is True)
 
@@ -171,52 +179,52 @@ def _zone_name(text: str) -> str:
     raise ValueError("zones")
 
 
-def _period(answer: dict[str, Any]) -> Period:
+def _period(answer: Mapping[str, object]) -> Period:
     answer["expiry"]  # an agent always sends it, even if only null
     return Period(_time_or_none(answer, "inception"), _time_or_none(answer, "expiry"))
 
 
-def _period_json(period: Period) -> dict[str, Any]:
+def _period_json(period: Period) -> dict[str, Json]:
     return {"expiry": period.expiry, "inception": period.inception}
 
 
-def _time_or_none(answer: dict[str, Any], key: str) -> int | None:
+def _time_or_none(answer: Mapping[str, object], key: str) -> int | None:
     return None if answer.get(key) is None else _integer(answer, key, _LAST_TIME)
 
 
-def _integer(answer: dict[str, Any], key: str, last: int) -> int:
+def _integer(answer: Mapping[str, object], key: str, last: int) -> int:
     value = answer[key]
     if type(value) is not int or not 0 <= value <= last:  # True is an integer, too
         raise ValueError(key)
     return value
 
 
-def _name(answer: dict[str, Any], key: str) -> str:
+def _name(answer: Mapping[str, object], key: str) -> str:
     value = answer[key]
     if not isinstance(value, str) or words(value, _LONGEST_NAME) != value:
         raise ValueError(key)
     return value
 
 
-def _digest(answer: dict[str, Any], key: str) -> str:
+def _digest(answer: Mapping[str, object], key: str) -> str:
     value = answer[key]
     if not is_digest(value):
         raise ValueError(key)
     return value
 
 
-def _ascii(answer: dict[str, Any], key: str) -> bytes:
+def _ascii(answer: Mapping[str, object], key: str) -> bytes:
     value = answer[key]
     if not isinstance(value, str):
         raise ValueError(key)
     return value.encode("ascii")
 
 
-def _object(value: Any, key: str) -> dict[str, Any]:
+def _object(value: object, key: str) -> Mapping[str, object]:
     if not isinstance(value, dict):
         raise ValueError(key)
     return value
 
 
-def _items(value: Any) -> Iterable[tuple[str, Any]]:
+def _items(value: object) -> Iterable[tuple[str, object]]:
     return _object(value, "zones").items()

@@ -14,7 +14,7 @@ import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import cast
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -139,9 +139,10 @@ def _key_file(credentials: Credentials) -> Iterator[str]:
         yield f"/proc/self/fd/{descriptor}"
 
 
-def peer_of(certificate: Mapping[str, Any] | None) -> Peer | None:
+def peer_of(certificate: Mapping[str, object] | None) -> Peer | None:
     """Return who a verified certificate (as `SSLObject.getpeercert()` shows it) speaks for, or None."""
-    uris = [value for kind, value in (certificate or {}).get("subjectAltName", ()) if kind == "URI"]
+    names = cast("tuple[tuple[str, str], ...]", (certificate or {}).get("subjectAltName", ()))
+    uris = [value for kind, value in names if kind == "URI"]
     if uris == [CONTROL_URI]:
         return Peer()
     if len(uris) == 1 and uris[0].startswith(NODE_URI) and len(uris[0]) > len(NODE_URI):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import dns.exception
 import dns.name
@@ -19,7 +19,7 @@ import dns.wire
 from dnslib.bimap import BimapError
 from dnslib.buffer import BufferError as DnslibBufferError
 from dnslib.dns import QTYPE, RD, RDMAP, DNSError, DNSHeader, DNSQuestion
-from dnslib.label import DNSBuffer
+from dnslib.label import DNSBuffer, DNSLabel
 
 from dnsctl.errors import WireFormatError
 from dnsctl.model.name import Name
@@ -151,12 +151,12 @@ def _read_with_dnslib(wire: bytes) -> _Message:
     return _Message(header.bitmap, (header.a, header.auth, header.ar), asked, records)
 
 
-def _question_with_dnslib(buffer: Any) -> tuple[Name, int, int]:
+def _question_with_dnslib(buffer: DNSBuffer) -> tuple[Name, int, int]:
     question = DNSQuestion.parse(buffer)
     return _uncompressed(question.qname), question.qtype, question.qclass
 
 
-def _record_with_dnslib(buffer: Any) -> Record:
+def _record_with_dnslib(buffer: DNSBuffer) -> Record:
     owner = _uncompressed(buffer.decode_name())
     rdtype, rdclass, ttl, length = buffer.unpack("!HHIH")
     if rdtype not in _COMPRESSIBLE:
@@ -171,7 +171,7 @@ def _record_with_dnslib(buffer: Any) -> Record:
     return Record(owner, rdtype, rdclass, ttl, bytes(plain.data))
 
 
-def _uncompressed(label: Any) -> Name:
+def _uncompressed(label: DNSLabel) -> Name:
     return Name(b"".join(bytes((len(each),)) + each for each in label.label).lower() + b"\0")
 
 

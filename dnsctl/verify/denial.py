@@ -11,7 +11,7 @@ import base64
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 import dns.dnssec
 import dns.name
@@ -22,6 +22,10 @@ import dns.rdatatype
 from dnsctl.model.name import Name
 from dnsctl.model.rrset import Type
 from dnsctl.verify.decoders import Record
+
+if TYPE_CHECKING:
+    from dns.rdtypes.ANY.NSEC import NSEC
+    from dns.rdtypes.ANY.NSEC3 import NSEC3
 
 _FROM_BASE32HEX = bytes.maketrans(b"0123456789ABCDEFGHIJKLMNOPQRSTUV", b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
 _OPT_OUT = 0x01  # RFC 5155 §3.1.2.1
@@ -126,7 +130,7 @@ def _name(wire: Name) -> dns.name.Name:
     return dns.name.from_wire(wire, 0)[0]
 
 
-def _rdata(record: Record) -> Any:
+def _rdata(record: Record) -> dns.rdata.Rdata:
     rdtype = dns.rdatatype.RdataType.make(record.rdtype)
     return dns.rdata.from_wire(dns.rdataclass.IN, rdtype, record.rdata, 0, len(record.rdata))
 
@@ -143,12 +147,12 @@ def _types(windows: Iterable[tuple[int, bytes]]) -> frozenset[int]:
 
 
 def _nsec(record: Record) -> _Nsec:
-    rdata = _rdata(record)
+    rdata = cast("NSEC", _rdata(record))
     return _Nsec(_name(record.owner), rdata.next, _types(rdata.windows))
 
 
 def _nsec3(record: Record, origin: dns.name.Name) -> _Nsec3:
-    rdata = _rdata(record)
+    rdata = cast("NSEC3", _rdata(record))
     owner = _name(record.owner)
     if owner.parent() != origin:
         raise ValueError(f"NSEC3 owner {owner} is not directly below {origin} (RFC 5155 §3)")

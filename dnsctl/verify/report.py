@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from dnsctl.model.json_value import Json
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import type_text
 
@@ -26,7 +27,7 @@ class Fault(NamedTuple):
     expected: str
     got: str
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Json]:
         return {
             "rule": self.rule,
             "node": self.node,
@@ -51,7 +52,7 @@ class Note(NamedTuple):
     zone: Name
     message: str
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Json]:
         return {"zone": to_text(self.zone), "message": self.message}
 
 
@@ -68,7 +69,7 @@ class NodeResult:
     expiry: int | None = None  # the nearest signature expiration seen, Unix seconds
     serials: Mapping[Name, int] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Json]:
         return {
             "node": self.node,
             "site": self.site,
@@ -117,7 +118,7 @@ class Report:
     def verdict(self) -> str:
         return ("consistent", "drift", "could not tell")[self.exit_code]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Json]:
         """Return what `verify --json` prints; its keys are kept stable."""
         return {
             "verdict": self.verdict,

@@ -44,7 +44,8 @@ def unknown_keys(node: yaml_nodes.Node, schema: dict[str, Any], root: dict[str, 
 
 
 def test_schemas_are_json_with_a_dialect() -> None:
-    for schema in (config_schema(), zone_schema()):
+    schemas: tuple[Any, ...] = (config_schema(), zone_schema())
+    for schema in schemas:
         assert json.loads(json.dumps(schema)) == schema
         assert schema["$schema"].endswith("2020-12/schema")
 
@@ -75,14 +76,15 @@ def test_settings_have_their_written_names() -> None:
 
 
 def test_every_type_with_fields_has_its_mapping() -> None:
-    schema = zone_schema()
+    schema: Any = zone_schema()
     for code, fields in rdata_fields.FIELDS.items():
         properties = schema["$defs"][type_text(code)]["properties"]
         assert {field.name for field in fields} <= set(properties)
 
 
 def test_type_pattern_takes_known_and_numbered_types() -> None:
-    record = zone_schema()["$defs"]["record"]["properties"]["type"]
+    schema: Any = zone_schema()
+    record = schema["$defs"]["record"]["properties"]["type"]
     known, pattern = record["anyOf"][0]["enum"], record["anyOf"][1]["pattern"]
     assert {"A", "HTTPS", "ALIAS"} <= set(known)
     assert re.match(pattern, "TYPE65400")

@@ -12,12 +12,15 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO, cast
 
 from dnsctl.model.finding import Finding, Severity
+from dnsctl.model.json_value import Json
 from dnsctl.model.name import to_text
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID as Task
+
     from dnsctl.publish.intent import Progress
 
 _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
@@ -50,17 +53,18 @@ def visible(text: str) -> str:
 class Bars(Protocol):
     """Bars of progress."""
 
-    def add_task(self, description: str, *, total: float | None) -> Any: ...
+    def add_task(self, description: str, *, total: float | None) -> Task: ...
 
-    def update(self, task_id: Any, *, completed: float, total: float | None = None) -> None: ...
+    def update(self, task_id: Task, *, completed: float, total: float | None = None) -> None: ...
 
 
 class _NoBars:
     """Bars that draw nothing: for `progress` without a terminal."""
 
-    def add_task(self, description: str, *, total: float | None) -> None: ...
+    def add_task(self, description: str, *, total: float | None) -> Task:
+        return cast("Task", 0)
 
-    def update(self, task_id: Any, *, completed: float, total: float | None = None) -> None: ...
+    def update(self, task_id: Task, *, completed: float, total: float | None = None) -> None: ...
 
 
 def draws(stream: TextIO) -> bool:
@@ -97,7 +101,7 @@ def styled(*parts: str | tuple[str, str], stream: TextIO | None = None) -> None:
     terminal.line(escaped, stream)
 
 
-def json_result(value: Any) -> None:
+def json_result(value: Json) -> None:
     """Print `value` as JSON: keys in the order they were made in, text as it is."""
     line(json.dumps(value, indent=2, ensure_ascii=True))
 
@@ -114,7 +118,7 @@ def findings(found: Iterable[Finding], stream: TextIO | None = None) -> None:
         )
 
 
-def finding_json(each: Finding) -> dict[str, Any]:
+def finding_json(each: Finding) -> dict[str, Json]:
     """Return a finding with stable keys; `line` and `column` are 0 where they are not known."""
     return {
         "rule": each.rule,
@@ -156,7 +160,7 @@ def progress() -> Iterator[Bars]:
 def stages() -> Iterator[Progress]:
     """Give a callable (stage, done, total) that draws a bar a stage while the block runs, on a terminal."""
     with progress() as bars:
-        drawn: dict[str, Any] = {}
+        drawn: dict[str, Task] = {}
 
         def tell(stage: str, done: int, total: int) -> None:
             if stage not in drawn:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from dnsctl.cli import output
+from dnsctl.model.json_value import Json
 from dnsctl.model.name import Name, to_relative_text, to_text
 from dnsctl.model.rrset import RRset, Type, rdata_text, type_text
 from dnsctl.publish.changes import RecordChange
@@ -55,7 +55,7 @@ def _guard_line(verdict: GuardVerdict) -> tuple[tuple[str, str], str]:
     return ("!", _STYLES["!"]), f" {text}{advice}"
 
 
-def guard_json(verdict: GuardVerdict) -> dict[str, Any]:
+def guard_json(verdict: GuardVerdict) -> dict[str, Json]:
     """Return a verdict as `--json` prints it."""
     zone = to_text(verdict.zone) if verdict.zone is not None else None
     return {"guard": verdict.guard, "zone": zone, "message": verdict.message}
@@ -108,7 +108,7 @@ def _record(rdtype: int, rdata: bytes) -> str:
     return f"{type_text(rdtype)} {text}"
 
 
-def zone_json(zone: ZoneChangeset) -> dict[str, Any]:
+def zone_json(zone: ZoneChangeset) -> dict[str, Json]:
     """Return a zone as `plan --json` prints it."""
     return {
         "zone": to_text(zone.origin),
@@ -136,7 +136,7 @@ def zone_json(zone: ZoneChangeset) -> dict[str, Any]:
     }
 
 
-def _rrset_json(one: RRset | None) -> dict[str, Any] | None:
+def _rrset_json(one: RRset | None) -> dict[str, Json] | None:
     if one is None:
         return None
     return {"ttl": one.ttl, "values": [rdata_text(one.rdtype, rdata) for rdata in one.rdatas]}

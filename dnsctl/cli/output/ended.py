@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import typer
 
 from dnsctl.cli import output
 from dnsctl.cli.output.changes import guard_json, list_errors, print_zones
 from dnsctl.control.push import Ending, Result, changed_zones
+from dnsctl.model.json_value import Json
 from dnsctl.model.name import to_text
 from dnsctl.model.repo import KEYS
 from dnsctl.publish.changeset import Fate
@@ -168,7 +168,7 @@ def _content(release: Release) -> str:
     return f"{zones} with {output.plural(release.changes, 'RRset')} changed, {untouched} untouched"
 
 
-def to_json(result: Result, seconds: float) -> dict[str, Any]:
+def to_json(result: Result, seconds: float) -> dict[str, Json]:
     """Return what `push --json` and `rollback --json` print; its keys are kept stable (docs/json.md).
 
     `generation` is that of `manifest` where there is one: after a dry run, the one that would go out.

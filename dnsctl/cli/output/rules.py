@@ -17,7 +17,7 @@ def print_rules(*, as_json: bool) -> None:
         for name, severity, meaning in (*reading.RULES, *BESIDE)
         if name not in judged
     ]
-    rows = [
+    rows: list[dict[str, str | bool]] = [
         {"rule": name, "severity": severity.name.lower(), "fixed": fixed, "meaning": meaning}
         for name, severity, fixed, meaning in rules
     ]
