@@ -26,7 +26,7 @@ Answers = Mapping[str, NodeStatus | DnsctlError]
 
 
 class Concern(NamedTuple):
-    """One thing. `about`: a zone, a node, a certificate; `weight`: to act on, or not to be told."""
+    """One thing. `about`: a zone, a node, a certificate; `weight`: to act on, or not known."""
 
     weight: Weight
     about: str
@@ -34,7 +34,7 @@ class Concern(NamedTuple):
 
 
 def exit_code(concerns: Iterable[Concern]) -> int:
-    """Return 0 where all is well, 1 where somebody must act now, 2 where it cannot be told."""
+    """Return 0 where all is well, 1 where somebody must act now, 2 where that is not known."""
     weights = {each.weight for each in concerns}
     return 1 if "act" in weights else 2 if weights else 0
 
@@ -72,7 +72,7 @@ def of_ends(reader: Reader, keystore: Keystore, now: float) -> Iterator[Concern]
 def of_zones(
     answers: Answers, policy_of: Callable[[str], Policy | None], longest: int, now: float
 ) -> Iterator[tuple[str, Concern]]:
-    """Yield node and concern for each zone with signatures that do not hold, or not for long.
+    """Yield node and concern for each zone with signatures that are not valid, or not for long.
 
     Policies are looked up only for zones with less than `longest` seconds left.
     """
@@ -87,12 +87,12 @@ def of_zones(
 
 
 def is_near(period: Period, longest: int, now: float) -> bool:
-    """True where signatures do not hold, or have less than `longest` seconds left."""
+    """True where signatures are not valid, or have less than `longest` seconds left."""
     return bool(period.fault(now)) or (period.expiry is not None and period.expiry - now < longest)
 
 
 def newest(answers: Answers, released: Served | None) -> Served | None:
-    """Return the release that the fleet is to serve: the newest that a node serves, or that this host knows.
+    """Return the release that the fleet should serve: the newest that a node serves, or this host knows.
 
     Another clone may have released since this host last did.
     """
@@ -143,7 +143,7 @@ def of_clocks(answers: Answers, now: float) -> Iterator[Concern]:
 
 
 def of_certificates(expiries: Mapping[str, int], now: float) -> Iterator[Concern]:
-    """Yield certificates, by name, that ran out or will."""
+    """Yield certificates, by name, that have expired or will soon."""
     for name, expiry in expiries.items():
         if expiry <= now:
             yield Concern("act", name, f"its certificate expired at {moment(expiry)}; run `dnsctl init`")

@@ -39,8 +39,8 @@ Answer = NodeStatus | DnsctlError
 
 @dataclass(frozen=True)
 class FleetStatus:
-    """What was told. `certificates`: when each runs out, in unix seconds; `urgent`: nodes with zones whose
-    signatures run out."""
+    """What the nodes said. `certificates`: when each expires, in unix seconds; `urgent`: nodes with zones
+    whose signatures expire."""
 
     nodes: Sequence[Node]
     answers: dict[str, Answer]
@@ -52,7 +52,7 @@ class FleetStatus:
 
     @property
     def expected(self) -> Served | None:
-        """The newest release that anybody knows of."""
+        """The newest release that a node or this host knows."""
         return newest(self.answers, self.released)
 
 

@@ -53,7 +53,7 @@ _Result = TypeVar("_Result")
 
 
 class Connections:
-    """Clients of the agents of `nodes`, on an event loop of their own; nothing is sent before it is asked."""
+    """Clients of the agents of `nodes`, on an event loop of their own; nothing is sent before a request."""
 
     def __init__(self, nodes: Sequence[Node], context: ssl.SSLContext) -> None:
         _require_descriptors(_DESCRIPTORS + len(nodes))
@@ -104,7 +104,7 @@ class ControlHost:
         return _recovered(self.image, self.archive, self.trust, self.fleet)
 
     def have_archived(self) -> None:
-        """Have the release that the image holds in the archive, undamaged: from a node, where it is not."""
+        """Make sure that the archive has the image's release, undamaged: else fetch it from a node."""
         served = self.supply.served()
         fault = self.supply.fault(served) if served.generation else ""
         if fault and self._had_again(served.generation):
@@ -113,8 +113,8 @@ class ControlHost:
     def manifest(self, generation: int) -> Manifest | None:
         """Return the manifest of an activated generation; None where the archive has none.
 
-        Had again from a node where what the archive holds is not what was released. Raises ReleaseError, with
-        the way out, where no node has it.
+        Fetched again from a node if the archive does not hold what was released. Raises ReleaseError, with
+        advice, if no node has it.
         """
         if not generation:
             return None
@@ -277,7 +277,7 @@ def _require_descriptors(count: int) -> None:
 
 @contextmanager
 def _locked(state: HostFiles) -> Iterator[None]:
-    """Hold `state/push.lock` for this process; the kernel lets go of it however the process ends."""
+    """Hold `state/push.lock` for this process; the kernel releases it however the process ends."""
     path = state.lock
     try:
         durable.make_directory(state.directory)

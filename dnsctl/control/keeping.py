@@ -34,7 +34,7 @@ _SLACK: Final = 2**18  # octets: the records, their journal, a few states of key
 
 @contextmanager
 def prepared(image: Image, archive: Archive, trust: Trust, sealed: bytes, delta: bytes) -> Iterator[Staging]:
-    """Have a release prepared on this host as on a node; yield what commits it once it is decided.
+    """Prepare a release on this host as on a node; yield a function that commits it once it is decided.
 
     It is applied and checked, and disk space is held for its commit where nobody else can take it. Raises
     ReleaseRefusedError, ReleaseError: nothing has changed then.
@@ -49,12 +49,12 @@ def prepared(image: Image, archive: Archive, trust: Trust, sealed: bytes, delta:
 
 
 def _unasked(_manifest: Manifest, _reader: Reader) -> None:
-    """Ask no probe: this host answers nobody, and each node asks them all."""
+    """Ask no probe: this host answers no queries, and each node asks them all."""
 
 
 @contextmanager
 def room_for(host: ControlHost) -> Iterator[Callable[[], None]]:
-    """Hold disk space for what is kept beside image and archive; yield what frees it for small files.
+    """Reserve disk space for what is kept beside image and archive; yield what frees it for small files.
 
     Raises SystemRefusalError where there is not as much.
     """
@@ -70,7 +70,7 @@ def room_for(host: ControlHost) -> Iterator[Callable[[], None]]:
 
 
 def keep(host: ControlHost, staging: Staging, release: Release, outcome: Outcome, action: str) -> None:
-    """Make a release that was decided this host's own: in its image, its keys in use, recorded."""
+    """Adopt a release that was decided: commit it to the image, mark its keys active, record it."""
     certificate = host.archive.activation(release.generation) or b""
     steps: tuple[tuple[str, Callable[[], object]], ...] = (
         ("its image", lambda: _activate(staging, certificate)),
@@ -96,7 +96,7 @@ def _activate(staging: Staging, certificate: bytes) -> None:
 
 @contextmanager
 def as_kept(release: Release, image: Image) -> Iterator[Reader]:
-    """Give a reader of `release`, also where it could not be kept: then of a transaction that is dropped."""
+    """Yield a reader of `release`; if it could not be kept, of a transaction that is dropped."""
     with image.reader() as reader:
         if reader.generation == release.generation:
             yield reader

@@ -19,7 +19,7 @@ def take_over_newest(root: Path, tell: Callable[[str], None]) -> None:
     """Fetch what the fleet serves, as a push does; if it cannot be asked, `tell` so and go on.
 
     Another clone may have released since this host last did. A damaged image is fetched again from the nodes.
-    Where clocks differ nothing is taken over: one node does not say for all whose is right. Raises
+    If clocks differ, nothing is fetched: one node cannot say whose clock is right. Raises
     ReleaseRefusedError, as a push does, where the fleet's history has diverged from this host's;
     DamagedImageError where the image is damaged and no node has a release.
     """
@@ -44,7 +44,7 @@ def take_over_newest(root: Path, tell: Callable[[str], None]) -> None:
 
 
 def _trust(root: Path) -> Trust | None:
-    """Return whose seals vouch for what the image must be; None where the settings do not read."""
+    """Return whose seals vouch for what the image must be; None if the settings cannot be read."""
     try:
         return trust_of(root, load_config(WorkTree(root)))
     except DnsctlError:

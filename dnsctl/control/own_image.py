@@ -45,7 +45,7 @@ def damage(state: HostFiles, trust: Trust | None = None, *, whole: bool = True) 
 
 
 def require_whole(state: HostFiles, *, quickly: bool = False) -> None:
-    """Raise DamagedImageError, with the way out, where the image is damaged. For who only reads.
+    """Raise DamagedImageError, with advice, where the image is damaged. For those who only read.
 
     `quickly`: for what is to be answered at once, of a large image only what opens it.
     """
@@ -66,7 +66,7 @@ def _size(state: HostFiles) -> int:
 
 
 def remove_damaged(state: HostFiles, trust: Trust) -> str:
-    """Remove the image where it is damaged; return what was said of it, or empty. For who holds the lock."""
+    """Remove the image if it is damaged; return why, or empty. For the holder of the lock."""
     path = state.image
     reason = damage(state, trust)
     if not reason:
@@ -84,7 +84,7 @@ def remove_damaged(state: HostFiles, trust: Trust) -> str:
 
 @contextlib.contextmanager
 def released(state: HostFiles) -> Iterator[Reader | None]:
-    """Give a reader of the last release; None where there is none. What a dry run leaves is empty, and none.
+    """Yield a reader of the last release; None if there is none. The empty image of a dry run is none.
 
     Raises DamagedImageError, with the way out.
     """

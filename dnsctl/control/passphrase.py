@@ -15,7 +15,7 @@ OCTETS = 32  # random
 def ensure_passphrase(path: Path, keys: Path, shown: str = "") -> bool:
     """Write a random passphrase to `path`, mode 0600; False where there is one. `shown` names it in messages.
 
-    Raises PassphraseError where it cannot be written, and where something in `keys` needs one that is gone.
+    Raises PassphraseError where it cannot be written, and where a file in `keys` needs one that is missing.
     """
     where = shown or str(path)
     if path.exists():

@@ -102,7 +102,7 @@ def _against_release(
 def _passed(
     intent: Intent, changeset: Changeset, parent: Reader | None, progress: Progress
 ) -> tuple[Finding, ...]:
-    """Stop at what a push would stop at: a pre-signed zone with an error. Return whose end is near."""
+    """Stop where a push would stop, at a pre-signed zone with an error. Return those that expire soon."""
     due = [intent.zones[each.origin] for each in changeset.zones if each.fate is not Fate.REMOVED]
     workers = len(os.sched_getaffinity(0))
     passed = pass_presigned(due, datetime.now(UTC), published(parent), workers, progress)

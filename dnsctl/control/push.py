@@ -170,7 +170,7 @@ def _ended(
     recovered: int,
     progress: Progress,
 ) -> Result:
-    """Send `release` out, where there is one and no guard refuses it; take it back where it fails."""
+    """Send `release` out, if there is one and no guard refuses it; take it back if it fails."""
     before = host.supply.served().generation
     if release is None:
         return Result("nothing", before, recovered=recovered, left_out=_left_out(host), action=action)
@@ -251,7 +251,7 @@ def _built_again(host: ControlHost, manifest: Manifest, progress: Progress) -> R
 
 
 def _judged(host: ControlHost, release: Release | None) -> Release | None:
-    """Return `release` with what the guard `history` has against it."""
+    """Return `release` with the verdict of the guard `history`."""
     if release is None:
         return None
     served = host.manifest(host.supply.served().generation)
@@ -315,10 +315,10 @@ def _out(
 
 @contextmanager
 def _keys_on_disk(host: ControlHost, release: Release) -> Iterator[None]:
-    """Store the keys that the release brings for its decision; where it is not decided, take them back.
+    """Store the release's new keys before it is decided, and remove them if it is not.
 
-    Killed in between, they stay as keys that were generated ahead, which sign nothing: the next push that
-    needs one takes them, or finds them served and calls them active.
+    After a kill in between, they stay as generated keys, which sign nothing: the next push that needs one
+    uses them, or finds them served and marks them active.
     """
     host.keystore.store(release.new_keys)
     try:
@@ -330,7 +330,7 @@ def _keys_on_disk(host: ControlHost, release: Release) -> Iterator[None]:
 
 
 def _ending(outcome: Outcome, report: Report | None) -> Ending:
-    """Any fault, or silence everywhere, is a failed release; silence of some is a partial one."""
+    """Return the ending: any fault, or silence everywhere, is a failure; silence of some is partial."""
     if report is None:
         return "partly"
     if report.faults or len(report.silent) == len(report.nodes):
@@ -374,7 +374,7 @@ def _verified(
 
 
 def _taken_back(host: ControlHost, failed: Result, before: int, progress: Progress) -> Result:
-    """Put the records of generation `before` out again, since what was released is not what is served."""
+    """Release the records of generation `before` again, because the fleet does not serve the release."""
     evidence = _keep_evidence(host, failed)
     if not before:
         return replace(failed, evidence=evidence)
@@ -395,7 +395,7 @@ def _taken_back(host: ControlHost, failed: Result, before: int, progress: Progre
 
 
 def _keep_evidence(host: ControlHost, failed: Result) -> Path | None:
-    """Write what verification saw where a person will look for it; None, and a note, where that fails."""
+    """Write what verification saw to a file in `state/evidence`; None, and a note, if that fails."""
     path = Repo(host.root).state.evidence(failed.generation)
     report = failed.report.to_json() if failed.report else None
     manifest = failed.release.manifest if failed.release else None

@@ -212,7 +212,7 @@ class ControlState:
                 )
 
     def release(self, generation: int) -> ReleaseRecord | None:
-        """Return what is remembered of one release."""
+        """Return the record of one release."""
         return self._release("WHERE generation = ?", generation)
 
     def last_release(self) -> ReleaseRecord | None:
@@ -302,7 +302,7 @@ class ControlState:
 
     @contextmanager
     def _begun(self) -> Iterator[None]:
-        """Commit what is done inside; nothing of it where that raises."""
+        """Commit what is done inside; roll all of it back where that raises."""
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield

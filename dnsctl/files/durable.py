@@ -17,7 +17,7 @@ TEMPORARY_PREFIX = ".writing-"  # what a killed writer may leave behind; readers
 
 @contextlib.contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Have an OSError that names no file name `path`: write(2) and fsync(2) are given none."""
+    """Make an OSError without a file name `path`: write(2) and fsync(2) know no file name."""
     try:
         yield
     except OSError as error:
@@ -85,7 +85,7 @@ def writing(path: Path, mode: int) -> Iterator[BinaryIO]:
 
 
 def move(written: Path, path: Path) -> None:
-    """Have what is at `written`, and fsynced, at `path` instead, in the same file system. Raises OSError."""
+    """Move what is at `written`, and fsynced, to `path`, in the same file system. Raises OSError."""
     written.replace(path)
     sync_directory(path.parent)
 

@@ -17,7 +17,7 @@ _GROUP_WRITES = stat.S_IWGRP
 
 
 def shared_with(status: os.stat_result, *, group: bool = False) -> str:
-    """Return by whom, besides its owner, a file can be read or changed; empty where by nobody.
+    """Return who, besides its owner, can read or change a file; empty where nobody can.
 
     `group`: its group may read it, since a service that is not its owner does. Anything that is not a regular
     file (a pipe, a device) has no readers in this sense.

@@ -71,9 +71,9 @@ def account_of(user: str) -> pwd.struct_passwd:
 
 
 def drop_privileges(user: str, state: Path) -> None:
-    """Become `user`, who is given `state` and what is in it but keys. Nothing happens where we are not root.
+    """Become `user`, who is given `state` and what is in it except keys. Without root, do nothing.
 
-    Raises DnsctlError where there is no such user, or where root could be got back.
+    Raises DnsctlError where there is no such user, or where root could be regained.
     """
     if os.geteuid() != 0:
         return

@@ -45,8 +45,8 @@ def ignore_strays() -> None:
 def held_signals() -> Iterator[None]:
     """Hold back SIGTERM and SIGINT, so that neither interrupts a clean-up or gets lost in a fork.
 
-    Inside, whoever waits for long must ask for them: with sigwait(3), or as `Supervisor.run` does. Strays are
-    ignored.
+    Code inside that waits for long must look for them: with sigwait(3), or as `Supervisor.run` does. Stray
+    signals are ignored.
     """
     handlers = {number: signal.getsignal(number) for number in STRAY_SIGNALS}
     ignore_strays()

@@ -78,7 +78,8 @@ class _Child:
 class Supervisor:
     """Runs each of `roles` in a process of its own until a signal says to stop.
 
-    `on_ready` is called once, when every awaited child has been ready, with the lowest generation told.
+    `on_ready` is called once, when every awaited child has been ready, with the lowest generation that they
+    serve.
     `predecessors`: children of the supervisor whose place this one took, by process id. Each serves on until
     the child of its name is ready, or all are where it has none; it is taken out when it has ended.
     `succession`: what SIGHUP begins; without it, SIGHUP is ignored. `hangup`: one has come already.
@@ -159,9 +160,9 @@ class Supervisor:
     def _end_hanging(self) -> None:
         """Kill the children that several looks in a row find stopped or hanging.
 
-        A look that comes late counts for nothing: a laptop slept, a virtual machine was moved, or Ctrl-Z has
-        stopped us as well. Nor is one that is silent because others have the cores killed: it wants to run,
-        and got next to no CPU time.
+        A late look is ignored: a laptop slept, a virtual machine was moved, or Ctrl-Z has stopped us as well.
+        A child that is silent because others have the cores is not killed: it is runnable, and got almost no
+        CPU time.
         """
         now = time.monotonic()
         if now < self._next_look:

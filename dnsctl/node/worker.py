@@ -77,7 +77,7 @@ def answer_streams(
     tally: Tally,
     ready: Ready,
 ) -> None:
-    """Answer on TCP `sockets` until SIGTERM, and then who is connected.
+    """Answer on TCP `sockets` until SIGTERM, and then only clients that are connected.
 
     Raises ImageError if the node has no image.
     """

@@ -28,7 +28,7 @@ class HasNodes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RecordChange:
-    """One RRset that comes, goes, or changes TTL or rdata. `before` or `after` is None accordingly."""
+    """One RRset that is added (`before` is None), deleted (`after` is None), or changes TTL or rdata."""
 
     kind: Kind
     owner: Name

@@ -56,7 +56,7 @@ class DnssecEvent(NamedTuple):
 class ZoneChangeset:
     """What a release does to one zone. Serials are None where they are not known, as between two commits.
 
-    `rrsets_*` leave out what signing derives, but for a removed zone.
+    `rrsets_*` leave out what signing derives, except for a removed zone.
     """
 
     origin: Name

@@ -24,8 +24,8 @@ def intent_of(
 ) -> Intent:
     """Load and judge every zone at `source`. Raises ZonesWithErrorsError with all findings.
 
-    `today` (UTC's by default) is what a record's `expires` is compared with. Signatures of zones that came
-    signed are judged later, of those that the release takes.
+    `today` (UTC's by default) is compared with records' `expires`. Signatures of pre-signed zones are judged
+    later, for those that the release takes.
     """
     loaded = load_zones(
         source, config, progress=lambda done, total: progress("load", done, total), today=today

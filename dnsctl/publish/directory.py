@@ -51,7 +51,7 @@ def finish_all(
 ) -> tuple[dict[Name, CompiledZone], dict[Name, DnsctlError]]:
     """Return the compiled zones, and why others cannot be signed. Keys that a zone lacks are made.
 
-    `reader` sees what was published last. Raises PassphraseError: that is a fault of none of them.
+    `reader` sees what was published last. Raises PassphraseError: that is not the fault of one zone.
     """
     made: dict[Name, CompiledZone] = {}
     refused: dict[Name, DnsctlError] = {}

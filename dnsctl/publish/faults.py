@@ -15,7 +15,7 @@ _RENEWS = "`dnsctl push --renew` renews signatures meanwhile; "
 class ZonesWithErrorsError(ZoneFaultsError):
     """Zones of the commit have errors: nothing is released. `findings` are all that were found.
 
-    `expired`: nothing is wrong with them but that records have passed the date they were to be kept until.
+    `expired`: their only errors are records past their `expires` date.
     """
 
     def __init__(self, findings: tuple[Finding, ...]) -> None:
@@ -31,5 +31,5 @@ class ZonesWithErrorsError(ZoneFaultsError):
 
 
 def errors_of(found: Iterable[Finding]) -> list[Finding]:
-    """Return what of `found` are errors, by position."""
+    """Return the errors in `found`, by position."""
     return by_position(each for each in found if each.severity is Severity.ERROR)

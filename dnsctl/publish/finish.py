@@ -62,6 +62,6 @@ def published(reader: Reader | None) -> Callable[[Name], SignedZone | None]:
 def fill(writer: Writer, zones: Iterable[CompiledZone], gone: Iterable[Name] = ()) -> None:
     """Put `zones` into an image that belongs to no fleet, and take `gone` out of it.
 
-    A release never comes this way: into an image that is served by a fleet, only `replicate.staging` leads.
+    A release never comes this way: only `replicate.staging` writes into an image that a fleet serves.
     """
     writer.apply(difference(writer, zones, gone))

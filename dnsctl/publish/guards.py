@@ -41,9 +41,9 @@ _SHOWN = 3  # owners named in one message
 
 
 class GuardVerdict(NamedTuple):
-    """What a guard has against a release. `guard` is a name of GUARDS; `zone` None: all of it.
+    """A guard's objection to a release. `guard` is a name of GUARDS; `zone` None: the whole release.
 
-    `advice`: what to do where it is not meant.
+    `advice`: what to do if the change is not meant.
     """
 
     guard: str
@@ -57,7 +57,7 @@ class GuardVerdict(NamedTuple):
 
 
 def judge(zones: Iterable[ZoneChangeset], limits: GuardLimits) -> tuple[GuardVerdict, ...]:
-    """Return what the guards have against a release, zones in their order, guards in the table's."""
+    """Return the guards' objections to a release, zones in their order, guards in the table's."""
     return tuple(
         GuardVerdict(guard, zone.origin, message)
         for zone in zones

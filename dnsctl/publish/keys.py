@@ -79,7 +79,7 @@ def live_keys(keystore: Keystore, served: SignedZone) -> tuple[StoredKey, ...]:
 
 
 def settle(keystore: Keystore, reader: Reader, now: datetime, zones: Iterable[Name] | None = None) -> None:
-    """Call active what signs in the release that `reader` holds; of `zones`, or of all."""
+    """Mark as active the keys that sign in the release that `reader` holds; of `zones`, or of all."""
     stored = keystore.list() if zones is None else [one for each in zones for one in keystore.list(each)]
     for one in stored:
         if one.state is KeyState.GENERATED:

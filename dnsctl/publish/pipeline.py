@@ -47,7 +47,7 @@ from dnsctl.sign.keystore import Keystore, NewKey, SigningKey
 
 @dataclass(frozen=True)
 class Release:
-    """A release ready to be staged. `sealed` is its manifest in an envelope; `guards` what is against it.
+    """A release ready to be staged. `sealed`: its manifest in an envelope; `guards`: objections to it.
 
     `new_keys` sign in it and are only in memory: they must be on disk before it is decided.
     """
@@ -123,7 +123,7 @@ def build(
 
 
 class _Work:
-    """Zones on their way into a release: one in memory at a time, what is kept of each collected."""
+    """Zones on their way into a release: one in memory at a time; what is kept of each is collected."""
 
     def __init__(
         self,

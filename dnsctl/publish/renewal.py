@@ -42,7 +42,7 @@ def renewal_of(
     now: datetime,
     progress: Progress = no_progress,
 ) -> Renewal:
-    """Return what is to be renewed of what `parent` holds, which was released from `commit`.
+    """Return what to renew in `parent`, which was released from `commit`.
 
     `policy_of` a zone of the release: None where that is not signed here. `signed_elsewhere` is asked of a
     zone that is due and has no key here. A zone that cannot be renewed does not stop the others.

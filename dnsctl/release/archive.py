@@ -111,13 +111,13 @@ class Archive:
             self._write(path, sealed, self._reserved)
 
     def reserve(self) -> None:
-        """Hold disk space for one activation, which is written when everything is decided. Raises OSError."""
+        """Reserve disk space for one activation, which is written after the decision. Raises OSError."""
         durable.make_directory(self._releases)
         durable.reserve(self._reserved, _ACTIVATION)
         durable.reserve(self._slack, _SLACK)
 
     def free(self) -> None:
-        """Free what is held for directories, which may grow by the name of a file: right before writing."""
+        """Free what is reserved for directories, which may grow by a file's name: right before writing."""
         self._slack.unlink(missing_ok=True)
 
     def give_back(self) -> None:

@@ -156,7 +156,7 @@ _MANIFEST: dict[str, type | tuple[type, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class ActivationCertificate:
-    """The word to activate: a node that holds the staged release `manifest` (hex digest) commits it."""
+    """The order to activate: a node that holds the staged release `manifest` (hex digest) commits it."""
 
     generation: int
     manifest: str

@@ -139,14 +139,14 @@ class _Agent:
         )
 
     def _committed(self, counter: GenerationCounter) -> None:
-        """Have the other processes see what was committed."""
+        """Show the other processes what was committed."""
         if self._replacing:
             self._note.replace()
             self._replacing = False
         counter.advance()
 
     def _note_damage(self, reason: str) -> None:
-        """Have the image replaced: who only reads it does not see that its free pages are damaged."""
+        """Have the image replaced: readers do not see that its free pages are damaged."""
         if not self._replacing:
             _log.error("the image is damaged: %s", reason)
             self._note.write(reason)
@@ -260,7 +260,7 @@ async def _tidy(api: Api, staging: Staging, writer: ThreadPoolExecutor) -> None:
 
 
 async def _beat(alive: Callable[[], None]) -> None:
-    """Say each second that the loop turns."""
+    """Give a sign of life each second."""
     while True:
         alive()
         await asyncio.sleep(_BEAT)

@@ -50,9 +50,9 @@ class ZoneStatus:
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """What an agent says of its node. `zones` is empty unless it was asked for.
+    """What an agent reports about its node. `zones` is empty unless it was asked for.
 
-    Whoever asks adds what it sees itself: how far the node's clock is ahead, and its certificate's end.
+    The client adds what it sees itself: how far the node's clock is ahead, and when its certificate expires.
     """
 
     name: str
@@ -146,7 +146,7 @@ def seconds(answer: Mapping[str, object], key: str) -> float:
 
 
 def words(value: object, longest: int = _LONGEST_REASON) -> str:
-    """Return what a host has to say as text for a terminal or a log: printable, on one line, not too long."""
+    """Return a host's words as text for a terminal or a log: printable, on one line, not too long."""
     text = str(value)[:longest]
     return "".join(one if one.isprintable() else "?" for one in text)
 

@@ -47,7 +47,7 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What peers serve, as far as they told: names of those that did, and who shows what is newer."""
+    """What peers serve, as far as they answered: the names of those, and who has something newer."""
 
     answered: frozenset[str]
     newest: int = 0  # generation, sealed; 0: nothing is newer
@@ -118,7 +118,7 @@ class CatchUp:
         return self._served - before
 
     async def reach(self, peers: Sequence[AgentClient] | None = None) -> Survey:
-        """Take what `peers` (all, if None) have and this host has not; return what they said at last.
+        """Take what `peers` (all, if None) have and this host lacks; return what they said last.
 
         Raises what a check raises, or what the last peer that has it raised.
         """
@@ -140,9 +140,10 @@ class CatchUp:
         return self._silence is not None and self._silence.holds
 
     def _settle(self, survey: Survey) -> None:
-        """Answer queries from now on, if those who told know of nothing newer.
+        """Answer queries from now on, if no peer that answered has a newer release.
 
-        With a release, one peer that told is enough. Without any, all must have none, or not be running, for
+        With a release, one peer that answered is enough. Without any, all must have none, or not be running,
+        for
         `STARTING` seconds: an answer without a zone is worth less than none where other nodes have it.
         """
         if not self._is_silent:
@@ -261,7 +262,7 @@ class CatchUp:
         return releases
 
     async def _fetch_delta(self, peers: Sequence[AgentClient], release: Certified) -> AgentClient:
-        """Have the delta of `release` in the archive; return who was fastest, to be asked first again."""
+        """Fetch the delta of `release` into the archive; return the fastest peer, to be asked first again."""
         reference = self._staging.trust.certified(release).delta
         archive = self._staging.archive
         if await asyncio.to_thread(archive.has, reference.digest):

@@ -330,7 +330,7 @@ class AgentClient:
 
 
 def _certificate_of(response: httpx.Response) -> int | None:
-    """Return when the certificate of the other side runs out, in unix seconds."""
+    """Return when the certificate of the other side expires, in unix seconds."""
     stream = response.extensions.get("network_stream")
     tls = stream.get_extra_info("ssl_object") if stream is not None else None
     shown = tls.getpeercert() if tls is not None else None

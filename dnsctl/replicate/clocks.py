@@ -30,7 +30,7 @@ class Offset:
 
     @classmethod
     def measured(cls, theirs: float, ours: float, round_trip: float) -> Offset:
-        """Return what follows from `theirs`, told in a `round_trip` that ended at `ours`.
+        """Return the offset that follows from `theirs`, read in a `round_trip` that ended at `ours`.
 
         It was read halfway, give or take half.
         """
@@ -108,7 +108,7 @@ def require_past(manifest: Manifest, certificate: ActivationCertificate | None, 
 def require_validity(zones: Mapping[Name, ZoneEntry], now: float, *, late: bool = False) -> None:
     """Raise ReleaseRefusedError where signatures of a zone do not hold by a node's clock, `now`.
 
-    `late`: those that ran out do not count, only those that do not hold yet.
+    `late`: expired ones do not count, only those that are not valid yet.
     """
     periods = {origin: entry.period for origin, entry in zones.items()}
     if late:

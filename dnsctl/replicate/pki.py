@@ -78,9 +78,9 @@ def ensure_authority(
 def renew(
     keys_dir: Path, passphrase: Callable[[], bytes], now: datetime, within: timedelta = RENEW_WITHIN
 ) -> tuple[str, ...]:
-    """Issue again, with a new key, each leaf certificate that runs out within `within`, or already has.
+    """Renew, with a new key, each leaf certificate that expires within `within`, or already has.
 
-    Returns the paths of what was made. A node picks its new pair up when its agent starts again.
+    Returns the paths of what was made. A node reads its new certificate when its agent starts again.
     Raises PkiError where the authority's private key is missing or its certificate itself runs out.
     """
     pki = KeyFiles(keys_dir).pki
@@ -268,7 +268,7 @@ def _check_dates(path: Path, certificate: x509.Certificate, now: datetime) -> No
 
 
 def expiry(path: Path) -> datetime:
-    """Return when the certificate in `path` runs out. Raises PkiError where it is missing or malformed."""
+    """Return when the certificate in `path` expires. Raises PkiError where it is missing or malformed."""
     return _load(path).not_valid_after_utc
 
 
