@@ -116,11 +116,8 @@ def _settle(host: ControlHost, release: Release) -> None:
 
 
 def _record(host: ControlHost, release: Release, outcome: Outcome, action: str) -> None:
-    now, generation = datetime.now(UTC), release.generation
     host.state.record_release(release.manifest)
-    for node in outcome.activated:
-        host.state.record_activation(node, generation, now)
-    details: dict[str, Json] = {"generation": generation, "activated": list(outcome.activated)}
+    details: dict[str, Json] = {"generation": release.generation, "activated": list(outcome.activated)}
     if outcome.missed:
         details["missed"] = dict(outcome.missed)
-    host.state.audit(actor(), f"{action} activated", "", details, when=now)
+    host.state.audit(actor(), f"{action} activated", "", details, when=datetime.now(UTC))

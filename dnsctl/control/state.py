@@ -1,9 +1,9 @@
-"""What the control host remembers, in SQLite: releases, activations per node, observations, the audit log.
+"""What the control host remembers, in SQLite: releases, and the audit log.
 
 None of it is needed to serve, and any node has all of it except the audit log: a damaged database is put
 aside unchanged, and a new one begun. Every write is one transaction in WAL mode, synced before it returns.
 The clock is an argument: times are aware datetimes, kept as unix seconds. An object belongs to one thread, in
-the process that holds the control host's lock.
+the process that holds the control host's lock. The audit log is written here, and read with sqlite3(1).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +25,8 @@ from dnsctl.files.durable import TEMPORARY_PREFIX, make_directory, reserve
 from dnsctl.model.json_value import Json
 from dnsctl.release.manifest import Manifest
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+_FORMER = 1  # with tables that nothing read: who served what since when stands in the audit log
 _APPLICATION_ID = 0x444E5343  # "DNSC", so that `file` and we know our own
 _JOURNAL = 65536  # octets that SQLite wants beside the database, about
 _BUSY = 10.0  # seconds to wait for another process's write
@@ -40,20 +41,6 @@ CREATE TABLE releases (
     changed INTEGER NOT NULL,
     removed INTEGER NOT NULL
 ) STRICT;
-CREATE TABLE activations (
-    node TEXT NOT NULL,
-    generation INTEGER NOT NULL,
-    at INTEGER NOT NULL,
-    PRIMARY KEY (node, generation)
-) STRICT;
-CREATE TABLE observations (
-    id INTEGER PRIMARY KEY,
-    at INTEGER NOT NULL,
-    subject TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    value TEXT NOT NULL
-) STRICT;
-CREATE INDEX observations_by_subject ON observations (subject, kind, at);
 CREATE TABLE audit (
     id INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,
@@ -84,27 +71,6 @@ class ReleaseRecord:
     created: datetime
     changed: int
     removed: int
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """Something seen outside at `at`: `kind` of `subject`, such as the DS of a zone at its parent."""
-
-    at: datetime
-    subject: str
-    kind: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
-    """Who did what, when and why."""
-
-    at: datetime
-    actor: str
-    action: str
-    reason: str
-    details: Mapping[str, Json] = field(default_factory=dict)
 
 
 class ControlState:
@@ -151,7 +117,7 @@ class ControlState:
             found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             if found != "ok":
                 raise sqlite3.DatabaseError(" ".join(found.split()))
-            state.last_release(), state.activations()  # what is read of it can be read
+            state.last_release()  # what is read of it can be read
         except BaseException:
             connection.close()
             raise
@@ -165,7 +131,13 @@ class ControlState:
                 self._connection.execute(f"PRAGMA {name}").fetchone()[0]
                 for name in ("user_version", "application_id")
             )
-            if version == SCHEMA_VERSION and application == _APPLICATION_ID:
+            ours = application == _APPLICATION_ID
+            if ours and version == SCHEMA_VERSION:
+                return
+            if ours and version == _FORMER:
+                for table in ("activations", "observations"):
+                    self._connection.execute(f"DROP TABLE IF EXISTS {table}")
+                self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
                 return
             if version or application or self._connection.execute("SELECT 1 FROM sqlite_master").fetchone():
                 raise StateError(
@@ -219,36 +191,6 @@ class ControlState:
         """Return the release with the highest generation; None before the first."""
         return self._release("ORDER BY generation DESC LIMIT 1")
 
-    def record_activation(self, node: str, generation: int, when: datetime) -> None:
-        """Remember that `node` serves `generation` since `when`; the first time counts."""
-        with self._transaction():
-            self._connection.execute(
-                "INSERT OR IGNORE INTO activations VALUES (?, ?, ?)", (node, generation, _seconds(when))
-            )
-
-    def activations(self) -> dict[str, tuple[int, datetime]]:
-        """Return the highest generation each node was seen to serve, and since when."""
-        rows = self._rows("SELECT node, generation, at FROM activations ORDER BY generation")
-        return {node: (generation, _time(at)) for node, generation, at in rows}
-
-    def observe(self, subject: str, kind: str, value: str, when: datetime) -> None:
-        """Remember something seen outside."""
-        with self._transaction():
-            self._connection.execute(
-                "INSERT INTO observations (at, subject, kind, value) VALUES (?, ?, ?, ?)",
-                (_seconds(when), subject, kind, value),
-            )
-
-    def observations(self, subject: str, kind: str) -> tuple[Observation, ...]:
-        """Return what was seen of `subject`, the oldest first."""
-        rows = self._rows(
-            "SELECT at, subject, kind, value FROM observations WHERE subject = ? AND kind = ?"
-            " ORDER BY at, id",
-            subject,
-            kind,
-        )
-        return tuple(Observation(_time(at), *rest) for at, *rest in rows)
-
     def audit(
         self,
         actor: str,
@@ -265,16 +207,6 @@ class ControlState:
                 "INSERT INTO audit (at, actor, action, reason, details) VALUES (?, ?, ?, ?, ?)",
                 (_seconds(when), actor, action, reason, text),
             )
-
-    def audit_log(self, limit: int = 100) -> tuple[AuditEntry, ...]:
-        """Return the last `limit` entries, the newest first."""
-        rows = self._rows(
-            "SELECT at, actor, action, reason, details FROM audit ORDER BY id DESC LIMIT ?", limit
-        )
-        return tuple(
-            AuditEntry(_time(at), actor, action, reason, json.loads(details))
-            for at, actor, action, reason, details in rows
-        )
 
     def _release(self, condition: str, *values: str | int) -> ReleaseRecord | None:
         rows = self._rows(

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dnsctl.control.passphrase import ensure_passphrase
 from dnsctl.errors import ConfigError
 from dnsctl.files import durable
 from dnsctl.load.example import example_files
@@ -39,7 +38,7 @@ from dnsctl.serve.message.cookies import fresh_secret
 from dnsctl.setup.ignored import ignore, refuse_taken, refuse_tracked
 from dnsctl.setup.scaffold import HOOK, template_files
 from dnsctl.sign.keystore import Keystore
-from dnsctl.sign.passphrase import check_passphrase
+from dnsctl.sign.passphrase import check_passphrase, ensure_passphrase
 
 
 @dataclass

@@ -7,15 +7,18 @@ passphrase must open the private keys that are there already.
 from __future__ import annotations
 
 import contextlib
+import secrets
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 from dnsctl.errors import PassphraseError
+from dnsctl.files import durable
 from dnsctl.files.secrecy import read_key
 from dnsctl.model import pkcs8
 from dnsctl.model.repo import AUTHORITY, CONTROL, PASSPHRASE, KeyFiles
 
+_OCTETS = 32  # random
 _TRIED = 6  # keys; each with a salt of its own costs a tenth of a second
 
 
@@ -65,3 +68,26 @@ def _opens(path: Path, passphrase: bytes) -> bool | None:
     except (OSError, TypeError):
         return None
     return True
+
+
+def ensure_passphrase(path: Path, keys: Path, shown: str = "") -> bool:
+    """Write a random passphrase to `path`, mode 0600; False where there is one. `shown` names it in messages.
+
+    Raises PassphraseError where it cannot be written, and where something in `keys` needs one that is gone.
+    """
+    where = shown or str(path)
+    if path.exists():
+        return False
+    if shut := next(locked(keys), None):
+        raise PassphraseError(
+            f"is missing, and {shut.relative_to(keys.parent)} is encrypted with it",
+            where=where,
+            advice="restore the passphrase from its backup; a new one opens nothing",
+        )
+    try:
+        durable.make_directory(path.parent, 0o700)
+        return durable.create(path, f"{secrets.token_urlsafe(_OCTETS)}\n".encode(), 0o600)
+    except OSError as error:
+        raise PassphraseError(
+            f"cannot be made: {error.strerror}", where=where, advice="choose a place that can be written"
+        ) from None

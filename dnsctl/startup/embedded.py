@@ -11,7 +11,6 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dnsctl.control.passphrase import ensure_passphrase
 from dnsctl.errors import DnsctlError
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.store import Image
@@ -22,6 +21,7 @@ from dnsctl.model.name import to_text
 from dnsctl.model.repo import KEYS, PASSPHRASE, NodeFiles
 from dnsctl.publish.directory import finish_all, judge_directory, replace_all
 from dnsctl.sign.keystore import Keystore
+from dnsctl.sign.passphrase import ensure_passphrase
 from dnsctl.startup.apart import Embedded, Tell
 from dnsctl.startup.directory import find_config
 

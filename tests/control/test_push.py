@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from dnsctl.control import push as pushing
 from dnsctl.control.host import control_host
 from dnsctl.control.push import Request, push
-from dnsctl.control.state import ControlState
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.settings.file import load_config
 from dnsctl.model import pkcs8
@@ -26,6 +25,7 @@ from dnsctl.replicate import pki
 from dnsctl.sign.passphrase import locked
 from dnsctl.verify.consistency import verify_fleet
 from dnsctl.verify.report import Fault, Report
+from tests.control.audit import entries
 from tests.control.operations import NODES, PASSPHRASE, Operations, made, zone
 from tests.peers import free_port
 
@@ -142,8 +142,8 @@ def test_guard_refuses_until_allowed_by_name_with_a_reason(repo: Operations) -> 
     assert repo.generations() == {"ns1": 1, "ns2": 1}
     done = repo.run("push", "--allow", "removed-zone", "--reason", "moved elsewhere")
     assert done.returncode == 0, done.stderr
-    with ControlState.open(repo.root / "state/control.db") as state:
-        entry = next(each for each in state.audit_log() if each.action == "push" and each.reason)
+    log = entries(repo.root / "state/control.db")
+    entry = next(each for each in log if each.action == "push" and each.reason)
     assert entry.reason == "moved elsewhere"
     assert "[removed-zone]" in str(entry.details["allowed"])
 
