@@ -10,14 +10,14 @@ from pathlib import Path
 
 from dnsctl.cli import output
 from dnsctl.model.repo import CONFIG, CONTROL
-from dnsctl.setup.repo import Report, fill, git
+from dnsctl.setup.repo import Report, fill_repo, git
 from dnsctl.setup.whole import whole_directory
 
 
 def init(root: Path, *, example: bool, as_json: bool) -> None:
     """Make an operations repo at `root` with keys and certificates, or add what it lacks; say what."""
     with whole_directory(root) as place:
-        report = fill(place, output.say, example=example)
+        report = fill_repo(place, output.say, example=example)
     report.root = root
     if as_json:
         output.json_result(

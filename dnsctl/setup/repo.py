@@ -54,7 +54,7 @@ class Report:
         (self.made if made else self.kept).append(path)
 
 
-def fill(place: Path, tell: Callable[[str], None], *, example: bool) -> Report:
+def fill_repo(place: Path, tell: Callable[[str], None], *, example: bool) -> Report:
     """Add what `place` lacks; return what that was. `tell` is told what a person has to do by hand."""
     report = Report(place)
     repo = Repo(place)
