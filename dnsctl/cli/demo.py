@@ -31,7 +31,7 @@ _SHOWN = 7  # lines of a command's output
 
 
 def demo(directory: Path | None, *, keep: bool) -> None:
-    """Play the story in `directory`, or in one that is removed; `keep`: serve on until Ctrl-C."""
+    """Play the story in `directory`, or in a temporary one; `keep`: go on serving until Ctrl-C."""
     for number in ENDING_SIGNALS:
         signal.signal(number, signal.default_int_handler)  # whatever ends us, the nodes end as well
     started = time.monotonic()

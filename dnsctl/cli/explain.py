@@ -58,7 +58,7 @@ def _from_release(context: Context) -> Iterator[Reader]:
 
 @contextlib.contextmanager
 def _from_files(context: Context, qname: Name) -> Iterator[Reader]:
-    """Compile the zones that could answer into an image that is thrown away."""
+    """Compile the zones that could answer into a temporary image."""
     with output.stages() as progress:
         zones, errors, faulty = zones_above(context.work_tree(), context.config(fleet=False), qname, progress)
     output.findings(errors, sys.stderr)

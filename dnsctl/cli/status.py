@@ -24,7 +24,7 @@ _SHOWN = 20  # concerns
 
 
 def status(context: Context, *, zones: bool, as_json: bool) -> None:
-    """Print nodes, releases and what runs out. Exits with the worst that was found."""
+    """Print nodes, releases and what expires. Exits with the worst that was found."""
     config, now = context.config(), time.time()
     found = fleet_status(context.root, config, context.passphrase(config), now, zones=zones or as_json)
     if as_json:

@@ -56,7 +56,7 @@ class Explanation:
 
 @contextlib.contextmanager
 def compiled(zones: Iterable[ValidatedZone]) -> Iterator[Reader]:
-    """Give a reader of `zones`, unsigned, in an image that is thrown away."""
+    """Yield a reader of `zones`, unsigned, in a temporary image."""
     with (
         tempfile.TemporaryDirectory(prefix="dnsctl-explain-") as directory,
         Image.open(Path(directory), readonly=False) as image,

@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Cursor(Protocol):
-    """Each move tells whether there is an item where the cursor then stands."""
+    """Each move returns whether there is an item where the cursor then stands."""
 
     def set_range(self, key: bytes, /) -> bool:
         """Move to the first key that is `key` or greater."""

@@ -29,7 +29,7 @@ class Damage:
 
 
 class DamageNote:
-    """The file in a node's `state` directory. The inspector says what it found, the agent what it mended."""
+    """The file in a node's `state` directory. The inspector writes what it found, the agent what it did."""
 
     def __init__(self, state: Path) -> None:
         files = NodeFiles(state)
@@ -39,7 +39,7 @@ class DamageNote:
         self._new = files.new_image
 
     def last(self) -> Damage | None:
-        """Return the last damage that was found, mended or not."""
+        """Return the last damage that was found, whether the image was replaced or not."""
         try:
             found = json.loads(self._path.read_bytes())
             return Damage(int(found["at"]), str(found["reason"]), bool(found["mended"]))
@@ -56,12 +56,12 @@ class DamageNote:
         self._write(Damage(int(time.time()), reason[:_LONGEST], is_mended=False))
 
     def replacement(self) -> Path:
-        """Return where the image is to be made that takes the damaged one's place: nothing is there yet."""
+        """Return where to make the image that replaces the damaged one: nothing is there yet."""
         shutil.rmtree(self._new, ignore_errors=True)
         return self._new
 
     def replace(self) -> None:
-        """Put the image made at `replacement` in the damaged one's place, and that away. Raises OSError.
+        """Replace the damaged image by the one at `replacement`, and remove it. Raises OSError.
 
         A crash in between leaves no image, or an image that still counts as damaged: both are made again.
         """

@@ -166,7 +166,7 @@ class Image:
         )
 
     def reserve(self, octets: int) -> None:
-        """Have disk space for a commit that writes `octets`, in the file itself: nobody can take it away.
+        """Reserve disk space for a commit that writes `octets`, in the file itself: nobody can take it away.
 
         LMDB writes nothing before the commit. For the one process that writes; `give_back` ends it. Raises
         OSError, which names the file, where there is not as much.
@@ -410,8 +410,8 @@ class Writer(Reader):
 
 
 def _allocate_lock(path: Path) -> None:
-    """Have the file of LMDB's locks on disk as a whole: it is mapped, and a hole in it that no disk space is
-    left for ends whoever writes there, by SIGBUS. Raises OSError.
+    """Allocate the whole file of LMDB's locks on disk: it is mapped, and a process that writes into a hole
+    for which there is no disk space ends by SIGBUS. Raises OSError.
     """
     lock = path / "lock.mdb"
     try:

@@ -115,7 +115,7 @@ class Draft:
     def zone(self) -> Zone:
         """Return what was collected, completed from the defaults; call it once, at the end.
 
-        What was collected is given up on the way, so that a large zone does not stand in memory twice.
+        What was collected is freed meanwhile, so that a large zone is not in memory twice.
         """
         added = self._from_defaults()
         found = [self._finished(key) for key in list(self._growing)]

@@ -76,7 +76,7 @@ class RdataRemark(NamedTuple):
 class NameReader:
     """Completes names with `origin`; an `absolute` one takes all as absolute, and keeps which were not.
 
-    `remarks` are those of the rdata that was read with it; whoever tells them takes them out.
+    `remarks` are those of the rdata that was read with it; the reader of the record takes them out.
     """
 
     __slots__ = ("absolute", "dnspython_origin", "origin", "relative", "remarks")

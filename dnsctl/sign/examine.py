@@ -41,7 +41,7 @@ def examine(
 ) -> None:
     """Judge every signature of `zone`; with `now`, also whether it is valid then.
 
-    `before`: a zone whose signatures were verified. `progress` is told of those that are not its.
+    `before`: a zone whose signatures were verified. `progress` counts only signatures that it lacks.
     """
     count = sum(len(one.signatures) for one in (*zone.rrsets(), *zone.nsec3_nodes.values()))
     work = _Examination(zone, keys, told, now, before)
@@ -60,7 +60,7 @@ def examine(
 
 
 class _Examination:
-    """One zone under examination. What is to be verified leaves by `claims`, and comes back by `take`."""
+    """One zone under examination. `claims` yields what is to be verified, `take` gets the results."""
 
     def __init__(
         self,

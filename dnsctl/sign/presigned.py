@@ -36,7 +36,7 @@ def is_presigned(zone: Zone | ValidatedZone) -> bool:
 
 
 class Taken(NamedTuple):
-    """What came of a zone; `zone` is None where there are errors."""
+    """The result for a zone; `zone` is None where there are errors."""
 
     zone: SignedZone | None
     findings: tuple[Finding, ...]

@@ -27,7 +27,7 @@ class Told:
         self._last: dict[str, Position] = {}
 
     def add(self, rule: str, message: str, at: RRset | None = None) -> None:
-        """Tell `message` at the line of `at`."""
+        """Add a finding of `rule` with `message`, at the line of `at`."""
         self._counts[rule] += 1
         if self._counts[rule] <= _KEPT:
             position = at.position if at is not None and at.position is not None else Position(self._file)

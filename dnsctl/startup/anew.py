@@ -94,7 +94,7 @@ _ORDERS: Final[dict[str, type[NodeOrder | ZonesOrder]]] = {
 
 
 def serve_anew(order: NodeOrder | ZonesOrder, program: Sequence[str], tell: Telling) -> None:
-    """Do `order` in `program` (its arguments, the interpreter first) begun anew; in this one without it.
+    """Carry out `order` in `program` (its arguments, the interpreter first), started again; or here, without.
 
     `tell` returns what prints; it is called when there is something to print, and not before.
     """
@@ -128,7 +128,7 @@ def _try(order: NodeOrder | ZonesOrder, descriptor: int) -> None:
 
 
 def serve_handed(descriptor: str, tell: Telling) -> None:
-    """Do the order that `serve_anew` wrote to `descriptor`."""
+    """Carry out the order that `serve_anew` wrote to `descriptor`."""
     name_process("dnsctl")
     with os.fdopen(int(descriptor), encoding="ascii") as file:  # closed: no process of the node has it
         file.seek(0)

@@ -34,7 +34,7 @@ Progress = Callable[[int, int], None]  # zones asked, zones in all
 
 
 class Asked(NamedTuple):
-    """A question with the zone it belongs to, None: none of ours.
+    """A question with the zone it belongs to; None: none of our zones.
 
     `first`: the zone's SOA, its first question. `verified`: it is one of the zones that are verified.
     """

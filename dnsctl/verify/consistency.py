@@ -36,7 +36,7 @@ KEPT_FAULTS = 1000  # a node that serves something else entirely fails at every 
 
 @dataclass
 class _Target:
-    """One address under test, and what came of it so far."""
+    """One address under test, and its results so far."""
 
     node: Node
     channel: Channel

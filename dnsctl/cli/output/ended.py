@@ -171,7 +171,7 @@ def _content(release: Release) -> str:
 def to_json(result: Result, seconds: float) -> dict[str, Json]:
     """Return what `push --json` and `rollback --json` print; its keys are kept stable (docs/json.md).
 
-    `generation` is that of `manifest` where there is one: after a dry run, the one that would go out.
+    `generation` is that of `manifest` where there is one: after a dry run, the one that would be released.
     """
     release, outcome = result.release, result.outcome
     return {

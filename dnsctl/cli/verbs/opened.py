@@ -16,7 +16,7 @@ from dnsctl.load.settings.config import Config
 
 @contextmanager
 def opened(context: Context, without: str, *, renewal: bool = False) -> Iterator[ControlHost]:
-    """Open the control host; what it notes is said, and errors of zones are listed before the failure."""
+    """Open the control host; print its notes, and list errors of zones before the failure."""
     config = _fleet(context) if renewal else context.config()
     with (
         errors_listed(),
@@ -30,7 +30,7 @@ def opened(context: Context, without: str, *, renewal: bool = False) -> Iterator
 
 
 def _fleet(context: Context) -> Config:
-    """Return dnsctl.yaml of the work tree, which says how to reach the fleet; where it does not read, that of
+    """Return dnsctl.yaml of the work tree, which says how to reach the fleet; if it cannot be read, that of
     the release: a renewal does not wait for a person.
     """
     try:
