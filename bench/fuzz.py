@@ -5,9 +5,9 @@
 
 Zones with NSEC, NSEC3 and without signatures stand in an image; the first octet of an input says what the
 others are: a message as it is, the parts of a query (name, type, EDNS options), a name, octets on a
-connection, or labels of siblings that are asked for in one batch. Beyond what raises, a finding is: an answer
+connection, or labels of beside that are asked for in one batch. Beyond what raises, a finding is: an answer
 to a response, a wrong id or question, more octets than the client takes, a query the responder could not
-handle, or a short way that differs from the long one.
+handle, or a fast path that differs from the full one.
 An input that found something is written to `crash-*`; the corpus keeps what reached new code.
 """
 
@@ -55,6 +55,7 @@ from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.signer import sign_zone, unsigned_zone
 from tests.build import validated
 from tests.serve.filled import Filled, answers
+from tests.serve.paths import Paths
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 CLOCK = NOW.timestamp()
@@ -142,11 +143,12 @@ class Target:
         self.reader = self.image.reader()
         (directory / "cookie.secret").write_text("00112233445566778899aabbccddeeff\n")
         self.responder, self.slow = self.new_responder(directory), self.new_responder(directory)
+        self.paths = Paths(self.reader, self.responder)
         self.loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self.loop)
         counter = GenerationCounter(directory / "generation")
         self.worker = UdpWorker([], self.reader, counter, self.new_responder(directory))
-        self.worker.renew()
+        self.worker.answerer.renew()
         self.filled = Filled()  # one for all, as a worker keeps what it knows of its batches
         limits = StreamLimits(idle=0.5, drain=0.5)
         self.stream_responder = self.new_responder(directory)
@@ -179,33 +181,33 @@ class Target:
 
     def message(self, message: bytes) -> None:
         found = self.responder.respond(self.reader, message, stream=False, address=CLIENT.address)
-        long = self.slow._answered(self.reader, message, CLIENT, 0)
-        if (found and found.wire) != (long and long.wire):
-            raise AssertionError("the short way differs from the long way")
+        fast = self.paths.fast(message)
+        if fast is not None and fast != (found and found.wire):
+            raise AssertionError("the fast path differs from the full path")
         over_stream = self.responder.respond(self.reader, message, stream=True)
         if self.responder.failures.count or self.slow.failures.count:
             raise AssertionError("a query could not be handled")
         self.check(message, found, over_stream)
 
     def batch(self, given: atheris.FuzzedDataProvider) -> None:
-        """Ask for siblings until gaps are known, in a batch with a message of any kind."""
-        self.worker._direct.gaps._fresh = 0
+        """Ask for names of one length until gaps are known, in a batch with a message of any kind."""
+        self.worker.answerer.known.intervals.pause = 0
         above = given.PickValueInList([b"", *(bytes((len(one),)) + one for one in LABELS)])
-        told = given.PickValueInList([b"\0\1\0\1", b"\0\x10\0\1", b"\0\x41\0\1"])
+        asked = given.PickValueInList([b"\0\1\0\1", b"\0\x10\0\1", b"\0\x41\0\1"])
         opt = b"\0\0\x29\x04\xd0\0\0\x80\0\0\0" if given.ConsumeBool() else b""
-        behind = above + given.PickValueInList(APEXES[:3]) + told + opt
+        behind = above + given.PickValueInList(APEXES[:3]) + asked + opt
         head = b"id\1\0\0\1\0\0\0\0\0" + bytes((len(opt) > 0,))
         for _ in range(2):
-            siblings = []
+            beside = []
             for _ in range(12):
                 label = given.ConsumeBytes(given.ConsumeIntInRange(0, 66)) or b"q"
-                siblings.append(head + bytes((len(label),)) + label + behind)
-            wires = [*siblings, given.ConsumeBytes(given.ConsumeIntInRange(0, 80)), *siblings]
+                beside.append(head + bytes((len(label),)) + label + behind)
+            wires = [*beside, given.ConsumeBytes(given.ConsumeIntInRange(0, 80)), *beside]
             found = answers(self.worker, self.filled, wires)
-            for wire, short in zip(siblings, found[: len(siblings)], strict=True):
-                long = self.slow._answered(self.reader, wire, CLIENT, 0)
-                if short != (long and long.wire):
-                    raise AssertionError("gaps differ from the long way")
+            for wire, fast in zip(beside, found[: len(beside)], strict=True):
+                full = self.slow.respond(self.reader, wire, stream=False, address=CLIENT.address)
+                if fast != (full and full.wire):
+                    raise AssertionError("gaps differ from the full path")
         if self.worker.failures:
             raise AssertionError("a query could not be handled")
 

@@ -56,14 +56,15 @@ class Worker(UdpWorker):
         for first in range(0, len(wires), BATCH):
             batch.fill(wires[first : first + BATCH])
             before = time.thread_time_ns()
-            self._answer(batch, BATCH)
+            self.answerer.answer(batch, BATCH, [])
             spent += time.thread_time_ns() - before
         return spent / 1000 / len(wires)
 
     def forget(self) -> None:
         """Let the cache forget all, and which questions have come once."""
-        self._cache.clear()
-        self._cache.doors[:] = bytes(len(self._cache.doors))
+        cache = self.answerer.cache
+        cache.clear()
+        cache.doors[:] = bytes(len(cache.doors))
 
 
 def query(name: str, rdtype: str, cookie: bytes = b"") -> bytes:
@@ -128,7 +129,7 @@ def measure(reader: Reader, directory: Path, names: int, rounds: int) -> dict[st
     for kind, draw in kinds(names).items():
         responder = Responder(cookies=Cookies([secret]))
         worker = Worker([], reader, GenerationCounter(counter), responder)
-        worker.renew()
+        worker.answerer.renew()
         picked, taken = random.Random(1), list[float]()
         same = draw(picked)
         for _ in range(rounds + WARM):

@@ -237,7 +237,7 @@ def try_node(settings: NodeSettings, bequest: Bequest) -> None:
                 if os.path.lexists(path):
                     read_secrets(path)
         with Image.open(NodeFiles(settings.state).image) as image, image.reader() as reader:
-            responder_of(settings.serve, settings.state).direct(reader)
+            responder_of(settings.serve, settings.state).zones(reader)
 
 
 def _discard_damaged(state: Path, *, alone: bool) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from dnsctl.errors import DnsctlError
 from dnsctl.image.fragment import find
@@ -46,17 +46,11 @@ from dnsctl.serve.message.query import (
 from dnsctl.serve.message.sections import ANSWER, Draft, Ends, Response, last_end
 from dnsctl.serve.message.tsig import Keyring, Untrusted, is_within
 from dnsctl.serve.metrics.failures import FailureLog
-from dnsctl.serve.metrics.tally import Tally
-from dnsctl.serve.zone.answer import Answer, answer
+from dnsctl.serve.zone.answer import answer
 from dnsctl.serve.zone.names import LeftOut, Zones, ZoneView
-
-if TYPE_CHECKING:
-    from dnsctl.serve.fast.bulk import Batchwise
 
 # MAILB, MAILA: obsolete, RFC 973
 _META_QUERIES: Final = frozenset((int(Type.IXFR), int(Type.AXFR), 253, 254))
-_ONE_AND_OPT: Final = b"\0\1\0\0\0\0\0\1"  # the counts of one question and one additional record
-_OPT_SIZE_AT: Final = 9  # where its length of options stands
 _log = logging.getLogger(__name__)
 
 
@@ -104,81 +98,14 @@ class Responder:
         self._cookies = cookies
         self.keys = keys or Keyring()
         self._networks = tuple(networks)
-        self.tally = Tally()  # where answers of the short way find their classes; set it before the first
         self._zones: Zones | None = None
-        self._direct: Batchwise | None = None
         self.failures = FailureLog(_log)
 
     def respond(
         self, reader: Reader, message: bytes, *, stream: bool, address: bytes = b"", idle: float = 0.0
     ) -> Response | None:
-        """Return the response to `message`, or None where there must be none. See `Client`."""
-        found = None if stream else self.short(reader, message)
-        return self.long(reader, message, Client(address, stream, idle)) if found is None else found
-
-    def short(self, reader: Reader, message: bytes) -> Response | None:
-        """Return the response to a query by the short way (`fast.existing`), if it fits UDP; else None."""
-        raw = message[2:]
-        found = self.direct(reader).find(raw, raw.lower())
-        if found is None:
-            return None
-        header, end, tail, _, kind, zone = found
-        wire = message[:2] + header + message[HEADER_LENGTH:end] + tail
-        return Response(wire, end, cacheable=True, kind=kind, zone=zone)
-
-    def direct(self, reader: Reader) -> Batchwise:
-        """Return the short way through what `reader` sees now."""
-        zones = self._current(reader)
-        if self._direct is None or self._direct.zones is not zones:
-            from dnsctl.serve.fast.bulk import Batchwise  # noqa: PLC0415 - and numpy, which few here need
-
-            self._direct = Batchwise(reader, zones, self.tally)
-        self._direct.renew()
-        return self._direct
-
-    def long(self, reader: Reader, message: bytes, client: Client = Client()) -> Response | None:  # noqa: B008
-        """Return the response to any message, or None where there must be none."""
-        return self._answered(reader, message, client, 0)
-
-    def without_options(self, message: bytes, address: bytes) -> tuple[bytes, Verdict | None] | None:
-        """Return what is behind the id of a query over UDP without its options, and the verdict on a cookie.
-
-        None: it is another query, has no options, or one that is to be answered by more than our cookie.
-        """
-        if message[4:HEADER_LENGTH] != _ONE_AND_OPT:
-            return None
-        at = HEADER_LENGTH
-        size = len(message)
-        while at < size and (length := message[at]):
-            at += 1 + length  # where that is not a length, no OPT record is found
-        size_at = at + 5 + _OPT_SIZE_AT
-        if message[at + 5 : at + 8] != edns_.OPT_HEAD:
-            return None
-        data = message[size_at + 2 :]
-        if not data or len(data) != int.from_bytes(message[size_at : size_at + 2], "big"):
-            return None
-        cookie = edns_.cookie_of(data)
-        if cookie is None:
-            return None
-        bare, verdict = message[2:size_at] + b"\0\0", None
-        if cookie and self._cookies is not None and address:
-            try:
-                verdict = self._cookies.judge(cookie, address)
-            except ValueError:
-                return None
-            if verdict is not None and verdict.standing is Standing.BAD:
-                return None
-        return bare, verdict
-
-    def explain(self, reader: Reader, message: bytes) -> Answer | None:
-        """Return the way to the answer of a query, or None where no zone answers it."""
-        question = parse(message)
-        zones = self._current(reader)
-        view = zones.find(question.name, question.rdtype)
-        if view is None:
-            return None
-        signed = question.edns is not None and question.edns.dnssec
-        return answer(reader, zones, view, question.name, question.rdtype, signed)
+        """Return the response to any message, or None where there must be none. See `Client`."""
+        return self.answered(reader, message, Client(address, stream, idle))
 
     def transfer_options(self, message: bytes, client: Client) -> bytes:
         """Return the options for what answers a transfer query: those that need no look at the zone.
@@ -198,20 +125,22 @@ class Responder:
     def synthesized(self, reader: Reader, qname: Name) -> Name | None:
         """Return the zone in which a wildcard or DNAME stands for `qname`, None where it has a node."""
         try:
-            view = self._current(reader).find(qname, 0)
+            view = self.zones(reader).find(qname, 0)
         except LeftOut:
             return None
         if view is None or reader.owner(view.key(qname)) is not None:
             return None
         return view.origin
 
-    def _current(self, reader: Reader) -> Zones:
+    def zones(self, reader: Reader) -> Zones:
+        """Return the zones that `reader` sees now."""
         zones = self._zones
         if zones is None or not zones.is_of(reader):
             zones = self._zones = Zones(reader)
         return zones
 
-    def _answered(self, reader: Reader, message: bytes, client: Client, room: int) -> Response | None:
+    def answered(self, reader: Reader, message: bytes, client: Client, room: int = 0) -> Response | None:
+        """Return the response to any message of `client`. `room`: octets to leave for a TSIG."""
         try:
             return self._respond(reader, message, client, room)
         except Unanswerable:
@@ -256,7 +185,7 @@ class Responder:
             raise
         signer = verified.signer
         known = bool(client.address) and verified.is_good_for(client.address)
-        found = self._answered(reader, verified.message, client._replace(trusted=known), signer.size)
+        found = self.answered(reader, verified.message, client._replace(trusted=known), signer.size)
         return found and found._replace(wire=signer.sign(found.wire), cacheable=False)
 
     def _checked(self, edns: Edns, client: Client) -> tuple[Rcode, Verdict | None]:
@@ -264,7 +193,7 @@ class Responder:
         if edns.version != edns_.VERSION:
             return Rcode.BADVERS, None
         try:
-            cookie = self._judged(edns, client)
+            cookie = self.judge(edns.options.get(cookies.CODE), client.address)
         except ValueError:
             return Rcode.FORMERR, None
         if edns_.is_malformed(edns):
@@ -273,12 +202,11 @@ class Responder:
             return Rcode.BADCOOKIE, cookie  # RFC 7873 §5.2.4
         return Rcode.NOERROR, cookie
 
-    def _judged(self, edns: Edns, client: Client) -> Verdict | None:
-        """Return what the query's cookie is worth; None without one. Raises ValueError for its length."""
-        data = edns.options.get(cookies.CODE) if self._cookies is not None and client.address else None
-        if data is None or self._cookies is None:
+    def judge(self, cookie: bytes | None, address: bytes) -> Verdict | None:
+        """Return what a cookie is worth; None without one. Raises ValueError for its length."""
+        if cookie is None or self._cookies is None or not address:
             return None
-        return self._cookies.judge(data, client.address)
+        return self._cookies.judge(cookie, address)
 
     def _body(self, reader: Reader, asked: _Asked, opcode: int) -> _Body:
         question = asked.question
@@ -309,7 +237,7 @@ class Responder:
             return _Body(Rcode.NOTIMP, ExtendedError.NOT_SUPPORTED)
         if opcode == Opcode.UPDATE and question.rdtype != Type.SOA:
             return _Body(Rcode.FORMERR)  # RFC 2136 §3.1.1
-        if question.rdclass == CLASS_IN and question.name in self._current(reader):
+        if question.rdclass == CLASS_IN and question.name in self.zones(reader):
             return _Body(Rcode.REFUSED, ExtendedError.NOT_SUPPORTED)
         return _Body(Rcode.NOTAUTH, ExtendedError.NOT_AUTHORITATIVE)
 
@@ -324,7 +252,7 @@ class Responder:
             return _Body(Rcode.REFUSED, ExtendedError.PROHIBITED)
         if question.plain or not tells_serial(asked.message):
             return _Body(Rcode.FORMERR)
-        zones = self._current(reader)
+        zones = self.zones(reader)
         view = zones.find(question.name, question.rdtype) if question.name in zones else None
         soa = None if view is None else find(view.apex, Type.SOA, view.origin)
         if view is None or soa is None:
@@ -344,7 +272,7 @@ class Responder:
     def _data(self, reader: Reader, asked: _Asked) -> _Body:
         question, edns = asked.question, asked.question.edns
         try:
-            zones = self._current(reader)
+            zones = self.zones(reader)
             view = zones.find(question.name, question.rdtype)
             if view is None:
                 ready = ExtendedError.NOT_AUTHORITATIVE if len(zones) else ExtendedError.NOT_READY

@@ -162,8 +162,8 @@ ELSEWHERE = (
     (
         7766,
         "6.2.1",
-        "answers over one connection are those of the long way, whatever was asked before",
-        "serve/test_stream.py::test_answers_are_those_of_the_long_way_however_often_they_are_asked",
+        "answers over one connection are those of the full path, whatever was asked before",
+        "serve/test_stream.py::test_answers_are_those_of_the_full_path_however_often_they_are_asked",
     ),
     (
         7766,

@@ -15,6 +15,7 @@ from dnsctl.model.policy import Policy
 from dnsctl.serve.respond import Responder
 from dnsctl.sign.signer import sign_zone, unsigned_zone
 from tests.build import validated
+from tests.serve.paths import Paths
 from tests.sign.scenery import keys_for
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -107,6 +108,7 @@ class Server:
     def octets(self, wire: bytes, *, stream: bool = True) -> bytes:
         response = self.responder.respond(self.reader, wire, stream=stream)
         assert response is not None
+        assert stream or Paths(self.reader, self.responder).fast(wire) in (None, response.wire)
         return response.wire
 
     def ask(self, name: str, rdtype: str = "A", *, stream: bool = True, do: bool = False, **options):

@@ -13,6 +13,7 @@ from dnsctl.serve.respond import Responder
 from dnsctl.verify.decoders import Record
 from dnsctl.verify.denial import Claim, proof_of
 from tests.reference import resolver, zones
+from tests.serve.paths import Paths
 
 
 class Served:
@@ -22,6 +23,7 @@ class Served:
         self._image = image
         self.reader = image.reader()
         self.responder = Responder()
+        self.paths = Paths(self.reader, self.responder)
         self.zones = []
 
     def close(self):
@@ -37,7 +39,9 @@ class Served:
         self.zones = [zones.zone_of(one) for one in signed]
 
     def ask(self, query, *, stream=True):
-        return self.responder.respond(self.reader, query.to_wire(), stream=stream).wire
+        if stream:
+            return self.responder.respond(self.reader, query.to_wire(), stream=True).wire
+        return self.paths.same(query.to_wire())
 
     def reference(self, query):
         asked = query.question[0]

@@ -26,13 +26,13 @@ class Filled(Batch):
 
 def answers(worker: UdpWorker, batch: Filled, wires: list[bytes]) -> list[bytes | None]:
     """Let `worker` answer a batch of queries."""
-    silent = worker._answer(batch, batch.fill(wires))
+    silent = worker.answerer.answer(batch, batch.fill(wires), [])
     return [None if index in silent else batch.answer(index) for index in range(len(wires))]
 
 
 def assert_same(reader: Reader, wires: list[bytes], found: list[bytes | None]) -> None:
-    """Fail where an answer is not, octet for octet, that of the long way."""
+    """Fail where an answer is not, octet for octet, that of the full path."""
     slow = Responder()
     for wire, answer in zip(wires, found, strict=True):
-        long = slow.long(reader, wire)
-        assert answer == (long.wire if long else None), wire
+        full = slow.respond(reader, wire, stream=False)
+        assert answer == (full.wire if full else None), wire

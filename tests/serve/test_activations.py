@@ -16,11 +16,12 @@ from dnsctl.model.name import from_text, to_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import type_text
 from dnsctl.model.zone import SignedZone
-from dnsctl.serve.fast.cache import AnswerCache
+from dnsctl.serve.fast.cache import AnswerCache, wire_of
 from dnsctl.serve.respond import Responder
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.signer import sign_zone, unsigned_zone
 from tests.build import APEX, validated
+from tests.serve.paths import Paths
 from tests.serve.random_zones import questions, seeded, zone_text
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -34,7 +35,7 @@ sub NS ns1.sub
 sub NS ns.elsewhere.example.
 deep.er A 192.0.2.3
 """
-# By the ways the short way has: data, no data, name errors here and deeper, a wildcard, a referral
+# By the cases the fast path has: data, no data, name errors here and deeper, a wildcard, a referral
 ASKED = ("www A", "www TXT", "q1 A", "q1.er A", "q1.w TXT", "q1.w A", "q1.sub A", "sub A")
 
 
@@ -46,7 +47,7 @@ class Node:
         self._image = Image.open(path / "image", readonly=False)
         self._reader = self._image.reader()
         self._cache = AnswerCache()
-        self._responder = Responder()
+        self._paths = Paths(self._reader)
         self._serial = 1
 
     def signed(self, origin: str, text: str, policy: Policy | None, *, soa: str = "") -> SignedZone:
@@ -66,27 +67,27 @@ class Node:
         self._cache.renew(self._reader)
 
     def ask(self, query: dns.message.Message) -> tuple[bytes, bool]:
-        """Return the answer, and whether the short way had it; keep it."""
+        """Return the answer, and whether the fast path had it; keep it."""
         wire = query.to_wire()
-        short = self._responder.short(self._reader, wire)
-        found = short or self._responder.long(self._reader, wire)
+        fast = self._paths.fast(wire)
+        found = self._paths.responder.respond(self._reader, wire, stream=False)
         assert found is not None
         self._cache.store(wire, found, zone=found.zone)
-        return found.wire, short is not None
+        return fast or found.wire, fast is not None
 
     def cached(self, query: dns.message.Message) -> bytes | None:
         """Return the answer that was kept, if it still is."""
         wire = query.to_wire()
         entry = self._cache.find(wire[2:].lower()) or self._cache.find_exact(wire)
-        return entry and wire[:2] + entry[0] + wire[12 : entry[1]] + entry[2]
+        return None if entry is None else wire_of(entry, wire)
 
     def agrees(self, name: str, rdtype: str, *, dnssec: bool = True) -> bool:
         """Ask twice; what is said and was kept must be what somebody says who remembers nothing.
 
-        True where the second answer came by the short way.
+        True where the second answer came by the fast path.
         """
         query = dns.message.make_query(name, rdtype, want_dnssec=dnssec, payload=1232)
-        fresh = Responder().long(self._reader, query.to_wire())
+        fresh = Responder().respond(self._reader, query.to_wire(), stream=False)
         assert fresh is not None
         assert self.cached(query) in (None, fresh.wire), (name, rdtype)
         found = [self.ask(query) for _ in range(2)]
@@ -101,9 +102,8 @@ class Node:
         ]
 
     def remembered(self, origin: str) -> object:
-        """What the short way holds of a zone, to be compared by identity."""
-        direct = self._responder.direct(self._reader)
-        return direct._known.get(from_text(origin))
+        """What the fast path holds of a zone, to be compared by identity."""
+        return self._paths.known.asked.get(from_text(origin))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Additional data that need not fit: short ways, batches and caches say what the long way does."""
+"""Additional data that need not fit: fast paths, batches and caches say what the full path does."""
 
 import random
 from contextlib import contextmanager
@@ -15,15 +15,15 @@ from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.store import Image
 from dnsctl.serve.fast.cache import AnswerCache
 from dnsctl.serve.message.datagrams import BATCH
-from dnsctl.serve.message.query import Client
 from dnsctl.serve.respond import Responder
 from dnsctl.serve.transport.udp import UdpWorker
 from dnsctl.sign.signer import sign_zone, unsigned_zone
 from tests.build import validated
 from tests.serve import peer_servers
 from tests.serve.filled import Filled, answers, assert_same
+from tests.serve.paths import Paths
 from tests.serve.random_zones import master_file
-from tests.serve.test_direct import NOW, POLICIES
+from tests.serve.test_fast import NOW, POLICIES
 from tests.sign.scenery import keys_for
 
 PAYLOADS = (0, 512, 520, 600, 700, 900, 1100, 1232, 4096)
@@ -96,18 +96,17 @@ def served(tmp_path, label: str, seed: str):
 
 @pytest.mark.parametrize("label", POLICIES)
 @pytest.mark.parametrize("seed", ["one", "two", "three"])
-def test_short_way_says_what_the_long_way_does_octet_for_octet(tmp_path, label, seed):
+def test_fast_path_says_what_the_full_path_does_octet_for_octet(tmp_path, label, seed):
     with served(tmp_path, label, f"{label} {seed}") as (_, reader, wires):
-        responder, short, cut = Responder(), 0, 0
+        paths, fast, cut = Paths(reader), 0, 0
         for wire in wires * 2:
-            found = responder.short(reader, wire)
-            slow = responder.long(reader, wire)
+            found, slow = paths.fast(wire), paths.full(wire)
             if found is not None:
-                short += 1
-                assert found[:4] == slow[:4], dns.message.from_wire(wire)
-            whole = responder.long(reader, wire, Client(stream=True)).wire
-            cut += len(slow.wire) < len(whole) and not slow.wire[2] & 0x02
-        assert short > len(wires) / 2
+                fast += 1
+                assert found == slow, dns.message.from_wire(wire)
+            whole = paths.responder.respond(reader, wire, stream=True).wire
+            cut += len(slow) < len(whole) and not slow[2] & 0x02
+        assert fast > len(wires) / 2
         assert cut > 10
 
 
@@ -117,7 +116,7 @@ def test_batches_say_what_the_long_way_does_octet_for_octet(tmp_path, monkeypatc
     monkeypatch.setattr(AnswerCache, "is_skipped", lambda _: is_skipped)
     with served(tmp_path, label, f"batches {label}") as (_, reader, wires):
         worker = UdpWorker([], reader, GenerationCounter(tmp_path / "generation"), Responder())
-        worker.renew()
+        worker.answerer.renew()
         for _ in range(3):
             for first in range(0, len(wires), BATCH):
                 some = wires[first : first + BATCH]
@@ -130,7 +129,7 @@ def test_floods_below_a_cut_are_cut_for_each_as_by_the_long_way(tmp_path, label)
     """Also where gaps of random names are answered by the batch."""
     with served(tmp_path, label, f"floods {label}") as (_, reader, _):
         worker = UdpWorker([], reader, GenerationCounter(tmp_path / "generation"), Responder())
-        worker.renew()
+        worker.answerer.renew()
         for round_ in range(12):
             for payload in (512, 600, 1232):
                 wires = [
@@ -152,13 +151,13 @@ def test_answer_with_data_of_another_zone_is_forgotten_when_that_changes(tmp_pat
         counter = GenerationCounter(tmp_path / "generation")
         worker = UdpWorker([], reader, counter, Responder())
         counter.advance()
-        worker.renew()
+        worker.answerer.renew()
         for number in (1, 2, 3):
             with image.writer() as writer:
                 other = unsigned_zone(validated("example.net.", f"h1 A 192.0.2.{number}\n"), number + 1)
                 writer.apply(difference(writer, [compile_zone(other)]))
             counter.advance()
-            worker.renew()
+            worker.answerer.renew()
             for name in ("www", "x.w", "y.w"):
                 wire = dns.message.make_query(f"{name}.example.com.", "HTTPS").to_wire()
                 for _ in range(4):
@@ -211,9 +210,7 @@ def test_services_carry_what_knot_has_them_carry_in_no_more_octets(tmp_path, lab
                         f"{owner}example.com.", rdtype, payload=payload, want_dnssec=do, use_edns=0
                     )
                     theirs = dns.query.udp(query, "127.0.0.1", port=port, timeout=5)
-                    ours = dns.message.from_wire(
-                        Responder().respond(reader, query.to_wire(), stream=False).wire
-                    )
+                    ours = dns.message.from_wire(Paths(reader).same(query.to_wire()))
                     if owner != "many.":  # of which all does not fit
                         assert _told(ours) == _told(theirs), owner
                     assert len(ours.wire) <= (len(theirs.wire) if owner != "many." else payload), owner

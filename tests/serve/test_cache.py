@@ -169,16 +169,16 @@ def test_octets_are_those_of_what_is_kept():
     cache, zones = AnswerCache(), (Name(b"\7example\3com\0"), Name(b"\7example\3net\0"))
     asked = [query(b"\3www" + zone) for zone in zones]
     cache.store(asked[0], answer(asked[0]), 0, zones[0])
-    alone = cache.answers._octets
+    alone = cache.answers.octets
     cache.store(asked[1], answer(asked[1], tail=bytes(500)), 0, zones[1])
     for _ in range(3):  # again, and another
         cache.store(asked[0], answer(asked[0], tail=bytes(100)), 0, zones[0])
         cache.store(asked[0], answer(asked[0]), 0, zones[0])
-    assert cache.answers._octets == 2 * alone + 500 - len(b"tail")
+    assert cache.answers.octets == 2 * alone + 500 - len(b"tail")
     cache.drop({zones[1]})
-    assert cache.answers._octets == alone
+    assert cache.answers.octets == alone
     cache.clear()
-    assert cache.answers._octets == 0
+    assert cache.answers.octets == 0
 
 
 def test_cleared_cache_finds_nothing():

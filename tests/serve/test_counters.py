@@ -305,7 +305,7 @@ def test_queries_in_endless_forms_take_bounded_memory_and_are_all_counted(counte
         wires.append(bytes(query))
     assert counted.ask(wires) == 20_000
     assert counted[counters.UDP] == counted[counters.TYPES + 1] == 20_000
-    assert len(counted.tally._known) <= tally._MAX_KNOWN
+    assert len(counted.tally.forms) <= tally.MAX_FORMS
     assert len(counted.tally.counts) < 20
 
 
@@ -316,7 +316,7 @@ def test_more_zones_than_there_is_room_for_are_counted_together(monkeypatch: pyt
         asked = wire()
         answered = asked[:2] + b"\x84" + asked[3:]
         counting.counts[counting.class_of(asked, answered, 33, from_text(f"zone{number}.example."))] += 2
-    block = counting._block
+    block = counting.block
     counting.fold()
     assert [block.cells[cell] for _, cell in block.zones()] == [2, 2, 2]
 
@@ -345,16 +345,16 @@ def test_query_the_responder_fails_on_is_counted_once_as_a_failure(
             raise RuntimeError("nobody foresaw this")
         return Response(bytes(octets), 12, False)
 
-    monkeypatch.setattr(Responder, "long", fail)
+    monkeypatch.setattr(Responder, "answered", fail)
     notify = dns.message.make_query("example.com", "SOA")
-    notify.set_opcode(dns.opcode.NOTIFY)  # the long way
+    notify.set_opcode(dns.opcode.NOTIFY)  # the full path
     assert counted.ask([notify.to_wire()] * 3) == 3
     assert counted[counters.UDP] == counted[counters.RCODES + 2] == 3
     assert counted.kinds() == {"other": 3}
     assert counted[counters.CACHE_HITS] == 0
 
 
-@pytest.mark.parametrize("payload", [1232, 512], ids=["short way", "no room for the cookie"])
+@pytest.mark.parametrize("payload", [1232, 512], ids=["fast path", "no room for the cookie"])
 def test_queries_with_cookies_are_counted_once_each(state: Path, tmp_path: Path, payload: int):
     publish(state, [validated("example.com.", "".join(f"n A 192.0.2.{n}\n" for n in range(1, 29)))])
     secret = tmp_path / "cookie.secret"

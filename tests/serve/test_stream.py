@@ -20,7 +20,6 @@ from dnsctl.image.store import Image
 from dnsctl.model.fleet import Network
 from dnsctl.model.repo import NodeFiles
 from dnsctl.serve.message.cookies import Cookies, fresh_secret
-from dnsctl.serve.message.query import Client as Asker
 from dnsctl.serve.metrics import counters
 from dnsctl.serve.metrics.counters import Block
 from dnsctl.serve.metrics.tally import Tally
@@ -172,7 +171,7 @@ ASKED = [
 ]
 
 
-def test_answers_are_those_of_the_long_way_however_often_they_are_asked(state: Path):
+def test_answers_are_those_of_the_full_path_however_often_they_are_asked(state: Path):
     wanted: dict[bytes, bytes] = {}
 
     async def client(port: int) -> None:
@@ -185,9 +184,9 @@ def test_answers_are_those_of_the_long_way_however_often_they_are_asked(state: P
         writer.close()
 
     with Image.open(NodeFiles(state).image) as image, image.reader() as seen:
-        responder, asker = Responder(), Asker(stream=True)
+        responder = Responder()
         for query in ASKED:
-            response = responder.long(seen, query.to_wire(), asker)
+            response = responder.respond(seen, query.to_wire(), stream=True)
             assert response is not None
             wanted[query.to_wire()[2:]] = response.wire
         serve(state, client, image=image)
@@ -232,11 +231,11 @@ def test_what_could_not_be_answered_is_told_and_counted(state: Path, monkeypatch
     async def client(port: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for _ in range(3):
-            writer.write(framed("alias.example.com", "ANY"))  # the long way
+            writer.write(framed("alias.example.com", "ANY"))  # the full path
             assert (await answer(reader)).rcode() == dns.rcode.SERVFAIL
         writer.close()
 
-    monkeypatch.setattr(Responder, "long", fail)
+    monkeypatch.setattr(Responder, "answered", fail)
     serve(state, client, tally=tally)
     tally.fold()
     assert block.cells[counters.TCP] == block.cells[counters.RCODES + dns.rcode.SERVFAIL] == 3
@@ -459,5 +458,5 @@ def test_type_that_is_a_letter_takes_no_more_room_each_time(state: Path) -> None
         sizes = set()
         for _ in range(5):
             assert server.respond(framed(rdtype="HTTPS")[2:], connection) is not None  # type: ignore[arg-type]
-            sizes.add((len(server._cache), server._cache.answers._octets))
-    assert sizes == {(0, 0)}  # the short way is as good
+            sizes.add((len(server.answerer.cache), server.answerer.cache.answers.octets))
+    assert sizes == {(0, 0)}  # the fast path is as good

@@ -21,9 +21,10 @@ from dnsctl.model.repo import NodeFiles
 from dnsctl.serve.message.cookies import Cookies
 from dnsctl.serve.message.datagrams import BATCH, SLOT, Batch
 from dnsctl.serve.message.query import Client
+from dnsctl.serve.message.sections import server_failure
 from dnsctl.serve.metrics import counters
 from dnsctl.serve.respond import Responder
-from dnsctl.serve.transport.udp import UdpWorker, server_failure
+from dnsctl.serve.transport.udp import UdpWorker
 from dnsctl.sign.signer import unsigned_zone
 from tests.build import edns_option, validated
 from tests.node.running import publish, running
@@ -46,6 +47,7 @@ def state(tmp_path: Path) -> Path:
     return tmp_path
 
 
+LOOPBACK = bytes((127, 0, 0, 1))
 ANY = "0.0.0.0"  # noqa: S104 - the wildcard address is what is tested
 
 
@@ -141,21 +143,23 @@ def test_whole_batch_is_answered_in_one_turn_and_the_rest_in_the_next(worker: Wo
 def test_failing_responder_costs_one_answer_and_says_so(
     worker: Worker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    worker.worker.renew()
-    short, long = worker.worker._short, worker.responder.long
+    worker.worker.answerer.renew()
+    known, full = worker.worker.answerer.known, worker.responder.answered
+    owner = known.owner
 
-    def failing_short(raw: bytes, key: bytes) -> object:
-        if b"om" in raw[:16]:
+    def failing_owner(key: bytes) -> bytes | None:
+        if b"oom" in key:
             raise ZeroDivisionError("unforeseen")
-        return short(raw, key)
+        return owner(key)
 
-    def failing_long(reader: Reader, message: bytes, *rest: Client) -> object:
+    def failing_full(reader: Reader, message: bytes, client: Client) -> object:
         if b"boom" in message:
             raise ZeroDivisionError("not foreseen either")
-        return long(reader, message, *rest)
+        return full(reader, message, client)
 
-    monkeypatch.setattr(worker.worker, "_short", failing_short)
-    monkeypatch.setattr(worker.responder, "long", failing_long)
+    monkeypatch.setattr(known, "owner", failing_owner)
+    monkeypatch.setattr(worker.responder, "answered", failing_full)
+    worker.exchange([ask("example.com").to_wire()])  # the zone is known now
     names = ("boom.example.com", "zoom.example.com", "www.example.com")
     found = worker.exchange([ask(name).to_wire() for name in names])
     codes = [dns.message.from_wire(wire).rcode() for wire in found]
@@ -206,9 +210,10 @@ def test_cached_answers_are_those_without_a_cache_and_counted_once(state: Path, 
     secret.write_text("00112233445566778899aabbccddeeff\n")
     cookies = Cookies([secret], clock=lambda: 1_700_000_000.0)
     worker = Worker(state, cookies)
-    tally, block = worker.worker._tally, worker.worker._tally._block
+    tally = worker.worker.answerer.tally
+    block = tally.block
     picked = random.Random(20261121)
-    responder, client = Responder(cookies=cookies), Client(bytes((127, 0, 0, 1)))
+    responder = Responder(cookies=cookies)
     reader = worker.image.reader()
     answered = hits = 0
     for _ in range(60):
@@ -216,7 +221,7 @@ def test_cached_answers_are_those_without_a_cache_and_counted_once(state: Path, 
         wires = [number.to_bytes(2, "big") + wire[2:] for number, wire in enumerate(wires)]
         got = {wire[:2]: wire for wire in worker.exchange(wires)}
         for wire in wires:
-            wanted = responder.long(reader, wire, client)
+            wanted = responder.respond(reader, wire, stream=False, address=LOOPBACK)
             assert got.get(wire[:2]) == (wanted.wire if wanted else None)
         tally.fold()
         answered += len(got)
@@ -277,8 +282,8 @@ def test_idle_worker_lets_go_of_the_old_generation(worker: Worker, state: Path):
     assert worker.exchange([ask("www.example.com").to_wire()])
     publish(state, [validated("example.com.", "www A 192.0.2.99")], generation=2, image=worker.image)
     worker.worker.turn(worker.batch, 0)
-    assert worker.worker._reader.generation == 2
-    assert len(worker.worker._cache) == 0
+    assert worker.worker.answerer.reader.generation == 2
+    assert len(worker.worker.answerer.cache) == 0
 
 
 def test_receive_without_waiting_returns_at_once(worker: Worker):
@@ -320,7 +325,7 @@ def test_cached_referral_gives_way_to_the_child_zone_once_that_is_served_too(wor
         ("version.bind", "A", 1232),
     ],
 )
-def test_query_with_a_cookie_is_answered_as_by_the_long_way_first_and_again(
+def test_query_with_a_cookie_is_answered_as_by_the_full_path_first_and_again(
     tmp_path: Path, name: str, rdtype: str, payload: int
 ):
     fits = f'long TXT "{"y" * 255}" "{"y" * 255}" "{"y" * 255}" "{"y" * 255}" "{"y" * 130}"\n'
@@ -328,17 +333,17 @@ def test_query_with_a_cookie_is_answered_as_by_the_long_way_first_and_again(
     secret = tmp_path / "cookie.secret"
     secret.write_text("00112233445566778899aabbccddeeff\n")
     worker = Worker(tmp_path, Cookies([secret]))
-    worker.worker.renew()
-    client, reader = Client(bytes((127, 0, 0, 1))), worker.worker._reader
+    worker.worker.answerer.renew()
+    reader = worker.worker.answerer.reader
 
     def query(cookie: bytes) -> bytes:
         option = dns.edns.GenericOption(dns.edns.COOKIE, cookie)
         return ask(name, rdtype, use_edns=0, payload=payload, options=[option]).to_wire()
 
-    first = worker.responder.long(reader, query(b"theirown"), client)
+    first = worker.responder.respond(reader, query(b"theirown"), stream=False, address=LOOPBACK)
     given = dns.message.from_wire(first.wire).options[0].server
     good = query(b"theirown" + given)
-    expected = worker.responder.long(reader, good, client).wire
+    expected = worker.responder.respond(reader, good, stream=False, address=LOOPBACK).wire
     plain = ask(name, rdtype, use_edns=0, payload=payload).to_wire()
     for _ in range(3):
         assert [wire[2:] for wire in worker.exchange([good])] == [expected[2:]]
@@ -355,20 +360,20 @@ def test_type_that_is_a_letter_is_worked_out_once_and_kept_once(
     secret = tmp_path / "cookie.secret"
     secret.write_text("00112233445566778899aabbccddeeff\n")
     worker = Worker(state, Cookies([secret]) if cookie else None)
-    worker.worker.renew()
+    worker.worker.answerer.renew()
     options = [dns.edns.GenericOption(dns.edns.COOKIE, b"theirown")] if cookie else []
     query = ask(name, "HTTPS", use_edns=0, options=options).to_wire()
     for _ in range(3):
         assert len(worker.exchange([query])) == 1
-    kept, worked_out = worker.worker._cache.answers._octets, []
-    long = worker.responder.long
+    kept, worked_out = worker.worker.answerer.cache.answers.octets, []
+    full = worker.responder.answered
 
     def counted(*given):
         worked_out.append(given)
-        return long(*given)
+        return full(*given)
 
-    monkeypatch.setattr(worker.responder, "long", counted)
+    monkeypatch.setattr(worker.responder, "answered", counted)
     for _ in range(5):
         assert len(worker.exchange([query])) == 1
     assert worked_out == []
-    assert worker.worker._cache.answers._octets == kept
+    assert worker.worker.answerer.cache.answers.octets == kept

@@ -46,6 +46,12 @@ Key = bytes | tuple[bytes, bytes, bytes]
 Entry = tuple[bytes, int, bytes, int, int, Name | None]
 
 
+def wire_of(entry: Entry, message: bytes) -> bytes:
+    """Return the whole answer to `message`."""
+    header, end, tail, _, _, _ = entry
+    return b"".join((message[:2], header, message[12:end], tail))
+
+
 class Response(Protocol):
     """What `dnsctl.serve.respond` makes of a query."""
 
@@ -65,7 +71,7 @@ class Share:
     def __init__(self, entries: int, octets: int) -> None:
         self.recent: dict[Key, Entry] = {}
         self._previous: dict[Key, Entry] = {}
-        self._octets = 0  # of recent
+        self.octets = 0  # of recent
         self._max_entries = entries // 2
         self._max_octets = octets // 2
 
@@ -85,11 +91,11 @@ class Share:
         cost = _octets(key, entry)
         before = self.recent.get(key)
         if before is not None:
-            self._octets -= _octets(key, before)
-        if len(self.recent) >= self._max_entries or self._octets + cost > self._max_octets:
-            self._previous, self.recent, self._octets = self.recent, {}, 0
+            self.octets -= _octets(key, before)
+        if len(self.recent) >= self._max_entries or self.octets + cost > self._max_octets:
+            self._previous, self.recent, self.octets = self.recent, {}, 0
         self.recent[key] = entry
-        self._octets += cost
+        self.octets += cost
 
     def drop(self, zones: Collection[Name]) -> None:
         """Forget what came from `zones`, or from no zone at all."""
@@ -97,10 +103,10 @@ class Share:
             {key: entry for key, entry in kept.items() if entry[5] is not None and entry[5] not in zones}
             for kept in (self.recent, self._previous)
         )
-        self._octets = sum(_octets(key, entry) for key, entry in self.recent.items())
+        self.octets = sum(_octets(key, entry) for key, entry in self.recent.items())
 
     def clear(self) -> None:
-        self.recent, self._previous, self._octets = {}, {}, 0
+        self.recent, self._previous, self.octets = {}, {}, 0
 
 
 class AnswerCache:
@@ -166,9 +172,9 @@ class AnswerCache:
         return True
 
     def keep(self, raw: bytes, key: bytes, entry: Entry) -> None:
-        """Keep what the short way found for a query behind its id, `raw`; `key` is the same folded."""
+        """Keep what the fast path found for a query behind its id, `raw`; `key` is the same folded."""
         end = entry[1] - 2
-        if not _has_letters(raw[:10] + raw[end - 4 :]):  # else the short way is as good as another key
+        if not _has_letters(raw[:10] + raw[end - 4 :]):  # else the fast path is as good as another key
             share = self.denials if entry[0][1] & 0x0F else self.answers
             share.store(key, entry)
 

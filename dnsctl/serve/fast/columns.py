@@ -1,6 +1,6 @@
-"""A batch of queries as arrays, and ways to ask: for names one label below one other, with one form.
+"""A batch of queries as arrays, and patterns of queries: for names one label below one other, with one form.
 
-Which queries of a batch are asked in one way is found by a few array operations for all of them, and so are
+Which queries of a batch are of one pattern is found by a few array operations for all of them, and so are
 the keys of their names in the image.
 """
 
@@ -39,13 +39,13 @@ _TWO_BITS: Final = np.full(BATCH, 2, _U64)
 
 
 class Asked(NamedTuple):
-    """A query behind its id: what it says besides its name, all of it in lower case, where its name ends.
+    """A query behind its id: its form's `frame`, all of it in lower case, where its name ends.
 
     `hash`: where the gap is one between NSEC3 hashes, what hashes a name; else None.
     """
 
     view: ZoneView
-    told: bytes
+    frame: bytes
     key: bytes
     at: int
     hash: Callable[[bytes], bytes] | None = None
@@ -56,9 +56,9 @@ class Asked(NamedTuple):
         return self.key[11 + self.key[10] : self.at]
 
     @property
-    def way(self) -> tuple[bytes, bytes, bool]:
-        """What siblings asked for in one way have in common."""
-        return self.told, self.above, self.hash is not None
+    def pattern(self) -> tuple[bytes, bytes, bool]:
+        """What queries of one pattern have in common."""
+        return self.frame, self.above, self.hash is not None
 
 
 class View:
@@ -81,23 +81,23 @@ class View:
         self.behind = self._behind + self.lengths
 
 
-class Way:
+class Pattern:
     """Names one label below one other, asked for with one form."""
 
     def __init__(self, asked: Asked) -> None:
         self.view = asked.view
-        self.way = asked.way
-        behind = asked.above + asked.told[10:]
+        self.pattern = asked.pattern
+        behind = asked.above + asked.frame[10:]
         self.above = len(asked.above)
         self.spare = HEADER + 1 + len(behind)  # octets of the query but for the label
         self._spare = np.full(BATCH, self.spare, np.int64)
-        first, second = halves(asked.told[:10])
+        first, second = halves(asked.frame[:10])
         self._head = np.full(BATCH, first, _U64), np.full(BATCH, second, _U64)
         self._deltas, self._masks, self._wanted = _comparison(behind, self.above)
         self.longest = min(MAX_LABEL, MAX_NAME - 1 - self.above)
 
     def match(self, batch: View) -> NDArray[np.bool_]:
-        """Return which datagrams are queries asked so, whatever their labels."""
+        """Return which datagrams are queries of this pattern, whatever their labels."""
         same = batch.spare == self._spare
         same &= batch.flags == self._head[0]
         same &= batch.counts == self._head[1]
@@ -107,7 +107,7 @@ class Way:
         return found
 
 
-class Keys(Way):
+class Keys(Pattern):
     """The keys of names right below an apex, asked for with one form."""
 
     def __init__(self, asked: Asked) -> None:
@@ -126,7 +126,7 @@ class Keys(Way):
     def read(self, batch: View) -> list[bytes | None]:
         """Return the key of each datagram's name.
 
-        None where it is asked for in another way, or the label is long or has octets that keys escape (see
+        None where the query is of another pattern, or the label is long or has octets that keys escape (see
         `canonical_key`).
         """
         within = self._within[:, batch.lengths]

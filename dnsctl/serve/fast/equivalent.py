@@ -1,4 +1,4 @@
-"""Answers to names alike: as long as each other, without a node, below one encloser.
+"""Answers to equivalent names: as long as each other, without a node, below one encloser.
 
 What a delegation, a wildcard or a denial says to such a name, it says to all of them, octet for octet behind
 the question. That ends where the answer tells of the name itself: a DNAME leads on from it, a record in the
@@ -20,8 +20,8 @@ _SAME_FOR_ALL = frozenset((Step.REFERRAL, Step.WILDCARD, Step.ANSWER, Step.NO_DA
 _ENDS_OF_ALIASES = (Step.ANSWER, Step.NO_DATA, Step.OUTSIDE)  # that leave no proof of theirs open
 
 
-class Alike(NamedTuple):
-    """`odd`: endings of names alike that are answered in another way, as the answer holds those names.
+class Equivalent(NamedTuple):
+    """`odd`: endings of such names that are answered in another way, as the answer holds those names.
     `written`: all names in it, and their suffixes.
 
     `proved`: octets of the name right above the next closer name that is left to be covered; 0: none is.
@@ -34,22 +34,22 @@ class Alike(NamedTuple):
     proved: int
 
 
-def answer_alike(
+def answer_equivalent(
     reader: Reader,
     zones: Zones,
     view: ZoneView,
     qname: Name,
     rdtype: int,
     *,
-    signed: bool,
+    do: bool,
     encloser: bytes,
     leave_open: bool,
-) -> Alike | None:
-    """Return the answer to `qname`, which has no node, if it is that to all names alike; else None.
+) -> Equivalent | None:
+    """Return the answer to `qname`, which has no node, if it is that to all equivalent names; else None.
 
     `encloser`: the key of its closest encloser; `leave_open`: what proves that the name itself is not there.
     """
-    found = answer(reader, zones, view, qname, rdtype, signed, leave_open=leave_open)
+    found = answer(reader, zones, view, qname, rdtype, do, leave_open=leave_open)
     steps = [trace.step for trace in found.trace]
     if found.beside or not (_SAME_FOR_ALL.issuperset(steps) or _is_alias_for_all(steps)):
         return None
@@ -67,7 +67,7 @@ def answer_alike(
     if qname.endswith(odd):
         return None
     proved = len(parent(next_closer)) if next_closer is not None else 0
-    return Alike(found, b"".join(draft.parts), odd, written, proved)
+    return Equivalent(found, b"".join(draft.parts), odd, written, proved)
 
 
 def _is_alias_for_all(steps: list[Step]) -> bool:

@@ -1,15 +1,16 @@
 """The NSEC and NSEC3 of one zone, taken apart: which one denies a name, and its octets but for the owner.
 
-What `denial` places record by record, `existing` joins from these pieces, the same for many names. What they
-have in common is worked out once: where the records stand in nodes with one and the same index, and how the
-owners of NSEC3 are written.
+What `denial` places record by record, `missing` and `existing` join from these pieces, the same for many
+names. What they have in common is worked out once: where the records stand in nodes with one and the same
+index, and how the owners of NSEC3 are written.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
+from dnsctl.image.cursor import Cursor
 from dnsctl.image.fragment import shape_of
 from dnsctl.image.layout import ENTRY, HEADER, OCCLUDED, WIDE
 from dnsctl.model.nsec3 import nsec3_hash
@@ -78,7 +79,7 @@ class Proofs:
         """Return the NSEC3 hash of `name`."""
         return nsec3_hash(name, self._salt, self._iterations)
 
-    def around(self, cursor: Any) -> list[tuple[bytes, bytes]]:
+    def around(self, cursor: Cursor) -> list[tuple[bytes, bytes]]:
         """Return the hashes where `cursor`, a reader's of hashes, stands, and the next; it moves there.
 
         Around the end of the zone, two pairs: empty is what lies beyond all.
@@ -90,13 +91,13 @@ class Proofs:
         cursor.set_range(self.prefix)
         return [(low, b""), (b"", cursor.key()[start:])]
 
-    def cover(self, cursor: Any, name: bytes) -> Any:
+    def cover(self, cursor: Cursor, name: bytes) -> Cursor:
         """Return `cursor`, a reader's of hashes, at the NSEC3 that covers the hash of `name`."""
         seek_covering(cursor, self.prefix, self.hash(name))
         return cursor
 
     def pieces(self, key: bytes, value: bytes) -> _Pieces | None:
-        """Take the NSEC or NSEC3 of a node apart; None: what it denies takes the long way."""
+        """Take the NSEC or NSEC3 of a node apart; None: what it denies takes the full path."""
         index = value[: INDEX_END[value[3]]]
         try:
             spans = self._indexes[index]

@@ -141,9 +141,13 @@ class Batch:
     def answer(self, index: int) -> bytes:
         """Return an answer as it will leave."""
         head = self.slots[index][: self.sizes[index]].tobytes()
-        if self._counts[index] == 1:
+        if not self.has_tail(index):
             return head
         return head + ctypes.string_at(int(self.tails[index]), int(self.tail_sizes[index]))
+
+    def has_tail(self, index: int) -> bool:
+        """True where an answer leaves in two parts."""
+        return bool(self._counts[index] == 2)
 
     def replace(self, index: int, answer: bytes) -> None:
         """Let another answer leave."""

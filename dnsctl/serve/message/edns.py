@@ -14,7 +14,7 @@ from typing import NamedTuple
 from dnsctl.model.message_size import MAX_UDP_PAYLOAD, MIN_UDP_PAYLOAD
 from dnsctl.model.name import Name, labels
 from dnsctl.model.rrset import Type
-from dnsctl.serve.message.query import DO, MAX_OPTIONS, Edns
+from dnsctl.serve.message.query import DO, HEADER_LENGTH, MAX_OPTIONS, Edns
 
 VERSION = 0  # the only one there is, RFC 6891 §6.1.3
 NSID = 3  # RFC 5001 §4.1
@@ -27,6 +27,8 @@ _SOA_SERIAL = 0  # the type of version, RFC 9660 §2.1
 _MAX_KEEPALIVE = 0xFFFF  # tenths of a second
 OPT_LENGTH = 11  # octets of an OPT record without options
 OPT_HEAD = b"\0\0\x29"  # owner and type of an OPT record, RFC 6891 §6.1.2
+_ONE_AND_OPT = b"\0\1\0\0\0\0\0\1"  # the counts of one question and one additional record
+_OPT_SIZE_AT = 9  # where its length of options stands
 _ANSWERED = frozenset((NSID, EXPIRE, ZONEVERSION))  # over UDP, besides cookies
 _OPTION = struct.Struct("!HH")  # code, length
 _OPT = struct.Struct("!BHHBBHH")  # root owner, type, payload, extended RCODE, version, flags, rdlength
@@ -80,6 +82,27 @@ def cookie_of(data: bytes) -> bytes | None:
         if code == COOKIE:
             cookie = data[at - length : at]
     return cookie if at == len(data) else None
+
+
+def without_options(message: bytes) -> tuple[bytes, bytes] | None:
+    """Return a query over UDP behind its id, without its options, and its cookie; empty without one.
+
+    None: it is another query, has no options, or one that is to be answered by more than our cookie.
+    """
+    if message[4:HEADER_LENGTH] != _ONE_AND_OPT:
+        return None
+    at = HEADER_LENGTH
+    size = len(message)
+    while at < size and (length := message[at]):
+        at += 1 + length  # where it is no length, no OPT record is found
+    size_at = at + 5 + _OPT_SIZE_AT
+    if message[at + 5 : at + 8] != OPT_HEAD:
+        return None
+    data = message[size_at + 2 :]
+    if not data or len(data) != int.from_bytes(message[size_at : size_at + 2], "big"):
+        return None
+    cookie = cookie_of(data)
+    return None if cookie is None else (message[2:size_at] + b"\0\0", cookie)
 
 
 def options(

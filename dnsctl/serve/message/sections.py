@@ -23,6 +23,7 @@ from dnsctl.image.fragment import (
 from dnsctl.model.message_size import MAX_OFFSET
 from dnsctl.model.name import Name, name_end
 from dnsctl.model.rrset import COMPRESSIBLE
+from dnsctl.serve.message.query import HEADER_LENGTH, Rcode
 
 ANSWER, AUTHORITY, ADDITIONAL = 0, 1, 2
 
@@ -50,6 +51,14 @@ class Response(NamedTuple):
     zone: Name | None = None
     denied: bool = False
     beside: bool = False
+
+
+def server_failure(message: bytes) -> Response | None:
+    """Return SERVFAIL without a question for a query that could not be handled; None where it is not one."""
+    if len(message) < HEADER_LENGTH or message[2] & 0x80:
+        return None
+    wire = message[:2] + bytes((0x80 | message[2] & 0x79, Rcode.SERVFAIL)) + bytes(8)
+    return Response(wire, HEADER_LENGTH, cacheable=False)
 
 
 class Draft:

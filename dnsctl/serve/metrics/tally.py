@@ -25,7 +25,7 @@ SAMPLE_EVERY: Final = 64  # batches; of one of them the time is taken
 MAX_EVERY: Final = 8  # batches between two looks at the clock
 LONGEST_SILENCE: Final = 1.25 * MAX_EVERY * IDLE_SECONDS  # between two folds, where load ends abruptly
 MAX_CLASSES: Final = 32_768  # beyond it, queries are counted without their zone
-_MAX_KNOWN: Final = 8192  # queries' forms whose class is remembered; hostile clients make up many
+MAX_FORMS: Final = 8192  # queries' forms whose class is remembered; hostile clients make up many
 _HEADER: Final = 12
 _TC: Final = TC >> 8  # of the third octet
 _OPT_FLAGS: Final = 9  # octets of an OPT record up to the end of its flags
@@ -64,13 +64,13 @@ class Tally:
     """Counts for one process. `counts` by class may be added to by anybody in the process; nothing else."""
 
     def __init__(self, block: Block | None = None, *, by_zone: bool = True) -> None:
-        self._block = block or Block()
+        self.block = block or Block()
         self._by_zone = by_zone
         self.counts: list[int] = [0]
         self._cells: list[tuple[int, ...]] = [()]  # by class
         self._classes: dict[_Facts, int] = {}
-        self._known: dict[_Form, int] = {}
-        self._zones = dict(self._block.zones())
+        self.forms: dict[_Form, int] = {}
+        self._zones = dict(self.block.zones())
         self.missed = 0  # UDP queries that were not in the cache
         self.ipv6 = 0  # UDP queries over IPv6
         self.ignored = 0
@@ -85,12 +85,12 @@ class Tally:
 
     def begin(self) -> None:
         """Note in the block that this process has started."""
-        cells = self._block.cells
+        cells = self.block.cells
         cells[counters.PID] = os.getpid()
         cells[counters.STARTED] = time.time_ns()
         cells[counters.CONNECTIONS] = 0
         cells[counters.ALIVE] = time.perf_counter_ns()
-        self._block.add(counters.STARTS, 1)
+        self.block.add(counters.STARTS, 1)
 
     def class_of(
         self, message: bytes, wire: bytes, end: int, zone: Name | None, *, denied: bool = False
@@ -103,7 +103,7 @@ class Tally:
         if message[4:_HEADER] not in _PLAIN:
             asked = (asked[:4] or bytes(4)) + _opt_of(message, wire, end)
         form = (wire[2:_HEADER], asked, zone, denied)
-        known = self._known.get(form)
+        known = self.forms.get(form)
         return self._classify(form, wire, end) if known is None else known
 
     def turned(self, began: int, count: int) -> None:
@@ -141,17 +141,17 @@ class Tally:
 
     def add(self, cell: int, count: int) -> None:
         """Add to a cell at once: for what is rare."""
-        self._block.add(cell, count)
+        self.block.add(cell, count)
 
     def set(self, cell: int, value: int) -> None:
-        self._block.cells[cell] = value
+        self.block.cells[cell] = value
 
     def fold(self, now: int = 0) -> None:
         """Bring the block up to date."""
         now = now or time.perf_counter_ns()
         self._due = now + FOLD_EVERY
-        self._block.cells[counters.ALIVE] = now
-        add = self._block.add
+        self.block.cells[counters.ALIVE] = now
+        add = self.block.add
         counts, cells = self.counts, self._cells
         queries = -sum(self._streamed)
         for number, count in enumerate(counts):
@@ -179,15 +179,15 @@ class Tally:
     def _took(self, nanoseconds: int, count: int) -> None:
         """Note what each query of a batch took: they wait for each other."""
         place = bisect_left(counters.LATENCY_BOUNDS, nanoseconds)
-        self._block.add(counters.LATENCIES + place, count)
-        self._block.add(counters.LATENCY_SUM, nanoseconds * count)
+        self.block.add(counters.LATENCIES + place, count)
+        self.block.add(counters.LATENCY_SUM, nanoseconds * count)
 
     def _classify(self, form: _Form, wire: bytes, end: int) -> int:
         """Find or make the class of a form, and remember it."""
-        if len(self._known) >= _MAX_KNOWN:
-            self._known.clear()
+        if len(self.forms) >= MAX_FORMS:
+            self.forms.clear()
         facts = _facts(form, wire, end)
-        number = self._known[form] = self._number_of(facts)
+        number = self.forms[form] = self._number_of(facts)
         return number
 
     def _number_of(self, facts: _Facts) -> int:
@@ -221,7 +221,7 @@ class Tally:
     def _zone_cell(self, origin: Name) -> tuple[int, ...]:
         if origin not in self._zones:
             try:
-                self._zones[origin] = self._block.add_zone(origin)
+                self._zones[origin] = self.block.add_zone(origin)
             except OverflowError:
                 return ()
         return (self._zones[origin],)

@@ -73,11 +73,11 @@ class FlowTable:
     def __init__(self, size: int) -> None:
         size = max(size, _WAYS)
         self._first_places = size - _WAYS + 1
-        self._cells = memoryview(mmap.mmap(-1, size * 16)).cast("Q")  # tag, time, tag, time
+        self.cells = memoryview(mmap.mmap(-1, size * 16)).cast("Q")  # tag, time, tag, time
 
     def take(self, flow: object, now: int, interval: int) -> bool:
         """Take one token from the bucket of `flow`; False if it is empty. One comes each `interval`."""
-        cells = self._cells
+        cells = self.cells
         tag = hash(flow) & _TAG
         at = tag % self._first_places * 2
         if cells[at] != tag:
@@ -91,7 +91,7 @@ class FlowTable:
 
     def _place(self, first: int, tag: int, now: int) -> int:
         """Return where `tag` stands, or now stands instead of another."""
-        cells = self._cells
+        cells = self.cells
         places = range(first, first + 2 * _WAYS, 2)
         for at in places:
             if cells[at] == tag:
@@ -121,7 +121,7 @@ class RateLimiter:
         self._share = max(
             limit.rate // workers, 1
         )  # of a network, in a second and worker, that is not looked at
-        self._masks = (_mask(limit.ipv4_prefix, 4), _mask(limit.ipv6_prefix, 8))
+        self.masks = (_mask(limit.ipv4_prefix, 4), _mask(limit.ipv6_prefix, 8))
         self._counts = array("L", bytes(8 * _NETWORKS))
         self._busy: set[int] = set()  # places in it that are over the share
         self._next_second = 0
@@ -143,7 +143,7 @@ class RateLimiter:
         now = self._clock()
         if now >= self._next_second:
             self._halve(now)
-        mask = self._masks[batch.is_ipv6]
+        mask = self.masks[batch.is_ipv6]
         sources = batch.sources(count)
         counts, share = self._counts, self._share
         busy = set()

@@ -25,21 +25,20 @@ from typing import Final
 
 from dnsctl.errors import ImageReplacedError
 from dnsctl.image.generation import GenerationCounter
-from dnsctl.image.reader import Reader
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import Network
 from dnsctl.model.name import Name
+from dnsctl.serve.answerer import Answerer
 from dnsctl.serve.fast.cache import AnswerCache
 from dnsctl.serve.message.query import HEADER_LENGTH, Client, Rejected
 from dnsctl.serve.metrics import counters
 from dnsctl.serve.metrics.counters import IDLE_SECONDS
 from dnsctl.serve.metrics.failures import FailureLog
 from dnsctl.serve.metrics.tally import Tally
-from dnsctl.serve.respond import Responder, is_transfer
+from dnsctl.serve.respond import Responder
 from dnsctl.serve.transport import transfer
 from dnsctl.serve.transport.accept import ACCEPTED, Acceptor
 from dnsctl.serve.transport.connection import Connection, StreamLimits
-from dnsctl.serve.transport.udp import server_failure
 
 ENDING_TIME: Final = 25.0  # seconds for open connections
 ENDING_QUIET: Final = 1.0  # seconds without a query, after which a connection is done
@@ -68,19 +67,20 @@ class StreamServer:
         self.limits = limits or StreamLimits()
         self.scratch = memoryview(bytearray(_READ_BUFFER))
         self._image = image
-        self._counter = counter
         self._responder = responder
         self._networks = tuple(networks)
-        self._tally = responder.tally = tally or Tally()
-        self._reader: Reader = image.reader()
-        self._seen = counter.value
+        self._tally = tally or Tally()
+        # A cache of its own: answers over UDP may be others, cut to fit
+        self.answerer: Final = Answerer(
+            image.reader(), counter, responder, self._tally, AnswerCache(_CACHED, _CACHED_OCTETS), stream=True
+        )
         self._replaced: ImageReplacedError | None = None
         self._per_network: Counter[str] = Counter()
         self._clients = min(self.limits.clients, _affordable())
         self._connecting: set[asyncio.Task[None]] = set()
         self._quiet: dict[Connection, None] = {}  # all connections, the longest quiet first
-        self._transfers = asyncio.Semaphore(self.limits.transfers)
-        self._cache = AnswerCache(_CACHED, _CACHED_OCTETS)  # answers over UDP may be others: cut to fit
+        self.transfers = 0  # under way
+        self._places = asyncio.Semaphore(self.limits.transfers)
         self._faults = FailureLog(_log)
         self._ends_at: float | None = None  # in the event loop's time
         self._ending = asyncio.Event()
@@ -100,7 +100,7 @@ class StreamServer:
     @property
     def failures(self) -> int:
         """Messages and connections that came to an end nobody foresaw."""
-        return self._faults.count
+        return self._faults.count + self.answerer.failed.count
 
     @property
     def connections(self) -> int:
@@ -154,14 +154,10 @@ class StreamServer:
 
     def _renew(self) -> None:
         """See the newest generation; where the image was replaced, end soon, to be started on the new one."""
-        value = self._counter.value
-        if value != self._seen:
-            try:
-                self._cache.renew(self._reader)
-            except ImageReplacedError as replaced:
-                self._replaced = replaced
-            else:
-                self._seen = value
+        try:
+            self.answerer.renew()
+        except ImageReplacedError as replaced:
+            self._replaced = replaced
 
     def _take(self, accepted: socket.socket) -> None:
         task = asyncio.get_running_loop().create_task(self._connect(accepted))
@@ -218,53 +214,11 @@ class StreamServer:
 
     def respond(self, message: bytes, connection: Connection) -> bytes | None:
         """Return the response; empty where `message` asks for a transfer, None where it is not a query."""
-        self._renew()
         address = connection.address
-        try:
-            raw = message[_ID:]
-            key = raw.lower()
-            wanted = self._cache.is_wanted(key)
-            entry = self._cache.find(key) if wanted else None
-            if entry is None:
-                direct = self._responder.direct(self._reader)
-                cuts = direct.cuts
-                entry = direct.find(raw, key)
-                if entry is None or direct.cuts != cuts:  # to fit a datagram
-                    entry = self._cache.find_exact(message)
-                elif wanted:
-                    self._cache.keep(raw, key, entry)
-            if entry is not None:
-                header, end, tail, _, kind, _ = entry
-                self._count(kind, address)
-                return message[:_ID] + header + message[HEADER_LENGTH:end] + tail
-            return b"" if is_transfer(message) else self._long(message, address, wanted=wanted)
-        except Exception:  # noqa: BLE001 - one message must not take the others' process down
-            self._faults.note("a query could not be answered", message)
-            return self._failed(message, address)
-
-    def _long(self, message: bytes, address: str, *, wanted: bool = False) -> bytes | None:
-        response = self._responder.long(self._reader, message, self._client_of(address))
-        if response is None:
-            self._tally.ignored += 1
-            return None
-        wire, zone = response.wire, response.zone
-        kind = self._tally.class_of(message, wire, response.question_end, zone, denied=response.denied)
-        self._count(kind, address)
-        if wanted:
-            self._cache.store(message, response, kind, zone)
+        wire = self.answerer.respond(message, lambda: self._client_of(address))
+        if wire:
+            self._tally.streamed(ipv6=":" in address)
         return wire
-
-    def _failed(self, message: bytes, address: str) -> bytes | None:
-        failure = server_failure(message)
-        if failure is None:
-            self._tally.ignored += 1
-        else:
-            self._count(self._tally.class_of(message, failure, HEADER_LENGTH, None), address)
-        return failure
-
-    def _count(self, kind: int, address: str) -> None:
-        self._tally.counts[kind] += 1
-        self._tally.streamed(ipv6=":" in address)
 
     async def transfer(self, message: bytes, connection: Connection) -> None:
         """Send a whole zone, or the reason why not; cut the connection where that cannot go on."""
@@ -283,7 +237,9 @@ class StreamServer:
             asked = transfer.admit(message, address, self._networks, self._responder.keys)
             options = self._responder.transfer_options(asked.message, self._client_of(address))
         except Rejected:  # TSIG or EDNS is to be refused: that is told as to any other query
-            await connection.send(self._long(message, address) or transfer.refusal(message))
+            refused = self.answerer.respond_in_full(message, self._client_of(address))
+            self._tally.streamed(ipv6=":" in address)
+            await connection.send(refused or transfer.refusal(message))
             return
         if not asked.allowed:
             refusal = asked.signed((transfer.refusal(asked.message, options),))
@@ -291,12 +247,13 @@ class StreamServer:
             return
         try:
             async with asyncio.timeout(self.limits.idle):
-                await self._transfers.acquire()
+                await self._places.acquire()
         except TimeoutError:
             _log.warning("transfer to %s put off: %d others are under way", address, self.limits.transfers)
             refusal = asked.signed((transfer.postponement(asked.message, options),))
             await self._send_all(connection, refusal, message)
             return
+        self.transfers += 1
         try:
             async with asyncio.timeout(self.limits.transfer):
                 with self._image.reader() as reader:
@@ -304,7 +261,8 @@ class StreamServer:
                     wires = asked.signed(transfer.messages(reader, asked.message, options))
                     await self._send_all(connection, wires, message)
         finally:
-            self._transfers.release()
+            self.transfers -= 1
+            self._places.release()
 
     def _client_of(self, address: str) -> Client:
         """Return who asks; an IPv4-mapped address counts as IPv4."""

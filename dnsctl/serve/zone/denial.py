@@ -7,8 +7,9 @@ is placed. Does not decide what is to be proved: see `answer`.
 from __future__ import annotations
 
 from copy import copy
-from typing import Any, Self
+from typing import Self
 
+from dnsctl.image.cursor import Cursor
 from dnsctl.image.fragment import find
 from dnsctl.image.layout import OCCLUDED
 from dnsctl.image.reader import Reader
@@ -19,7 +20,7 @@ from dnsctl.serve.message.sections import AUTHORITY, Draft
 from dnsctl.serve.zone.names import Neighbours, ZoneView, neighbours, occluder
 
 
-def seek_covering(cursor: Any, prefix: bytes, key: bytes) -> bool:
+def seek_covering(cursor: Cursor, prefix: bytes, key: bytes) -> bool:
     """Move a reader's cursor of hashes to the NSEC3 before `key`; False where the zone has none.
 
     The last one of the zone wraps around (RFC 5155 §3.1.7).

@@ -111,7 +111,7 @@ def test_section_5_2_5_right_server_cookie_is_answered_as_without(
 def test_section_5_2_5_only_a_right_cookie_proves_an_address(
     responder: Responder, reader: Reader, learned: bytes
 ):
-    for name in ("www.example.com.", "alias.example.com."):  # by the short way, and by the long one
+    for name in ("www.example.com.", "alias.example.com."):  # by the fast path, and by the full one
         for cookie, proved in ((learned, True), (CLIENT, False), (learned[:-1] + b"\0", False)):
             wire = query(name, "A", option(COOKIE, cookie)).to_wire()
             response = responder.respond(reader, wire, stream=False, address=ADDRESS)

@@ -97,7 +97,7 @@ def test_section_3_2_addresses_outside_the_child_are_sent_as_far_as_they_fit(ref
     required = [one for one in message.additional if one.name.to_text().endswith(f".{cut}.example.com.")]
     authority = sum(map(len, message.authority))
     needed = records_of(whole, authority + sum(map(len, required)))
-    for _ in range(3):  # the long way, the short way, and what that remembers
+    for _ in range(3):  # the full path, the fast path, and what that remembers
         found = referring.octets(wire, stream=False)
         assert len(found) <= limit
         cut_off = bool(found[2] & 0x02)

@@ -1,4 +1,4 @@
-"""The short way to an answer gives the octets of the long way, or leaves it the question."""
+"""The fast path gives the octets of the full path, or leaves it the query."""
 
 import tracemalloc
 from contextlib import contextmanager
@@ -14,10 +14,10 @@ from dnsctl.image.store import Image
 from dnsctl.model.name import Name, from_text, is_subdomain, to_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import Type, type_text
-from dnsctl.serve.fast import bulk, nsec_parts
-from dnsctl.serve.fast import missing as absent_module
-from dnsctl.serve.fast.cache import AnswerCache
-from dnsctl.serve.fast.equivalent import answer_alike
+from dnsctl.serve.fast import bulk, known, missing, nsec_parts
+from dnsctl.serve.fast.cache import AnswerCache, wire_of
+from dnsctl.serve.fast.equivalent import answer_equivalent
+from dnsctl.serve.fast.find import find
 from dnsctl.serve.message.datagrams import BATCH
 from dnsctl.serve.respond import Responder
 from dnsctl.serve.transport.udp import UdpWorker
@@ -27,6 +27,7 @@ from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.signer import sign_zone, unsigned_zone
 from tests.build import validated
 from tests.serve.filled import Filled, answers, assert_same
+from tests.serve.paths import Paths
 from tests.serve.random_zones import ELSEWHERE, questions, seeded, zone_text
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -59,7 +60,7 @@ def zones(tmp_path, label, rng):
             yield sign_zone(zone, keystore.signing_keys(zone.origin, policy, NOW), policy, NOW, 1)
 
 
-def alike(rng, zone):
+def equivalent(rng, zone):
     """Names without a node below each owner and each name in a record, some of one length, asked twice."""
     targets = list(zone.nodes) + [
         Name(one.rdatas[0][2:] if one.rdtype == Type.MX else one.rdatas[0])
@@ -77,39 +78,38 @@ PAYLOADS = (0, 512, 560, 700, 1232, 4096)  # many answers do not fit the smaller
 
 
 @pytest.mark.parametrize("label", POLICIES)
-def test_short_way_and_long_way_say_the_same_octet_for_octet(tmp_path, label):
+def test_fast_path_and_full_path_say_the_same_octet_for_octet(tmp_path, label):
     rng = seeded(f"direct {label}")
     made = list(zones(tmp_path, label, rng))
-    short = 0
+    fast = 0
     with Image.open(tmp_path / "image", readonly=False) as image:
         with image.writer() as writer:
             writer.apply(difference(writer, [compile_zone(zone) for zone in made]))
         with image.reader() as reader:
-            responder = Responder()
+            paths = Paths(reader)
             for zone in made:
-                responder.long(reader, dns.message.make_query(to_text(zone.origin), "A").to_wire())
+                paths.full(dns.message.make_query(to_text(zone.origin), "A").to_wire())
                 flat = [
                     (f"{rng.choice('!+hx')}{rng.randrange(60)}.{to_text(zone.origin)}", "A")
                     for _ in range(60)
                 ]
                 held = [(to_text(one.owner), type_text(one.rdtype)) for one in zone.rrsets()]
                 odd = [(name, rng.choice(ODD_TYPES)) for name, _ in questions(rng, zone, 100) + held]
-                for name, rdtype in questions(rng, zone, 300) + flat + held + odd:
+                for name, rdtype in questions(rng, zone, 300) + flat + held + odd + equivalent(rng, zone):
                     query = dns.message.make_query(
                         name, rdtype, want_dnssec=rng.random() < 0.7, payload=rng.choice(PAYLOADS)
                     )
                     wire = query.to_wire()
-                    found = responder.short(reader, wire)
+                    found = paths.fast(wire)
                     if found is not None:
-                        short += 1
-                        slow = responder.long(reader, wire)
-                        assert found[:4] == slow[:4], query  # the last is for counting
-    assert short > 200
+                        fast += 1
+                        assert found == paths.full(wire), query
+    assert fast > 200
 
 
 @pytest.mark.parametrize("label", POLICIES)
 def test_batches_that_skip_the_cache_say_the_same_octet_for_octet(tmp_path, monkeypatch, label):
-    """What is answered in place, by the short way and by the long way, among messages that are cut off."""
+    """What is answered in place, by the fast path and by the full path, among messages that are cut off."""
     monkeypatch.setattr(AnswerCache, "is_skipped", lambda _: True)
     rng = seeded(f"direct batches {label}")
     made = list(zones(tmp_path, label, rng))
@@ -118,7 +118,7 @@ def test_batches_that_skip_the_cache_say_the_same_octet_for_octet(tmp_path, monk
             writer.apply(difference(writer, [compile_zone(zone) for zone in made]))
         with image.reader() as reader:
             worker = UdpWorker([], reader, GenerationCounter(tmp_path / "generation"), Responder())
-            worker.renew()
+            worker.answerer.renew()
             for zone in made:
                 asked = questions(rng, zone, 250)
                 asked += [(name, rng.choice(ODD_TYPES)) for name, _ in questions(rng, zone, 100)]
@@ -151,7 +151,7 @@ def test_random_names_of_a_large_zone_are_denied_octet_for_octet(tmp_path, monke
             writer.apply(difference(writer, [compile_zone(zone)]))
         with image.reader() as reader:
             worker = UdpWorker([], reader, GenerationCounter(tmp_path / "generation"), Responder())
-            worker.renew()
+            worker.answerer.renew()
             for turn in range(20):
                 names = [
                     rng.choice(("!", "!w", *"z+0hhhhnnnnssss")) + str(rng.randrange(10**4))
@@ -164,7 +164,7 @@ def test_random_names_of_a_large_zone_are_denied_octet_for_octet(tmp_path, monke
                     dns.message.make_query(f"{name}.{to_text(zone.origin)}", "A", want_dnssec=True).to_wire()
                     for name in names
                 ]
-                before = worker._direct._missing
+                before = missing.missing
                 with monkeypatch.context() as patched:
 
                     def counted(*asked, find=before):
@@ -172,7 +172,7 @@ def test_random_names_of_a_large_zone_are_denied_octet_for_octet(tmp_path, monke
                         alone += 1
                         return find(*asked)
 
-                    patched.setattr(worker._direct, "_missing", counted, raising=False)
+                    patched.setattr(bulk, "missing", counted)
                     assert_same(reader, wires, answers(worker, Filled(), wires))
     assert worker.failures == 0
     assert (alone < 20 * BATCH * 0.6) == (label == "nsec")
@@ -180,10 +180,10 @@ def test_random_names_of_a_large_zone_are_denied_octet_for_octet(tmp_path, monke
 
 def test_query_that_fails_in_a_batch_costs_the_others_nothing(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(AnswerCache, "is_skipped", lambda _: True)
-    with served(tmp_path, "plain", "www A 192.0.2.1\nbad A 192.0.2.2\n") as (reader, responder):
-        worker = UdpWorker([], reader, GenerationCounter(tmp_path / "generation"), responder)
-        worker.renew()
-        owner = worker._direct._owner
+    with served(tmp_path, "plain", "www A 192.0.2.1\nbad A 192.0.2.2\n") as (reader, paths):
+        worker = UdpWorker([], reader, GenerationCounter(tmp_path / "generation"), paths.responder)
+        worker.answerer.renew()
+        owner = worker.answerer.known.owner
 
         def fail(key):
             if b"bad" in key:
@@ -194,10 +194,10 @@ def test_query_that_fails_in_a_batch_costs_the_others_nothing(tmp_path, monkeypa
             dns.message.make_query(f"{name}.example.com", "A").to_wire() for name in ("www", "bad", "www")
         ]
         answers(worker, Filled(), wires)  # what they have in common is known now
-        monkeypatch.setattr(worker._direct, "_owner", fail)
+        monkeypatch.setattr(worker.answerer.known, "owner", fail)
         assert_same(reader, wires, answers(worker, Filled(), wires))
     assert worker.failures == 1  # in the batch, and not again alone
-    assert "a query failed on the short way" in caplog.text
+    assert "a query failed on the fast path" in caplog.text
 
 
 @contextmanager
@@ -213,30 +213,29 @@ def served(tmp_path, label, text):
         with image.writer() as writer:
             writer.apply(difference(writer, [compile_zone(zone)]))
         with image.reader() as reader:
-            responder = Responder()
-            responder.long(reader, dns.message.make_query("example.com", "SOA").to_wire())
-            yield reader, responder
+            paths = Paths(reader)
+            paths.full(dns.message.make_query("example.com", "SOA").to_wire())
+            yield reader, paths
 
 
 @pytest.fixture
 def direct(tmp_path):
     with served(tmp_path, "plain", "www A 192.0.2.1\nd DNAME x\na.b TXT x\n*.w TXT x\n") as (
-        reader,
-        responder,
+        _,
+        paths,
     ):
-        found = responder.direct(reader).find
-        yield lambda message: found(message[2:], message[2:].lower())
+        yield paths.fast
 
 
 def plain(name=b"\3www\7example\3com\0", flags=b"\0\0", counts=b"\0\1\0\0\0\0\0\0", rest=b"\0\1\0\1"):
     return b"\0\7" + flags + counts + name + rest
 
 
-def test_plain_question_takes_the_short_way(direct):
+def test_plain_question_takes_the_fast_path(direct):
     assert direct(plain()) is not None
 
 
-def test_question_for_the_root_does_not_put_the_next_ones_on_the_long_way(direct):
+def test_question_for_the_root_does_not_put_the_next_ones_on_the_full_path(direct):
     assert direct(plain(name=b"\0")) is None
     assert direct(plain()) is not None
 
@@ -268,18 +267,18 @@ def test_question_for_the_root_does_not_put_the_next_ones_on_the_long_way(direct
         plain(counts=b"\0\1\0\0\0\0\0\1") + b"\1\0\x29\4\xd0\0\0\0\0\0\0",
     ],
 )
-def test_everything_unusual_is_left_to_the_long_way(direct, message):
+def test_everything_unusual_is_left_to_the_full_path(direct, message):
     assert direct(message) is None
 
 
 def test_question_for_the_owner_of_an_nsec3_leaves_no_trace_in_the_next_answer(tmp_path):
-    with served(tmp_path, "nsec3", FLAT) as (reader, responder):
+    with served(tmp_path, "nsec3", FLAT) as (reader, paths):
         nsec3s = reader.nsec3_rrsets(from_text("example.com."))
         names = [to_text(one.owner) for _, one in nsec3s] + [f"{'h' * 32}.example.com."]
         for name in names:
             wire = dns.message.make_query(name, "A", want_dnssec=True, payload=1232).to_wire()
-            whole = responder.respond(reader, wire, stream=True).wire
-            assert responder.respond(reader, wire, stream=False).wire == whole, name
+            whole = paths.responder.respond(reader, wire, stream=True).wire
+            assert paths.same(wire) == whole, name
 
 
 ALIKE = """\
@@ -310,15 +309,15 @@ a.b A 192.0.2.2
         ("x1", "A", None),
     ],
 )
-def test_names_alike_share_an_answer_and_odd_ones_get_their_own(tmp_path, label, name, rdtype, odd):
-    with served(tmp_path, label, ALIKE) as (reader, responder):
+def test_equivalent_names_share_an_answer_and_odd_ones_get_their_own(tmp_path, label, name, rdtype, odd):
+    with served(tmp_path, label, ALIKE) as (_, paths):
         for each in filter(None, (name, name.replace("1", "2"), odd)):
             query = dns.message.make_query(f"{each}.example.com.", rdtype, want_dnssec=True, payload=1232)
-            short = responder.short(reader, query.to_wire())
-            if short is None:
+            fast = paths.fast(query.to_wire())
+            if fast is None:
                 assert each == odd
             else:
-                assert short[:4] == responder.long(reader, query.to_wire())[:4]
+                assert fast == paths.full(query.to_wire())
 
 
 FLOODED = (
@@ -331,7 +330,7 @@ FLOODED = (
 
 @pytest.mark.parametrize("label", POLICIES)
 @pytest.mark.parametrize(
-    ("above", "is_short"),
+    ("above", "is_fast"),
     [
         ("many", True),
         ("host", True),
@@ -344,36 +343,33 @@ FLOODED = (
     ],
 )
 @pytest.mark.parametrize("payload", [0, 512, 900, 1232])
-def test_random_names_cost_little_whatever_they_are_answered(tmp_path, label, above, is_short, payload):
+def test_random_names_cost_little_whatever_they_are_answered(tmp_path, label, above, is_fast, payload):
     """Also below a wildcard that is an alias, and where the answer does not fit."""
-    with served(tmp_path, label, FLOODED) as (reader, responder):
+    with served(tmp_path, label, FLOODED) as (reader, paths):
         for number in range(5):
             more = {"payload": payload, "want_dnssec": True} if payload else {}
             wire = dns.message.make_query(f"x{number}.{above}.example.com.", "TXT", **more).to_wire()
-            short, long = responder.short(reader, wire), responder.long(reader, wire)
-            assert (short is not None) == is_short or number == 1
-            if short is not None:
-                assert short[:4] == long[:4]
-                assert (
-                    responder.tally.class_of(
-                        wire, short.wire, short.question_end, short.zone, denied=long.denied
-                    )
-                    == short.kind
-                )
+            fast = find(paths.known, wire[2:], wire[2:].lower())
+            full = paths.responder.respond(reader, wire, stream=False)
+            assert (fast is not None) == is_fast or number == 1
+            if fast is not None:
+                _, end, _, _, class_, zone = fast
+                assert wire_of(fast, wire) == full.wire
+                assert paths.known.tally.class_of(wire, full.wire, end, zone, denied=full.denied) == class_
 
 
 def test_payload_sizes_share_what_is_found_out(tmp_path, monkeypatch):
-    with served(tmp_path, "nsec", FLOODED) as (reader, responder):
+    with served(tmp_path, "nsec", FLOODED) as (_, paths):
         worked_out = []
 
         def counted(*given, **more):
             worked_out.append(1)
-            return answer_alike(*given, **more)
+            return answer_equivalent(*given, **more)
 
-        monkeypatch.setattr(absent_module, "answer_alike", counted)
+        monkeypatch.setattr(missing, "answer_equivalent", counted)
         for payload in range(512, 1233, 10):
             query = dns.message.make_query("x.many.example.com.", "A", payload=payload)
-            assert responder.short(reader, query.to_wire()).wire[2] & 0x02  # TC
+            assert paths.fast(query.to_wire())[2] & 0x02  # TC
     assert len(worked_out) <= 2  # what is found out first makes room
 
 
@@ -387,15 +383,16 @@ def test_ds_is_asked_of_the_parent_where_both_zones_are_served(tmp_path):
             zones = [compile_zone(unsigned_zone(validated(*one), 1)) for one in texts.items()]
             writer.apply(difference(writer, zones))
         with image.reader() as reader:
-            responder, told = Responder(), []
+            paths, found = Paths(reader), []
             for name in ("www.sub", "sub", "nothing.sub", "sub", "x.nothing.sub", "nothing"):
                 wire = dns.message.make_query(f"{name}.example.com.", "DS").to_wire()
-                found = responder.respond(reader, wire, stream=False)
-                assert found[:4] == responder.long(reader, wire)[:4], name
-                told.append((len(dns.message.from_wire(found.wire).answer), found.zone))
+                fast = find(paths.known, wire[2:], wire[2:].lower())
+                full = paths.responder.respond(reader, wire, stream=False)
+                assert fast is None or (fast[5], wire_of(fast, wire)) == (full.zone, full.wire), name
+                found.append((len(dns.message.from_wire(full.wire).answer), full.zone))
     child = from_text("sub.example.com.")
-    assert [count for count, _ in told] == [0, 1, 0, 1, 0, 0]
-    assert [zone == child for _, zone in told] == [True, False, True, False, True, False]
+    assert [count for count, _ in found] == [0, 1, 0, 1, 0, 0]
+    assert [zone == child for _, zone in found] == [True, False, True, False, True, False]
 
 
 @pytest.mark.parametrize("label", POLICIES)
@@ -405,44 +402,43 @@ def test_owners_of_hundreds_of_types_are_not_taken_for_each_other(tmp_path, labe
         for first in (10, 11)
         for number in range(1000, 1256)
     )
-    with served(tmp_path, label, text) as (reader, responder):
+    with served(tmp_path, label, text) as (_, paths):
         for rdtype in ("TYPE1010", "TYPE1100", "TYPE1267", "TYPE9999"):
             for name in ("many10", "many11", "many11a", "many10a"):
                 query = dns.message.make_query(f"{name}.example.com.", rdtype, want_dnssec=True, payload=1232)
                 for _ in range(2):
-                    found = responder.respond(reader, query.to_wire(), stream=False)
-                    assert found[:4] == responder.long(reader, query.to_wire())[:4], (name, rdtype)
+                    paths.same(query.to_wire())
 
 
 def test_what_is_larger_than_any_answer_is_not_remembered(tmp_path):
     big = "".join(f'*.w TXT "{number:0250d}"\n' for number in range(200))
-    with served(tmp_path, "plain", big) as (reader, responder):
+    with served(tmp_path, "plain", big) as (_, paths):
         tracemalloc.start()
         before, _ = tracemalloc.get_traced_memory()
         for length in range(1, 50):
             query = dns.message.make_query(f"{'x' * length}.w.example.com.", "TXT", payload=1232)
-            assert responder.short(reader, query.to_wire())[:4] == responder.long(reader, query.to_wire())[:4]
+            assert paths.fast(query.to_wire()) == paths.full(query.to_wire())
         after, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert after - before < 500_000
 
 
-def test_proof_that_takes_the_long_way_costs_the_short_way_no_memory(tmp_path, monkeypatch):
+def test_proof_that_takes_the_full_path_costs_the_fast_path_no_memory(tmp_path, monkeypatch):
     """Of a gap that begins at an address below a cut, whatever is asked in it."""
-    monkeypatch.setattr(absent_module, "_ENOUGH", 60)
-    with served(tmp_path, "nsec", "sub NS ns.sub\nns.sub A 192.0.2.1\n") as (reader, responder):
-        known = None
+    monkeypatch.setattr(known, "ENOUGH", 60)
+    with served(tmp_path, "nsec", "sub NS ns.sub\nns.sub A 192.0.2.1\n") as (_, paths):
+        before = None
         for number in range(100):
             query = dns.message.make_query(
                 f"suc{number:03d}.example.com.", "A", want_dnssec=True, payload=1232
             )
-            assert responder.short(reader, query.to_wire()) is not None
-            now = responder.direct(reader)._known.get(b"\7example\3com\0")
-            assert known in (None, now), f"forgotten at the query {number}"
-            known = now
+            assert paths.fast(query.to_wire()) is not None
+            now = paths.known.asked.get(b"\7example\3com\0")
+            assert before in (None, now), f"forgotten at the query {number}"
+            before = now
 
 
-def test_what_is_kept_of_a_zone_on_the_long_way_is_bounded(tmp_path):
+def test_what_is_kept_of_a_zone_on_the_full_path_is_bounded(tmp_path):
     with served(tmp_path, "plain", "www A 192.0.2.1\n") as (reader, _):
         zones = Zones(reader)
         view = zones.find(from_text("example.com."), Type.A)
@@ -478,9 +474,9 @@ def test_options_change_nothing_unless_they_are_to_be_answered(tmp_path, options
     wires = [b"id\1\0\0\1\0\0\0\0\0\1" + name + b"\0\1\0\1" + opt for name in names]
     wires += [wire + b"x" for wire in wires] + [wires[0][:11] + b"\2" + wires[0][12:]]
     wires += [wires[0].replace(b"\0\0\x29", octets) for octets in (b"\0\0\x28", b"\1\0\x29", b"\xc0\0\x29")]
-    with served(tmp_path, "nsec", "www A 192.0.2.1\n") as (reader, responder):
-        worker = UdpWorker([], reader, GenerationCounter(tmp_path / "generation"), responder)
-        worker.renew()
+    with served(tmp_path, "nsec", "www A 192.0.2.1\n") as (reader, paths):
+        worker = UdpWorker([], reader, GenerationCounter(tmp_path / "generation"), paths.responder)
+        worker.answerer.renew()
         for _ in range(3):
             assert_same(reader, wires, answers(worker, Filled(), wires))
         assert worker.failures == 0
@@ -491,13 +487,13 @@ def test_deep_names_in_all_gaps_share_what_was_learned_once(tmp_path, monkeypatc
 
     def counted(*given, **named):
         learned.append(given)
-        return answer_alike(*given, **named)
+        return answer_equivalent(*given, **named)
 
-    monkeypatch.setattr(absent_module, "answer_alike", counted)
+    monkeypatch.setattr(missing, "answer_equivalent", counted)
     text = "".join(f"h{number:02d} A 192.0.2.1\n" for number in range(60)) + "a.h07 A 192.0.2.2\n"
-    with served(tmp_path, "nsec", text) as (reader, responder):
-        worker = UdpWorker([], reader, GenerationCounter(tmp_path / "generation"), responder)
-        worker.renew()
+    with served(tmp_path, "nsec", text) as (reader, paths):
+        worker = UdpWorker([], reader, GenerationCounter(tmp_path / "generation"), paths.responder)
+        worker.answerer.renew()
         for names in (
             [f"x.h{number:02d}x" for number in range(60)],
             [f"x.h{number:02d}" for number in range(60)],
@@ -511,7 +507,7 @@ def test_deep_names_in_all_gaps_share_what_was_learned_once(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("label", POLICIES)
-def test_rare_types_are_answered_alike_but_where_a_node_has_one(tmp_path, label):
+def test_rare_types_are_answered_the_same_but_where_a_node_has_one(tmp_path, label):
     text = """\
 www A 192.0.2.1
 alias CNAME www
@@ -542,9 +538,9 @@ tod CNAME x.d
         "tod",
         "no",
     ]
-    with served(tmp_path, label, text) as (reader, responder):
-        worker = UdpWorker([], reader, GenerationCounter(tmp_path / "generation"), responder)
-        worker.renew()
+    with served(tmp_path, label, text) as (reader, paths):
+        worker = UdpWorker([], reader, GenerationCounter(tmp_path / "generation"), paths.responder)
+        worker.answerer.renew()
         for _ in range(2):
             for rdtype in ("TYPE600", "TYPE65400", "TYPE512", "TYPE65000", "TYPE511"):
                 wires = [

@@ -1,4 +1,4 @@
-"""Answers by the batch from gaps: octet for octet those of the long way, and only where they are known."""
+"""Answers by the batch from gaps: octet for octet those of the full path, and only where they are known."""
 
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,11 +13,9 @@ from dnsctl.image.store import Image
 from dnsctl.model.fleet import RateLimit
 from dnsctl.model.name import Name, from_text
 from dnsctl.model.policy import Policy
-from dnsctl.serve.fast import intervals as gaps_module
-from dnsctl.serve.fast import siblings
+from dnsctl.serve.fast import intervals
 from dnsctl.serve.fast.columns import Asked
-from dnsctl.serve.fast.intervals import FEW
-from dnsctl.serve.fast.siblings import number, spans
+from dnsctl.serve.fast.intervals import FEW, number, spans
 from dnsctl.serve.message.datagrams import BATCH, Batch
 from dnsctl.serve.metrics.tally import Tally
 from dnsctl.serve.respond import Responder
@@ -83,8 +81,14 @@ def serving(tmp_path, zones):
         publish(image, zones)
         with image.reader() as reader:
             worker = UdpWorker([], reader, GenerationCounter(tmp_path / "generation"), Responder())
-            worker.renew()
+            worker.answerer.renew()
             yield worker, image
+
+
+def advance(worker, directory):
+    """Tell the worker that there is a new generation, and let it see that."""
+    GenerationCounter(directory / "generation").advance()
+    worker.answerer.renew()
 
 
 def publish(image, zones):
@@ -116,16 +120,16 @@ def random_case(rng, name):
 
 
 def compare(worker, wires):
-    """Ask a batch by both ways; return how many answers were from gaps."""
+    """Ask a batch by both paths; return how many answers were from gaps."""
     batch = Filled()
-    assert_same(worker._reader, wires, answers(worker, batch, wires))
-    return sum(int(batch._counts[index]) == 2 for index in range(len(wires)))
+    assert_same(worker.answerer.reader, wires, answers(worker, batch, wires))
+    return sum(batch.has_tail(index) for index in range(len(wires)))
 
 
 @pytest.mark.parametrize(
     ("label", "want_dnssec"), [*((label, True) for label in POLICIES), ("opt-out", False)]
 )
-def test_gaps_and_long_way_say_the_same_octet_for_octet(tmp_path, label, want_dnssec):
+def test_gaps_and_full_path_say_the_same_octet_for_octet(tmp_path, label, want_dnssec):
     rng = seeded(f"gaps {label}")
     made = [signed(tmp_path, label, validated("z0.example.", ZONE))]
     made.append(signed(tmp_path, label, validated("z1.example.", zone_text(rng))))
@@ -134,7 +138,7 @@ def test_gaps_and_long_way_say_the_same_octet_for_octet(tmp_path, label, want_dn
     with serving(tmp_path, made) as (worker, _):
         for above in PARENTS:
             for zone in made:
-                worker._direct.gaps._fresh = 0  # there may be another table
+                worker.answerer.known.intervals.pause = 0  # there may be another table
                 form = {"rdtype": rng.choice((1, 16)), "flags": rng.choice((0, 1))}
                 form |= {} if want_dnssec else {"opt": b""}
                 for _ in range(5):
@@ -142,7 +146,7 @@ def test_gaps_and_long_way_say_the_same_octet_for_octet(tmp_path, label, want_dn
                     wires = [query(random_case(rng, name), **form) for name in names]
                     from_gaps[above] += compare(worker, wires[: rng.randint(FEW, BATCH)])
         assert worker.failures == 0
-        assert worker._tally.missed > sum(from_gaps.values())
+        assert worker.answerer.tally.missed > sum(from_gaps.values())
     assert {above for above, count in from_gaps.items() if count > 50} == (
         UNDER_CUTS if label == "opt-out" and want_dnssec else EVERYWHERE
     )
@@ -171,11 +175,10 @@ def flooded(tmp_path):
 def test_change_of_the_zone_is_seen_at_once(flooded):
     worker, image, rng, tmp_path = flooded
     publish(image, [signed(tmp_path, "nsec", validated("z0.example.", ZONE + "q8 A 192.0.2.10\n"))])
-    worker._counter.advance()
-    worker.renew()
+    advance(worker, tmp_path)
     assert compare(worker, flood(rng)) == 0
     for _ in range(70):
-        worker._direct.gaps.teach(BATCH)
+        worker.answerer.known.intervals.teach(BATCH)
     for _ in range(10):
         compare(worker, flood(rng))
     assert compare(worker, flood(rng)) > BATCH - 8  # all but what begins like the new name
@@ -184,8 +187,7 @@ def test_change_of_the_zone_is_seen_at_once(flooded):
 def test_zone_that_comes_below_is_answered_from_at_once(flooded):
     worker, image, rng, tmp_path = flooded
     publish(image, [signed(tmp_path, "nsec", validated("q1234567.z0.example.", "www A 192.0.2.1\n"))])
-    worker._counter.advance()
-    worker.renew()
+    advance(worker, tmp_path)
     apex = query(wire_name(b"q1234567", b"\2z0\7example\0"))
     for _ in range(70):
         compare(worker, [apex, *flood(rng, BATCH - 1)])
@@ -198,8 +200,7 @@ def test_other_zones_keep_their_gaps(tmp_path):
         for _ in range(3):
             compare(worker, flood(rng))
         publish(image, [signed(tmp_path, "nsec", validated("z1.example.", ZONE + "q8 A 192.0.2.10\n"))])
-        worker._counter.advance()
-        worker.renew()
+        advance(worker, tmp_path)
         assert compare(worker, flood(rng)) == BATCH
 
 
@@ -232,16 +233,16 @@ def test_steady_questions_among_random_ones_stay_in_the_cache(flooded):
     steady = [query(wire_name(label, b"\2z0\7example\0")) for label in (b"ab", b"abcdefgh")]
     for _ in range(3):
         compare(worker, [*steady, *flood(rng, BATCH - 2)])
-    worker._tally.missed = 0
+    worker.answerer.tally.missed = 0
     assert compare(worker, [*steady, *flood(rng, BATCH - 2)]) == BATCH - 2
-    assert worker._tally.missed == BATCH - 2
+    assert worker.answerer.tally.missed == BATCH - 2
 
 
-def test_answers_from_gaps_are_counted_as_those_of_the_other_ways(flooded):
+def test_answers_from_gaps_are_counted_as_those_of_the_other_steps(flooded):
     worker, _, rng, _ = flooded
-    before = list(worker._counts)
+    before = list(worker.answerer.tally.counts)
     compare(worker, flood(rng))
-    grown = [now - then for now, then in zip(worker._counts, before, strict=True)]
+    grown = [now - then for now, then in zip(worker.answerer.tally.counts, before, strict=True)]
     assert sorted(grown)[-1] == sum(grown) == BATCH
 
 
@@ -249,9 +250,12 @@ def test_rate_limit_sees_answers_from_gaps_whole(flooded):
     worker, _, rng, _ = flooded
     batch, wires = Filled(), flood(rng)
     limiter = RateLimiter(RateLimit(rate=10, slip=2), FlowTable(64), Tally())
-    silent = worker._answer(batch, batch.fill(wires))
+    silent = worker.answerer.answer(batch, batch.fill(wires), [])
     whole = [batch.answer(index) for index in range(BATCH)]
-    silent = limiter.apply(batch, BATCH, silent, [], worker._synthesized)
+    answerer = worker.answerer
+    silent = limiter.apply(
+        batch, BATCH, silent, [], lambda name: answerer.responder.synthesized(answerer.reader, name)
+    )
     left = [batch.answer(index) for index in range(BATCH)]
     assert [index for index in range(BATCH) if index in silent or left[index] != whole[index]] == list(
         range(10, BATCH)
@@ -270,40 +274,40 @@ def test_answers_leave_in_two_parts_over_a_socket(flooded):
             for wire in wires:
                 client.sendto(wire, server.getsockname())
             worker.turn(batch, batch.receive(wait=True))
-            long = [Responder().long(worker._reader, wire).wire for wire in wires]
-            assert [client.recv(4096) for _ in wires] == long
+            full = [Responder().respond(worker.answerer.reader, wire, stream=False).wire for wire in wires]
+            assert [client.recv(4096) for _ in wires] == full
 
 
 def test_what_answers_point_to_stays_until_they_are_sent(flooded):
     worker, _, rng, _ = flooded
     batch, wires = Filled(), flood(rng)
-    worker._answer(batch, batch.fill(wires))
-    worker._direct.gaps.forget()
-    worker._direct._known.clear()
+    worker.answerer.answer(batch, batch.fill(wires), [])
+    worker.answerer.known.intervals.forget()
+    worker.answerer.known.forget()
     other = [bytes((number % 256,)) * (size + 1) for number in range(2000) for size in (300, 400, 500)]
-    assert_same(worker._reader, wires, [batch.answer(index) for index in range(len(wires))])
+    assert_same(worker.answerer.reader, wires, [batch.answer(index) for index in range(len(wires))])
     assert len(other) == 6000
-    assert len(worker._direct.gaps._gone) == 1
-    worker._answer(Filled(), 0)
-    assert not worker._direct.gaps._gone
+    assert len(worker.answerer.known.intervals.gone) == 1
+    worker.answerer.answer(Filled(), 0, [])
+    assert not worker.answerer.known.intervals.gone
 
 
 def test_memory_stays_bounded_whatever_is_asked(tmp_path, monkeypatch):
-    monkeypatch.setattr(gaps_module, "MAX_ANSWERS", 200)
-    monkeypatch.setattr(siblings, "MAX_GAPS", 20)
+    monkeypatch.setattr(intervals, "MAX_ANSWERS", 200)
+    monkeypatch.setattr(intervals, "MAX_GAPS", 20)
     rng = seeded("bounded")
     text = "".join(f"{chr(97 + number)} A 192.0.2.1\n" for number in range(26))
     with serving(tmp_path, [signed(tmp_path, "nsec", validated("z0.example.", text))]) as (worker, _):
         seen = 0
         for turn in range(60):
             rdtype = 1 + turn // 8 % 7
-            worker._direct.gaps._fresh = 0
+            worker.answerer.known.intervals.pause = 0
             names = [wire_name(rng.randbytes(rng.randint(2, 40)), b"\2z0\7example\0") for _ in range(BATCH)]
             seen += compare(worker, [query(name, rdtype) for name in names])
-            tables = worker._direct.gaps._tables
-            assert len(tables) <= gaps_module.MAX_TABLES
-            assert all(len(table._numbers) <= 20 for table in tables)
-            assert len(worker._direct.gaps._finished._kept) <= 200
+            tables = worker.answerer.known.intervals.tables
+            assert len(tables) <= intervals.MAX_TABLES
+            assert all(len(table) <= 20 for table in tables)
+            assert len(worker.answerer.known.intervals.finished) <= 200
         assert seen > 500
 
 

@@ -21,7 +21,6 @@ from dnsctl.model.name import from_text
 from dnsctl.model.repo import NodeFiles
 from dnsctl.serve.message.cookies import Cookies
 from dnsctl.serve.message.datagrams import BATCH, Batch
-from dnsctl.serve.message.query import Client
 from dnsctl.serve.metrics.counters import RATE_DROPPED, RATE_SLIPPED, Block
 from dnsctl.serve.metrics.tally import Tally
 from dnsctl.serve.respond import Responder
@@ -210,7 +209,7 @@ def test_what_leaves_beyond_the_rate_is_hardly_more_than_came(tmp_path: Path):
         for name in ("www.example.com", "www.example.net"):
             for given in (options, options[:1], []):
                 asked = query(name, options=given, use_edns=0)
-                whole = responder.long(reader, asked, Client(bytes((192, 0, 2, 1)))).wire
+                whole = responder.respond(reader, asked, stream=False, address=bytes((192, 0, 2, 1))).wire
                 short = truncated(whole)
                 reply = dns.message.from_wire(short)
                 assert len(short) <= len(asked) + (16 if len(given) == 2 else 0)
@@ -245,15 +244,15 @@ def test_whitelisted_are_never_limited(published: Published, whitelist: str, pas
 def test_client_whose_address_is_proved_is_not_limited(published: Published, monkeypatch: pytest.MonkeyPatch):
     """`Response.proved` is what a valid cookie sets."""
     server = Server(published, RateLimit(rate=20))
-    long = server.responder.long
+    full = server.responder.answered
     known = query(use_edns=0, options=[edns_option(9, b"known")])
 
     def proved(reader: object, message: bytes, *more: object, **named: object) -> object:
-        response = long(reader, message, *more, **named)  # type: ignore[arg-type]
+        response = full(reader, message, *more, **named)  # type: ignore[arg-type]
         assert response is not None
         return response._replace(proved=b"known" in message)
 
-    monkeypatch.setattr(server.responder, "long", proved)
+    monkeypatch.setattr(server.responder, "answered", proved)
     heat(server, 40)
     answers = server.ask([known, query()] * 60)
     assert whole(answers) == 60 + 20
@@ -273,20 +272,20 @@ def test_below_the_share_nothing_is_looked_at(published: Published):
     server = Server(published, RateLimit(rate=20))
     for number in range(50):
         assert whole(server.ask([query()] * 20, f"127.1.{number}.1")) == 20
-    assert not any(server.table._cells)
+    assert not any(server.table.cells)
 
 
 def test_flood_from_everywhere_takes_no_more_memory_and_spares_no_flow(published: Published):
     """A million flows through a table of a thousand: it stays as large, and a steady flood stays limited."""
     table = FlowTable(1000)
-    size = len(table._cells)
+    size = len(table.cells)
     now, passed = SECOND, 0
     for number in range(200_000):
         table.take(("spoofed", number), now, SECOND // 20)
         if number % 10 == 0:
             passed += table.take("victim", now, SECOND // 20)
         now += SECOND // 100_000
-    assert len(table._cells) == size
+    assert len(table.cells) == size
     assert passed < 20_000 / 2
 
 
@@ -301,9 +300,9 @@ def test_flow_gets_its_rate_to_the_answer_and_fills_up_again():
 def test_ipv6_clients_are_counted_by_56_bits(published: Published):
     limiter = RateLimiter(RateLimit(), FlowTable(100), Tally())
     source = int.from_bytes(ipaddress.ip_address("2001:db8:1:2ff::1").packed[:8], "little")
-    assert str(limiter.network(True, source & limiter._masks[True])) == "2001:db8:1:200::/56"
+    assert str(limiter.network(True, source & limiter.masks[True])) == "2001:db8:1:200::/56"
     source = int.from_bytes(ipaddress.ip_address("192.0.2.77").packed, "little")
-    assert str(limiter.network(False, source & limiter._masks[False])) == "192.0.2.0/24"
+    assert str(limiter.network(False, source & limiter.masks[False])) == "192.0.2.0/24"
 
 
 def test_ipv6_batch_tells_its_sources():
