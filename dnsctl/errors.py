@@ -8,19 +8,53 @@ from __future__ import annotations
 
 import errno
 import os
+from enum import StrEnum
 from typing import Final
 
 
+class RefusalRule(StrEnum):
+    """By which rule a node refuses a release: ids for programs, which `status --json` prints."""
+
+    ANOTHER_PREPARED = "another-prepared"  # a release of another push is prepared
+    ANSWER_WRONG = "answer-wrong"  # a probe of the manifest would be answered otherwise
+    BEHIND = "behind"  # the node lacks releases before this one
+    CLOCK = "clock"  # made in the future, by the node's clock
+    DAMAGED = "damaged"  # a file of the archive, or the image
+    DELTA_DIFFERS = "delta-differs"  # not the delta that the manifest names
+    DELTA_MISSING = "delta-missing"  # the delta never arrived
+    DIVERGED = "diverged"  # made on top of something else than is served
+    MALFORMED = "malformed"  # a manifest, a certificate or a delta
+    NOT_PREPARED = "not-prepared"  # a certificate for what is not prepared here
+    OTHER_CERTIFICATE = "other-certificate"  # a certificate of another manifest
+    OTHER_PURPOSE = "other-purpose"  # an envelope that was sealed as something else
+    SERVED_ALREADY = "served-already"
+    SIGNATURE_TIME = "signature-time"  # signatures of a zone do not hold now
+    SYSTEM = "system"  # the operating system refuses: a full disk, no descriptors
+    TABLE_DIFFERS = "table-differs"  # the table of all zones would not be the manifest's
+    TOO_LATE = "too-late"  # an older release than is served
+    UNLISTED_ZONE = "unlisted-zone"  # the delta touches a zone that the manifest does not list
+    UNSEALED = "unsealed"  # too few of the release keys have signed
+    ZONE_DIFFERS = "zone-differs"  # a zone would not be what the manifest says
+
+
 class DnsctlError(Exception):
-    """Root of the tree. `what` happened, `where` (file:line, node, zone), `advice`: the way out."""
+    """Root of the tree. `what` happened, `where` (file:line, node, zone), `advice`: the way out.
+
+    `rule`: by which a node refuses a release where this is the reason; None where that has none.
+    """
 
     exit_code = 1
+    rule: RefusalRule | None = None
 
-    def __init__(self, what: str, *, where: str = "", advice: str = "") -> None:
+    def __init__(
+        self, what: str, *, where: str = "", advice: str = "", rule: RefusalRule | None = None
+    ) -> None:
         super().__init__(what)
         self.what = what
         self.where = where
         self.advice = advice
+        if rule is not None:
+            self.rule = rule
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.what}" if self.where else self.what
@@ -59,6 +93,8 @@ _SHORTAGES: Final = frozenset(
 
 class SystemRefusalError(DnsctlError):
     """The operating system refuses: a full disk, one that fails, no descriptors or memory left."""
+
+    rule: RefusalRule | None = RefusalRule.SYSTEM
 
     @classmethod
     def of(cls, error: OSError, where: object = "") -> SystemRefusalError:
@@ -122,6 +158,8 @@ class ImageError(DnsctlError):
 class DamagedImageError(ImageError):
     """The image on disk is not what was written."""
 
+    rule: RefusalRule | None = RefusalRule.DAMAGED
+
 
 class ImageReplacedError(ImageError):
     """Another image has replaced the one that was opened: open that one."""
@@ -130,13 +168,19 @@ class ImageReplacedError(ImageError):
 class ReleaseError(DnsctlError):
     """A manifest, delta or signature is malformed or contradicts itself."""
 
+    rule: RefusalRule | None = RefusalRule.MALFORMED
+
 
 class ReleaseRefusedError(ReleaseError):
     """A node, a guard or the generation fence refuses this release; nothing served has changed."""
 
+    rule: RefusalRule | None = None
+
 
 class ClockError(ReleaseRefusedError):
     """Clocks of two hosts differ by more than signatures allow; nothing has changed."""
+
+    rule: RefusalRule | None = RefusalRule.CLOCK
 
 
 class PkiError(DnsctlError):

@@ -173,6 +173,7 @@ def _node_json(node: Node, answer: Answer, found: FleetStatus, now: float) -> di
             "at": _stamp(answer.refusal.at),
             "action": answer.refusal.action,
             "reason": answer.refusal.reason,
+            "rule": answer.refusal.rule,
         }
         if answer.refusal
         else None,

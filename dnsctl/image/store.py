@@ -18,7 +18,14 @@ from typing import Self
 
 import lmdb
 
-from dnsctl.errors import DamagedImageError, ImageError, ImageReplacedError, advice_for, advice_of
+from dnsctl.errors import (
+    DamagedImageError,
+    ImageError,
+    ImageReplacedError,
+    RefusalRule,
+    advice_for,
+    advice_of,
+)
 from dnsctl.image.cursor import Cursor
 from dnsctl.image.difference import Change
 from dnsctl.image.digest import begins_bucket, bucket_digest, zone_digest
@@ -359,7 +366,11 @@ class Writer(Reader):
         if zone_prefix(entry.origin) != prefix:
             raise ImageError("an entry stands under another zone's key", where=to_text(entry.origin))
         if zone_digest(self.buckets(prefix)) != entry.digest:
-            raise ImageError("the zone's records do not match its digest", where=to_text(entry.origin))
+            raise ImageError(
+                "the zone's records do not match its digest",
+                where=to_text(entry.origin),
+                rule=RefusalRule.ZONE_DIFFERS,
+            )
 
     def _rebucket(self, table: Table, prefix: bytes, keys: list[bytes]) -> None:
         """Renew the digests of all buckets that `keys` (ascending; set or deleted) are or were in."""

@@ -16,7 +16,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from dnsctl.errors import ReleaseError, advice_for
+from dnsctl.errors import RefusalRule, ReleaseError, advice_for
 from dnsctl.files import durable
 from dnsctl.release.digest import is_digest
 from dnsctl.release.envelope import unverified_payload
@@ -72,9 +72,14 @@ class Archive:
         path = self._object(digest)
         data = _read(path)
         if data is None:
-            raise ReleaseError("is not in the archive", where=str(path))
+            raise ReleaseError("is not in the archive", where=str(path), rule=RefusalRule.DELTA_MISSING)
         if hashlib.sha256(data).hexdigest() != digest:
-            raise ReleaseError("no longer matches its digest", where=str(path), advice="fetch it from a peer")
+            raise ReleaseError(
+                "no longer matches its digest",
+                where=str(path),
+                advice="fetch it from a peer",
+                rule=RefusalRule.DAMAGED,
+            )
         return data
 
     def put_manifest(self, generation: int, sealed: bytes) -> None:
@@ -254,7 +259,10 @@ def _read(path: Path) -> bytes | None:
         return None
     except OSError as error:
         raise ReleaseError(
-            f"cannot be read: {error.strerror}", where=str(path), advice=advice_for(error.errno)
+            f"cannot be read: {error.strerror}",
+            where=str(path),
+            advice=advice_for(error.errno),
+            rule=RefusalRule.SYSTEM,
         ) from None
 
 
@@ -268,5 +276,8 @@ def _holds(path: Path, data: bytes) -> bool:
 
 def _unwritable(path: Path, error: OSError) -> ReleaseError:
     return ReleaseError(
-        f"cannot be written: {error.strerror}", where=str(path), advice=advice_for(error.errno)
+        f"cannot be written: {error.strerror}",
+        where=str(path),
+        advice=advice_for(error.errno),
+        rule=RefusalRule.SYSTEM,
     )

@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from dnsctl.errors import ReleaseError
+from dnsctl.errors import RefusalRule, ReleaseError
 from dnsctl.image.difference import Change
 from dnsctl.image.layout import FORMAT, Table
 from dnsctl.release.manifest import DeltaReference
@@ -81,7 +81,9 @@ def encode_parts(changes: Iterable[Change], tally: _Tally | None = None) -> Iter
 def check_reference(data: bytes, reference: DeltaReference) -> None:
     """Raise ReleaseError unless `data` is the delta that `reference` names."""
     if len(data) != reference.size or hashlib.sha256(data).hexdigest() != reference.digest:
-        raise ReleaseError(f"delta of {len(data)} octets is not the one its manifest names")
+        raise ReleaseError(
+            f"delta of {len(data)} octets is not the one its manifest names", rule=RefusalRule.DELTA_DIFFERS
+        )
 
 
 def decode(data: bytes, limit: int) -> Iterator[Change]:

@@ -22,7 +22,7 @@ from typing import Literal
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from dnsctl.errors import KeystoreError, PassphraseError, ReleaseError
+from dnsctl.errors import KeystoreError, PassphraseError, RefusalRule, ReleaseError
 from dnsctl.files import durable, secrecy
 from dnsctl.model import pkcs8
 from dnsctl.model.release_key import public_release_key
@@ -101,6 +101,7 @@ def open_envelope(data: bytes, public_keys: Iterable[bytes], threshold: int, pur
             f"{purpose} is signed by {len(good)} of the {threshold} release keys needed"
             f" (signatures by known keys: {', '.join(known) or 'none'})",
             advice="compare the release keys of this host with those of the control host",
+            rule=RefusalRule.UNSEALED,
         )
     return payload
 
@@ -123,7 +124,10 @@ def _parse(data: bytes, purpose: Purpose) -> tuple[bytes, list[tuple[str, bytes]
     if value["format"] != FORMAT:
         raise ReleaseError(f"{what} is of format {value['format']}, this dnsctl reads {FORMAT}")
     if value["purpose"] != purpose:
-        raise ReleaseError(f"an envelope for {value['purpose'][:20]!r} where one for {purpose!r} belongs")
+        raise ReleaseError(
+            f"an envelope for {value['purpose'][:20]!r} where one for {purpose!r} belongs",
+            rule=RefusalRule.OTHER_PURPOSE,
+        )
     if len(value["signatures"]) > MAX_SIGNATURES:
         raise ReleaseError(f"{what} has {len(value['signatures'])} signatures, at most {MAX_SIGNATURES}")
     signatures = []

@@ -12,7 +12,7 @@ import dns.message
 import dns.name
 import dns.rdatatype
 
-from dnsctl.errors import ReleaseRefusedError
+from dnsctl.errors import RefusalRule, ReleaseRefusedError
 from dnsctl.image.reader import Reader
 from dnsctl.model.name import to_text
 from dnsctl.model.rrset import Type, type_text
@@ -32,6 +32,7 @@ def prove(manifest: Manifest, reader: Reader) -> None:
             raise ReleaseRefusedError(
                 f"{to_text(probe.name)} {type_text(probe.rdtype)} would be answered wrongly: {fault}",
                 advice="this node's software may be older than the control host's; compare their versions",
+                rule=RefusalRule.ANSWER_WRONG,
             )
 
 

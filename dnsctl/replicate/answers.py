@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from dnsctl.errors import DnsctlError
+from dnsctl.errors import DnsctlError, RefusalRule
 from dnsctl.image.damage import Damage
 from dnsctl.model.json_value import Json
 from dnsctl.model.name import from_text, to_text
@@ -109,7 +109,12 @@ class NodeStatus:
             else {**_served_json(prepared), "expires_in": round(self.expires_in, 3)},
             "refusal": None
             if refusal is None
-            else {"at": refusal.at, "action": refusal.action, "reason": refusal.reason},
+            else {
+                "at": refusal.at,
+                "action": refusal.action,
+                "reason": refusal.reason,
+                "rule": refusal.rule,
+            },
             "workers": self.workers,
             "silent": self.silent,
             "damage": None
@@ -162,7 +167,16 @@ def _served_json(served: Served) -> dict[str, Json]:
 
 def _refusal(answer: Mapping[str, object]) -> Refusal:
     at = _integer(answer, "at", _LAST_TIME)
-    return Refusal(at, words(answer["action"], _LONGEST_NAME), words(answer["reason"]))
+    action, reason = words(answer["action"], _LONGEST_NAME), words(answer["reason"])
+    return Refusal(at, action, reason, refusal_rule(answer.get("rule")))
+
+
+def refusal_rule(value: object) -> RefusalRule | None:
+    """Return the rule that an agent names; None for one that this version does not know, or for none."""
+    try:
+        return RefusalRule(str(value))
+    except ValueError:
+        return None
 
 
 def _damage(answer: Mapping[str, object]) -> Damage:

@@ -47,6 +47,7 @@ from dnsctl.errors import (
     DnsctlError,
     ImageError,
     PkiError,
+    RefusalRule,
     ReleaseError,
     ReleaseRefusedError,
     SystemRefusalError,
@@ -369,14 +370,18 @@ class Api:
             manifest = await asyncio.to_thread(self._staging.trust.manifest, head)
             self._require_ahead(manifest)
             if manifest.delta.digest != digest:
-                raise ReleaseRefusedError(f"{digest[:12]} is not the delta that the manifest names")
+                raise ReleaseRefusedError(
+                    f"{digest[:12]} is not the delta that the manifest names", rule=RefusalRule.DELTA_DIFFERS
+                )
             self.last_received = time.monotonic()
             with self._storing():
                 await asyncio.to_thread(durable.make_directory, archive.root)
                 path, found = await self._receive(parts, manifest.delta.size, archive.root)
                 try:
                     if found != digest:
-                        raise ReleaseRefusedError(f"what arrived is not {digest[:12]}")
+                        raise ReleaseRefusedError(
+                            f"what arrived is not {digest[:12]}", rule=RefusalRule.DELTA_DIFFERS
+                        )
                     await asyncio.to_thread(archive.adopt, path, digest)
                 finally:
                     path.unlink(missing_ok=True)
@@ -396,7 +401,8 @@ class Api:
         served = self._staging.served.generation
         if manifest.generation <= served:
             raise ReleaseRefusedError(
-                f"nothing is stored for generation {manifest.generation}: {served} is served"
+                f"nothing is stored for generation {manifest.generation}: {served} is served",
+                rule=RefusalRule.TOO_LATE,
             )
 
     async def _head(self, request: Request, limit: int) -> tuple[bytes, AsyncIterator[bytes]]:
@@ -559,7 +565,7 @@ _STATUS_CODES: tuple[tuple[type[DnsctlError], int], ...] = (
 async def _tell(request: Request, error: Exception) -> Response:
     code = next((code for kind, code in _STATUS_CODES if isinstance(error, kind)), 500)
     return JSONResponse(
-        {"what": _whole(error), "advice": getattr(error, "advice", "")},
+        {"what": _whole(error), "advice": getattr(error, "advice", ""), "rule": getattr(error, "rule", None)},
         status_code=code,
         headers={"connection": "close"},  # what is left of a refused body is not read
     )

@@ -28,7 +28,7 @@ from dnsctl.errors import AgentGoneError, NodeUnreachableError, PkiError, Releas
 from dnsctl.model.fleet import Node
 from dnsctl.release.envelope import MAX_ENVELOPE
 from dnsctl.release.manifest import MAX_DELTA_SIZE
-from dnsctl.replicate.answers import NodeStatus, releases_of, seconds, words
+from dnsctl.replicate.answers import NodeStatus, refusal_rule, releases_of, seconds, words
 from dnsctl.replicate.clocks import Offset
 from dnsctl.replicate.tls import explain
 from dnsctl.replicate.trust import Certified
@@ -294,11 +294,12 @@ class AgentClient:
         try:
             answer = json.loads(body)
             what, advice = words(answer["what"]), words(answer.get("advice", ""))
+            rule = refusal_rule(answer.get("rule"))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            what, advice = f"HTTP status {response.status_code}", ""
+            what, advice, rule = f"HTTP status {response.status_code}", "", None
         if response.status_code in (500, 503):
             return NodeUnreachableError(what, where=self.node.name, advice=advice or "see the agent's log")
-        return ReleaseRefusedError(what, where=self.node.name, advice=advice)
+        return ReleaseRefusedError(what, where=self.node.name, advice=advice, rule=rule)
 
     @contextmanager
     def _sensible(self, what: str) -> Iterator[None]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from dnsctl.errors import ClockError, ReleaseRefusedError
+from dnsctl.errors import ClockError, RefusalRule, ReleaseRefusedError
 from dnsctl.image.layout import ZoneEntry
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.validity import TOLERANCE, Period, moment
@@ -120,6 +120,7 @@ def require_validity(zones: Mapping[Name, ZoneEntry], now: float, *, late: bool 
             f"signatures of {to_text(faults[0][0])}{more} {faults[0][1]},"
             f" and this node's clock says {moment(now)}",
             advice="set the clock that is wrong, of the control host or of this node, and push again",
+            rule=RefusalRule.SIGNATURE_TIME,
         )
 
 

@@ -30,6 +30,7 @@ from dnsctl.errors import (
     DamagedImageError,
     DnsctlError,
     ImageError,
+    RefusalRule,
     ReleaseError,
     ReleaseRefusedError,
     worded,
@@ -62,11 +63,12 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The last thing refused: when (unix seconds), what was asked, and why not."""
+    """The last thing refused: when (unix seconds), what was asked, why not, and by which rule."""
 
     at: int
     action: str
     reason: str
+    rule: RefusalRule | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +184,7 @@ class Staging:
                     f"generation {self._prepared.manifest.generation} of another push is prepared"
                     f" ({self._prepared.manifest.digest[:12]})",
                     advice=f"let it end, or wait {self._expiry:.0f} s for it to expire",
+                    rule=RefusalRule.ANOTHER_PREPARED,
                 )
             self._check_times(manifest)
             self._begin([_Sealed(manifest, sealed)])
@@ -204,12 +207,14 @@ class Staging:
             if wanted.generation <= self._served.generation:
                 raise ReleaseRefusedError(
                     f"a certificate for generation {wanted.generation} ({wanted.manifest[:12]}), and"
-                    f" {self._served.generation} ({self._served.manifest[:12]}) is served"
+                    f" {self._served.generation} ({self._served.manifest[:12]}) is served",
+                    rule=RefusalRule.TOO_LATE,
                 )
             if self._prepared is None or self._prepared.manifest.digest != wanted.manifest:
                 raise ReleaseRefusedError(
                     f"generation {wanted.generation} ({wanted.manifest[:12]}) is not prepared here",
                     advice="it expired or never arrived; this node fetches it from its peers",
+                    rule=RefusalRule.NOT_PREPARED,
                 )
             self._check_times(self._prepared.manifest, certificate)
             self.archive.free()
@@ -278,7 +283,8 @@ class Staging:
             first = chain[0].manifest
             if first.generation <= self._served.generation:
                 raise ReleaseRefusedError(
-                    f"a snapshot of generation {first.generation}, and {self._served.generation} is served"
+                    f"a snapshot of generation {first.generation}, and {self._served.generation} is served",
+                    rule=RefusalRule.TOO_LATE,
                 )
             self._check_chain(chain[1:], Served(first.generation, first.digest))
             self._check_decided(chain, late=late)
@@ -370,18 +376,21 @@ class Staging:
                 else f"generation {manifest.generation} ({manifest.digest[:12]}) comes too late:"
                 f" {generation} ({digest[:12]}) is served",
                 advice="" if same else "plan and push again on top of what is served",
+                rule=RefusalRule.SERVED_ALREADY if same else RefusalRule.TOO_LATE,
             )
         if manifest.generation > generation + 1:
             raise ReleaseRefusedError(
                 f"generation {manifest.generation} needs {manifest.generation - 1},"
                 f" this node serves {generation}",
                 advice="it catches up from its peers; try again in a few seconds",
+                rule=RefusalRule.BEHIND,
             )
         if (manifest.parent or "") != digest:
             raise ReleaseRefusedError(
                 f"generation {manifest.generation} was made on top of {(manifest.parent or 'nothing')[:12]},"
                 f" this node serves {digest[:12] or 'nothing'}",
                 advice="this node's release history has diverged; remove its state directory to start afresh",
+                rule=RefusalRule.DIVERGED,
             )
 
     def _check_times(self, manifest: Manifest, certificate: ActivationCertificate | None = None) -> None:
@@ -435,7 +444,8 @@ class Staging:
         unlisted = touched - manifest.zones.keys() - set(manifest.removed)
         if unlisted:
             raise ReleaseRefusedError(
-                f"the delta touches {to_text(min(unlisted))}, which the manifest does not list"
+                f"the delta touches {to_text(min(unlisted))}, which the manifest does not list",
+                rule=RefusalRule.UNLISTED_ZONE,
             )
         return changes.count
 
@@ -460,6 +470,7 @@ class Staging:
             raise ReleaseRefusedError(
                 "the table of all zones would not have the digest the manifest names",
                 advice="this node's image may be damaged; remove its state directory to start afresh",
+                rule=RefusalRule.TABLE_DIFFERS,
             )
         self._prove(manifest, writer)
         writer.set_release(manifest.generation, manifest.digest)
@@ -518,7 +529,8 @@ class Staging:
             yield
         except (DnsctlError, OSError) as error:
             refusal = refused(error)
-            kept = _Kept(Refusal(int(time.time()), action, str(refusal)), self._served.generation)
+            told = Refusal(int(time.time()), action, str(refusal), refusal.rule)
+            kept = _Kept(told, self._served.generation)
             if source == "control":
                 self._asked = kept
             elif source == "catch-up":
@@ -534,7 +546,9 @@ def _check_zones(manifest: Manifest, writer: Writer) -> None:
     """Refuse a state in which a zone that the release touches is not what the manifest says."""
     for origin, entry in manifest.zones.items():
         if writer.zone(origin) != entry:
-            raise ReleaseRefusedError(f"{to_text(origin)} would not be what the manifest says it is")
+            raise ReleaseRefusedError(
+                f"{to_text(origin)} would not be what the manifest says it is", rule=RefusalRule.ZONE_DIFFERS
+            )
 
 
 class _Counted:
@@ -555,4 +569,4 @@ def refused(error: DnsctlError | OSError) -> ReleaseRefusedError:
     if isinstance(error, ReleaseRefusedError):
         return error
     told = worded(error)
-    return ReleaseRefusedError(told.what, where=told.where, advice=told.advice)
+    return ReleaseRefusedError(told.what, where=told.where, advice=told.advice, rule=told.rule)

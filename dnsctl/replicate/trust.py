@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from dnsctl.errors import ReleaseRefusedError
+from dnsctl.errors import RefusalRule, ReleaseRefusedError
 from dnsctl.release.envelope import open_envelope
 from dnsctl.release.manifest import ActivationCertificate, Manifest
 
@@ -49,6 +49,7 @@ class Trust:
         if (certificate.generation, certificate.manifest) != (manifest.generation, manifest.digest):
             raise ReleaseRefusedError(
                 f"the certificate is for generation {certificate.generation} ({certificate.manifest[:12]}),"
-                f" not for this manifest ({manifest.digest[:12]})"
+                f" not for this manifest ({manifest.digest[:12]})",
+                rule=RefusalRule.OTHER_CERTIFICATE,
             )
         return manifest

@@ -17,7 +17,7 @@ from dnsctl.cli.main import application
 from dnsctl.cli.output.ended import to_json
 from dnsctl.control.host import connections
 from dnsctl.control.push import Result
-from dnsctl.errors import ReleaseRefusedError
+from dnsctl.errors import RefusalRule, ReleaseRefusedError
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.settings.file import load_config
 from dnsctl.model.name import from_text
@@ -251,3 +251,8 @@ def test_every_command_with_json_is_documented():
     found = set(commands(typer.main.get_command(application())))
     assert found == {title for title in SECTIONS if "--" not in title} | set(SAME)
     assert all(f"`{command}` prints" in PAGE for command in SAME)
+
+
+def test_every_rule_of_a_refusal_is_listed():
+    row = next(line for line in PAGE.splitlines() if line.startswith("| `nodes[].refusal.rule`"))
+    assert set(re.findall(r"`([a-z-]+)`", row)) == {str(each) for each in RefusalRule}

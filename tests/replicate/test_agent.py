@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from dnsctl.errors import ListenError, NodeUnreachableError, PkiError, ReleaseRefusedError
+from dnsctl.errors import ListenError, NodeUnreachableError, PkiError, RefusalRule, ReleaseRefusedError
 from dnsctl.replicate import pki
 from dnsctl.replicate.agent import run_agent
 from dnsctl.replicate.catchup import CatchUp
@@ -77,9 +77,11 @@ def test_refusal_names_node_and_reason_and_stays_in_status(control: Control, fle
     with pytest.raises(ReleaseRefusedError, match=r"ns1: .*not in the archive") as caught:
         fleet.ask("ns1", lambda client: client.prepare(made.sealed))
     assert caught.value.where == "ns1"
+    assert caught.value.rule is RefusalRule.DELTA_MISSING
     refusal = fleet.status("ns1").refusal
     assert refusal is not None
     assert "not in the archive" in refusal.reason
+    assert refusal.rule is RefusalRule.DELTA_MISSING
 
 
 def test_restarted_node_serves_what_it_served(control: Control, fleet: Fleet) -> None:

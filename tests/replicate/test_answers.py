@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from dnsctl.errors import RefusalRule
 from dnsctl.replicate.answers import NodeStatus, releases_of
 
 DIGEST = "ab" * 32
@@ -15,7 +16,7 @@ GOOD: dict[str, Any] = {
     "manifest": DIGEST,
     "created": 1_795_262_400,
     "prepared": {"generation": 8, "manifest": DIGEST, "expires_in": 12.5},
-    "refusal": {"at": 1_795_262_400, "action": "prepare", "reason": "no"},
+    "refusal": {"at": 1_795_262_400, "action": "prepare", "reason": "no", "rule": "behind"},
     "workers": 2,
     "silent": False,
     "zone_count": 1,
@@ -82,6 +83,17 @@ def test_reason_of_a_refusal_cannot_drive_a_terminal() -> None:
     assert refusal is not None
     assert refusal.reason.isprintable()
     assert len(refusal.reason) == 2000
+
+
+@pytest.mark.parametrize(
+    ("told", "rule"),
+    [("too-late", RefusalRule.TOO_LATE), ("of-a-later-version", None), (None, None), ({}, None)],
+)
+def test_rule_of_a_refusal_is_one_that_this_version_knows(told: object, rule: RefusalRule | None) -> None:
+    answer = {**GOOD, "refusal": {"at": 1, "action": "prepare", "reason": "no", "rule": told}}
+    refusal = NodeStatus.from_json(answer, None).refusal
+    assert refusal is not None
+    assert refusal.rule is rule
 
 
 @pytest.mark.parametrize("value", [None, 7, {}, [7], [{}], [{"manifest": 7, "certificate": ""}]])
