@@ -1,13 +1,13 @@
 """Answers of one process, and the order of steps in which they are found: `Answerer.order`.
 
-Each step has the answer, octet for octet what the last one would say, or leaves the query to the next. Steps
-that go by the octets of a query alone come first (the cache, the fast path), then those that look at who asks
-(cookies), last the full path. What fails on the fast path is left to the full path; what fails there gets
-SERVFAIL: nothing that arrives can raise past an answerer but `ImageError`.
+Each step returns the answer, octet for octet the one that the last step would return, or leaves the query to
+the next. First come the steps that look only at the octets of a query (the cache, the fast path), then those
+that look at the client (cookies), last the full path. A query that fails on the fast path is left to the full
+path; one that fails there gets SERVFAIL: only `ImageError` is ever raised.
 
-Once a batch, or once a message of a stream, the generation counter is looked at. Where it moved, the read
-transaction is renewed and what is known of zones that changed is dropped: no answer is older than the
-activation seen before its query was read.
+The generation counter is read once a batch, or once a message of a stream. If it has moved, the read
+transaction is renewed and what is known of changed zones is dropped: no answer is older than the last
+activation before its query was read.
 """
 
 from __future__ import annotations

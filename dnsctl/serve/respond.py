@@ -1,8 +1,7 @@
 """From the octets of a query to the octets of the response: never raises, whatever the octets are.
 
-The order: what cannot be parsed is dropped or rejected; TSIG; EDNS version; options; cookie; opcode; class;
-types that are not data; zone; answer; size. A zone that cannot be served right gets SERVFAIL, never a wrong
-answer.
+In this order: drop or reject what cannot be parsed; TSIG; EDNS version; options; cookie; opcode; class; types
+that are not data; zone; answer; size. A zone that cannot be served right gets SERVFAIL, never a wrong answer.
 """
 
 from __future__ import annotations

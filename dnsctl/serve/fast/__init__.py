@@ -1,1 +1,1 @@
-"""One answer for many queries: what was worked out once is said again, octet for octet the same."""
+"""One answer for many queries: it is worked out once, then repeated octet for octet."""

@@ -1,4 +1,4 @@
-"""The fast path for whole batches: where most queries are of one pattern, all are answered at once."""
+"""The fast path for whole batches: if most queries have one pattern, all are answered at once."""
 
 from __future__ import annotations
 

@@ -1,17 +1,17 @@
 """Finished answers by question, in front of the image: bounded in number and octets, one process each.
 
-The key is the query behind its message id, with all of it lower-cased: one C call where parsing would cost
-more than the rest of the answer. That is right only where lower-casing changes nothing but the name asked
-for. So an answer is stored under that key only if the query has no letter among the octets of its header,
-type, class and what follows; no other query can then fold to it. Queries with such letters (type HTTPS is
-65, an `A`) are found by a second, exact key on the slower path.
+The key is the whole query after its message id, in lower case: one C call, where parsing would cost more than
+the rest of the answer. That is right only if it changes nothing except the name. So an answer is stored under
+that key only if the query has no letter among the octets of its header, type, class and what follows; then no
+other query has the same key. Queries with such letters (type HTTPS is 65, an `A`) are found by a second,
+exact key on the slower path.
 
-An answer is kept when it is asked for a second time: a doorkeeper remembers, in one octet each, the hashes
-of keys that came once. So a flood of names that are asked for once stores next to nothing.
-Denials (any response code but NOERROR) have a small share of their own, since a flood of random names makes
-nothing else; what the flood pushes out is never an answer. A share is two dicts: when the recent one is full
-it becomes the previous one, and what is asked for again moves back. So a store is O(1), a popular answer
-stays, and a flood costs a bounded amount of memory.
+An answer is kept when it is asked for a second time: a doorkeeper remembers the hashes of keys that came
+once, in one octet each. So a flood of names that are asked for once stores almost nothing. Denials (any
+response code except NOERROR) have a small share of their own, because a flood of random names makes nothing
+else: it never pushes out an answer. A share is two dicts: when the recent one is full it becomes the previous
+one, and what is asked for again moves back. So a store is O(1), a popular answer stays, and a flood costs a
+bounded amount of memory.
 """
 
 from __future__ import annotations

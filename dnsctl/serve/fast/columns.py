@@ -1,7 +1,7 @@
 """A batch of queries as arrays, and patterns of queries: for names one label below one other, with one form.
 
-Which queries of a batch are of one pattern is found by a few array operations for all of them, and so are
-the keys of their names in the image.
+A few array operations find which queries of a batch have one pattern, and the keys of their names in the
+image.
 """
 
 from __future__ import annotations

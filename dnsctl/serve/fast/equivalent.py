@@ -1,9 +1,9 @@
-"""Answers to equivalent names: as long as each other, without a node, below one encloser.
+"""Answers to equivalent names: names of one length, without a node, below one encloser.
 
-What a delegation, a wildcard or a denial says to such a name, it says to all of them, octet for octet behind
-the question. That ends where the answer tells of the name itself: a DNAME leads on from it, a record in the
-answer holds the name. And one proof goes by the name or its hash, the NSEC or NSEC3 that covers it, or the
-next closer name (RFC 5155 §7.2.1): that is left open, and stands last.
+A delegation, a wildcard or a denial gives all such names the same answer, octet for octet after the question.
+The exception is an answer that depends on the name itself: a DNAME substitutes it, or a record holds it. And
+one proof depends on the name or its hash, the NSEC or NSEC3 that covers it or the next closer name (RFC 5155
+§7.2.1): that is left open, and comes last.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Fast answers from owners that are there: straight from the image's octets.
 
-Data, a type the owner lacks, an alias asked for a rare type, a service whose targets are in its zone. Other
-aliases, and nodes at or below a cut, are left to the full path (None). What nodes with one index answer is
-worked out once (`template.Plan`); what is left for a query is a few slices.
+Data, a type that the owner lacks, an alias asked for a rare type, a service whose targets are in its zone.
+Other aliases, and nodes at or below a cut, are left to the full path (None). The answer of nodes with one
+index is worked out once (`template.Plan`); then a query needs only a few slices.
 """
 
 from __future__ import annotations

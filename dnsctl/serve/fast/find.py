@@ -1,7 +1,7 @@
 """The fast path for one query: from the octets of a plain query to the rest of its answer, without parsing.
 
-What it answers, it answers octet for octet as the full path would: one question, class IN, no options, for a
-name that is there (`existing`) or is not (`missing`). Everything else (empty non-terminals, odd messages) is
+Its answers are octet for octet those of the full path: for one question, class IN, no options, for a name
+that exists (`existing`) or does not (`missing`). Everything else (empty non-terminals, unusual messages) is
 None: left to the full path.
 """
 

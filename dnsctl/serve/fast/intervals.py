@@ -1,14 +1,14 @@
 """Answers to random names by the batch: what denies one name of a gap denies all names in it.
 
-A flood of random names finds nothing in a cache, as none comes twice. But what a zone says to a name without
-a node, it says to all names of one length beside it in the same gap, between two names or two NSEC3 hashes
-next to each other (RFC 8198 has resolvers do so). So here finished answers are kept by gap, and a batch of
-queries is compared with the gaps as arrays: a few dozen array operations for all, where each query would take
-as many steps of its own. Nothing is copied: the header is written over the query's, and the rest leaves from
-where it stands.
+A flood of random names finds nothing in a cache, because none comes twice. But a zone gives the same answer
+to all names without a node that have one length and lie in the same gap, between two adjacent names or NSEC3
+hashes (RFC 8198 lets resolvers use that). So finished answers are kept by gap, and a batch of queries is
+compared with the gaps as arrays: a few dozen array operations for all, where each query would take as many
+steps of its own. Nothing is copied: the header is written over the query's, and the rest is sent from where
+it is.
 
-Gaps are compared by the first octets of labels, or of hashes. Where these do not tell (a name that begins as
-one that exists), where anything else is odd, and until a gap is known, the query is left to the other steps.
+Gaps are compared by the first octets of labels, or of hashes. If these do not decide (a name begins like one
+that exists), if anything else is unusual, or while a gap is not known, the query is left to the other steps.
 """
 
 from __future__ import annotations

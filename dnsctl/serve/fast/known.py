@@ -1,7 +1,7 @@
-"""What one process knows of the zones it was asked for: the state that all fast answers work on.
+"""What one process has learned about the zones it was asked for: the state that all fast answers use.
 
-Held per zone is what queries have in common (`template`), and bounded is how much of that there is: hostile
-clients ask in many ways, and where it gets too much all is forgotten.
+For each zone it holds what queries have in common (`template`). The amount is bounded: hostile clients ask in
+many ways, and when there is too much, all of it is forgotten.
 """
 
 from __future__ import annotations

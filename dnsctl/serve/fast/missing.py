@@ -1,9 +1,8 @@
 """Fast answers for names without a node: denials, wildcards, referrals and aliases of them.
 
-What a zone says to one such name, it says to many: to all of one length below the apex (`template.Denial`),
-or to all equivalent names (see `equivalent`). That is worked out once, and kept by form; what is left for a
-name is to find its gap. Where that gap is known to the batch as well, the name is answered there
-(`intervals`).
+A zone gives many such names one answer: all of one length below the apex (`template.Denial`), or all
+equivalent names (see `equivalent`). It is worked out once, and kept by form; then only the gap of a name must
+be found. If the batch knows that gap as well, the name is answered there (`intervals`).
 """
 
 from __future__ import annotations

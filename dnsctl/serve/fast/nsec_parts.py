@@ -1,8 +1,7 @@
-"""The NSEC and NSEC3 of one zone, taken apart: which one denies a name, and its octets but for the owner.
+"""The NSEC and NSEC3 of one zone in pieces: which one denies a name, and its octets except the owner.
 
-What `denial` places record by record, `missing` and `existing` join from these pieces, the same for many
-names. What they have in common is worked out once: where the records stand in nodes with one and the same
-index, and how the owners of NSEC3 are written.
+`denial` places records one by one; `missing` and `existing` join these pieces, the same for many names. It is
+worked out once where the records are in nodes with one index, and how the owners of NSEC3 are written.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What queries have in common besides the name, and what is known of that in one zone.
+"""What queries have in common besides the name, and what is known about that in one zone.
 
-What a query says besides its name is a *form*. By form it is known where the RRset stands in nodes with one
-and the same index (`Plan`), and what a denial says to all names of one length (`Denial`).
+A query without its name is a *form*. For each form it is known where the RRset is in nodes with one index
+(`Plan`), and what a denial answers to all names of one length (`Denial`).
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The octets of DNS messages: queries read, responses put together, and what stands in both."""
+"""The octets of DNS messages: parts of queries and responses."""

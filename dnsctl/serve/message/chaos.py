@@ -1,4 +1,4 @@
-"""Class CHAOS: what a server tells of itself (RFC 4892 §2). Each name has one TXT record, or none is told."""
+"""Class CHAOS: what a server says about itself (RFC 4892 §2). Each name has one TXT record, or is refused."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """DNS cookies as a server makes and checks them (RFC 7873, in the interoperable form of RFC 9018 §4).
 
-A server cookie is version, timestamp and SipHash-2-4 over client cookie, those and the client's address.
-Nodes with one secret accept each other's. The secrets stand in a file, 32 hexadecimal digits a line: the
-first makes cookies, all are accepted; so a secret is rolled without a gap (RFC 9018 §5). The file is looked
-at again every few seconds; what cannot be used is logged once and changes nothing.
+A server cookie is version, timestamp and SipHash-2-4 over client cookie, those two and the client's address.
+Nodes with one secret accept each other's cookies. The secrets are in a file, 32 hexadecimal digits a line:
+the first makes cookies, all are accepted; so a secret is rolled without a gap (RFC 9018 §5). The file is
+checked every few seconds; a file that cannot be used is logged once and changes nothing.
 """
 
 from __future__ import annotations

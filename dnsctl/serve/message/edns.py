@@ -1,8 +1,8 @@
 """The OPT record of a response (RFC 6891): payload size, extended RCODE, DO echoed, and its options.
 
-An option goes into a response only where the query has it, but for extended errors, which any query with
-EDNS gets (RFC 8914 §2): NSID (RFC 5001), EXPIRE (RFC 7314), COOKIE (see `cookies`), tcp-keepalive (RFC 7828)
-and ZONEVERSION (RFC 9660).
+A response has an option only if the query has it: NSID (RFC 5001), EXPIRE (RFC 7314), COOKIE (see `cookies`),
+tcp-keepalive (RFC 7828) and ZONEVERSION (RFC 9660). Extended errors are the exception: any query with EDNS
+gets them (RFC 8914 §2).
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def without_options(message: bytes) -> tuple[bytes, bytes] | None:
     at = HEADER_LENGTH
     size = len(message)
     while at < size and (length := message[at]):
-        at += 1 + length  # where it is no length, no OPT record is found
+        at += 1 + length  # where that is not a length, no OPT record is found
     size_at = at + 5 + _OPT_SIZE_AT
     if message[at + 5 : at + 8] != OPT_HEAD:
         return None

@@ -1,7 +1,7 @@
 """Parse a query: header, the one question, EDNS, where a TSIG stands (RFC 1035 §4.1, RFC 6891 §6.1).
 
-The order of checks: length, QR, opcode, QDCOUNT, question, other records, OPT and TSIG. What cannot be
-answered at all is `Unanswerable`; what gets an answer that only says why is `Rejected`, with the RCODE.
+The order of checks: length, QR, opcode, QDCOUNT, question, other records, OPT and TSIG. A message that gets
+no answer raises `Unanswerable`; one whose answer is only an RCODE raises `Rejected`.
 """
 
 from __future__ import annotations

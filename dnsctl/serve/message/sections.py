@@ -1,9 +1,9 @@
 """Put a response together from fragments: places of names, moved pointers, counts (RFC 1035 §4.1.4).
 
-Records must be placed in the order of the message: answer, authority, additional. A fragment that stands
-right behind the question for its owner goes in as it is. Any other gets its owner written (compressed towards
-all names seen so far), and the pointers in its rdata moved to where its owner's labels and its own names now
-stand. Where pointers cannot reach that far, its names are compressed anew.
+Records must be placed in the order of the message: answer, authority, additional. A fragment directly after
+the question for its owner is copied as it is. For any other, the owner is written (compressed towards all
+names so far), and the pointers in its rdata are moved to where its owner's labels and its own names now are.
+If pointers cannot reach that far, its names are compressed again.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""TSIG for a server (RFC 8945): verify a signed query, sign what answers it, be it one message or many.
+"""TSIG for a server (RFC 8945): verify a signed query, and sign its answer, whether one message or many.
 
 The order of checks is that of §5.2: form, key, size of the MAC, MAC, time, truncation. A MAC must be whole:
-one cut short that is right as far as it goes is told BADTRUNC. Digests are dnspython's. Does not say who may
-do what: see `transfer.admit`.
+the answer to a truncated one that is right as far as it goes is BADTRUNC. Digests are dnspython's. For who
+may do what, see `transfer.admit`.
 """
 
 from __future__ import annotations

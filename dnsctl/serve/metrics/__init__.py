@@ -1,1 +1,1 @@
-"""What the processes of a node count, and failures told a line a minute."""
+"""What the processes of a node count, and failures, logged once a minute."""

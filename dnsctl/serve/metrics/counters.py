@@ -1,8 +1,8 @@
-"""What the processes of a node count, in shared memory: one block a process, written by that process alone.
+"""Counters of a node's processes, in shared memory: one block a process, written only by that process.
 
-A block is made before the fork and outlives the process: who takes a dead one's place counts on. Cells are
-aligned 8-octet words, so a reader in another process needs no lock: each cell is right, a set of them may be
-from a moment apart. Nothing here knows what is counted how often; see `dnsctl.serve.metrics.tally` for that.
+A block is made before the fork and outlives the process: the successor of a dead one goes on counting. Cells
+are aligned 8-octet words, so a reader in another process needs no lock: each cell is right, but two of them
+may be from different moments. For what is counted when, see `dnsctl.serve.metrics.tally`.
 """
 
 from __future__ import annotations

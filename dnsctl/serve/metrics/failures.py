@@ -1,4 +1,4 @@
-"""Failures that queries bring about, told once a minute with their number: no flood fills a disk."""
+"""Log failures that queries cause, once a minute with their number: no flood fills a disk."""
 
 from __future__ import annotations
 

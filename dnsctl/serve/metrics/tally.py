@@ -1,9 +1,9 @@
 """Count queries at next to no cost: one list item a query, folded into the process's block now and then.
 
-Queries whose figures are all the same (type, flags, response code, kind of answer, zone) are of one *class*,
-a small number that is found when an answer is worked out and kept with the cached answer. A query found in
-the cache then costs `counts[class] += 1`. `fold` spreads the counts over the cells of the block: four times
-a second under load, and when the worker is idle. What a killed process had not folded is lost.
+Queries that count alike (type, flags, response code, kind of answer, zone) are of one *class*, a small number
+that is found when an answer is made and kept with the cached answer. A query found in the cache then costs
+`counts[class] += 1`. `fold` spreads the counts over the cells of the block: four times a second under load,
+and when the worker is idle. A killed process loses what it had not folded.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Take connections that the kernel has completed, a few a turn.
 
-Where none can be taken, because descriptors or memory have run out, the listener rests for a moment, and who
-holds connections is told to make room: asyncio's own loop would log a traceback each time it tries.
+If none can be accepted, because descriptors or memory have run out, the listener rests for a moment, and the
+owner of the connections is asked to make room: asyncio's own loop would log a traceback at each try.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""One client's TCP connection: framing, turns, and when it has had its time (RFC 7766).
+"""One client's TCP connection: framing, turns, and deadline (RFC 7766).
 
-Queries may be pipelined; those that came whole are answered in order, a fair share of them a turn. A transfer
-is a task beside them, so that what is asked behind it is answered meanwhile (RFC 7766 §6.2.1.1). While
-answers wait for a slow reader nothing is read. There are no timers: the server looks at `deadline` now and
-then.
+Queries may be pipelined; complete ones are answered in order, a fair share of them a turn. A transfer is a
+separate task, so that later queries are answered meanwhile (RFC 7766 §6.2.1.1). While answers wait for a slow
+reader, nothing is read. There are no timers: the server checks `deadline` now and then.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """HTTP for few clients, of whom one may be hostile: uvicorn's protocol behind an accept loop of our own.
 
-Each client has places of its own, and where they are taken, its longest quiet connection makes room: what one
-does to us, the others do not notice. Who a client is, TLS tells; until then it holds one of a few places for
-handshakes, for seconds. A request's head, and a response that is not read, have their time too. Who asks
-faster than its pace has requests that wait, unread: it costs no more than what it may ask. Nobody who is cut
-is told why, or logged.
+Each client has its own places for connections. When they are taken, its quietest connection makes room: no
+client can disturb another. TLS says who a client is; until then it holds one of a few places for handshakes,
+for seconds. The head of a request, and a response that is not read, have limits of time, too. Requests of a
+client that is faster than its pace wait, unread: it costs no more than what it may ask. A closed client gets
+no reason, and no log line.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Listening sockets, bound once and before any fork: one UDP socket a worker and one TCP socket an address.
 
 The UDP sockets of an address share it through SO_REUSEPORT, so that the kernel spreads clients over the
-workers; the first is bound without it, so that an address another program holds is an error and not shared.
-The sockets stay open in the process that bound them: a worker that dies leaves its queue to its successor.
+workers. The first is bound without it, so that an address that another program holds is an error, and not
+shared. The sockets stay open in the process that bound them: a worker that dies leaves its queue to its
+successor.
 """
 
 from __future__ import annotations

@@ -1,15 +1,14 @@
-"""Response rate limiting: how many answers of one kind a network gets by UDP, whoever claims to be in it.
+"""Response rate limiting: a limit on answers of one kind to one network over UDP.
 
-Like Knot's and NSD's: answers are counted by the client's network (/24, /56), the kind of answer, and a name:
-of the question for data, of the zone for what an attacker can ask for endlessly (names that do not exist, or
-exist by a wildcard only), of the cut for referrals, none for errors. Beyond `rate` a second, every `slip`th
-answer leaves as an empty one with TC=1, so that a real client comes back over TCP, which is never limited;
-the others are dropped.
+As in Knot and NSD, answers are counted by the client's network (/24, /56), the kind of answer, and a name:
+the question's for data, the zone's for what an attacker can ask for endlessly (names that do not exist, or
+only by a wildcard), the cut's for referrals, none for errors. Beyond `rate` a second, every `slip`th answer
+is sent empty with TC=1, so that a real client comes back over TCP, which is never limited; the others are
+dropped.
 
-Two steps, for the sake of speed. Once a batch, queries are counted by network alone, in a table that may
-mistake networks for each other: it only says who is looked at more closely. Only a network with more than its
-share has its answers told apart and counted exactly, in a table that all workers share. Both tables are of
-fixed size whatever arrives.
+There are two steps, for speed. Once a batch, queries are counted by network only, in a table that may mix up
+networks: it only says which ones to look at more closely. Only the answers of a network above its share are
+counted exactly, by kind, in a table that all workers share. Both tables have a fixed size, whatever arrives.
 """
 
 from __future__ import annotations

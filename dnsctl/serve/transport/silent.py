@@ -1,7 +1,7 @@
-"""Sockets of a node that keeps silent: what arrives is taken, so that it is not answered late, and dropped.
+"""Sockets of a node that keeps silent: what arrives is read, so that it is not answered late, and dropped.
 
-No answer is what sends a resolver to another server of the zone without making it think less of the zone:
-REFUSED or SERVFAIL would be believed and told on. Connections are reset at once, for the same reason.
+Without an answer, a resolver asks another server of the zone. It would believe REFUSED or SERVFAIL, and pass
+it on. Connections are reset at once, for the same reason.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """DNS over TCP (RFC 7766): one asyncio process for all stream clients, transfers included.
 
 Queries on a connection may be pipelined; each is answered as soon as it is read, also while a transfer asked
-for before is under way: answers stand between the transfer's messages (RFC 7766 §6.2.1.1, RFC 5936 §4.1).
-A client costs a bounded amount: connections in all and from one network, transfers on one connection, time
-for a whole query to arrive, time for an answer to be taken (the last one before the end too), octets waiting
-in each direction. At the limit the connection that has been quiet longest makes room for a new one
-(RFC 7766 §6.2.3). A connection's end never says anything but that it ended.
+for before is under way: answers come between the transfer's messages (RFC 7766 §6.2.1.1, RFC 5936 §4.1).
+There are limits on what a client costs: connections in all and from one network, transfers on one connection,
+time for a whole query to arrive, time for an answer to be taken (the last one before the end too), octets
+waiting in each direction. At the limit, the connection that has been quiet longest is closed for a new one
+(RFC 7766 §6.2.3).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Zone transfers over a stream: AXFR (RFC 5936), and IXFR answered in full or with the SOA (RFC 1995 §4).
 IXFR over UDP: see `respond`.
 
-A transfer is what one read transaction sees, whatever is activated meanwhile: SOA, every other RRset with
-its signatures, glue and occluded names included, NSEC3 last, SOA. Names are compressed where RFC 3597 §4
-allows. Who may have one is said by `admit`: by address, or by the TSIG of the query (RFC 8945).
+A transfer is what one read transaction sees, whatever is activated meanwhile: SOA, every other RRset with its
+signatures, glue and occluded names included, NSEC3 last, SOA. Names are compressed where RFC 3597 §4 allows.
+`admit` says who may have one: by address, or by the TSIG of the query (RFC 8945).
 """
 
 from __future__ import annotations

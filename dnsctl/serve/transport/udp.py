@@ -1,6 +1,6 @@
 """One UDP worker: a plain loop over batches of datagrams, with an `Answerer` and the rate limit behind it.
 
-A broken socket or image raises: the supervisor starts the worker anew.
+A broken socket or image raises: the supervisor restarts the worker.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Names of zones in the image, and what is said of them (RFC 1034 §4.3.2 and its successors)."""
+"""Names of zones in the image, and the answers to them (RFC 1034 §4.3.2 and its successors)."""

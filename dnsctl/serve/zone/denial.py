@@ -1,7 +1,7 @@
 """Denial of existence (RFC 4035 §3.1.3, RFC 5155 §7.2): proofs, placed into the authority section.
 
-Each RRset is placed once, however many things it proves. In a zone that is not signed, or without DO, nothing
-is placed. Does not decide what is to be proved: see `answer`.
+Each RRset is placed once, however many things it proves. In an unsigned zone, or without DO, nothing is
+placed. `answer` decides what must be proved.
 """
 
 from __future__ import annotations

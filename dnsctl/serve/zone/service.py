@@ -1,11 +1,11 @@
-"""What an answer of SVCB or HTTPS records carries besides: what we know of their targets (RFC 9460 §4.1).
+"""What else an answer of SVCB or HTTPS records carries: what we know about their targets (RFC 9460 §4.1).
 
-Of each target in a zone of ours: its addresses, and its own records of the type asked for. In AliasMode
-those lead on, and stand first, as that is what a client asks for next (§2.4.2); in ServiceMode they are not
-followed. With DO, RRSIGs go along, and the NSEC or NSEC3 of a target that lacks one of these types.
+For each target in one of our zones: its addresses, and its own records of the type asked for. In AliasMode
+those come first and are followed, because a client asks for them next (§2.4.2); in ServiceMode they are not
+followed. With DO, also RRSIGs, and the NSEC or NSEC3 of a target that lacks one of these types.
 
-All of it is optional: it never makes an answer TC. Left out: what is below a zone cut, and targets that are
-aliases or that only a wildcard stands for, but for the owner itself.
+All of it is optional: it never makes an answer TC. Left out are names below a zone cut, and targets that are
+aliases or come from a wildcard, except the owner itself.
 """
 
 from __future__ import annotations
