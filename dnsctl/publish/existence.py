@@ -9,12 +9,12 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
-from dnsctl.errors import NameSyntaxError
 from dnsctl.model import duration
 from dnsctl.model.authority import answering_zone
-from dnsctl.model.name import Name, ancestors, canonical_key, is_subdomain, is_wildcard, to_text, wildcard
+from dnsctl.model.name import Name, canonical_key, is_subdomain, is_wildcard, to_text
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.soa import negative_ttl
+from dnsctl.model.wildcards import covering_wildcard
 from dnsctl.model.zone import Nodes
 from dnsctl.publish.changes import RecordChange
 
@@ -47,16 +47,8 @@ class Existence:
         return after < len(self._owners) and is_subdomain(self._owners[after], name)
 
     def covering_wildcard(self, name: Name) -> Name | None:
-        """Return the wildcard that answers for `name`, which does not exist; None where there is none.
-
-        It may be an empty non-terminal, whose answers have no data (RFC 4592 §2.2.2).
-        """
-        encloser = next(each for each in ancestors(name, self._zone.origin) if self.exists(each))
-        try:
-            source = wildcard(encloser)
-        except NameSyntaxError:
-            return None
-        return source if self.exists(source) else None
+        """Return the wildcard that answers for `name`, which does not exist; None where there is none."""
+        return covering_wildcard(name, self._zone.origin, self.exists)
 
 
 class Effect(NamedTuple):

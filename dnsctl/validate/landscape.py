@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from dnsctl.model.name import MAX_NAME, ROOT, Name
 from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.wildcards import covering_wildcard
 from dnsctl.model.zone import Zone
 from dnsctl.validate.index import Index, index_of
 
@@ -104,12 +105,8 @@ def _place(here: Index, name: Name) -> Place:
 
 
 def _wildcard(here: Index, name: Name) -> Place:
-    """Look for the wildcard below the closest encloser (RFC 4592 §3.3.1)."""
-    encloser = Name(name[1 + name[0] :])
-    while not here.names_exist(encloser) and encloser not in (here.zone.origin, ROOT):
-        encloser = Name(encloser[1 + encloser[0] :])
-    source = Name(b"\x01*" + encloser)
-    node = here.zone.nodes.get(source) if len(source) <= MAX_NAME else None
+    source = covering_wildcard(name, here.zone.origin, here.names_exist)
+    node = here.zone.nodes.get(source) if source is not None else None
     if node is None:
         return Place(Standing.MISSING, (), here.zone)
     return Place(Standing.PRESENT, node, here.zone)
