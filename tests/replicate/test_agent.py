@@ -109,7 +109,7 @@ def test_node_may_not_do_what_control_does(
     control: Control, untouched: Fleet, request_: Callable[[AgentClient, Made], Awaitable[None]]
 ) -> None:
     made = control.release({"example.com.": text(1)})
-    with pytest.raises(ReleaseRefusedError, match="ns1: ns2 may not do this, only the control host may"):
+    with pytest.raises(ReleaseRefusedError, match="ns1: ns2 may not do this; only the control host may"):
         untouched.ask("ns1", lambda client: request_(client, made), who="ns2")
 
 
