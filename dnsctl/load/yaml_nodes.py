@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 import yaml
 
@@ -156,7 +156,29 @@ def _compose(data: bytes, inclusions: _Inclusions, file: str) -> Node | None:
         raise YamlFault("yaml-syntax", " ".join(str(error).split()), "correct the file") from None
 
 
-def _syntax_fault(error: yaml.MarkedYAMLError, broken_text: Any) -> YamlFault:
+class _Mark(Protocol):
+    """A place in the text, from 0."""
+
+    line: int
+    column: int
+
+
+class _Event(Protocol):
+    """An event of libyaml. Each kind has some of these; PyYAML's stubs make every one of them optional."""
+
+    start_mark: _Mark
+    end_mark: _Mark
+    tag: str | None
+    anchor: str | None
+    style: str | None
+    value: str
+
+
+class _Loader(Protocol):
+    def get_event(self) -> _Event | None: ...
+
+
+def _syntax_fault(error: yaml.MarkedYAMLError, broken_text: _Event | None) -> YamlFault:
     """Return the fault with the place to look at: where a quote begins, not where the file ends.
 
     `broken_text`: the event of the last quoted text that goes over several lines, or None.
@@ -191,7 +213,7 @@ def _syntax_advice(problem: str) -> str:
     return "check the indentation and quotes at and before this line"
 
 
-def _events(loader: Any) -> Iterator[yaml.Event]:
+def _events(loader: _Loader) -> Iterator[_Event]:
     while True:
         event = loader.get_event()
         if event is None or isinstance(event, yaml.StreamEndEvent):
@@ -200,23 +222,20 @@ def _events(loader: Any) -> Iterator[yaml.Event]:
 
 
 class _Builder:
-    """Puts nodes together from events with a stack of its own (depth is bounded by MAX_DEPTH).
-
-    Events are `Any`: the stubs of PyYAML make every attribute of libyaml's events optional.
-    """
+    """Puts nodes together from events with a stack of its own (depth is bounded by MAX_DEPTH)."""
 
     def __init__(self, inclusions: _Inclusions, file: str) -> None:
         self.inclusions = inclusions
         self.file = file
-        self.broken_text: Any = None  # the last event of a quoted text over several lines
+        self.broken_text: _Event | None = None  # the last event of a quoted text over several lines
         self.stack: list[tuple[Sequence | Mapping, Scalar | None, str | None]] = []
         self.anchors: dict[str, Node] = {}
         self.root: Node | None = None
         self.documents = 0
 
-    def build(self, events: Iterator[yaml.Event]) -> Node | None:
+    def build(self, events: Iterator[_Event]) -> Node | None:
         for event in events:
-            kind = type(event)
+            kind: type[object] = type(event)
             if kind is yaml.ScalarEvent:
                 self._scalar(event)
             elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
@@ -231,7 +250,7 @@ class _Builder:
                     raise _fault("yaml-syntax", "a second document", "keep one document a file", event)
         return self.root
 
-    def _scalar(self, event: Any) -> None:
+    def _scalar(self, event: _Event) -> None:
         mark = event.start_mark
         if event.style and mark.line != event.end_mark.line and event.style in "'\"":
             self.broken_text = event
@@ -244,7 +263,7 @@ class _Builder:
             self.anchors[event.anchor] = node
         self._add(node)
 
-    def _included(self, event: Any) -> Node:
+    def _included(self, event: _Event) -> Node:
         """Return what the file holds that a scalar with the tag `!include` names."""
         state = self.inclusions
         if self.stack and isinstance(self.stack[-1][0], Mapping) and self.stack[-1][1] is None:
@@ -274,12 +293,13 @@ class _Builder:
         state.open.pop()
         return Scalar("", 1, 1, True, path) if found is None else found
 
-    def _open(self, event: Any) -> None:
+    def _open(self, event: _Event) -> None:
         if event.tag is not None:
             _check_tag(event)
         if len(self.stack) >= MAX_DEPTH:
             raise _fault("yaml-depth", f"nested more than {MAX_DEPTH} deep", "flatten this", event)
-        kind = Mapping if type(event) is yaml.MappingStartEvent else Sequence
+        opened: type[object] = type(event)
+        kind = Mapping if opened is yaml.MappingStartEvent else Sequence
         node = kind(event.start_mark.line + 1, event.start_mark.column + 1, file=self.file)
         if self.stack:
             parent, key, _ = self.stack[-1]
@@ -297,8 +317,8 @@ class _Builder:
             self.anchors[anchor] = node
         self._add(node)
 
-    def _alias(self, event: Any) -> None:
-        node = self.anchors.get(event.anchor)
+    def _alias(self, event: _Event) -> None:
+        node = self.anchors.get(event.anchor or "")
         if node is None:  # libyaml's parser does not check; also met where an alias stands inside its anchor
             raise _fault(
                 "yaml-alias", f"alias *{event.anchor} has no anchor before it", "define it first", event
@@ -347,7 +367,7 @@ def _put(parent: Mapping, key: Scalar, node: Node) -> None:
         parent.items[key.text] = (key, node)
 
 
-def _check_tag(event: Any) -> None:
+def _check_tag(event: _Event) -> None:
     if event.tag not in _PLAIN_TAGS and event.tag != "!":
         shown = str(event.tag).replace(_TAGS, "!!")
         raise _fault(
@@ -355,5 +375,5 @@ def _check_tag(event: Any) -> None:
         )
 
 
-def _fault(rule: str, message: str, advice: str, event: Any) -> YamlFault:
+def _fault(rule: str, message: str, advice: str, event: _Event) -> YamlFault:
     return YamlFault(rule, message, advice, event.start_mark.line + 1, event.start_mark.column + 1)

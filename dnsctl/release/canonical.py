@@ -1,19 +1,22 @@
 """Canonical JSON: a value has exactly one form in bytes, so that its digest or signature is unambiguous.
 
 ASCII, keys sorted, no spaces, integers within 64 bits, no floats. Decoding is strict: it refuses everything
-that
-`encode` would not have made byte for byte, such as duplicate keys and odd escapes.
+that `encode` would not have made byte for byte, such as duplicate keys and odd escapes.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any, NoReturn
+from collections.abc import Mapping
+from functools import lru_cache
+from types import UnionType
+from typing import NoReturn, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from dnsctl.errors import ReleaseError
 from dnsctl.model.json_value import Json
 
 _LARGEST = 2**63 - 1
+_Shape = TypeVar("_Shape", bound=Mapping[str, object])
 
 
 def encode(value: Json) -> bytes:
@@ -23,7 +26,7 @@ def encode(value: Json) -> bytes:
     ).encode()
 
 
-def decode(data: bytes, limit: int, what: str) -> dict[str, Any]:
+def decode(data: bytes, limit: int, what: str) -> dict[str, object]:
     """Return the object that `data` is the canonical form of; `what` names it in errors.
 
     Checked in this order, cheapest first: size, JSON, integers, being an object, canonical form.
@@ -45,15 +48,30 @@ def decode(data: bytes, limit: int, what: str) -> dict[str, Any]:
     return value
 
 
-def fields(value: object, what: str, expected: dict[str, type | tuple[type, ...]]) -> dict[str, Any]:
-    """Check that `value` is an object with exactly the `expected` keys and types. Raises ReleaseError."""
+def fields(value: object, what: str, shape: type[_Shape]) -> _Shape:
+    """Return `value` as `shape`, a TypedDict: an object with exactly its keys, and values of its types.
+
+    Of lists and dicts inside only that they are some is checked. Raises ReleaseError.
+    """
+    expected = _kinds(shape)
     if not isinstance(value, dict) or value.keys() != expected.keys():
         raise ReleaseError(f"{what} has not the fields {', '.join(sorted(expected))}")
-    for key, kind in expected.items():
-        kinds = kind if isinstance(kind, tuple) else (kind,)
+    for key, kinds in expected.items():
         if type(value[key]) not in kinds:  # a bool is an int to isinstance
             raise ReleaseError(f"{what}: {key} is not a {' or '.join(each.__name__ for each in kinds)}")
-    return value
+    return cast("_Shape", value)
+
+
+@lru_cache
+def _kinds(shape: object) -> dict[str, tuple[type, ...]]:
+    """Return the types that each field of a TypedDict may have."""
+    hints = get_type_hints(shape)
+    return {
+        key: tuple(
+            get_origin(each) or each for each in (get_args(hint) if isinstance(hint, UnionType) else (hint,))
+        )
+        for key, hint in hints.items()
+    }
 
 
 def _integer(text: str) -> int:

@@ -17,7 +17,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypedDict
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -114,12 +114,24 @@ def unverified_payload(data: bytes, purpose: Purpose) -> bytes:
     return _parse(data, purpose)[0]
 
 
+class _EnvelopeFields(TypedDict):
+    format: int
+    payload: str
+    purpose: str
+    signatures: list[object]
+
+
+class _SignatureFields(TypedDict):
+    key: str
+    signature: str
+
+
 def _parse(data: bytes, purpose: Purpose) -> tuple[bytes, list[tuple[str, bytes]]]:
     what = f"sealed {purpose}"
     value = canonical.fields(
         canonical.decode(data, MAX_ENVELOPE, what),
         what,
-        {"format": int, "payload": str, "purpose": str, "signatures": list},
+        _EnvelopeFields,
     )
     if value["format"] != FORMAT:
         raise ReleaseError(f"{what} is of format {value['format']}, this dnsctl reads {FORMAT}")
@@ -132,7 +144,7 @@ def _parse(data: bytes, purpose: Purpose) -> tuple[bytes, list[tuple[str, bytes]
         raise ReleaseError(f"{what} has {len(value['signatures'])} signatures, at most {MAX_SIGNATURES}")
     signatures = []
     for each in value["signatures"]:
-        one = canonical.fields(each, f"{what}: signature", {"key": str, "signature": str})
+        one = canonical.fields(each, f"{what}: signature", _SignatureFields)
         signatures.append((one["key"], _from_base64(one["signature"], what)))
     return _from_base64(value["payload"], what), signatures
 

@@ -16,7 +16,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TypedDict
 
 from dnsctl.errors import DnsctlError, ReleaseError
 from dnsctl.image.layout import ZoneEntry
@@ -112,7 +112,9 @@ class Manifest:
     @classmethod
     def from_bytes(cls, data: bytes) -> Manifest:
         """Parse and check; see the module for what is refused. Raises ReleaseError."""
-        value = canonical.fields(canonical.decode(data, MAX_MANIFEST, "manifest"), "manifest", _MANIFEST)
+        value = canonical.fields(
+            canonical.decode(data, MAX_MANIFEST, "manifest"), "manifest", _ManifestFields
+        )
         _require(value["format"] == FORMAT, f"is of format {value['format']}, this dnsctl reads {FORMAT}")
         generation = _bounded(value["generation"], 1, _HIGHEST, "generation")
         parent, commit = value["parent"], value["commit"]
@@ -140,18 +142,37 @@ class Manifest:
         return manifest
 
 
-_MANIFEST: dict[str, type | tuple[type, ...]] = {
-    "format": int,
-    "generation": int,
-    "parent": (str, type(None)),
-    "commit": (str, type(None)),
-    "created": int,
-    "zones": dict,
-    "removed": list,
-    "table": str,
-    "delta": dict,
-    "probes": list,
-}
+class _ManifestFields(TypedDict):
+    format: int
+    generation: int
+    parent: str | None
+    commit: str | None
+    created: int
+    zones: dict[str, object]
+    removed: list[object]
+    table: str
+    delta: dict[str, object]
+    probes: list[object]
+
+
+class _DeltaFields(TypedDict):
+    digest: str
+    size: int
+    length: int
+
+
+class _ProbeFields(TypedDict):
+    name: str
+    rdtype: int
+    dnssec: bool
+    rcode: int
+    answers: list[object]
+
+
+class _CertificateFields(TypedDict):
+    generation: int
+    manifest: str
+    created: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +196,7 @@ class ActivationCertificate:
         value = canonical.fields(
             canonical.decode(data, MAX_CERTIFICATE, what),
             what,
-            {"generation": int, "manifest": str, "created": int},
+            _CertificateFields,
         )
         _require(is_digest(value["manifest"]), "names no digest", what)
         return cls(
@@ -185,7 +206,7 @@ class ActivationCertificate:
         )
 
 
-def _entry(origin: str, value: Any) -> tuple[Name, ZoneEntry]:
+def _entry(origin: str, value: object) -> tuple[Name, ZoneEntry]:
     """Return a zone's entry; bounds are checked here, the form by writing it out again."""
     try:
         entry = ZoneEntry.from_json(value)
@@ -208,8 +229,8 @@ def _entry(origin: str, value: Any) -> tuple[Name, ZoneEntry]:
     return name, entry
 
 
-def _delta(value: Any) -> DeltaReference:
-    one = canonical.fields(value, "manifest: delta", {"digest": str, "size": int, "length": int})
+def _delta(value: object) -> DeltaReference:
+    one = canonical.fields(value, "manifest: delta", _DeltaFields)
     _require(is_digest(one["digest"]), "has no digest of its delta")
     return DeltaReference(
         one["digest"],
@@ -218,13 +239,12 @@ def _delta(value: Any) -> DeltaReference:
     )
 
 
-def _probe(value: Any) -> Probe:
-    one = canonical.fields(
-        value, "manifest: probe", {"name": str, "rdtype": int, "dnssec": bool, "rcode": int, "answers": list}
-    )
-    answers = one["answers"]
+def _probe(value: object) -> Probe:
+    one = canonical.fields(value, "manifest: probe", _ProbeFields)
+    answers = [each for each in one["answers"] if isinstance(each, str)]
     _require(
-        all(type(each) is str and len(each) < 2**17 and _HEX.fullmatch(each) for each in answers)
+        len(answers) == len(one["answers"])
+        and all(len(each) < 2**17 and _HEX.fullmatch(each) for each in answers)
         and answers == sorted(set(answers)),
         "has a probe whose answers are not sorted hex",
     )
@@ -237,7 +257,7 @@ def _probe(value: Any) -> Probe:
     )
 
 
-def _name(text: Any) -> Name:
+def _name(text: object) -> Name:
     try:
         name = from_text(text) if isinstance(text, str) else None
     except DnsctlError:

@@ -31,11 +31,11 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import lmdb
 from starlette.applications import Starlette
@@ -503,7 +503,7 @@ class Api:
         end_silence(self._silence, self._staging.served.generation)
         return JSONResponse({"generation": self._staging.served.generation})
 
-    async def _write(self, function: Callable[..., _Result], *arguments: Any) -> _Result:
+    async def _write(self, function: Callable[..., _Result], *arguments: object) -> _Result:
         return await asyncio.get_running_loop().run_in_executor(self._writer, function, *arguments)
 
     async def _body(self, request: Request, limit: int) -> bytes:
@@ -515,11 +515,11 @@ class Api:
                 body += chunk
         return bytes(body)
 
-    async def _json(self, request: Request, limit: int, keys: tuple[str, ...] = ()) -> dict[str, Any]:
+    async def _json(self, request: Request, limit: int, keys: tuple[str, ...] = ()) -> Mapping[str, object]:
         return _object(await self._body(request, limit), keys)
 
 
-def _object(body: bytes, keys: tuple[str, ...]) -> dict[str, Any]:
+def _object(body: bytes, keys: tuple[str, ...]) -> Mapping[str, object]:
     """Return a JSON object whose `keys` are strings. Raises ReleaseError."""
     try:
         value = json.loads(body)
@@ -530,14 +530,17 @@ def _object(body: bytes, keys: tuple[str, ...]) -> dict[str, Any]:
     return value
 
 
-def _certified(value: Any) -> Certified:
+def _certified(value: object) -> Certified:
     """Return a release from JSON; nothing in it is believed yet. Raises ReleaseError."""
+    manifest, certificate = (
+        (value.get("manifest"), value.get("certificate")) if isinstance(value, dict) else (None, None)
+    )
+    if not isinstance(manifest, str) or not isinstance(certificate, str):
+        raise ReleaseError("a release is a JSON object with manifest and certificate")
     try:
-        return Certified(value["manifest"].encode("ascii"), value["certificate"].encode("ascii"))
+        return Certified(manifest.encode("ascii"), certificate.encode("ascii"))
     except UnicodeEncodeError:
         raise ReleaseError("a sealed release is ASCII") from None
-    except (KeyError, TypeError, AttributeError):
-        raise ReleaseError("a release is a JSON object with manifest and certificate") from None
 
 
 _Handler = Callable[[Request], Awaitable[Response]]

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from dnsctl.errors import DnsctlError, NodeUnreachableError, ReleaseRefusedError
 from dnsctl.files import durable
@@ -296,7 +296,7 @@ class CatchUp:
                     _log.info("restored generation %d from a snapshot of %s", self._served, peer.node.name)
                     return
 
-    def _restored(self, path: Path) -> Callable[..., Any]:
+    def _restored(self, path: Path) -> Callable[..., object]:
         return lambda first, *later, late: self._staging.restore(
             first, snapshot.decode(path), *later, late=late
         )
@@ -316,7 +316,7 @@ class CatchUp:
         return peer, releases[0], path
 
     async def _commit(
-        self, survey: Survey, take: Callable[..., Any], releases: tuple[Certified, ...]
+        self, survey: Survey, take: Callable[..., object], releases: tuple[Certified, ...]
     ) -> None:
         """Have `take` commit `releases`, and those that came while they were fetched, in one step."""
         peers = [peer for peer in self._peers if peer.node.name in survey.answered]
@@ -334,7 +334,7 @@ class CatchUp:
         await self._write(functools.partial(take, late=late), *releases)
         self._followed(releases[-1].certificate)
 
-    async def _write(self, function: Callable[..., _Result], *arguments: Any) -> _Result:
+    async def _write(self, function: Callable[..., _Result], *arguments: object) -> _Result:
         return await asyncio.get_running_loop().run_in_executor(self._writer, function, *arguments)
 
 

@@ -14,13 +14,13 @@ import math
 import ssl
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import httpx
 
@@ -206,7 +206,7 @@ class AgentClient:
         sent: int = 0,
         long: bool = False,
         size: _Size = _SMALL_ANSWER,
-    ) -> dict[str, Any]:
+    ) -> Mapping[str, object]:
         body, values = bytearray(), size.values
         latest = asyncio.get_running_loop().time() + size.seconds
         async with self._request(
