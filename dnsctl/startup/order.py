@@ -10,7 +10,7 @@ import ipaddress
 import json
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import TypeVar, cast, get_args, get_origin, get_type_hints
 
 from dnsctl.model.fleet import Endpoint, Network
 
@@ -24,8 +24,7 @@ def written(order: object) -> str:
 
 def read(kind: type[_Order], text: str) -> _Order:
     """Return the dataclass `kind` that `written` made `text` from."""
-    order: _Order = _typed(kind, json.loads(text))
-    return order
+    return cast("_Order", _typed(kind, json.loads(text)))
 
 
 def _plain(value: object) -> object:
@@ -42,21 +41,24 @@ def _plain(value: object) -> object:
     raise TypeError(f"{type(value).__name__} has no form in an order")
 
 
-def _typed(kind: Any, value: Any) -> Any:
-    if kind is Network:
-        return ipaddress.ip_network(value)
+def _typed(kind: object, value: object) -> object:
+    """Return the value of type `kind` for which `_plain` gave `value`."""
     if value is None or kind in (str, int, float, bool):
         return value
-    if kind is bytes:
-        return bytes.fromhex(value)
-    if kind is Path:
-        return Path(value)
-    if kind is Endpoint:
-        return Endpoint(*value)
-    if get_origin(kind) is tuple:
-        return tuple(_typed(get_args(kind)[0], each) for each in value)
-    if is_dataclass(kind):
+    if isinstance(value, str):
+        if kind is Network:
+            return ipaddress.ip_network(value)
+        if kind is bytes:
+            return bytes.fromhex(value)
+        if kind is Path:
+            return Path(value)
+    if isinstance(value, list):
+        if kind is Endpoint:
+            return Endpoint(*value)
+        if get_origin(kind) is tuple:
+            return tuple(_typed(get_args(kind)[0], each) for each in value)
+    if isinstance(value, dict) and is_dataclass(kind) and isinstance(kind, type):
         hints = get_type_hints(kind)
-        return kind(**{name: _typed(hints[name], each) for name, each in value.items()})  # type: ignore[operator]
+        return kind(**{name: _typed(hints[name], each) for name, each in value.items()})
     [kind] = (each for each in get_args(kind) if each is not type(None))  # X | None
     return _typed(kind, value)

@@ -184,12 +184,8 @@ def _difference(first: _Message, second: _Message) -> str:
 
 def _answer(message: _Message, size: int, decoders: int) -> Answer:
     first, second, _ = message.counts
-    sections = (
-        message.records[:first],
-        message.records[first : first + second],
-        message.records[first + second :],
-    )
-    options = [one for one in sections[2] if one.rdtype == Type.OPT]
+    additional = message.records[first + second :]
+    options = [one for one in additional if one.rdtype == Type.OPT]
     if not message.flags & _QR:
         raise WireFormatError("a query came back, not a response")
     if len(options) > 1:
@@ -199,9 +195,9 @@ def _answer(message: _Message, size: int, decoders: int) -> Answer:
         rcode=(message.flags & 0x0F) | (extended >> 24) << 4,
         authoritative=bool(message.flags & _AA),
         truncated=bool(message.flags & _TC),
-        answer=sections[0],
-        authority=sections[1],
-        additional=tuple(one for one in sections[2] if one.rdtype != Type.OPT),
+        answer=message.records[:first],
+        authority=message.records[first : first + second],
+        additional=tuple(one for one in additional if one.rdtype != Type.OPT),
         edns=bool(options),
         do=bool(extended & _DO),
         size=size,

@@ -163,7 +163,7 @@ def test_contradiction_is_refused_with_its_place(old: str, new: str, said: str) 
         ),
         ("ns: [ns1.example.net.", "ns: [ns1", "'ns1' is one label: write the whole name"),
         ("mname: ns1.example.net.", "mname: ns1", "'ns1' is one label"),
-        ("ns: [ns1.example.net.", "ns: ['ns1.example.net. '", "' ' in it: write the name of the host"),
+        ("ns: [ns1.example.net.", "ns: ['ns1.example.net. '", "' ' in it: write only the name of the host"),
         ("ns: [ns1.example.net.", "ns: ['\"ns1.example.net.\"'", "'\"' in it"),
         ("ns: [ns1.example.net.", "ns: ['https://ns1.example.net.'", "':' in it"),
         ("ns: [ns1.example.net.", "ns: ['ns1.example.net.,x.'", "',' in it"),

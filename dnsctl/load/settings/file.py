@@ -61,7 +61,7 @@ def parse_config(data: bytes, path: str = CONFIG, *, fleet: bool = True) -> Conf
         where = _place(path, tree.line, tree.column)
         raise ConfigError("sites is missing", where=where, advice="name the sites and nodes of the fleet")
     for found in contradictions(config, lambda at: _has(plain, at)):
-        raise ConfigError(found[1], where=_where(tree, found[0], path), advice=found[2])
+        raise ConfigError(found.what, where=_where(tree, found.path, path), advice=found.advice)
     zones = tree.get("zones")
     keys = (key for key, _ in zones.items.values()) if isinstance(zones, yaml_nodes.Mapping) else ()
     return config.located({key.text: Position(path, key.line, key.column) for key in keys})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from dnsctl.load.nearest import did_you_mean
 from dnsctl.load.settings.config import Config
@@ -11,8 +12,16 @@ from dnsctl.load.settings.policy import STANDARD, UNSIGNED
 Path = tuple[int | str, ...]  # of keys and list positions, from the top of dnsctl.yaml
 
 
-def contradictions(config: Config, written: Callable[[Path], bool]) -> Iterator[tuple[Path, str, str]]:
-    """Give (path in the file, what, advice) for settings that are each right but not together.
+class Contradiction(NamedTuple):
+    """Settings that are each right but not together. `path`: where in the file."""
+
+    path: Path
+    what: str
+    advice: str
+
+
+def contradictions(config: Config, written: Callable[[Path], bool]) -> Iterator[Contradiction]:
+    """Give the settings that are each right but not together.
 
     `written`: whether the file has a value at a path. A default gives way where a written value does not.
     """
@@ -21,47 +30,47 @@ def contradictions(config: Config, written: Callable[[Path], bool]) -> Iterator[
     yield from _secondaries(config)
     if config.release.threshold > len(config.release.keys):
         count = len(config.release.keys)
-        yield (
+        yield Contradiction(
             ("release", "threshold"),
             f"threshold {config.release.threshold} of {count} keys",
             "lower it or add keys",
         )
     if len(set(config.release.keys)) < len(config.release.keys):
-        yield ("release", "keys"), "a release key is named twice", "name each once"
+        yield Contradiction(("release", "keys"), "a release key is named twice", "name each once")
     yield from _signatures(config, written)
 
 
-def _signatures(config: Config, written: Callable[[Path], bool]) -> Iterator[tuple[Path, str, str]]:
+def _signatures(config: Config, written: Callable[[Path], bool]) -> Iterator[Contradiction]:
     for name, policy in config.policies.items():
         at: Path = ("policies", name)
         window = policy.signatures
         if window.refresh + window.jitter >= window.lifetime:
-            yield (
+            yield Contradiction(
                 (*at, "signatures"),
                 "refresh and jitter leave nothing of the signatures' lifetime",
                 "keep lifetime above refresh + jitter",
             )
         if window.interval > window.refresh / 2 and written((*at, "signatures", "interval")):
-            yield (
+            yield Contradiction(
                 (*at, "signatures", "interval"),
                 "renewals are too far apart: signatures may run out in between",
                 "keep interval at half of refresh or less, and renew that often",
             )
         if policy.opt_out and policy.denial != "nsec3":
-            yield (
+            yield Contradiction(
                 (*at, "opt-out"),
                 "opt-out needs denial: nsec3",
                 "set denial: nsec3, or drop opt-out",
             )
 
 
-def _shared_addresses(config: Config) -> Iterator[tuple[Path, str, str]]:
+def _shared_addresses(config: Config) -> Iterator[Contradiction]:
     taken: dict[str, str] = {}
     for site_name, site in config.sites.items():
         for name, node in site.nodes.items():
             at: Path = ("sites", site_name, "nodes", name)
             if f"node {name}" in taken:
-                yield at, f"node {name} is in two sites", "give each node a name of its own"
+                yield Contradiction(at, f"node {name} is in two sites", "give each node a name of its own")
             taken[f"node {name}"] = name
             control = node.control.removeprefix("https://")
             used = [("listen", str(each)) for each in node.listen] + [("control", control)]
@@ -70,29 +79,31 @@ def _shared_addresses(config: Config) -> Iterator[tuple[Path, str, str]]:
             for setting, address in used:
                 if address in taken:
                     what = f"{address} is an address of {taken[address]} already"
-                    yield (*at, setting), what, "give each its own address or port"
+                    yield Contradiction((*at, setting), what, "give each its own address or port")
                 taken[address] = f"node {name}"
 
 
-def _secondaries(config: Config) -> Iterator[tuple[Path, str, str]]:
+def _secondaries(config: Config) -> Iterator[Contradiction]:
     told: set[tuple[str, tuple[str, ...]]] = set()
     for number, one in enumerate(config.transfers.notify):
         at: Path = ("transfers", "notify", number)
         if one.key is not None and config.transfers.key_of(one) is None:
             known = list(config.transfers.keys)
             advice = did_you_mean(one.key, known) if known else "name it under `transfers: keys:`"
-            yield (*at, "key"), f"there is no key {one.key}", advice
+            yield Contradiction((*at, "key"), f"there is no key {one.key}", advice)
         if (str(one.address), one.zones) in told:
-            yield at, f"{one.address} stands here twice", "name each secondary once"
+            yield Contradiction(at, f"{one.address} stands here twice", "name each secondary once")
         told.add((str(one.address), one.zones))
 
 
-def _unknown_policies(config: Config) -> Iterator[tuple[Path, str, str]]:
+def _unknown_policies(config: Config) -> Iterator[Contradiction]:
     if UNSIGNED in config.policies:
-        yield ("policies", UNSIGNED), "`none` means unsigned and cannot name a policy", "rename it"
+        yield Contradiction(
+            ("policies", UNSIGNED), "`none` means unsigned and cannot name a policy", "rename it"
+        )
     known = {STANDARD, UNSIGNED, *config.policies}
     wanted: list[tuple[Path, str | None]] = [(("defaults", "dnssec"), config.defaults.dnssec)]
     wanted += [(("zones", pattern, "dnssec"), each.dnssec) for pattern, each in config.zones.items()]
     for at, policy in wanted:
         if policy is not None and policy not in known:
-            yield at, f"there is no policy {policy}", did_you_mean(policy, known)
+            yield Contradiction(at, f"there is no policy {policy}", did_you_mean(policy, known))
