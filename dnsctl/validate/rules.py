@@ -105,9 +105,11 @@ RULES: tuple[Rule, ...] = (
 # fmt: on
 
 # Found elsewhere: about `checks` itself, and about pre-signed zones.
+FIXED, UNKNOWN = "checks-fixed", "checks-unknown"
 BESIDE: tuple[tuple[str, Severity, str], ...] = (
-    ("checks-fixed", _WARNING, "`checks` lowers a rule that serving relies on."),
-    ("checks-unknown", _WARNING, "`checks` names a rule that does not exist."),
+    (FIXED, _WARNING, "`checks` lowers a rule that serving relies on."),
+    (UNKNOWN, _WARNING, "`checks` names a rule that does not exist."),
     *((name, severity, meaning) for name, severity, meaning, _ in presigned.RULES),
 )
+SEVERITIES = {name: severity for name, severity, _ in BESIDE}
 RULE_NAMES = frozenset((*(rule.name for rule in RULES), *(name for name, _, _ in (*reading.RULES, *BESIDE))))

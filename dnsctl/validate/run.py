@@ -18,7 +18,7 @@ from dnsctl.model.repo import CONFIG
 from dnsctl.model.zone import ValidatedZone, Zone
 from dnsctl.validate.landscape import Landscape
 from dnsctl.validate.rule import Rule, Scope
-from dnsctl.validate.rules import BESIDE, RULE_NAMES, RULES
+from dnsctl.validate.rules import BESIDE, FIXED, RULE_NAMES, RULES, SEVERITIES, UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ def settings_findings(levels: Mapping[str, Level], file: str = CONFIG) -> Iterat
     for name, level in levels.items():
         if name in fixed and level != "error":
             yield Finding(
-                "checks-fixed",
-                Severity.WARNING,
+                FIXED,
+                SEVERITIES[FIXED],
                 Position(file),
                 f"rule {name} cannot be set to {level}: the zone could not be served",
                 f"remove {name} from `checks`",
@@ -93,8 +93,8 @@ def settings_findings(levels: Mapping[str, Level], file: str = CONFIG) -> Iterat
         elif name not in RULE_NAMES:
             near = difflib.get_close_matches(name, RULE_NAMES, 1)
             yield Finding(
-                "checks-unknown",
-                Severity.WARNING,
+                UNKNOWN,
+                SEVERITIES[UNKNOWN],
                 Position(file),
                 f"`checks` names {name}, which is not a rule",
                 f"did you mean {near[0]}?" if near else "`dnsctl check --rules` lists them",
