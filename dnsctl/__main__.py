@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from dnsctl.startup.apart import Tell
+    from dnsctl.startup.work import Tell
 
 # What a command loads stays until it ends, and looking for garbage in it takes an eighth of its start
 _COLLECTED_AFTER: Final = (100_000, 20, 100)

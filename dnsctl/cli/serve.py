@@ -15,7 +15,7 @@ from dnsctl.cli.verbs.context import Context
 from dnsctl.errors import ListenError
 from dnsctl.model.fleet import Endpoint, Network, Node, RateLimit, ServeSettings
 from dnsctl.startup.anew import EMBEDDED, NodeOrder, ZonesOrder, serve_anew
-from dnsctl.startup.apart import Tell
+from dnsctl.startup.work import Tell
 
 _ENDPOINT = re.compile(r"(?:\[(?P<bracketed>[^\[\]]+)\]|(?P<plain>[^:\[\]]+)):(?P<port>[0-9]{1,5})")
 _MAX_PORT = 65535

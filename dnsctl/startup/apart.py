@@ -10,48 +10,15 @@ import gc
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TextIO
 
 from dnsctl.errors import DnsctlError
 from dnsctl.model.prctl import die_with_parent
 from dnsctl.node.signals import STOP_SIGNALS
-
-if TYPE_CHECKING:
-    from dnsctl.model.finding import Finding
-    from dnsctl.publish.intent import Progress
+from dnsctl.startup.work import Embedded, Telling
 
 TERMINATED = 143  # exit code, as shells report SIGTERM
 _AWAITED = (*STOP_SIGNALS, signal.SIGCHLD)
-
-
-@dataclass(frozen=True, slots=True)
-class Embedded:
-    """What to compile: the zone files in `directory`, into the image of `state`; signed if `sign`."""
-
-    directory: Path
-    state: Path
-    sign: bool = False
-    strict: bool = False
-    keep_keys: bool = False  # keys stand in the state, not beside the zones
-    workers: int = 1  # processes that sign
-
-
-class Tell(Protocol):
-    """What shows findings and progress to a person; `dnsctl.cli.output` is one."""
-
-    def findings(self, found: Iterable[Finding], stream: TextIO | None = None) -> None: ...
-
-    def say(self, text: str) -> None: ...
-
-    def stages(self) -> AbstractContextManager[Progress]: ...
-
-
-Telling = Callable[[], Tell]
 
 
 def compile_apart(work: Embedded, tell: Telling) -> None:

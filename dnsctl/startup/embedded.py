@@ -22,8 +22,8 @@ from dnsctl.model.repo import KEYS, PASSPHRASE, NodeFiles
 from dnsctl.publish.directory import finish_all, judge_directory, replace_all
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.passphrase import ensure_passphrase
-from dnsctl.startup.apart import Embedded, Tell
 from dnsctl.startup.directory import find_config
+from dnsctl.startup.work import Embedded, Tell
 
 
 def compile_directory(work: Embedded, tell: Tell) -> None:
