@@ -110,7 +110,7 @@ def test_first_plan_of_split_keys_tells_of_both(repo: Repo, capsys: pytest.Captu
     repo.write("dnsctl.yaml", CONFIG + "policies: {standard: {keys: ksk+zsk}}\n")
     repo.commit(ZONE)
     assert _plan(repo) == 2
-    assert "a new ksk and a new zsk are made, none of both is in the keystore" in capsys.readouterr().out
+    assert "a new ksk and a new zsk are made, neither is in the keystore" in capsys.readouterr().out
 
 
 def test_nothing_to_release_exits_0(repo: Repo, capsys: pytest.CaptureFixture[str]) -> None:
@@ -159,7 +159,7 @@ def test_dirty_work_tree_is_warned_of_and_not_planned(repo: Repo, capsys: pytest
     repo.write("zones/example.com.yaml", "www: {type: A, value: 192.0.2.77}\n")
     assert _plan(repo) == 0
     told = capsys.readouterr()
-    assert "zones/example.com.yaml not as in HEAD" in told.err
+    assert "zones/example.com.yaml differs from HEAD" in told.err
     assert "192.0.2.77" not in told.out
 
 
