@@ -41,6 +41,7 @@ with atheris.instrument_imports(include=["dnsctl.serve", "dnsctl.model.name", "d
     from dnsctl.serve.message.chaos import Chaos
     from dnsctl.serve.message.cookies import CLIENT_LENGTH, Cookies
     from dnsctl.serve.message.query import Client, Rejected, Unanswerable, parse
+    from dnsctl.serve.message.sections import Response
     from dnsctl.serve.message.tsig import Keyring
     from dnsctl.serve.respond import Responder
     from dnsctl.serve.transport import transfer
@@ -211,10 +212,10 @@ class Target:
         if self.worker.failures:
             raise AssertionError("a query could not be handled")
 
-    def check(self, message: bytes, found: object, over_stream: object) -> None:
-        if len(message) < 12 or message[2] & 0x80:
-            if found is not None or over_stream is not None:
-                raise AssertionError("an answer to what is not a query")
+    def check(self, message: bytes, found: Response | None, over_stream: Response | None) -> None:
+        if len(message) < 12 or message[2] & 0x80 or found is None or over_stream is None:
+            if found is not over_stream or not (len(message) < 12 or message[2] & 0x80):
+                raise AssertionError("an answer to what is not a query, or none to one")
             return
         try:
             question = parse(message)
@@ -222,8 +223,9 @@ class Target:
             limit = min(max(edns.payload if edns else 512, 512), 1232)
         except (Rejected, Unanswerable):
             question, limit = None, 512
-        for wire, most in ((found.wire, limit), (over_stream.wire, 65535)):  # type: ignore[attr-defined]
-            flow = flow_of(wire, lambda name: self.responder.synthesized(self.reader, name))
+        for response, most in ((found, limit), (over_stream, 65535)):
+            wire = response.wire
+            flow = flow_of(wire, response.kind, response.zone)
             if flow is not None and (len(truncated(wire)) > len(wire) or truncated(wire)[:2] != wire[:2]):
                 raise AssertionError("more octets beyond the rate than below it")
             if wire[:2] != message[:2] or not wire[2] & 0x80 or len(wire) > most:

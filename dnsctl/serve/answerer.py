@@ -155,7 +155,8 @@ class Answerer:
         proved: list[int],
     ) -> int:
         """Answer queries of a batch one by one; return how many the cache did not have at hand."""
-        lengths, slots, sizes, counts = batch.lengths(BATCH), batch.slots, batch.sizes, self.tally.counts
+        lengths, slots, sizes = batch.lengths(BATCH), batch.slots, batch.sizes
+        classes, counts = batch.classes, self.tally.counts
         if not isinstance(indexes, range):
             slots, lengths = tuple(slots[index] for index in indexes), [lengths[index] for index in indexes]
         cache, misses = self.cache, 0
@@ -188,6 +189,7 @@ class Answerer:
                             proved.append(index)
             header, end, tail, size, class_, _ = entry
             counts[class_] += 1
+            classes[index] = class_
             slot[2:12] = header
             slot[end:size] = tail
             sizes[index] = size
@@ -327,7 +329,7 @@ class Answerer:
     def _entry(self, message: bytes, response: Response) -> Entry:
         """Classify a response of the full path; keep it where it is worth it."""
         wire, end, zone = response.wire, response.question_end, response.zone
-        class_ = self.tally.class_of(message, wire, end, zone, denied=response.denied)
+        class_ = self.tally.class_of(message, wire, end, zone, response.kind)
         if response.cacheable and self._is_wanted:
             self.cache.store(message, response, class_, zone)
         return wire[2:HEADER_LENGTH], end, wire[end:], len(wire), class_, zone

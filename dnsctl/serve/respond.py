@@ -15,7 +15,7 @@ from dnsctl.image.fragment import find
 from dnsctl.image.reader import Reader
 from dnsctl.model.fleet import Network
 from dnsctl.model.message_size import MAX_MESSAGE
-from dnsctl.model.name import ROOT, Name
+from dnsctl.model.name import ROOT
 from dnsctl.model.rrset import CLASS_IN, Type
 from dnsctl.model.soa import intervals_of
 from dnsctl.serve.message import chaos, cookies
@@ -23,6 +23,7 @@ from dnsctl.serve.message import edns as edns_
 from dnsctl.serve.message.chaos import Chaos
 from dnsctl.serve.message.cookies import Cookies, Standing, Verdict
 from dnsctl.serve.message.edns import ExtendedError, ZoneFacts
+from dnsctl.serve.message.kind import Kind
 from dnsctl.serve.message.query import (
     AA,
     HEADER,
@@ -74,6 +75,7 @@ class _Body(NamedTuple):
     zone: ZoneFacts | None = None
     ends: Ends = ()
     beside: bool = False
+    kind: Kind = Kind.OTHER
 
 
 class Responder:
@@ -120,16 +122,6 @@ class Responder:
             raise Rejected("EDNS that is to be refused", rcode, question.end, edns)
         made = edns_.options(edns, self._identity, None, None, client.idle)
         return made if cookie is None else cookie.option + made
-
-    def synthesized(self, reader: Reader, qname: Name) -> Name | None:
-        """Return the zone in which a wildcard or DNAME stands for `qname`, None where it has a node."""
-        try:
-            view = self.zones(reader).find(qname, 0)
-        except LeftOut:
-            return None
-        if view is None or reader.owner(view.key(qname)) is not None:
-            return None
-        return view.origin
 
     def zones(self, reader: Reader) -> Zones:
         """Return the zones that `reader` sees now."""
@@ -258,7 +250,15 @@ class Responder:
             return _Body(Rcode.NOTAUTH, ExtendedError.NOT_AUTHORITATIVE)
         draft = Draft(question.name, signed=False)
         draft.place(ANSWER, soa, view.origin)
-        return _Body(Rcode.NOERROR, None, b"".join(draft.parts), draft.counts, True, _facts(view, question))
+        return _Body(
+            Rcode.NOERROR,
+            None,
+            b"".join(draft.parts),
+            draft.counts,
+            authoritative=True,
+            zone=_facts(view, question),
+            kind=Kind.DATA,
+        )
 
     def _chaos(self, question: Question) -> _Body:
         if self._told is None:
@@ -291,12 +291,13 @@ class Responder:
             _facts(view, question),
             draft.ends,
             found.beside,
+            found.kind,
         )
 
     def _final(self, asked: _Asked, body: _Body) -> Response:
         """Put header, question, sections and OPT together, and cut what does not fit."""
         message, question, client, room, cookie = asked
-        edns, end, sections, counts, denied = question.edns, question.end, body.sections, body.counts, False
+        edns, end, sections, counts = question.edns, question.end, body.sections, body.counts
         opt = b""
         if edns is not None:
             made = edns_.options(edns, self._identity, body.zone, body.error, client.idle)
@@ -313,7 +314,6 @@ class Responder:
                 return self._final(asked, _Body(Rcode.SERVFAIL, ExtendedError.OTHER))
             else:
                 flags |= TC
-                denied = body.authoritative and not counts[ANSWER]
                 sections, counts = b"", (0, 0, 0)
         number = message[0] << 8 | message[1]
         questions, additionals = 1 if end > HEADER_LENGTH else 0, counts[2] + (1 if opt else 0)
@@ -325,7 +325,7 @@ class Responder:
             cacheable=question.plain and body.rcode != Rcode.SERVFAIL and question.rdtype != Type.IXFR,
             proved=cookie is not None and cookie.standing is Standing.GOOD,
             zone=body.zone.origin if body.zone else None,
-            denied=denied,
+            kind=body.kind,
             beside=body.beside,
         )
 

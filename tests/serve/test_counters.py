@@ -19,6 +19,7 @@ from dnsctl.model.name import Name, from_text
 from dnsctl.model.repo import NodeFiles
 from dnsctl.serve.message.cookies import Cookies, fresh_secret
 from dnsctl.serve.message.datagrams import BATCH, Batch
+from dnsctl.serve.message.kind import Kind
 from dnsctl.serve.message.sections import Response
 from dnsctl.serve.metrics import counters, tally
 from dnsctl.serve.metrics.counters import Block
@@ -315,7 +316,9 @@ def test_more_zones_than_there_is_room_for_are_counted_together(monkeypatch: pyt
     for number in range(5):
         asked = wire()
         answered = asked[:2] + b"\x84" + asked[3:]
-        counting.counts[counting.class_of(asked, answered, 33, from_text(f"zone{number}.example."))] += 2
+        counting.counts[
+            counting.class_of(asked, answered, 33, from_text(f"zone{number}.example."), Kind.DATA)
+        ] += 2
     block = counting.block
     counting.fold()
     assert [block.cells[cell] for _, cell in block.zones()] == [2, 2, 2]

@@ -355,7 +355,7 @@ def test_random_names_cost_little_whatever_they_are_answered(tmp_path, label, ab
             if fast is not None:
                 _, end, _, _, class_, zone = fast
                 assert wire_of(fast, wire) == full.wire
-                assert paths.known.tally.class_of(wire, full.wire, end, zone, denied=full.denied) == class_
+                assert paths.known.tally.class_of(wire, full.wire, end, zone, full.kind) == class_
 
 
 def test_payload_sizes_share_what_is_found_out(tmp_path, monkeypatch):

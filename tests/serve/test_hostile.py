@@ -173,7 +173,7 @@ def test_what_the_rate_limit_leaves_of_a_response_is_a_smaller_one_to_the_same_q
     response = serving.responder.respond(serving.reader, wire, stream=False)
     if response is None:
         return
-    flow = flow_of(response.wire, lambda name: serving.responder.synthesized(serving.reader, name))
+    flow = flow_of(response.wire, response.kind, response.zone)
     if flow is None:
         return
     short = truncated(response.wire)

@@ -17,7 +17,6 @@ from dnsctl.serve.fast import intervals
 from dnsctl.serve.fast.columns import Asked
 from dnsctl.serve.fast.intervals import FEW, number, spans
 from dnsctl.serve.message.datagrams import BATCH, Batch
-from dnsctl.serve.metrics.tally import Tally
 from dnsctl.serve.respond import Responder
 from dnsctl.serve.transport.rate_limit import FlowTable, RateLimiter, truncated
 from dnsctl.serve.transport.udp import UdpWorker
@@ -249,13 +248,10 @@ def test_answers_from_gaps_are_counted_as_those_of_the_other_steps(flooded):
 def test_rate_limit_sees_answers_from_gaps_whole(flooded):
     worker, _, rng, _ = flooded
     batch, wires = Filled(), flood(rng)
-    limiter = RateLimiter(RateLimit(rate=10, slip=2), FlowTable(64), Tally())
+    limiter = RateLimiter(RateLimit(rate=10, slip=2), FlowTable(64), worker.answerer.tally)
     silent = worker.answerer.answer(batch, batch.fill(wires), [])
     whole = [batch.answer(index) for index in range(BATCH)]
-    answerer = worker.answerer
-    silent = limiter.apply(
-        batch, BATCH, silent, [], lambda name: answerer.responder.synthesized(answerer.reader, name)
-    )
+    silent = limiter.apply(batch, BATCH, silent, [])
     left = [batch.answer(index) for index in range(BATCH)]
     assert [index for index in range(BATCH) if index in silent or left[index] != whole[index]] == list(
         range(10, BATCH)

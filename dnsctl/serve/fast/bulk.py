@@ -30,12 +30,12 @@ def answer_batch(
     if usual is not None and known.asked.get(usual.zone.origin) is not usual.zone:
         usual = known.usual = None  # it has changed, or was forgotten
     asked, sizes, left = _asked(known, usual, batch, indexes), batch.sizes, list[int]()
-    others, raw, owner = 0, b"", known.owner
+    others, raw, owner, classes = 0, b"", known.owner, batch.classes
     if usual is not None:
         _, zone, form = usual
         plans, opt, limit, behind = form.plans.get, form.opt, form.limit, len(form.frame) - 8
         if known.missed and form.dnssec and not zone.is_hashed and not zone.is_small:
-            asked = _deny(known, usual, asked, counts, sizes, failed)
+            asked = _deny(known, usual, asked, batch, counts, failed)
     for index, node, slot, length in asked:
         try:
             if node is None:  # not a usual query
@@ -51,6 +51,7 @@ def answer_batch(
                     size += at
                     if size <= limit:
                         counts[class_] += 1
+                        classes[index] = class_
                         slot[2:12] = header
                         slot[at + 6 : size] = b"".join(
                             (before, value[rdata], between, value[times], signer, value[signature], opt)
@@ -70,6 +71,7 @@ def answer_batch(
             continue
         header, end, tail, size, class_, _ = entry
         counts[class_] += 1
+        classes[index] = class_
         slot[2:12] = header
         slot[end:size] = tail
         sizes[index] = size
@@ -89,13 +91,14 @@ def _asked(known: Known, usual: Usual | None, batch: Batch, indexes: Sequence[in
 
 
 def _deny(
-    known: Known, usual: Usual, asked: _Queries, counts: list[int], sizes: memoryview, failed: FailureLog
+    known: Known, usual: Usual, asked: _Queries, batch: Batch, counts: list[int], failed: FailureLog
 ) -> _Queries:
     """Deny the names of large zones by NSEC, up to one that is there; yield the queries that are left.
 
     What `missing` does is done here in place, as above.
     """
     _, zone, form = usual
+    sizes, classes = batch.sizes, batch.classes
     cursor, start, opt, limit = known.cursor, len(zone.prefix), form.opt, form.limit
     seek, here, back, item = cursor.set_range, cursor.key, cursor.prev, cursor.item
     behind, errors_of, spans_of = len(form.frame) - 8, form.errors.get, zone.known_spans
@@ -138,6 +141,7 @@ def _deny(
                 yield query
                 continue
             counts[class_] += 1
+            classes[index] = class_
             slot[2:12] = header
             slot[at + 6 : size] = tail
             sizes[index] = size

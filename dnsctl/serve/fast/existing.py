@@ -29,6 +29,7 @@ from dnsctl.serve.fast.template import (
     places,
     pointer,
 )
+from dnsctl.serve.message.kind import Kind
 from dnsctl.serve.message.sections import AUTHORITY, Draft
 from dnsctl.serve.zone.answer import Step, answer
 from dnsctl.serve.zone.service import SERVICES
@@ -47,7 +48,7 @@ def existing(known: Known, zone: AskedZone, form: Form, key: bytes, at: int, val
     if size >= TOO_MUCH:
         return _several(known, zone, form, key, at) if form.code == RARE or class_ < 0 else None
     if size > form.limit:
-        return truncated(known, form, at, header, zone.origin)
+        return truncated(known, form, at, header, class_, zone.origin)
     if between:
         tail = b"".join((before, value[rdata], between, value[times], signer, value[signature], form.opt))
     else:
@@ -68,7 +69,9 @@ def _several(known: Known, zone: AskedZone, form: Form, key: bytes, at: int) -> 
     is_same = form.code < RARE or all(_is_for_any_type(known, zone, *trace) for trace in found.trace)
     if is_same and not found.beside:
         draft = found.draft
-        header, class_ = header_of(known, zone, form, found.rcode, draft.counts, found.authoritative)
+        header, class_ = header_of(
+            known, zone, form, found.kind, draft.counts, found.rcode, found.authoritative
+        )
         entry = finished(form, header, at, draft, class_, zone.origin)
     known.make_room()
     form.several[name] = entry
@@ -97,7 +100,7 @@ def _new_plan(known: Known, zone: AskedZone, form: Form, value: bytes) -> Plan:
         elif shape is not None:
             answers = shape.records + (shape.signatures if form.dnssec else 0)
             size = 6 + (shape.full() if form.dnssec else shape.plain()) + len(form.opt)
-            header = header_of(known, zone, form, 0, (answers, 0, 0))
+            header = header_of(known, zone, form, Kind.DATA, (answers, 0, 0))
             plan = (*places(shape, form.dnssec), *header, size, False)
         elif shape_of(value, _CNAME, zone.origin) is None:
             plan = _plan_of_denial(known, zone, form, value)
@@ -121,7 +124,7 @@ def _plan_of_denial(known: Known, zone: AskedZone, form: Form, value: bytes) -> 
                 return FULL_PATH
             where = places(nsec, dnssec=True)
             records += nsec.records + nsec.signatures
-    return *where, *header_of(known, zone, form, 0, (0, records, 0)), TOO_MUCH, True
+    return *where, *header_of(known, zone, form, Kind.NODATA, (0, records, 0)), TOO_MUCH, True
 
 
 def _nodata(

@@ -11,24 +11,31 @@ from dnsctl.model.name import Name
 from dnsctl.serve.fast.cache import Entry
 from dnsctl.serve.fast.known import Known
 from dnsctl.serve.fast.template import TOO_MUCH, AskedZone, Form
+from dnsctl.serve.message.kind import Kind
 from dnsctl.serve.message.query import AA, TC
 from dnsctl.serve.message.sections import Draft, last_end
 
 
 def header_of(
-    known: Known, zone: AskedZone, form: Form, rcode: int, counts: Sequence[int], authoritative: bool = True
+    known: Known,
+    zone: AskedZone,
+    form: Form,
+    kind: Kind,
+    counts: Sequence[int],
+    rcode: int = 0,
+    authoritative: bool = True,
 ) -> tuple[bytes, int]:
     """Return octets 2 to 11 of a response (QR, AA, RD as it came, code, counts) and its class."""
     flags = 0x80 | (AA >> 8 if authoritative else 0) | form.frame[0] & 1
     made = struct.pack("!BBHHHH", flags, rcode, 1, counts[0], counts[1], counts[2] + (1 if form.opt else 0))
-    return made, _class_of(known, form, made, zone.origin)
+    return made, _class_of(known, form, made, zone.origin, kind)
 
 
-def _class_of(known: Known, form: Form, header: bytes, origin: Name | None, *, denied: bool = False) -> int:
+def _class_of(known: Known, form: Form, header: bytes, origin: Name | None, kind: Kind) -> int:
     """Return the class of responses with `header` (see `tally`)."""
     # As if for the root, as the name does not matter here
     asked, end = b"\0\0" + form.frame, QUESTION_AT + 4
-    return known.tally.class_of(asked, asked[:2] + header, end, origin, denied=denied)
+    return known.tally.class_of(asked, asked[:2] + header, end, origin, kind)
 
 
 def finished(form: Form, header: bytes, at: int, draft: Draft, class_: int, origin: Name) -> Entry:
@@ -55,7 +62,7 @@ def fitting(known: Known, form: Form, entry: Entry | None) -> Entry | None:
         return entry
     last = last_end(form.ends.get(tail, ()), form.limit - end - len(form.opt))
     if last is None:
-        return truncated(known, form, end - 6, header, origin)
+        return truncated(known, form, end - 6, header, class_, origin)
     known.cuts += 1
     octets, additional = last
     header = header[:8] + (additional + (1 if form.opt else 0)).to_bytes(2, "big")
@@ -63,15 +70,15 @@ def fitting(known: Known, form: Form, entry: Entry | None) -> Entry | None:
     return header, end, tail, end + len(tail), class_, origin
 
 
-def truncated(known: Known, form: Form, at: int, header: bytes, origin: Name | None) -> Entry:
+def truncated(known: Known, form: Form, at: int, header: bytes, class_: int, origin: Name | None) -> Entry:
     """Return an answer of which only the header is left, and the OPT record (RFC 2181 §9)."""
     end = at + 6
     known.cuts += 1
-    cut = form.cuts.get(header[:6])
+    cut = form.cuts.get((header[:2], class_))
     if cut is None:
         made = bytes((header[0] | TC >> 8, header[1], 0, 1, 0, 0, 0, 0, 0, 1 if form.opt else 0))
-        denied = header[0] & AA >> 8 != 0 and header[4:6] == bytes(2)
+        kind, _ = known.tally.kind_of(class_)
         known.make_room()
-        cut = form.cuts[header[:6]] = made, _class_of(known, form, made, origin, denied=denied)
+        cut = form.cuts[header[:2], class_] = made, _class_of(known, form, made, origin, kind)
     made, class_ = cut
     return made, end, form.opt, end + len(form.opt), class_, origin

@@ -167,7 +167,7 @@ class Table(Pattern):
         batch.batch.heads[chosen] = batch.lengths[chosen] + self._asked
         batch.batch.tails[chosen] = found[:, 2]
         batch.batch.tail_sizes[chosen] = found[:, 3]
-        batch.batch.add_tails(chosen)
+        batch.batch.add_tails(chosen, found[:, 4])
 
 
 def _reordered(old: NDArray[_Word], new: NDArray[_Word], order: Numbers) -> NDArray[_Word]:

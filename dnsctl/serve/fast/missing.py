@@ -258,7 +258,9 @@ def _learn_shared(
     result, draft = found.answer, found.answer.draft
     if form.code == RARE and not {trace.step for trace in result.trace} <= _WHATEVER_TYPE:
         return None
-    header, class_ = header_of(known, zone, form, result.rcode, draft.counts, result.authoritative)
+    header, class_ = header_of(
+        known, zone, form, result.kind, draft.counts, result.rcode, result.authoritative
+    )
     if draft.counts[ADDITIONAL] and found.proved:
         return None  # what is left to be proved would stand before it
     if not found.proved or len(found.sections) > MAX_UDP_PAYLOAD:
@@ -290,8 +292,8 @@ def _denial(known: Known, zone: AskedZone, form: Form, at: int, found: Equivalen
         zone.apex_pointer(at),
         pointer(draft.at),
         tuple(result.proof.placed),
-        header_of(known, zone, form, result.rcode, draft.counts, result.authoritative),
-        header_of(known, zone, form, result.rcode, counts),
+        header_of(known, zone, form, result.kind, draft.counts, result.rcode, result.authoritative),
+        header_of(known, zone, form, result.kind, counts, result.rcode),
     )
 
 

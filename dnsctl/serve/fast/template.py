@@ -66,7 +66,7 @@ class Form(NamedTuple):
     errors: dict[int, Errors | None]  # the same
     equivalent: dict[EquivalentNames, EquivalentAnswer | None]
     several: dict[bytes, Entry | None]  # by name, what several nodes answer: aliases, services
-    cuts: dict[bytes, tuple[bytes, int]]  # header and class of what is cut, by flags and answers
+    cuts: dict[tuple[bytes, int], tuple[bytes, int]]  # header and class of what is cut, by flags and class
     ends: dict[bytes, Ends]  # where answers may end, by their octets behind the question
 
 

@@ -114,7 +114,8 @@ class Batch:
         self.tails = parts[2::4]  # addresses
         self.tail_sizes = parts[3::4]
         self._counts = np.frombuffer(_octets(self._outgoing), np.uint64)[_IOVLEN_WORD::_WORDS]
-        self._has_tails = False
+        self._tail_classes: list[tuple[NDArray[np.int64], NDArray[np.uint64]]] = []  # of answers in two parts
+        self.classes = [0] * BATCH  # of the others: see `class_of`
 
     def column(self, octet: int, kind: type[np.generic]) -> NDArray[Any]:
         """Return what stands at `octet` of each slot."""
@@ -124,19 +125,19 @@ class Batch:
         """Return the words from `octet` of each slot on, a row for each."""
         return np.ndarray((words, BATCH), np.uint64, self._octets, octet, (8, SLOT))
 
-    def add_tails(self, chosen: NDArray[np.int64]) -> None:
+    def add_tails(self, chosen: NDArray[np.int64], classes: NDArray[np.uint64]) -> None:
         """Let some answers leave in two parts: `heads` octets of the slot, and `tail_sizes` from `tails`.
 
-        What stands there must stay until they are sent.
+        What stands there must stay until they are sent. `chosen` is ascending; `classes`: see `class_of`.
         """
+        self._tail_classes.append((chosen, classes))
         self._counts[chosen] = 2
-        self._has_tails = True
 
     def forget_tails(self) -> None:
         """Let answers be in their slots as a whole."""
-        if self._has_tails:
+        if self._tail_classes:
             self._counts[:] = 1
-            self._has_tails = False
+            self._tail_classes.clear()
 
     def answer(self, index: int) -> bytes:
         """Return an answer as it will leave."""
@@ -144,6 +145,14 @@ class Batch:
         if not self.has_tail(index):
             return head
         return head + ctypes.string_at(int(self.tails[index]), int(self.tail_sizes[index]))
+
+    def class_of(self, index: int) -> int:
+        """Return the class (see `tally`) of an answer that was written."""
+        for chosen, classes in self._tail_classes:
+            at = chosen.searchsorted(index)
+            if at < len(chosen) and chosen[at] == index:
+                return int(classes[at])
+        return self.classes[index]
 
     def has_tail(self, index: int) -> bool:
         """True where an answer leaves in two parts."""

@@ -23,6 +23,7 @@ from dnsctl.image.fragment import (
 from dnsctl.model.message_size import MAX_OFFSET
 from dnsctl.model.name import Name, name_end
 from dnsctl.model.rrset import COMPRESSIBLE
+from dnsctl.serve.message.kind import Kind
 from dnsctl.serve.message.query import HEADER_LENGTH, Rcode
 
 ANSWER, AUTHORITY, ADDITIONAL = 0, 1, 2
@@ -39,17 +40,16 @@ class Response(NamedTuple):
     """A finished response. `cacheable`: it depends on nothing but the octets of the query behind its ID.
 
     `proved`: a cookie showed that the client's address is its own, so the rate limit does not concern it.
-    `kind`: its class for `tally`; 0: that is to be found out. `zone`: the one that was asked, if any was.
-    `denied`: it was cut (TC), and said no data before. `beside`: other zones have a part in it.
+    `kind`: what it says, or said before it was cut (TC). `zone`: the one that was asked, if any was.
+    `beside`: other zones have a part in it.
     """
 
     wire: bytes
     question_end: int
     cacheable: bool
     proved: bool = False
-    kind: int = 0
+    kind: Kind = Kind.OTHER
     zone: Name | None = None
-    denied: bool = False
     beside: bool = False
 
 

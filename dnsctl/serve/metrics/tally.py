@@ -16,7 +16,8 @@ from typing import Final, NamedTuple
 
 from dnsctl.model.name import Name
 from dnsctl.serve.message.edns import OPT_HEAD, opt_record
-from dnsctl.serve.message.query import TC, parse
+from dnsctl.serve.message.kind import Kind
+from dnsctl.serve.message.query import TC, Rcode, parse
 from dnsctl.serve.metrics import counters
 from dnsctl.serve.metrics.counters import IDLE_SECONDS, Block
 
@@ -30,12 +31,22 @@ _HEADER: Final = 12
 _TC: Final = TC >> 8  # of the third octet
 _OPT_FLAGS: Final = 9  # octets of an OPT record up to the end of its flags
 _SERVED: Final = frozenset((0, 3, 6))  # NOERROR, NXDOMAIN, YXDOMAIN: answered from a zone
-_NXDOMAIN: Final = 3
-_NONE: Final = b"\0\0"
+# Kinds by their place in `KIND_NAMES`
+_LABELS: Final = {
+    kind: counters.KIND_NAMES.index(label)
+    for kind, label in {
+        Kind.DATA: "data",
+        Kind.SYNTHESIZED: "data",
+        Kind.NXDOMAIN: "name_error",
+        Kind.NODATA: "no_data",
+        Kind.REFERRAL: "referral",
+        Kind.OTHER: "other",
+    }.items()
+}
 # Counts of one question, alone or with one more record: an OPT stands right behind the question
 _PLAIN: Final = frozenset((b"\0\1\0\0\0\0\0\0", b"\0\1\0\0\0\0\0\1"))
-# Octets 2 to 11 of a response; of the query type, class and head of OPT; zone; whether a denial was cut
-_Form = tuple[bytes, bytes, Name | None, bool]
+# Octets 2 to 11 of a response; of the query type, class and head of OPT; zone; kind
+_Form = tuple[bytes, bytes, Name | None, Kind]
 
 
 def is_silent(block: Block, longest: float | None = None) -> bool:
@@ -48,12 +59,12 @@ def is_silent(block: Block, longest: float | None = None) -> bool:
 
 
 class _Facts(NamedTuple):
-    """What queries of one class have in common. `kind`: place in `KIND_NAMES`."""
+    """What queries of one class have in common."""
 
     rdtype: int
     opcode: int
     rcode: int
-    kind: int
+    kind: Kind
     edns: bool
     dnssec: bool
     truncated: bool
@@ -68,6 +79,7 @@ class Tally:
         self._by_zone = by_zone
         self.counts: list[int] = [0]
         self._cells: list[tuple[int, ...]] = [()]  # by class
+        self._facts: list[_Facts] = [_Facts(counters.OTHER_TYPE, 0, 0, Kind.OTHER, False, False, False, None)]
         self._classes: dict[_Facts, int] = {}
         self.forms: dict[_Form, int] = {}
         self._zones = dict(self.block.zones())
@@ -92,17 +104,20 @@ class Tally:
         cells[counters.ALIVE] = time.perf_counter_ns()
         self.block.add(counters.STARTS, 1)
 
-    def class_of(
-        self, message: bytes, wire: bytes, end: int, zone: Name | None, *, denied: bool = False
-    ) -> int:
-        """Return the class of a query with its response. `end`: of the question; `zone`: the one asked.
+    def kind_of(self, class_: int) -> tuple[Kind, Name | None]:
+        """Return what answers of a class say, and from which zone; None also where there are too many."""
+        facts = self._facts[class_]
+        return facts.kind, facts.zone
 
-        `denied`: it said no data before it was cut.
+    def class_of(self, message: bytes, wire: bytes, end: int, zone: Name | None, kind: Kind) -> int:
+        """Return the class of a query with its response, which is of `kind`.
+
+        `end`: of the question; `zone`: the one asked.
         """
         asked = message[end - 4 : end + _OPT_FLAGS] if end > _HEADER else b""
         if message[4:_HEADER] not in _PLAIN:
             asked = (asked[:4] or bytes(4)) + _opt_of(message, wire, end)
-        form = (wire[2:_HEADER], asked, zone, denied)
+        form = (wire[2:_HEADER], asked, zone, kind)
         known = self.forms.get(form)
         return self._classify(form, wire, end) if known is None else known
 
@@ -130,9 +145,11 @@ class Tally:
         self.untimed = repeat(0, 0)
         self.fold()
 
-    def message(self, message: bytes, wire: bytes, end: int, zone: Name | None, *, ipv6: bool) -> None:
+    def message(
+        self, message: bytes, wire: bytes, end: int, zone: Name | None, kind: Kind, *, ipv6: bool
+    ) -> None:
         """Count one query over a stream and its answer (of a transfer: the first message)."""
-        self.counts[self.class_of(message, wire, end, zone)] += 1
+        self.counts[self.class_of(message, wire, end, zone, kind)] += 1
         self.streamed(ipv6=ipv6)
 
     def streamed(self, *, ipv6: bool) -> None:
@@ -197,6 +214,7 @@ class Tally:
         if number is None:
             number = self._classes[facts] = len(self.counts)
             self._cells.append(self._cells_of(facts))
+            self._facts.append(facts)
             self.counts.append(0)
         return number
 
@@ -205,7 +223,7 @@ class Tally:
             counters.TYPES + facts.rdtype,
             counters.OPCODES + facts.opcode,
             counters.RCODES + facts.rcode,
-            counters.KINDS + facts.kind,
+            counters.KINDS + _LABELS[Kind.NXDOMAIN if facts.rcode == Rcode.NXDOMAIN else facts.kind],
         ]
         for is_so, cell in (
             (facts.edns, counters.EDNS),
@@ -240,10 +258,9 @@ def _opt_of(message: bytes, wire: bytes, end: int) -> bytes:
 
 def _facts(form: _Form, wire: bytes, end: int) -> _Facts:
     """Read what is counted from a response's header and from what stands behind the query's name."""
-    header, rest, zone, denied = form
-    answers, authorities = header[4:6] != _NONE, header[6:8] != _NONE
+    header, rest, zone, kind = form
     rcode = header[1] & 0x0F
-    if not answers and not authorities and wire[end : end + 3] == OPT_HEAD:
+    if header[4:8] == bytes(4) and wire[end : end + 3] == OPT_HEAD:
         rcode |= wire[end + 5] << 4  # RFC 6891 §6.1.3
     rcode = min(rcode, counters.RCODE_COUNT - 1)
     opcode = header[0] >> 3 & 0x0F
@@ -251,22 +268,12 @@ def _facts(form: _Form, wire: bytes, end: int) -> _Facts:
     asked = header[2:4] == b"\0\1"
     edns = rest[4:7] == OPT_HEAD
     served = rcode in _SERVED and opcode == 0 and rest[2:4] == b"\0\1"
-    if rcode == _NXDOMAIN:
-        kind = "name_error"
-    elif not served:
-        kind = "other"
-    elif answers:
-        kind = "data"
-    elif header[0] & 0x04:  # AA
-        kind = "data" if truncated and not denied else "no_data"
-    else:
-        kind = "referral" if authorities or truncated else "other"
     rdtype = rest[0] << 8 | rest[1] if asked else counters.OTHER_TYPE
     return _Facts(
         rdtype=min(rdtype, counters.OTHER_TYPE),
         opcode=opcode,
         rcode=rcode,
-        kind=counters.KIND_NAMES.index(kind),
+        kind=kind,
         edns=edns,
         dnssec=edns and rest[11:12] > b"\x7f",  # an OPT record that is cut off says nothing
         truncated=truncated,

@@ -29,14 +29,15 @@ from dnsctl.model.name import Name
 from dnsctl.model.rrset import Type
 from dnsctl.serve.message.datagrams import Batch
 from dnsctl.serve.message.edns import COOKIE, OPT_HEAD, OPT_LENGTH
+from dnsctl.serve.message.kind import Kind
 from dnsctl.serve.message.query import HEADER_LENGTH, TC, Rcode, read_options
 from dnsctl.serve.metrics.tally import Tally
 
 _SECOND: Final = 1_000_000_000  # nanoseconds
 _LOG_INTERVAL: Final = 60 * _SECOND
 _NETWORKS: Final = 65_521  # counters of the first step; a prime, so that all octets of an address count
-_WAYS: Final = 4  # places a flow may have in the table
-_ALIKE: Final = 1024  # networks and responses whose meaning is remembered
+_PLACES: Final = 4  # places a flow may have in the table
+_MAX_KNOWN: Final = 1024  # networks and responses whose meaning is remembered
 _TC: Final = TC >> 8  # of the third octet
 _AA: Final = 0x04
 _TAG: Final = (1 << 64) - 1
@@ -45,10 +46,8 @@ _DNSSEC: Final = frozenset((Type.DS, Type.RRSIG, Type.DNSKEY))
 _FROM_ZONES: Final = frozenset((Rcode.NOERROR, Rcode.NXDOMAIN, Rcode.YXDOMAIN))
 _log = logging.getLogger(__name__)
 
-Synthesized = Callable[[Name], Name | None]  # the zone with a wildcard or DNAME that stands for a name
 
-
-class Kind(IntEnum):
+class Flow(IntEnum):
     """Answers that are counted together; in brackets: the name they are counted by."""
 
     POSITIVE = 0  # question
@@ -61,6 +60,9 @@ class Kind(IntEnum):
     ERROR = 7  # none
 
 
+_FLOWS: Final = {Kind.NXDOMAIN: Flow.NAME_ERROR, Kind.NODATA: Flow.NO_DATA, Kind.REFERRAL: Flow.REFERRAL}
+
+
 class FlowTable:
     """When each flow may go on, in memory that processes forked from here on share.
 
@@ -70,8 +72,8 @@ class FlowTable:
     """
 
     def __init__(self, size: int) -> None:
-        size = max(size, _WAYS)
-        self._first_places = size - _WAYS + 1
+        size = max(size, _PLACES)
+        self._first_places = size - _PLACES + 1
         self.cells = memoryview(mmap.mmap(-1, size * 16)).cast("Q")  # tag, time, tag, time
 
     def take(self, flow: object, now: int, interval: int) -> bool:
@@ -91,7 +93,7 @@ class FlowTable:
     def _place(self, first: int, tag: int, now: int) -> int:
         """Return where `tag` stands, or now stands instead of another."""
         cells = self.cells
-        places = range(first, first + 2 * _WAYS, 2)
+        places = range(first, first + 2 * _PLACES, 2)
         for at in places:
             if cells[at] == tag:
                 return at
@@ -126,15 +128,13 @@ class RateLimiter:
         self._next_second = 0
         self._whitelisted: dict[tuple[bool, int], tuple[Network, ...] | None] = {}
         self._known: dict[
-            bytes, tuple[tuple[Kind, bytes] | None, bytes]
+            bytes, tuple[tuple[Flow, bytes] | None, bytes]
         ] = {}  # response -> flow, cut response
         self._cut = 0  # answers limited, for slip
-        self._tell_next = 0
-        self._told_cut = 0
+        self._log_next = 0
+        self._logged_cut = 0
 
-    def apply(
-        self, batch: Batch, count: int, silent: list[int], proved: Collection[int], synthesized: Synthesized
-    ) -> list[int]:
+    def apply(self, batch: Batch, count: int, silent: list[int], proved: Collection[int]) -> list[int]:
         """Limit the `count` answers in `batch`; return the indexes of those not to send, ascending.
 
         `silent`: those that were none already; `proved`: those to clients whose address a cookie proves.
@@ -161,7 +161,7 @@ class RateLimiter:
             network = source & mask
             if network not in closely or index in dropped or index in proved:
                 continue
-            if self._is_over(batch, index, network, now, synthesized):
+            if self._is_over(batch, index, network, now):
                 dropped.add(index)
         return sorted(dropped)
 
@@ -187,7 +187,7 @@ class RateLimiter:
         known = self._whitelisted
         slot = (is_ipv6, network)
         if slot not in known:
-            if len(known) >= _ALIKE:
+            if len(known) >= _MAX_KNOWN:
                 known.clear()
             whole = self.network(is_ipv6, network)
             same = [one for one in self._limit.whitelist if one.version == whole.version]
@@ -202,7 +202,7 @@ class RateLimiter:
             return ipaddress.IPv6Network((octets, self._limit.ipv6_prefix))
         return ipaddress.IPv4Network((network.to_bytes(4, "little"), self._limit.ipv4_prefix))
 
-    def _is_over(self, batch: Batch, index: int, network: int, now: int, synthesized: Synthesized) -> bool:
+    def _is_over(self, batch: Batch, index: int, network: int, now: int) -> bool:
         """Count the answer; where it is over the rate, cut it down, or return True: it is to be dropped."""
         if self._limit.whitelist and (inside := self._overlapping(batch.is_ipv6, network)):
             source = batch.source(index)
@@ -212,12 +212,12 @@ class RateLimiter:
         response = whole[2:]  # without its id, many are the same
         known = self._known.get(response)
         if known is None:
-            known = self._classify(response, synthesized)
+            known = self._classify(response, batch.class_of(index))
         flow, short = known
         if flow is None or self._table.take((batch.is_ipv6, network, flow), now, self._interval):
             return False
-        if now >= self._tell_next:
-            self._tell(flow[0], self.network(batch.is_ipv6, network), now)
+        if now >= self._log_next:
+            self._log_limited(flow[0], self.network(batch.is_ipv6, network), now)
         self._cut += 1
         if not self._limit.slip or self._cut % self._limit.slip:
             self._tally.dropped += 1
@@ -226,46 +226,46 @@ class RateLimiter:
         batch.replace(index, whole[:2] + short)
         return False
 
-    def _classify(self, response: bytes, synthesized: Synthesized) -> tuple[tuple[Kind, bytes] | None, bytes]:
+    def _classify(self, response: bytes, class_: int) -> tuple[tuple[Flow, bytes] | None, bytes]:
         """Return flow and cut form of a response without its id; remember both for a second at most."""
-        if len(self._known) >= _ALIKE:
+        if len(self._known) >= _MAX_KNOWN:
             self._known.clear()
         wire = b"\0\0" + response
-        known = self._known[response] = (flow_of(wire, synthesized), truncated(wire)[2:])
+        known = self._known[response] = (flow_of(wire, *self._tally.kind_of(class_)), truncated(wire)[2:])
         return known
 
-    def _tell(self, kind: Kind, network: Network, now: int) -> None:
+    def _log_limited(self, flow: Flow, network: Network, now: int) -> None:
         """Log what is limited, once a minute."""
-        self._tell_next = now + _LOG_INTERVAL
+        self._log_next = now + _LOG_INTERVAL
         _log.warning(
             "rate limit: %d answers cut since the last such line; now %s to %s",
-            self._cut + 1 - self._told_cut,
-            kind.name.lower().replace("_", " "),
+            self._cut + 1 - self._logged_cut,
+            flow.name.lower().replace("_", " "),
             network,
         )
-        self._told_cut = self._cut + 1
+        self._logged_cut = self._cut + 1
 
 
-def flow_of(wire: bytes, synthesized: Synthesized) -> tuple[Kind, bytes] | None:
-    """Return what the response `wire` is counted as, and by which name; None where it has no more to lose."""
+def flow_of(wire: bytes, kind: Kind, zone: Name | None) -> tuple[Flow, bytes] | None:
+    """Return what the response `wire` is counted as, and by which name; None where it has no more to lose.
+
+    `kind`: what it says; `zone`: where that is from.
+    """
     if wire[2] & _TC:
         return None
     end = question_end(wire)
     if wire[3] & 0xF not in _FROM_ZONES or end == HEADER_LENGTH:
-        return Kind.ERROR, b""
+        return Flow.ERROR, b""
+    if kind is Kind.SYNTHESIZED:
+        return Flow.WILDCARD, zone or b""
+    flow = _FLOWS.get(kind)
+    if flow is not None:
+        return flow, _first_owner(wire, end)
     qname = Name(wire[HEADER_LENGTH : end - 4].lower())
-    if wire[6] or wire[7]:
-        origin = synthesized(qname)
-        if origin is not None:
-            return Kind.WILDCARD, origin
-        rdtype = wire[end - 4] << 8 | wire[end - 3]
-        if rdtype == Type.ANY:
-            return Kind.ANY, qname
-        return Kind.DNSSEC if rdtype in _DNSSEC else Kind.POSITIVE, qname
-    owner = _first_owner(wire, end)
-    if wire[3] & 0xF == Rcode.NXDOMAIN:
-        return Kind.NAME_ERROR, owner
-    return Kind.NO_DATA if wire[2] & _AA else Kind.REFERRAL, owner
+    rdtype = wire[end - 4] << 8 | wire[end - 3]
+    if rdtype == Type.ANY:
+        return Flow.ANY, qname
+    return Flow.DNSSEC if rdtype in _DNSSEC else Flow.POSITIVE, qname
 
 
 def question_end(wire: bytes) -> int:

@@ -30,6 +30,7 @@ from dnsctl.model.fleet import Network
 from dnsctl.model.name import Name
 from dnsctl.serve.answerer import Answerer
 from dnsctl.serve.fast.cache import AnswerCache
+from dnsctl.serve.message.kind import Kind
 from dnsctl.serve.message.query import HEADER_LENGTH, Client, Rejected
 from dnsctl.serve.metrics import counters
 from dnsctl.serve.metrics.counters import IDLE_SECONDS
@@ -275,7 +276,8 @@ class StreamServer:
         origin = Name(message[HEADER_LENGTH : end - 4].lower())
         for number, wire in enumerate(wires):
             if not number:
-                self._tally.message(message, wire, end, origin, ipv6=":" in connection.address)
+                kind = Kind.OTHER if wire[3] & 0xF else Kind.DATA
+                self._tally.message(message, wire, end, origin, kind, ipv6=":" in connection.address)
             await connection.send(wire)
 
 

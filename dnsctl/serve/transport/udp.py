@@ -14,7 +14,6 @@ from typing import Final
 
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.reader import Reader
-from dnsctl.model.name import Name
 from dnsctl.serve.answerer import Answerer
 from dnsctl.serve.fast.cache import AnswerCache
 from dnsctl.serve.message.datagrams import Batch
@@ -38,7 +37,6 @@ class UdpWorker:
         limiter: RateLimiter | None = None,
     ) -> None:
         self._batches = [Batch(one) for one in sockets]
-        self._responder = responder
         self._tally = Tally() if tally is None else tally
         self._limiter = limiter
         self.answerer: Final = Answerer(reader, counter, responder, self._tally, cache)
@@ -90,7 +88,7 @@ class UdpWorker:
         if batch.is_ipv6:
             tally.ipv6 += count - len(silent)
         if self._limiter is not None:
-            silent = self._limiter.apply(batch, count, silent, proved, self._synthesized)
+            silent = self._limiter.apply(batch, count, silent, proved)
         first = unsent = 0
         for index in silent:
             if first < index:
@@ -103,6 +101,3 @@ class UdpWorker:
             tally.unsent += unsent
         if began:
             tally.turned(began, count)
-
-    def _synthesized(self, qname: Name) -> Name | None:
-        return self._responder.synthesized(self.answerer.reader, qname)

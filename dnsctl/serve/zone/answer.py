@@ -14,6 +14,7 @@ from dnsctl.image.layout import CUT, NEGATIVE_SOA, OCCLUDED
 from dnsctl.image.reader import Reader
 from dnsctl.model.name import MAX_NAME, Name, is_subdomain
 from dnsctl.model.rrset import Type
+from dnsctl.serve.message.kind import Kind
 from dnsctl.serve.message.query import Rcode
 from dnsctl.serve.message.sections import ADDITIONAL, ANSWER, AUTHORITY, Draft
 from dnsctl.serve.zone.denial import proof_for
@@ -86,6 +87,16 @@ class Answer:
         self.rcode = Rcode.NOERROR
         self.authoritative = True
         self.trace: list[Trace] = []
+
+    @property
+    def kind(self) -> Kind:
+        """What the answer says."""
+        if self.draft.counts[ANSWER]:
+            is_own = self.trace[0].step not in (Step.WILDCARD, Step.DNAME)
+            return Kind.DATA if is_own else Kind.SYNTHESIZED
+        if self.rcode == Rcode.NXDOMAIN:
+            return Kind.NXDOMAIN
+        return Kind.NODATA if self.authoritative else Kind.REFERRAL
 
     def follow(self) -> None:
         """Fill the sections, over as many aliases as the zone holds."""
