@@ -160,7 +160,7 @@ class Target:
     def new_responder(self, directory: Path) -> Responder:
         self.cookies = Cookies([directory / "cookie.secret"], lambda: CLOCK)
         keys = Keyring([TransferKey("key.example.", "hmac-sha256", bytes(32))], lambda: CLOCK)
-        return Responder("fuzz", told=Chaos(b"fuzz", b"1"), cookies=self.cookies, keys=keys)
+        return Responder("fuzz", about=Chaos(b"fuzz", b"1"), cookies=self.cookies, keys=keys)
 
     def one(self, data: bytes) -> None:
         if not data:

@@ -73,7 +73,7 @@ def explanation(reader: Reader, qname: Name, rdtype: int) -> Explanation:
     view = zones.find(qname, rdtype)
     if view is None:
         return Explanation(qname, rdtype, reader.generation)
-    found = answer(reader, zones, view, qname, rdtype, signed=True)
+    found = answer(reader, zones, view, qname, rdtype, do=True)
     sections = _sections(reader, qname, rdtype)
     steps = list(_steps(reader, view, qname, found, sections[0]))
     return Explanation(

@@ -40,7 +40,7 @@ def responder_of(serve: ServeSettings, state: Path) -> Responder:
     """Return a responder that answers as `serve` says."""
     return Responder(
         serve.identity,
-        told=Chaos(serve.identity.encode(), serve.version.encode()) if serve.chaos else None,
+        about=Chaos(serve.identity.encode(), serve.version.encode()) if serve.chaos else None,
         cookies=Cookies(cookie_paths(serve, state)) if serve.cookies else None,
         keys=Keyring(serve.keys),
         networks=serve.transfer,

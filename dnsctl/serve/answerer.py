@@ -22,7 +22,7 @@ from dnsctl.serve.fast.bulk import answer_batch
 from dnsctl.serve.fast.cache import LAST_DOOR, AnswerCache, Entry, wire_of
 from dnsctl.serve.fast.find import find
 from dnsctl.serve.fast.known import Known
-from dnsctl.serve.message.cookies import OPTIONS_LENGTH, Standing
+from dnsctl.serve.message.cookies import OPTIONS_LENGTH, Validity
 from dnsctl.serve.message.datagrams import BATCH, DATAGRAM, Batch
 from dnsctl.serve.message.edns import BARE_OPTS, OPT_LENGTH, udp_limit, without_options
 from dnsctl.serve.message.query import HEADER_LENGTH, Client
@@ -286,7 +286,7 @@ class Answerer:
             verdict = self.responder.judge(cookie, client.address) if cookie else None
         except ValueError:
             return None
-        if verdict is not None and verdict.standing is Standing.BAD:
+        if verdict is not None and verdict.validity is Validity.BAD:
             return None
         hits = self._hits
         entry = self._by_octets(bare, bare.lower()) or self._exact(_NO_ID + bare, client)
@@ -298,7 +298,7 @@ class Answerer:
         if tail[-OPT_LENGTH:] not in BARE_OPTS or size > udp_limit(bare[-8] << 8 | bare[-7]):
             self._hits = hits
             return None
-        self._is_proved = verdict.standing is Standing.GOOD
+        self._is_proved = verdict.validity is Validity.GOOD
         return header, end, tail[:-2] + OPTIONS_LENGTH + verdict.option, size, class_, zone
 
     def _exact(self, message: bytes, _client: Client) -> Entry | None:

@@ -21,7 +21,7 @@ from dnsctl.model.soa import intervals_of
 from dnsctl.serve.message import chaos, cookies
 from dnsctl.serve.message import edns as edns_
 from dnsctl.serve.message.chaos import Chaos
-from dnsctl.serve.message.cookies import Cookies, Standing, Verdict
+from dnsctl.serve.message.cookies import Cookies, Validity, Verdict
 from dnsctl.serve.message.edns import ExtendedError, ZoneFacts
 from dnsctl.serve.message.kind import Kind
 from dnsctl.serve.message.query import (
@@ -81,7 +81,7 @@ class _Body(NamedTuple):
 class Responder:
     """Answers queries from the image that a reader sees. One a process, or one a thread.
 
-    `told`: what class CHAOS tells, None to refuse it; `cookies`: None to take no notice of them;
+    `about`: what class CHAOS tells, None to refuse it; `cookies`: None to take no notice of them;
     `networks`: who may ask for transfers without one of `keys`.
     """
 
@@ -89,13 +89,13 @@ class Responder:
         self,
         identity: str = "",
         *,
-        told: Chaos | None = None,
+        about: Chaos | None = None,
         cookies: Cookies | None = None,
         keys: Keyring | None = None,
         networks: Iterable[Network] = (),
     ) -> None:
         self._identity = identity.encode()
-        self._told = told
+        self._about = about
         self._cookies = cookies
         self.keys = keys or Keyring()
         self._networks = tuple(networks)
@@ -189,7 +189,7 @@ class Responder:
             return Rcode.FORMERR, None
         if edns_.is_malformed(edns):
             return Rcode.FORMERR, cookie
-        if cookie and cookie.standing is Standing.BAD and not client.stream:
+        if cookie and cookie.validity is Validity.BAD and not client.stream:
             return Rcode.BADCOOKIE, cookie  # RFC 7873 §5.2.4
         return Rcode.NOERROR, cookie
 
@@ -248,7 +248,7 @@ class Responder:
         soa = None if view is None else find(view.apex, Type.SOA, view.origin)
         if view is None or soa is None:
             return _Body(Rcode.NOTAUTH, ExtendedError.NOT_AUTHORITATIVE)
-        draft = Draft(question.name, signed=False)
+        draft = Draft(question.name, do=False)
         draft.place(ANSWER, soa, view.origin)
         return _Body(
             Rcode.NOERROR,
@@ -261,9 +261,9 @@ class Responder:
         )
 
     def _chaos(self, question: Question) -> _Body:
-        if self._told is None:
+        if self._about is None:
             return _Body(Rcode.REFUSED, ExtendedError.PROHIBITED)
-        found = self._told.answer(question.name, question.rdtype)
+        found = self._about.answer(question.name, question.rdtype)
         if found is None:
             return _Body(Rcode.REFUSED, ExtendedError.NOT_AUTHORITATIVE)
         return _Body(Rcode.NOERROR, None, found[1], (found[0], 0, 0), authoritative=True)
@@ -276,8 +276,8 @@ class Responder:
             if view is None:
                 ready = ExtendedError.NOT_AUTHORITATIVE if len(zones) else ExtendedError.NOT_READY
                 return _Body(Rcode.REFUSED, ready)
-            signed = edns is not None and edns.dnssec
-            found = answer(reader, zones, view, question.name, question.rdtype, signed)
+            do = edns is not None and edns.do
+            found = answer(reader, zones, view, question.name, question.rdtype, do)
         except (DnsctlError, KeyError, IndexError, ValueError):
             self.failures.note("a zone cannot be served", asked.message)
             return _Body(Rcode.SERVFAIL, ExtendedError.INVALID_DATA)
@@ -323,7 +323,7 @@ class Responder:
             wire,
             end,
             cacheable=question.plain and body.rcode != Rcode.SERVFAIL and question.rdtype != Type.IXFR,
-            proved=cookie is not None and cookie.standing is Standing.GOOD,
+            proved=cookie is not None and cookie.validity is Validity.GOOD,
             zone=body.zone.origin if body.zone else None,
             kind=body.kind,
             beside=body.beside,
@@ -341,7 +341,7 @@ class Responder:
                 if not rejected.malformed and rcode != Rcode.NOTAUTH:  # TSIG goes before EDNS
                     rcode = checked
             elif cookie is not None and message[4:6] == b"\0\0" and not opcode_of(message):
-                rcode = Rcode.BADCOOKIE if cookie.standing is Standing.BAD else Rcode.NOERROR
+                rcode = Rcode.BADCOOKIE if cookie.validity is Validity.BAD else Rcode.NOERROR
         nothing = Question(ROOT, 0, 0, rejected.end, edns, plain=False)
         return self._final(_Asked(message, nothing, client, 0, cookie), _Body(rcode))
 

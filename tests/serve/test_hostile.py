@@ -51,7 +51,7 @@ class Serving:
         self.client.bind(("127.0.0.1", 0))
         self.client.setblocking(False)
         cookies = Cookies([state / "cookie.secret"], lambda: 1_800_000_000.0)
-        self.responder = Responder("ns1", told=Chaos(b"ns1", b"1"), cookies=cookies)
+        self.responder = Responder("ns1", about=Chaos(b"ns1", b"1"), cookies=cookies)
         self.reader = image.reader()
         tally = Tally()
         self.batch = Batch(self.socket)

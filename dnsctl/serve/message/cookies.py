@@ -42,7 +42,7 @@ _OPTION_HEAD: Final = b"\0\x0a\0\x18"  # code, length
 _log = logging.getLogger(__name__)
 
 
-class Standing(Enum):
+class Validity(Enum):
     """What a query's cookie says of its sender."""
 
     NEW = "a client cookie only"
@@ -54,7 +54,7 @@ class Verdict(NamedTuple):
     """`option`: the whole COOKIE option for the response."""
 
     option: bytes
-    standing: Standing
+    validity: Validity
 
 
 class Cookies:
@@ -91,21 +91,21 @@ class Cookies:
             return None
         seconds = int(now)
         if size == CLIENT_LENGTH:
-            return Verdict(self._made(data, address, seconds), Standing.NEW)
+            return Verdict(self._made(data, address, seconds), Validity.NEW)
         if size != LENGTH or data[8] != 1:
-            return Verdict(self._made(data[:8], address, seconds), Standing.BAD)
+            return Verdict(self._made(data[:8], address, seconds), Validity.BAD)
         age = distance(seconds, int.from_bytes(data[12:16], "big"))  # RFC 9018 §4.3
         signed = data[:16] + address
         at = self._maker(signed, data[16:]) if -FUTURE <= age <= LIFETIME else None
         if at is None:
-            return Verdict(self._made(data[:8], address, seconds), Standing.BAD)
+            return Verdict(self._made(data[:8], address, seconds), Validity.BAD)
         if at == 0 and 0 <= age < RENEWAL:
-            verdict = Verdict(_OPTION_HEAD + data, Standing.GOOD)
+            verdict = Verdict(_OPTION_HEAD + data, Validity.GOOD)
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
             self._known[data + address] = (seconds - age + RENEWAL, verdict)
             return verdict
-        return Verdict(self._made(data[:8], address, seconds), Standing.GOOD)
+        return Verdict(self._made(data[:8], address, seconds), Validity.GOOD)
 
     def _made(self, client: bytes, address: bytes, seconds: int) -> bytes:
         head = client + _HEAD + (seconds & 0xFFFFFFFF).to_bytes(4, "big")

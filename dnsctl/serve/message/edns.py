@@ -131,8 +131,8 @@ def options(
 
 def opt_record(edns: Edns, rcode: int, made: bytes = b"") -> bytes:
     """Return the OPT record for a response with `rcode` and the options `made` to a query with `edns`."""
-    flags = DO if edns.dnssec else 0
+    flags = DO if edns.do else 0
     return _OPT.pack(0, Type.OPT, MAX_UDP_PAYLOAD, rcode >> 4, VERSION, flags, len(made)) + made
 
 
-BARE_OPTS = tuple(opt_record(Edns(0, 0, dnssec, {}), 0) for dnssec in (False, True))  # by DO
+BARE_OPTS = tuple(opt_record(Edns(0, 0, do, {}), 0) for do in (False, True))  # by DO

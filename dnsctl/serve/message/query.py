@@ -103,7 +103,7 @@ class Edns(NamedTuple):
 
     payload: int
     version: int
-    dnssec: bool
+    do: bool
     options: Mapping[int, bytes]
 
 

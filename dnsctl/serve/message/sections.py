@@ -62,17 +62,17 @@ def server_failure(message: bytes) -> Response | None:
 
 
 class Draft:
-    """The sections of one response, as they grow. `signed`: RRSIGs go along (DO).
+    """The sections of one response, as they grow. `do`: RRSIGs go along (DO).
 
     What stands behind the first of `ends` is optional: where all does not fit, as much of it goes along as
     does, up to one of the ends. No names before an end point behind it.
     """
 
-    __slots__ = ("_hops", "_offsets", "_start", "at", "counts", "ends", "parts", "qname", "reached", "signed")
+    __slots__ = ("_hops", "_offsets", "_start", "at", "counts", "do", "ends", "parts", "qname", "reached")
 
-    def __init__(self, qname: Name, signed: bool) -> None:
+    def __init__(self, qname: Name, do: bool) -> None:
         self.qname = qname
-        self.signed = signed
+        self.do = do
         self.parts: list[bytes] = []
         self.counts = [0, 0, 0]
         self.at = self._start = fragment_at(qname)  # offset in the message of what comes next
@@ -117,8 +117,8 @@ class Draft:
 
         `template` is the owner it was compiled for, where that is another one: a wildcard.
         """
-        octets = found.octets if self.signed else found.octets[: found.plain]
-        count = found.records + found.signatures if self.signed else found.records
+        octets = found.octets if self.do else found.octets[: found.plain]
+        count = found.records + found.signatures if self.do else found.records
         is_here = owner == self.qname and len(owner) > 1  # the root is shorter than a pointer to it
         if is_here and (not found.pointers or (template is None and self.at == fragment_at(owner))):
             rdata_at = self.at + RECORD_HEAD
@@ -143,7 +143,7 @@ class Draft:
         first = 0
         for place, rdata in rdatas_of(found, template or owner):
             is_signature = place >= found.plain
-            if is_signature and not self.signed:
+            if is_signature and not self.do:
                 break
             head = self.reference(owner, self.at) + octets[place + 2 : place + RECORD_HEAD - 2]
             rdata_at = self.at + len(head) + 2

@@ -66,7 +66,7 @@ class _Facts(NamedTuple):
     rcode: int
     kind: Kind
     edns: bool
-    dnssec: bool
+    do: bool
     truncated: bool
     zone: Name | None
 
@@ -227,7 +227,7 @@ class Tally:
         ]
         for is_so, cell in (
             (facts.edns, counters.EDNS),
-            (facts.dnssec, counters.DNSSEC_OK),
+            (facts.do, counters.DNSSEC_OK),
             (facts.truncated, counters.TRUNCATED),
         ):
             if is_so:
@@ -275,7 +275,7 @@ def _facts(form: _Form, wire: bytes, end: int) -> _Facts:
         rcode=rcode,
         kind=kind,
         edns=edns,
-        dnssec=edns and rest[11:12] > b"\x7f",  # an OPT record that is cut off says nothing
+        do=edns and rest[11:12] > b"\x7f",  # an OPT record that is cut off says nothing
         truncated=truncated,
         zone=zone if served else None,
     )

@@ -69,14 +69,14 @@ class Answer:
         view: ZoneView,
         qname: Name,
         rdtype: int,
-        signed: bool,
+        do: bool,
         leave_open: bool,
     ) -> None:
         self._reader = reader
         self._zones = zones
         self._view = view
         self._rdtype = rdtype
-        self.draft = Draft(qname, signed)
+        self.draft = Draft(qname, do)
         self.proof = proof_for(reader, view, self.draft, leave_open)
         self._expanded: list[tuple[Name, Neighbours, bytes]] = []  # wildcards to be proved behind the answers
         self._dnames: set[Name] = set()  # placed: an RRset stands in an answer once
@@ -111,7 +111,7 @@ class Answer:
                 break
             seen.add(name)
             name = self._at(name)
-        if self.draft.signed:
+        if self.draft.do:
             for each in self._expanded:
                 self.proof.wildcard_expanded(*each)
         if self._cut is not None:
@@ -146,7 +146,7 @@ class Answer:
         if target is None:
             self._note(Step.NO_DATA, name)
             self._soa()
-            self.proof.no_type(name, key, value)
+            self.proof.nodata(name, key, value)
         return target
 
     def _place_type(self, name: Name, value: bytes, template: Name | None) -> bool:
@@ -211,7 +211,7 @@ class Answer:
         self._name_servers = [
             Name(target) for place, target in rdatas_of(name_servers, cut) if place < name_servers.plain
         ]
-        if self.draft.signed and self._view.entry.signed:
+        if self.draft.do and self._view.entry.signed:
             ds = find(value, Type.DS, self._view.origin)
             if ds is not None:
                 self.draft.place(AUTHORITY, ds, cut)
@@ -289,12 +289,12 @@ class Answer:
         if self._reader.owner_cursor.set_range(source) and self._reader.owner_cursor.key().startswith(source):
             self._note(Step.EMPTY_NON_TERMINAL, self._view.name(source))
             self._soa()
-            self.proof.wildcard_no_type(name, around, encloser, None)
+            self.proof.wildcard_nodata(name, around, encloser, None)
             return None
         self._note(Step.NAME_ERROR, name)
         self.rcode = Rcode.NXDOMAIN
         self._soa()
-        self.proof.no_name(name, around, encloser)
+        self.proof.nxdomain(name, around, encloser)
         return None
 
     def _synthesize(self, name: Name, around: Neighbours, encloser: bytes, value: bytes) -> Name | None:
@@ -309,7 +309,7 @@ class Answer:
         if target is None:
             self._note(Step.NO_DATA, template)
             self._soa()
-            self.proof.wildcard_no_type(name, around, encloser, value)
+            self.proof.wildcard_nodata(name, around, encloser, value)
             return None
         self._expanded.append((name, around, encloser))
         return target
@@ -324,15 +324,15 @@ class Answer:
         if draft.counts[ANSWER] and view.soa_is_placed:
             draft.place(AUTHORITY, soa, view.origin)
             return
-        slot = (len(draft.qname), draft.signed)
+        slot = (len(draft.qname), draft.do)
         rendered = view.soa_cache.get(slot)
         if rendered is None:
-            first = Draft(draft.qname, draft.signed)
+            first = Draft(draft.qname, draft.do)
             first.place(AUTHORITY, soa, view.origin)
             if len(view.soa_cache) >= _MAX_SOAS:
                 view.soa_cache.clear()
             rendered = view.soa_cache[slot] = first.parts[0]
-        draft.put(AUTHORITY, rendered, soa.records + soa.signatures if draft.signed else soa.records)
+        draft.put(AUTHORITY, rendered, soa.records + soa.signatures if draft.do else soa.records)
 
 
 def answer(
@@ -341,15 +341,15 @@ def answer(
     view: ZoneView,
     qname: Name,
     rdtype: int,
-    signed: bool,
+    do: bool,
     *,
     leave_open: bool = False,
 ) -> Answer:
     """Return the answer of a zone to a question at or below its apex.
 
-    `zones`: where targets of services are looked for; `signed`: with DNSSEC records; `leave_open`: without
+    `zones`: where targets of services are looked for; `do`: with DNSSEC records; `leave_open`: without
     the proof that goes by a name's hash (see `Proof`).
     """
-    result = Answer(reader, zones, view, qname, rdtype, signed, leave_open)
+    result = Answer(reader, zones, view, qname, rdtype, do, leave_open)
     result.follow()
     return result

@@ -57,19 +57,19 @@ class Proof:
         """Place what tells the types of an existing owner; True where there is something new to place."""
         return False
 
-    def no_type(self, name: Name, key: bytes, value: bytes) -> None:
+    def nodata(self, name: Name, key: bytes, value: bytes) -> None:
         """Prove that an existing owner lacks the type asked for."""
 
     def empty_non_terminal(self, name: Name, around: Neighbours) -> None:
         """Prove that a name has no records, though names below it have."""
 
-    def no_name(self, name: Name, around: Neighbours, encloser: bytes) -> None:
+    def nxdomain(self, name: Name, around: Neighbours, encloser: bytes) -> None:
         """Prove that neither the name nor a wildcard that could stand for it exists."""
 
     def wildcard_expanded(self, name: Name, around: Neighbours, encloser: bytes) -> None:
         """Prove that nothing closer than the wildcard matches the name."""
 
-    def wildcard_no_type(
+    def wildcard_nodata(
         self, name: Name, around: Neighbours, encloser: bytes, wildcard_value: bytes | None
     ) -> None:
         """Prove that the wildcard that stands for the name lacks the type. No value: it is itself empty."""
@@ -94,13 +94,13 @@ class NsecProof(Proof):
         self._place(key, value)
         return len(self.placed) > before
 
-    def no_type(self, name: Name, key: bytes, value: bytes) -> None:
+    def nodata(self, name: Name, key: bytes, value: bytes) -> None:
         self._place(key, value)
 
     def empty_non_terminal(self, name: Name, around: Neighbours) -> None:
         self._place(around.predecessor, around.predecessor_value)
 
-    def no_name(self, name: Name, around: Neighbours, encloser: bytes) -> None:
+    def nxdomain(self, name: Name, around: Neighbours, encloser: bytes) -> None:
         source = encloser + b"*\0"
         is_beside = around.predecessor < source and not (around.successor and source > around.successor)
         if self._leave_open or not is_beside:  # else the wildcard would stand in the same gap
@@ -120,7 +120,7 @@ class NsecProof(Proof):
     def wildcard_expanded(self, name: Name, around: Neighbours, encloser: bytes) -> None:
         self._cover(name, around)
 
-    def wildcard_no_type(
+    def wildcard_nodata(
         self, name: Name, around: Neighbours, encloser: bytes, wildcard_value: bytes | None
     ) -> None:
         if wildcard_value is not None:
@@ -191,14 +191,14 @@ class Nsec3Proof(Proof):
             at = below
         return Name(name[at:])
 
-    def no_type(self, name: Name, key: bytes, value: bytes) -> None:
+    def nodata(self, name: Name, key: bytes, value: bytes) -> None:
         if not self._match(name) and name != self._view.origin:  # opt-out: §7.2.4
             self._cover(self._closest_encloser(name)[1])
 
     def empty_non_terminal(self, name: Name, around: Neighbours) -> None:
-        self.no_type(name, b"", b"")
+        self.nodata(name, b"", b"")
 
-    def no_name(self, name: Name, around: Neighbours, encloser: bytes) -> None:
+    def nxdomain(self, name: Name, around: Neighbours, encloser: bytes) -> None:
         proved, next_closer = self._closest_encloser(self._next_closer(name, encloser))
         self._cover_wildcard(proved)
         self._cover_next(next_closer)
@@ -216,7 +216,7 @@ class Nsec3Proof(Proof):
     def wildcard_expanded(self, name: Name, around: Neighbours, encloser: bytes) -> None:
         self._cover_next(self._next_closer(name, encloser))
 
-    def wildcard_no_type(
+    def wildcard_nodata(
         self, name: Name, around: Neighbours, encloser: bytes, wildcard_value: bytes | None
     ) -> None:
         proved, next_closer = self._closest_encloser(self._next_closer(name, encloser))
@@ -225,13 +225,13 @@ class Nsec3Proof(Proof):
         self._cover_next(next_closer)
 
     def no_ds(self, cut: Name, key: bytes, value: bytes) -> None:
-        self.no_type(cut, key, value)
+        self.nodata(cut, key, value)
 
 
 def proof_for(reader: Reader, view: ZoneView, draft: Draft, leave_open: bool = False) -> Proof:
     """Return the proofs that fit the zone and the question."""
     kind: type[Proof]
-    if not draft.signed or not view.entry.signed:
+    if not draft.do or not view.entry.signed:
         kind = Proof
     else:
         kind = NsecProof if view.entry.nsec3 is None else Nsec3Proof

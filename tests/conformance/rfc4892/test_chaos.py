@@ -10,7 +10,7 @@ from dnsctl.serve.message.chaos import Chaos
 from dnsctl.serve.respond import Responder
 from tests.conformance.asking import ask, query, rcode
 
-TOLD = Responder(told=Chaos(b"ns1.dc1", b"9.1"))
+TOLD = Responder(about=Chaos(b"ns1.dc1", b"9.1"))
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_other_name_is_refused(reader: Reader, name: str):
 
 
 def test_what_is_not_to_be_told_is_refused(reader: Reader):
-    silent = Responder(told=Chaos(b"ns1", b""))
+    silent = Responder(about=Chaos(b"ns1", b""))
     assert rcode(ask(silent, reader, query("version.bind.", "TXT", rdclass="CH"))) == "REFUSED"
     assert rcode(ask(silent, reader, query("id.server.", "TXT", rdclass="CH"))) == "NOERROR"
 
