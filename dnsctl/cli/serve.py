@@ -13,8 +13,8 @@ import typer
 from dnsctl.cli import output
 from dnsctl.cli.verbs.context import Context
 from dnsctl.errors import ListenError
-from dnsctl.model.fleet import Endpoint, Network, Node, RateLimit, ServeSettings
-from dnsctl.startup.anew import EMBEDDED, NodeOrder, ZonesOrder, serve_anew
+from dnsctl.model.fleet import Endpoint, Network, RateLimit, ServeSettings
+from dnsctl.startup.anew import NodeOrder, ZonesOrder, serve_anew
 from dnsctl.startup.work import Tell
 
 _ENDPOINT = re.compile(r"(?:\[(?P<bracketed>[^\[\]]+)\]|(?P<plain>[^:\[\]]+)):(?P<port>[0-9]{1,5})")
@@ -28,7 +28,9 @@ def serve_node(context: Context, name: str, state: Path | None, workers: int | N
 
 def serve_zones(context: Context, order: ZonesOrder) -> None:
     """Serve the zone files of a directory, by the dnsctl.yaml in or beside it where `order` says nothing."""
-    settings = _configured(order.directory, order.settings)
+    from dnsctl.startup.directory import served_with  # noqa: PLC0415 - a node has no need
+
+    settings = served_with(order.directory, order.settings)
     serve_anew(replace(order, settings=settings), context.program, _output)
 
 
@@ -53,24 +55,6 @@ def _node_order(context: Context, name: str, state: Path | None, workers: int | 
     if workers is not None:
         settings = replace(settings, serve=replace(settings.serve, workers=workers))
     return NodeOrder(settings, user)
-
-
-def _configured(directory: Path, given: ServeSettings) -> ServeSettings:
-    """Return `serve:` and `transfers:` of the dnsctl.yaml of `directory`; what is `given` has precedence."""
-    from dnsctl.startup.directory import check_directory, find_config  # noqa: PLC0415 - a node has no need
-
-    check_directory(directory)
-    if (found := find_config(directory)) is None:
-        return given
-    config, root = found
-    settings = config.serve_settings(Node(EMBEDDED, "", given.listen, ""), given.workers, root)
-    shared = settings.cookie_secret is not None and settings.cookie_secret.exists()
-    return replace(
-        settings,
-        transfer=given.transfer or settings.transfer,
-        rate_limit=given.rate_limit or settings.rate_limit,
-        cookie_secret=settings.cookie_secret if shared else None,
-    )
 
 
 def parse_endpoint(text: str) -> Endpoint:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from dnsctl.control.own_image import generation_of, open_own, remove_damaged
+from dnsctl.control.release_keys import load_release_keys, trust_of
 from dnsctl.control.state import ControlState
 from dnsctl.errors import ConfigError, DnsctlError, ReleaseError, SystemRefusalError, is_shortage
 from dnsctl.files import durable
@@ -32,7 +33,6 @@ from dnsctl.load.nearest import did_you_mean
 from dnsctl.load.settings.config import Config
 from dnsctl.model.fleet import Node
 from dnsctl.model.repo import AUTHORITY, CONTROL, HostFiles, Repo
-from dnsctl.publish.commit import load_release_keys
 from dnsctl.release.archive import Archive
 from dnsctl.release.envelope import ReleaseKey
 from dnsctl.release.manifest import Manifest
@@ -237,11 +237,6 @@ def connections(root: Path, nodes: Sequence[Node], passphrase: bytes) -> Connect
         pki.certificate(AUTHORITY), pki.certificate(CONTROL), pki.key(CONTROL), lambda: passphrase
     )
     return Connections(nodes, tls.client_context(credentials, datetime.now(UTC)))
-
-
-def trust_of(root: Path, config: Config) -> Trust:
-    """Return the release keys that dnsctl.yaml pins. Raises ConfigError."""
-    return Trust(config.release.public_keys(root), config.release.threshold)
 
 
 def nodes_of(config: Config, without: str = "") -> tuple[Node, ...]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from dnsctl.control.host import take_over, trust_of
+from dnsctl.control.host import take_over
 from dnsctl.control.own_image import damage, require_whole
+from dnsctl.control.release_keys import trust_of
 from dnsctl.errors import ClockError, DnsctlError, ReleaseRefusedError
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.secret import resolve

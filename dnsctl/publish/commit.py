@@ -1,4 +1,4 @@
-"""Read a commit: its zones, judged, become an `Intent`; and the release keys that its dnsctl.yaml names.
+"""Read a commit: its zones, judged, become an `Intent`.
 
 Nothing partial is ever released: an error in any zone stops all of it.
 """
@@ -6,17 +6,13 @@ Nothing partial is ever released: an error in any zone stops all of it.
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
 
-from dnsctl.errors import KeystoreError
 from dnsctl.load.revision import Source
 from dnsctl.load.settings.config import Config
 from dnsctl.load.zones import load_zones
-from dnsctl.model.repo import KEYS
 from dnsctl.publish.faults import ZonesWithErrorsError
 from dnsctl.publish.intent import Intent, Progress, no_progress
 from dnsctl.publish.judgement import judge
-from dnsctl.release.envelope import ReleaseKey, load_release_key
 
 
 def intent_of(
@@ -34,19 +30,3 @@ def intent_of(
     if judged.has_errors:
         raise ZonesWithErrorsError(judged.findings)
     return Intent(judged.zones, source.commit, judged.findings, config.guards.limits)
-
-
-def load_release_keys(root: Path, config: Config, passphrase: bytes) -> tuple[ReleaseKey, ...]:
-    """Return the release keys of dnsctl.yaml whose private halves are on this host, `.pem` beside `.pub`.
-
-    Raises KeystoreError where they are fewer than the threshold.
-    """
-    paths = [(root / public).with_suffix(".pem") for public in config.release.keys]
-    keys = tuple(load_release_key(path, passphrase) for path in paths if path.exists())
-    if len({key.public for key in keys}) < config.release.threshold:
-        raise KeystoreError(
-            f"{len(keys)} private release keys are on this host, releases need {config.release.threshold}",
-            where=str(root / KEYS),
-            advice="`dnsctl init` makes one; or push from the host that has them",
-        )
-    return keys

@@ -24,12 +24,10 @@ from dnsctl.node.log import begin_logging
 from dnsctl.node.sandbox import name_process
 from dnsctl.node.signals import held_signals, ignore_strays
 from dnsctl.node.succession import Bequest, Program, inherited
-from dnsctl.startup import HANDED, TRIAL
+from dnsctl.startup import EMBEDDED, HANDED, TRIAL
 from dnsctl.startup.apart import compile_apart
 from dnsctl.startup.order import read, written
 from dnsctl.startup.work import Embedded, Telling
-
-EMBEDDED: Final = "embedded"  # name of a node that no fleet knows
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from dnsctl.errors import DnsctlError
@@ -9,7 +10,9 @@ from dnsctl.load.revision import WorkTree
 from dnsctl.load.settings.config import Config
 from dnsctl.load.settings.file import load_config
 from dnsctl.load.zone_files import zone_files
+from dnsctl.model.fleet import Node, ServeSettings
 from dnsctl.model.repo import CONFIG
+from dnsctl.startup import EMBEDDED
 
 
 def find_config(directory: Path) -> tuple[Config, Path] | None:
@@ -29,3 +32,22 @@ def check_directory(directory: Path) -> None:
     found = zone_files(WorkTree(directory), "")
     if not found.zones and not found.findings:
         raise DnsctlError("no zone files", where=str(directory), advice=advice)
+
+
+def served_with(directory: Path, given: ServeSettings) -> ServeSettings:
+    """Return `serve:` and `transfers:` of the dnsctl.yaml of `directory`; what is `given` has precedence.
+
+    Raises DnsctlError where there is nothing to serve.
+    """
+    check_directory(directory)
+    if (found := find_config(directory)) is None:
+        return given
+    config, root = found
+    settings = config.serve_settings(Node(EMBEDDED, "", given.listen, ""), given.workers, root)
+    shared = settings.cookie_secret is not None and settings.cookie_secret.exists()
+    return replace(
+        settings,
+        transfer=given.transfer or settings.transfer,
+        rate_limit=given.rate_limit or settings.rate_limit,
+        cookie_secret=settings.cookie_secret if shared else None,
+    )

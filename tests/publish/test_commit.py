@@ -3,14 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from dnsctl.errors import KeystoreError, PassphraseError
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.settings.config import Config
 from dnsctl.load.settings.file import load_config
 from dnsctl.model.guard_limits import GuardLimits
-from dnsctl.publish.commit import intent_of, load_release_keys
+from dnsctl.publish.commit import intent_of
 from dnsctl.publish.faults import ZonesWithErrorsError
-from dnsctl.release.envelope import ensure_release_key
 from tests.publish.host import SIMPLE, Host, intent, master_text, name
 
 CONFIG = """\
@@ -23,7 +21,6 @@ defaults:
 zones:
   example.org: {dnssec: none}
 guards: {deletes: 5%, updates: 50%, minimum: 3}
-release: {keys: [keys/release.pub, keys/second.pub], threshold: 1}
 """
 
 
@@ -73,21 +70,3 @@ def test_record_past_its_date_is_judged_by_the_given_day(tmp_path: Path) -> None
     assert len(intent_of(source, config, today=date(2026, 5, 30)).findings) == 2
     with pytest.raises(ZonesWithErrorsError, match="expired on 2026-06-01"):
         intent_of(source, config, today=date(2026, 6, 2))
-
-
-def test_release_keys_are_those_whose_private_halves_are_here(tmp_path: Path) -> None:
-    _, config = _repo(tmp_path, {})
-    with pytest.raises(KeystoreError, match="0 private release keys"):
-        load_release_keys(tmp_path, config, b"secret")
-    ensure_release_key(tmp_path / "keys", b"secret")
-    (key,) = load_release_keys(tmp_path, config, b"secret")
-    assert key.id in (tmp_path / "keys" / "release.pub").read_text()
-    with pytest.raises(PassphraseError):
-        load_release_keys(tmp_path, config, b"wrong")
-
-
-def test_fewer_keys_than_the_threshold_are_refused(tmp_path: Path) -> None:
-    _, config = _repo(tmp_path, {}, CONFIG.replace("threshold: 1", "threshold: 2"))
-    ensure_release_key(tmp_path / "keys", b"secret")
-    with pytest.raises(KeystoreError, match="releases need 2"):
-        load_release_keys(tmp_path, config, b"secret")
