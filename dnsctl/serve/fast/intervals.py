@@ -220,7 +220,7 @@ class Intervals:
             self.forget()
 
     def forget(self) -> None:
-        """Forget all, but keep what answers of the batch at hand point to until the next."""
+        """Forget everything, but keep until the next batch what answers of this batch point to."""
         self.tables = []
         self.gone.append(self.finished)
         self.finished = Finished()

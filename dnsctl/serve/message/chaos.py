@@ -16,13 +16,13 @@ _HEAD: Final = OWNER_POINTER + bytes((0, _TXT, 0, CLASS, 0, 0, 0, 0))  # TTL 0: 
 
 
 class Chaos(NamedTuple):
-    """`identity` and `version`: empty, it is not told."""
+    """`identity` and `version`: an empty one is not sent."""
 
     identity: bytes
     version: bytes
 
     def answer(self, qname: Name, rdtype: int) -> tuple[int, bytes] | None:
-        """Return (number of records, answer section) for a name we tell of, or None: refuse."""
+        """Return (number of records, answer section) for a known name, or None: refuse."""
         text = b""
         if qname in _VERSION_NAMES:
             text = self.version

@@ -35,7 +35,7 @@ _OPT = struct.Struct("!BHHBBHH")  # root owner, type, payload, extended RCODE, v
 
 
 class ExtendedError(IntEnum):
-    """Why an answer is none (RFC 8914 §4). Codes alone: texts would only make answers longer."""
+    """Why a query failed (RFC 8914 §4). Only codes: texts would only make answers longer."""
 
     OTHER = 0
     NOT_READY = 14
@@ -46,7 +46,7 @@ class ExtendedError(IntEnum):
 
 
 class ZoneFacts(NamedTuple):
-    """What options tell of the zone that answers. `expire`: of its SOA, in seconds; None: not asked for."""
+    """What options say about the zone that answers. `expire`: of its SOA, in seconds; None: not asked for."""
 
     origin: Name
     serial: int
@@ -54,7 +54,7 @@ class ZoneFacts(NamedTuple):
 
 
 def udp_limit(payload: int) -> int:
-    """Return how many octets a UDP response may have: what the client takes, and never more than ours.
+    """Return how many octets a UDP response may have: the client's limit, and never more than ours.
 
     `payload`: what the query's OPT record says; 0 without one.
     """

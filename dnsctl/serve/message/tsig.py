@@ -39,7 +39,7 @@ Rdata = dns.rdtypes.ANY.TSIG.TSIG
 
 
 class Untrusted(Rejected):
-    """A query whose TSIG does not hold. `signer` says why in the response, NOTAUTH (RFC 8945 §5.2)."""
+    """A query with an invalid TSIG. `signer` says why in the response, NOTAUTH (RFC 8945 §5.2)."""
 
     def __init__(self, what: str, end: int, signer: Signer) -> None:
         super().__init__(what, Rcode.NOTAUTH, end)
@@ -47,7 +47,7 @@ class Untrusted(Rejected):
 
 
 class Verified(NamedTuple):
-    """A query whose TSIG holds: without it, as if it had never had one, and what signs the response."""
+    """A query with a valid TSIG: the query without it, and what signs the response."""
 
     message: bytes
     networks: tuple[Network, ...]  # from where its key is good for transfers; empty: anywhere

@@ -50,7 +50,7 @@ _Form = tuple[bytes, bytes, Name | None, Kind]
 
 
 def is_silent(block: Block, longest: float | None = None) -> bool:
-    """True where the process that counts in `block` has not told for `longest` seconds.
+    """True where the process that counts in `block` has given no sign of life for `longest` seconds.
 
     By default for longer than one that answers queries ever waits: it hangs, or the machine stood still.
     """
