@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 
 class Validity(Enum):
-    """What a query's cookie says of its sender."""
+    """What a query's cookie shows about its sender."""
 
     NEW = "a client cookie only"
     GOOD = "was here before, at this address"
