@@ -41,7 +41,7 @@ def take_over_newest(root: Path, tell: Callable[[str], None]) -> None:
         tell(f"not asked what is served: {each}")
     if reason:
         require_whole(state)
-        tell(f"{state.image}: was damaged ({reason}), and is made anew from what the nodes serve")
+        tell(f"{state.image}: was damaged ({reason}), and is made again from what the nodes serve")
 
 
 def _trust(root: Path) -> Trust | None:

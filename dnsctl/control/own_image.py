@@ -79,7 +79,7 @@ def remove_damaged(state: HostFiles, trust: Trust) -> str:
             where=str(path),
             advice=f"remove that directory; {NOTHING_LOST}",
         ) from None
-    return f"{path}: was damaged ({reason}), and is made anew from what nodes and archive hold"
+    return f"{path}: was damaged ({reason}), and is made again from what nodes and archive hold"
 
 
 @contextlib.contextmanager

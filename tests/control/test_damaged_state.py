@@ -138,7 +138,7 @@ def test_who_only_reads_a_damaged_image_takes_another_from_the_nodes_or_says_wha
         DAMAGES[damage](image / "data.mdb")
         code, text = told(repo, *arguments)
         assert code == 0, text
-        assert f"{image}: was damaged (" in text and "is made anew from what the nodes serve" in text
+        assert f"{image}: was damaged (" in text and "is made again from what the nodes serve" in text
     DAMAGES[damage](image / "data.mdb")
     for command in ("status", "plan --offline"):
         code, text = told(repo, *command.split())
