@@ -151,7 +151,7 @@ def test_secondaries_are_addresses_alone_or_with_key_and_zones(root: Path):
         ("[{address: 192.0.2.1, key: xfr.exampel}]", "there is no key xfr.exampel; did you mean xfr.example"),
         ("[{address: 192.0.2.1, zone: example.com}]", "did you mean zones"),
         ("[{key: xfr.example}]", "address"),
-        ("[192.0.2.1, '192.0.2.1:53']", "192.0.2.1:53 is told twice"),
+        ("[192.0.2.1, '192.0.2.1:53']", "192.0.2.1:53 stands here twice"),
     ],
 )
 def test_secondary_that_is_wrong_is_named_with_what_is_right(root: Path, notify: str, told: str):
