@@ -147,10 +147,10 @@ class Reader:
         """Return the zones touched since `changes` was that; None where it is not known any more."""
         touched: set[Name] = set()
         journal = self._journal()
-        known = [entry for entry in journal if entry[0] > changes]
+        known = [prefixes for number, prefixes in journal if number > changes]
         if len(known) != last_number(journal) - changes:
             return None
-        for _, prefixes in known:
+        for prefixes in known:
             if prefixes is None:
                 return None
             touched.update(apex_of(bytes.fromhex(prefix)) for prefix in prefixes)

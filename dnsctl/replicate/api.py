@@ -234,8 +234,8 @@ class Api:
             site=self._settings.node.site,
             served=served,
             created=summary.created,
-            prepared=Served(prepared[0].generation, prepared[0].digest) if prepared else None,
-            expires_in=prepared[1] if prepared else 0.0,
+            prepared=Served(prepared.manifest.generation, prepared.manifest.digest) if prepared else None,
+            expires_in=prepared.expires_in if prepared else 0.0,
             refusal=self._staging.refusal,
             zone_count=summary.zone_count,
             period=summary.period,
@@ -463,7 +463,7 @@ class Api:
         asyncio.get_running_loop().call_later(
             self._limits.expiry + 0.05, self._writer.submit, self._staging.expire
         )
-        return JSONResponse({"prepared": True, "expires_in": prepared[1] if prepared else 0.0})
+        return JSONResponse({"prepared": True, "expires_in": prepared.expires_in if prepared else 0.0})
 
     async def abort(self, request: Request) -> Response:
         body = await self._json(request, 4096, ("manifest",))

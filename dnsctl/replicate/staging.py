@@ -103,6 +103,13 @@ class Notices:
     damaged: Callable[[str], None] = lambda _reason: None
 
 
+class Held(NamedTuple):
+    """A release that is prepared and not yet active, and the seconds that it stays so."""
+
+    manifest: Manifest
+    expires_in: float
+
+
 class Staging:
     """The one way of a release into an image, on nodes and on the control host.
 
@@ -146,10 +153,10 @@ class Staging:
         """What is committed. Safe to read from any thread."""
         return self._served
 
-    def prepared(self) -> tuple[Manifest, float] | None:
-        """Return the prepared manifest and the seconds it has left. Safe to read from any thread."""
+    def prepared(self) -> Held | None:
+        """Return the release that is prepared. Safe to read from any thread."""
         one = self._prepared
-        return (one.manifest, max(0.0, one.deadline - self._clock())) if one else None
+        return Held(one.manifest, max(0.0, one.deadline - self._clock())) if one else None
 
     @property
     def refusal(self) -> Refusal | None:
