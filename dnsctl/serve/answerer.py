@@ -181,7 +181,7 @@ class Answerer:
                         self.failed.note("a query failed on the fast path", raw)
                     if entry is None:
                         self._is_wanted = has_come > 0
-                        entry = self._own(slot[:length].tobytes(), partial(_sender, batch, index))
+                        entry = self._own(slot[:length].tobytes(), Client(batch.client(index)))
                         if entry is None:
                             silent.append(index)
                             continue
@@ -203,7 +203,7 @@ class Answerer:
         self.renew()
         raw = message[2:]
         self.cache.knocked(1)
-        entry = self._by_octets(raw, raw.lower()) or self._own(message, client)
+        entry = self._by_octets(raw, raw.lower()) or self._own(message, client())
         return b"" if entry is _TRANSFER else self._counted(entry, message)
 
     def respond_in_full(self, message: bytes, client: Client) -> bytes | None:
@@ -237,13 +237,12 @@ class Answerer:
             self.failed.note("a query failed on the fast path", raw)
         return None
 
-    def _own(self, message: bytes, client: Callable[[], Client]) -> Entry | None:
+    def _own(self, message: bytes, client: Client) -> Entry | None:
         """Take one query through the steps that look at who asks; None: it gets no answer."""
         self._is_proved = False
         try:
-            asking = client()
             for step in self.order.own:
-                entry = step(message, asking)
+                entry = step(message, client)
                 if entry is not None:
                     return entry
         except Exception:  # noqa: BLE001 - whatever one message brings, the others are answered
@@ -299,7 +298,8 @@ class Answerer:
             self._hits = hits
             return None
         self._is_proved = verdict.validity is Validity.GOOD
-        return header, end, tail[:-2] + OPTIONS_LENGTH + verdict.option, size, class_, zone
+        tail = b"".join((tail[:-2], OPTIONS_LENGTH, verdict.option))
+        return header, end, tail, size, class_, zone
 
     def _exact(self, message: bytes, _client: Client) -> Entry | None:
         """Find an answer in the cache to a query with letters behind its name."""
@@ -333,7 +333,3 @@ class Answerer:
         if response.cacheable and self._is_wanted:
             self.cache.store(message, response, class_, zone)
         return wire[2:HEADER_LENGTH], end, wire[end:], len(wire), class_, zone
-
-
-def _sender(batch: Batch, index: int) -> Client:
-    return Client(batch.client(index))
