@@ -36,6 +36,7 @@ SKIPPED: Final = 8192  # batches, where the cache is of no use; then it is tried
 _FEW: Final = 32  # queries of a batch that say nothing of the others: those a flood leaves, say
 
 _REFUSED: Final = 5
+_ZONE: Final = 5  # its place in an entry
 
 Key = bytes | tuple[bytes, bytes, bytes]
 
@@ -100,7 +101,11 @@ class Share:
     def drop(self, zones: Collection[Name]) -> None:
         """Forget what came from `zones`, or from no zone at all."""
         self.recent, self._previous = (
-            {key: entry for key, entry in kept.items() if entry[5] is not None and entry[5] not in zones}
+            {
+                key: entry
+                for key, entry in kept.items()
+                if entry[_ZONE] is not None and entry[_ZONE] not in zones
+            }
             for kept in (self.recent, self._previous)
         )
         self.octets = sum(_octets(key, entry) for key, entry in self.recent.items())
@@ -173,12 +178,12 @@ class AnswerCache:
 
     def keep(self, raw: bytes, key: bytes, entry: Entry) -> None:
         """Keep what the fast path found for a query behind its id, `raw`; `key` is the same folded."""
-        end = entry[1] - 2
-        if not _has_letters(raw[:10] + raw[end - 4 :]):  # else the fast path is as good as another key
-            share = self.denials if entry[0][1] & 0x0F else self.answers
+        header, end, _, _, _, _ = entry
+        if not _has_letters(raw[:10] + raw[end - 6 :]):  # else the fast path is as good as another key
+            share = self.denials if header[1] & 0x0F else self.answers
             share.store(key, entry)
 
-    def store(self, message: bytes, response: Response, kind: int = 0, zone: Name | None = None) -> None:
+    def store(self, message: bytes, response: Response, class_: int = 0, zone: Name | None = None) -> None:
         """Keep `response` to `message` where it may be given to every query with the same key."""
         wire, end = response.wire, response.question_end
         if not response.cacheable or wire[12:end] != message[12:end] or not _is_plain(message, end):
@@ -193,7 +198,7 @@ class AnswerCache:
             zone = None  # there was none, whatever was looked in before
         if response.beside:
             zone = None  # to be forgotten with whichever zone changes
-        share.store(key, (header, end, wire[end:], len(wire), kind, zone))
+        share.store(key, (header, end, wire[end:], len(wire), class_, zone))
 
     def renew(self, reader: Reader) -> None:
         """Move `reader` to the newest generation, and forget the answers of zones that changed by that."""
@@ -224,7 +229,8 @@ class AnswerCache:
 
 def _octets(key: Key, entry: Entry) -> int:
     """Return what an entry takes."""
-    return (sum(map(len, key)) if isinstance(key, tuple) else len(key)) + len(entry[2]) + ENTRY_OVERHEAD
+    _, _, tail, _, _, _ = entry
+    return (sum(map(len, key)) if isinstance(key, tuple) else len(key)) + len(tail) + ENTRY_OVERHEAD
 
 
 def _has_letters(octets: bytes) -> bool:
