@@ -129,20 +129,27 @@ class RunningNode:
 
     def children(self) -> dict[str, int]:
         """Return name to process id of the supervisor's children."""
-        pid = self.process.pid
-        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-        found = {}
-        for child in text.split():
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it may have ended meanwhile
-                name = Path(f"/proc/{child}/comm").read_text().strip()
-                found[name.removeprefix("dnsctl ")] = int(child)
-        return found
+        return children_of(self.process.pid)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
         code = self.process.wait(10)
         self._reading.join(10)
         return code
+
+
+def children_of(supervisor: int) -> dict[str, int]:
+    """Return name to process id of a supervisor's children, once each has the name of what it does."""
+    deadline = time.monotonic() + 5
+    while True:
+        found = {}
+        for child in Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split():
+            with contextlib.suppress(OSError):  # it may have ended meanwhile
+                name = Path(f"/proc/{child}/comm").read_text().strip()
+                found[name.removeprefix("dnsctl ")] = int(child)
+        if not found.keys() & {"dnsctl", "python"} or time.monotonic() > deadline:
+            return found
+        time.sleep(0.01)
 
 
 @contextmanager

@@ -1,16 +1,15 @@
 """Signals that stray: to each process of a node, begun as an operator begins it, none of them ends one."""
 
-import contextlib
 import os
 import re
 import signal
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from dnsctl.demo.rehearsal import Rehearsal, rehearsal
+from tests.node.running import children_of
 from tests.peers import free_port
 from tests.scenarios.fleet import is_up
 
@@ -45,12 +44,7 @@ def log(stage: Rehearsal) -> str:
 
 def children(stage: Rehearsal) -> dict[str, int]:
     """Return name to process id of the children of the supervisor."""
-    pid = stage.nodes["ns1"].pid
-    found = {}
-    for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        with contextlib.suppress(OSError):  # it has ended meanwhile
-            found[Path(f"/proc/{one}/comm").read_text().strip().removeprefix("dnsctl ")] = int(one)
-    return found
+    return children_of(stage.nodes["ns1"].pid)
 
 
 @pytest.mark.parametrize("name", STRAYS)
