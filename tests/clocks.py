@@ -10,13 +10,20 @@ from pathlib import Path
 
 from tests.peers import need
 
+_TRIES = 20  # it fails where a process of the same number was killed and left its semaphore
+
 
 def environment(offset: str) -> dict[str, str]:
     """Return the variables of a process whose clock is `offset` off: `+2h`, `-60d`, `+90s`.
 
     Not the wrapper itself: it stays between us and the process, and a signal ends it alone.
     """
-    told = subprocess.run([need("faketime"), "-f", offset, "env"], capture_output=True, text=True, check=True)
+    for left in reversed(range(_TRIES)):
+        told = subprocess.run(
+            [need("faketime"), "-f", offset, "env"], capture_output=True, text=True, check=not left
+        )
+        if not told.returncode:
+            break
     pairs = (line.partition("=") for line in told.stdout.splitlines())
     return {**os.environ, **{name: value for name, _, value in pairs if name in ("LD_PRELOAD", "FAKETIME")}}
 

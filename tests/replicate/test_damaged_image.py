@@ -219,10 +219,18 @@ def count_pages_beyond_the_end(path: Path, number: int) -> None:
             file.write(struct.pack("<Q", number))
 
 
-@pytest.mark.parametrize("running", [True, False])
-@pytest.mark.parametrize("number", [2**22, MAP_SIZE // 4096 - 1, MAP_SIZE // 4096, 2**52])
+@pytest.mark.parametrize(
+    ("number", "running"),
+    [
+        (2**22, True),
+        (MAP_SIZE // 4096, True),
+        (MAP_SIZE // 4096 - 1, False),
+        (MAP_SIZE // 4096, False),
+        (2**52, False),
+    ],
+)
 def test_image_that_counts_more_pages_than_it_has_is_replaced_from_a_peer(
-    control: Control, pair: Fleet, number: int, *, running: bool
+    control: Control, pair: Fleet, number: int, running: bool
 ) -> None:
     pair.start_all()
     release(pair, control, "ns1", "ns2")
