@@ -101,7 +101,7 @@ class Answerer:
         if self._stream:
             return Order(
                 first=(self._fast_whole,),
-                again=(self._kept, self._fast_whole),
+                again=(self._kept, self._fast),
                 own=(self._exact, self._transfer, self._full),
             )
         return Order(
@@ -202,7 +202,6 @@ class Answerer:
         """
         self.renew()
         raw = message[2:]
-        self.cache.knocked(1)
         entry = self._by_octets(raw, raw.lower()) or self._own(message, client())
         return b"" if entry is _TRANSFER else self._counted(entry, message)
 
@@ -225,9 +224,7 @@ class Answerer:
         if entry is not None:
             self._hits += 1
             return entry
-        door = hash(key) & LAST_DOOR
-        self._is_wanted = self.cache.doors[door] > 0
-        self.cache.doors[door] = 1
+        self._is_wanted = self.cache.is_wanted(key)
         try:
             for step in self.order.again if self._is_wanted else self.order.first:
                 entry = step(raw, key)

@@ -19,7 +19,9 @@ from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import Network
 from dnsctl.model.repo import NodeFiles
+from dnsctl.serve.fast.cache import MAX_KNOCKS
 from dnsctl.serve.message.cookies import Cookies, fresh_secret
+from dnsctl.serve.message.query import Client as Asker
 from dnsctl.serve.metrics import counters
 from dnsctl.serve.metrics.counters import Block
 from dnsctl.serve.metrics.tally import Tally
@@ -460,3 +462,15 @@ def test_type_that_is_a_letter_takes_no_more_room_each_time(state: Path) -> None
             assert server.respond(framed(rdtype="HTTPS")[2:], connection) is not None  # type: ignore[arg-type]
             sizes.add((len(server.answerer.cache), server.answerer.cache.answers.octets))
     assert sizes == {(0, 0)}  # the fast path is as good
+
+
+def test_what_the_cache_has_makes_nobody_forget_what_has_come_before(state: Path) -> None:
+    with Image.open(NodeFiles(state).image) as image:
+        server = StreamServer(
+            image, GenerationCounter(NodeFiles(state).generation), Responder(), (), StreamLimits()
+        )
+        query = dns.message.make_query("www.example.com", "A").to_wire()
+        for _ in range(MAX_KNOCKS + 4):
+            assert server.answerer.respond(query, Asker)
+        assert len(server.answerer.cache) == 1
+        assert any(server.answerer.cache.doors)
