@@ -75,6 +75,14 @@ def test_settings_have_their_written_names() -> None:
     assert "inception_offset" not in text
 
 
+def test_defaults_of_a_policys_signatures_are_those_of_its_fields() -> None:
+    schema: Any = config_schema()
+    signatures = schema["$defs"]["PolicyConfig"]["properties"]["signatures"]
+    fields = resolve(signatures, schema)["properties"]
+    assert signatures["default"] == {name: field["default"] for name, field in fields.items()}
+    assert signatures["default"]["lifetime"] == "P14D"
+
+
 def test_every_type_with_fields_has_its_mapping() -> None:
     schema: Any = zone_schema()
     for code, fields in rdata_fields.FIELDS.items():

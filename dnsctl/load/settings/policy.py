@@ -95,7 +95,11 @@ _POLICY = _settings(
     "A DNSSEC policy by name.",
     signatures=(
         Annotated[SignaturePolicy, _made_from(_SIGNATURES)],
-        Field(default={}, validate_default=True),
+        Field(
+            default={},
+            validate_default=True,
+            json_schema_extra={"default": _SIGNATURES().model_dump(mode="json", by_alias=True)},
+        ),
     ),
 )
 WrittenPolicy = Annotated[Policy, _made_from(_POLICY)]
