@@ -80,8 +80,8 @@ def build_image(
     store = Keystore(Path(keys or path), lambda: _given(passphrase))
     with Image.open(Path(path), readonly=False) as image, image.writer() as writer:
         made, refused = finish_all(judged, store, writer)
-        for error in refused.values():
-            raise error
+        if refused:
+            raise next(iter(refused.values()))
         replace_all(writer, made, {each.zone for each in judged.faults if each.zone is not None})
     return open_image(path)
 
@@ -122,7 +122,7 @@ class ZoneImage:
         query = dns.message.make_query(owner, rdtype, want_dnssec=dnssec)
         response = self.respond(query.to_wire(), stream=True)
         if response is None:
-            raise DnsctlError("there is no response to this question", where=f"{owner} {rdtype}")
+            raise DnsctlError("no response to this question", where=f"{owner} {rdtype}")
         return dns.message.from_wire(response)
 
     def respond(self, query: bytes, *, stream: bool = False) -> bytes | None:

@@ -18,12 +18,12 @@ def environment(offset: str) -> dict[str, str]:
 
     Not the wrapper itself: it stays between us and the process, and a signal ends it alone.
     """
-    for left in reversed(range(_TRIES)):
-        told = subprocess.run(
-            [need("faketime"), "-f", offset, "env"], capture_output=True, text=True, check=not left
-        )
+    command = [need("faketime"), "-f", offset, "env"]
+    for _ in range(_TRIES):
+        told = subprocess.run(command, capture_output=True, text=True, check=False)
         if not told.returncode:
             break
+    told.check_returncode()
     pairs = (line.partition("=") for line in told.stdout.splitlines())
     return {**os.environ, **{name: value for name, _, value in pairs if name in ("LD_PRELOAD", "FAKETIME")}}
 

@@ -200,7 +200,7 @@ class Image:
         Raises DamagedImageError where that is far beyond its end.
         """
         used = int((self._environment.info()["last_pgno"] + 1) * self._environment.stat()["psize"])
-        if used > os.fstat(self._file).st_size + _MOST_UNWRITTEN:
+        if _is_beyond(used, os.fstat(self._file).st_size):
             raise DamagedImageError(f"the image cannot be written: {_BEYOND}", where=self._environment.path())
         return used
 
@@ -421,8 +421,9 @@ class Writer(Reader):
 
 
 def _allocate_lock(path: Path) -> None:
-    """Allocate the whole file of LMDB's locks on disk: it is mapped, and a process that writes into a hole
-    for which there is no disk space ends by SIGBUS. Raises OSError.
+    """Allocate the whole file of LMDB's locks. Raises OSError.
+
+    It is mapped: on a full disk, a write into a hole in it ends the process by SIGBUS.
     """
     lock = path / "lock.mdb"
     try:
@@ -479,7 +480,12 @@ def counts_beyond_its_end(path: Path) -> bool:
     if len(octets) < _META_PAGE + _LAST_PAGE_AT + 8:
         return False
     last = max(struct.unpack_from("=Q", octets, first + _LAST_PAGE_AT)[0] for first in (0, _META_PAGE))
-    return bool((last + 1) * _META_PAGE > size + _MOST_UNWRITTEN)
+    return _is_beyond((last + 1) * _META_PAGE, size)
+
+
+def _is_beyond(octets: int, size: int) -> bool:
+    """True where a file of `size` octets cannot hold as many as LMDB counts in it."""
+    return octets > size + _MOST_UNWRITTEN
 
 
 def identity(path: Path) -> tuple[int, int] | None:

@@ -53,8 +53,9 @@ def published(reader: Reader | None) -> Callable[[Name], SignedZone | None]:
     """Return what looks up a zone as it was published last, in the image that `reader` reads."""
 
     def before(origin: Name) -> SignedZone | None:
-        held = reader is not None and reader.zone(origin) is not None
-        return reader.signed_zone(origin) if reader is not None and held else None
+        if reader is None or reader.zone(origin) is None:
+            return None
+        return reader.signed_zone(origin)
 
     return before
 

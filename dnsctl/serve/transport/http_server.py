@@ -66,6 +66,7 @@ class _Stranger:
 
     network: str
     socket: socket.socket
+    has_spoken: bool = False  # it has sent something
     is_handed_over: bool = False  # to asyncio, which closes it: nobody else may
 
     def leave(self, _: asyncio.Task[None]) -> None:
@@ -120,7 +121,6 @@ class HttpServer(uvicorn.Server):
         self._context = context
         self._handshakes = handshakes
         self._strangers: dict[asyncio.Task[None], _Stranger] = {}  # the oldest first
-        self._spoken: set[asyncio.Task[None]] = set()  # of them, who has sent something
         self._next_handshake = 0.0  # in the event loop's time
         self._guests: dict[str, dict[_Connection, None]] = {}  # by name, the longest quiet first
         self._paid: dict[str, float] = {}  # by name: until when its requests have used up its time
@@ -186,8 +186,7 @@ class HttpServer(uvicorn.Server):
                 tls = {"ssl": self._context, "ssl_handshake_timeout": self.times.handshake}
                 async with asyncio.timeout(self.times.handshake):
                     await _readable(stranger.socket)
-                    if (task := asyncio.current_task()) in self._strangers and task is not None:
-                        self._spoken.add(task)
+                    stranger.has_spoken = True
                     await self._turn()
         except OSError:  # among them TimeoutError
             return
@@ -208,14 +207,14 @@ class HttpServer(uvicorn.Server):
         """End a handshake of the network that has most under way: the oldest, of those that sent nothing."""
         if self._strangers:
             ((busiest, _),) = Counter(one.network for one in self._strangers.values()).most_common(1)
-            theirs = [task for task, one in self._strangers.items() if one.network == busiest]
-            oldest = next((task for task in theirs if task not in self._spoken), theirs[0])
-            _dismiss(oldest, self._strangers[oldest])
-            self._met(oldest)
+            theirs = [(task, one) for task, one in self._strangers.items() if one.network == busiest]
+            silent = [(task, one) for task, one in theirs if not one.has_spoken]
+            task, oldest = (silent or theirs)[0]
+            _dismiss(task, oldest)
+            self._met(task)
 
     def _met(self, task: asyncio.Task[None]) -> None:
         self._strangers.pop(task, None)
-        self._spoken.discard(task)
 
     def _full(self, error: OSError) -> None:
         self._faults.tell(f"connections cannot be accepted: {error.strerror or error}")
