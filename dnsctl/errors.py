@@ -198,7 +198,7 @@ class AgentGoneError(NodeUnreachableError):
 
 
 class InconclusiveError(DnsctlError):
-    """There is no result: no node answered."""
+    """No node answered."""
 
     exit_code = 2
 

@@ -29,8 +29,8 @@ from dnsctl.load.presentation import (
     shown,
     stray_octets,
     ttl,
-    type_advice,
     type_code,
+    unknown_type,
     unquoted,
 )
 from dnsctl.load.rdata_text import to_wire
@@ -228,7 +228,7 @@ class _Parser:
         elif token[0] == "-" and ttl(token[1:]) is not None:
             rule, message, advice = "ttl-syntax", f"TTL {token[:40]!r}", "write 0 to 2147483647, or 1h30m"
         else:
-            rule, message, advice = "unknown-type", f"there is no type {token[:60]!r}", type_advice(token)
+            rule, (message, advice) = "unknown-type", unknown_type(token)
         self.find(rule, line, column, message, advice)
 
     def _add(self, owner: Name, rdtype: int, seconds: int, tokens: list[str], line: int, column: int) -> None:

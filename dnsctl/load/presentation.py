@@ -122,6 +122,11 @@ def type_code(text: str) -> int | None:
     return code
 
 
+def unknown_type(text: str) -> tuple[str, str]:
+    """Return message and advice on an unknown type."""
+    return f"unknown type {text[:60]!r}", type_advice(text)
+
+
 def type_advice(text: str) -> str:
     """Return what to do about an unknown type."""
     return f"{did_you_mean(text, _SUGGESTED)} or write TYPEnnn with \\# (RFC 3597)"

@@ -19,7 +19,7 @@ from dnsctl.errors import NameSyntaxError
 from dnsctl.load import rdata_fields, yaml_nodes
 from dnsctl.load.draft import Draft, ZoneDefaults
 from dnsctl.load.nearest import nearest
-from dnsctl.load.presentation import NameReader, RdataFault, domain_name, ttl, type_advice, type_code
+from dnsctl.load.presentation import NameReader, RdataFault, domain_name, ttl, type_code, unknown_type
 from dnsctl.load.rdata_fields import Remark
 from dnsctl.load.yaml_nodes import Includer, Mapping, Node, Scalar, Sequence
 from dnsctl.model.finding import Finding, Position
@@ -206,7 +206,7 @@ class _Reader:
             return None
         code = type_code(text)
         if code is None:
-            self.find("unknown-type", node, f"there is no type {text[:60]!r}", type_advice(text))
+            self.find("unknown-type", node, *unknown_type(text))
         elif code in MADE_BY_SIGNING:
             self.find("type-made-here", node, f"{type_text(code)} is made by signing", "remove the record")
             return None

@@ -148,7 +148,7 @@ def test_secondaries_are_addresses_alone_or_with_key_and_zones(root: Path):
     [
         ("[nowhere]", "'nowhere' is not an address and port"),
         ("['192.0.2.1:0']", "has no port between 1 and 65535"),
-        ("[{address: 192.0.2.1, key: xfr.exampel}]", "there is no key xfr.exampel; did you mean xfr.example"),
+        ("[{address: 192.0.2.1, key: xfr.exampel}]", "unknown key xfr.exampel; did you mean xfr.example"),
         ("[{address: 192.0.2.1, zone: example.com}]", "did you mean zones"),
         ("[{key: xfr.example}]", "address"),
         ("[192.0.2.1, '192.0.2.1:53']", "192.0.2.1:53 stands here twice"),

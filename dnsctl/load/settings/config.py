@@ -57,7 +57,7 @@ class KeystoreConfig(Settings):
 
 
 class Config(Settings):
-    """All of dnsctl.yaml. `sites` is empty where there is no fleet: for `serve --zones`."""
+    """All of dnsctl.yaml. Without a fleet, as for `serve --zones`, `sites` is empty."""
 
     version: Literal[1]
     sites: Annotated[dict[Label, Site], NotEmpty] = Field(default_factory=dict)
@@ -132,7 +132,7 @@ class Config(Settings):
             if name in site.nodes:
                 return site.nodes[name]
         known = [each.name for each in self.nodes()]
-        raise ConfigError(f"there is no node {name}", where=CONFIG, advice=did_you_mean(name, known))
+        raise ConfigError(f"unknown node {name}", where=CONFIG, advice=did_you_mean(name, known))
 
     def serve_settings(self, node: Node, workers: int, root: Path) -> ServeSettings:
         """Return how `node`, of the fleet or not, answers. Raises ConfigError for a secret not there."""

@@ -90,7 +90,7 @@ def _secondaries(config: Config) -> Iterator[Contradiction]:
         if one.key is not None and config.transfers.key_of(one) is None:
             known = list(config.transfers.keys)
             advice = did_you_mean(one.key, known) if known else "name it under `transfers: keys:`"
-            yield Contradiction((*at, "key"), f"there is no key {one.key}", advice)
+            yield Contradiction((*at, "key"), f"unknown key {one.key}", advice)
         if (str(one.address), one.zones) in told:
             yield Contradiction(at, f"{one.address} stands here twice", "name each secondary once")
         told.add((str(one.address), one.zones))
@@ -106,4 +106,4 @@ def _unknown_policies(config: Config) -> Iterator[Contradiction]:
     wanted += [(("zones", pattern, "dnssec"), each.dnssec) for pattern, each in config.zones.items()]
     for at, policy in wanted:
         if policy is not None and policy not in known:
-            yield Contradiction(at, f"there is no policy {policy}", did_you_mean(policy, known))
+            yield Contradiction(at, f"unknown policy {policy}", did_you_mean(policy, known))
