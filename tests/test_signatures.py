@@ -7,7 +7,7 @@ import dnsctl
 
 PACKAGE = Path(dnsctl.__file__).parent
 # What others hand over as they like: typer its parameters and commands, sqlite3 its rows.
-ELSEWHERE = {"cli/main.py", "cli/verbs/values.py", "control/state.py"}
+ELSEWHERE = {"cli/main.py", "cli/command_line/values.py", "control/state.py"}
 
 
 def is_any(annotation: ast.expr | None) -> bool:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import typer
 
 from dnsctl.cli import output
-from dnsctl.cli.verbs.context import Context, zone_name
+from dnsctl.cli.context import Context, zone_name
 from dnsctl.model.finding import Severity
 from dnsctl.model.json_value import Json
 from dnsctl.publish.work_tree import Checked, known_zones

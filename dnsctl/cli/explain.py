@@ -13,7 +13,7 @@ import dns.rdatatype
 import typer
 
 from dnsctl.cli import output
-from dnsctl.cli.verbs.context import Context
+from dnsctl.cli.context import Context
 from dnsctl.control.own_image import released
 from dnsctl.errors import ImageError
 from dnsctl.explain.explanation import Explanation, compiled, explanation

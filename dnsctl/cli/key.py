@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import typer
 
 from dnsctl.cli import output
-from dnsctl.cli.verbs.context import Context, zone_name
+from dnsctl.cli.context import Context, zone_name
 from dnsctl.control.cookies import STEPS, roll
 from dnsctl.errors import ConfigError, KeystoreError
 from dnsctl.load.settings.config import Config

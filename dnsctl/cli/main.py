@@ -25,8 +25,8 @@ import typer.main
 
 from dnsctl import __version__
 from dnsctl.cli import INTERRUPTED, output
-from dnsctl.cli.verbs.given import Given, examples
-from dnsctl.cli.verbs.values import make_plain, plain
+from dnsctl.cli.command_line.given import Given, examples
+from dnsctl.cli.command_line.values import make_plain, plain
 from dnsctl.errors import DnsctlError, SystemRefusalError, advice_for, advice_of, is_shortage
 
 VERBS: tuple[str, ...] = (  # in the order of a day's work; each is a module of `verbs`

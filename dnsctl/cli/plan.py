@@ -7,8 +7,8 @@ import sys
 import typer
 
 from dnsctl.cli import output
+from dnsctl.cli.context import Context
 from dnsctl.cli.output.changes import errors_listed, guard_json, print_zones, zone_json
-from dnsctl.cli.verbs.context import Context
 from dnsctl.control.planning import Plan
 from dnsctl.control.planning import plan as find_plan
 from dnsctl.load.revision import is_dirty

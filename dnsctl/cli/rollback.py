@@ -9,9 +9,9 @@ import time
 from dataclasses import replace
 
 from dnsctl.cli import output
+from dnsctl.cli.context import Context
+from dnsctl.cli.context.opened import opened
 from dnsctl.cli.output.ended import finish, told
-from dnsctl.cli.verbs.context import Context
-from dnsctl.cli.verbs.opened import opened
 from dnsctl.control.newest import take_over_newest
 from dnsctl.control.push import Request, check_request
 from dnsctl.control.push import rollback as roll_back

@@ -11,7 +11,7 @@ from pathlib import Path
 import typer
 
 from dnsctl.cli import output
-from dnsctl.cli.verbs.context import Context
+from dnsctl.cli.context import Context
 from dnsctl.errors import ListenError
 from dnsctl.model.fleet import Endpoint, Network, RateLimit, ServeSettings
 from dnsctl.startup.anew import NodeOrder, ZonesOrder, serve_anew

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import typer
 
 from dnsctl.cli import output
-from dnsctl.cli.verbs.context import Context
+from dnsctl.cli.context import Context
 from dnsctl.control.concerns import exit_code
 from dnsctl.control.fleet_status import Answer, FleetStatus, commit_of, fleet_status
 from dnsctl.errors import DnsctlError

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import typer
 
 from dnsctl.cli import output
-from dnsctl.cli.verbs.context import Context, zone_name
+from dnsctl.cli.context import Context, zone_name
 from dnsctl.control.newest import take_over_newest
 from dnsctl.control.own_image import damage, generation_of, open_own
 from dnsctl.errors import ConfigError, InconclusiveError

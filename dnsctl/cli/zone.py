@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dnsctl.cli import output
-from dnsctl.cli.verbs.context import Context, zone_name
+from dnsctl.cli.context import Context, zone_name
 from dnsctl.control.own_image import released
 from dnsctl.errors import ImageError
 from dnsctl.files import durable

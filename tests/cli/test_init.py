@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsctl.cli.verbs.context import Context
+from dnsctl.cli.context import Context
 from dnsctl.load.example import example_files
 from dnsctl.model.release_key import public_release_key
 from dnsctl.release.envelope import load_release_key

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsctl.cli.verbs.context import Context
+from dnsctl.cli.context import Context
 from dnsctl.release.envelope import load_release_key
 from tests.cli.shell import CONFIG, dnsctl
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dnsctl.cli.verbs.given import JsonOption, complete_zone, examples, here
+from dnsctl.cli.command_line.given import JsonOption, complete_zone, examples, here
 
 
 def register(app: typer.Typer) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dnsctl.cli.verbs.given import JsonOption, examples, here
+from dnsctl.cli.command_line.given import JsonOption, examples, here
 
 
 def register(app: typer.Typer) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dnsctl.cli.verbs.given import examples
+from dnsctl.cli.command_line.given import examples
 
 
 class Which(StrEnum):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dnsctl.cli.verbs.given import JsonOption, ZoneArgument, examples, help_alone, here
+from dnsctl.cli.command_line.given import JsonOption, ZoneArgument, examples, help_alone, here
 
 
 def register(app: typer.Typer) -> None:

@@ -11,7 +11,7 @@ import typer
 from dnsctl.model.repo import ZONE_SUFFIXES, ZONES
 
 if TYPE_CHECKING:
-    from dnsctl.cli.verbs.context import Context
+    from dnsctl.cli.context import Context
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Given:
 
 def here(ctx: typer.Context) -> Context:
     """Return the context that the global options made."""
-    from dnsctl.cli.verbs.context import Context
+    from dnsctl.cli.context import Context
 
     given = ctx.find_object(Given)
     if given is None:

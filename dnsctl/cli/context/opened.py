@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dnsctl.cli import output
+from dnsctl.cli.context import Context
 from dnsctl.cli.output.changes import errors_listed
-from dnsctl.cli.verbs.context import Context
 from dnsctl.control.host import ControlHost, control_host
 from dnsctl.control.renewal import released_config
 from dnsctl.errors import ConfigError
