@@ -1,0 +1,389 @@
+"""What the world was seen to serve: DS at the parent, keys and signatures at our own nodes; and what of it a
+cache may still hold.
+
+Pure: views are values, made by whoever looks, and the clock is an argument. A *memory* takes one round of
+looks after another (`after`). It knows since when something is everywhere or nowhere, and keeps each version
+of what was served until the last cache that may hold it has dropped it. A place that is silent neither
+confirms nor resets what others show, but nothing counts as everywhere or nowhere while one is silent. Losing
+a memory loses time only: what has not been seen has yet to be waited for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+from dnsctl.model.json_value import Json
+
+LONGEST_CACHED = 7 * 86400  # seconds: no cache of good manners keeps a record longer (RFC 8767 §4)
+_FORMAT = 1
+_NOT_ASKED = "was not asked"
+
+
+@dataclass(frozen=True, slots=True)
+class ParentView:
+    """One look from `site` at one name server of the parent.
+
+    `ds`: the sorted rdatas; empty: there is none, proven or plainly said; None: no usable answer, and `fault`
+    says why. `ttl`: seconds as the server gave it; of a negative answer, how long that may be cached.
+    """
+
+    server: str
+    site: str
+    at: datetime
+    ds: tuple[bytes, ...] | None
+    ttl: int = 0
+    fault: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where this was seen, as messages name it."""
+        return f"{self.server} from {self.site}" if self.site else self.server
+
+
+@dataclass(frozen=True, slots=True)
+class ServedKeys:
+    """What a release says of a zone's keys: all empty where the zone is unsigned. DNSKEY rdatas, sorted.
+
+    `keys`: the DNSKEY RRset; `key_signers`: what signs it; `data_signers`: what signs all else.
+    """
+
+    keys: tuple[bytes, ...] = ()
+    key_signers: tuple[bytes, ...] = ()
+    data_signers: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """One look at one of our nodes. `served` is None where it gave no usable answer; `fault` says why.
+
+    TTLs in seconds: of the DNSKEY RRset (or of the answer that there is none), and the largest of all others.
+    """
+
+    node: str
+    site: str
+    at: datetime
+    served: ServedKeys | None
+    dnskey_ttl: int = 0
+    data_ttl: int = 0
+    fault: str = ""
+
+    @property
+    def place(self) -> str:
+        return f"{self.node} ({self.site})" if self.site else self.node
+
+
+_What = TypeVar("_What", tuple[bytes, ...], ServedKeys)
+
+
+@dataclass(frozen=True, slots=True)
+class Version(Generic[_What]):
+    """A version of what was served. `ttls`: the largest seen of each kind, in seconds.
+
+    `gone`: when all places first answered with other versions; None while one may still serve this.
+    """
+
+    what: _What
+    ttls: tuple[int, ...]
+    first: datetime
+    gone: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What one place showed. `answering`: since when without a failed look; None after one.
+
+    `since`: since when it has each item of its last answer, and since when it has lacked others.
+    """
+
+    answering: datetime | None = None
+    has: Mapping[bytes, datetime] = field(default_factory=dict)
+    lacks: Mapping[bytes, datetime] = field(default_factory=dict)
+
+    def after(self, shown: Iterable[bytes] | None, at: datetime) -> _Place:
+        if shown is None:
+            return _Place()
+        items = set(shown)
+        gone = {each for each in (*self.has, *self.lacks) if each not in items}
+        start = self.answering or at
+        return _Place(
+            start,
+            {each: self.has.get(each, at) for each in items},
+            {each: self.lacks.get(each, at) for each in gone},
+        )
+
+
+@dataclass(frozen=True)
+class DsMemory:
+    """What is remembered of a zone's DS at its parent. `views`: the last round of looks."""
+
+    views: tuple[ParentView, ...] = ()
+    versions: tuple[Version[tuple[bytes, ...]], ...] = ()
+    _places: Mapping[str, _Place] = field(default_factory=dict)
+
+    def after(self, views: Iterable[ParentView], now: datetime) -> DsMemory:
+        """Return the memory with one more round of looks, at all servers of the parent from all sites.
+
+        A round without any view is one in which no place answered.
+        """
+        told = tuple(views) or tuple(
+            replace(each, at=now, ds=None, ttl=0, fault=_NOT_ASKED) for each in self.views
+        )
+        places = {each.place: self._places.get(each.place, _Place()).after(each.ds, now) for each in told}
+        shown = [(each.ds, (each.ttl,)) for each in told if each.ds is not None]
+        versions = _versions_after(self.versions, shown, len(shown) == len(told) > 0, now)
+        return DsMemory(told, versions, places)
+
+    @property
+    def silent(self) -> tuple[ParentView, ...]:
+        """The views of the last round that gave no usable answer."""
+        return tuple(each for each in self.views if each.ds is None)
+
+    @property
+    def ttl(self) -> int:
+        """The largest TTL seen since the last change, in seconds: of what is served, or may be cached."""
+        return _largest(self.versions, 0)
+
+    def everywhere_since(self, ds: bytes) -> datetime | None:
+        """Return since when all servers have `ds`, without a look in between that failed or lacked it."""
+        return _latest(each.has.get(ds) for each in self._places.values())
+
+    def nowhere_since(self, ds: bytes) -> datetime | None:
+        """Return since when all servers lack `ds`, without a look in between that failed or had it."""
+        return _latest(
+            None if ds in each.has else each.lacks.get(ds, each.answering) for each in self._places.values()
+        )
+
+    def without(self, ds: bytes) -> tuple[ParentView, ...]:
+        """Return the views of the last round that lack `ds`, silent ones included."""
+        return tuple(each for each in self.views if each.ds is None or ds not in each.ds)
+
+    def having(self, ds: bytes) -> tuple[ParentView, ...]:
+        """Return the views of the last round that have `ds`, or are silent."""
+        return tuple(each for each in self.views if each.ds is None or ds in each.ds)
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "version": _FORMAT,
+            "views": [
+                {
+                    "server": each.server,
+                    "site": each.site,
+                    "at": _text(each.at),
+                    "ds": None if each.ds is None else _hex(each.ds),
+                    "ttl": each.ttl,
+                    "fault": each.fault,
+                }
+                for each in self.views
+            ],
+            "sets": [{"ds": _hex(each.what), **_version_json(each)} for each in self.versions],
+            "places": {place: _place_json(each) for place, each in self._places.items()},
+        }
+
+    @classmethod
+    def from_json(cls, told: Json) -> DsMemory:
+        """Read `to_json`. Raises ValueError for anything else."""
+        try:
+            whole = _checked(told)
+            views = tuple(
+                ParentView(
+                    str(each["server"]),
+                    str(each["site"]),
+                    _time(each["at"]),
+                    None if each["ds"] is None else _octets(each["ds"]),
+                    int(each["ttl"]),
+                    str(each["fault"]),
+                )
+                for each in whole["views"]
+            )
+            versions = tuple(_version(_octets(each["ds"]), each) for each in whole["sets"])
+            return cls(views, versions, {place: _place(each) for place, each in whole["places"].items()})
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not what was observed of DS: {error!r}") from None
+
+
+@dataclass(frozen=True)
+class ServedMemory:
+    """What is remembered of what our own nodes serve of a zone. `views`: the last round of looks."""
+
+    views: tuple[NodeView, ...] = ()
+    versions: tuple[Version[ServedKeys], ...] = ()
+
+    def after(self, views: Iterable[NodeView], now: datetime) -> ServedMemory:
+        """Return the memory with one more round of looks, at every node of every site."""
+        told = tuple(views) or tuple(
+            replace(each, at=now, served=None, fault=_NOT_ASKED) for each in self.views
+        )
+        shown = [(each.served, (each.dnskey_ttl, each.data_ttl)) for each in told if each.served is not None]
+        return ServedMemory(told, _versions_after(self.versions, shown, len(shown) == len(told) > 0, now))
+
+    def decided(self, served: ServedKeys, dnskey_ttl: int, data_ttl: int, now: datetime) -> ServedMemory:
+        """Return the memory with a version that is about to be served: from now on a cache may hold it."""
+        shown = [(served, (dnskey_ttl, data_ttl))]
+        return replace(self, versions=_versions_after(self.versions, shown, False, now))
+
+    @property
+    def silent(self) -> tuple[NodeView, ...]:
+        return tuple(each for each in self.views if each.served is None)
+
+    @property
+    def dnskey_ttl(self) -> int:
+        """The largest TTL seen of a DNSKEY RRset that is served or may be cached, in seconds."""
+        return _largest(self.versions, 0)
+
+    @property
+    def data_ttl(self) -> int:
+        """As `dnskey_ttl`, of all other RRsets."""
+        return _largest(self.versions, 1)
+
+    def everywhere(self, served: ServedKeys) -> bool:
+        """True where every node served this, and nothing else, in the last round."""
+        return bool(self.views) and all(each.served == served for each in self.views)
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "version": _FORMAT,
+            "views": [
+                {
+                    "node": each.node,
+                    "site": each.site,
+                    "at": _text(each.at),
+                    "served": None if each.served is None else _served_json(each.served),
+                    "dnskey_ttl": each.dnskey_ttl,
+                    "data_ttl": each.data_ttl,
+                    "fault": each.fault,
+                }
+                for each in self.views
+            ],
+            "versions": [{**_served_json(each.what), **_version_json(each)} for each in self.versions],
+        }
+
+    @classmethod
+    def from_json(cls, told: Json) -> ServedMemory:
+        """Read `to_json`. Raises ValueError for anything else."""
+        try:
+            whole = _checked(told)
+            views = tuple(
+                NodeView(
+                    str(each["node"]),
+                    str(each["site"]),
+                    _time(each["at"]),
+                    None if each["served"] is None else _served(each["served"]),
+                    int(each["dnskey_ttl"]),
+                    int(each["data_ttl"]),
+                    str(each["fault"]),
+                )
+                for each in whole["views"]
+            )
+            return cls(views, tuple(_version(_served(each), each) for each in whole["versions"]))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not what was observed of nodes: {error!r}") from None
+
+
+def held_until(version: Version[_What], ttl: int) -> datetime | None:
+    """Return until when a cache may hold `version`; None while it may still be served. `ttl`: seconds."""
+    return None if version.gone is None else version.gone + timedelta(seconds=ttl)
+
+
+def _versions_after(
+    versions: tuple[Version[_What], ...],
+    shown: Sequence[tuple[_What, tuple[int, ...]]],
+    complete: bool,
+    now: datetime,
+) -> tuple[Version[_What], ...]:
+    """Return `versions` with what was just `shown`; `complete`: every place answered.
+
+    What all caches have dropped is forgotten: it went longer ago than the largest TTL seen.
+    """
+    after = {each.what: each for each in versions}
+    for what, told in shown:
+        ttls = tuple(min(each, LONGEST_CACHED) for each in told)
+        before = after.get(what, Version(what, ttls, now))
+        largest = tuple(max(pair) for pair in zip(before.ttls, ttls, strict=True))
+        after[what] = replace(before, ttls=largest, gone=None)
+    seen = {what for what, _ in shown}
+    if complete:
+        for what, each in after.items():
+            if what not in seen and each.gone is None:
+                after[what] = replace(each, gone=now)
+    longest = max((ttl for each in after.values() for ttl in each.ttls), default=0)
+    return tuple(
+        each for each in after.values() if each.gone is None or now < each.gone + timedelta(seconds=longest)
+    )
+
+
+def _largest(versions: Iterable[Version[_What]], kind: int) -> int:
+    return max((each.ttls[kind] for each in versions), default=0)
+
+
+def _latest(times: Iterable[datetime | None]) -> datetime | None:
+    """Return the latest of `times`; None where there are none, or one is not known."""
+    told = list(times)
+    known = [each for each in told if each is not None]
+    return max(known) if known and len(known) == len(told) else None
+
+
+# -- What is stored: times as ISO 8601, octets as hexadecimal digits ---
+
+
+def _checked(told: Json) -> Any:
+    if not isinstance(told, Mapping) or told.get("version") != _FORMAT:
+        raise ValueError(f"not observations of format {_FORMAT}")
+    return told
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat()
+
+
+def _time(told: str) -> datetime:
+    return datetime.fromisoformat(told).astimezone(UTC)
+
+
+def _octets(told: Iterable[str]) -> tuple[bytes, ...]:
+    return tuple(bytes.fromhex(each) for each in told)
+
+
+def _hex(items: Iterable[bytes]) -> list[str]:
+    return [each.hex() for each in items]
+
+
+def _version_json(one: Version[Any]) -> dict[str, Json]:
+    gone = None if one.gone is None else _text(one.gone)
+    return {"ttls": list(one.ttls), "first": _text(one.first), "gone": gone}
+
+
+def _version(what: _What, told: Mapping[str, Any]) -> Version[_What]:
+    gone = told["gone"]
+    ttls = tuple(int(each) for each in told["ttls"])
+    return Version(what, ttls, _time(told["first"]), None if gone is None else _time(gone))
+
+
+def _served_json(served: ServedKeys) -> dict[str, Json]:
+    return {
+        "keys": _hex(served.keys),
+        "key_signers": _hex(served.key_signers),
+        "data_signers": _hex(served.data_signers),
+    }
+
+
+def _served(told: Mapping[str, Any]) -> ServedKeys:
+    return ServedKeys(_octets(told["keys"]), _octets(told["key_signers"]), _octets(told["data_signers"]))
+
+
+def _place_json(one: _Place) -> dict[str, Json]:
+    return {
+        "answering": None if one.answering is None else _text(one.answering),
+        "has": {each.hex(): _text(at) for each, at in one.has.items()},
+        "lacks": {each.hex(): _text(at) for each, at in one.lacks.items()},
+    }
+
+
+def _place(told: Mapping[str, Any]) -> _Place:
+    return _Place(
+        None if told["answering"] is None else _time(told["answering"]),
+        {bytes.fromhex(each): _time(at) for each, at in told["has"].items()},
+        {bytes.fromhex(each): _time(at) for each, at in told["lacks"].items()},
+    )

@@ -1,0 +1,169 @@
+"""What is remembered of DS and of what nodes serve: since when everywhere, until when in caches."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from dnsctl.model.observation import (
+    LONGEST_CACHED,
+    DsMemory,
+    NodeView,
+    ParentView,
+    ServedKeys,
+    ServedMemory,
+    held_until,
+)
+
+_T0 = datetime(2030, 1, 1, tzinfo=UTC)
+_HOUR = timedelta(hours=1)
+_OLD, _NEW = b"\0\1\15\2old", b"\0\2\15\2new"
+_A, _B = ServedKeys((b"a",), (b"a",), (b"a",)), ServedKeys((b"a", b"b"), (b"a",), (b"a",))
+
+
+def _ds(hour, first, second, ttl=3600):
+    """Two servers of a parent at one hour; None: silent."""
+    at = _T0 + hour * _HOUR
+    return [
+        ParentView(f"ns{place}.parent.example.", "dc1", at, ds, ttl, "" if ds is not None else "timed out")
+        for place, ds in ((1, first), (2, second))
+    ]
+
+
+def _ds_memory(*rounds, ttl=3600):
+    memory = DsMemory()
+    for hour, (first, second) in enumerate(rounds):
+        memory = memory.after(_ds(hour, first, second, ttl), _T0 + hour * _HOUR)
+    return memory
+
+
+def _nodes(hour, first, second, ttl=3600):
+    at = _T0 + hour * _HOUR
+    return [NodeView("ns1", "dc1", at, first, ttl, ttl), NodeView("ns2", "dc2", at, second, ttl, ttl)]
+
+
+def _served(*rounds, ttl=3600):
+    memory = ServedMemory()
+    for hour, (first, second) in enumerate(rounds):
+        memory = memory.after(_nodes(hour, first, second, ttl), _T0 + hour * _HOUR)
+    return memory
+
+
+def test_ds_is_everywhere_since_the_last_server_got_it():
+    memory = _ds_memory(((_NEW,), (_OLD,)), ((_NEW,), (_NEW,)), ((_NEW,), (_NEW,)))
+    assert memory.everywhere_since(_NEW) == _T0 + _HOUR
+    assert memory.nowhere_since(_OLD) == _T0 + _HOUR
+    assert memory.everywhere_since(_OLD) is memory.nowhere_since(_NEW) is None
+
+
+def test_silent_server_keeps_ds_from_counting_as_everywhere_or_nowhere():
+    memory = _ds_memory(((_NEW,), (_NEW,)), ((_NEW,), None))
+    assert memory.everywhere_since(_NEW) is memory.nowhere_since(_OLD) is None
+    assert [each.server for each in memory.silent] == ["ns2.parent.example."]
+
+
+def test_server_that_was_silent_begins_again_and_others_do_not():
+    memory = _ds_memory(((_NEW,), (_NEW,)), ((_NEW,), None), ((_NEW,), (_NEW,)))
+    assert memory.everywhere_since(_NEW) == _T0 + 2 * _HOUR
+    memory = memory.after(_ds(3, None, (_NEW,)), _T0 + 3 * _HOUR)
+    memory = memory.after(_ds(4, (_NEW,), (_NEW,)), _T0 + 4 * _HOUR)
+    assert memory.everywhere_since(_NEW) == _T0 + 4 * _HOUR
+
+
+def test_ds_that_flaps_at_one_server_begins_again():
+    memory = _ds_memory(((_NEW,), (_NEW,)), ((_NEW,), (_OLD,)), ((_NEW,), (_NEW,)))
+    assert memory.everywhere_since(_NEW) == _T0 + 2 * _HOUR
+
+
+def test_ds_that_was_never_seen_is_nowhere_since_all_servers_answer():
+    assert _ds_memory(((), ()), ((), ())).nowhere_since(_NEW) == _T0
+
+
+def test_largest_ttl_counts_until_the_last_cache_has_dropped_it():
+    memory = _ds_memory(((_OLD,), (_OLD,)), ttl=7200)
+    memory = memory.after(_ds(1, (_NEW,), (_NEW,), 60), _T0 + _HOUR)
+    assert memory.ttl == 7200
+    (old,) = (each for each in memory.versions if each.what == (_OLD,))
+    assert held_until(old, memory.ttl) == _T0 + 3 * _HOUR
+    memory = memory.after(_ds(2.9, (_NEW,), (_NEW,), 60), _T0 + 2.9 * _HOUR)
+    assert memory.ttl == 7200
+    memory = memory.after(_ds(3, (_NEW,), (_NEW,), 60), _T0 + 3 * _HOUR)
+    assert (memory.ttl, [each.what for each in memory.versions]) == (60, [(_NEW,)])
+
+
+def test_ttl_that_was_raised_when_the_old_ds_went_counts_for_it():
+    memory = _ds_memory(((_OLD,), (_OLD,)), ttl=60)
+    memory = memory.after(_ds(1, (_NEW,), (_NEW,), 86400), _T0 + _HOUR)
+    assert memory.ttl == 86400
+    assert len(memory.after(_ds(2, (_NEW,), (_NEW,), 86400), _T0 + 2 * _HOUR).versions) == 2
+
+
+def test_old_set_is_not_gone_while_one_server_is_silent():
+    memory = _ds_memory(((_OLD,), (_OLD,)), ((_NEW,), None), ((_NEW,), None))
+    (old,) = (each for each in memory.versions if each.what == (_OLD,))
+    assert old.gone is None
+
+
+def test_set_that_comes_back_is_not_gone():
+    memory = _ds_memory(((_OLD,), (_OLD,)), ((_NEW,), (_NEW,)), ((_OLD,), (_NEW,)), ttl=86400)
+    assert [each.gone for each in memory.versions] == [None, None]
+
+
+def test_absurd_ttl_counts_as_long_as_a_cache_keeps_anything():
+    assert _ds_memory(((_OLD,), (_OLD,)), ttl=2**31 - 1).ttl == LONGEST_CACHED
+
+
+def test_round_without_views_is_silence_everywhere():
+    memory = _ds_memory(((_NEW,), (_NEW,))).after([], _T0 + _HOUR)
+    assert memory.everywhere_since(_NEW) is None
+    assert {each.fault for each in memory.silent} == {"was not asked"}
+
+
+def test_empty_memory_has_nothing_everywhere_or_nowhere():
+    memory = DsMemory().after([], _T0)
+    assert memory.everywhere_since(_NEW) is memory.nowhere_since(_NEW) is None
+    assert not ServedMemory().everywhere(_A)
+
+
+def test_servers_that_left_the_parent_do_not_count():
+    memory = _ds_memory(((_NEW,), (_OLD,)))
+    memory = memory.after(_ds(1, (_NEW,), None)[:1], _T0 + _HOUR)
+    assert memory.everywhere_since(_NEW) == _T0
+
+
+def test_version_is_gone_once_every_node_serves_another():
+    memory = _served((_A, _A), (_B, _A), (_B, _B), ttl=86400)
+    gone = {each.what: each.gone for each in memory.versions}
+    assert gone == {_A: _T0 + 2 * _HOUR, _B: None}
+    assert memory.everywhere(_B)
+    assert not _served((_A, _A), (_B, None)).everywhere(_B)
+
+
+def test_version_that_was_decided_and_taken_back_may_be_in_caches():
+    memory = _served((_A, _A), ttl=7200).decided(_B, 7200, 7200, _T0 + _HOUR)
+    assert {each.what for each in memory.versions if each.gone is None} == {_A, _B}
+    memory = memory.after(_nodes(2, _A, _A, 7200), _T0 + 2 * _HOUR)
+    assert {each.what: each.gone for each in memory.versions} == {_A: None, _B: _T0 + 2 * _HOUR}
+    assert len(memory.after(_nodes(4, _A, _A, 7200), _T0 + 4 * _HOUR).versions) == 1
+
+
+@pytest.mark.parametrize(
+    "memory",
+    [
+        DsMemory(),
+        ServedMemory(),
+        _ds_memory(((_OLD,), (_OLD,)), ((_NEW,), None), ((_NEW, _OLD), ())),
+        _served((_A, _A), (_B, None), (ServedKeys(), _B)),
+    ],
+)
+def test_memory_comes_back_from_json_as_it_was(memory):
+    assert type(memory).from_json(json.loads(json.dumps(memory.to_json()))) == memory
+
+
+@pytest.mark.parametrize(
+    "told", [None, {}, {"version": 2}, {"version": 1}, {"version": 1, "views": [1]}, [1]]
+)
+@pytest.mark.parametrize("kind", [DsMemory, ServedMemory])
+def test_json_of_another_kind_is_refused(kind, told):
+    with pytest.raises(ValueError, match="not "):
+        kind.from_json(told)
