@@ -12,12 +12,14 @@ from dnsctl.control.cookies import STEPS, roll
 from dnsctl.errors import ConfigError, KeystoreError
 from dnsctl.load.settings.config import Config
 from dnsctl.model.json_value import Json
+from dnsctl.model.key import KeyRole
 from dnsctl.model.name import Name, to_text
+from dnsctl.model.policy import Policy
 from dnsctl.model.repo import CONFIG
 from dnsctl.model.rrset import Type, rdata_text
 from dnsctl.publish.work_tree import known_zones
 from dnsctl.sign.keyfile import KeyState
-from dnsctl.sign.keystore import Keystore, StoredKey
+from dnsctl.sign.keystore import Keystore, StoredKey, is_ahead
 
 _COPY = "copy it to every node; each reads it within seconds"
 _LAST_IS_DUE = "; the last step is due in an hour"
@@ -77,9 +79,12 @@ def _way_to_a_key(context: Context, name: Name) -> str:
     return "`dnsctl push` makes it, or, in advance, `dnsctl key generate`"
 
 
-def generate(context: Context, zone: str, role: str | None, *, as_json: bool) -> None:
-    """Make keys of `role`, or of every role that the policy of `zone` asks for."""
-    name = zone_name(zone)
+def generate(context: Context, zone: str, role: str | None, *, another: bool = False, as_json: bool) -> None:
+    """Make keys of `role`, or of every role that the policy of `zone` asks for.
+
+    Raises KeystoreError where one waits to be used already, unless `another` is wanted.
+    """
+    name = zone_name(zone, known_zones(context.work_tree()))
     config = context.config()
     policy = config.policy(name)
     if policy is None:
@@ -94,12 +99,27 @@ def generate(context: Context, zone: str, role: str | None, *, as_json: bool) ->
         if not wanted:
             raise typer.BadParameter(f"policy {policy.name} has {policy.keys}", param_hint="--role")
     store = _keystore(context, config)
+    if not another:
+        _refuse_second(store.list(name), policy, wanted, context)
     made = [store.generate(name, policy, each, datetime.now(UTC)) for each in wanted]
     if as_json:
         output.json_result({"keys": [_key_json(each, context) for each in made]})
         return
     for each in made:
         output.line(f"{_path(each, context)}  {each.role} {each.public.tag}")
+
+
+def _refuse_second(
+    stored: tuple[StoredKey, ...], policy: Policy, roles: tuple[KeyRole, ...], context: Context
+) -> None:
+    """Raise KeystoreError where a key of one of `roles` was generated before and is not in use yet."""
+    for each in stored:
+        if each.role in roles and is_ahead(each, policy, each.role):
+            raise KeystoreError(
+                f"this {each.role} was generated before, and the first signing that needs one uses it",
+                where=_path(each, context),
+                advice="to make one more, add --another",
+            )
 
 
 def cookie(context: Context, *, as_json: bool) -> None:

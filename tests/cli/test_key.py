@@ -19,7 +19,7 @@ ZONE = from_text("example.com.")
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    made = repo(tmp_path)
+    made = repo(tmp_path, example_com_yaml="www: {type: A, value: 192.0.2.1}\n")
     (made / "keys").mkdir()
     (made / "keys" / "passphrase").write_text("correct horse\n")
     (made / "keys" / "passphrase").chmod(0o600)
@@ -67,7 +67,6 @@ def test_ds_is_what_dnspython_makes_of_the_dnskey(root: Path, digest: str, algor
 
 
 def test_ds_of_a_zone_without_keys_says_how_they_come_to_be(root: Path):
-    (root / "zones" / "example.com.yaml").write_text("www: {type: A, value: 192.0.2.1}\n")
     told = dnsctl("key", "ds", "example.com", root=root)
     assert told.code == 1
     assert "dnsctl push" in told.line
@@ -90,10 +89,29 @@ def test_generated_key_is_listed_and_its_ds_is_given_with_a_warning(root: Path):
 
 
 def test_generate_for_an_unsigned_zone_is_refused(tmp_path: Path):
-    root = repo(tmp_path, CONFIG + "  dnssec: none\n")
+    root = repo(tmp_path, CONFIG + "  dnssec: none\n", example_com_yaml="www: {type: A, value: 192.0.2.1}\n")
     told = dnsctl("key", "generate", "example.com", root=root)
     assert told.code == 1
     assert "is not signed" in told.line
+
+
+def test_generate_for_a_zone_that_does_not_exist_names_the_nearest_and_makes_nothing(root: Path):
+    told = dnsctl("key", "generate", "exmple.com", root=root)
+    assert told.code == 1
+    assert "there is no zone exmple.com. here" in told.line
+    assert "example.com." in told.line
+    assert not list((root / "keys").glob("*/*"))
+
+
+def test_second_key_is_made_only_where_it_is_asked_for(root: Path):
+    [first] = dnsctl("key", "generate", "example.com", "--json", root=root).json["keys"]
+    told = dnsctl("key", "generate", "example.com", root=root)
+    assert told.code == 1
+    assert first["file"] in told.line
+    assert "--another" in told.line
+    assert len(dnsctl("key", "list", "--json", root=root).json["keys"]) == 1
+    assert dnsctl("key", "generate", "example.com", "--another", root=root).code == 0
+    assert len(dnsctl("key", "list", "--json", root=root).json["keys"]) == 2
 
 
 def test_generate_without_a_passphrase_says_where_it_was_looked_for(root: Path):

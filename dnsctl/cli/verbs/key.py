@@ -70,12 +70,15 @@ def generate(
         str | None,
         typer.Option(metavar="ROLE", help="csk, ksk or zsk; default: what the policy needs."),
     ] = None,
+    another: Annotated[
+        bool, typer.Option("--another", help="Although one that was made before still waits to be used.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make a key in state `generated`: it is on disk, and the first signing that needs one uses it."""
     from dnsctl.cli.key import generate as run
 
-    run(here(ctx), zone, role, as_json=as_json)
+    run(here(ctx), zone, role, another=another, as_json=as_json)
 
 
 def cookie(ctx: typer.Context, as_json: JsonOption = False) -> None:
