@@ -17,7 +17,7 @@ from typing import Self
 
 import dns.message
 
-from dnsctl.errors import DnsctlError, PassphraseError
+from dnsctl.errors import DnsctlError, KeystoreError, PassphraseError, RefusalRule
 from dnsctl.image.store import Image
 from dnsctl.model.finding import Finding, by_position
 from dnsctl.model.fleet import Endpoint, Node
@@ -76,7 +76,7 @@ def build_image(
     """
     judged = zones.judged
     if keys is None and any(each.policy is not None for each in judged.zones.values()):
-        raise DnsctlError("zones that are to be signed need keys", advice="name the directory of keys")
+        raise KeystoreError("zones that are to be signed need keys", advice="name the directory of keys")
     store = Keystore(Path(keys or path), lambda: _given(passphrase))
     with Image.open(Path(path), readonly=False) as image, image.writer() as writer:
         made, refused = finish_all(judged, store, writer)
@@ -122,7 +122,9 @@ class ZoneImage:
         query = dns.message.make_query(owner, rdtype, want_dnssec=dnssec)
         response = self.respond(query.to_wire(), stream=True)
         if response is None:
-            raise DnsctlError("no response to this question", where=f"{owner} {rdtype}")
+            raise DnsctlError(
+                "no response to this question", where=f"{owner} {rdtype}", rule=RefusalRule.NO_ANSWER
+            )
         return dns.message.from_wire(response)
 
     def respond(self, query: bytes, *, stream: bool = False) -> bytes | None:

@@ -15,7 +15,7 @@ import typer
 from dnsctl.cli import output
 from dnsctl.cli.context import Context
 from dnsctl.control.own_image import released
-from dnsctl.errors import ImageError
+from dnsctl.errors import ImageError, RefusalRule
 from dnsctl.explain.explanation import Explanation, compiled, explanation
 from dnsctl.image.reader import Reader
 from dnsctl.model.json_value import Json
@@ -52,6 +52,7 @@ def _from_release(context: Context) -> Iterator[Reader]:
                 "nothing is released yet",
                 where=str(context.image),
                 advice="`dnsctl push` first, or add --work-tree",
+                rule=RefusalRule.NOTHING_RELEASED,
             )
         yield reader
 

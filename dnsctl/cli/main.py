@@ -15,7 +15,7 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,7 +27,7 @@ from dnsctl import __version__
 from dnsctl.cli import INTERRUPTED, output
 from dnsctl.cli.command_line.given import Given, examples
 from dnsctl.cli.command_line.values import make_plain, plain
-from dnsctl.errors import DnsctlError, SystemRefusalError, advice_for, advice_of, is_shortage
+from dnsctl.errors import DnsctlError, RefusalRule, SystemRefusalError, advice_for, advice_of, is_shortage
 
 VERBS: tuple[str, ...] = (  # in the order of a day's work; each is a module of `verbs`
     "init",
@@ -140,7 +140,7 @@ def run(arguments: list[str], program: Sequence[str] = ()) -> int:
         )
         sys.stdout.flush()
     except BaseException as error:  # noqa: BLE001 - the last line of defence: a traceback is a bug
-        return told(error, _verb(arguments))
+        return told(error, _verb(arguments), as_json="--json" in arguments)
     return code if isinstance(code, int) else 0
 
 
@@ -155,8 +155,11 @@ def _verb(arguments: list[str]) -> str:
     return ""
 
 
-def told(error: BaseException, verb: str) -> int:
-    """Say in one line what ended `verb`, and return the exit code. To be called where it is handled."""
+def told(error: BaseException, verb: str, *, as_json: bool = False) -> int:
+    """Say in one line what ended `verb`, and return the exit code. To be called where it is handled.
+
+    `as_json`: print it for programs as well; not an interruption, nor where nobody reads.
+    """
     if isinstance(error, BrokenPipeError):
         _discard_output()
         return UNREAD
@@ -168,30 +171,36 @@ def told(error: BaseException, verb: str) -> int:
         output.failure("interrupted")
         return INTERRUPTED
     if isinstance(error, _UsageError):
-        output.failure(_usage(error))
-        return ERRORS.get(verb, 1)
-    _debug()
-    if isinstance(error, DnsctlError):
-        output.failure(str(error))
-        return ERRORS.get(verb, error.exit_code)
-    output.failure(_internal(error))
-    return ERRORS.get(verb, 1)
+        failure = _usage(error)
+    else:
+        _debug()
+        failure = error if isinstance(error, DnsctlError) else _internal(error)
+    output.failure(str(failure))
+    if as_json:
+        from dnsctl.cli.output.failed import print_failure  # noqa: PLC0415 - for this alone
+
+        _unless_unread(lambda: print_failure(failure))
+    return ERRORS.get(verb, failure.exit_code)
 
 
-def _usage(error: Exception) -> str:
+def _usage(error: Exception) -> DnsctlError:
     told = getattr(error, "format_message", error.__str__)().replace(_WRAPPING, "", 1).rstrip(".")
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "dnsctl"
-    return f"{told}; see `{path} --help`"
+    return DnsctlError(told, advice=f"see `{path} --help`", rule=RefusalRule.COMMAND_LINE)
 
 
-def _internal(error: BaseException) -> str:
-    """Say what ended a verb unexpectedly: a refusal of the system, else a bug."""
+def _internal(error: BaseException) -> DnsctlError:
+    """Return what ended a verb unexpectedly: a refusal of the system, else a bug."""
     refused = _refused(error)
     if refused is not None:
-        return str(refused)
+        return refused
     reason = f"{type(error).__name__}: {error}".strip(": ")
-    return f"internal error: {reason}; this is a bug, please report it (traceback with {DEBUG}=1)"
+    return DnsctlError(
+        f"internal error: {reason}",
+        advice=f"this is a bug, please report it (traceback with {DEBUG}=1)",
+        rule=RefusalRule.INTERNAL,
+    )
 
 
 def _refused(error: BaseException) -> SystemRefusalError | None:
@@ -220,6 +229,15 @@ def _refused(error: BaseException) -> SystemRefusalError | None:
 def _debug() -> None:
     if os.environ.get(DEBUG) == "1":
         traceback.print_exc()
+
+
+def _unless_unread(print_: Callable[[], None]) -> None:
+    """Print on standard out, or leave it where that cannot be written any more."""
+    try:
+        print_()
+        sys.stdout.flush()
+    except OSError:
+        _discard_output()
 
 
 def _discard_output() -> None:

@@ -14,7 +14,7 @@ from dnsctl.cli import output
 from dnsctl.cli.context import Context, zone_name
 from dnsctl.control.newest import take_over_newest
 from dnsctl.control.own_image import damage, generation_of, open_own
-from dnsctl.errors import ConfigError, InconclusiveError
+from dnsctl.errors import ConfigError, InconclusiveError, RefusalRule
 from dnsctl.load.nearest import did_you_mean
 from dnsctl.load.settings.config import Config
 from dnsctl.model.fleet import Node
@@ -68,7 +68,11 @@ def _verified(context: Context, nodes: Sequence[Node], zones: set[Name] | None, 
 
 def _ask(context: Context, nodes: Sequence[Node], zones: set[Name] | None, *, full: bool) -> Report:
     if not context.image.is_dir():
-        raise InconclusiveError("nothing was released from this host yet", advice="run `dnsctl push` first")
+        raise InconclusiveError(
+            "nothing was released from this host yet",
+            advice="run `dnsctl push` first",
+            rule=RefusalRule.NOTHING_RELEASED,
+        )
     with (
         open_own(context.state) as image,
         image.reader() as reader,

@@ -9,7 +9,7 @@ from pathlib import Path
 from dnsctl.cli import output
 from dnsctl.cli.context import Context, zone_name
 from dnsctl.control.own_image import released
-from dnsctl.errors import ImageError
+from dnsctl.errors import ImageError, RefusalRule
 from dnsctl.files import durable
 from dnsctl.load.settings.config import Config
 from dnsctl.model.json_value import Json
@@ -108,7 +108,12 @@ def export(context: Context, zone: str, signed: bool | None, target: Path | None
                 _write(target, lines(reader.rrsets(name)))
                 return
     if signed:
-        raise ImageError("is not in a release yet", where=to_text(name), advice="`dnsctl push` first")
+        raise ImageError(
+            "is not in a release yet",
+            where=to_text(name),
+            advice="`dnsctl push` first",
+            rule=RefusalRule.NOTHING_RELEASED,
+        )
     _write(target, master_file(_loaded(context, zone)))
 
 

@@ -25,7 +25,7 @@ from typing import Self, TypeVar
 from dnsctl.control.own_image import generation_of, open_own, remove_damaged
 from dnsctl.control.release_keys import load_release_keys, trust_of
 from dnsctl.control.state import ControlState
-from dnsctl.errors import ConfigError, DnsctlError, ReleaseError, SystemRefusalError, is_shortage
+from dnsctl.errors import ConfigError, DnsctlError, RefusalRule, ReleaseError, SystemRefusalError, is_shortage
 from dnsctl.files import durable
 from dnsctl.files.lock import lock_file, take
 from dnsctl.image.store import Image
@@ -289,6 +289,7 @@ def _locked(state: HostFiles) -> Iterator[None]:
                 f"another push is running on this host (process {holder})",
                 where=str(path),
                 advice="wait for it to end; the lock ends with that process",
+                rule=RefusalRule.ANOTHER_PUSH,
             )
         with contextlib.suppress(
             OSError

@@ -34,6 +34,7 @@ from dnsctl.errors import (
     DnsctlError,
     KeystoreError,
     NodeUnreachableError,
+    RefusalRule,
     ReleaseError,
     ReleaseRefusedError,
     RevisionError,
@@ -200,7 +201,11 @@ def check_request(request: Request) -> None:
     """Raise ReleaseRefusedError where a reason is missing or `allow` names no guard."""
     if (request.allow or request.without) and not request.reason.strip():
         option = "--allow" if request.allow else "--without"
-        raise ReleaseRefusedError(f"{option} needs a reason", advice="add --reason TEXT; it is logged")
+        raise ReleaseRefusedError(
+            f"{option} needs a reason",
+            advice="add --reason TEXT; it is logged",
+            rule=RefusalRule.REASON_MISSING,
+        )
     enforce((), request.allow)
 
 
@@ -216,6 +221,7 @@ def _clean_head(root: Path) -> str:
             f"has changes that are not committed{more}",
             where=changed[0],
             advice="commit them, or release the last commit without them: --rev HEAD",
+            rule=RefusalRule.UNCOMMITTED,
         )
     return "HEAD"
 
@@ -382,7 +388,9 @@ def _taken_back(host: ControlHost, failed: Result, before: int, progress: Progre
     try:
         release = _built_again(host, _earlier(host, before), progress)
         if release is None:
-            raise ReleaseRefusedError(f"generation {before} has the same records")
+            raise ReleaseRefusedError(
+                f"generation {before} has the same records", rule=RefusalRule.SAME_RECORDS
+            )
         enforce(release.guards, set(GUARDS) - {KEYS_MISSING})
         reached = failed.outcome.activated if failed.outcome else ()
         result = _out(host, release, "rollback", request, progress, reached)
@@ -442,13 +450,16 @@ def _earlier(host: ControlHost, generation: int | None) -> Manifest:
             if found is not None and found.commit and (not current or found.commit != current.commit):
                 return found
         raise ReleaseRefusedError(
-            "there is no earlier release with another commit", advice="push the commit you want, with --rev"
+            "there is no earlier release with another commit",
+            advice="push the commit you want, with --rev",
+            rule=RefusalRule.NO_EARLIER_RELEASE,
         )
     manifest = host.manifest(generation)
     if manifest is None or manifest.commit is None:
         raise ReleaseRefusedError(
             f"generation {generation} is not in the archive",
             advice=f"generations 1 to {served} were released; `git log` and `dnsctl push --rev` always work",
+            rule=RefusalRule.NOT_ARCHIVED,
         )
     return manifest
 

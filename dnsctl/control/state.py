@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from dnsctl.errors import DnsctlError, SystemRefusalError, advice_for, is_shortage
+from dnsctl.errors import DnsctlError, RefusalRule, SystemRefusalError, advice_for, is_shortage
 from dnsctl.files.durable import TEMPORARY_PREFIX, make_directory, reserve
 from dnsctl.model.json_value import Json
 from dnsctl.release.manifest import Manifest
@@ -58,6 +58,8 @@ BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END;
 
 class StateError(DnsctlError):
     """The control host's state cannot be opened or written, or is of another version."""
+
+    rule = RefusalRule.STATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,9 @@ class ControlState:
                 self._connection.execute("INSERT INTO releases VALUES (?, ?, ?, ?, ?, ?, ?)", row)
             elif found[0] != manifest.digest:
                 raise StateError(
-                    f"generation {manifest.generation} is already another release", where=str(self._path)
+                    f"generation {manifest.generation} is already another release",
+                    where=str(self._path),
+                    rule=RefusalRule.ANOTHER_RELEASE,
                 )
 
     def release(self, generation: int) -> ReleaseRecord | None:

@@ -12,7 +12,7 @@ import dns.message
 import dns.rdatatype
 import dns.rrset
 
-from dnsctl.errors import DnsctlError
+from dnsctl.errors import DnsctlError, RefusalRule
 from dnsctl.explain.proof import proofs, subjects
 from dnsctl.image.compiler import compile_zone
 from dnsctl.image.reader import Reader
@@ -95,7 +95,7 @@ def _sections(reader: Reader, qname: Name, rdtype: int) -> list[list[dns.rrset.R
     )
     response = Responder().respond(reader, query.to_wire(), stream=True)
     if response is None:
-        raise DnsctlError("the question cannot be answered", where=to_text(qname))
+        raise DnsctlError("the question cannot be answered", where=to_text(qname), rule=RefusalRule.NO_ANSWER)
     message = dns.message.from_wire(response.wire)
     return [message.answer, message.authority, message.additional]
 

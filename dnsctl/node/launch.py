@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from dnsctl.errors import DnsctlError
+from dnsctl.errors import DnsctlError, RefusalRule
 from dnsctl.files import durable
 from dnsctl.files.lock import lock_file, take
 from dnsctl.image.damage import DamageNote
@@ -278,6 +278,7 @@ def _locked(state: Path, bequest: Bequest | None = None) -> Iterator[int]:
                 "is not the state that this node serves from",
                 where=str(state),
                 advice="restart the node instead of reloading it",
+                rule=RefusalRule.RELOAD,
             )
         yield bequest.lock
         return
@@ -288,6 +289,7 @@ def _locked(state: Path, bequest: Bequest | None = None) -> Iterator[int]:
                 "another process serves from this state",
                 where=str(state),
                 advice="stop it or choose another with --state",
+                rule=RefusalRule.STATE_IN_USE,
             )
         yield descriptor
     finally:
@@ -301,7 +303,10 @@ def _opened(state: Path) -> int:
         return lock_file(state / "lock")
     except OSError as fault:
         raise DnsctlError(
-            f"cannot keep state: {fault.strerror}", where=str(state), advice="choose another with --state"
+            f"cannot keep state: {fault.strerror}",
+            where=str(state),
+            advice="choose another with --state",
+            rule=RefusalRule.SYSTEM,
         ) from None
 
 

@@ -9,7 +9,7 @@ import resource
 import struct
 from pathlib import Path
 
-from dnsctl.errors import DnsctlError
+from dnsctl.errors import DnsctlError, RefusalRule
 from dnsctl.model.prctl import LIBC, check, prctl
 
 # linux/prctl.h
@@ -67,7 +67,9 @@ def account_of(user: str) -> pwd.struct_passwd:
     try:
         return pwd.getpwnam(user)
     except KeyError:
-        raise DnsctlError(f"no user {user!r} on this machine", advice=f"useradd --system {user}") from None
+        raise DnsctlError(
+            f"no user {user!r} on this machine", advice=f"useradd --system {user}", rule=RefusalRule.USER
+        ) from None
 
 
 def drop_privileges(user: str, state: Path) -> None:
@@ -91,4 +93,8 @@ def drop_privileges(user: str, state: Path) -> None:
         os.setuid(0)
     except PermissionError:
         return
-    raise DnsctlError(f"privileges could be regained after becoming {user!r}", advice="check capabilities")
+    raise DnsctlError(
+        f"privileges could be regained after becoming {user!r}",
+        advice="check capabilities",
+        rule=RefusalRule.USER,
+    )

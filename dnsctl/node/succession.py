@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
-from dnsctl.errors import DnsctlError
+from dnsctl.errors import DnsctlError, RefusalRule
 from dnsctl.model.fleet import Endpoint
 from dnsctl.model.prctl import die_with_parent
 from dnsctl.node.signals import STOP_SIGNALS, ignore_strays
@@ -98,6 +98,7 @@ def inherited() -> Bequest | None:
         raise DnsctlError(
             f"the running version hands over format {found['format']}, this one needs {FORMAT}",
             advice="restart the node instead of reloading it",
+            rule=RefusalRule.RELOAD,
         )
     sockets = tuple(Kept(kind, Endpoint(*where), one) for kind, *where, one in found["sockets"])
     for one in (found["lock"], *(each.descriptor for each in sockets)):

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Final, NoReturn
 
-from dnsctl.errors import DnsctlError
+from dnsctl.errors import DnsctlError, RefusalRule
 from dnsctl.model.prctl import die_with_parent
 from dnsctl.node import proc, sandbox
 from dnsctl.node.signals import STOP_SIGNALS, ignore_strays
@@ -286,7 +286,9 @@ class Supervisor:
             and child.quick_deaths >= STARTS
         ):
             raise DnsctlError(
-                f"{child.role.name} failed to start {STARTS} times", advice="see its reason above"
+                f"{child.role.name} failed to start {STARTS} times",
+                advice="see its reason above",
+                rule=RefusalRule.PROCESS_FAILED,
             )
         child.due = now + self._pause(child)
         child.deaths += 1

@@ -6,10 +6,10 @@ guard is overridden by its name, and who did that, and why, is logged. Pure; mal
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from dnsctl.errors import ReleaseRefusedError
+from dnsctl.errors import RefusalRule, ReleaseRefusedError
 from dnsctl.model import duration
 from dnsctl.model.guard_limits import GuardLimits
 from dnsctl.model.name import Name, to_text
@@ -56,6 +56,24 @@ class GuardVerdict(NamedTuple):
         return f"{place}[{self.guard}] {self.message}"
 
 
+class GuardRefusedError(ReleaseRefusedError):
+    """Guards refuse a release. `verdicts`: all that are not allowed."""
+
+    rule = RefusalRule.GUARD
+
+    def __init__(self, verdicts: Sequence[GuardVerdict]) -> None:
+        self.verdicts = tuple(verdicts)
+        first = verdicts[0]
+        names = sorted({each.guard for each in verdicts})
+        more = f" (and {len(verdicts) - 1} more)" if len(verdicts) > 1 else ""
+        super().__init__(
+            f"guard {first.guard}: {first.message}{more}",
+            where=to_text(first.zone) if first.zone is not None else "",
+            advice=(f"{first.advice}; " if first.advice else "")
+            + f"if that is meant, add {' '.join(f'--allow {each}' for each in names)} --reason TEXT",
+        )
+
+
 def judge(zones: Iterable[ZoneChangeset], limits: GuardLimits) -> tuple[GuardVerdict, ...]:
     """Return the guards' objections to a release, zones in their order, guards in the table's."""
     return tuple(
@@ -69,18 +87,15 @@ def enforce(verdicts: Iterable[GuardVerdict], allowed: Collection[str]) -> None:
     """Raise ReleaseRefusedError for the first verdict not allowed, or where `allowed` names no guard."""
     for name in allowed:
         if name not in GUARDS:
-            raise ReleaseRefusedError(f"{name!r} is not a guard", advice=f"guards are {', '.join(GUARDS)}")
+            raise ReleaseRefusedError(
+                f"{name!r} is not a guard",
+                advice=f"guards are {', '.join(GUARDS)}",
+                rule=RefusalRule.GUARD_UNKNOWN,
+            )
     refused = [verdict for verdict in verdicts if verdict.guard not in allowed]
     if not refused:
         return
-    names = sorted({verdict.guard for verdict in refused})
-    more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
-    raise ReleaseRefusedError(
-        f"guard {refused[0].guard}: {refused[0].message}{more}",
-        where=to_text(refused[0].zone) if refused[0].zone is not None else "",
-        advice=(f"{refused[0].advice}; " if refused[0].advice else "")
-        + f"if that is meant, add {' '.join(f'--allow {each}' for each in names)} --reason TEXT",
-    )
+    raise GuardRefusedError(refused)
 
 
 def _judge(zone: ZoneChangeset, limits: GuardLimits) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from dnsctl.errors import ReleaseRefusedError
+from dnsctl.errors import RefusalRule, ReleaseRefusedError
 from dnsctl.image.compiler import compile_zone
 from dnsctl.image.difference import Change, difference
 from dnsctl.image.layout import ZoneEntry
@@ -217,6 +217,7 @@ def _prove(image: Image, data: bytes, reference: DeltaReference, generation: int
             raise ReleaseRefusedError(
                 f"generation {writer.generation} was adopted while this release was being built",
                 advice="push again",
+                rule=RefusalRule.CHANGED_MEANWHILE,
             )
         writer.apply(deltas.decode(data, reference.length))
         return writer.table_digest()

@@ -92,7 +92,9 @@ class Archive:
             return
         if self._activated_manifest(generation) not in ("", manifest.digest):
             raise ReleaseError(
-                f"generation {generation} was activated and is never replaced", where=str(path)
+                f"generation {generation} was activated and is never replaced",
+                where=str(path),
+                rule=RefusalRule.ANOTHER_RELEASE,
             )
         self._write(path, sealed)
 

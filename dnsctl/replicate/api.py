@@ -99,15 +99,15 @@ class Limits:
 
 
 class _TooLargeError(DnsctlError):
-    pass
+    rule = RefusalRule.TOO_LARGE
 
 
 class _NotFoundError(DnsctlError):
-    pass
+    rule = RefusalRule.NOT_ARCHIVED
 
 
 class _BusyError(DnsctlError):
-    pass
+    rule = RefusalRule.BUSY
 
 
 class _Parts:
@@ -213,9 +213,16 @@ class Api:
     def _peer(self, request: Request) -> Peer:
         peer = peer_of(request.scope.get("state", {}).get(PEER_CERTIFICATE))
         if peer is None:
-            raise PkiError("this certificate is neither for the control host nor for a node")
+            raise PkiError(
+                "this certificate is neither for the control host nor for a node",
+                rule=RefusalRule.NOT_PERMITTED,
+            )
         if not peer.is_control and peer.node not in self._known:
-            raise PkiError(f"{peer} is not a peer of {self._settings.node.name}", advice="check its settings")
+            raise PkiError(
+                f"{peer} is not a peer of {self._settings.node.name}",
+                advice="check its settings",
+                rule=RefusalRule.NOT_PERMITTED,
+            )
         return peer
 
     # -- Questions -----------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from dnsctl.errors import DnsctlError, NodeUnreachableError, ReleaseRefusedError
+from dnsctl.errors import DnsctlError, NodeUnreachableError, RefusalRule, ReleaseRefusedError
 from dnsctl.files import durable
 from dnsctl.image.silence import Silence
 from dnsctl.replicate import snapshot
@@ -127,7 +127,9 @@ class CatchUp:
             self._found()
             await self._advance(survey, before)
             if self._served == before:
-                raise ReleaseRefusedError("peers sent releases that do not follow the served one")
+                raise ReleaseRefusedError(
+                    "peers sent releases that do not follow the served one", rule=RefusalRule.UNEXPECTED
+                )
             asked = tuple(peer for peer in asked if peer.node.name in survey.answered)  # the slow, next time
         return survey
 
@@ -245,12 +247,16 @@ class CatchUp:
                     generation = self._staging.trust.certified(release).generation
                     if generation != after + len(found) + 1:
                         raise ReleaseRefusedError(
-                            f"has no generation {after + len(found) + 1}", where=peer.node.name
+                            f"has no generation {after + len(found) + 1}",
+                            where=peer.node.name,
+                            rule=RefusalRule.UNEXPECTED,
                         )
                     found.append(release)
                 if not more:
                     raise ReleaseRefusedError(
-                        "sent releases that do not follow the served one", where=peer.node.name
+                        "sent releases that do not follow the served one",
+                        where=peer.node.name,
+                        rule=RefusalRule.UNEXPECTED,
                     )
             return peer, tuple(found)
 
@@ -307,7 +313,9 @@ class CatchUp:
         releases = await peer.releases(generation - 1)
         if not releases or self._staging.trust.certified(releases[0]).generation != generation:
             raise ReleaseRefusedError(
-                f"sent a snapshot of generation {generation} and not its manifest", where=peer.node.name
+                f"sent a snapshot of generation {generation} and not its manifest",
+                where=peer.node.name,
+                rule=RefusalRule.UNEXPECTED,
             )
         try:
             await self._fetch_delta((peer,), releases[0])

@@ -24,7 +24,7 @@ from typing import NamedTuple, Self
 
 import httpx
 
-from dnsctl.errors import AgentGoneError, NodeUnreachableError, PkiError, ReleaseRefusedError
+from dnsctl.errors import AgentGoneError, NodeUnreachableError, PkiError, RefusalRule, ReleaseRefusedError
 from dnsctl.model.fleet import Node
 from dnsctl.release.envelope import MAX_ENVELOPE
 from dnsctl.release.manifest import MAX_DELTA_SIZE
@@ -136,7 +136,9 @@ class AgentClient:
                 body += chunk
         data = bytes(body)
         if len(data) != size or hashlib.sha256(data).hexdigest() != digest:
-            raise ReleaseRefusedError("sent a delta that was not asked for", where=self.node.name)
+            raise ReleaseRefusedError(
+                "sent a delta that was not asked for", where=self.node.name, rule=RefusalRule.UNEXPECTED
+            )
         return data
 
     async def snapshot(self, into: Path) -> tuple[int, Path]:
@@ -298,7 +300,9 @@ class AgentClient:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             what, advice, rule = f"HTTP status {response.status_code}", "", None
         if response.status_code in (500, 503):
-            return NodeUnreachableError(what, where=self.node.name, advice=advice or "see the agent's log")
+            return NodeUnreachableError(
+                what, where=self.node.name, advice=advice or "see the agent's log", rule=rule
+            )
         return ReleaseRefusedError(what, where=self.node.name, advice=advice, rule=rule)
 
     @contextmanager

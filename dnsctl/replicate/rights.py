@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from dnsctl.errors import PkiError
+from dnsctl.errors import PkiError, RefusalRule
 from dnsctl.replicate.tls import Peer
 
 Role = Literal["control", "node"]
@@ -50,4 +50,4 @@ def role_of(peer: Peer) -> Role:
 def require(right: Right, peer: Peer) -> None:
     """Raise PkiError unless `peer` has the right."""
     if role_of(peer) not in right.roles:
-        raise PkiError(f"{peer} may not do this; only the control host may")
+        raise PkiError(f"{peer} may not do this; only the control host may", rule=RefusalRule.NOT_PERMITTED)

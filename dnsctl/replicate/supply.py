@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dnsctl.errors import ReleaseError, ReleaseRefusedError
+from dnsctl.errors import RefusalRule, ReleaseError, ReleaseRefusedError
 from dnsctl.files import durable
 from dnsctl.image.store import Image
 from dnsctl.release.archive import Archive, activated
@@ -123,6 +123,7 @@ class Supply:
                 where=client.node.name,
                 advice="another control host made it; if it is the wrong one, remove the node's state"
                 " directory and start it again",
+                rule=RefusalRule.FENCE,
             )
         if status.silent and target.generation:  # without one, the first activation ends the silence
             release = await asyncio.to_thread(self.certified, target.generation)
@@ -151,6 +152,7 @@ class Supply:
                 f"serves another generation {served.generation} ({served.manifest[:12]}) than was released",
                 where=client.node.name,
                 advice="remove the node's state directory and start it again",
+                rule=RefusalRule.FENCE,
             )
         for release in releases:
             await self._send_delta(client, release)
@@ -180,7 +182,9 @@ class Supply:
         with self.image.reader() as reader, durable.naming(path), path.open("wb") as file:
             if Served(reader.generation, reader.manifest) != target:
                 raise ReleaseRefusedError(
-                    "the control host's image has changed meanwhile", advice="push again"
+                    "the control host's image has changed meanwhile",
+                    advice="push again",
+                    rule=RefusalRule.CHANGED_MEANWHILE,
                 )
             for part in snapshot.encode(reader):
                 file.write(part)

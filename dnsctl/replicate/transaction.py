@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
-from dnsctl.errors import AgentGoneError, DnsctlError, NodeUnreachableError, ReleaseRefusedError
+from dnsctl.errors import AgentGoneError, DnsctlError, NodeUnreachableError, RefusalRule, ReleaseRefusedError
 from dnsctl.release.manifest import Manifest
 from dnsctl.replicate.answers import NodeStatus, clocks_of
 from dnsctl.replicate.client import AgentClient
@@ -83,6 +83,7 @@ async def fence(
                 f" build on {target.generation}",
                 where=client.node.name,
                 advice="another push was first; run `dnsctl push` again to build on it",
+                rule=RefusalRule.FENCE,
             )
     stale = supply.staged(target.generation + 1)
 
@@ -160,6 +161,7 @@ async def _prepare(outgoing: Outgoing, clients: Sequence[AgentClient], progress:
             raise ReleaseRefusedError(
                 "the last node was ready only when the prepared release was about to expire on the first",
                 advice="look for the slow node in `dnsctl status`, then push again",
+                rule=RefusalRule.TOO_SLOW,
             )
         # Once more: a clock that was set meanwhile decides nothing, and an agent may have been replaced.
         statuses = await reach(clients, ask=_patiently(AgentClient.status))
@@ -170,6 +172,7 @@ async def _prepare(outgoing: Outgoing, clients: Sequence[AgentClient], progress:
         f"prepared the release {PREPARES} times, and lost it each time",
         where=lost[0],
         advice="see the agent's log; then push again",
+        rule=RefusalRule.PREPARED_LOST,
     )
 
 
@@ -295,4 +298,5 @@ def _stopped(client: AgentClient, failure: DnsctlError, others: int) -> DnsctlEr
         failure.what,
         where=failure.where,
         advice=f"restore it, or go ahead with --without {client.node.site} --reason TEXT",
+        rule=failure.rule,
     )

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from dnsctl.errors import DnsctlError
+from dnsctl.errors import DnsctlError, RefusalRule
 from dnsctl.model.fleet import Endpoint, Node, NodeSettings, ServeSettings
 from dnsctl.model.repo import NodeFiles
 from dnsctl.node.log import begin_logging
@@ -121,7 +121,9 @@ def _try(order: NodeOrder | ZonesOrder, descriptor: int) -> None:
     """Write the order for the supervisor that tries this program, if it could be carried out."""
     bequest = inherited()
     if bequest is None or isinstance(order, ZonesOrder):
-        raise DnsctlError("only a node of a fleet can be reloaded", advice="restart it")
+        raise DnsctlError(
+            "only a node of a fleet can be reloaded", advice="restart it", rule=RefusalRule.RELOAD
+        )
     order.try_out(bequest)
     _write(order, descriptor)
 

@@ -12,7 +12,7 @@ import os
 import signal
 from multiprocessing.connection import Connection
 
-from dnsctl.errors import DnsctlError
+from dnsctl.errors import SystemRefusalError
 from dnsctl.model.prctl import die_with_parent
 from dnsctl.node.signals import STOP_SIGNALS
 from dnsctl.startup.work import Embedded, Telling
@@ -38,7 +38,7 @@ def compile_apart(work: Embedded, tell: Telling) -> None:
                 raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(TERMINATED)
         fault = hear.recv()
     except EOFError:
-        fault = DnsctlError("the compiler process was killed", advice="out of memory?")
+        fault = SystemRefusalError("the compiler process was killed", advice="out of memory?")
     finally:
         if process.is_alive():
             process.kill()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from dnsctl.errors import DnsctlError
+from dnsctl.errors import DnsctlError, RefusalRule
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.settings.config import Config
 from dnsctl.load.settings.file import load_config
@@ -28,10 +28,10 @@ def check_directory(directory: Path) -> None:
     advice = "name a directory with files like example.com.yaml or example.com.zone"
     if not directory.is_dir():
         what = "is not a directory" if directory.exists() else "no such directory"
-        raise DnsctlError(what, where=str(directory), advice=advice)
+        raise DnsctlError(what, where=str(directory), advice=advice, rule=RefusalRule.NO_ZONES)
     found = zone_files(WorkTree(directory), "")
     if not found.zones and not found.findings:
-        raise DnsctlError("no zone files", where=str(directory), advice=advice)
+        raise DnsctlError("no zone files", where=str(directory), advice=advice, rule=RefusalRule.NO_ZONES)
 
 
 def served_with(directory: Path, given: ServeSettings) -> ServeSettings:

@@ -11,7 +11,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dnsctl.errors import DnsctlError
+from dnsctl.errors import DnsctlError, RefusalRule, ZoneFaultsError
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.store import Image
 from dnsctl.load.secret import resolve
@@ -55,10 +55,13 @@ def _require_enough(left_out: int, any_left: bool, work: Embedded) -> None:
     """Raise DnsctlError where nothing is left to serve, or `--strict` wants all of it."""
     if left_out and work.strict:
         zones = "1 zone" if left_out == 1 else f"{left_out} zones"
-        raise DnsctlError(f"{zones} with errors", advice="correct them, or leave out --strict")
+        raise ZoneFaultsError(f"{zones} with errors", advice="correct them, or leave out --strict")
     if not any_left:
         raise DnsctlError(
-            "no zone that can be served", where=str(work.directory), advice="correct its errors"
+            "no zone that can be served",
+            where=str(work.directory),
+            advice="correct its errors",
+            rule=RefusalRule.NO_ZONES,
         )
 
 

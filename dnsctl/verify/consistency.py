@@ -17,7 +17,7 @@ from itertools import islice
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from dnsctl.errors import InconclusiveError, WireFormatError
+from dnsctl.errors import InconclusiveError, RefusalRule, WireFormatError
 from dnsctl.image.layout import ZoneEntry
 from dnsctl.image.reader import Reader
 from dnsctl.model.fleet import Endpoint, Node
@@ -94,7 +94,9 @@ def _entries(nodes: Sequence[Node], reader: Reader, zones: Collection[Name] | No
     if not nodes:
         raise InconclusiveError("no node to ask", advice="name a site of dnsctl.yaml that has nodes")
     if not reader.generation:
-        raise InconclusiveError("nothing was released yet", advice="run `dnsctl push` first")
+        raise InconclusiveError(
+            "nothing was released yet", advice="run `dnsctl push` first", rule=RefusalRule.NOTHING_RELEASED
+        )
     if zones is None:
         return list(reader.zones())
     entries = []
@@ -105,6 +107,7 @@ def _entries(nodes: Sequence[Node], reader: Reader, zones: Collection[Name] | No
                 "the release holds no such zone",
                 where=to_text(origin),
                 advice="`dnsctl zone list` shows what there is; push what is new first",
+                rule=RefusalRule.ZONE_UNKNOWN,
             )
         entries.append(entry)
     return entries

@@ -34,6 +34,7 @@ SECTIONS = {
     title: dict(re.findall(r"^\| `([^`]+)` \| ([^|]+) \|", text, re.MULTILINE))
     for title, text in re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
 }
+RULES = SECTIONS.pop("Rules of failures")
 SAME = {"rollback": "push", "key generate": "key list"}  # section that stands for a command's own
 ZONE = "www: {type: A, value: 192.0.2.1}\nalias: {type: CNAME, value: gone.example.com.}\n"
 
@@ -123,6 +124,7 @@ def _of_files(root: Path) -> Iterator[tuple[str, Any]]:
     for command in ("check", "check --rules", "zone list", "key cookie"):
         yield command, dnsctl(*command.split(), "--json", root=root).json
     yield "zone show", dnsctl("zone", "show", "example.com", "--json", root=root).json
+    yield "failure", dnsctl("zone", "show", "example.net", "--json", root=root).json["error"]
 
 
 def _of_a_fleet(root: Path) -> Iterator[tuple[str, Any]]:
@@ -166,7 +168,12 @@ def _of_changes(fleet: Operations) -> Iterator[tuple[str, Any]]:
     fleet.commit("changes, and a zone removed")
     yield "plan", fleet.json("plan", code=2)
     yield "plan", fleet.json("plan", "--against", "HEAD~1", code=2)
+    yield "push", fleet.json("push", "--dry-run", code=1)
+    yield "failure", fleet.json("push", code=1)["error"]
     yield "push", fleet.json("push", "--allow", "removed-zone", "--reason", "moved elsewhere")
+    fleet.write("zones/example.com.yaml", zone("192.0.2.300"))
+    fleet.commit("an error")
+    yield "failure", fleet.json("push", code=1)["error"]
     yield "push", fleet.json("rollback", "--dry-run")
     yield "push", fleet.json("rollback")
 
@@ -249,10 +256,10 @@ def test_every_command_with_json_is_documented():
                 yield path + name
 
     found = set(commands(typer.main.get_command(application())))
-    assert found == {title for title in SECTIONS if "--" not in title} | set(SAME)
+    assert found == {title for title in SECTIONS if "--" not in title} - {"failure"} | set(SAME)
     assert all(f"`{command}` prints" in PAGE for command in SAME)
 
 
-def test_every_rule_of_a_refusal_is_listed():
-    row = next(line for line in PAGE.splitlines() if line.startswith("| `nodes[].refusal.rule`"))
-    assert set(re.findall(r"`([a-z-]+)`", row)) == {str(each) for each in RefusalRule}
+def test_every_rule_of_a_failure_is_listed():
+    assert list(RULES) == sorted(RULES, key=lambda each: each.replace("-", " "))
+    assert set(RULES) == {str(each) for each in RefusalRule}

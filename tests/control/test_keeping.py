@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dnsctl.control.keeping import as_kept, prepared
-from dnsctl.errors import ReleaseError, ReleaseRefusedError
+from dnsctl.errors import RefusalRule
 from dnsctl.image.store import Image
 from dnsctl.model.rrset import Type
 from dnsctl.publish.pipeline import Release, certify
@@ -23,6 +23,7 @@ from dnsctl.replicate.catchup import recover
 from dnsctl.replicate.staging import Staging
 from dnsctl.replicate.trust import Trust
 from tests.publish.host import NOW, SIMPLE, TRUST, Host, adopt, intent, name
+from tests.refusals import refused_by
 from tests.release.kills import run_and_kill
 from tests.release.releases import release_key
 
@@ -79,11 +80,11 @@ def test_release_that_does_not_follow_the_image_is_refused(host: Host):
     adopt(one, certify(one.manifest, host.keys, NOW), host.image, host.archive)
     before = host.table()
     with (
-        pytest.raises(ReleaseRefusedError, match="comes too late"),
+        refused_by(RefusalRule.TOO_LATE),
         prepared(host.image, host.archive, TRUST, other.sealed, other.delta),
     ):
         pass
-    with pytest.raises(ReleaseError, match="never replaced"):
+    with refused_by(RefusalRule.ANOTHER_RELEASE):
         host.archive.put_manifest(other.generation, other.sealed)
     assert host.table() == before
 
@@ -92,7 +93,7 @@ def test_release_of_another_key_is_not_prepared(host: Host):
     release = built(host, TWO)
     trust = Trust((release_key(9).public,), 1)
     with (
-        pytest.raises(ReleaseRefusedError, match="signed by 0"),
+        refused_by(RefusalRule.UNSEALED),
         prepared(host.image, host.archive, trust, release.sealed, release.delta),
     ):
         pass

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from dnsctl.control.state import ControlState, StateError
+from dnsctl.control.state import ControlState
+from dnsctl.errors import RefusalRule
 from tests.control.audit import entries
+from tests.refusals import refused_by
 from tests.release.releases import manifest
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -41,7 +43,7 @@ def test_releases_are_remembered_over_a_restart(tmp_path: Path) -> None:
 def test_second_release_of_a_generation_is_refused(tmp_path: Path) -> None:
     with ControlState.open(tmp_path / "control.db") as state:
         state.record_release(manifest(1))
-        with pytest.raises(StateError, match="already another release"):
+        with refused_by(RefusalRule.ANOTHER_RELEASE):
             state.record_release(manifest(1, created=5))
         last = state.last_release()
         assert last is not None
@@ -81,7 +83,7 @@ def test_state_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
     ControlState.open(path).close()
     with sqlite3.connect(path) as raw:
         raw.execute("PRAGMA user_version = 3")
-    with pytest.raises(StateError, match="schema version 3"):
+    with refused_by(RefusalRule.STATE, "schema version 3"):
         ControlState.open(path)
 
 
@@ -110,7 +112,7 @@ def test_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "control.db"
     with sqlite3.connect(path) as raw:
         raw.execute("CREATE TABLE theirs (x)")
-    with pytest.raises(StateError, match="schema version 0"):
+    with refused_by(RefusalRule.STATE, "schema version 0"):
         ControlState.open(path)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnsctl.errors import ReleaseRefusedError
+from dnsctl.errors import RefusalRule
 from dnsctl.image.compiler import compile_zone
 from dnsctl.image.difference import difference
 from dnsctl.image.store import Image
@@ -25,6 +25,7 @@ from tests.build import validated
 from tests.publish.host import NOW, SIMPLE, STANDARD, Host, intent, name
 from tests.reference import fleets
 from tests.reference.drawing import POLICIES
+from tests.refusals import refused_by
 from tests.release.releases import manifest
 
 ODD = """\
@@ -102,7 +103,7 @@ def test_name_that_another_served_zone_answers_is_not_asked(host: Host) -> None:
 def test_probe_that_is_answered_otherwise_is_told(host: Host) -> None:
     release = host.push(intent({"example.com.": SIMPLE}))
     wrong = Probe(name("www.example.com."), Type.A, True, 0, ("c0000299",))
-    with pytest.raises(ReleaseRefusedError):
+    with refused_by(RefusalRule.ANSWER_WRONG):
         _prove(host, (*release.manifest.probes, wrong))
 
 

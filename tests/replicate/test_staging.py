@@ -1,5 +1,4 @@
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,16 +12,8 @@ from dnsctl.release.manifest import DeltaReference, Probe
 from dnsctl.replicate import acceptance, snapshot
 from dnsctl.replicate.staging import Notices, Served, Staging
 from dnsctl.replicate.trust import Certified, Trust
+from tests.refusals import refused_by
 from tests.replicate.control import Control, Made, new_key, text
-
-
-@contextmanager
-def refused_by(rule: RefusalRule, said: str = "") -> Iterator[None]:
-    """Expect that a release is refused by `rule`, and that its reason has `said` in it."""
-    with pytest.raises(ReleaseRefusedError) as told:
-        yield
-    assert told.value.rule is rule
-    assert said in str(told.value)
 
 
 class Host:
@@ -293,7 +284,7 @@ def test_prepared_release_expires_and_its_delta_stays(host: Host, second: Made, 
 
 
 def test_every_refusal_keeps_its_reason(host: Host, second: Made) -> None:
-    with pytest.raises(ReleaseRefusedError):
+    with refused_by(RefusalRule.DELTA_MISSING):
         host.staging.prepare(second.sealed)
     refusal = host.staging.refusal
     assert refusal is not None

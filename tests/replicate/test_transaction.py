@@ -12,12 +12,13 @@ from typing import TypeVar
 
 import pytest
 
-from dnsctl.errors import ReleaseRefusedError
+from dnsctl.errors import RefusalRule, ReleaseRefusedError
 from dnsctl.files.durable import TEMPORARY_PREFIX
 from dnsctl.release.archive import Archive
 from dnsctl.replicate.client import AgentClient
 from dnsctl.replicate.supply import Supply
 from dnsctl.replicate.transaction import Outcome, Outgoing, fence, push_release
+from tests.refusals import refused_by
 from tests.replicate.control import Control, Made, text
 from tests.replicate.nodes import Fleet
 
@@ -100,7 +101,7 @@ def test_node_that_is_down_stops_the_push_before_anything_changes(
 ) -> None:
     fleet.kill("ns2")
     made = control.release({"example.com.": text(2)}, adopt=False)
-    with pytest.raises(ReleaseRefusedError, match=r"ns2: cannot be reached .*--without dc2 --reason TEXT"):
+    with refused_by(RefusalRule.UNREACHABLE, "--without dc2 --reason TEXT"):
         push(fleet, control, made)
     assert fleet.status("ns1").served.generation == 1
     assert fleet.status("ns1").prepared is None
@@ -127,7 +128,7 @@ def test_refusal_by_one_node_leaves_nothing_prepared_at_the_other(
         await client.prepare(other.sealed)
 
     fleet.ask("ns2", occupy)
-    with pytest.raises(ReleaseRefusedError, match="ns2: generation 2 of another push is prepared"):
+    with refused_by(RefusalRule.ANOTHER_PREPARED, "ns2: "):
         push(fleet, control, made)
     assert fleet.status("ns1").prepared is None
     assert generations(fleet) == [1, 1]
@@ -141,7 +142,7 @@ def test_release_on_an_older_parent_is_refused_at_the_fence(
     slow = late.release({"example.com.": text(41)}, adopt=False)
     fast = control.release({"example.com.": text(2)}, adopt=False)
     push(fleet, control, fast)
-    with pytest.raises(ReleaseRefusedError, match=r"ns1: serves generation 2 .*another push was first"):
+    with refused_by(RefusalRule.FENCE, "ns1: "):
         push(fleet, late, slow)
     assert generations(fleet) == [2, 2]
     late.close()
@@ -202,7 +203,7 @@ def test_node_with_another_history_is_named_and_left_alone(
     push(fleet, other, other.release({"example.org.": text(9)}, adopt=False))
     for number in (1, 2):
         control.release({"example.com.": text(number)})
-    with pytest.raises(ReleaseRefusedError, match=r"ns1: .*another generation 1"):
+    with refused_by(RefusalRule.FENCE, "ns1: "):
         with_clients(fleet, lambda clients: fence(clients, supply(control)))
     assert generations(fleet) == [1, 1]
     other.close()
@@ -215,7 +216,7 @@ def test_full_disk_refuses_the_release_and_the_node_goes_on_serving(
     fleet.start("ns2", largest_file=200_000)
     records = "".join(f"host{number} 300 A 192.0.2.{number % 250}\n" for number in range(3000))
     made = control.release({"example.com.": text(2) + records}, adopt=False)
-    with pytest.raises(ReleaseRefusedError, match=r"ns2: "):
+    with refused_by(RefusalRule.SYSTEM, "ns2: "):
         push(fleet, control, made)
     refusal = fleet.status("ns2").refusal
     assert refusal is not None
@@ -236,7 +237,7 @@ def test_delta_that_finds_no_room_is_refused_with_the_reason(
     noise = "".join(f'host{number} 300 TXT "{secrets.token_hex(100)}"\n' for number in range(300))
     made = control.release({"example.com.": text(2) + noise}, adopt=False)
     assert len(made.delta) > 20_000
-    with pytest.raises(ReleaseRefusedError, match=r"^ns2: .*releases: File too large;"):
+    with refused_by(RefusalRule.SYSTEM, "releases: File too large;"):
         push(fleet, control, made)
     assert generations(fleet) == [1, 1]
     assert not list((fleet.state("ns2") / "releases").glob(f"{TEMPORARY_PREFIX}*"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from dnsctl.errors import DnsctlError
+from dnsctl.errors import DnsctlError, RefusalRule
 from dnsctl.load.nearest import did_you_mean
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.secret import resolve
@@ -59,5 +59,9 @@ def zone_name(text: str, known: tuple[Name, ...] | None = None) -> Name:
     name = from_text(text, ROOT)
     if known is not None and name not in known:
         texts = [to_text(each) for each in known]
-        raise DnsctlError(f"there is no zone {to_text(name)} here", advice=did_you_mean(to_text(name), texts))
+        raise DnsctlError(
+            f"there is no zone {to_text(name)} here",
+            advice=did_you_mean(to_text(name), texts),
+            rule=RefusalRule.ZONE_UNKNOWN,
+        )
     return name

@@ -10,6 +10,7 @@ import typer
 
 from dnsctl.cli import output
 from dnsctl.cli.output.changes import guard_json, list_errors, print_zones
+from dnsctl.cli.output.failed import failure_json
 from dnsctl.control.push import Ending, Result, changed_zones
 from dnsctl.model.json_value import Json
 from dnsctl.model.name import to_text
@@ -55,7 +56,7 @@ def finish(result: Result, seconds: float, *, as_json: bool) -> None:
     if result.refused is not None:
         if isinstance(result.refused, ZonesWithErrorsError):
             list_errors(result.refused)
-        raise result.refused
+        output.failure(str(result.refused))
     raise typer.Exit(result.exit_code)
 
 
@@ -206,6 +207,7 @@ def to_json(result: Result, seconds: float) -> dict[str, Json]:
         "recovered": result.recovered,
         "notes": list(result.notes),
         "verification": result.report.to_json() if result.report else None,
+        "refused": failure_json(result.refused) if result.refused else None,
         "failed": to_json(result.failed, 0.0) if result.failed else None,
         "evidence": str(result.evidence) if result.evidence else None,
         "seconds": round(seconds, 3),
