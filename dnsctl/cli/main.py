@@ -17,7 +17,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 import typer.core
@@ -26,8 +26,11 @@ import typer.main
 from dnsctl import __version__
 from dnsctl.cli import INTERRUPTED, output
 from dnsctl.cli.command_line.given import Given, examples
-from dnsctl.cli.command_line.values import make_plain, plain
+from dnsctl.cli.command_line.values import make_plain
 from dnsctl.errors import DnsctlError, RefusalRule, SystemRefusalError, advice_for, advice_of, is_shortage
+
+if TYPE_CHECKING:
+    from typer._click.core import Command  # typer has click inside, and exports none of its types
 
 VERBS: tuple[str, ...] = (  # in the order of a day's work; each is a module of `verbs`
     "init",
@@ -51,13 +54,13 @@ _WRAPPING = "Value error, "  # pydantic's, before the words of typer's own check
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]  # typer exports only what derives from it
 
 
-class _Verbs(MutableMapping[str, Any]):
+class _Verbs(MutableMapping[str, "Command"]):
     """Commands by name, each made when it is first asked for."""
 
     def __init__(self) -> None:
-        self._made: dict[str, Any] = {}
+        self._made: dict[str, Command] = {}
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: str) -> Command:
         if name not in VERBS:
             raise KeyError(name)
         if name not in self._made:
@@ -68,7 +71,7 @@ class _Verbs(MutableMapping[str, Any]):
             self._made[name] = command
         return self._made[name]
 
-    def __setitem__(self, name: str, command: Any) -> None:
+    def __setitem__(self, name: str, command: Command) -> None:
         self._made[name] = command
 
     def __delitem__(self, name: str) -> None:
@@ -79,17 +82,6 @@ class _Verbs(MutableMapping[str, Any]):
 
     def __len__(self) -> int:
         return len(VERBS)
-
-
-class _LazyGroup(typer.core.TyperGroup):
-    """The top of the command line, without its verbs until one is asked for."""
-
-    def __init__(self, **attributes: Any) -> None:
-        super().__init__(**attributes)
-        self.commands = _Verbs()
-
-    def get_params(self, ctx: Any) -> list[Any]:
-        return plain(super().get_params(ctx))
 
 
 def _version(asked: bool) -> None:
@@ -115,17 +107,21 @@ def _options(
         output.line(ctx.get_help())
 
 
-def application() -> typer.Typer:
-    """Return the command line with every verb."""
+def command_line() -> typer.core.TyperGroup:
+    """Return the command line with every verb; each is made when it is first asked for."""
     app = typer.Typer(
-        cls=_LazyGroup,
         rich_markup_mode="rich",
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
         epilog=examples("dnsctl init --example shop", "dnsctl -C shop check", "dnsctl -C shop push"),
     )
     app.callback(invoke_without_command=True)(_options)
-    return app
+    group = typer.main.get_command(app)
+    if not isinstance(group, typer.core.TyperGroup):
+        raise AssertionError("an application with a callback is a group")
+    make_plain(group)
+    group.commands = _Verbs()
+    return group
 
 
 def run(arguments: list[str], program: Sequence[str] = ()) -> int:
@@ -135,9 +131,7 @@ def run(arguments: list[str], program: Sequence[str] = ()) -> int:
     """
     output.prepare()
     try:
-        code = typer.main.get_command(application())(
-            args=arguments, prog_name="dnsctl", standalone_mode=False, obj=tuple(program)
-        )
+        code = command_line()(args=arguments, prog_name="dnsctl", standalone_mode=False, obj=tuple(program))
         sys.stdout.flush()
     except BaseException as error:  # noqa: BLE001 - the last line of defence: a traceback is a bug
         return told(error, _verb(arguments), as_json="--json" in arguments)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from dnsctl.errors import DnsctlError, RefusalRule, SystemRefusalError, advice_for, is_shortage
 from dnsctl.files.durable import TEMPORARY_PREFIX, make_directory, reserve
@@ -73,6 +73,10 @@ class ReleaseRecord:
     created: datetime
     changed: int
     removed: int
+
+
+# Of table releases, in the order of `ReleaseRecord`, with the time in seconds
+_Row = tuple[int, str, str | None, str | None, int, int, int]
 
 
 class ControlState:
@@ -222,7 +226,7 @@ class ControlState:
             return ReleaseRecord(generation, manifest, parent, commit, _time(created), changed, removed)
         return None
 
-    def _rows(self, query: str, *values: str | int) -> list[tuple[Any, ...]]:
+    def _rows(self, query: str, *values: str | int) -> list[_Row]:
         try:
             return self._connection.execute(query, values).fetchall()
         except sqlite3.Error as error:

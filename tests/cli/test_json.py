@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer.main
 
-from dnsctl.cli.main import application
+from dnsctl.cli.main import command_line
 from dnsctl.cli.output.ended import to_json
 from dnsctl.control.host import connections
 from dnsctl.control.push import Result
@@ -255,7 +254,7 @@ def test_every_command_with_json_is_documented():
             elif any(option.name == "as_json" for option in each.params):
                 yield path + name
 
-    found = set(commands(typer.main.get_command(application())))
+    found = set(commands(command_line()))
     assert found == {title for title in SECTIONS if "--" not in title} - {"failure"} | set(SAME)
     assert all(f"`{command}` prints" in PAGE for command in SAME)
 

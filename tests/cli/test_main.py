@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer.main
 
 import dnsctl.cli.check
 import dnsctl.cli.main
 from dnsctl import __version__
-from dnsctl.cli.main import VERBS, application
+from dnsctl.cli.main import VERBS, command_line
 from dnsctl.errors import NodeUnreachableError
 from tests.cli.shell import dnsctl as run
 from tests.cli.shell import process, repo
@@ -49,11 +48,7 @@ def commands(group: Any, path: str = "dnsctl") -> Iterator[tuple[str, Any]]:
 
 
 def test_help_of_every_argument_and_option_says_what_it_is_for():
-    found = [
-        (called, each)
-        for called, command in commands(typer.main.get_command(application()))
-        for each in command.params
-    ]
+    found = [(called, each) for called, command in commands(command_line()) for each in command.params]
     assert len(found) > 40
     assert [(called, each.name) for called, each in found if not each.help] == []
 
@@ -61,7 +56,7 @@ def test_help_of_every_argument_and_option_says_what_it_is_for():
 def test_help_names_values_by_what_they_stand_for():
     found = [
         (called, each)
-        for called, command in commands(typer.main.get_command(application()))
+        for called, command in commands(command_line())
         for each in command.params
         if not getattr(each, "is_flag", False)
         and each.name != "digest"  # a flag has no value; its are listed

@@ -16,7 +16,7 @@ import errno
 import ipaddress
 import socket
 import sys
-from typing import Any, Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,8 @@ _PEER: Final = 32  # octets kept for a source address; sockaddr_in6 has 28
 _CONTROL: Final = 64  # octets kept for control messages: one in_pktinfo (32) or in6_pktinfo (40)
 _MSG_WAITFORONE: Final = 0x10000
 _MSG_DONTWAIT: Final = 0x40
+
+_Kind = TypeVar("_Kind", bound=np.generic)
 
 # Word positions (8 octets each) in struct mmsghdr, and of the interface index in a control message (4 each)
 _WORDS: Final = 8
@@ -117,7 +119,7 @@ class Batch:
         self._tail_classes: list[tuple[NDArray[np.int64], NDArray[np.uint64]]] = []  # of answers in two parts
         self.classes = [0] * BATCH  # of the others: see `class_of`
 
-    def column(self, octet: int, kind: type[np.generic]) -> NDArray[Any]:
+    def column(self, octet: int, kind: type[_Kind]) -> NDArray[_Kind]:
         """Return what stands at `octet` of each slot."""
         return np.ndarray((BATCH,), kind, self._octets, octet, (SLOT,))
 
@@ -273,5 +275,5 @@ def is_wildcard(one: socket.socket) -> bool:
     return ipaddress.ip_address(one.getsockname()[0].partition("%")[0]).is_unspecified
 
 
-def _octets(table: ctypes.Array[Any]) -> memoryview[int]:
+def _octets(table: ctypes.Array[_Iovec] | ctypes.Array[_Mmsghdr]) -> memoryview[int]:
     return memoryview(table).cast("B")

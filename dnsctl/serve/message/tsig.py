@@ -12,7 +12,7 @@ import ipaddress
 import struct
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Final, NamedTuple, cast
+from typing import Final, NamedTuple, Protocol, cast
 
 import dns.exception
 import dns.name
@@ -58,6 +58,12 @@ class Verified(NamedTuple):
         return not self.networks or is_within(address, self.networks)
 
 
+class _Digest(Protocol):
+    """What of a response is in the next MAC."""
+
+    def update(self, data: bytes) -> object: ...
+
+
 class Signer:
     """Signs the messages of one response, in order. Unsigned: where the key or its MAC was wrong."""
 
@@ -66,7 +72,7 @@ class Signer:
         self._template = template
         self._owner = owner.canonicalize().to_wire() or b""
         self._request_mac: bytes = template.mac if key is not None else b""
-        self._context: Any = None
+        self._context: _Digest | None = None
         self.clock: Callable[[], float] = time.time
 
     @property
@@ -92,6 +98,8 @@ class Signer:
 
     def cover(self, wire: bytes) -> None:
         """Take in a message that leaves unsigned: the next signature covers it too (RFC 8945 §5.3.1)."""
+        if self._context is None:
+            raise AssertionError("the first message of a response is signed")
         self._context.update(wire)
 
 

@@ -17,9 +17,9 @@ import math
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import uvicorn
 from starlette.applications import Starlette
@@ -46,7 +46,7 @@ class Guest:
 
     name: str
     places: int
-    state: dict[str, Any] = field(default_factory=dict)
+    state: dict[str, object] = field(default_factory=dict)
     pace: float = math.inf
     burst: int = 200
 
@@ -180,11 +180,10 @@ class HttpServer(uvicorn.Server):
         task.add_done_callback(stranger.leave)
 
     async def _connect(self, stranger: _Stranger) -> None:
-        tls: dict[str, Any] = {}
+        limit = self.times.handshake if self._context is not None else None
         try:
-            if self._context is not None:
-                tls = {"ssl": self._context, "ssl_handshake_timeout": self.times.handshake}
-                async with asyncio.timeout(self.times.handshake):
+            if limit is not None:
+                async with asyncio.timeout(limit):
                     await _readable(stranger.socket)
                     stranger.has_spoken = True
                     await self._turn()
@@ -192,7 +191,9 @@ class HttpServer(uvicorn.Server):
             return
         stranger.is_handed_over = True
         with contextlib.suppress(OSError):  # of the handshake
-            await asyncio.get_running_loop().connect_accepted_socket(self._connection, stranger.socket, **tls)
+            await asyncio.get_running_loop().connect_accepted_socket(
+                self._connection, stranger.socket, ssl=self._context, ssl_handshake_timeout=limit
+            )
 
     async def _turn(self) -> None:
         """Wait until one more handshake may begin: they cost most, and anybody may ask for one."""
@@ -263,7 +264,7 @@ class HttpServer(uvicorn.Server):
         if not places:
             self._guests.pop(name, None)
 
-    def _note(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    def _note(self, _loop: asyncio.AbstractEventLoop, context: Mapping[str, object]) -> None:
         self._faults.tell(f"{context.get('message')}: {context.get('exception')!r}")
 
 
@@ -367,7 +368,7 @@ async def _readable(accepted: socket.socket) -> None:
         loop.remove_reader(accepted)
 
 
-def _network(peer: Any) -> str:
+def _network(peer: Sequence[object]) -> str:
     address = ipaddress.ip_address(str(peer[0]).partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((address, 64), strict=False))
