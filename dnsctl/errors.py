@@ -272,6 +272,12 @@ class InconclusiveError(DnsctlError):
     rule = RefusalRule.INCONCLUSIVE
 
 
+class HostBusyError(DnsctlError):
+    """Another process of this host works on the same: nothing was done, and it can be tried again."""
+
+    rule = RefusalRule.STATE_IN_USE
+
+
 class ListenError(DnsctlError):
     """An address cannot be bound: taken, not local, or not permitted."""
 

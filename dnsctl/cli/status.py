@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import typer
@@ -15,6 +16,7 @@ from dnsctl.cli import output
 from dnsctl.cli.context import Context
 from dnsctl.control.concerns import exit_code
 from dnsctl.control.fleet_status import Answer, FleetStatus, commit_of, fleet_status
+from dnsctl.control.journal import VERDICTS, Holder, Journal, of_jobs, stamp, working
 from dnsctl.errors import DnsctlError
 from dnsctl.model.fleet import Node
 from dnsctl.model.json_value import Json
@@ -27,10 +29,14 @@ def status(context: Context, *, zones: bool, as_json: bool) -> None:
     """Print nodes, releases and what expires. Exits with the worst that was found."""
     config, now = context.config(), time.time()
     found = fleet_status(context.root, config, context.passphrase(config), now, zones=zones or as_json)
+    journal, holder = Journal.read(context.state), working(context.state)
+    of_here = of_jobs(journal, holder, found.endings, datetime.fromtimestamp(now, UTC))
+    found = replace(found, concerns=(*found.concerns, *of_here))
     if as_json:
-        output.json_result(_to_json(context, found, now))
+        output.json_result(_to_json(context, found, now) | _jobs_json(journal, holder))
     else:
         _print(found, now, zones=zones)
+        _print_jobs(journal, holder)
     raise typer.Exit(exit_code(found.concerns))
 
 
@@ -58,9 +64,33 @@ def _print(found: FleetStatus, now: float, *, zones: bool) -> None:
     if expected is None:
         return  # a concern has said so
     current = sum(isinstance(each, NodeStatus) and each.served == expected for each in answers.values())
-    style = "bold green" if current == len(nodes) and not told else "bold yellow"
+    calm = all(each.weight == "soon" for each in told)
+    style = "bold green" if current == len(nodes) and calm else "bold yellow"
     told_of = f"Generation {expected.generation}: served by {current} of {len(nodes)} nodes{_whose(found)}"
     output.styled((told_of, style))
+
+
+def _print_jobs(journal: Journal, holder: Holder | None) -> None:
+    """Say who does the jobs of this host, and how they ended."""
+    if not journal.jobs:
+        return
+    for name, record in journal.jobs.items():
+        output.line(
+            f"  {name}: {VERDICTS[record.weight]} at {stamp(record.ended)}: {output.visible(record.message)}"
+        )
+    if holder is not None and holder.mode == "daemon":
+        standby = "" if holder.standby is None else ", standing by for another host"
+        who = f"`dnsctl control` (process {holder.pid})"
+        output.line(f"Jobs are done by {who} since {stamp(holder.since)}{standby}")
+    else:
+        output.line("No daemon runs on this host")
+
+
+def _jobs_json(journal: Journal, holder: Holder | None) -> dict[str, Json]:
+    return {
+        "daemon": None if holder is None or holder.mode != "daemon" else holder.to_json(),
+        "jobs": [record.to_json(name) for name, record in journal.jobs.items()],
+    }
 
 
 def _whose(found: FleetStatus) -> str:

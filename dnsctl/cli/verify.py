@@ -12,15 +12,12 @@ import typer
 
 from dnsctl.cli import output
 from dnsctl.cli.context import Context, zone_name
-from dnsctl.control.newest import take_over_newest
-from dnsctl.control.own_image import damage, generation_of, open_own
-from dnsctl.errors import ConfigError, InconclusiveError, RefusalRule
+from dnsctl.control.verifying import verified
+from dnsctl.errors import ConfigError
 from dnsctl.load.nearest import did_you_mean
 from dnsctl.load.settings.config import Config
 from dnsctl.model.fleet import Node
 from dnsctl.model.name import Name, to_text
-from dnsctl.verify.anchor import anchors_in
-from dnsctl.verify.consistency import verify_fleet
 from dnsctl.verify.report import Report
 
 SHOWN_FAULTS = 20
@@ -50,43 +47,16 @@ def _nodes(config: Config, site: str | None) -> Sequence[Node]:
 
 
 def _verified(context: Context, nodes: Sequence[Node], zones: set[Name] | None, *, full: bool) -> Report:
-    """Ask the nodes; again, where they differ from a release that another clone has followed up since.
-
-    They are compared with a whole image: a damaged one of this host would show as their drift.
-    """
-    before = 0 if damage(context.state) else generation_of(context.state)
-    if not before:
-        take_over_newest(context.root, output.say)
-        return _ask(context, nodes, zones, full=full)
-    report = _ask(context, nodes, zones, full=full)
-    if report.faults:
-        take_over_newest(context.root, output.say)
-        if generation_of(context.state) > before:
-            return _ask(context, nodes, zones, full=full)
-    return report
-
-
-def _ask(context: Context, nodes: Sequence[Node], zones: set[Name] | None, *, full: bool) -> Report:
-    if not context.image.is_dir():
-        raise InconclusiveError(
-            "nothing was released from this host yet",
-            advice="run `dnsctl push` first",
-            rule=RefusalRule.NOTHING_RELEASED,
-        )
-    with (
-        open_own(context.state) as image,
-        image.reader() as reader,
-        output.progress() as bar,
-    ):
+    with output.progress() as bar:
         task = bar.add_task("verifying zones", total=None)
-        return verify_fleet(
+        return verified(
+            context.root,
             nodes,
-            reader,
-            now=datetime.now(UTC),
-            zones=zones,
+            zones,
+            lambda: datetime.now(UTC),
+            output.say,
+            lambda done, total: bar.update(task, completed=done, total=total),
             full=full,
-            anchors=anchors_in(context.keys),
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
 
 

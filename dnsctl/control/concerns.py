@@ -1,7 +1,8 @@
 """What somebody has to act on: signatures, certificates, clocks and nodes, as the nodes report them. Pure.
 
 Signatures made here are a concern when less is left than renewals promise (`model.validity`): nobody pushes.
-Those of pre-signed zones are a concern from a week before they expire, certificates from 30 days.
+Those of pre-signed zones are a concern from a week before they expire, certificates from 30 days. An alarm is
+raised for whatever has less than 7 days left, and again at 3 days.
 """
 
 from __future__ import annotations
@@ -21,22 +22,69 @@ from dnsctl.sign.keystore import Keystore
 
 CERTIFICATE_WARNING = 30 * 86400  # seconds
 _ELSEWHERE = "renew its signatures at its signer, then push"
-Weight = Literal["act", "unknown"]
+ALARMS = (7, 3)  # days that are left when an alarm is raised
+_DAY = 86400  # seconds
+_LATE = 84  # a renewal may be late by this part of `refresh` without an alarm: of a week, two hours
+Weight = Literal["act", "unknown", "soon"]
+FLEET = "fleet"  # the zone of all: what is about all of them
 Answers = Mapping[str, NodeStatus | DnsctlError]
 
 
 class Concern(NamedTuple):
-    """One thing. `about`: a zone, a node, a certificate; `weight`: to act on, or not known."""
+    """One thing. `about`: a zone, a node, a certificate; `weight`: to act on, not known, or to know before
+    somebody has to act.
+    """
 
     weight: Weight
     about: str
     message: str
 
 
+class Ending(NamedTuple):
+    """What runs out at `at` (unix seconds). `alarms`: how many seconds before, for each of `ALARMS`."""
+
+    what: str  # `signatures` or `certificate`
+    about: str
+    at: int
+    alarms: tuple[int, int] = (ALARMS[0] * _DAY, ALARMS[1] * _DAY)
+
+    def alarm(self, now: float) -> int:
+        """Return which alarm is raised, by its days; 0: none."""
+        left = self.at - now
+        return next(
+            (days for days, span in zip(ALARMS[::-1], self.alarms[::-1], strict=True) if left < span), 0
+        )
+
+    def __str__(self) -> str:
+        whose = "certificate of" if self.what == "certificate" else "signatures of"
+        return f"{whose} {self.about}"
+
+
+def ending_of(origin: str, expiry: int, policy: Policy | None) -> Ending:
+    """Return when signatures of a zone run out. `policy`: as in `least`.
+
+    Signatures that are renewed when less than a week is left raise their alarms in proportion to that.
+    """
+    if policy is None:
+        return Ending("signatures", origin, expiry)
+    refresh = int(policy.signatures.refresh.total_seconds())
+    spans = [min(days * _DAY, refresh * days // ALARMS[0]) for days in ALARMS]
+    return Ending("signatures", origin, expiry, (min(spans[0], refresh - refresh // _LATE), spans[1]))
+
+
+def left(seconds: float) -> str:
+    """Return how long something still lasts, as people say it: `6 days`, `5 hours`, `40 minutes`."""
+    for size, unit in ((_DAY, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= 2 * size or (size == 60 and seconds >= 0):
+            count = int(seconds // size)
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return "nothing"
+
+
 def exit_code(concerns: Iterable[Concern]) -> int:
     """Return 0 where all is well, 1 where somebody must act now, 2 where that is not known."""
     weights = {each.weight for each in concerns}
-    return 1 if "act" in weights else 2 if weights else 0
+    return 1 if "act" in weights else 2 if "unknown" in weights else 0
 
 
 def least(policy: Policy | None) -> int:
@@ -57,7 +105,7 @@ def of_signatures(period: Period, policy: Policy | None, now: float) -> str:
     if period.expiry is None or period.expiry - now >= least(policy):
         return ""
     why = "it is not signed here" if policy is None else "renewal is overdue"
-    return f"signatures run out soon, at {moment(period.expiry)}: {why}"
+    return f"signatures run out soon, at {moment(period.expiry)}: {why}, {left(period.expiry - now)} left"
 
 
 def of_ends(reader: Reader, keystore: Keystore, now: float) -> Iterator[Concern]:
@@ -84,6 +132,36 @@ def of_zones(
             if message := of_signatures(zone.period, policy, now):
                 way = "run `dnsctl push`" if policy else _ELSEWHERE
                 yield name, Concern("act", origin, f"{message}; {way}")
+            elif zone.period.expiry is not None:
+                ending = ending_of(origin, zone.period.expiry, policy)
+                if ending.alarm(now):
+                    yield name, Concern("soon", origin, f"{_remaining(ending, now)}; a renewal is due")
+
+
+def endings_of(
+    answers: Answers,
+    policy_of: Callable[[str], Policy | None],
+    certificates: Mapping[str, int],
+    longest: int,
+    now: float,
+) -> Iterator[Ending]:
+    """Yield what runs out: certificates by name, the fleet's first signature, and zones that are near it."""
+    for name, expiry in certificates.items():
+        yield Ending("certificate", name, expiry)
+    told = [each for each in answers.values() if isinstance(each, NodeStatus)]
+    if first := min((each.period.expiry for each in told if each.period.expiry is not None), default=None):
+        yield Ending("signatures", FLEET, first, (0, 0))
+    near: dict[str, int] = {}
+    for answer in told:
+        for origin, zone in answer.zones.items():
+            if zone.period.expiry is not None and is_near(zone.period, longest, now):
+                near[origin] = min(zone.period.expiry, near.get(origin, zone.period.expiry))
+    for origin, expiry in near.items():
+        yield ending_of(origin, expiry, policy_of(origin))
+
+
+def _remaining(ending: Ending, now: float) -> str:
+    return f"{ending.what} run out in {left(ending.at - now)}, at {moment(ending.at)}"
 
 
 def is_near(period: Period, longest: int, now: float) -> bool:

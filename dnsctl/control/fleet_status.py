@@ -10,7 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dnsctl.control.concerns import (
+    ALARMS,
     Concern,
+    Ending,
+    endings_of,
     is_near,
     least,
     newest,
@@ -48,6 +51,7 @@ class FleetStatus:
     certificates: dict[str, int]
     urgent: frozenset[str]
     concerns: tuple[Concern, ...] = ()
+    endings: tuple[Ending, ...] = ()  # what runs out
     damaged: DnsctlError | None = None  # why this host does not know what it released
 
     @property
@@ -63,7 +67,7 @@ def fleet_status(root: Path, config: Config, passphrase: bytes, now: float, *, z
     """
     repo, nodes = Repo(root), config.nodes()
     policies = [Policy(), *config.policies.values()]
-    longest = max(map(least, (None, *policies)))
+    longest = max(ALARMS[0] * 86400, *map(least, (None, *policies)))
     with connections(root, nodes, passphrase) as fleet:
         answers = fleet.run(_asked(fleet.clients, longest, now, zones=zones))
     keystore = Keystore(repo.keys.directory, lambda: b"")
@@ -82,8 +86,10 @@ def fleet_status(root: Path, config: Config, passphrase: bytes, now: float, *, z
             last = None if reader is None else Served(reader.generation, reader.manifest)
     except DnsctlError as error:
         damaged = error
-    urgent = frozenset(name for name, _ in of_each)
-    found = FleetStatus(nodes, answers, last, _certificates(repo, answers), urgent, damaged=damaged)
+    urgent = frozenset(name for name, concern in of_each if concern.weight == "act")
+    certificates = _certificates(repo, answers)
+    endings = tuple(endings_of(answers, policy_of, certificates, longest, now))
+    found = FleetStatus(nodes, answers, last, certificates, urgent, endings=endings, damaged=damaged)
     return replace(found, concerns=tuple(_concerns(found, of_each, now)))
 
 

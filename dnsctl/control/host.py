@@ -14,18 +14,27 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Final, Self, TypeVar
 
 from dnsctl.control.own_image import generation_of, open_own, remove_damaged
 from dnsctl.control.release_keys import load_release_keys, trust_of
 from dnsctl.control.state import ControlState
-from dnsctl.errors import ConfigError, DnsctlError, RefusalRule, ReleaseError, SystemRefusalError, is_shortage
+from dnsctl.errors import (
+    ConfigError,
+    DnsctlError,
+    HostBusyError,
+    NodeUnreachableError,
+    RefusalRule,
+    ReleaseError,
+    SystemRefusalError,
+    is_shortage,
+)
 from dnsctl.files import durable
 from dnsctl.files.lock import lock_file, take
 from dnsctl.image.store import Image
@@ -49,6 +58,8 @@ from dnsctl.replicate.trust import Trust
 from dnsctl.sign.keystore import Keystore
 
 _DESCRIPTORS = 8  # of an event loop, and of modules that are loaded meanwhile
+JOB: Final = "job"  # who holds the lock: a job of `dnsctl control`, which ends by itself and soon
+_PATIENCE: Final = 900.0  # seconds that a person's push waits for a job
 _Result = TypeVar("_Result")
 
 
@@ -197,19 +208,32 @@ async def _statuses(clients: Sequence[AgentClient]) -> list[NodeStatus | DnsctlE
     return list(await asyncio.gather(*(one(client) for client in clients)))
 
 
+def _ignored(_what: str) -> None:
+    pass
+
+
 @contextmanager
-def control_host(root: Path, config: Config, passphrase: bytes, without: str = "") -> Iterator[ControlHost]:
+def control_host(
+    root: Path,
+    config: Config,
+    passphrase: bytes,
+    without: str = "",
+    *,
+    holder: str = "",
+    tell: Callable[[str], None] = _ignored,
+) -> Iterator[ControlHost]:
     """Open the control host's state at `root` for work on all sites but `without`.
 
     Order: the lock, release keys, the image and the records, made where they are missing or damaged, then
-    certificates.
-    Raises DnsctlError where another process holds the lock, ConfigError for an unknown site, and what opening
-    any of it raises.
+    certificates. `holder`: `JOB`, for what the daemon does. Another who finds a job at work waits for it, and
+    is told so.
+    Raises HostBusyError where another process holds the lock, ConfigError for an unknown site, and what
+    opening any of it raises.
     """
     nodes = nodes_of(config, without)
     state = Repo(root).state
     with ExitStack() as stack:
-        stack.enter_context(_locked(state))
+        stack.enter_context(_locked(state, holder, tell))
         release_keys = load_release_keys(root, config, passphrase)
         trust = trust_of(root, config)
         removed = remove_damaged(state, trust)
@@ -237,6 +261,16 @@ def connections(root: Path, nodes: Sequence[Node], passphrase: bytes) -> Connect
         pki.certificate(AUTHORITY), pki.certificate(CONTROL), pki.key(CONTROL), lambda: passphrase
     )
     return Connections(nodes, tls.client_context(credentials, datetime.now(UTC)))
+
+
+def unreached(host: ControlHost) -> tuple[Node, ...]:
+    """Return the nodes that do not answer now."""
+    answers = host.fleet.run(_statuses(host.fleet.clients))
+    return tuple(
+        node
+        for node, answer in zip(host.nodes, answers, strict=True)
+        if isinstance(answer, NodeUnreachableError)
+    )
 
 
 def nodes_of(config: Config, without: str = "") -> tuple[Node, ...]:
@@ -271,7 +305,7 @@ def _require_descriptors(count: int) -> None:
 
 
 @contextmanager
-def _locked(state: HostFiles) -> Iterator[None]:
+def _locked(state: HostFiles, holder: str = "", tell: Callable[[str], None] = _ignored) -> Iterator[None]:
     """Hold `state/push.lock` for this process; the kernel releases it however the process ends."""
     path = state.lock
     try:
@@ -283,19 +317,30 @@ def _locked(state: HostFiles) -> Iterator[None]:
             refused.advice = "remove it: nothing is lost by that"
         raise refused from None
     try:
-        if not take(descriptor):
-            holder = os.read(descriptor, 20).decode("ascii", "replace").strip() or "?"
-            raise DnsctlError(
-                f"another push is running on this host (process {holder})",
-                where=str(path),
-                advice="wait for it to end; the lock ends with that process",
-                rule=RefusalRule.ANOTHER_PUSH,
-            )
+        _take(descriptor, path, holder, tell)
         with contextlib.suppress(
             OSError
         ):  # the holder's number is for messages; the lock itself is what counts
             os.ftruncate(descriptor, 0)
-            os.write(descriptor, b"%d\n" % os.getpid())
+            os.pwrite(descriptor, f"{os.getpid()} {holder}".strip().encode() + b"\n", 0)
         yield
     finally:
         os.close(descriptor)
+
+
+def _take(descriptor: int, path: Path, holder: str, tell: Callable[[str], None]) -> None:
+    """Take the lock, in time where a job has it and this is not one. Raises HostBusyError."""
+    if take(descriptor):
+        return
+    process, _, kind = os.pread(descriptor, 40, 0).decode("ascii", "replace").strip().partition(" ")
+    if kind == JOB and holder != JOB:
+        tell(f"waiting for a job of `dnsctl control` (process {process}) to end")
+        if take(descriptor, _PATIENCE):
+            return
+    what = "a job of `dnsctl control`" if kind == JOB else "another push"
+    raise HostBusyError(
+        f"{what} is running on this host (process {process or '?'})",
+        where=str(path),
+        advice="wait for it to end; the lock ends with that process",
+        rule=RefusalRule.ANOTHER_PUSH,
+    )

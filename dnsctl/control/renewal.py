@@ -15,8 +15,8 @@ from pathlib import Path
 
 from dnsctl.control.host import ControlHost
 from dnsctl.control.own_image import is_there, open_own
-from dnsctl.errors import DnsctlError, ImageError, ReleaseError
-from dnsctl.load.revision import Revision
+from dnsctl.errors import ConfigError, DnsctlError, ImageError, ReleaseError
+from dnsctl.load.revision import Revision, WorkTree
 from dnsctl.load.settings.config import Config
 from dnsctl.load.settings.file import load_config
 from dnsctl.load.zones import load_zones
@@ -64,6 +64,20 @@ def released(root: Path) -> Manifest | None:
                 advice=f"remove it; {NOTHING_LOST}",
             )
         return manifest
+
+
+def fleet_config(root: Path, tell: Callable[[str], None]) -> Config:
+    """Return dnsctl.yaml of the work tree, which says how to reach the fleet; if it cannot be read, that of
+    the release, and `tell` so: a renewal does not wait for a person. Raises ConfigError.
+    """
+    try:
+        return load_config(WorkTree(root), fleet=True)
+    except ConfigError as error:
+        config = released_config(root)
+        if config is None:
+            raise
+        tell(f"{error}; the dnsctl.yaml that was released last is read instead")
+        return config
 
 
 def released_config(root: Path) -> Config | None:

@@ -7,7 +7,8 @@
       passphrase  cookie.secret  tsig/NAME
       pki/ca.crt  pki/ca.pem          the fleet's authority
       pki/control.*  pki/NODE.*       certificates of the control host and the nodes, with their keys
-    state/                            of the control host: control.db, push.lock, image/, archive/, evidence/
+    state/                            of the control host: control.db, push.lock, image/, archive/, evidence/,
+                                      control.lock, jobs.json
       nodes/NAME/                     of a node, unless it has another place: see `NodeFiles`
 
 What a person may name in dnsctl.yaml stands here with the place that is taken where nothing is named.
@@ -86,6 +87,16 @@ class HostFiles:
     @property
     def lock(self) -> Path:
         return self.directory / "push.lock"
+
+    @property
+    def control_lock(self) -> Path:
+        """Return what is locked by the one process that does the jobs of this host."""
+        return self.directory / "control.lock"
+
+    @property
+    def jobs(self) -> Path:
+        """Return where is kept when each job was done last, and how it ended."""
+        return self.directory / "jobs.json"
 
     @property
     def image(self) -> Path:

@@ -15,11 +15,13 @@ import pytest
 from dnsctl.cli.main import command_line
 from dnsctl.cli.output.ended import to_json
 from dnsctl.control.host import connections
+from dnsctl.control.journal import doing_jobs, this_process
 from dnsctl.control.push import Result
 from dnsctl.errors import RefusalRule, ReleaseRefusedError
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.settings.file import load_config
 from dnsctl.model.name import from_text
+from dnsctl.model.repo import Repo
 from dnsctl.release.archive import Archive
 from dnsctl.replicate.transaction import Outcome
 from dnsctl.verify.report import Report
@@ -139,6 +141,9 @@ def _of_a_fleet(root: Path) -> Iterator[tuple[str, Any]]:
         yield "push", fleet.json("push")
         yield "status", fleet.json("status")
         yield "verify", fleet.json("verify")
+        yield "control", fleet.json("control", "--once")
+        with doing_jobs(Repo(fleet.root).state, this_process("daemon", datetime.now(UTC))):
+            yield "status", fleet.json("status")
         for name in ("nope.www", "x.dyn", "www"):
             yield "explain", fleet.json("explain", f"{name}.example.com", "A")
         yield "explain", fleet.json("explain", "www.example.org")

@@ -16,7 +16,7 @@ from pydantic import Field, PrivateAttr, field_validator
 
 from dnsctl.errors import ConfigError
 from dnsctl.load.nearest import did_you_mean
-from dnsctl.load.settings.fleet import NodeConfig, ReleaseConfig, Site
+from dnsctl.load.settings.fleet import ControlConfig, NodeConfig, ReleaseConfig, Site
 from dnsctl.load.settings.policy import (
     UNSIGNED,
     Defaults,
@@ -67,6 +67,7 @@ class Config(Settings):
     zones: dict[str, ZoneConfig] = Field(default_factory=dict)
     guards: Guards = Guards()
     keystore: KeystoreConfig = KeystoreConfig()
+    control: ControlConfig = ControlConfig()
     transfers: TransferConfig = TransferConfig()
     serve: ServeConfig = ServeConfig()
 

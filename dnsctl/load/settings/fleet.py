@@ -1,7 +1,10 @@
-"""Settings of dnsctl.yaml on the fleet: its sites, its nodes, and the keys whose releases nodes take."""
+"""Settings of dnsctl.yaml on the fleet: its sites, its nodes, the keys whose releases nodes take, and what
+`dnsctl control` does on its control host.
+"""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +12,16 @@ from pydantic import Field, field_validator
 
 from dnsctl.errors import ConfigError, KeystoreError
 from dnsctl.files.secrecy import read_key
-from dnsctl.load.settings.values import ControlUrl, FilePath, Label, Listen, NotEmpty, Settings
+from dnsctl.load.settings.values import (
+    ControlUrl,
+    FilePath,
+    Label,
+    Listen,
+    NotEmpty,
+    Settings,
+    Span,
+    TimeOfDay,
+)
 from dnsctl.model.release_key import public_release_key
 from dnsctl.model.repo import RELEASE_PUBLIC
 
@@ -32,6 +44,16 @@ class Site(Settings):
     """One datacenter."""
 
     nodes: Annotated[dict[Label, NodeConfig], NotEmpty]
+
+
+class ControlConfig(Settings):
+    """The daemon. `metrics`: where its /metrics and /healthz listen; `nightly`: when, in UTC, all zones are
+    verified as a whole and old files removed; `evidence`: how long is kept what a failed verification saw.
+    """
+
+    metrics: Listen | None = None
+    nightly: TimeOfDay = timedelta(hours=2, minutes=30)
+    evidence: Span = timedelta(days=90)
 
 
 class ReleaseConfig(Settings):

@@ -28,6 +28,7 @@ from dnsctl.model.rrset import MAX_TTL
 Filled = TypeVar("Filled", bound=Sized)
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _NOT_IN_HOSTS = re.compile(r"""[\s"'/:,;@]""")
+_TIME_OF_DAY = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)", re.ASCII)
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%")
 MAX_SHOWN = 63  # characters: an identity must fit beside the longest question in 512 octets
 _SWITCHES = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
@@ -44,6 +45,14 @@ def _seconds(value: object) -> int:
 
 def _span(value: object) -> timedelta:
     return timedelta(seconds=_seconds(value))
+
+
+def _time_of_day(value: object) -> timedelta:
+    """Return the time since midnight of `02:30`."""
+    found = _TIME_OF_DAY.fullmatch(str(value))
+    if not found:
+        raise ValueError(f"{value!r} is not a time of day: write 02:30, in UTC")
+    return timedelta(hours=int(found.group(1)), minutes=int(found.group(2)))
 
 
 def absolute_name(value: object) -> Name:
@@ -197,6 +206,9 @@ def _path(value: object) -> str:
 
 Seconds = Annotated[int, BeforeValidator(_seconds), WithJsonSchema(_DURATION_SCHEMA)]
 Span = Annotated[timedelta, BeforeValidator(_span), WithJsonSchema(_DURATION_SCHEMA)]
+TimeOfDay = Annotated[
+    timedelta, BeforeValidator(_time_of_day), WithJsonSchema({**_TEXT, "pattern": r"^\d{1,2}:\d{2}$"})
+]
 DomainName = Annotated[Name, BeforeValidator(target_name), WithJsonSchema(_TEXT)]
 Mailbox = Annotated[Name, BeforeValidator(mailbox), WithJsonSchema(_TEXT)]
 Listen = Annotated[Endpoint, BeforeValidator(endpoint), WithJsonSchema(_TEXT)]

@@ -1,0 +1,109 @@
+"""The job `renew`: signatures that are due, made again from what is served; nodes behind are brought up.
+
+A site that cannot be reached stops a renewal, as it stops a push, while there is time: it may be back. Once
+renewal is overdue, the job goes on without that site, so that a lost one does not take the signatures of the
+others with it.
+
+A host that stands by leaves what is due to the other host, and does it only if it is still due after a while,
+or overdue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dnsctl.control.concerns import of_signatures
+from dnsctl.control.daemon.job import Verdict, Work
+from dnsctl.control.host import ControlHost, unreached
+from dnsctl.control.push import Request, Result, renew
+from dnsctl.control.renewal import renewal_due
+from dnsctl.errors import ClockError, ReleaseRefusedError
+from dnsctl.model.name import Name, to_text
+
+_SHOWN = 3  # zones that a line names
+
+
+def renewed(work: Work) -> Verdict:
+    """Renew what is due. Raises DnsctlError where nothing has changed."""
+    try:
+        with work.host() as host:
+            if waiting := _left_to_another(work, host):
+                return waiting
+            return _verdict(renew(host, Request(), work.progress))
+    except ClockError:
+        raise
+    except ReleaseRefusedError as error:
+        site, overdue = _lost_site(work)
+        if not site:
+            raise
+        if not overdue:
+            return Verdict("unknown", f"{error}; no signature runs out soon")
+    with work.host(site) as host:
+        request = Request(without=site, reason=f"renewal is overdue, and {site} is not reached")
+        found = _verdict(renew(host, request, work.progress))
+        return Verdict("act", f"{found.message}; {site} is not reached: its signatures run out")
+
+
+def _verdict(result: Result) -> Verdict:
+    recovered = f"{result.recovered} releases recovered from the fleet; " if result.recovered else ""
+    if result.not_renewed:
+        faults = "; ".join(f"{to_text(zone)}: {why}" for zone, why in result.not_renewed[:_SHOWN])
+        return Verdict("act", f"{recovered}not renewed: {faults}{_more(result.not_renewed)}")
+    if result.release is None:
+        what = f"nothing was due; every node serves generation {result.generation}"
+        return Verdict("well", recovered + what)
+    zones = [each.origin for each in result.release.zones]
+    what = f"signatures of {_named(zones)} renewed: generation {result.generation}"
+    if result.ending == "served":
+        return Verdict("well", recovered + what)
+    if result.ending == "partly":
+        missed = ", ".join(result.outcome.missed if result.outcome else ())
+        return Verdict("unknown", f"{recovered}{what}; not reached: {missed or 'some nodes'}")
+    return Verdict("act", f"{recovered}{what}; {result.ending}: run `dnsctl verify`")
+
+
+def _named(zones: Sequence[Name]) -> str:
+    return ", ".join(map(to_text, zones[:_SHOWN])) + _more(zones)
+
+
+def _more(all_of_them: Sequence[object]) -> str:
+    more = len(all_of_them) - _SHOWN
+    return f" and {more} more" if more > 0 else ""
+
+
+def _left_to_another(work: Work, host: ControlHost) -> Verdict | None:
+    """Return what this host waits for, standing by; None where it is its turn, or nothing is due."""
+    if work.standby is None:
+        return None
+    host.recover()
+    renewal = renewal_due(host, work.progress)
+    if not renewal.intent.zones:
+        return None
+    if _overdue(work, host):
+        return None
+    since = work.last.waits if work.last is not None and work.last.waits is not None else work.now
+    until = since + work.standby
+    if work.now >= until:
+        return None
+    what = f"{_named(tuple(renewal.intent.zones))} due since {since:%Y-%m-%d %H:%MZ}"
+    return Verdict("well", f"{what}; left to the other host until {until:%Y-%m-%d %H:%MZ}", waits=since)
+
+
+def _lost_site(work: Work) -> tuple[str, bool]:
+    """Return the one site whose nodes cannot be reached, or empty; and whether renewal is overdue."""
+    with work.host() as host:
+        lost = {node.site for node in unreached(host)}
+        others = {node.site for node in host.nodes} - lost
+        return (lost.pop(), _overdue(work, host)) if len(lost) == 1 and others else ("", False)
+
+
+def _overdue(work: Work, host: ControlHost) -> bool:
+    """True where a zone that is signed here has less left than renewals promise."""
+    now = work.now.timestamp()
+    with host.image.reader() as reader:
+        return any(
+            entry.signed
+            and of_signatures(entry.period, work.config.policy(entry.origin), now)
+            and host.keystore.list(entry.origin)
+            for entry in reader.zones()
+        )

@@ -1,0 +1,58 @@
+"""The jobs of a control host, in the order in which they are done where several are due.
+
+To add one, write `run(work: Work) -> Verdict` beside what it calls, and add a line here:
+
+    Job(NAME, WHAT IT DOES, period, run)
+
+`NAME` appears in `status`, the log and the metrics; `period` says how often, by dnsctl.yaml. A job opens this
+host with `work.host()`, which holds the lock of a push while the block runs, and returns one line about how
+it ended. It may raise: DnsctlError is its verdict, anything else a bug that is told and does not end the
+daemon. It is done again in its next period, or soon if it did not end well. `stands_by=False`: a host that
+stands by for another leaves it to that one. Times of day and periods are in UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from dnsctl.control.daemon.cleaning import cleaned
+from dnsctl.control.daemon.job import Job
+from dnsctl.control.daemon.renewing import renewed
+from dnsctl.control.daemon.watching import verified, watched
+from dnsctl.control.journal import WATCH
+from dnsctl.load.settings.config import Config
+from dnsctl.model.policy import Policy
+
+HOUR = timedelta(hours=1)
+_SHORTEST = timedelta(seconds=1)
+
+
+def hourly(_config: Config) -> timedelta:
+    return HOUR
+
+
+def nightly(_config: Config) -> timedelta:
+    return timedelta(days=1)
+
+
+def often(_config: Config) -> timedelta:
+    return timedelta(minutes=5)
+
+
+def of_renewals(config: Config) -> timedelta:
+    """Return an hour, or less where a policy asks for renewals more often than each four hours."""
+    policies = (Policy(), *config.policies.values())
+    shortest = min(each.signatures.renewed_every for each in policies)
+    return max(min(HOUR, shortest / 4), _SHORTEST)
+
+
+def _night(config: Config) -> timedelta:
+    return config.control.nightly
+
+
+JOBS: tuple[Job, ...] = (
+    Job("renew", "renews signatures that are due, and brings nodes up to date", of_renewals, renewed),
+    Job("verify", "asks every node for every RRset", nightly, verified, at=_night),
+    Job("clean-up", "removes old evidence and what killed commands left", nightly, cleaned, at=_night),
+    Job(WATCH, "judges nodes, clocks and what runs out", often, watched),
+)

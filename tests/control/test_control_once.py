@@ -1,0 +1,121 @@
+"""`dnsctl control --once` on two real nodes: what is due is done, and the exit code is that of `status`."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.control.operations import NODES, Operations, made
+from tests.control.test_renewal import (
+    BRIEF,
+    ORG,
+    branch_without_commit,
+    config_broken_in_head,
+    dirty,
+    error_in_head,
+    expired,
+    served,
+    without_git,
+)
+
+JOBS = ["renew", "verify", "clean-up", "watch"]
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Iterator[Operations]:
+    """Two zones that are served, and whose signatures are due a second later."""
+    with made(tmp_path / "ops") as operations:
+        operations.write("dnsctl.yaml", (operations.root / "dnsctl.yaml").read_text() + BRIEF)
+        operations.write("zones/example.org.yaml", ORG)
+        operations.commit("brief signatures")
+        operations.start(*NODES)
+        assert operations.run("push").returncode == 0
+        yield operations
+
+
+def test_one_round_renews_verifies_cleans_and_watches(repo: Operations) -> None:
+    _, before = served(repo, "ns1")
+    time.sleep(1.1)
+    told = repo.json("control", "--once")
+    assert [each["job"] for each in told["jobs"] if each["done"]] == JOBS
+    assert {each["verdict"] for each in told["jobs"]} == {"well"}, told
+    assert "signatures of example.com., example.org. renewed: generation 2" in told["jobs"][0]["message"]
+    assert "RRsets compared with generation 2" in told["jobs"][1]["message"]
+    assert all(served(repo, node)[1] > before for node in NODES)
+    time.sleep(1.1)
+    again = repo.json("control", "--once")
+    assert [each["job"] for each in again["jobs"] if each["done"]] == ["renew", "watch"], "not each hour"
+    assert repo.generations() == {"ns1": 3, "ns2": 3}
+
+
+@pytest.mark.parametrize(
+    "situation", [dirty, error_in_head, expired, config_broken_in_head, branch_without_commit, without_git]
+)
+def test_a_round_is_stopped_by_nothing_that_was_written_since(
+    repo: Operations, situation: Callable[[Operations], None]
+) -> None:
+    time.sleep(1.1)
+    situation(repo)
+    done = repo.run("control", "--once")
+    assert done.returncode == 0, done
+    assert "renew: well: signatures of example.com., example.org. renewed" in done.stdout
+    assert [served(repo, node)[0] for node in NODES] == [["192.0.2.80"]] * 2
+
+
+def test_zone_whose_keys_are_gone_is_named_and_the_others_are_renewed(repo: Operations) -> None:
+    time.sleep(1.1)
+    shutil.rmtree(repo.root / "keys/example.org")
+    done = repo.run("control", "--once")
+    assert done.returncode == 1
+    assert "renew: act now: not renewed: example.org.: the keys that sign it are not in keys/" in done.stdout
+    assert repo.generations() == {"ns1": 2, "ns2": 2}
+    told = repo.json("status", code=1)
+    assert "job renew" in [each["about"] for each in told["concerns"]]
+
+
+def test_node_that_is_away_is_not_known_and_then_caught_up(repo: Operations) -> None:
+    repo.end("ns2")
+    told = repo.json("control", "--once", code=2)
+    verdicts = {each["job"]: each["verdict"] for each in told["jobs"]}
+    assert verdicts == dict.fromkeys(("renew", "verify", "watch"), "could not tell") | {"clean-up": "well"}
+    assert "no signature runs out soon" in told["jobs"][0]["message"]
+    repo.start("ns2")
+    again = repo.json("control", "--once")
+    assert [each["job"] for each in again["jobs"] if each["done"]] == ["renew", "verify", "watch"]
+    assert repo.generations() == {"ns1": 2, "ns2": 2}
+
+
+def test_wrong_passphrase_is_told_in_one_line_before_anything_is_done(repo: Operations) -> None:
+    (repo.root / "keys/passphrase").write_text("another\n")
+    done = repo.run("control", "--once")
+    assert done.returncode == 1
+    assert "renew: act now" in done.stdout
+    assert "passphrase" in done.stdout
+    assert "internal error" not in done.stdout + done.stderr
+
+
+def test_damaged_journal_loses_nothing_but_time(repo: Operations) -> None:
+    assert repo.run("control", "--once").returncode in (0, 1)
+    path = repo.root / "state/jobs.json"
+    assert json.loads(path.read_text())["jobs"].keys() == set(JOBS)
+    path.write_text('{"version": 1, "jobs": {"renew": 5')
+    told = repo.json("control", "--once")
+    assert [each["job"] for each in told["jobs"] if each["done"]] == JOBS
+
+
+def test_what_nobody_needs_is_removed_by_the_clean_up(repo: Operations) -> None:
+    evidence = repo.root / "state/evidence/generation-7.json"
+    left = repo.root / "state/.writing-abc"
+    repo.write("state/evidence/generation-7.json", "{}")
+    repo.write("state/evidence/generation-8.json", "{}")
+    left.write_text("half of")
+    os.utime(evidence, (0, 0))
+    repo.run("control", "--once")
+    assert not evidence.exists()
+    assert not left.exists()
+    assert (repo.root / "state/evidence/generation-8.json").exists()
+    assert repo.run("rollback", "--dry-run").returncode in (0, 1)
