@@ -105,7 +105,7 @@ def of_signatures(period: Period, policy: Policy | None, now: float) -> str:
     if period.expiry is None or period.expiry - now >= least(policy):
         return ""
     why = "it is not signed here" if policy is None else "renewal is overdue"
-    return f"signatures run out soon, at {moment(period.expiry)}: {why}, {left(period.expiry - now)} left"
+    return f"signatures run out soon, at {moment(period.expiry)}: {why}"
 
 
 def of_ends(reader: Reader, keystore: Keystore, now: float) -> Iterator[Concern]:
@@ -131,7 +131,8 @@ def of_zones(
             policy = policy_of(origin)
             if message := of_signatures(zone.period, policy, now):
                 way = "run `dnsctl push`" if policy else _ELSEWHERE
-                yield name, Concern("act", origin, f"{message}; {way}")
+                rest = "" if zone.period.fault(now) else f" ({_rest(zone.period, now)})"
+                yield name, Concern("act", origin, f"{message}; {way}{rest}")
             elif zone.period.expiry is not None:
                 ending = ending_of(origin, zone.period.expiry, policy)
                 if ending.alarm(now):
@@ -158,6 +159,10 @@ def endings_of(
                 near[origin] = min(zone.period.expiry, near.get(origin, zone.period.expiry))
     for origin, expiry in near.items():
         yield ending_of(origin, expiry, policy_of(origin))
+
+
+def _rest(period: Period, now: float) -> str:
+    return f"{left((period.expiry or now) - now)} left"
 
 
 def _remaining(ending: Ending, now: float) -> str:
