@@ -355,7 +355,7 @@ def _verified(
     if not nodes:
         return None
     zones = {each.origin for each in release.zones if each.fate is not Fate.REMOVED}
-    owners = [change.owner for each in release.zones for change in each.records]
+    owners = [change.owner for each in release.zones for change in (*each.derived, *each.records)]
     removed = [each.origin for each in release.zones if each.fate is Fate.REMOVED]
     touched = owners[:: max(1, len(owners) // _TOUCHED)] + removed
     clocks = host.fleet.run(clocks_ahead(host.fleet.clients))

@@ -1,11 +1,13 @@
 """The differences between two states of a zone, RRset by RRset, as an operator sees them.
 
 What signing derives is left out: RRSIG, NSEC, NSEC3, NSEC3PARAM, the SOA's serial, and for zones
-signed here the apex's DNSKEY, CDS and CDNSKEY. Two states without a change here may still differ in those.
+signed here the apex's DNSKEY, CDS and CDNSKEY, and the DS that follows the keys of another zone of ours. Two
+states without a change here may still differ in those.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -47,13 +49,18 @@ class ZoneChanges:
 
 
 def zone_changes(
-    before: HasNodes | None, after: HasNodes | None, *, signed_here: bool, longest_expire: int | None = None
+    before: HasNodes | None,
+    after: HasNodes | None,
+    *,
+    signed_here: bool,
+    longest_expire: int | None = None,
+    derived_ds: Collection[Name] = (),
 ) -> ZoneChanges:
     """Compare two states of one zone; None where it did not, or will not, exist.
 
     `signed_here`: at least one of them was or will be signed by us, so DNSKEY, CDS and CDNSKEY are derived,
     unless `after` brings its own CDS or CDNSKEY. `longest_expire` (seconds): what signing lowers the SOA's
-    expire to.
+    expire to. `derived_ds`: owners whose DS is derived.
     """
     old, new = (zone.nodes if zone is not None else {} for zone in (before, after))
     origin = next((zone.origin for zone in (before, after) if zone is not None), None)
@@ -63,6 +70,8 @@ def zone_changes(
     totals = [0, 0]
     for owner in old.keys() | new.keys():
         derived = MADE_BY_SIGNING | derived_at_apex if owner == origin else MADE_BY_SIGNING
+        if owner in derived_ds:
+            derived = derived | {Type.DS}
         was = {one.rdtype: one for one in old.get(owner, ()) if one.rdtype not in derived}
         will = {one.rdtype: one for one in new.get(owner, ()) if one.rdtype not in derived}
         totals[0] += len(was)

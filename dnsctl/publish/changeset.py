@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
-from typing import NamedTuple
 
 from dnsctl.image.layout import ZoneEntry, zone_prefix
 from dnsctl.image.reader import Reader
@@ -23,6 +22,9 @@ from dnsctl.model.rrsig import parse
 from dnsctl.model.validity import timing, why_due
 from dnsctl.model.zone import SignedZone
 from dnsctl.publish.changes import RecordChange, ZoneChanges, zone_changes
+from dnsctl.publish.delegations import delegated
+from dnsctl.publish.dnssec_event import DnssecEvent
+from dnsctl.publish.ds_changes import derived_changes, ds_events, way_to_unsigned
 from dnsctl.publish.existence import Apexes, Effect, effects, removal_effects
 from dnsctl.publish.intent import Intent, Progress, ZoneIntent, no_progress
 from dnsctl.publish.keys import ZoneKeys, zone_keys
@@ -44,19 +46,12 @@ class Fate(Enum):
     REMOVED = "removed"
 
 
-class DnssecEvent(NamedTuple):
-    """Something that happens to a zone's DNSSEC. `ds_relevant`: the parent's DS may no longer fit."""
-
-    name: str
-    message: str
-    ds_relevant: bool = False
-
-
 @dataclass(frozen=True)
 class ZoneChangeset:
     """What a release does to one zone. Serials are None where they are not known, as between two commits.
 
-    `rrsets_*` leave out what signing derives, except for a removed zone.
+    `rrsets_*` leave out what signing derives, except for a removed zone. `derived`: changes of DS that follow
+    the keys of other zones, which nobody wrote.
     """
 
     origin: Name
@@ -68,6 +63,7 @@ class ZoneChangeset:
     emptied: bool = False
     events: tuple[DnssecEvent, ...] = ()
     effects: tuple[Effect, ...] = field(default=(), repr=False)
+    derived: tuple[RecordChange, ...] = field(default=(), repr=False)
 
     @property
     def renewal(self) -> str:
@@ -98,9 +94,11 @@ def changeset_of(
     """Compare `intent` with the parent release's image; None: there is no release yet."""
     found: list[ZoneChangeset] = []
     apexes = apexes_of(intent, parent)
+    keys_of = {origin: zone_keys(keystore, wanted, parent) for origin, wanted in intent.zones.items()}
+    intent = delegated(intent, keys_of, {}, parent, now)
     for done, (origin, wanted) in enumerate(intent.zones.items()):
         progress("compare", done, len(intent.zones))
-        keys = zone_keys(keystore, wanted, parent)
+        keys = keys_of[origin]
         before = entry_before(parent, origin) if parent is not None else None
         fate = fate_of(wanted, keys, before, now)
         if fate is not Fate.CARRIED:
@@ -155,7 +153,7 @@ def fate_of(wanted: ZoneIntent, keys: ZoneKeys, before: ZoneEntry | None, now: d
     """Return what a release does to the zone. Reads every RRset of it, and nothing of the parent's."""
     if before is None:
         return Fate.NEW
-    if keys.missing:
+    if keys.missing or any(one.unknown for one in wanted.below):
         return Fate.CHANGED
     if source_of(wanted, keys.public) != before.source:
         return Fate.CHANGED
@@ -182,7 +180,13 @@ def zone_changeset(
     """Return what a release does to one zone that is not carried over; `previous` is the parent's."""
     signed_here = not wanted.presigned and (wanted.policy is not None or bool(before and before.signed))
     longest_expire = timing(wanted.policy, wanted.zone.rrsets()).expire if wanted.policy else None
-    changes = zone_changes(previous, wanted.zone, signed_here=signed_here, longest_expire=longest_expire)
+    changes = zone_changes(
+        previous,
+        wanted.zone,
+        signed_here=signed_here,
+        longest_expire=longest_expire,
+        derived_ds={one.child for one in wanted.below if not one.written},
+    )
     return ZoneChangeset(
         origin=wanted.zone.origin,
         fate=fate,
@@ -193,6 +197,7 @@ def zone_changeset(
         emptied=_is_emptied(wanted, changes),
         events=tuple(_events(wanted, keys, fate, before, previous, now)),
         effects=tuple(effects(previous, wanted.zone, changes.records, apexes)),
+        derived=tuple(derived_changes(wanted, previous)),
     )
 
 
@@ -239,7 +244,7 @@ def _policy_events(old: ZoneIntent, wanted: ZoneIntent) -> Iterator[DnssecEvent]
 
 def _signing_event(wanted: ZoneIntent, *, ds_relevant: bool) -> DnssecEvent:
     if not wanted.signed:
-        return DnssecEvent("unsigned", "signing ends; remove the DS at the parent first", True)
+        return DnssecEvent("unsigned", f"signing ends; {way_to_unsigned(wanted)}", True)
     policy = wanted.policy
     how = "as it came, pre-signed" if policy is None else f"{policy.algorithm.name}, {policy.denial}"
     return DnssecEvent("signed", f"signing starts ({how})", ds_relevant)
@@ -264,6 +269,7 @@ def _events(
     policy = wanted.policy
     if wanted.signed != was:
         yield _signing_event(wanted, ds_relevant=before is not None)
+    yield from ds_events(wanted)
     if keys.lost:
         yield DnssecEvent(KEYS_MISSING, _lost(keys), True)
     if keys.missing:

@@ -1,7 +1,8 @@
 """Guards: changes that are rarely meant, and are refused until allowed by name with a reason.
 
-The table below has all of them. A first release and a new zone trip none. There is no general "force": each
-guard is overridden by its name, and who did that, and why, is logged. Pure; malformed data is for `validate`.
+The table below has all of them. A first release and a new zone trip none but `ds-mismatch`. There is no
+general "force": each guard is overridden by its name, and who did that, and why, is logged. Pure; malformed
+data is for `validate`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import Type, type_text
 from dnsctl.model.serial import distance
 from dnsctl.publish.changeset import KEYS_MISSING, Fate, ZoneChangeset
+from dnsctl.publish.ds_changes import DS_MISMATCH
 
 HISTORY: Final = "history"
 
@@ -28,6 +30,7 @@ GUARDS: Final[dict[str, str]] = {
     "removed-zone": "a zone would no longer be served",
     "apex-ns": "the name servers of a zone would change; the parent's NS must follow",
     "ds-change": "DNSSEC would be added or removed, or the keys that a DS points to would change",
+    DS_MISMATCH: "the DS that one of our zones holds for another would lead to none of its keys",
     "serial-jump": "a serial would not go forward, or go so far that secondaries could lose track",
     "ttl-jump": "a TTL would grow so much that a mistake would stay in caches for long",
 }
@@ -99,6 +102,9 @@ def enforce(verdicts: Iterable[GuardVerdict], allowed: Collection[str]) -> None:
 
 
 def _judge(zone: ZoneChangeset, limits: GuardLimits) -> Iterator[tuple[str, str]]:
+    for event in zone.events:
+        if event.name == DS_MISMATCH:
+            yield DS_MISMATCH, event.message
     if zone.fate is Fate.NEW or zone.fate is Fate.CARRIED:
         return
     if zone.fate is Fate.REMOVED:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from dnsctl.model.finding import Finding, Level
 from dnsctl.model.guard_limits import STANDARD_LIMITS, GuardLimits
@@ -20,11 +21,33 @@ def no_progress(stage: str, done: int, total: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Delegation:
+    """A zone cut between two zones of ours, and its DS rdatas. Made by `publish.delegations`.
+
+    `before`: as they were released last; `ds`: as they will be, with `ttl` in seconds. `written`: the
+    operator's, not ours to change; `broken`: none of them leads to a key of the child. `unknown`: the child
+    gets a key that is made at the push. `awaited`: until then caches may hold unsigned answers, and the DS is
+    held back.
+    """
+
+    parent: Name
+    child: Name
+    ttl: int
+    before: tuple[bytes, ...] = ()
+    ds: tuple[bytes, ...] = ()
+    written: bool = False
+    broken: bool = False
+    unknown: bool = False
+    awaited: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ZoneIntent:
     """One zone. `policy` is None where it is not signed here: unsigned, or `presigned` by someone else.
 
     `source`: digest of what the zone was made from, where it is taken from a release as it is. `levels`:
-    severities by rule, as `checks` of dnsctl.yaml sets them for this zone.
+    severities by rule, as `checks` of dnsctl.yaml sets them for this zone. `ds_follows`: whether its DS in a
+    zone of ours follows its keys. `below` and `above`: its delegations to and from other zones of ours.
     """
 
     zone: ValidatedZone
@@ -32,6 +55,9 @@ class ZoneIntent:
     presigned: bool = False
     source: str = ""
     levels: Mapping[str, Level] = field(default_factory=dict)
+    ds_follows: bool = True
+    below: tuple[Delegation, ...] = field(default=(), repr=False)
+    above: Delegation | None = None
 
     @property
     def signed(self) -> bool:

@@ -31,6 +31,7 @@ from dnsctl.publish.changeset import (
     removed_zones,
     zone_changeset,
 )
+from dnsctl.publish.delegations import delegated
 from dnsctl.publish.finish import finish, published
 from dnsctl.publish.guards import GuardVerdict, judge
 from dnsctl.publish.intent import Intent, Progress, ZoneIntent, no_progress
@@ -118,7 +119,7 @@ def build(
         carried=len(work.apexes) - len(work.changesets),
         guards=judge(changesets, intent.limits),
         findings=(*intent.findings, *work.findings),
-        new_keys=tuple(work.new_keys),
+        new_keys=work.new_keys,
     )
 
 
@@ -146,8 +147,12 @@ class _Work:
         self.changesets: list[ZoneChangeset] = []
         self.entries: dict[Name, ZoneEntry] = {}
         self.probes: list[Probe] = []
-        self.new_keys: list[NewKey] = []
+        self._drafts: dict[Name, tuple[NewKey, ...]] = {}
         self.findings: tuple[Finding, ...] = ()
+
+    @property
+    def new_keys(self) -> tuple[NewKey, ...]:
+        return tuple(one for made in self._drafts.values() for one in made)
 
     def changes(self, removed: tuple[ZoneChangeset, ...]) -> Iterator[Change]:
         """Yield what goes into the delta, making each zone when its turn comes."""
@@ -166,18 +171,25 @@ class _Work:
             self.changesets.append(changes)
             self.entries[signed.origin] = made.entry
             room = min(each_may, MAX_PROBES - len(self.probes))
-            self.probes += zone_probes(signed, changes.records, self.apexes, room)
+            asked = (*changes.derived, *changes.records)
+            self.probes += zone_probes(signed, asked, self.apexes, room)
         self._progress("sign and compile", len(due), len(due))
 
     def _due(self) -> Iterator[tuple[ZoneIntent, ZoneKeys, Fate]]:
         """Yield the zones that are not carried over."""
-        total = len(self._intent.zones)
-        for done, (origin, wanted) in enumerate(self._intent.zones.items()):
+        zones = self._intent.zones
+        keys = {origin: zone_keys(self._keystore, each, self._parent) for origin, each in zones.items()}
+        for origin, each in zones.items():
+            if each.policy is not None and keys[origin].missing:
+                self._drafts[origin] = self._drafted(origin, each.policy, keys[origin])
+        drafts = {origin: tuple(one.signing.public for one in made) for origin, made in self._drafts.items()}
+        intent = delegated(self._intent, keys, drafts, self._parent, self._now)
+        total = len(intent.zones)
+        for done, (origin, wanted) in enumerate(intent.zones.items()):
             self._progress("compare", done, total)
-            keys = zone_keys(self._keystore, wanted, self._parent)
-            fate = fate_of(wanted, keys, entry_before(self._parent, origin), self._now)
+            fate = fate_of(wanted, keys[origin], entry_before(self._parent, origin), self._now)
             if fate is not Fate.CARRIED:
-                yield wanted, keys, fate
+                yield wanted, keys[origin], fate
         self._progress("compare", total, total)
 
     def _make(
@@ -187,7 +199,7 @@ class _Work:
         before = entry_before(self._parent, origin)
         previous = self._before(origin)
         changes = zone_changeset(wanted, keys, fate, before, previous, self._now, self._related)
-        signing = self._signing(origin, wanted.policy, keys) if wanted.policy is not None else ()
+        signing = self._signing(origin, keys)
         signed = finish(
             wanted,
             signing,
@@ -200,12 +212,16 @@ class _Work:
         )
         return changes, signed, source_of(wanted, (key.public for key in signing))
 
-    def _signing(self, origin: Name, policy: Policy, keys: ZoneKeys) -> tuple[SigningKey, ...]:
-        """Open the zone's keys, and make those that are missing."""
+    def _drafted(self, origin: Name, policy: Policy, keys: ZoneKeys) -> tuple[NewKey, ...]:
+        """Make, in memory, the keys that the zone lacks."""
         made: list[NewKey] = []
         for role in keys.missing:
             made.append(self._keystore.draft(origin, policy, role, self._now, made))
-        self.new_keys += made
+        return tuple(made)
+
+    def _signing(self, origin: Name, keys: ZoneKeys) -> tuple[SigningKey, ...]:
+        """Open the zone's keys, and take those that were made for it."""
+        made = self._drafts.get(origin, ())
         return (*(self._keystore.open(one) for one in keys.signing), *(one.signing for one in made))
 
 

@@ -1,0 +1,196 @@
+"""Delegations between our own zones: their DS follows the child's keys, in the same release (RFC 4035 §2.4).
+
+A DS that stands in the parent's own file is the operator's: it is left as it is, and judged. So is all of a
+child whose settings say `ours: leave`. Where a zone that was served unsigned becomes signed, its DS waits
+until caches have forgotten the unsigned answers. The same inputs give the same DS on any host; what was
+released last (`parent`, the image) is one of them. Pure, except that it reads that image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from dnsctl.image.reader import Reader
+from dnsctl.model.key import SEP_FLAG, PublicKey, key_tag
+from dnsctl.model.name import ROOT, Name, ancestors
+from dnsctl.model.parental import asks_to_delete, names
+from dnsctl.model.rrset import Type, rrset
+from dnsctl.model.rrsig import parse
+from dnsctl.model.zone import ValidatedZone
+from dnsctl.publish.intent import Delegation, Intent, ZoneIntent
+from dnsctl.publish.keys import ZoneKeys
+from dnsctl.sign.dnskey import DS_DIGEST, public_key
+
+_HIDING = frozenset((Type.NS, Type.DNAME))
+
+
+@dataclass(frozen=True)
+class _Child:
+    """What decides about the DS of a zone of ours. `keys`: those that sign it; `drafts`: made for this
+    release. Where `keys` say that some are missing and no draft stands for them, they are not known yet."""
+
+    wanted: ZoneIntent
+    keys: ZoneKeys
+    drafts: tuple[PublicKey, ...]
+
+    @property
+    def is_known(self) -> bool:
+        return len(self.drafts) >= len(self.keys.missing)
+
+    def ds(self) -> tuple[bytes, ...]:
+        """Return the DS that its parent should hold: what its own CDS or CDNSKEY ask for, or of its keys."""
+        zone = self.wanted.zone
+        for rdtype in (Type.CDS, Type.CDNSKEY):
+            if (asked := zone.get(zone.origin, rdtype)) is not None:
+                named = [each for each in asked.rdatas if not asks_to_delete(rdtype, each)]
+                return _sorted(named if rdtype == Type.CDS else _digests(zone.origin, named))
+        return _sorted(_digests(zone.origin, self.entry_points()))
+
+    def entry_points(self) -> list[bytes]:
+        return secure_entry_points(self.wanted, (*self.keys.public, *self.drafts))
+
+
+def secure_entry_points(wanted: ZoneIntent, keys: Sequence[PublicKey]) -> list[bytes]:
+    """Return the DNSKEYs that a DS should lead to: those with the SEP flag, another signer's included.
+
+    Of a pre-signed zone, those that sign its DNSKEY RRset. This is the one place that decides it.
+    """
+    found = wanted.zone.get(wanted.zone.origin, Type.DNSKEY)
+    given = found.rdatas if found is not None else ()
+    if wanted.presigned:
+        signers = {(one.algorithm, one.tag) for one in map(parse, found.signatures)} if found else ()
+        signing = [each for each in given if (each[3], key_tag(each)) in signers]
+        return [each for each in signing if _is_sep(each)] or signing
+    if wanted.policy is None:
+        return []
+    return [each for each in (*(one.rdata for one in keys), *given) if _is_sep(each)]
+
+
+def delegated(
+    intent: Intent,
+    keys: Mapping[Name, ZoneKeys],
+    drafts: Mapping[Name, tuple[PublicKey, ...]],
+    served: Reader | None,
+    now: datetime,
+) -> Intent:
+    """Return `intent` with the DS of delegations between its zones, and what is to be told of them.
+
+    `keys`: of each zone; `drafts`: those made for this release; `served`: the image of the last one. What is
+    taken from a release as it is (`Intent.partial`) has its DS already.
+    """
+    if intent.partial:
+        return intent
+    below: dict[Name, list[Delegation]] = {}
+    above: dict[Name, Delegation] = {}
+    for origin, wanted in intent.zones.items():
+        over = _zone_over(intent, origin)
+        if over is not None:
+            child = _Child(wanted, keys[origin], drafts.get(origin, ()))
+            above[origin] = _delegation(over, child, served, now)
+            below.setdefault(over.zone.origin, []).append(above[origin])
+    if not above:
+        return intent
+    zones = {
+        origin: replace(wanted, above=above.get(origin)) if origin in above else wanted
+        for origin, wanted in intent.zones.items()
+    }
+    for origin, found in below.items():
+        zone = _with_ds(zones[origin].zone, found)
+        zones[origin] = replace(zones[origin], zone=zone, below=tuple(found))
+    return replace(intent, zones=zones)
+
+
+def _zone_over(intent: Intent, origin: Name) -> ZoneIntent | None:
+    """Return the zone of ours that delegates `origin`, and is signed here; None where there is none."""
+    between: list[Name] = []
+    for name in ancestors(origin, ROOT):
+        over = intent.zones.get(name)
+        if over is None:
+            between.append(name)
+            continue
+        if over.policy is None or over.zone.get(origin, Type.NS) is None:
+            return None
+        hidden = any(_hides(over.zone, each) for each in between)
+        return None if hidden or over.zone.get(name, Type.DNAME) is not None else over
+    return None
+
+
+def _hides(zone: ValidatedZone, name: Name) -> bool:
+    return any(one.rdtype in _HIDING for one in zone.nodes.get(name, ()))
+
+
+def _delegation(over: ZoneIntent, child: _Child, served: Reader | None, now: datetime) -> Delegation:
+    parent, origin = over.zone.origin, child.wanted.zone.origin
+    points, coming = child.entry_points(), child.ds()
+    ttl = over.policy.dnskey_ttl if over.policy is not None else 0
+    made = Delegation(parent, origin, ttl, before=_ds_served(served, parent, origin))
+    written = over.zone.get(origin, Type.DS)
+    if written is not None or not child.wanted.ds_follows:
+        ds = written.rdatas if written is not None else ()
+        leads = any(names(origin, each, Type.CDS, key) for each in ds for key in points)
+        return replace(made, ds=ds, written=True, broken=bool(ds) and not leads)
+    if coming or not child.is_known:
+        awaited = _withheld_until(child, made.before, served, now)
+        if awaited is not None:
+            return replace(made, awaited=awaited)
+    return replace(made, ds=coming, unknown=not child.is_known)
+
+
+def _withheld_until(
+    child: _Child, before: tuple[bytes, ...], served: Reader | None, now: datetime
+) -> datetime | None:
+    """Return until when the DS of a zone that was unsigned has to wait; None where it need not.
+
+    A cache that holds an unsigned answer and a validator behind it that sees the DS make a SERVFAIL.
+    """
+    zone = child.wanted.zone
+    entry = served.zone(zone.origin) if served is not None else None
+    if entry is None or before:
+        return None
+    longest = timedelta(seconds=max(one.ttl for one in zone.rrsets()))
+    since = _signed_since(child, now) if entry.signed else now
+    return since + longest if since + longest > now else None
+
+
+def _signed_since(child: _Child, now: datetime) -> datetime:
+    """Return since when the zone is served signed, as far as its keys tell: the first of them to be active.
+
+    Of a pre-signed zone, when its keys were signed.
+    """
+    if child.wanted.presigned:
+        dnskey = child.wanted.zone.get(child.wanted.zone.origin, Type.DNSKEY)
+        made = [parse(each).inception for each in dnskey.signatures] if dnskey is not None else []
+        return datetime.fromtimestamp(min(made), UTC) if made else now
+    active = [one.times.active for one in child.keys.signing if one.times.active is not None]
+    return min(active, default=now)
+
+
+def _ds_served(served: Reader | None, parent: Name, child: Name) -> tuple[bytes, ...]:
+    if served is None or served.zone(parent) is None:
+        return ()
+    found = served.get(child, Type.DS, parent)
+    return found.rdatas if found is not None else ()
+
+
+def _with_ds(zone: ValidatedZone, below: Iterable[Delegation]) -> ValidatedZone:
+    """Return `zone` with the DS of those delegations that follow."""
+    nodes = dict(zone.nodes)
+    for one in below:
+        if one.ds and not one.written:
+            ds = rrset(one.child, Type.DS, one.ttl, list(one.ds))
+            nodes[one.child] = tuple(sorted((*nodes[one.child], ds), key=lambda each: each.rdtype))
+    return ValidatedZone(zone.origin, nodes, zone.file)
+
+
+def _digests(zone: Name, dnskeys: Iterable[bytes]) -> list[bytes]:
+    return [public_key(zone, each).ds(DS_DIGEST) for each in dnskeys]
+
+
+def _sorted(rdatas: Iterable[bytes]) -> tuple[bytes, ...]:
+    return tuple(sorted(set(rdatas)))
+
+
+def _is_sep(dnskey: bytes) -> bool:
+    return bool(int.from_bytes(dnskey[:2], "big") & SEP_FLAG)
