@@ -45,6 +45,7 @@ class Policy:
     """How one zone is signed. `keys`: one combined signing key, or a KSK and a ZSK (RFC 6781 §3.1).
 
     `foreign_keys`: whether DNSKEY, CDS and CDNSKEY of the zone file are published (RFC 8901, RFC 8078 §4).
+    `cds`: whether CDS and CDNSKEY tell the parent which DS to have (RFC 7344).
     """
 
     name: str = "standard"
@@ -56,6 +57,7 @@ class Policy:
     dnskey_ttl: int = 3600  # seconds
     serial: SerialPolicy = "unixtime"
     foreign_keys: Literal["allow", "refuse"] = "refuse"
+    cds: Literal["publish", "off"] = "publish"
 
     @property
     def roles(self) -> tuple[KeyRole, ...]:

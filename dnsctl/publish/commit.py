@@ -5,6 +5,7 @@ Nothing partial is ever released: an error in any zone stops all of it.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 from dnsctl.load.revision import Source
@@ -29,4 +30,8 @@ def intent_of(
     judged = judge(loaded, config.policy, config.checks, progress)
     if judged.has_errors:
         raise ZonesWithErrorsError(judged.findings)
-    return Intent(judged.zones, source.commit, judged.findings, config.guards.limits)
+    zones = {
+        origin: replace(each, ds_follows=config.parent_policy(origin).ours == "follow")
+        for origin, each in judged.zones.items()
+    }
+    return Intent(zones, source.commit, judged.findings, config.guards.limits)

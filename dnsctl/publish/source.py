@@ -47,6 +47,8 @@ def source_digest(zone: ValidatedZone, policy: Policy | None, keys: Iterable[Pub
                 timing(policy, zone.rrsets()).expire,  # the SOA's is lowered to it
             )
         ]
+        if policy.cds == "off":  # what is not the default, so that zones released before it stay as they are
+            shape.append(b"no CDS")
     _count(state, shape)
     presigned = policy is None and is_presigned(zone)
     for one in zone.rrsets():

@@ -1,8 +1,9 @@
 """The RRsets that publish a zone's keys: DNSKEY (RFC 4034 §2), CDS and CDNSKEY (RFC 7344, RFC 8078).
 
-DNSKEYs that stand in the zone's own data are published too (another signer's, RFC 8901). Where the zone's own
-data holds CDS or CDNSKEY, the operator is telling the parent something (such as to withdraw DS, RFC 8078 §4):
-nothing is added to it, not even the other of the two, which would have to say the same.
+DNSKEYs that stand in the zone's own data are published too, and named to the parent if they have the SEP
+flag: they are another signer's, whose answers must validate as well (RFC 8901 §2.1.2, §8). Where the zone's
+own data holds CDS or CDNSKEY, the operator is telling the parent something (such as to withdraw DS, RFC 8078
+§4): nothing is added to it, not even the other of the two, which would have to say the same.
 """
 
 from __future__ import annotations
@@ -19,8 +20,12 @@ from dnsctl.model.zone import ValidatedZone
 DS_DIGEST = 2  # SHA-256, RFC 8624 §3.3
 
 
-def key_rrsets(zone: ValidatedZone, keys: Sequence[PublicKey], ttl: int) -> tuple[RRset, ...]:
+def key_rrsets(
+    zone: ValidatedZone, keys: Sequence[PublicKey], ttl: int, *, cds: bool = True
+) -> tuple[RRset, ...]:
     """Return the DNSKEY RRset of the apex, then CDS and CDNSKEY: of the SEP keys, or as the zone has them.
+
+    `cds`: whether those of the keys are published.
 
     Raises SigningError where two DNSKEYs share a tag and algorithm: a validator could take one for the other;
     and where the zone's own CDS or CDNSKEY names none of its keys.
@@ -34,7 +39,10 @@ def key_rrsets(zone: ValidatedZone, keys: Sequence[PublicKey], ttl: int) -> tupl
         for one in own:
             _refuse_orphan(one, dnskey)
         return (dnskey, *(one._replace(signatures=()) for one in own))
-    sep = [one for one in keys if one.is_sep]
+    others = (public_key(zone.origin, each) for each in _given(zone, Type.DNSKEY))
+    sep = [one for one in (*keys, *others) if one.is_sep]
+    if not cds:
+        return (dnskey,)
     return (
         dnskey,
         rrset(zone.origin, Type.CDS, ttl, [one.ds(DS_DIGEST) for one in sep]),

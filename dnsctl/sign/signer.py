@@ -56,7 +56,7 @@ def sign_zone(
     ttl = negative_ttl(_found_soa(zone))  # of NSEC and NSEC3, RFC 9077 §3
     parameters = Nsec3Parameters(opt_out=policy.opt_out) if policy.denial == "nsec3" else None
     apex = [_soa(zone, serial, times.expire)]
-    apex += key_rrsets(zone, [one.public for one in keys], policy.dnskey_ttl)
+    apex += key_rrsets(zone, [one.public for one in keys], policy.dnskey_ttl, cds=policy.cds == "publish")
     if parameters is not None:
         apex.append(nsec3.parameter_record(zone.origin, parameters, ttl))
     given = _with_apex(zone, apex)

@@ -230,3 +230,33 @@ def test_delegation_that_is_hidden_gets_no_ds(host: Host, hiding: str) -> None:
 def test_unsigned_parent_gets_no_ds(host: Host) -> None:
     host.push(with_policy(intent(ZONES), MIDDLE, None))
     assert (ds(host, TOP, MIDDLE), ds(host, MIDDLE, LOW)) == ((), ())
+
+
+def test_key_that_is_replaced_takes_the_ds_along_and_wants_leave(host: Host) -> None:
+    host.push(intent(ZONES))
+    old = ds(host, MIDDLE, LOW)
+    for each in host.keystore.list(name(LOW)):
+        for path in (each.path, each.private_path, each.state_path):
+            path.unlink()
+    told = planned(host, intent(ZONES), NOW + DAY)
+    release = host.push(intent(ZONES), NOW + DAY)
+    assert fates(release) == fates(told) == {MIDDLE: Fate.CHANGED, LOW: Fate.CHANGED}
+    assert events(told, MIDDLE) == events(release, MIDDLE) == ["ds"]
+    assert {each.guard for each in release.guards} == {"keys-missing"}
+    assert ds(host, MIDDLE, LOW) == of_keys(host, LOW) != old
+
+
+def test_policy_may_keep_cds_out_of_the_zone(host: Host) -> None:
+    host.push(intent({LOW: SIMPLE}))
+    assert all(host.zone(LOW).get(name(LOW), each) for each in (Type.CDS, Type.CDNSKEY))
+    release = host.push(intent({LOW: SIMPLE}, Policy(cds="off")), NOW + DAY)
+    assert fates(release) == {LOW: Fate.CHANGED}
+    assert not any(host.zone(LOW).get(name(LOW), each) for each in (Type.CDS, Type.CDNSKEY))
+
+
+def test_cds_names_the_keys_of_all_signers(host: Host) -> None:
+    foreign = PublicKey(name(LOW), 13, 257, bytes(range(64)))
+    host.push(intent({LOW: SIMPLE + f"@ DNSKEY {rdata_text(Type.DNSKEY, foreign.rdata)}\n"}))
+    cds = host.zone(LOW).get(name(LOW), Type.CDS)
+    assert cds.rdatas == of_keys(host, LOW)
+    assert foreign.ds() in cds.rdatas

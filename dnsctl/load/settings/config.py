@@ -17,6 +17,7 @@ from pydantic import Field, PrivateAttr, field_validator
 from dnsctl.errors import ConfigError
 from dnsctl.load.nearest import did_you_mean
 from dnsctl.load.settings.fleet import ControlConfig, NodeConfig, ReleaseConfig, Site
+from dnsctl.load.settings.parents import ParentConfig
 from dnsctl.load.settings.policy import (
     UNSIGNED,
     Defaults,
@@ -31,6 +32,7 @@ from dnsctl.model.finding import Level, Position
 from dnsctl.model.fleet import Network, Node, NodeSettings, ServeSettings
 from dnsctl.model.guard_limits import STANDARD_LIMITS, GuardLimits
 from dnsctl.model.name import Name
+from dnsctl.model.parent_policy import ParentPolicy
 from dnsctl.model.policy import Policy
 from dnsctl.model.repo import AUTHORITY, CONFIG, PASSPHRASE, Repo
 
@@ -64,6 +66,7 @@ class Config(Settings):
     release: ReleaseConfig = ReleaseConfig()
     defaults: Defaults = Defaults()
     policies: dict[Label, WrittenPolicy] = Field(default_factory=dict)
+    parents: dict[Label, ParentConfig] = Field(default_factory=dict)
     zones: dict[str, ZoneConfig] = Field(default_factory=dict)
     guards: Guards = Guards()
     keystore: KeystoreConfig = KeystoreConfig()
@@ -107,6 +110,14 @@ class Config(Settings):
         if name == UNSIGNED:
             return None
         return replace(self.policies.get(name, Policy()), name=name)
+
+    def parent_policy(self, zone: Name) -> ParentPolicy:
+        """Return how the DS of `zone` is kept in step at its parent."""
+        name = next(
+            (each.parent for each in matching(self.zones, zone) if each.parent is not None),
+            self.defaults.parent,
+        )
+        return self.parents.get(name, ParentConfig()).policy(name)
 
     def checks(self, zone: Name) -> Mapping[str, Level]:
         """Return rule id to level for `zone`; the most specific pattern has the last word on each rule."""

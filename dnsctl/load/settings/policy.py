@@ -55,6 +55,7 @@ class Defaults(Settings):
     soa: SoaDefaults | None = None
     ns: tuple[DomainName, ...] = ()
     dnssec: str = STANDARD
+    parent: str = STANDARD
 
 
 def _settings(model: type, title: str, doc: str, **given: object) -> type[Settings]:
@@ -107,9 +108,13 @@ WRITTEN: Mapping[type, type[Settings]] = {SignaturePolicy: _SIGNATURES, Policy: 
 
 
 class ZoneConfig(Settings):
-    """What differs for zones whose name a pattern matches. `checks`: rule id to severity, or `off`."""
+    """What differs for zones whose name a pattern matches. `checks`: rule id to severity, or `off`.
+
+    `dnssec` names one of `policies`, `parent` one of `parents`.
+    """
 
     dnssec: str | None = None
+    parent: str | None = None
     checks: dict[str, Level] = Field(default_factory=dict)
 
 

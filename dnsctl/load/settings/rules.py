@@ -27,6 +27,7 @@ def contradictions(config: Config, written: Callable[[Path], bool]) -> Iterator[
     """
     yield from _shared_addresses(config)
     yield from _unknown_policies(config)
+    yield from _unknown_parents(config)
     yield from _secondaries(config)
     if config.release.threshold > len(config.release.keys):
         count = len(config.release.keys)
@@ -107,3 +108,12 @@ def _unknown_policies(config: Config) -> Iterator[Contradiction]:
     for at, policy in wanted:
         if policy is not None and policy not in known:
             yield Contradiction(at, f"unknown policy {policy}", did_you_mean(policy, known))
+
+
+def _unknown_parents(config: Config) -> Iterator[Contradiction]:
+    known = {STANDARD, *config.parents}
+    wanted: list[tuple[Path, str | None]] = [(("defaults", "parent"), config.defaults.parent)]
+    wanted += [(("zones", pattern, "parent"), each.parent) for pattern, each in config.zones.items()]
+    for at, parent in wanted:
+        if parent is not None and parent not in known:
+            yield Contradiction(at, f"unknown parent {parent}", did_you_mean(parent, known))

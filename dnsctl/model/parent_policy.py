@@ -1,0 +1,14 @@
+"""How the DS of a zone is kept in step at its parent: what dnsctl.yaml says under `parents`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class ParentPolicy:
+    """`ours`: whether the DS in a parent zone that is ours too follows the keys, or is left to its file."""
+
+    name: str = "standard"
+    ours: Literal["follow", "leave"] = "follow"
