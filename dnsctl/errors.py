@@ -206,6 +206,10 @@ class PassphraseError(KeystoreError):
     rule = RefusalRule.PASSPHRASE
 
 
+class BackupError(DnsctlError):
+    """A backup is damaged, cut off, or not one; or what it would be restored to is there already."""
+
+
 class SigningError(DnsctlError):
     """A signature could not be made, or does not verify with the published DNSKEY."""
 

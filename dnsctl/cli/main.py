@@ -45,6 +45,8 @@ VERBS: tuple[str, ...] = (  # in the order of a day's work; each is a module of 
     "demo",
     "zone",
     "key",
+    "backup",
+    "restore",
     "explain",
     "schema",
 )

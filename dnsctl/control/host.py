@@ -180,7 +180,7 @@ def take_over(
         trust, archive = trust_of(root, config), Archive(state.archive)
         behind = any(each.served.generation > known for each in told)
         if behind or (known and told and _archive_fault(state, archive, trust)):
-            with _locked(state):
+            with locked(state):
                 remove_damaged(state, trust)
                 with open_own(state, readonly=False) as image:
                     if behind:
@@ -233,7 +233,7 @@ def control_host(
     nodes = nodes_of(config, without)
     state = Repo(root).state
     with ExitStack() as stack:
-        stack.enter_context(_locked(state, holder, tell))
+        stack.enter_context(locked(state, holder, tell))
         release_keys = load_release_keys(root, config, passphrase)
         trust = trust_of(root, config)
         removed = remove_damaged(state, trust)
@@ -305,7 +305,7 @@ def _require_descriptors(count: int) -> None:
 
 
 @contextmanager
-def _locked(state: HostFiles, holder: str = "", tell: Callable[[str], None] = _ignored) -> Iterator[None]:
+def locked(state: HostFiles, holder: str = "", tell: Callable[[str], None] = _ignored) -> Iterator[None]:
     """Hold `state/push.lock` for this process; the kernel releases it however the process ends."""
     path = state.lock
     try:

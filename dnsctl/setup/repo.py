@@ -59,7 +59,7 @@ def fill_repo(place: Path, tell: Callable[[str], None], *, example: bool) -> Rep
     report = Report(place)
     repo = Repo(place)
     if repo.config.exists():
-        for secret in _secret_files(_config(repo)):
+        for secret in _config(repo).secret_files():
             refuse_tracked(place, secret)
     known = _known_passphrase(repo)
     for directory in (place, *(place / each for each in (KEYS, f"{KEYS}/pki", HOOKS, ZONES))):
@@ -76,17 +76,9 @@ def _config(repo: Repo) -> Config:
     return load_config(WorkTree(repo.root))
 
 
-def _secret_files(config: Config) -> tuple[str, ...]:
-    """Return the files that dnsctl.yaml names for secrets: passphrase, cookies, TSIG keys."""
-    references = [config.keystore.passphrase]
-    references += [each.secret for each in config.transfers.keys.values() if each.secret is not None]
-    named = [each.removeprefix("file:") for each in references if each.startswith("file:")]
-    return (*named, *((config.serve.cookie_secret,) if config.serve.cookies else ()))
-
-
 def _ignore(report: Report, config: Config) -> None:
     """Have git ignore every secret. Raises ConfigError where it would take one all the same."""
-    secrets = _secret_files(config)
+    secrets = config.secret_files()
     changed = ignore(report.root, secrets)
     if changed and ".gitignore" in report.kept:
         report.kept.remove(".gitignore")

@@ -197,6 +197,12 @@ class Keystore:
             )
         return SigningKey(stored.public, stored.role, private, stored.times.generated)
 
+    @contextlib.contextmanager
+    def still(self) -> Iterator[None]:
+        """Keep every other writer of keys out while the block runs. Nothing here may write in it."""
+        with self._lock():
+            yield
+
     def renew_encryption(self) -> tuple[Path, ...]:
         """Encrypt again what an earlier dnsctl encrypted, release key and certificates' keys included.
 

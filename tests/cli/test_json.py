@@ -155,8 +155,17 @@ def _of_a_fleet(root: Path) -> Iterator[tuple[str, Any]]:
         yield "status", _refused(fleet)
         yield "status", _mended(fleet)
         yield "key list", fleet.json("key", "generate", "example.com")
+        yield from _of_a_backup(fleet)
     finally:
         fleet.stop()
+
+
+def _of_a_backup(fleet: Operations) -> Iterator[tuple[str, Any]]:
+    """Keep a backup, list it, restore it."""
+    under = ("--passphrase", f"file:{fleet.root / 'keys/passphrase'}")
+    yield "backup", fleet.json("backup", str(fleet.root / "b"))
+    yield "backup", fleet.json("restore", "--list", str(fleet.root / "b"), *under)
+    yield "restore", fleet.json("restore", str(fleet.root / "b"), str(fleet.root / "again"), *under)
 
 
 def _of_changes(fleet: Operations) -> Iterator[tuple[str, Any]]:

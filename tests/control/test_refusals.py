@@ -54,7 +54,7 @@ def test_push_that_makes_keys_names_them_and_says_that_they_want_a_copy(repo: Op
     (key,) = keys(repo)
     assert key.state is KeyState.ACTIVE
     assert f"made csk {key.public.tag} of example.com.: keys/example.com/K" in done.stderr
-    assert "copy keys/ to a safe place" in done.stderr
+    assert "they want a backup now, `dnsctl backup FILE`" in done.stderr
     repo.write("zones/example.net.yaml", zone().replace("example.com.", "example.net."))
     repo.commit("second zone")
     told = repo.json("push")

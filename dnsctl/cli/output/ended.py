@@ -96,7 +96,7 @@ def _tell_keys(result: Result) -> None:
     if len(made) > _SHOWN_KEYS:
         output.say(f"and {len(made) - _SHOWN_KEYS} more keys")
     if made:
-        output.say("copy keys/ to a safe place now: no release can be signed without the keys in it")
+        output.say("they want a backup now, `dnsctl backup FILE`: without them these zones cannot be changed")
 
 
 def keys_made(result: Result) -> tuple[StoredKey, ...]:
@@ -200,6 +200,7 @@ def to_json(result: Result, seconds: float) -> dict[str, Json]:
             }
             for each in keys_made(result)
         ],
+        "backup_wanted": bool(keys_made(result)),
         "activated": list(outcome.activated) if outcome else [],
         "missed": dict(outcome.missed) if outcome else {},
         "left_out": list(result.left_out),

@@ -138,6 +138,13 @@ class Config(Settings):
         exact = (each for each in self.zones if not is_pattern(each))
         return {absolute_name(each): self._places.get(each, Position(CONFIG)) for each in exact}
 
+    def secret_files(self) -> tuple[str, ...]:
+        """Return the files that are named for secrets: passphrase, TSIG keys, cookies."""
+        references = [self.keystore.passphrase]
+        references += [each.secret for each in self.transfers.keys.values() if each.secret is not None]
+        named = [each.removeprefix("file:") for each in references if each.startswith("file:")]
+        return (*named, *((self.serve.cookie_secret,) if self.serve.cookies else ()))
+
     def node_config(self, name: str) -> NodeConfig:
         """Return the settings of one node. Raises ConfigError with the nearest known name."""
         for site in self.sites.values():
