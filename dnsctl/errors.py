@@ -22,6 +22,8 @@ class RefusalRule(StrEnum):
     ANOTHER_PUSH = "another-push"  # another push runs on this host
     ANOTHER_RELEASE = "another-release"  # a generation that is another release already
     ANSWER_WRONG = "answer-wrong"  # a probe of the manifest would be answered otherwise
+    BACKUP = "backup"  # damaged, cut off, not one, or what it would replace is there
+    BACKUP_HOSTILE = "backup-hostile"  # its index is not what `backup` writes
     BEHIND = "behind"  # the node lacks releases before this one
     BUSY = "busy"  # a node: too many transfers at once
     CERTIFICATE = "certificate"  # of TLS: missing, expired, or of another authority
@@ -208,6 +210,8 @@ class PassphraseError(KeystoreError):
 
 class BackupError(DnsctlError):
     """A backup is damaged, cut off, or not one; or what it would be restored to is there already."""
+
+    rule = RefusalRule.BACKUP
 
 
 class SigningError(DnsctlError):

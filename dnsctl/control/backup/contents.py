@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from dnsctl.errors import BackupError
+from dnsctl.errors import BackupError, RefusalRule
 from dnsctl.model.repo import KEYS
 
 BUNDLE: Final = "repo.bundle"
@@ -86,7 +86,10 @@ class Contents:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             reason = f"no {error.args[0]}" if isinstance(error, KeyError) else str(error)
             raise BackupError(
-                f"its index is malformed: {reason}", where=where, advice="do not trust it: take another copy"
+                f"its index is malformed: {reason}",
+                where=where,
+                advice="do not trust it: take another copy",
+                rule=RefusalRule.BACKUP_HOSTILE,
             ) from None
 
     @classmethod
