@@ -41,6 +41,8 @@ from load import Load, measure
 from servers import Server
 from workload import LINES, ORIGIN, query_lines, sign, write_questions, zone_text
 
+from dnsctl.demo.ports import free_port
+
 LARGE = 50_000  # names from which on another signer takes over
 NSEC3_CONFIG = """\
 version: 1
@@ -141,7 +143,7 @@ def _start(directory: Path, zone: Zone, peers: Sequence[str]) -> Iterator[Server
     """Start ours and the peers on a zone signed beforehand, or the peers on what ours has signed."""
     signed = directory / "signed.zone"
     zones = _zone_files(directory, zone, signed)
-    mine = servers.ours(zones, directory / "state", servers.free_port(), 1)
+    mine = servers.ours(zones, directory / "state", free_port(), 1)
     yield mine
     if not signed.exists():
         mine.wait_until_ready(ORIGIN)
@@ -150,7 +152,7 @@ def _start(directory: Path, zone: Zone, peers: Sequence[str]) -> Iterator[Server
             subprocess.run(ask, stdout=output, check=True)
     for peer in peers:
         try:
-            yield servers.PEERS[peer](directory, signed, ORIGIN, servers.free_port())
+            yield servers.PEERS[peer](directory, signed, ORIGIN, free_port())
         except FileNotFoundError as missing:
             print(f"{missing} is not installed: left out", file=sys.stderr)
 
@@ -180,7 +182,7 @@ def two_workers(names: int, bursts: int) -> None:
         directory = Path(name)
         zones = _zone_files(directory, Zone(names), directory / "signed.zone")
         lines = list(query_lines("hits", names, count=drain.DEPTH))
-        server = servers.ours(zones, directory / "state", servers.free_port(), 2, "dnsctl, 2 workers")
+        server = servers.ours(zones, directory / "state", free_port(), 2, "dnsctl, 2 workers")
         try:
             server.wait_until_ready(ORIGIN)
             drained = drain.drain(server, lines, bursts)

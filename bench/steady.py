@@ -23,6 +23,8 @@ import servers
 import workload
 from activate import load
 
+from dnsctl.demo.ports import free_port
+
 HEAD = "| steady load | queries | lost | mean ms | worst ms | from the cache |\n|---|---|---|---|---|---|"
 FOLDED = 3.0  # seconds until all that was counted is told
 
@@ -60,7 +62,7 @@ def main() -> None:
             file.writelines(workload.query_lines("uniform", chosen.popular, count=100_000))
         with flood.open("w") as file:
             file.writelines(workload.query_lines("flood", chosen.names))
-        port, metrics = servers.free_port(), servers.free_port()
+        port, metrics = free_port(), free_port()
         server = servers.ours(zones, directory / "state", port, 1, more=("--metrics", f"127.0.0.1:{metrics}"))
         print(HEAD)
         try:

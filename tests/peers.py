@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -43,20 +42,6 @@ def need(program: str) -> str:
             pytest.fail(message)
         pytest.skip(message)
     return found
-
-
-def free_port() -> int:
-    """Return a loopback port that was free for UDP and TCP a moment ago."""
-    while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream:
-            stream.bind(("127.0.0.1", 0))
-            port = int(stream.getsockname()[1])
-            try:
-                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram:
-                    datagram.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 def unbound_config(directory: Path, port: int, settings: Iterable[str]) -> str:

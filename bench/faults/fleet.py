@@ -32,12 +32,12 @@ from bench.faults.life import ends_with_us
 from bench.faults.network import ADDRESSES, NODES, Network
 from bench.faults.starter import Starter
 from bench.faults.watch import MARK, Keys, marked
+from dnsctl.demo.ports import free_port
 from dnsctl.demo.rehearsal import Ran, Rehearsal, environment, rehearsal
 from dnsctl.errors import ReleaseError
 from dnsctl.model.fleet import Endpoint
 from dnsctl.model.name import from_text
 from dnsctl.release.archive import Archive, activated
-from tests.peers import free_port
 
 ZONES = {"example.com.": "standard", "example.net.": "hashed", "example.org.": "none"}
 BOUND = 120.0  # seconds within which all must be well again

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 
 import typer
@@ -11,6 +10,7 @@ from dnsctl.cli import output
 from dnsctl.cli.context import Context, zone_name
 from dnsctl.model.finding import Severity
 from dnsctl.model.json_value import Json
+from dnsctl.model.processors import usable_processors
 from dnsctl.publish.work_tree import Checked, known_zones
 from dnsctl.publish.work_tree import check as check_work_tree
 
@@ -20,7 +20,7 @@ def check(context: Context, zones: list[str], *, as_json: bool) -> None:
     config = context.config(fleet=False)
     known = known_zones(context.work_tree())
     only = frozenset(zone_name(each, known) for each in zones) if zones else None
-    workers = len(os.sched_getaffinity(0))
+    workers = usable_processors()
     with output.stages() as progress:
         checked = check_work_tree(context.work_tree(), config, only, datetime.now(UTC), workers, progress)
     if as_json:

@@ -96,18 +96,15 @@ def _activate(staging: Staging, certificate: bytes) -> None:
 
 @contextmanager
 def as_kept(release: Release, image: Image) -> Iterator[Reader]:
-    """Yield a reader of `release`; if it could not be kept, of a transaction that is dropped."""
+    """Yield a reader of `release`; if it could not be kept, of a trial."""
     with image.reader() as reader:
         if reader.generation == release.generation:
             yield reader
             return
-    writer = image.writer()
-    try:
+    with image.trial() as writer:
         writer.apply(deltas.decode(release.delta, release.manifest.delta.length))
         writer.set_release(release.generation, release.manifest.digest)
         yield writer
-    finally:
-        writer.abort()
 
 
 def _settle(host: ControlHost, release: Release) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from dnsctl.load.settings.file import load_config
 from dnsctl.model.finding import Finding
 from dnsctl.model.json_value import Json
 from dnsctl.model.presigned import EXPIRE, SOON
+from dnsctl.model.processors import usable_processors
 from dnsctl.model.repo import Repo
 from dnsctl.publish.changeset import Changeset, Fate, changeset_of, compare
 from dnsctl.publish.commit import intent_of
@@ -104,7 +104,7 @@ def _passed(
 ) -> tuple[Finding, ...]:
     """Stop where a push would stop, at a pre-signed zone with an error. Return those that expire soon."""
     due = [intent.zones[each.origin] for each in changeset.zones if each.fate is not Fate.REMOVED]
-    workers = len(os.sched_getaffinity(0))
+    workers = usable_processors()
     passed = pass_presigned(due, datetime.now(UTC), published(parent), workers, progress)
     return tuple(each for each in passed.findings if each.rule in (SOON, EXPIRE))
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -47,6 +46,7 @@ from dnsctl.load.revision import Revision, head, is_dirty
 from dnsctl.load.settings.file import load_config
 from dnsctl.model.json_value import Json
 from dnsctl.model.name import Name, to_text
+from dnsctl.model.processors import usable_processors
 from dnsctl.model.repo import RELEASED, Repo
 from dnsctl.publish.changeset import KEYS_MISSING, Fate
 from dnsctl.publish.commit import intent_of
@@ -272,7 +272,7 @@ def _build(host: ControlHost, intent: Intent, progress: Progress) -> Release | N
         host.release_keys,
         host.image,
         datetime.now(UTC),
-        workers=len(os.sched_getaffinity(0)),
+        workers=usable_processors(),
         progress=progress,
     )
 

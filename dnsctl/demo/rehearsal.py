@@ -10,7 +10,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dnsctl.demo.ports import free_port
 from dnsctl.errors import DnsctlError
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.settings.file import load_config
@@ -94,7 +94,8 @@ class Rehearsal:
         for node in load_config(WorkTree(self.root)).nodes():
             control = Endpoint(node.listen[0].address, int(node.control.rpartition(":")[2]))
             for old in (*node.listen, control):
-                text = text.replace(str(old), f"127.0.0.1:{_free_port(taken)}")
+                taken.add(port := free_port(taken))
+                text = text.replace(str(old), f"127.0.0.1:{port}")
         path.write_text(text, "utf-8")
         self.fleet = {node.name: node for node in load_config(WorkTree(self.root)).nodes()}
 
@@ -209,19 +210,3 @@ def environment() -> dict[str, str]:
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_NOSYSTEM": "1",
     }
-
-
-def _free_port(taken: set[int]) -> int:
-    """Return a loopback port that is free for UDP and TCP, and none of `taken`, which it joins."""
-    while True:
-        with (
-            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream,
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram,
-        ):
-            stream.bind(("127.0.0.1", 0))
-            port = int(stream.getsockname()[1])
-            with contextlib.suppress(OSError):
-                datagram.bind(("127.0.0.1", port))
-                if port not in taken:
-                    taken.add(port)
-                    return port

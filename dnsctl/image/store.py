@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import os
 import struct
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -221,6 +221,15 @@ class Image:
             )
         except lmdb.Error as error:
             raise fault_of(error, path, "the image cannot be written") from None
+
+    @contextmanager
+    def trial(self) -> Iterator[Writer]:
+        """Yield a writer whose changes are dropped at the end. Raises ImageError where LMDB refuses."""
+        writer = self.writer()
+        try:
+            yield writer
+        finally:
+            writer.abort()
 
 
 class Writer(Reader):

@@ -6,7 +6,6 @@ and `finish`, as for a release. A zone with errors is left out; no other is.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +18,7 @@ from dnsctl.load.settings.config import Config
 from dnsctl.load.zones import load_directory
 from dnsctl.model.name import Name
 from dnsctl.model.policy import Policy
+from dnsctl.model.processors import usable_processors
 from dnsctl.model.zone import SignedZone
 from dnsctl.publish.finish import fill, finish, published
 from dnsctl.publish.intent import Progress, ZoneIntent, no_progress
@@ -43,7 +43,7 @@ def judge_directory(
 
     loaded = load_directory(directory, config)
     judged = judge(loaded, policy, config.checks if config else lambda _: {}, progress)
-    return judge_signatures(judged, now, len(os.sched_getaffinity(0)), progress)
+    return judge_signatures(judged, now, usable_processors(), progress)
 
 
 def finish_all(

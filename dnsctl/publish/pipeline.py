@@ -226,9 +226,8 @@ class _Work:
 
 
 def _prove(image: Image, data: bytes, reference: DeltaReference, generation: int, parent: str | None) -> str:
-    """Apply the delta as a node will, in a transaction that is dropped. Return the table's digest after."""
-    writer = image.writer()
-    try:
+    """Try the delta as a node will. Return the table's digest after."""
+    with image.trial() as writer:
         if (writer.generation, writer.manifest or None) != (generation, parent):
             raise ReleaseRefusedError(
                 f"generation {writer.generation} was adopted while this release was being built",
@@ -237,8 +236,6 @@ def _prove(image: Image, data: bytes, reference: DeltaReference, generation: int
             )
         writer.apply(deltas.decode(data, reference.length))
         return writer.table_digest()
-    finally:
-        writer.abort()
 
 
 def certify(manifest: Manifest, release_keys: tuple[ReleaseKey, ...], now: datetime) -> bytes:

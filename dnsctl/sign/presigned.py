@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
-from dnsctl.errors import SigningError
 from dnsctl.model import nsec3
 from dnsctl.model import presigned as rules
-from dnsctl.model.finding import Finding, Severity
+from dnsctl.model.finding import Finding
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.soa import intervals_of, serial_of
@@ -26,8 +25,6 @@ from dnsctl.sign.published import PublishedKeys, algorithm_text, key_text
 from dnsctl.sign.signer import earliest_expiry
 from dnsctl.sign.told import Told
 from dnsctl.sign.zonemd import zonemd_fault
-
-_SHOWN = 3  # faults in the message: enough to see the pattern
 
 
 def is_presigned(zone: Zone | ValidatedZone) -> bool:
@@ -75,23 +72,6 @@ def take(
     for one in denial.breaks:
         told.add(rules.ALONE if one.harmless else rules.CHAIN, one.message, one.at)
     return Taken(None if told.errors else signed, told.findings(), told.errors)
-
-
-def presigned_zone(zone: ValidatedZone, now: datetime | None = None) -> SignedZone:
-    """Return `zone` as the signed zone it is. With `now`, an expired signature is a fault too.
-
-    Raises SigningError with the first faults where it cannot be served.
-    """
-    taken = take(zone, now)
-    if taken.zone is not None:
-        return taken.zone
-    faults = [each.message for each in taken.findings if each.severity is Severity.ERROR]
-    more = f", and {taken.errors - _SHOWN} more" if taken.errors > _SHOWN else ""
-    raise SigningError(
-        f"the pre-signed zone is incomplete or expired: {'; '.join(faults[:_SHOWN])}{more}",
-        where=zone.file or to_text(zone.origin),
-        advice=rules.AGAIN,
-    )
 
 
 def _tell_end(signed: SignedZone, soa: RRset, now: datetime, told: Told) -> None:

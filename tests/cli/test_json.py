@@ -17,6 +17,7 @@ from dnsctl.cli.output.ended import to_json
 from dnsctl.control.host import connections
 from dnsctl.control.journal import doing_jobs, this_process
 from dnsctl.control.push import Result
+from dnsctl.demo.ports import free_port
 from dnsctl.errors import RefusalRule, ReleaseRefusedError
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.settings.file import load_config
@@ -28,7 +29,6 @@ from dnsctl.verify.report import Report
 from tests.cli.shell import dnsctl
 from tests.cli.shell import repo as files
 from tests.control.operations import PASSPHRASE, Operations, zone
-from tests.peers import free_port
 
 PAGE = (Path(__file__).parents[2] / "docs" / "json.md").read_text("utf-8")
 SECTIONS = {

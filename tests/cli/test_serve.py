@@ -23,10 +23,11 @@ import dns.tsig
 import pytest
 
 from dnsctl.cli.serve import parse_endpoint
+from dnsctl.demo.ports import free_port
 from dnsctl.errors import ListenError
 from dnsctl.model.fleet import Endpoint
 from tests.node.running import RunningNode
-from tests.peers import free_port, need
+from tests.peers import need
 
 DNSCTL = str(Path(sys.executable).with_name("dnsctl"))
 GOOD = """\

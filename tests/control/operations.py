@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dnsctl.cli import main
+from dnsctl.demo.ports import free_port
 from dnsctl.release.envelope import ensure_release_key
 from dnsctl.replicate.pki import ensure_authority
-from tests.peers import free_port
 
 DNSCTL = (sys.executable, "-c", "from dnsctl.__main__ import main; main()")
 _processes = multiprocessing.get_context("forkserver")

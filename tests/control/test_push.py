@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from dnsctl.control import push as pushing
 from dnsctl.control.host import control_host
 from dnsctl.control.push import Request, push
+from dnsctl.demo.ports import free_port
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.settings.file import load_config
 from dnsctl.model import pkcs8
@@ -27,7 +28,6 @@ from dnsctl.verify.consistency import verify_fleet
 from dnsctl.verify.report import Fault, Report
 from tests.control.audit import entries
 from tests.control.operations import NODES, PASSPHRASE, Operations, made, zone
-from tests.peers import free_port
 
 
 @pytest.fixture

@@ -16,12 +16,12 @@ import dns.rcode
 import dns.tsig
 import pytest
 
+from dnsctl.demo.ports import free_port
 from dnsctl.model.zone import ValidatedZone
 from tests.build import validated
 from tests.node import secondaries
 from tests.node.running import RunningNode, publish, running
 from tests.node.secondaries import KEY, KINDS, SECRET, Primary, serial
-from tests.peers import free_port
 
 ZONE = "example.com."
 KEYS = [[KEY, "hmac-sha256", SECRET]]

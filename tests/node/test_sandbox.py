@@ -20,10 +20,11 @@ import dns.message
 import dns.query
 import pytest
 
+from dnsctl.demo.ports import free_port
 from dnsctl.demo.rehearsal import Rehearsal, rehearsal
 from tests.build import validated
 from tests.node.running import RunningNode, publish, running
-from tests.peers import free_port, need
+from tests.peers import need
 from tests.scenarios.fleet import ZONE, ask, change, commit, is_up, texts, write_zone
 
 UNIT = Path(__file__).parents[2] / "docs" / "systemd" / "dnsctl-node@.service"

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from dnsctl.demo.ports import free_port
 from dnsctl.demo.rehearsal import Rehearsal, rehearsal
 from tests.node.running import children_of
-from tests.peers import free_port
 from tests.scenarios.fleet import is_up
 
 # Those whose default action ends a process, but for KILL, TERM and those of faults; signal(7)

@@ -19,11 +19,11 @@ import dns.rcode
 import lmdb
 import pytest
 
+from dnsctl.demo.ports import free_port
 from dnsctl.node import proc
 from dnsctl.node.supervisor import LATE, LOOKS, PATIENCE, RESTART, Role, Supervisor
 from tests.build import validated
 from tests.node.running import READY, RunningNode, publish, running
-from tests.peers import free_port
 
 QUERY = dns.message.make_query("www.example.com", "A")
 

@@ -19,11 +19,11 @@ import dns.message
 import dns.query
 import pytest
 
+from dnsctl.demo.ports import free_port
 from dnsctl.demo.rehearsal import Rehearsal, rehearsal
 from dnsctl.model.fleet import Endpoint
 from tests.node.test_signals import children, log
 from tests.node.test_supervisor import until
-from tests.peers import free_port
 from tests.scenarios.fleet import ZONE, ask, change, commit, start_all, texts, write_zone
 
 QUERY = dns.message.make_query("www.example.com", "A")

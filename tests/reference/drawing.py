@@ -10,10 +10,10 @@ from dnsctl.model import presentation
 from dnsctl.model.name import parent, to_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import type_text
-from dnsctl.sign.presigned import presigned_zone
 from dnsctl.sign.signer import sign_zone, unsigned_zone
 from tests.build import validated
 from tests.peers import need
+from tests.presigned import presigned_zone
 from tests.serve.random_zones import ELSEWHERE, LABELS, TYPES, zone_text
 from tests.sign.scenery import keys_for
 

@@ -18,6 +18,7 @@ from typing import TypeVar
 
 import httpx
 
+from dnsctl.demo.ports import free_port
 from dnsctl.errors import NodeUnreachableError
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import Endpoint, Node, NodeSettings, Secondary, ServeSettings
@@ -27,7 +28,6 @@ from dnsctl.replicate.answers import NodeStatus
 from dnsctl.replicate.api import Limits
 from dnsctl.replicate.client import AgentClient, Patience
 from dnsctl.startup.anew import _vouched
-from tests.peers import free_port
 from tests.replicate.control import Control
 
 PATIENCE = Patience(connect=2, short=5, long=15)

@@ -11,8 +11,9 @@ import dns.query
 import dns.rcode
 import pytest
 
+from dnsctl.demo.ports import free_port
 from tests.control.operations import NODES, Operations, made
-from tests.peers import free_port, need, unbound_config
+from tests.peers import need, unbound_config
 from tests.serve.peer_servers import running
 
 pytestmark = pytest.mark.peer

@@ -10,7 +10,8 @@ import dns.message
 import dns.query
 import dns.rcode
 
-from tests.peers import free_port, need
+from dnsctl.demo.ports import free_port
+from tests.peers import need
 
 
 def wait_until_served(port, origins, process):

@@ -13,6 +13,7 @@ import dns.tsigkeyring
 import dns.zone
 import pytest
 
+from dnsctl.demo.ports import free_port
 from dnsctl.image.compiler import compile_zone
 from dnsctl.image.difference import difference
 from dnsctl.image.reader import Reader
@@ -23,7 +24,7 @@ from dnsctl.serve.transport import transfer
 from dnsctl.sign.signer import unsigned_zone
 from tests.build import validated
 from tests.node.running import READY, RunningNode, publish, running
-from tests.peers import free_port, need
+from tests.peers import need
 from tests.serve.peer_servers import running as running_peer
 from tests.serve.test_signed_transfer import ENCODED, SECRET, secondary
 

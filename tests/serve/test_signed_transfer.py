@@ -13,10 +13,11 @@ import dns.query
 import dns.rcode
 import pytest
 
+from dnsctl.demo.ports import free_port
 from dnsctl.serve.message.cookies import LOOK_INTERVAL
 from tests.build import edns_option, validated
 from tests.node.running import RunningNode, publish, running
-from tests.peers import free_port, need
+from tests.peers import need
 from tests.serve.peer_servers import running as running_peer
 
 SECRET = "a secret that dig, kdig, named and nsd share"

@@ -17,12 +17,13 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 
+from dnsctl.demo.ports import free_port
 from dnsctl.model.name import from_text, to_text
 from dnsctl.model.policy import Algorithm, Policy
 from dnsctl.model.zone import SignedZone
 from dnsctl.sign.signer import sign_zone
 from tests.build import validated
-from tests.peers import free_port, need, unbound_config
+from tests.peers import need, unbound_config
 from tests.sign.scenery import NOW, SERIAL, TRAPS, ds_text, keys_for, master_text, signing_key
 
 pytestmark = pytest.mark.peer

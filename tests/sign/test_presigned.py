@@ -17,10 +17,11 @@ from dnsctl.model.nsec3 import nsec3_hash
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.zone import ValidatedZone
-from dnsctl.sign.presigned import is_presigned, presigned_zone
+from dnsctl.sign.presigned import is_presigned
 from dnsctl.sign.signer import earliest_expiry, sign_zone
 from tests.build import APEX, validated
 from tests.peers import need
+from tests.presigned import presigned_zone
 from tests.sign.scenery import NOW, SERIAL, TRAPS, keys_for, master_text
 
 ORIGIN = from_text("example.com.")

@@ -22,8 +22,8 @@ from dnsctl.model.rrset import RRset, Type, rrset
 from dnsctl.model.type_bitmap import bitmap_types
 from dnsctl.model.zone import SignedZone, ValidatedZone, nodes_of
 from dnsctl.sign.nsec import next_owner
-from dnsctl.sign.presigned import presigned_zone
 from dnsctl.sign.signer import sign_zone
+from tests.presigned import presigned_zone
 from tests.sign.scenery import NOW, SERIAL, keys_for
 
 ORIGIN = from_text("example.")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dnsctl.demo.ports import free_port
 from dnsctl.image.compiler import compile_zone
 from dnsctl.image.difference import difference
 from dnsctl.image.store import Image
@@ -19,7 +20,6 @@ from dnsctl.serve.respond import Responder
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.signer import sign_zone, unsigned_zone
 from tests.build import validated
-from tests.peers import free_port
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 RECORDS = r"""

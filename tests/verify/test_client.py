@@ -7,11 +7,11 @@ from collections import Counter
 
 import pytest
 
+from dnsctl.demo.ports import free_port
 from dnsctl.model.fleet import Endpoint
 from dnsctl.model.name import from_text
 from dnsctl.model.rrset import Type
 from dnsctl.verify.client import WINDOW, Channel, Question
-from tests.peers import free_port
 from tests.verify.served import Server, image_of, unsigned
 
 BIG = "\n".join(f'big TXT "{number:03d}{"x" * 200}"' for number in range(20))

@@ -7,6 +7,7 @@ import dns.message
 import dns.rrset
 import pytest
 
+from dnsctl.demo.ports import free_port
 from dnsctl.errors import RefusalRule
 from dnsctl.model.fleet import Endpoint, Node
 from dnsctl.model.name import from_text
@@ -15,7 +16,6 @@ from dnsctl.model.rrset import Type
 from dnsctl.model.zone import SignedZone
 from dnsctl.verify.anchor import anchors_in
 from dnsctl.verify.consistency import addresses, verify_fleet
-from tests.peers import free_port
 from tests.refusals import refused_by
 from tests.verify.served import NOW, RECORDS, Server, image_of, serving, signed, unsigned
 
