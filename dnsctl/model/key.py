@@ -31,6 +31,33 @@ def signs_data(role: KeyRole) -> bool:
     return role in ("csk", "zsk")
 
 
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """What a key does in a zone at one moment. While a key is rolled, it does not do all that its role says.
+
+    `published`: it is in the DNSKEY RRset. `signs_keys`: it signs that. `signs_data`: it signs all other
+    RRsets. `ds`: the parent should have a DS for it.
+    """
+
+    published: bool = False
+    signs_keys: bool = False
+    signs_data: bool = False
+    ds: bool = False
+
+    @property
+    def signs(self) -> bool:
+        return self.signs_keys or self.signs_data
+
+    def __bool__(self) -> bool:
+        """True where it does anything at all."""
+        return self.published or self.signs or self.ds
+
+
+def whole_use(role: KeyRole) -> KeyUse:
+    """Return what a key of `role` does while it is not rolled."""
+    return KeyUse(True, signs_keys(role), signs_data(role), signs_keys(role))
+
+
 DIGESTS = {1: hashlib.sha1, 2: hashlib.sha256, 4: hashlib.sha384}  # RFC 8624 §3.3, DS digest types
 
 

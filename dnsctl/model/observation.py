@@ -117,10 +117,14 @@ class _Place:
 
 @dataclass(frozen=True)
 class DsMemory:
-    """What is remembered of a zone's DS at its parent. `views`: the last round of looks."""
+    """What is remembered of a zone's DS at its parent. `views`: the last round of looks.
+
+    `began`: when all servers answered for the first time. What caches held before is not known.
+    """
 
     views: tuple[ParentView, ...] = ()
     versions: tuple[Version[tuple[bytes, ...]], ...] = ()
+    began: datetime | None = None
     _places: Mapping[str, _Place] = field(default_factory=dict)
 
     def after(self, views: Iterable[ParentView], now: datetime) -> DsMemory:
@@ -133,8 +137,9 @@ class DsMemory:
         )
         places = {each.place: self._places.get(each.place, _Place()).after(each.ds, now) for each in told}
         shown = [(each.ds, (each.ttl,)) for each in told if each.ds is not None]
-        versions = _versions_after(self.versions, shown, len(shown) == len(told) > 0, now)
-        return DsMemory(told, versions, places)
+        complete = len(shown) == len(told) > 0
+        versions = _versions_after(self.versions, shown, complete, now)
+        return DsMemory(told, versions, self.began or (now if complete else None), places)
 
     @property
     def silent(self) -> tuple[ParentView, ...]:
@@ -167,6 +172,7 @@ class DsMemory:
     def to_json(self) -> dict[str, Json]:
         return {
             "version": _FORMAT,
+            "began": None if self.began is None else _text(self.began),
             "views": [
                 {
                     "server": each.server,
@@ -199,17 +205,22 @@ class DsMemory:
                 for each in whole["views"]
             )
             versions = tuple(_version(_octets(each["ds"]), each) for each in whole["sets"])
-            return cls(views, versions, {place: _place(each) for place, each in whole["places"].items()})
+            places = {place: _place(each) for place, each in whole["places"].items()}
+            return cls(views, versions, _began(whole), places)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not what was observed of DS: {error!r}") from None
 
 
 @dataclass(frozen=True)
 class ServedMemory:
-    """What is remembered of what our own nodes serve of a zone. `views`: the last round of looks."""
+    """What is remembered of what our own nodes serve of a zone. `views`: the last round of looks.
+
+    `began`: when all nodes answered for the first time. What caches held before is not known.
+    """
 
     views: tuple[NodeView, ...] = ()
     versions: tuple[Version[ServedKeys], ...] = ()
+    began: datetime | None = None
 
     def after(self, views: Iterable[NodeView], now: datetime) -> ServedMemory:
         """Return the memory with one more round of looks, at every node of every site."""
@@ -217,7 +228,9 @@ class ServedMemory:
             replace(each, at=now, served=None, fault=_NOT_ASKED) for each in self.views
         )
         shown = [(each.served, (each.dnskey_ttl, each.data_ttl)) for each in told if each.served is not None]
-        return ServedMemory(told, _versions_after(self.versions, shown, len(shown) == len(told) > 0, now))
+        complete = len(shown) == len(told) > 0
+        versions = _versions_after(self.versions, shown, complete, now)
+        return ServedMemory(told, versions, self.began or (now if complete else None))
 
     def decided(self, served: ServedKeys, dnskey_ttl: int, data_ttl: int, now: datetime) -> ServedMemory:
         """Return the memory with a version that is about to be served: from now on a cache may hold it."""
@@ -245,6 +258,7 @@ class ServedMemory:
     def to_json(self) -> dict[str, Json]:
         return {
             "version": _FORMAT,
+            "began": None if self.began is None else _text(self.began),
             "views": [
                 {
                     "node": each.node,
@@ -277,7 +291,8 @@ class ServedMemory:
                 )
                 for each in whole["views"]
             )
-            return cls(views, tuple(_version(_served(each), each) for each in whole["versions"]))
+            versions = tuple(_version(_served(each), each) for each in whole["versions"])
+            return cls(views, versions, _began(whole))
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not what was observed of nodes: {error!r}") from None
 
@@ -332,6 +347,10 @@ def _checked(told: Json) -> Any:
     if not isinstance(told, Mapping) or told.get("version") != _FORMAT:
         raise ValueError(f"not observations of format {_FORMAT}")
     return told
+
+
+def _began(whole: Mapping[str, Any]) -> datetime | None:
+    return None if whole["began"] is None else _time(whole["began"])
 
 
 def _text(moment: datetime) -> str:

@@ -41,11 +41,24 @@ class SignaturePolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """After which time a key of each role is rolled without being asked; None: only when asked."""
+
+    csk: timedelta | None = None
+    ksk: timedelta | None = None
+    zsk: timedelta | None = timedelta(days=90)
+
+    def of(self, role: KeyRole) -> timedelta | None:
+        return {"csk": self.csk, "ksk": self.ksk, "zsk": self.zsk}[role]
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """How one zone is signed. `keys`: one combined signing key, or a KSK and a ZSK (RFC 6781 §3.1).
 
-    `foreign_keys`: whether DNSKEY, CDS and CDNSKEY of the zone file are published (RFC 8901, RFC 8078 §4).
-    `cds`: whether CDS and CDNSKEY tell the parent which DS to have (RFC 7344).
+    `standby`: a second key of each role is published ahead, for an emergency. `foreign_keys`: whether DNSKEY,
+    CDS and CDNSKEY of the zone file are published (RFC 8901, RFC 8078 §4). `cds`: whether CDS and CDNSKEY
+    tell the parent which DS to have (RFC 7344).
     """
 
     name: str = "standard"
@@ -53,6 +66,8 @@ class Policy:
     keys: Literal["csk", "ksk+zsk"] = "csk"
     denial: Literal["nsec", "nsec3"] = "nsec"
     opt_out: bool = False
+    lifetimes: Lifetimes = Lifetimes()
+    standby: bool = False
     signatures: SignaturePolicy = SignaturePolicy()
     dnskey_ttl: int = 3600  # seconds
     serial: SerialPolicy = "unixtime"

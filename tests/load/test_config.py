@@ -74,12 +74,14 @@ def test_documented_file_says_what_it_shows() -> None:
 def test_every_field_of_a_policy_can_be_written_and_reaches_the_policy() -> None:
     written = """policies:
   strict: {algorithm: ED25519, keys: ksk+zsk, denial: nsec3, opt-out: on, dnskey-ttl: 2h,
-    serial: increment, foreign-keys: allow, cds: off,
+    serial: increment, foreign-keys: allow, cds: off, standby: on,
+    lifetimes: {csk: 2d, ksk: 52w, zsk: unlimited},
     signatures: {lifetime: 20d, refresh: 8d, inception-offset: 2h, jitter: 6h, interval: 12h}}"""
     config = parse_config(f"version: 1\ndefaults: {{dnssec: strict}}\n{written}\n".encode(), fleet=False)
     policy = config.policy(COM)
     assert policy is not None
-    for made, default in ((policy, Policy()), (policy.signatures, Policy().signatures)):
+    parts = [(getattr(policy, name), getattr(Policy(), name)) for name in ("signatures", "lifetimes")]
+    for made, default in ((policy, Policy()), *parts):
         for field in fields(made):
             assert getattr(made, field.name) != getattr(default, field.name), field.name
     assert policy.signatures.interval == timedelta(hours=12)
@@ -304,3 +306,13 @@ def test_sites_are_asked_for_where_there_is_a_fleet_and_nowhere_else() -> None:
 def test_missing_version_is_told_with_what_to_write() -> None:
     with pytest.raises(ConfigError, match="version is missing; write version: 1"):
         parse_config(b"defaults: {ttl: 1h}\n", fleet=False)
+
+
+def test_lifetime_of_no_time_is_refused() -> None:
+    told = refused("keys: csk,", "keys: csk, lifetimes: {csk: 0},")
+    assert "dnsctl.yaml:12:" in told
+    assert "write unlimited" in told
+
+
+def test_misspelt_role_of_a_lifetime_is_refused() -> None:
+    assert "did you mean zsk?" in refused("keys: csk,", "keys: csk, lifetimes: {zskk: 90d},")

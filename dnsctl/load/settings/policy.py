@@ -18,16 +18,18 @@ from pydantic_core import core_schema
 
 from dnsctl.load.settings.values import (
     DomainName,
+    Lifespan,
     Mailbox,
     Seconds,
     Settings,
     SigningAlgorithm,
+    UNLIMITED,
     Span,
     absolute_name,
 )
 from dnsctl.model.finding import Level
 from dnsctl.model.name import Name, to_text
-from dnsctl.model.policy import Algorithm, Policy, SignaturePolicy
+from dnsctl.model.policy import Algorithm, Lifetimes, Policy, SignaturePolicy
 from dnsctl.model.soa import STANDARD_INTERVALS
 
 UNSIGNED = "none"
@@ -86,14 +88,25 @@ def _made(model: type[_T], settings: Settings) -> _T:
     return model(**{name: getattr(settings, name) for name in type(settings).model_fields})
 
 
-_KINDS: dict[type, object] = {timedelta: Span, int: Seconds, Algorithm: SigningAlgorithm}
+_KINDS: dict[object, object] = {timedelta: Span, timedelta | None: Lifespan, int: Seconds, Algorithm: SigningAlgorithm}
 _SIGNATURES = _settings(
     SignaturePolicy, "SignatureConfig", "Validity of signatures: see `model.policy.SignaturePolicy`."
+)
+_LIFETIMES = _settings(
+    Lifetimes, "LifetimesConfig", "After which time keys are rolled: see `model.policy.Lifetimes`."
 )
 _POLICY = _settings(
     Policy,
     "PolicyConfig",
     "A DNSSEC policy by name.",
+    lifetimes=(
+        Annotated[Lifetimes, _made_from(_LIFETIMES)],
+        Field(
+            default={},
+            validate_default=True,
+            json_schema_extra={"default": {"csk": UNLIMITED, "ksk": UNLIMITED, "zsk": "90d"}},
+        ),
+    ),
     signatures=(
         Annotated[SignaturePolicy, _made_from(_SIGNATURES)],
         Field(
@@ -104,7 +117,11 @@ _POLICY = _settings(
     ),
 )
 WrittenPolicy = Annotated[Policy, _made_from(_POLICY)]
-WRITTEN: Mapping[type, type[Settings]] = {SignaturePolicy: _SIGNATURES, Policy: _POLICY}
+WRITTEN: Mapping[type, type[Settings]] = {
+    SignaturePolicy: _SIGNATURES,
+    Lifetimes: _LIFETIMES,
+    Policy: _POLICY,
+}
 
 
 class ZoneConfig(Settings):

@@ -32,6 +32,7 @@ _TIME_OF_DAY = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)", re.ASCII)
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%")
 MAX_SHOWN = 63  # characters: an identity must fit beside the longest question in 512 octets
 _SWITCHES = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
+UNLIMITED = "unlimited"
 _TEXT = {"type": "string"}
 _DURATION_SCHEMA = {"type": ["string", "integer"], "pattern": r"^(\d+|(\d+[smhdwSMHDW])+)$"}
 
@@ -45,6 +46,16 @@ def _seconds(value: object) -> int:
 
 def _span(value: object) -> timedelta:
     return timedelta(seconds=_seconds(value))
+
+
+def _lifespan(value: object) -> timedelta | None:
+    """Return how long a key is used; None for `unlimited`."""
+    if value is None or str(value).lower() == UNLIMITED:
+        return None
+    span = _span(value)
+    if not span:
+        raise ValueError(f"a key cannot be rolled all the time: write {UNLIMITED}, or a duration such as 90d")
+    return span
 
 
 def _time_of_day(value: object) -> timedelta:
@@ -208,6 +219,11 @@ Seconds = Annotated[int, BeforeValidator(_seconds), WithJsonSchema(_DURATION_SCH
 Span = Annotated[timedelta, BeforeValidator(_span), WithJsonSchema(_DURATION_SCHEMA)]
 TimeOfDay = Annotated[
     timedelta, BeforeValidator(_time_of_day), WithJsonSchema({**_TEXT, "pattern": r"^\d{1,2}:\d{2}$"})
+]
+Lifespan = Annotated[
+    timedelta | None,
+    BeforeValidator(_lifespan),
+    WithJsonSchema({"anyOf": [{"const": UNLIMITED}, _DURATION_SCHEMA]}),
 ]
 DomainName = Annotated[Name, BeforeValidator(target_name), WithJsonSchema(_TEXT)]
 Mailbox = Annotated[Name, BeforeValidator(mailbox), WithJsonSchema(_TEXT)]
