@@ -17,13 +17,13 @@ from pydantic import Field, GetPydanticSchema, create_model
 from pydantic_core import core_schema
 
 from dnsctl.load.settings.values import (
+    UNLIMITED,
     DomainName,
     Lifespan,
     Mailbox,
     Seconds,
     Settings,
     SigningAlgorithm,
-    UNLIMITED,
     Span,
     absolute_name,
 )
@@ -88,7 +88,12 @@ def _made(model: type[_T], settings: Settings) -> _T:
     return model(**{name: getattr(settings, name) for name in type(settings).model_fields})
 
 
-_KINDS: dict[object, object] = {timedelta: Span, timedelta | None: Lifespan, int: Seconds, Algorithm: SigningAlgorithm}
+_KINDS: dict[object, object] = {
+    timedelta: Span,
+    timedelta | None: Lifespan,
+    int: Seconds,
+    Algorithm: SigningAlgorithm,
+}
 _SIGNATURES = _settings(
     SignaturePolicy, "SignatureConfig", "Validity of signatures: see `model.policy.SignaturePolicy`."
 )
