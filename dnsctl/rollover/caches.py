@@ -109,7 +109,7 @@ def dangers(change: Change, seen: Observations, now: datetime) -> tuple[Danger, 
     """Return what a release would break for whoever holds something old.
 
     The parent may take what it is asked for at any moment. What is broken already is not counted, such as by
-    a DS that leads nowhere.
+    a DS that names no key of ours.
     """
     zone, current = change.zone, change.served
     key_parts = _parts("keys", current, change.then_served, seen, now)
