@@ -29,9 +29,9 @@ DS_TTL = 3600  # seconds; the parent decides, this is what the printed record sa
 
 def list_keys(context: Context, zone: str | None, *, as_json: bool) -> None:
     """Print keys with their state, of `zone` or all."""
-    found = _keystore(context).list(zone_name(zone) if zone is not None else None)
+    found = keystore_of(context).list(zone_name(zone) if zone is not None else None)
     if as_json:
-        output.json_result({"keys": [_key_json(each, context) for each in found]})
+        output.json_result({"keys": [key_json(each, context) for each in found]})
         return
     output.table(
         ("zone", "tag", "role", "algorithm", "state", "since"),
@@ -54,7 +54,9 @@ def list_keys(context: Context, zone: str | None, *, as_json: bool) -> None:
 def ds(context: Context, zone: str, digest: int, *, as_json: bool) -> None:
     """Print the DS records of `zone`, with digests of type `digest`, to give to its parent."""
     name = zone_name(zone)
-    found = [each for each in _keystore(context).list(name) if each.public.is_sep and each.state not in _GONE]
+    found = [
+        each for each in keystore_of(context).list(name) if each.public.is_sep and each.state not in _GONE
+    ]
     used = [each for each in found if each.state is not KeyState.GENERATED] or found
     if not used:
         raise KeystoreError(
@@ -86,6 +88,25 @@ def generate(context: Context, zone: str, role: str | None, *, another: bool = F
     """
     name = zone_name(zone, known_zones(context.work_tree()))
     config = context.config()
+    policy = signing_policy(config, name)
+    wanted = policy.roles
+    if role is not None:
+        wanted = tuple(each for each in wanted if each == role)
+        if not wanted:
+            raise typer.BadParameter(f"policy {policy.name} has {policy.keys}", param_hint="--role")
+    store = keystore_of(context, config)
+    if not another:
+        _refuse_second(store.list(name), policy, wanted, context)
+    made = [store.generate(name, policy, each, datetime.now(UTC)) for each in wanted]
+    if as_json:
+        output.json_result({"keys": [key_json(each, context) for each in made]})
+        return
+    for each in made:
+        output.line(f"{path_of(each, context)}  {each.role} {each.public.tag}")
+
+
+def signing_policy(config: Config, name: Name) -> Policy:
+    """Return the policy of a zone. Raises ConfigError where it is not signed."""
     policy = config.policy(name)
     if policy is None:
         raise ConfigError(
@@ -93,20 +114,7 @@ def generate(context: Context, zone: str, role: str | None, *, another: bool = F
             where=CONFIG,
             advice="give it a policy under `zones` or `defaults: dnssec`",
         )
-    wanted = policy.roles
-    if role is not None:
-        wanted = tuple(each for each in wanted if each == role)
-        if not wanted:
-            raise typer.BadParameter(f"policy {policy.name} has {policy.keys}", param_hint="--role")
-    store = _keystore(context, config)
-    if not another:
-        _refuse_second(store.list(name), policy, wanted, context)
-    made = [store.generate(name, policy, each, datetime.now(UTC)) for each in wanted]
-    if as_json:
-        output.json_result({"keys": [_key_json(each, context) for each in made]})
-        return
-    for each in made:
-        output.line(f"{_path(each, context)}  {each.role} {each.public.tag}")
+    return policy
 
 
 def _refuse_second(
@@ -117,7 +125,7 @@ def _refuse_second(
         if each.role in roles and is_ahead(each, policy, each.role):
             raise KeystoreError(
                 f"this {each.role} was generated before, and the first signing that needs one uses it",
-                where=_path(each, context),
+                where=path_of(each, context),
                 advice="to make one more, add --another",
             )
 
@@ -134,7 +142,7 @@ def cookie(context: Context, *, as_json: bool) -> None:
     output.line(f"{path}: step {step} of {len(STEPS)}, {meaning}: {_COPY}{rest}")
 
 
-def _keystore(context: Context, config: Config | None = None) -> Keystore:
+def keystore_of(context: Context, config: Config | None = None) -> Keystore:
     def passphrase() -> bytes:
         return context.passphrase(config or context.config())
 
@@ -146,11 +154,11 @@ def _since(key: StoredKey) -> str:
     return f"{entered:%Y-%m-%d %H:%M:%S}Z" if entered is not None else ""
 
 
-def _path(key: StoredKey, context: Context) -> str:
+def path_of(key: StoredKey, context: Context) -> str:
     return str(key.path.relative_to(context.root)) if key.path.is_relative_to(context.root) else str(key.path)
 
 
-def _key_json(key: StoredKey, context: Context) -> dict[str, Json]:
+def key_json(key: StoredKey, context: Context) -> dict[str, Json]:
     times = {
         str(each): moment.strftime("%Y-%m-%dT%H:%M:%SZ")
         for each in KeyState
@@ -164,7 +172,7 @@ def _key_json(key: StoredKey, context: Context) -> dict[str, Json]:
         "flags": key.public.flags,
         "state": str(key.state),
         "times": times,
-        "file": _path(key, context),
+        "file": path_of(key, context),
     }
 
 

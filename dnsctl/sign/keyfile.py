@@ -26,7 +26,7 @@ from dnsctl.model.key import (
     key_tag,
     signs_keys,
 )
-from dnsctl.model.name import Name, from_text, labels, to_text
+from dnsctl.model.name import ROOT, Name, from_text, labels, to_text
 from dnsctl.model.policy import Algorithm, Policy
 from dnsctl.model.repo import PASSPHRASE
 from dnsctl.sign.algorithm import PrivateKey
@@ -132,7 +132,7 @@ def parse_key(text: str, where: str) -> PublicKey:
         try:
             flag, protocol, algorithm = (int(one) for one in fields[place + 1 : place + 4])
             public = base64.b64decode("".join(fields[place + 4 :]), validate=True)
-            zone = from_text(fields[0])
+            zone = from_text(fields[0], ROOT)
         except (ValueError, NameSyntaxError) as error:
             raise KeystoreError(f"malformed DNSKEY record: {error}", where=where, advice=_RESTORE) from None
         if protocol != DNSKEY_PROTOCOL or not public or place == 0:

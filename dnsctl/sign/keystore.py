@@ -163,7 +163,7 @@ class Keystore:
         with self._lock():
             try:
                 for one in keys:
-                    self._refuse_taken(one.stored)
+                    self._refuse_taken(one.stored, self.list(one.stored.public.zone))
                     written.append(one)
                     self._store(one)
             except BaseException:
@@ -250,7 +250,19 @@ class Keystore:
         return self._salt
 
     @staticmethod
-    def _refuse_taken(stored: StoredKey) -> None:
+    def _refuse_taken(stored: StoredKey, known: Iterable[StoredKey]) -> None:
+        """Raise KeystoreError where a key of the zone has this tag, or one of the two has it once revoked."""
+        public = stored.public
+        for one in known:
+            if one.public.rdata == public.rdata:
+                raise KeystoreError("is there already", where=str(one.path))
+            if {public.tag, revoked_tag(public)} & {one.public.tag, revoked_tag(one.public)}:
+                raise KeystoreError(
+                    f"key tag {public.tag} is taken, now or once a key is revoked, by {one.path.name}: "
+                    "validators could take one for the other",
+                    where=to_text(public.zone),
+                    advice="make another key",
+                )
         if stored.state_path.exists():  # another process made a key of this tag since it was drafted
             raise KeystoreError("is there already", where=str(stored.state_path), advice="try again")
 

@@ -36,7 +36,12 @@ SECTIONS = {
     for title, text in re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
 }
 RULES = SECTIONS.pop("Rules of failures")
-SAME = {"rollback": "push", "key generate": "key list"}  # section that stands for a command's own
+SAME = {
+    "rollback": "push",
+    "key generate": "key list",
+    "key import": "key list",
+}  # section that stands for a command's own
+TO_A_FILE = ("--private", "--yes", "--to")
 ZONE = "www: {type: A, value: 192.0.2.1}\nalias: {type: CNAME, value: gone.example.com.}\n"
 
 
@@ -155,6 +160,8 @@ def _of_a_fleet(root: Path) -> Iterator[tuple[str, Any]]:
         yield "status", _refused(fleet)
         yield "status", _mended(fleet)
         yield "key list", fleet.json("key", "generate", "example.com")
+        yield "key export", fleet.json("key", "export", "example.com")
+        yield "key export", fleet.json("key", "export", "example.com", *TO_A_FILE, str(fleet.root / "out"))
         yield from _of_a_backup(fleet)
     finally:
         fleet.stop()

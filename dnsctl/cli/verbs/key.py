@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,9 +23,16 @@ class Digest(StrEnum):
         return {"sha1": 1, "sha256": 2, "sha384": 4}[self.value]
 
 
+class KeyForm(StrEnum):
+    """Forms that private halves are exported in."""
+
+    BIND = "bind"
+    PEM = "pem"
+
+
 def register(app: typer.Typer) -> None:
     keys = typer.Typer(
-        help="List the keys of zones, print their DS, make a key in advance.",
+        help="List the keys of zones, print their DS, make keys, take keys over from other servers.",
         epilog=examples("dnsctl key list", "dnsctl key ds example.com"),
     )
     keys.callback(invoke_without_command=True)(help_alone)
@@ -33,6 +41,22 @@ def register(app: typer.Typer) -> None:
         "ds", epilog=examples("dnsctl key ds example.com", "dnsctl key ds example.com --digest sha384")
     )(ds)
     keys.command("generate", epilog=examples("dnsctl key generate example.com"))(generate)
+    keys.command(
+        "import",
+        epilog=examples(
+            "dnsctl key import example.com /etc/bind/keys",
+            "dnsctl key import example.com Kexample.com.+013+12345.private --active",
+            "dnsctl key import example.com /var/lib/knot/keys",
+            "dnsctl key import example.com exported.txt --role csk",
+        ),
+    )(import_keys)
+    keys.command(
+        "export",
+        epilog=examples(
+            "dnsctl key export example.com",
+            "dnsctl key export example.com 12345 --private --to /media/safe",
+        ),
+    )(export_keys)
     keys.command("cookie", epilog=examples("dnsctl key cookie", "dnsctl key cookie --json"))(cookie)
     app.add_typer(keys, name="key")
 
@@ -79,6 +103,63 @@ def generate(
     from dnsctl.cli.key import generate as run
 
     run(here(ctx), zone, role, another=another, as_json=as_json)
+
+
+def import_keys(
+    ctx: typer.Context,
+    zone: ZoneArgument,
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH...",
+            help="BIND's K….private (with K….key beside it), what pdnsutil exported, PEM; or a directory of "
+            "BIND's files, or Knot's KASP database.",
+        ),
+    ],
+    role: Annotated[
+        str | None,
+        typer.Option(metavar="ROLE", help="csk, ksk or zsk, where no file says it: PowerDNS and PEM."),
+    ] = None,
+    active: Annotated[
+        bool,
+        typer.Option(
+            "--active", help="In state `active`: all of them sign, once the zone is served from here."
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Take over keys of another name server: all that are named, or none.
+
+    They are in state `generated`, and the first signing that needs a key uses one for each role.
+    """
+    from dnsctl.cli.keys_elsewhere import import_keys as run
+
+    run(here(ctx), zone, paths, role, active=active, as_json=as_json)
+
+
+def export_keys(
+    ctx: typer.Context,
+    zone: ZoneArgument,
+    tags: Annotated[
+        list[int] | None,
+        typer.Argument(metavar="[TAG...]", help="Key tags; default: all that are not removed."),
+    ] = None,
+    private: Annotated[
+        bool, typer.Option("--private", help="Also private halves, NOT encrypted; asks first.")
+    ] = False,
+    directory: Annotated[
+        Path | None, typer.Option("--to", metavar="DIR", help="Where to write files, of mode 0600.")
+    ] = None,
+    form: Annotated[
+        KeyForm, typer.Option("--format", help="bind: for BIND, Knot and PowerDNS; pem: PKCS#8.")
+    ] = KeyForm.BIND,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the public halves of keys as DNSKEY records; with --private, write files for another server."""
+    from dnsctl.cli.keys_elsewhere import export_keys as run
+
+    run(here(ctx), zone, tags or [], private=private, to=directory, form=form, yes=yes, as_json=as_json)
 
 
 def cookie(ctx: typer.Context, as_json: JsonOption = False) -> None:

@@ -1,0 +1,190 @@
+"""`dnsctl key import` and `key export`: keys that come from another name server, or go to one."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import typer
+
+from dnsctl.cli import output
+from dnsctl.cli.context import Context, zone_name
+from dnsctl.cli.key import key_json, keystore_of, path_of, signing_policy
+from dnsctl.errors import DnsctlError, KeystoreError, SystemRefusalError
+from dnsctl.files import durable
+from dnsctl.model.json_value import Json
+from dnsctl.model.key import ROLES, KeyRole
+from dnsctl.model.name import Name, to_text
+from dnsctl.publish.work_tree import known_zones
+from dnsctl.sign.adoption import adopted
+from dnsctl.sign.foreign import pem, private_text
+from dnsctl.sign.foreign.files import keys_in
+from dnsctl.sign.keyfile import KeyState, KeyTimes, key_text, key_ttl
+from dnsctl.sign.keystore import Keystore, StoredKey
+
+
+def import_keys(
+    context: Context, zone: str, paths: list[Path], role: str | None, *, active: bool, as_json: bool
+) -> None:
+    """Store the keys that `paths` name: all, or none. Of a directory, those that still are in use there."""
+    name = zone_name(zone, known_zones(context.work_tree()))
+    config = context.config()
+    policy, now = signing_policy(config, name), datetime.now(UTC)
+    found = [key for path in paths for key in keys_in(path, name, now)]
+    several = any(path.is_dir() for path in paths)
+    left = [each for each in found if each.ended] if several else []
+    made = adopted([each for each in found if each not in left], name, policy, _role(role), context.keys, now)
+    store = keystore_of(context, config)
+    store.store(made)
+    if active:
+        for each in made:
+            store.activate(each.stored, now)
+    by_path = {each.path: each for each in store.list(name)}
+    stored = [by_path[each.stored.path] for each in made]
+    if as_json:
+        output.json_result({"keys": [key_json(each, context) for each in stored]})
+    else:
+        for one in stored:
+            output.line(f"{path_of(one, context)}  {one.role} {one.public.tag} {one.state}")
+    for other in left:
+        output.say(f"{other.where}: left out, it was retired, revoked or deleted there")
+    if made:
+        output.say(
+            "they want a backup: dnsctl backup FILE. Delete the originals when you no longer need them"
+        )
+
+
+def export_keys(
+    context: Context,
+    zone: str,
+    tags: list[int],
+    *,
+    private: bool,
+    to: Path | None,
+    form: str,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Print public halves; with `private`, write both halves to files in `to`, once a person agrees."""
+    name = zone_name(zone)
+    config = context.config()
+    store = keystore_of(context, config)
+    chosen = _chosen(store, name, tags)
+    if not private:
+        if to is not None:
+            raise typer.BadParameter("is for private halves: add --private", param_hint="--to")
+        if as_json:
+            output.json_result({"keys": [_record_json(each) for each in chosen], "files": []})
+            return
+        for each in chosen:
+            output.line(_record(each))
+        return
+    if to is None:
+        raise typer.BadParameter("--private needs --to DIR: private keys go to files only", param_hint="--to")
+    files = _files(store, chosen, to, form)
+    _refuse_present(files)
+    if not yes:
+        _ask(chosen, to)
+    _write(files, to)
+    if as_json:
+        told: list[Json] = [_record_json(each) for each in chosen]
+        output.json_result({"keys": told, "files": [str(path) for path in files]})
+        return
+    for path in files:
+        output.line(output.visible(str(path)))
+
+
+def _role(text: str | None) -> KeyRole | None:
+    for each in ROLES:
+        if text == each:
+            return each
+    if text is not None:
+        raise typer.BadParameter(f"{text!r} is none of {', '.join(ROLES)}", param_hint="--role")
+    return None
+
+
+def _chosen(store: Keystore, zone: Name, tags: list[int]) -> list[StoredKey]:
+    stored = store.list(zone)
+    for tag in tags:
+        if tag not in {each.public.tag for each in stored}:
+            known = ", ".join(str(each.public.tag) for each in stored) or "none"
+            raise KeystoreError(
+                f"has no key with tag {tag}", where=to_text(zone), advice=f"its keys are: {known}"
+            )
+    chosen = [
+        each for each in stored if (each.public.tag in tags if tags else each.state is not KeyState.REMOVED)
+    ]
+    if not chosen:
+        raise KeystoreError("has no keys", where=to_text(zone), advice="see `dnsctl key list`")
+    return chosen
+
+
+def _public_text(key: StoredKey) -> str:
+    return key_text(key.public, key.role, key_ttl(key.path.read_text("utf-8", "replace")), key.times)
+
+
+def _record(key: StoredKey) -> str:
+    """Return the DNSKEY in presentation form: the last line of its file."""
+    return _public_text(key).rstrip("\n").rsplit("\n", 1)[-1]
+
+
+def _record_json(key: StoredKey) -> dict[str, Json]:
+    return {"zone": to_text(key.public.zone), "tag": key.public.tag, "record": _record(key)}
+
+
+def _files(store: Keystore, chosen: list[StoredKey], to: Path, form: str) -> dict[Path, bytes]:
+    """Return what is written, by path: of each key the private half, then the public one."""
+    files: dict[Path, bytes] = {}
+    for each in chosen:
+        private = store.open(each).private
+        stem = each.path.name.removesuffix(".key")
+        if form == "pem":
+            files[to / f"{stem}.pem"] = pem.to_octets(private)
+        else:
+            text = private_text.to_text(each.public.algorithm, private, _times(each.times))
+            files[to / f"{stem}.private"] = text.encode()
+        files[to / f"{stem}.key"] = _public_text(each).encode()
+    return files
+
+
+def _times(times: KeyTimes) -> dict[str, datetime]:
+    titled = (
+        ("Created", times.generated),
+        ("Publish", times.published),
+        ("Activate", times.active),
+        ("Inactive", times.retired),
+        ("Delete", times.removed),
+    )
+    return {title: moment for title, moment in titled if moment is not None}
+
+
+def _refuse_present(files: dict[Path, bytes]) -> None:
+    for path in files:
+        if path.exists():
+            raise KeystoreError("is there already", where=str(path), advice="export to another directory")
+
+
+def _ask(chosen: list[StoredKey], to: Path) -> None:
+    """Go on if a person at a terminal says yes. Raises DnsctlError."""
+    tags = ", ".join(str(each.public.tag) for each in chosen)
+    what = f"private keys {tags} would be written to {to}, NOT encrypted: who reads them can sign as you"
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise KeystoreError(what, advice="if that is meant, add --yes")
+    if not typer.confirm(f"{what}. Go on?", err=True):
+        raise KeystoreError("nothing was written", where=str(to))
+
+
+def _write(files: dict[Path, bytes], to: Path) -> None:
+    """Write all files, or leave none."""
+    written: list[Path] = []
+    try:
+        durable.make_directory(to, 0o700)
+        for path, octets in files.items():
+            if not durable.create(path, octets, 0o600):
+                raise KeystoreError("is there already", where=str(path), advice="export to another directory")
+            written.append(path)
+    except (OSError, DnsctlError) as error:
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise (SystemRefusalError.of(error, to) if isinstance(error, OSError) else error) from None

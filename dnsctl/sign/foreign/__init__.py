@@ -1,0 +1,1 @@
+"""Keys of other name servers, read and written: BIND, Knot, PowerDNS. See `sign.adoption` for their use."""

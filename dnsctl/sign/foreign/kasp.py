@@ -1,0 +1,127 @@
+"""Knot's KASP database: which keys it has for a zone as `keymgr` tells, and their PEM files beside it.
+
+Format of the database is Knot's own, so Knot reads it. Nothing in it changes.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dnsctl.errors import KeystoreError
+from dnsctl.model.key import SEP_FLAG, ZONE_FLAG, KeyRole, PublicKey
+from dnsctl.model.name import Name, to_text
+from dnsctl.sign.algorithm import scheme
+from dnsctl.sign.foreign import pem
+from dnsctl.sign.foreign.key import ForeignKey
+
+_DATABASE = "data.mdb"
+_LIMIT = 30.0  # seconds
+
+
+def is_kasp(path: Path) -> bool:
+    """True for a directory that is a KASP database."""
+    return (path / _DATABASE).is_file()
+
+
+def keys_of(directory: Path, zone: Name, now: datetime) -> tuple[ForeignKey, ...]:
+    """Return the keys of `zone`, also those that Knot has removed. Raises KeystoreError."""
+    program = shutil.which("keymgr") or shutil.which("keymgr", path="/usr/sbin:/sbin")
+    if program is None:
+        raise KeystoreError(
+            "is a KASP database of Knot, which its keymgr reads, and that is not installed",
+            where=str(directory),
+            advice="import the files in its keys/ one by one, with --role",
+        )
+    try:
+        done = subprocess.run(
+            (program, "-D", str(directory), "-j", "-e", to_text(zone), "list"),
+            capture_output=True,
+            check=False,
+            timeout=_LIMIT,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise KeystoreError(
+            f"keymgr failed: {error}", where=str(directory), advice="try it by hand"
+        ) from None
+    if done.returncode:
+        reason = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines() or ["?"]
+        raise KeystoreError(f"keymgr failed: {reason[-1]}", where=str(directory), advice="try it by hand")
+    return tuple(_keys(done.stdout.decode("utf-8", "replace"), directory, zone, now))
+
+
+def _keys(text: str, directory: Path, zone: Name, now: datetime) -> Iterator[ForeignKey]:
+    for told in _listed(text, directory):
+        try:
+            where = directory / "keys" / f"{told['id']}.pem"
+            ksk, zsk = _is(told["ksk"]), _is(told["zsk"])
+            tag, algorithm = int(told["tag"]), int(str(told["algorithm"]).split()[0])
+            created = _time(told, "publish") or _time(told, "active")
+            ended = any(
+                (moment := _time(told, each)) and moment <= now for each in ("retire", "remove", "revoke")
+            )
+        except (KeyError, ValueError, TypeError) as error:
+            raise _unexpected(directory, error) from None
+        if _is(told.get("public-only", "no")):
+            continue
+        private = pem.parse(_read(where), str(where))[1]
+        flags = ZONE_FLAG | (SEP_FLAG if ksk else 0)
+        public = PublicKey(zone, algorithm, flags, scheme(algorithm).field(private))
+        if public.tag != tag:
+            raise KeystoreError(
+                f"keymgr gives it key tag {tag}, and its private half has {public.tag}",
+                where=str(where),
+                advice="the two are not of one key: do not use it",
+            )
+        role: KeyRole = "csk" if ksk and zsk else "ksk" if ksk else "zsk"
+        yield ForeignKey(str(where), algorithm, private, public, role, created, ended)
+
+
+def _listed(text: str, directory: Path) -> Iterator[Mapping[str, Any]]:
+    """Yield what keymgr says of each key: in JSON, or as `name=value` (Knot 3.2 and earlier)."""
+    if text.lstrip().startswith(("[", "{")):
+        try:
+            told = json.loads(text)
+        except ValueError as error:
+            raise _unexpected(directory, error) from None
+        yield from (told if isinstance(told, list) else told.get("keys", []))
+        return
+    for line in text.splitlines():
+        identity, *pairs = line.split()
+        fields = dict(each.split("=", 1) for each in pairs if "=" in each)
+        yield {"id": identity, **fields}
+
+
+def _is(value: object) -> bool:
+    return value is True or value == "yes"
+
+
+def _time(told: Mapping[str, Any], name: str) -> datetime | None:
+    """Return a time; None for 0, which is never. Raises ValueError."""
+    value = str(told.get(name, "0"))
+    if value.isdigit():
+        return datetime.fromtimestamp(int(value), UTC) if int(value) else None
+    return datetime.fromisoformat(value.replace("Z", "+00:00"))
+
+
+def _unexpected(directory: Path, error: Exception) -> KeystoreError:
+    return KeystoreError(
+        f"keymgr told what is not understood: {type(error).__name__} {error}",
+        where=str(directory),
+        advice="import the files in its keys/ one by one, with --role",
+    )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise KeystoreError(
+            error.strerror or str(error), where=str(path), advice="keymgr names this key: look for its file"
+        ) from None
