@@ -15,6 +15,7 @@ from dnsctl.cli.context import Context
 from dnsctl.control.daemon.rounds import Rounds, exit_code
 from dnsctl.control.daemon.table import JOBS
 from dnsctl.control.journal import VERDICTS, JobRecord, Mode, doing_jobs, stamp, this_process
+from dnsctl.model.fleet import Endpoint
 from dnsctl.model.json_value import Json
 from dnsctl.model.repo import Repo
 
@@ -25,12 +26,28 @@ def control(context: Context, *, once: bool, standby: int | None, as_json: bool)
     """Do the jobs. Raises HostBusyError where another process does them."""
     wait = None if standby is None else timedelta(seconds=standby)
     rounds = Rounds(context.root, _now, output.say, wait)
-    rounds.ready()
+    config = rounds.ready()
     mode: Mode = "once" if once else "daemon"
     holder = this_process(mode, _now(), standby)
     with doing_jobs(Repo(context.root).state, holder):
         rounds.begin(holder)
-        _once(rounds, as_json=as_json)
+        if once:
+            _once(rounds, as_json=as_json)
+        else:
+            _on_schedule(rounds, config.control.metrics)
+
+
+def _on_schedule(rounds: Rounds, metrics: Endpoint | None) -> None:
+    """Be the daemon, until told to end."""
+    from dnsctl.control.daemon.metrics import exported  # noqa: PLC0415 - `--once` serves nothing
+    from dnsctl.control.daemon.scheduler import Daemon  # noqa: PLC0415 - and has no schedule
+
+    rounds.done = output.say
+    with exported(rounds, metrics):
+        shown = f"; metrics on http://{metrics}/metrics" if metrics else ""
+        output.say(f"dnsctl control: does the jobs of this host{shown}")
+        Daemon(rounds).run()
+    output.say("dnsctl control: ended")
 
 
 def _once(rounds: Rounds, *, as_json: bool) -> None:

@@ -31,7 +31,9 @@ Mode = Literal["daemon", "once"]
 Weight = Literal["well", "act", "unknown"]
 VERDICTS: Mapping[Weight, str] = {"well": "well", "act": "act now", "unknown": "could not tell"}
 WATCH = "watch"  # the job whose concerns are those of `status`
-_HANGS = timedelta(hours=2)  # how late the first job of a daemon may be, under a renewal of all zones too
+_HANGS = timedelta(
+    hours=3
+)  # without a job done, in a daemon that does one each few minutes; the longest takes less
 _ROUND = timedelta(hours=26)  # a timer runs `--once` each night at least
 _LOOKED = 1.0  # seconds: `status` may hold the lock for a moment to see whether somebody has it
 
@@ -182,14 +184,22 @@ def of_jobs(
         yield Concern("act" if near else "soon", "daemon", idle)
 
 
+def hangs(journal: Journal, now: datetime) -> datetime | None:
+    """Return when a daemon that does no job any more did the last one; None where it does them."""
+    since = [each.ended for each in journal.jobs.values()]
+    if journal.holder is not None:
+        since.append(journal.holder.since)
+    last = max(since, default=now)
+    return last if now - last > _HANGS else None
+
+
 def _idle(journal: Journal, holder: Holder | None, now: datetime) -> str:
     """Return why jobs are not done that should be; empty where they are, or nobody ever did them here."""
     if journal.holder is None or not journal.jobs:
         return ""
     last = max(each.ended for each in journal.jobs.values())
     if holder is not None and holder.mode == "daemon":
-        late = min((each.next for each in journal.jobs.values() if each.next is not None), default=now)
-        if now - max(late, holder.since) > _HANGS:
+        if hangs(journal, now):
             what = f"`dnsctl control` runs (process {holder.pid})"
             return f"{what} and has done no job since {stamp(last)}; restart it"
         return ""

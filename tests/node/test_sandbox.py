@@ -312,10 +312,10 @@ def group(name: str) -> set[str]:
     return found
 
 
-def allowed() -> set[str]:
+def allowed(unit: Path = UNIT) -> set[str]:
     """Return the system calls that the unit's SystemCallFilter= lines allow, in their order."""
     found: set[str] = set()
-    for line in re.findall(r"^SystemCallFilter=(.*)$", UNIT.read_text(), re.MULTILINE):
+    for line in re.findall(r"^SystemCallFilter=(.*)$", unit.read_text(), re.MULTILINE):
         named: set[str] = set()
         for one in line.removeprefix("~").split():
             named |= group(one) if one.startswith("@") else {one}
