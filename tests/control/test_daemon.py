@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from dnsctl.demo.ports import free_port
 from tests.control.operations import DNSCTL, NODES, Operations, made, zone
 from tests.control.test_renewal import served
-from tests.peers import free_port
 
 METRICS = Path(__file__).parents[2] / "docs" / "metrics.md"
 QUICK = (
