@@ -168,7 +168,7 @@ def told(error: BaseException, verb: str, *, as_json: bool = False) -> int:
         output.failure("interrupted")
         return INTERRUPTED
     if isinstance(error, _UsageError):
-        failure = _usage(error)
+        failure = _usage(error, verb)
     else:
         _debug()
         failure = error if isinstance(error, DnsctlError) else _internal(error)
@@ -180,10 +180,11 @@ def told(error: BaseException, verb: str, *, as_json: bool = False) -> int:
     return ERRORS.get(verb, failure.exit_code)
 
 
-def _usage(error: Exception) -> DnsctlError:
+def _usage(error: Exception, verb: str) -> DnsctlError:
     told = getattr(error, "format_message", error.__str__)().replace(_WRAPPING, "", 1).rstrip(".")
     context = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else "dnsctl"
+    above = f"dnsctl {verb}" if verb in VERBS else "dnsctl"  # an option without its argument has no context
+    path = context.command_path if context is not None else above
     return DnsctlError(told, advice=f"see `{path} --help`", rule=RefusalRule.COMMAND_LINE)
 
 

@@ -11,9 +11,10 @@ from dnsctl.cli.context import Context
 from dnsctl.cli.output.changes import errors_listed, guard_json, print_zones, zone_json
 from dnsctl.control.planning import Plan
 from dnsctl.control.planning import plan as find_plan
+from dnsctl.errors import RevisionError
 from dnsctl.load.revision import is_dirty
 from dnsctl.model.json_value import Json
-from dnsctl.model.repo import RELEASED
+from dnsctl.model.repo import RELEASED, Repo
 from dnsctl.publish.changeset import Fate
 
 CHANGES = 2  # exit code: there is something to release
@@ -22,7 +23,12 @@ CHANGES = 2  # exit code: there is something to release
 def plan(context: Context, rev: str, against: str | None, *, offline: bool, as_json: bool) -> None:
     """Print what a push of `rev` would change. Exits with 2 for changes."""
     with errors_listed(), output.stages() as progress:
-        made = find_plan(context.root, rev, against, output.say, progress, offline=offline)
+        try:
+            made = find_plan(context.root, rev, against, output.say, progress, offline=offline)
+        except RevisionError:
+            if not Repo(context.root).config.exists():
+                context.config(fleet=False)  # raises: there is no operations repo here
+            raise
     output.findings(made.findings, sys.stderr)
     if rev == "HEAD":
         _warn_if_dirty(context)

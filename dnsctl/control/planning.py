@@ -65,6 +65,7 @@ def plan(
         guards = judge(changeset.zones, intent.limits)
         return Plan(intent.commit, {"commit": other.commit}, changeset, guards, findings)
     if offline:
+        tell("offline: compared with what this host knows; no node is asked what it serves")
         require_whole(Repo(root).state)
     else:
         take_over_newest(root, tell)

@@ -29,6 +29,7 @@ from dnsctl.model.repo import (
     KEYS_README,
     PRE_COMMIT,
     RELEASE_PRIVATE,
+    RELEASE_PUBLIC,
     ZONES,
     Repo,
 )
@@ -128,7 +129,9 @@ def _secrets(report: Report, repo: Repo, config: Config, known: bytes) -> None:
         path = reference.removeprefix("file:")
         report.note(path, made=ensure_passphrase(repo.root / path, repo.keys.directory, path))
     passphrase = known or resolve(config.keystore.passphrase, repo.root)
+    had_public = repo.keys.release_public.exists()
     report.note(RELEASE_PRIVATE, made=ensure_release_key(repo.keys.directory, passphrase))
+    report.note(RELEASE_PUBLIC, made=not had_public)
     if config.serve.cookies:
         path = config.serve.cookie_secret
         report.note(path, made=_create(repo.root / path, fresh_secret(), 0o600))
@@ -139,9 +142,17 @@ def _secrets(report: Report, repo: Repo, config: Config, known: bytes) -> None:
     renewed = renew(repo.keys.directory, lambda: passphrase, datetime.now(UTC))
     report.renewed += [f"{KEYS}/{path}" for path in renewed]
     _encrypt_anew(report, repo, passphrase)
+    _note_kept(report, repo, names)
+
+
+def _note_kept(report: Report, repo: Repo, names: list[str]) -> None:
+    """Note certificates and their keys that were there. The authority's key may be kept elsewhere."""
+    pki = repo.keys.pki
     for name in (AUTHORITY, CONTROL, *names):
-        if f"pki/{name}.crt" not in (*made, *renewed):
-            report.note(f"keys/pki/{name}.crt", made=False)
+        for file in (pki.certificate(name), pki.key(name)):
+            path = str(file.relative_to(repo.root))
+            if file.exists() and path not in (*report.made, *report.renewed):
+                report.note(path, made=False)
 
 
 def _encrypt_anew(report: Report, repo: Repo, passphrase: bytes) -> None:
@@ -170,6 +181,8 @@ def _git_init(report: Report, tell: Callable[[str], None]) -> None:
         tell("git is not installed: install it, then run `dnsctl init` again")
         return
     if git(report.root, "rev-parse", "--is-inside-work-tree") is not None:
+        if (report.root / ".git").exists():  # else it is in the repository of a directory above
+            report.note(".git", made=False)
         return
     if git(report.root, "init", "--quiet", "--initial-branch=main") is None:
         tell("`git init` failed: run it by hand")

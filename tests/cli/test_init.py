@@ -109,8 +109,20 @@ def test_again_changes_nothing(made: tuple[Path, Told]):
     told = dnsctl("init", "--json", root=root)
     assert told.code == 0, told.err
     assert told.json["made"] == []
-    assert "keys/release.pem" in told.json["kept"]
     assert tree(root) == before
+    files = {str(each.relative_to(root)) for each in root.rglob("*") if each.is_file()}
+    here = {each for each in files if not each.startswith(".git/")} | {".git"}
+    assert sorted(told.json["kept"]) == sorted(here)
+
+
+def test_what_is_made_is_listed_completely(tmp_path: Path):
+    told = dnsctl("init", "--json", "--example", root=tmp_path)
+    files = {str(each.relative_to(tmp_path)) for each in tmp_path.rglob("*") if each.is_file()}
+    here = {each for each in files if not each.startswith(".git/")} | {".git"}
+    assert sorted(told.json["made"]) == sorted(here)
+    (tmp_path / "keys" / "release.pub").unlink()
+    told = dnsctl("init", "--json", root=tmp_path)
+    assert told.json["made"] == ["keys/release.pub"]
 
 
 def test_certificate_that_has_run_out_is_issued_again_and_the_others_stay(tmp_path: Path):

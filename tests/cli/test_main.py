@@ -97,6 +97,22 @@ def test_command_line_that_cannot_be_understood_is_one_line_and_the_verbs_code_f
 
 
 @pytest.mark.parametrize(
+    ("arguments", "page"),
+    [
+        (["serve", "--zones"], "dnsctl serve --help"),
+        (["serve", "--zones", ".", "--listen"], "dnsctl serve --help"),
+        (["serve", "--zones", "."], "dnsctl serve --help"),
+        (["chekc", "-C"], "dnsctl --help"),
+        (["-C", "nowhere", "serve"], "dnsctl --help"),
+    ],
+)
+def test_command_line_that_cannot_be_understood_names_the_page_that_explains_it(
+    arguments: list[str], page: str
+):
+    assert f"see `{page}`" in run(*arguments).line
+
+
+@pytest.mark.parametrize(
     ("verb", "code"), [("plan", 1), ("push", 1), ("rollback", 1), ("check", 1), ("status", 1), ("verify", 2)]
 )
 @pytest.mark.parametrize("settings", [None, "version: 2\n", "version: [\n"])

@@ -193,7 +193,26 @@ def test_zone_with_errors_stops_the_plan_and_names_the_place(
     assert _plan(repo) == 1
     told = capsys.readouterr()
     assert told.out == ""
-    assert "zones/example.com.yaml:1" in told.err
+    assert told.err.count("zones/example.com.yaml:1") == 1
+    assert told.err.splitlines()[-1] == "dnsctl: 1 error, named above; correct what is named, and commit it"
+
+
+def test_offline_plan_says_that_no_node_is_asked(repo: Repo, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _plan(repo, "--offline") == 2
+    assert "offline: compared with what this host knows" in capsys.readouterr().err
+    assert _plan(repo, "--against", "HEAD", "--offline") == 0
+    assert "offline" not in capsys.readouterr().err
+
+
+def test_outside_a_repo_is_told_as_other_verbs_tell_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = []
+    for verb in ("plan", "check"):
+        assert run(["-C", str(tmp_path), verb]) == 1
+        told.append(capsys.readouterr())
+    assert told[0] == told[1]
+    assert "dnsctl init" in told[0].err
 
 
 def test_no_git_repository_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -137,6 +137,8 @@ def test_unknown_key_names_the_nearest_known_one(old: str, new: str, line: str) 
         ("threshold: 1", "threshold: 2", "threshold 2 of 1 keys"),
         ("[keys/release.pub]", "[keys/release.pub, keys/release.pub]", "named twice"),
         ("dnssec: standard", "dnssec: stanard", "unknown policy stanard; did you mean standard?"),
+        ("dnssec: standard", "dnssec: nope", "nope; known: standard; `none` leaves zones unsigned"),
+        ("dnssec: standard", "dnssec: None", "unknown policy None; did you mean none?"),
         ("standard: {alg", "none: {alg", "`none` means unsigned"),
         ("refresh: 7d", "refresh: 14d", "dnsctl.yaml:12:67: refresh and jitter leave nothing"),
         ("denial: nsec,", "denial: nsec, opt-out: true,", "opt-out needs denial: nsec3"),

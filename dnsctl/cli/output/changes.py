@@ -26,7 +26,7 @@ def errors_listed() -> Iterator[None]:
         yield
     except ZonesWithErrorsError as error:
         list_errors(error)
-        raise
+        raise error.below_its_findings() from None
 
 
 def list_errors(error: ZonesWithErrorsError) -> None:

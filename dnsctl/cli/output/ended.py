@@ -54,9 +54,11 @@ def finish(result: Result, seconds: float, *, as_json: bool) -> None:
         output.say(f"not renewed: {to_text(zone)}: {why}")
     _tell_keys(result)
     if result.refused is not None:
-        if isinstance(result.refused, ZonesWithErrorsError):
-            list_errors(result.refused)
-        output.failure(str(result.refused))
+        told = result.refused
+        if isinstance(told, ZonesWithErrorsError):
+            list_errors(told)
+            told = told.below_its_findings()
+        output.failure(str(told))
     raise typer.Exit(result.exit_code)
 
 

@@ -107,7 +107,15 @@ def _unknown_policies(config: Config) -> Iterator[Contradiction]:
     wanted += [(("zones", pattern, "dnssec"), each.dnssec) for pattern, each in config.zones.items()]
     for at, policy in wanted:
         if policy is not None and policy not in known:
-            yield Contradiction(at, f"unknown policy {policy}", did_you_mean(policy, known))
+            yield Contradiction(at, f"unknown policy {policy}", _policy_advice(policy, known))
+
+
+def _policy_advice(policy: str, known: set[str]) -> str:
+    """Return what may be meant. A word that only looks like `none` is hardly meant to end signing."""
+    if policy.lower() == UNSIGNED:
+        return f"did you mean {UNSIGNED}?"
+    named = did_you_mean(policy, known - {UNSIGNED})
+    return f"{named}{'' if named.endswith('?') else ';'} `{UNSIGNED}` leaves zones unsigned"
 
 
 def _unknown_parents(config: Config) -> Iterator[Contradiction]:
