@@ -1,14 +1,15 @@
 """Queries a second, CPU a query, latency, sizes, memory: dnsctl beside its peers, on one signed zone.
 
     .venv/bin/python bench/serve.py [--names 10000] [--denial nsec3] [--workload hits …] [--no-do] [--tcp]
-    .venv/bin/python bench/serve.py --short | --full
+    .venv/bin/python bench/serve.py --short | --full [--before CHECKOUT] [--no-peers]
 
 Each server is pinned to core 0 and dnsperf to core 1 (8 clients, 200 outstanding, DO set unless --no-do).
 Rounds go through the servers in turn, so that what else the machine does hits all alike; the median round
 counts. Latency is that of 500 probes a second of our own beside dnsperf's load (`latency`), median and 99th
 percentile over all rounds. Memory is that of all processes with shared pages once; "of it files": pages of
 files or shared memory, such as our image. Absolute figures move with the machine, ratios in one run are what
-counts. Peers not installed are left out.
+counts. Peers not installed are left out. --before has dnsctl of another checkout, such as a worktree of an
+earlier commit, as a peer.
 
 --two adds two workers against one, each at its own limit: beside two workers on two cores a generator would
 be the limit, so they answer queries that wait in their sockets, while nothing else runs (`drain`).
@@ -83,11 +84,13 @@ class Case:
         return f"*{self.workload}*{how}{', TCP' if self.load.tcp else ''}"
 
 
-def run(zone: Zone, cases: Sequence[Case], peers: Sequence[str]) -> list[sizes.Sizes]:
+def run(
+    zone: Zone, cases: Sequence[Case], peers: Sequence[str], before: Path | None = None
+) -> list[sizes.Sizes]:
     """Start all servers on one zone, print a table for each case, and return the sizes of answers."""
     with tempfile.TemporaryDirectory(prefix="dnsctl-bench-") as name:
         directory = Path(name)
-        with _served(directory, zone, peers) as found:
+        with _served(directory, zone, peers, before) as found:
             compared = sizes.compare(found, zone.denial)
             for case in cases:
                 asked = [one for one in found if not (case.load.tcp and one.name == "echo")]
@@ -125,11 +128,11 @@ def report(found: Sequence[Server], title: str) -> None:
 
 
 @contextmanager
-def _served(directory: Path, zone: Zone, peers: Sequence[str]) -> Iterator[list[Server]]:
+def _served(directory: Path, zone: Zone, peers: Sequence[str], before: Path | None) -> Iterator[list[Server]]:
     """Serve `zone` with ours and the peers that are installed; end them all behind the block."""
     found: list[Server] = []
     try:
-        for server in _start(directory, zone, peers):
+        for server in _start(directory, zone, peers, before):
             found.append(server)
         for server in found:
             server.wait_until_ready(ORIGIN)
@@ -139,12 +142,14 @@ def _served(directory: Path, zone: Zone, peers: Sequence[str]) -> Iterator[list[
             server.end()
 
 
-def _start(directory: Path, zone: Zone, peers: Sequence[str]) -> Iterator[Server]:
+def _start(directory: Path, zone: Zone, peers: Sequence[str], before: Path | None) -> Iterator[Server]:
     """Start ours and the peers on a zone signed beforehand, or the peers on what ours has signed."""
     signed = directory / "signed.zone"
     zones = _zone_files(directory, zone, signed)
     mine = servers.ours(zones, directory / "state", free_port(), 1)
     yield mine
+    if before is not None:
+        yield servers.ours(zones, directory / "before", servers.free_port(), 1, "before", checkout=before)
     if not signed.exists():
         mine.wait_until_ready(ORIGIN)
         ask = ("dig", "@127.0.0.1", "-p", str(mine.port), ORIGIN, "AXFR", "+noall", "+answer", "+onesoa")
@@ -220,14 +225,15 @@ def full(options: argparse.Namespace) -> None:
     cases += [Case(each, plain, rounds) for each in ("hits", "uniform", "flood")] + [
         Case("hits", tcp, rounds)
     ]
-    compared = run(Zone(10_000), cases, options.peer)
+    compared = run(Zone(10_000), cases, options.peer, options.before)
     cases = [Case(each, load, rounds) for each in ("hits", "flood")]
-    compared += run(Zone(10_000, "nsec3"), cases, options.peer)
+    compared += run(Zone(10_000, "nsec3"), cases, options.peer, options.before)
     two_workers(10_000, 20 * rounds)
     print("\n## Serving: a million names", flush=True)
+    others = options.peer, options.before
     longer, fewer = Load(load.seconds + 1), max(1, rounds - 2)
-    run(Zone(1_000_000), [Case(each, longer, fewer) for each in ("uniform", "flood", "hits")], options.peer)
-    run(Zone(1_000_000, "nsec3"), [Case(each, longer, fewer) for each in ("uniform", "flood")], options.peer)
+    run(Zone(1_000_000), [Case(each, longer, fewer) for each in ("uniform", "flood", "hits")], *others)
+    run(Zone(1_000_000, "nsec3"), [Case(each, longer, fewer) for each in ("uniform", "flood")], *others)
     sizes.report(compared)
 
 
@@ -247,9 +253,11 @@ def parsed() -> argparse.Namespace:
     options.add_argument("--tcp", action="store_true", help="over connections that are used again")
     options.add_argument("--two", action="store_true", help="two workers against one, too")
     options.add_argument("--peer", choices=servers.PEERS, action="append", help="beside ours; default: all")
+    options.add_argument("--no-peers", action="store_true")
+    options.add_argument("--before", type=Path, metavar="CHECKOUT", help="dnsctl of this checkout as a peer")
     options.add_argument("--signed", type=Path, help="serve this signed master file instead of making one")
     chosen = options.parse_args()
-    chosen.peer = chosen.peer or list(servers.PEERS)
+    chosen.peer = [] if chosen.no_peers else chosen.peer or list(servers.PEERS)
     return chosen
 
 
@@ -265,7 +273,7 @@ def main() -> None:
     rounds = options.rounds or (2 if options.short else 3)
     load = Load(options.seconds or (2 if options.short else 5), not options.no_do, options.tcp)
     cases = [Case(each, load, rounds) for each in options.workload or LINES]
-    compared = run(Zone(options.names, options.denial, options.signed), cases, options.peer)
+    compared = run(Zone(options.names, options.denial, options.signed), cases, options.peer, options.before)
     if options.two or options.short:
         two_workers(options.names, 20 * rounds)
     sizes.report(compared)

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -119,18 +119,29 @@ def _program(name: str) -> str:
     return found
 
 
-def _spawn(*command: str | Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def _spawn(*command: str | Path, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment or os.environ
+    )
 
 
 def ours(
-    zones: Path, state: Path, port: int, workers: int, name: str = "dnsctl", more: Sequence[str] = ()
+    zones: Path,
+    state: Path,
+    port: int,
+    workers: int,
+    name: str = "dnsctl",
+    more: Sequence[str] = (),
+    checkout: Path = Path(__file__).parents[1],
 ) -> Server:
-    """Sign and serve the files in `zones`; `state` keeps the image; `more` options of `dnsctl serve`."""
-    program = Path(sys.executable).with_name("dnsctl")
-    command = (program, "serve", "--zones", zones, "--sign", "--state", state)
+    """Sign and serve the files in `zones` with the code of `checkout`.
+
+    `state` keeps the image; `more` options of `dnsctl serve`.
+    """
+    command = (sys.executable, "-m", "dnsctl", "serve", "--zones", zones, "--sign", "--state", state)
     listen = ("--listen", f"127.0.0.1:{port}", "--transfer", "127.0.0.1/32", "--workers", str(workers))
-    return Server(name, _spawn(*command, *listen, *more), port)
+    environment = os.environ | {"PYTHONPATH": str(checkout.absolute())}
+    return Server(name, _spawn(*command, *listen, *more, environment=environment), port)
 
 
 def echo(directory: Path, zone: Path, origin: str, port: int) -> Server:

@@ -32,6 +32,7 @@ from dnsctl.serve.metrics.tally import Tally
 from dnsctl.serve.respond import Responder, is_transfer
 
 _NO_ID: Final = bytes(2)
+_BAD, _GOOD = Validity.BAD, Validity.GOOD  # looked up once: a member of an Enum costs more than a global
 _log = logging.getLogger(__name__)
 
 Step = Callable[[bytes, bytes], Entry | None]  # given a query behind its id, as it is and in lower case
@@ -189,7 +190,8 @@ class Answerer:
                             proved.append(index)
             header, end, tail, size, class_, _ = entry
             counts[class_] += 1
-            classes[index] = class_
+            if classes is not None:
+                classes[index] = class_
             slot[2:12] = header
             slot[end:size] = tail
             sizes[index] = size
@@ -282,7 +284,7 @@ class Answerer:
             verdict = self.responder.judge(cookie, client.address) if cookie else None
         except ValueError:
             return None
-        if verdict is not None and verdict.validity is Validity.BAD:
+        if verdict is not None and verdict.validity is _BAD:
             return None
         hits = self._hits
         entry = self._by_octets(bare, bare.lower()) or self._exact(_NO_ID + bare, client)
@@ -294,7 +296,7 @@ class Answerer:
         if tail[-OPT_LENGTH:] not in BARE_OPTS or size > udp_limit(bare[-8] << 8 | bare[-7]):
             self._hits = hits
             return None
-        self._is_proved = verdict.validity is Validity.GOOD
+        self._is_proved = verdict.validity is _GOOD
         tail = b"".join((tail[:-2], OPTIONS_LENGTH, verdict.option))
         return header, end, tail, size, class_, zone
 

@@ -11,9 +11,9 @@ from dnsctl.serve.transport.udp import UdpWorker
 class Filled(Batch):
     """A batch that receives what it is given."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, keep_classes: bool = False) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-            super().__init__(one)
+            super().__init__(one, keep_classes=keep_classes)
 
     def fill(self, wires: list[bytes]) -> int:
         """Take queries, as many as there is room for at most; return how many."""

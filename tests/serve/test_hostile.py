@@ -54,7 +54,7 @@ class Serving:
         self.responder = Responder("ns1", about=Chaos(b"ns1", b"1"), cookies=cookies)
         self.reader = image.reader()
         tally = Tally()
-        self.batch = Batch(self.socket)
+        self.batch = Batch(self.socket, keep_classes=True)
         self.worker = UdpWorker(
             [self.socket], image.reader(), GenerationCounter(NodeFiles(state).generation), self.responder,
             tally=tally, limiter=RateLimiter(RateLimit(rate=1_000_000), FlowTable(1024), tally),

@@ -247,7 +247,7 @@ def test_answers_from_gaps_are_counted_as_those_of_the_other_steps(flooded):
 
 def test_rate_limit_sees_answers_from_gaps_whole(flooded):
     worker, _, rng, _ = flooded
-    batch, wires = Filled(), flood(rng)
+    batch, wires = Filled(keep_classes=True), flood(rng)
     limiter = RateLimiter(RateLimit(rate=10, slip=2), FlowTable(64), worker.answerer.tally)
     silent = worker.answerer.answer(batch, batch.fill(wires), [])
     whole = [batch.answer(index) for index in range(BATCH)]

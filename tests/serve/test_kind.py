@@ -58,7 +58,7 @@ def worker(tmp_path):
 
 def kinds(worker: UdpWorker, cases: list[str]) -> list[Kind]:
     """Return what the answers of a batch are said to say."""
-    batch = Filled()
+    batch = Filled(keep_classes=True)
     worker.answerer.answer(batch, batch.fill([query(case) for case in cases]), [])
     return [worker.answerer.tally.kind_of(batch.class_of(index))[0] for index in range(len(cases))]
 

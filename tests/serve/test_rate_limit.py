@@ -71,7 +71,7 @@ class Server:
         self.table = table or FlowTable(limit.table_size)
         self.limiter = RateLimiter(limit, self.table, self.tally, workers, lambda: self.now)
         self.responder = Responder("ns1")
-        self.batch = Batch(self.socket)
+        self.batch = Batch(self.socket, keep_classes=True)
         self.worker = UdpWorker(
             [self.socket], self.image.reader(), published.counter, self.responder,
             tally=self.tally, limiter=self.limiter,

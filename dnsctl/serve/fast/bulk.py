@@ -51,7 +51,8 @@ def answer_batch(
                     size += at
                     if size <= limit:
                         counts[class_] += 1
-                        classes[index] = class_
+                        if classes is not None:
+                            classes[index] = class_
                         slot[2:12] = header
                         slot[at + 6 : size] = b"".join(
                             (before, value[rdata], between, value[times], signer, value[signature], opt)
@@ -71,7 +72,8 @@ def answer_batch(
             continue
         header, end, tail, size, class_, _ = entry
         counts[class_] += 1
-        classes[index] = class_
+        if classes is not None:
+            classes[index] = class_
         slot[2:12] = header
         slot[end:size] = tail
         sizes[index] = size
@@ -141,7 +143,8 @@ def _deny(
                 yield query
                 continue
             counts[class_] += 1
-            classes[index] = class_
+            if classes is not None:
+                classes[index] = class_
             slot[2:12] = header
             slot[at + 6 : size] = tail
             sizes[index] = size

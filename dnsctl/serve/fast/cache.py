@@ -144,7 +144,9 @@ class AnswerCache:
         if self.doors[door]:
             return True
         self.doors[door] = 1
-        self.knocked(1)
+        self._knocks += 1
+        if self._knocks > MAX_KNOCKS:
+            self._shut_doors()
         return False
 
     def knocked(self, count: int) -> None:
@@ -154,8 +156,11 @@ class AnswerCache:
         """
         self._knocks += count
         if self._knocks > MAX_KNOCKS:
-            self.doors[:] = bytes(DOORS)
-            self._knocks = 0
+            self._shut_doors()
+
+    def _shut_doors(self) -> None:
+        self.doors[:] = bytes(DOORS)
+        self._knocks = 0
 
     def looked_up(self, count: int, misses: int) -> None:
         """Note that of a batch's `count` keys so many were not here.

@@ -69,9 +69,12 @@ _sendmmsg.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int
 
 
 class Batch:
-    """The datagrams one socket received last. One thread only; the socket must outlive it."""
+    """The datagrams one socket received last. One thread only; the socket must outlive it.
 
-    def __init__(self, one: socket.socket) -> None:
+    `keep_classes`: `class_of` an answer will be asked, as rate limits do.
+    """
+
+    def __init__(self, one: socket.socket, *, keep_classes: bool = False) -> None:
         if ctypes.sizeof(_Mmsghdr) != _WORDS * 8 or sys.byteorder != "little":
             raise OSError(errno.ENOSYS, "this platform lays out struct mmsghdr in another way")
         self.socket = one
@@ -91,6 +94,7 @@ class Batch:
         self._iovecs = (in_iovecs, out_iovecs)  # kept alive: the kernel reads them
         self.sizes: Final = memoryview(out_iovecs).cast("B").cast("Q")[1::4]
         self._set_up_arrays(octets, out_iovecs)
+        self.classes: Final = [0] * BATCH if keep_classes else None  # of answers in one part
         self._lengths = memoryview(self._incoming).cast("B").cast("I")[_LENGTH_HALF :: _WORDS * 2]
         self._set_up_control(one)
 
@@ -117,7 +121,6 @@ class Batch:
         self.tail_sizes = parts[3::4]
         self._counts = np.frombuffer(_octets(self._outgoing), np.uint64)[_IOVLEN_WORD::_WORDS]
         self._tail_classes: list[tuple[NDArray[np.int64], NDArray[np.uint64]]] = []  # of answers in two parts
-        self.classes = [0] * BATCH  # of the others: see `class_of`
 
     def column(self, octet: int, kind: type[_Kind]) -> NDArray[_Kind]:
         """Return what stands at `octet` of each slot."""
@@ -149,11 +152,13 @@ class Batch:
         return head + ctypes.string_at(int(self.tails[index]), int(self.tail_sizes[index]))
 
     def class_of(self, index: int) -> int:
-        """Return the class (see `tally`) of an answer that was written."""
+        """Return the class (see `tally`) of an answer that was written. Raises TypeError without classes."""
         for chosen, classes in self._tail_classes:
             at = chosen.searchsorted(index)
             if at < len(chosen) and chosen[at] == index:
                 return int(classes[at])
+        if self.classes is None:
+            raise TypeError("a batch that keeps no classes")
         return self.classes[index]
 
     def has_tail(self, index: int) -> bool:

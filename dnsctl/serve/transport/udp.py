@@ -36,7 +36,7 @@ class UdpWorker:
         tally: Tally | None = None,
         limiter: RateLimiter | None = None,
     ) -> None:
-        self._batches = [Batch(one) for one in sockets]
+        self._batches = [Batch(one, keep_classes=limiter is not None) for one in sockets]
         self._tally = Tally() if tally is None else tally
         self._limiter = limiter
         self.answerer: Final = Answerer(reader, counter, responder, self._tally, cache)
