@@ -149,7 +149,7 @@ def _start(directory: Path, zone: Zone, peers: Sequence[str], before: Path | Non
     mine = servers.ours(zones, directory / "state", free_port(), 1)
     yield mine
     if before is not None:
-        yield servers.ours(zones, directory / "before", servers.free_port(), 1, "before", checkout=before)
+        yield servers.ours(zones, directory / "before", free_port(), 1, "before", checkout=before)
     if not signed.exists():
         mine.wait_until_ready(ORIGIN)
         ask = ("dig", "@127.0.0.1", "-p", str(mine.port), ORIGIN, "AXFR", "+noall", "+answer", "+onesoa")
