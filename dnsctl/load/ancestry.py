@@ -39,18 +39,18 @@ def is_shallow(root: Path) -> bool:
 
 
 def is_ancestor(root: Path, earlier: str, later: str) -> bool:
-    """True where `later` was made from `earlier`, or is it."""
+    """True where `later` descends from `earlier`, or is the same commit."""
     found = git(root, "rev-list", "--max-count=1", earlier, f"^{later}", "--")
     return not found.strip()
 
 
 def fork(root: Path, one: str, other: str) -> str | None:
-    """Return the last commit that both come from; None for histories without one."""
+    """Return the last commit that both descend from; None where they share none."""
     return git(root, "merge-base", one, other, check=False).decode("ascii", "replace").strip() or None
 
 
 def only_in(root: Path, one: str, other: str) -> tuple[Commit, ...]:
-    """Return the commits that `one` comes from and `other` does not, the newest first."""
+    """Return the commits in the history of `one` and not in that of `other`, the newest first."""
     listing = git(root, "log", "-z", _DATE, f"--format={_FORMAT}", "--end-of-options", one, f"^{other}", "--")
     fields = listing.decode("utf-8", "replace").split("\0")
     return tuple(Commit(*fields[at : at + 4]) for at in range(0, len(fields) - 3, 4))

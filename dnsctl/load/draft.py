@@ -22,7 +22,7 @@ PLACEHOLDER_SERIAL = 1  # the release assigns the serial (dnssec.md)
 
 @dataclass(frozen=True)
 class ZoneDefaults:
-    """What a zone gets that its file leaves out. `file`: where they are written, for positions."""
+    """Values for what a zone's file leaves out. `file`: where they are written, for positions."""
 
     ttl: int = Defaults().ttl
     soa: bytes | None = None
@@ -79,6 +79,7 @@ class Draft:
         self._signatures: dict[tuple[Name, int], list[bytes]] = {}
 
     def find(self, rule: str, position: Position, message: str, advice: str = "") -> None:
+        """Collect a finding about this zone."""
         self.findings.append(finding(rule, position, message, advice, self.origin))
 
     def add(
@@ -113,7 +114,7 @@ class Draft:
         self._signatures.setdefault((owner, covered), []).append(signature)
 
     def zone(self) -> Zone:
-        """Return what was collected, completed from the defaults; call it once, at the end.
+        """Return the zone, completed from the defaults; call it once, at the end.
 
         What was collected is freed meanwhile, so that a large zone is not in memory twice.
         """

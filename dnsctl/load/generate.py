@@ -41,7 +41,7 @@ def substitute(template: str, number: int) -> str:
 
 
 def reads_differently(template: str) -> bool:
-    """Return whether BIND reads `template` differently: it keeps an offset for plain `$` after it."""
+    """True where BIND reads `template` differently: it keeps an offset for plain `$` after it."""
     offset = 0
     for found in _TEMPLATE.finditer(template):
         if found.group() == "$" and offset:

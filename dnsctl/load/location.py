@@ -74,4 +74,5 @@ def _size(centimetres: int, names: NameReader) -> int:
 
 
 def metres(centimetres: int) -> str:
+    """Return a length in metres, as LOC records show it."""
     return f"{Decimal(centimetres) / 100:.2f}"

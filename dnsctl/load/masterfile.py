@@ -370,7 +370,7 @@ class _Parser:
                     return  # what is wrong with one is wrong with all
 
     def _check_templates(self, head: list[str], right_side: str | None, line: int) -> None:
-        """Report what BIND reads differently, or in a way that was hardly meant."""
+        """Report templates that BIND reads differently, or reads as hardly anybody means them."""
         if any(generate.reads_differently(each) for each in (*head, right_side or "")):
             message = (
                 "BIND adds the offset of ${…} to every plain $ behind it in the same field; here it is not"
@@ -386,7 +386,7 @@ class _Parser:
 
 
 def _is_class_in(token: str) -> bool:
-    """Return whether `token` is IN or CLASS1 (RFC 3597 §5)."""
+    """True where `token` is IN or CLASS1 (RFC 3597 §5)."""
     found = _CLASS.fullmatch(token)
     if found is None:
         return False

@@ -66,7 +66,7 @@ class RdataFault(Exception):  # noqa: N818 - becomes a Finding, not an error of 
 
 
 class RdataRemark(NamedTuple):
-    """What is said of rdata that is read all the same: becomes a warning."""
+    """A warning about rdata that is read nevertheless."""
 
     rule: str
     message: str
@@ -97,7 +97,7 @@ class NameReader:
         return cached_name(text, ROOT)
 
     def cased(self, text: str) -> bytes:
-        """As a call, but upper case stays: for names that canonical form does not touch (RFC 6840 §5.1)."""
+        """Complete a name, keep its upper case: canonical form does not touch such names (RFC 6840 §5.1)."""
         lower = self(text)
         text = unquoted(text)
         if text == text.lower() or not text.isascii():
@@ -136,7 +136,7 @@ _SUGGESTED = [text for text in TYPES if text.isupper()]
 
 
 def domain_name(text: str, origin: Name) -> Name:
-    r"""As `model.name.from_text`, but quick for names without escapes. Quotes around it are taken off.
+    r"""Read a name as `model.name.from_text` does, without the quotes around it; quick without escapes.
 
     Raises NameSyntaxError, also for a quote inside (`\"` is one that belongs to the name) and for octets
     that are not UTF-8.
@@ -178,6 +178,7 @@ def tokenize(text: str) -> list[str]:
 
 
 def number(text: str, limit: int, what: str) -> int:
+    """Return a decimal number up to `limit`. Raises RdataFault, which calls it `what`."""
     if not _NUMBER.fullmatch(text) or int(text) > limit:
         raise RdataFault(f"{what} {text[:40]!r} is not a number from 0 to {limit}", "correct it")
     return int(text)
@@ -225,7 +226,7 @@ def shown(text: str) -> str:
 
 
 def stray_octets(tokens: Sequence[str]) -> bool:
-    """Return whether an octet in `tokens` is not UTF-8."""
+    """True where an octet in `tokens` is not UTF-8."""
     return any(_STRAY.search(token) for token in tokens if not token.isascii())
 
 

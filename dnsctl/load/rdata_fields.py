@@ -41,7 +41,7 @@ class Field(NamedTuple):
 
 
 class Remark(NamedTuple):
-    """A warning about a value that is read all the same, by rule id."""
+    """A warning about a value that is read nevertheless, by rule id."""
 
     rule: str
     message: str

@@ -122,6 +122,7 @@ def _atm_address(text: str, _: NameReader) -> bytes:
 
 
 def hexadecimal(tokens: Sequence[str]) -> bytes:
+    """Return the octets of hexadecimal digits, which may be in several tokens. Raises RdataFault."""
     text = "".join(tokens)
     try:
         return binascii.unhexlify(text)
@@ -135,6 +136,7 @@ def hexadecimal(tokens: Sequence[str]) -> bytes:
 
 
 def base_64(tokens: Sequence[str]) -> bytes:
+    """Return the octets of base64 (RFC 4648 §4), which may be in several tokens. Raises RdataFault."""
     try:
         return binascii.a2b_base64("".join(tokens), strict_mode=True)
     except ValueError as error:

@@ -77,7 +77,7 @@ _VAGUE = {
 def to_wire(rdtype: int, tokens: Sequence[str], names: NameReader) -> bytes:
     r"""Return canonical rdata of `rdtype`. Raises RdataFault, or NameSyntaxError for a name in it.
 
-    What is to be said of rdata that is read all the same stands in `names.remarks`.
+    Warnings about rdata that is read nevertheless stand in `names.remarks`.
     """
     parse = None if tokens and tokens[0] == r"\#" else _PARSERS.get(rdtype)
     wire = _seldom(rdtype, tokens, names) if parse is None else parse(tokens, names)

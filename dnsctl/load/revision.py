@@ -27,9 +27,9 @@ _GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.quotepath=off")
 
 
 class Entry(NamedTuple):
-    """What stands in a directory. `directory`: it is one, or a link to one inside the repo.
+    """One name in a directory. `directory`: it is one, or a link to one inside the repo.
 
-    Any other may be tried as a file: reading it says what is wrong with a link, or with a FIFO. `target`: the
+    Try any other as a file: reading it says what is wrong with a link, or with a FIFO. `target`: the
     path that a symbolic link names, from the root.
     """
 
@@ -143,7 +143,7 @@ class Revision:
             return self._fetch(path, f"{self._tree}{self._prefix}{wanted}", limit)
 
     def below(self, directory: str) -> Revision:
-        """As the protocol says: paths and links are resolved in the directory's own tree object."""
+        """Return the files below `directory`. Paths and links are resolved in its own tree object."""
         confined = copy.copy(self)
         [(_, tree)] = self._resolved([_normal(directory)])
         confined._tree = f"{tree}:"

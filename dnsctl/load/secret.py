@@ -23,7 +23,7 @@ _REFERENCE = re.compile(r"prompt|env:[A-Za-z_][A-Za-z0-9_]*|file:.+|credential:[
 
 
 class SharedSecretError(PassphraseError):
-    """Others than its owner may read the file with the secret."""
+    """The file with the secret can be read by others than its owner."""
 
 
 def check_reference(reference: str) -> str:

@@ -58,6 +58,7 @@ class Scalar(NamedTuple):
 
     @property
     def is_null(self) -> bool:
+        """True for a value that is left empty, or written `null` or `~` without quotes."""
         return self.plain and self.text in _NULLS
 
 
@@ -92,6 +93,7 @@ class Mapping:
         self.merges = []
 
     def get(self, key: str) -> Node | None:
+        """Return the value of `key`, or None."""
         found = self.items.get(key)
         return None if found is None else found[1]
 

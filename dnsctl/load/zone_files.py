@@ -39,7 +39,7 @@ class ZoneFiles(NamedTuple):
 
 
 class Unread(NamedTuple):
-    """What stands among the zones and is not read. `zone`: which one it looks like."""
+    """A path among the zones that is not read. `zone`: the one that it looks like."""
 
     path: str
     message: str
@@ -47,6 +47,7 @@ class Unread(NamedTuple):
     zone: Name | None = None
 
     def finding(self) -> Finding:
+        """Return what `check` says of it."""
         at = Position(self.path)
         return finding("zone-file-ignored", at, self.message, self.advice, self.zone)
 
@@ -61,6 +62,7 @@ class Listing:
     targets: set[str] = field(default_factory=set)  # where links among the files lead
 
     def fault(self, path: str, message: str, advice: str, zone: Name | None = None) -> None:
+        """Collect an error about the name of a file; `zone`: one that has a file already."""
         rule = "zone-file-name" if zone is None else "zone-twice"
         self.findings.append(finding(rule, Position(path), message, advice, zone))
 

@@ -75,7 +75,7 @@ def parse_split(
     today: date | None = None,
     include: Includer | None = None,
 ) -> tuple[Zone | None, tuple[Finding, ...]]:
-    """As `parse`, for a zone in several files; `file` is what stands for all of them."""
+    """Parse a zone in several files, as `parse` does one; `file` stands for all of them."""
     reader = _Reader(Draft(origin, file, defaults), today)
     whole = True
     for path, text in texts.items():

@@ -34,7 +34,7 @@ Progress = Callable[[int, int], None]  # files read, of how many
 
 @dataclass(frozen=True)
 class Loaded:
-    """`zones` are without errors here; `partial` is what could be read of others, of `unread` nothing."""
+    """Zones without errors; `partial`: what could be read of others; `unread`: nothing could."""
 
     zones: Mapping[Name, Zone]
     findings: tuple[Finding, ...] = ()

@@ -47,9 +47,9 @@ class Generations(Protocol):
 
 
 class Order(NamedTuple):
-    """Which steps a query takes, cheapest first, behind what the cache has at hand.
+    """The steps that a query takes, cheapest first, after what the cache has at hand.
 
-    `first`, where its octets come for the first time; `again`, where they have come before. Then `own`.
+    `first`: if its octets come for the first time; `again`: if they have come before; then `own`.
     """
 
     first: tuple[Step, ...]
@@ -112,7 +112,7 @@ class Answerer:
         )
 
     def renew(self) -> None:
-        """See the newest generation, if it is another. Raises ImageReplacedError, and reads on then."""
+        """Move to the newest generation, if it is another. Raises ImageReplacedError."""
         generation = self._counter.value
         if generation == self._seen:
             return
@@ -200,7 +200,7 @@ class Answerer:
     def respond(self, message: bytes, client: Callable[[], Client]) -> bytes | None:
         """Return the response to a message; empty where it asks a stream for a transfer, None without one.
 
-        Counts it but for how it came.
+        Counts it, but not the transport that it came by.
         """
         self.renew()
         raw = message[2:]
@@ -208,7 +208,7 @@ class Answerer:
         return b"" if entry is _TRANSFER else self._counted(entry, message)
 
     def respond_in_full(self, message: bytes, client: Client) -> bytes | None:
-        """Do so by the full path, also where a transfer is asked for."""
+        """Return the response of the full path, also where a transfer is asked for."""
         self._is_wanted = False
         return self._counted(self._full(message, client), message)
 
@@ -266,7 +266,7 @@ class Answerer:
         return entry
 
     def _fast_whole(self, raw: bytes, key: bytes) -> Entry | None:
-        """Find an answer by the fast path, if nothing is cut off that it may fit a datagram."""
+        """Find an answer by the fast path, if nothing of it must be cut off to fit a datagram."""
         cuts = self.known.cuts
         entry = find(self.known, raw, key)
         return entry if self.known.cuts == cuts else None
@@ -321,7 +321,7 @@ class Answerer:
         return self._entry(message, response)
 
     def _shared(self, message: bytes, client: Client) -> Entry | None:
-        """Do so, if the answer is one for all who ask these octets."""
+        """Answer by the full path, if all who send these octets get the same answer."""
         response = self.responder.answered(self.reader, message, client)
         return None if response is None or not response.cacheable else self._entry(message, response)
 

@@ -180,7 +180,7 @@ class Responder:
         return found and found._replace(wire=signer.sign(found.wire), cacheable=False)
 
     def _checked(self, edns: Edns, client: Client) -> tuple[Rcode, Verdict | None]:
-        """Return what version and options of a query get, NOERROR if they are good, and of its cookie."""
+        """Judge version and options of a query: return its rcode, NOERROR if all is good, and its cookie."""
         if edns.version != edns_.VERSION:
             return Rcode.BADVERS, None
         try:

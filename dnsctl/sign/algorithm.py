@@ -50,7 +50,7 @@ class KeyFieldError(Exception):
 
 
 def checker(algorithm: int, field: bytes) -> Check | None:
-    """Return what checks signatures by a DNSKEY with key field `field`; None: `algorithm` is not known.
+    """Return a checker of signatures by a DNSKEY with key field `field`; None: `algorithm` is unknown.
 
     Raises KeyFieldError where the field does not hold a key of that algorithm.
     """

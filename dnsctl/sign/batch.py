@@ -113,7 +113,7 @@ def _pooled(
     work: Callable[[_In], _Out],
     zone: Name,
 ) -> Generator[_Out, None, None]:
-    """Yield what `work` makes of each of `chunks`, in order, by processes that `begin` set up."""
+    """Yield the result of `work` for each of `chunks`, in order, by processes that `begin` sets up."""
     context = multiprocessing.get_context("fork")
     set_up, arguments = begin
     try:

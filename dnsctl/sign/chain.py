@@ -23,7 +23,7 @@ _NONE: frozenset[int] = frozenset()
 
 
 class Break(NamedTuple):
-    """What is wrong with the chain, and the RRset where that shows. `harmless`: no validator minds."""
+    """A fault in the chain, and the RRset where it shows. `harmless`: no validator minds."""
 
     at: RRset
     message: str
@@ -74,7 +74,7 @@ class _Link(NamedTuple):
     types: tuple[int, ...]
 
     def leads_to(self, owner: Name) -> bool:
-        """True where it is, octet for octet, what signing here would make; else it may still be right."""
+        """True where it is what signing here would make, octet for octet; another may be right too."""
         return self.rrset.rdatas == (owner + type_bitmap((*self.types, Type.RRSIG, Type.NSEC)),)
 
 

@@ -63,7 +63,7 @@ def _refuse_orphan(one: RRset, dnskey: RRset) -> None:
 
 
 def public_key(zone: Name, rdata: bytes) -> PublicKey:
-    """Take DNSKEY rdata apart."""
+    """Return the key in DNSKEY rdata."""
     return PublicKey(zone, rdata[3], int.from_bytes(rdata[:2], "big"), rdata[4:])
 
 

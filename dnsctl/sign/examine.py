@@ -174,7 +174,7 @@ class _Examination:
         self._complete(one, frozenset(algorithms), late, faulty=faulty)
 
     def _lie(self, parsed: Signature, one: RRset, labels: int) -> str:
-        """Return what of a signature's fields is not so (RFC 4035 §2.2, §5.3.1)."""
+        """Return which field of a signature is wrong (RFC 4035 §2.2, §5.3.1)."""
         if parsed.signer != self._zone.origin:
             return f"names {to_text(parsed.signer)} as its signer, which is not the zone"
         if parsed.labels != labels:

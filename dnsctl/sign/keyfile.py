@@ -203,6 +203,7 @@ class StateFile:
         return cls(public.zone, public.algorithm, public.tag, revoked_tag(public), role, state, times)
 
     def to_text(self) -> str:
+        """Return the text of the file, one field a line."""
         lines = [
             _FORMAT,
             f"Zone: {to_text(self.zone)}",

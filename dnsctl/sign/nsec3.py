@@ -19,7 +19,7 @@ from dnsctl.model.zone import Nsec3Parameters
 
 
 class Denied(NamedTuple):
-    """An owner that the chain speaks of. `insecure`: a delegation without DS."""
+    """An owner in the chain. `insecure`: a delegation without DS."""
 
     owner: Name
     types: tuple[int, ...]

@@ -24,6 +24,7 @@ def algorithm_text(algorithm: int) -> str:
 
 
 def key_text(key: KeyId) -> str:
+    """Return a key as messages name it: by its tag and algorithm."""
     return f"key {key[1]} ({algorithm_text(key[0])})"
 
 
@@ -44,6 +45,7 @@ class PublishedKeys:
 
     @classmethod
     def of(cls, dnskey: RRset) -> PublishedKeys:
+        """Read a DNSKEY RRset; keys that cannot be used are kept with the reason."""
         places: dict[KeyId, tuple[int, ...]] = {}
         revoked: dict[KeyId, tuple[int, ...]] = {}
         unusable: dict[KeyId, str] = {}
@@ -87,6 +89,7 @@ class PublishedKeys:
         yield from (key for key, found in self.places.items() if len(found) > 1)
 
     def rdatas_of(self, key: KeyId) -> frozenset[bytes]:
+        """Return the rdata of all keys with this algorithm and tag, revoked ones too."""
         return frozenset(
             self.rdatas[place] for place in (*self.places.get(key, ()), *self.revoked.get(key, ()))
         )

@@ -36,7 +36,7 @@ class Mismatch(NamedTuple):
 def header(
     question: Question, answer: Answer, rcodes: Sequence[int], *, authoritative: bool
 ) -> Mismatch | None:
-    """Return what is wrong with the header, after which looking at records makes no sense."""
+    """Return what is wrong with the header, after which its records need no look; None where nothing is."""
     if answer.rcode not in rcodes:
         return mismatch("rcode", question, " or ".join(map(_rcode, rcodes)), _rcode(answer.rcode))
     if answer.truncated:
@@ -52,7 +52,7 @@ def header(
 
 
 def nothing_but(question: Question, section: Sequence[Record], types: set[int]) -> Iterator[Mismatch]:
-    """Yield what stands in the answer section and is of none of `types`, or of another owner."""
+    """Yield the records in the answer section that are of another owner or of none of `types`."""
     extra = [one for one in section if one.rdtype not in types or one.owner != question.qname]
     if extra:
         names = ", ".join(f"{to_text(one.owner)} {type_text(one.rdtype)}" for one in extra[:_SHOWN])
@@ -182,6 +182,7 @@ def _kept(zone: ReleasedZone, owner: Name, rdtype: int) -> Iterator[RRset]:
 
 
 def mismatch(rule: str, question: Question, expected: str, got: str) -> Mismatch:
+    """Return a mismatch about the name and type of `question`."""
     return Mismatch(rule, question.qname, question.qtype, expected, got)
 
 
@@ -209,6 +210,7 @@ def _difference(rule: str, rrset: RRset, expected: Sequence[bytes], got: Sequenc
 
 
 def shown_rdatas(rdtype: int, rdatas: Iterable[bytes]) -> str:
+    """Return the first of some rdata in presentation form, and how many more there are."""
     all_of_them = list(rdatas)
     shown = [_text(rdtype, each) for each in all_of_them[:_SHOWN]]
     more = len(all_of_them) - _SHOWN

@@ -60,14 +60,14 @@ class Answer:
     decoders: int = 2
 
     def same_but_additional(self, other: Answer) -> bool:
-        """True where both hold the same records in answer and authority, in whatever order."""
+        """True where both have the same records in answer and authority, in any order."""
         return (self.rcode, self.authoritative) == (other.rcode, other.authoritative) and all(
             sorted(mine) == sorted(theirs)
             for mine, theirs in ((self.answer, other.answer), (self.authority, other.authority))
         )
 
     def expiry(self) -> int | None:
-        """Return the nearest signature expiration (RFC 4034 §3.1.5), Unix seconds, of all in it."""
+        """Return the earliest expiration of the signatures in it (RFC 4034 §3.1.5), in Unix seconds."""
         found = [
             int.from_bytes(one.rdata[8:12], "big")
             for one in (*self.answer, *self.authority, *self.additional)

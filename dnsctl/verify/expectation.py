@@ -42,7 +42,7 @@ class Expectation(Protocol):
 
 
 def mismatches(expected: Expectation, answer: Answer, zone: ReleasedZone | None) -> Iterator[Mismatch]:
-    """Yield what is wrong with `answer`, which `zone` was to give; None: no zone of ours."""
+    """Yield what is wrong with the answer of `zone`; None: no zone of ours has to answer."""
     failed = header(expected.question, answer, expected.rcodes, authoritative=expected.authoritative)
     if failed:
         yield failed

@@ -45,7 +45,7 @@ def expected(zone: ReleasedZone, question: Question) -> Expectation | None:
 
 
 def _at(zone: ReleasedZone, question: Question) -> Expectation | Link | None:
-    """Return what one name meets, or the alias that leads on from it."""
+    """Return what is found for one name, or the alias that leads on from it."""
     name = question.qname
     node = zone.node(name)
     if node is None or node.occluded or node.cut:

@@ -44,6 +44,7 @@ class Node(NamedTuple):
     rrsets: tuple[RRset, ...]
 
     def get(self, rdtype: int) -> RRset | None:
+        """Return the RRset of this type, or None."""
         return next((one for one in self.rrsets if one.rdtype == rdtype), None)
 
     @property
@@ -74,10 +75,12 @@ class ReleasedZone:
         return found
 
     def node(self, owner: Name) -> Node | None:
+        """Return the node of `owner`, or None where it has no records."""
         value = self._reader.owner(owner_key(owner, self.origin))
         return _node(owner, value, self.origin) if value is not None else None
 
     def rrset(self, owner: Name, rdtype: int) -> RRset | None:
+        """Return the RRset of this owner and type, or None."""
         node = self.node(owner)
         return node.get(rdtype) if node else None
 
@@ -89,7 +92,7 @@ class ReleasedZone:
         return fragment.decode(value, Type.NSEC3, nsec3_owner(digest, self.origin), self.origin)
 
     def answers(self, name: Name, rdtype: int) -> bool:
-        """True where this zone, and not another of the release, answers a question."""
+        """True where this zone answers a question, not another zone of the release."""
         return home(self._reader, name, rdtype) == self.origin
 
     def beside(self, name: Name, rdtype: int) -> ReleasedZone | None:
@@ -99,7 +102,7 @@ class ReleasedZone:
         return ReleasedZone(self._reader, entry) if entry is not None else None
 
     def source_of(self, name: Name) -> Name | None:
-        """Return the name whose data stand for `name`: itself where it exists, a wildcard, or None.
+        """Return the name whose data answer for `name`: itself where it exists, a wildcard, or None.
 
         RFC 4592 §3.3.1. Empty non-terminals stand for themselves, as wildcards too.
         """

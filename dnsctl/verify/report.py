@@ -58,7 +58,7 @@ class Note(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NodeResult:
-    """One address of one node. `silent` says why nothing came, where nothing did."""
+    """The result for one address of one node. `silent`: why no answer came; empty where one did."""
 
     node: str
     site: str
@@ -109,7 +109,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 consistent, 1 drift, 2 could not tell: an address did not answer, and nothing else is wrong."""
+        """Return 0: consistent; 1: drift; 2: could not tell, as an address did not answer."""
         if self.faults:
             return 1
         return 0 if self.consistent else 2

@@ -141,7 +141,7 @@ class ZoneConfig(Settings):
 
 
 def is_pattern(text: str) -> bool:
-    """Return whether `text` is a pattern, not a zone's name."""
+    """True where `text` is a pattern, not a zone's name."""
     return any(sign in text for sign in WILD)
 
 

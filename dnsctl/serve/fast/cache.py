@@ -89,6 +89,7 @@ class Share:
         return entry
 
     def store(self, key: Key, entry: Entry) -> None:
+        """Keep an entry among the recent ones; when they fill up, they become the previous ones."""
         cost = _octets(key, entry)
         before = self.recent.get(key)
         if before is not None:
@@ -150,9 +151,9 @@ class AnswerCache:
         return False
 
     def knocked(self, count: int) -> None:
-        """Note that `count` keys were not here, and for each `doors[hash(key) & LAST_DOOR]` was set.
+        """Note that `count` keys were not here; the caller has set `doors[hash(key) & LAST_DOOR]` for each.
 
-        Where it was set before, the key has come before, and its answer is worth storing.
+        A door that was set before means that the key has come before: its answer is worth storing.
         """
         self._knocks += count
         if self._knocks > MAX_KNOCKS:
@@ -163,9 +164,9 @@ class AnswerCache:
         self._knocks = 0
 
     def looked_up(self, count: int, misses: int) -> None:
-        """Note that of a batch's `count` keys so many were not here.
+        """Note how many of the `count` keys of a batch were not here.
 
-        Where that goes on to be more than three of four, much more is asked for than is kept here. It takes
+        While that is more than three of four, far more is asked for than is kept here. It takes
         65,000 queries or more to be sure: so long it is after a start, too.
         """
         self.knocked(misses)
@@ -233,7 +234,7 @@ class AnswerCache:
 
 
 def _octets(key: Key, entry: Entry) -> int:
-    """Return what an entry takes."""
+    """Return how many octets of memory an entry takes."""
     _, _, tail, _, _, _ = entry
     return (sum(map(len, key)) if isinstance(key, tuple) else len(key)) + len(tail) + ENTRY_OVERHEAD
 

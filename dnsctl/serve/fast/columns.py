@@ -148,9 +148,9 @@ def halves(header: bytes) -> tuple[np.uint64, np.uint64]:
 
 
 def own_octets(longest: int, word: int) -> list[int]:
-    """Return, by the octet before a label, which octets of one of its words are its own.
+    """Return, by the length octet of a label, which octets of one of its words belong to the label.
 
-    None are where that is not the length of a label.
+    None do where it is not the length of a label.
     """
     masks = [(1 << 8 * min(max(length - 8 * word, 0), 8)) - 1 for length in range(longest + 1)]
     return masks + [0] * (256 - len(masks))

@@ -45,7 +45,7 @@ def answer_equivalent(
     encloser: bytes,
     leave_open: bool,
 ) -> Equivalent | None:
-    """Return the answer to `qname`, which has no node, if it is that to all equivalent names; else None.
+    """Return the answer to `qname`, which has no node, if all equivalent names get the same one; else None.
 
     `encloser`: the key of its closest encloser; `leave_open`: what proves that the name itself is not there.
     """
@@ -71,7 +71,7 @@ def answer_equivalent(
 
 
 def _is_alias_for_all(steps: list[Step]) -> bool:
-    """True where a wildcard is an alias, and what that leads to does not concern another one."""
+    """True where a wildcard is an alias whose end is the same for all names."""
     return (
         len(steps) > 2
         and steps[0] is Step.WILDCARD

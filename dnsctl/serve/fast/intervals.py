@@ -171,7 +171,7 @@ class Table(Pattern):
 
 
 def _reordered(old: NDArray[_Word], new: NDArray[_Word], order: Numbers) -> NDArray[_Word]:
-    """Return the old ones but for the first, and the new ones, in `order`, behind the first."""
+    """Return the first of `old`, then the others and `new` in `order`."""
     return np.concatenate((old[:1], np.concatenate((old[1:], new))[order]))
 
 
@@ -235,7 +235,7 @@ class Intervals:
     ) -> None:
         """Note that `entry` answers all names of one length between the keys, or hashes, `around`.
 
-        But for those that begin as one of these, or as one of the names that are `odd`.
+        Names that begin as one of these, or as one of the `odd` names, are left out.
         """
         length = asked.key[10]
         table = self._table(asked)
@@ -269,7 +269,7 @@ class Intervals:
         return table
 
     def answer(self, batch: Batch, count: int, classes: list[int]) -> Sequence[int]:
-        """Answer what can be of the first `count` queries in a batch; return the indexes of those left.
+        """Answer those of the first `count` queries in a batch that can be; return the indexes of the others.
 
         `classes`: the answers given are added there (see `tally`). Call it for every batch, once the one
         before was sent: what those point to may go.

@@ -183,7 +183,7 @@ def equivalent(known: Known, zone: AskedZone, form: Form, key: bytes, at: int, n
 def _shared(
     known: Known, zone: AskedZone, form: Form, key: bytes, at: int, names: EquivalentNames
 ) -> EquivalentAnswer | None:
-    """Return what is said to equivalent names, found out if it has to be."""
+    """Return the answer to equivalent names; work it out if it is not known yet."""
     try:
         return form.equivalent[names]
     except KeyError:
@@ -284,7 +284,7 @@ def _answer(
 
 
 def _denial(known: Known, zone: AskedZone, form: Form, at: int, found: Equivalent) -> Denial:
-    """Return what is said to equivalent names but for what is left open, with headers for both cases."""
+    """Return the answer to equivalent names without what is left open, with headers for both cases."""
     result, draft = found.answer, found.answer.draft
     counts = (draft.counts[ANSWER], draft.counts[AUTHORITY] + 2, 0)
     return (

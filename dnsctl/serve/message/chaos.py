@@ -16,7 +16,7 @@ _HEAD: Final = OWNER_POINTER + bytes((0, _TXT, 0, CLASS, 0, 0, 0, 0))  # TTL 0: 
 
 
 class Chaos(NamedTuple):
-    """`identity` and `version`: an empty one is not sent."""
+    """What this server says about itself: an empty `identity` or `version` is not sent."""
 
     identity: bytes
     version: bytes

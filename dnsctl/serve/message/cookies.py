@@ -51,7 +51,7 @@ class Validity(Enum):
 
 
 class Verdict(NamedTuple):
-    """`option`: the whole COOKIE option for the response."""
+    """What a cookie is worth. `option`: the whole COOKIE option for the response."""
 
     option: bytes
     validity: Validity

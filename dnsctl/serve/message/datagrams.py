@@ -139,7 +139,7 @@ class Batch:
         self._counts[chosen] = 2
 
     def forget_tails(self) -> None:
-        """Let answers be in their slots as a whole."""
+        """Let every answer leave from its slot alone again."""
         if self._tail_classes:
             self._counts[:] = 1
             self._tail_classes.clear()

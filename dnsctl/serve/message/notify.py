@@ -64,7 +64,7 @@ def verdict(sent: Notice, response: bytes) -> str | None:
 
 
 def _rcode_without_tsig(sent: Notice, response: bytes) -> str | None:
-    """Return the rcode of a response that is not signed; None where it is, or is none to this."""
+    """Return the rcode of an unsigned response; None for a signed one, or one to something else."""
     try:
         found = dns.message.from_wire(response)
     except (dns.exception.DNSException, ValueError):

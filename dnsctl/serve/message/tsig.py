@@ -149,9 +149,9 @@ class Keyring:
         message: bytes,
         now: int | None = None,
     ) -> Signer:
-        """Return what signs the response. `now`: our time in seconds, told to who has another (§5.2.3).
+        """Return what signs the response. `now`: our time, in seconds, for clients with another (§5.2.3).
 
-        What a query has as other data is never sent back.
+        Other data of the query is never sent back.
         """
         other = b"" if now is None else now.to_bytes(6, "big")
         template = _changed(rdata, error=error, original_id=message[0] << 8 | message[1], other=other)

@@ -73,6 +73,7 @@ class Block:
         self.cells = self._octets[:_NAMES_AT].cast("Q")
 
     def add(self, cell: int, count: int) -> None:
+        """Add to a cell, modulo 2^64."""
         self.cells[cell] = (self.cells[cell] + count) & 0xFFFFFFFFFFFFFFFF
 
     def add_zone(self, origin: Name) -> int:

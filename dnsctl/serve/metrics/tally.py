@@ -161,6 +161,7 @@ class Tally:
         self.block.add(cell, count)
 
     def set(self, cell: int, value: int) -> None:
+        """Set a cell at once: for what is a state, not a count."""
         self.block.cells[cell] = value
 
     def fold(self, now: int = 0) -> None:

@@ -314,7 +314,7 @@ class _Connection(H11Protocol):
                 self.deadline = math.inf  # for its body, the application has limits of its own
 
     def on_response_complete(self) -> None:
-        """Go on with what came behind the request, or will; after a rest, where its host asks too fast."""
+        """Go on with the next request; after a rest where its host asks too fast."""
         self._expect(self._house.times.head)
         if rest := self._house.charge(self._guest):
             self.loop.call_later(rest, self._go_on)
@@ -349,7 +349,7 @@ class _Connection(H11Protocol):
 
 
 def _dismiss(task: asyncio.Task[None], stranger: _Stranger) -> None:
-    """End a stranger's connection; what asyncio reads already, by the end of all that comes."""
+    """End a stranger's connection; shut it down where asyncio reads it already."""
     if stranger.is_handed_over:
         with contextlib.suppress(OSError):
             stranger.socket.shutdown(socket.SHUT_RDWR)

@@ -137,7 +137,7 @@ class RateLimiter:
     def apply(self, batch: Batch, count: int, silent: list[int], proved: Collection[int]) -> list[int]:
         """Limit the `count` answers in `batch`; return the indexes of those not to send, ascending.
 
-        `silent`: those that were none already; `proved`: those to clients whose address a cookie proves.
+        `silent`: those without an answer; `proved`: those to clients whose address a cookie proves.
         """
         now = self._clock()
         if now >= self._next_second:
@@ -166,7 +166,7 @@ class RateLimiter:
         return sorted(dropped)
 
     def _halve(self, now: int) -> None:
-        """Begin a second: who was over the share stays looked at until two quiet seconds have passed."""
+        """Begin a second: a network that was over its share is watched until two seconds were quiet."""
         self._next_second = now + _SECOND
         before = [(at, self._counts[at] >> 1) for at in self._busy]
         self._counts = array("L", bytes(8 * _NETWORKS))
@@ -247,7 +247,7 @@ class RateLimiter:
 
 
 def flow_of(wire: bytes, kind: Kind, zone: Name | None) -> tuple[Flow, bytes] | None:
-    """Return what the response `wire` is counted as, and by which name; None where it has no more to lose.
+    """Return how the response `wire` is counted, and by which name; None where it is truncated already.
 
     `kind`: what it says; `zone`: where that is from.
     """

@@ -100,7 +100,7 @@ class StreamServer:
 
     @property
     def failures(self) -> int:
-        """Messages and connections that came to an end nobody foresaw."""
+        """Messages and connections that ended by an unforeseen failure."""
         return self._faults.count + self.answerer.failed.count
 
     @property
@@ -140,7 +140,7 @@ class StreamServer:
                 connection.abort()
 
     async def _pause(self, seconds: float) -> None:
-        """Wait, but not on where it is told to end."""
+        """Wait, but not longer than until it is told to end."""
         if self._ending.is_set():
             await asyncio.sleep(_ENDING_LOOK)
             return
@@ -197,7 +197,7 @@ class StreamServer:
             break
 
     def forget(self, connection: Connection) -> None:
-        """Count a connection no more, if it was counted."""
+        """Stop counting a connection, if it was counted."""
         if connection not in self._quiet:
             return
         del self._quiet[connection]

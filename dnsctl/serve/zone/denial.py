@@ -48,7 +48,7 @@ class Proof:
         self.next_closer: Name | None = None
 
     def beside(self, section: int) -> Self:
-        """Return what proves more in the same response, in another section."""
+        """Return a proof for another section of the same response."""
         other = copy(self)
         other._section = section
         return other

@@ -109,7 +109,7 @@ class Targets:
             self._lacks(view, name, value)
 
     def _lacks(self, view: ZoneView, name: Name, value: bytes) -> None:
-        """Prove which types a target has not got."""
+        """Prove which types a target lacks."""
         proof = self._proofs.get(view.origin)
         if proof is None:
             proof = self._proofs[view.origin] = proof_for(self._reader, view, self._draft).beside(ADDITIONAL)
