@@ -24,10 +24,22 @@ SHOWN_FAULTS = 20
 _STYLES = ("bold green", "bold red", "bold yellow")  # by exit code
 
 
-def verify(context: Context, zones: Sequence[str], site: str | None, *, full: bool, as_json: bool) -> None:
-    """Ask the nodes, of `site` or all, and print the verdict. Exits with its code."""
+def verify(
+    context: Context,
+    zones: Sequence[str],
+    site: str | None,
+    *,
+    full: bool,
+    parents: bool = False,
+    as_json: bool = False,
+) -> None:
+    """Ask the nodes, of `site` or all, and with `parents` the zones' parents; print the verdict.
+
+    Exits with its code.
+    """
     config = context.config()
-    report = _verified(context, _nodes(config, site), {zone_name(each) for each in zones} or None, full=full)
+    wanted = {zone_name(each) for each in zones} or None
+    report = _verified(context, _nodes(config, site), wanted, config if parents else None, full=full)
     if as_json:
         output.json_result(report.to_json())
     else:
@@ -46,7 +58,9 @@ def _nodes(config: Config, site: str | None) -> Sequence[Node]:
     return [node for node in nodes if node.site == site]
 
 
-def _verified(context: Context, nodes: Sequence[Node], zones: set[Name] | None, *, full: bool) -> Report:
+def _verified(
+    context: Context, nodes: Sequence[Node], zones: set[Name] | None, parents: Config | None, *, full: bool
+) -> Report:
     with output.progress() as bar:
         task = bar.add_task("verifying zones", total=None)
         return verified(
@@ -57,6 +71,7 @@ def _verified(context: Context, nodes: Sequence[Node], zones: set[Name] | None, 
             output.say,
             lambda done, total: bar.update(task, completed=done, total=total),
             full=full,
+            parents=parents,
         )
 
 

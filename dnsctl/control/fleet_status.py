@@ -24,6 +24,7 @@ from dnsctl.control.concerns import (
 )
 from dnsctl.control.host import connections
 from dnsctl.control.own_image import released
+from dnsctl.control.parents import parent_concerns
 from dnsctl.errors import DnsctlError
 from dnsctl.load.settings.config import Config
 from dnsctl.model.fleet import Node
@@ -81,16 +82,19 @@ def fleet_status(root: Path, config: Config, passphrase: bytes, now: float, *, z
     of_each = tuple(of_zones(answers, policy_of, longest, now))
     damaged: DnsctlError | None = None
     last: Served | None = None
+    parents: tuple[Concern, ...] = ()
     try:
         with released(repo.state) as reader:
-            last = None if reader is None else Served(reader.generation, reader.manifest)
+            if reader is not None:
+                last = Served(reader.generation, reader.manifest)
+                parents = tuple(parent_concerns(repo.state, reader))
     except DnsctlError as error:
         damaged = error
     urgent = frozenset(name for name, concern in of_each if concern.weight == "act")
     certificates = _certificates(repo, answers)
     endings = tuple(endings_of(answers, policy_of, certificates, longest, now))
     found = FleetStatus(nodes, answers, last, certificates, urgent, endings=endings, damaged=damaged)
-    return replace(found, concerns=tuple(_concerns(found, of_each, now)))
+    return replace(found, concerns=(*_concerns(found, of_each, now), *parents))
 
 
 def commit_of(root: Path, served: Served | None) -> str | None:

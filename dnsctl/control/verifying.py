@@ -1,20 +1,27 @@
-"""Compare what the nodes answer with the release that this host knows, or fetches from them."""
+"""Compare what the nodes answer with the release that this host knows, or fetches from them; and what the
+parents of zones were seen to say.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from dnsctl.control.newest import take_over_newest
 from dnsctl.control.own_image import damage, generation_of, open_own
+from dnsctl.control.observing import look_at_parents
+from dnsctl.control.parents import faults_of, remembered_differences
 from dnsctl.errors import InconclusiveError, RefusalRule
+from dnsctl.image.reader import Reader
+from dnsctl.load.settings.config import Config
 from dnsctl.model.fleet import Node
 from dnsctl.model.name import Name
-from dnsctl.model.repo import Repo
+from dnsctl.model.repo import HostFiles, Repo
 from dnsctl.verify.anchor import anchors_in
 from dnsctl.verify.consistency import verify_fleet
-from dnsctl.verify.report import Report
+from dnsctl.verify.report import Note, Report
 
 
 def verified(
@@ -26,11 +33,13 @@ def verified(
     progress: Callable[[int, int], None],
     *,
     full: bool,
+    parents: Config | None = None,
 ) -> Report:
     """Ask the nodes; again, where they differ from a release that another clone has followed up since.
 
     They are compared with a whole image: a damaged one of this host would show as their drift. `zones` None:
-    all. Raises InconclusiveError where this host has no release.
+    all. `parents`: the settings by which the parents are looked at now; without, what was seen of them last
+    is judged. Raises InconclusiveError where this host has no release.
     """
     state = Repo(root).state
 
@@ -42,7 +51,7 @@ def verified(
                 rule=RefusalRule.NOTHING_RELEASED,
             )
         with open_own(state) as image, image.reader() as reader:
-            return verify_fleet(
+            report = verify_fleet(
                 nodes,
                 reader,
                 now=now(),
@@ -51,6 +60,7 @@ def verified(
                 anchors=anchors_in(Repo(root).keys.directory),
                 progress=progress,
             )
+            return _with_parents(report, state, reader, zones, parents, now())
 
     before = 0 if damage(state) else generation_of(state)
     if not before:
@@ -62,3 +72,23 @@ def verified(
         if generation_of(state) > before:
             return ask()
     return report
+
+
+def _with_parents(
+    report: Report,
+    state: HostFiles,
+    reader: Reader,
+    zones: set[Name] | None,
+    config: Config | None,
+    now: datetime,
+) -> Report:
+    """Return `report` with what differs at parents: what makes resolvers fail is a fault, the rest a note."""
+    asked = [each.origin for each in reader.zones() if zones is None or each.origin in zones]
+    notes: list[Note] = []
+    if config is not None:
+        looked = look_at_parents(state, config, reader, asked, now)
+        notes += [Note(zone, f"its parent could not be asked: {why}") for zone, why in looked.faults.items()]
+    found = [each for _, told in remembered_differences(state, reader, asked) for each in told]
+    notes += [Note(each.zone, each.message) for each in found if each.weight != "act"]
+    faults = faults_of(each for each in found if each.weight == "act")
+    return replace(report, faults=(*report.faults, *faults), notes=(*report.notes, *notes))

@@ -5,10 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from dnsctl.model.fleet import Endpoint
+
 
 @dataclass(frozen=True, slots=True)
 class ParentPolicy:
-    """`ours`: whether the DS in a parent zone that is ours too follows the keys, or is left to its file."""
+    """`ours`: whether the DS in a parent zone that is ours too follows the keys, or is left to its file.
+
+    `watch`: whether the parent is looked at; `servers`: its servers, instead of those that DNS tells.
+    """
 
     name: str = "standard"
     ours: Literal["follow", "leave"] = "follow"
+    watch: bool = True
+    servers: tuple[Endpoint, ...] = ()

@@ -8,6 +8,7 @@
       pki/ca.crt  pki/ca.pem          the fleet's authority
       pki/control.*  pki/NODE.*       certificates of the control host and the nodes, with their keys
     state/                            of the control host: control.db, push.lock, image/, archive/, evidence/,
+                                    observations/,
                                       control.lock, jobs.json
       nodes/NAME/                     of a node, unless it has another place: see `NodeFiles`
 
@@ -105,6 +106,10 @@ class HostFiles:
     @property
     def archive(self) -> Path:
         return self.directory / "archive"
+
+    def observation(self, zone: str) -> Path:
+        """Return where is kept what was seen of a zone; `zone`: its name as a file name."""
+        return self.directory / "observations" / f"{zone}.json"
 
     def evidence(self, generation: int) -> Path:
         """Return where is kept what verification saw of a release that was taken back."""

@@ -13,7 +13,10 @@ def register(app: typer.Typer) -> None:
     app.command(
         "verify",
         epilog=examples(
-            "dnsctl verify", "dnsctl verify example.com --full", "dnsctl verify --site dc2 --json"
+            "dnsctl verify",
+            "dnsctl verify example.com --full",
+            "dnsctl verify --site dc2 --json",
+            "dnsctl verify --parents",
         ),
     )(verify)
 
@@ -30,9 +33,12 @@ def verify(
     site: Annotated[
         str | None, typer.Option("--site", metavar="SITE", help="Ask the nodes of this site only.")
     ] = None,
+    parents: Annotated[
+        bool, typer.Option("--parents", help="Ask the parents of the zones now; else what was seen last counts.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Prove from outside that every node serves exactly the release."""
+    """Prove from outside that every node serves exactly the release, and that parents agree with it."""
     from dnsctl.cli.verify import verify as run
 
-    run(here(ctx), zones or [], site, full=full, as_json=as_json)
+    run(here(ctx), zones or [], site, full=full, parents=parents, as_json=as_json)

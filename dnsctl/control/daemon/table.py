@@ -17,6 +17,7 @@ from datetime import timedelta
 
 from dnsctl.control.daemon.cleaning import cleaned
 from dnsctl.control.daemon.job import Job
+from dnsctl.control.daemon.parents import observed
 from dnsctl.control.daemon.renewing import renewed
 from dnsctl.control.daemon.watching import verified, watched
 from dnsctl.control.journal import WATCH
@@ -52,6 +53,7 @@ def _night(config: Config) -> timedelta:
 
 JOBS: tuple[Job, ...] = (
     Job("renew", "renews signatures that are due, and brings nodes up to date", of_renewals, renewed),
+    Job("observe", "asks the parents of zones for DS, NS and glue", hourly, observed),
     Job("verify", "asks every node for every RRset", nightly, verified, at=_night),
     Job("clean-up", "removes old evidence and what killed commands left", nightly, cleaned, at=_night),
     Job(WATCH, "judges nodes, clocks and what runs out", often, watched),

@@ -27,7 +27,15 @@ from dnsctl.load.settings.policy import (
     matching,
 )
 from dnsctl.load.settings.serve import ServeConfig, TransferConfig
-from dnsctl.load.settings.values import Label, NotEmpty, SecretReference, Settings, Share, absolute_name
+from dnsctl.load.settings.values import (
+    Label,
+    NotEmpty,
+    SecondaryAddress,
+    SecretReference,
+    Settings,
+    Share,
+    absolute_name,
+)
 from dnsctl.model.finding import Level, Position
 from dnsctl.model.fleet import Network, Node, NodeSettings, ServeSettings
 from dnsctl.model.guard_limits import STANDARD_LIMITS, GuardLimits
@@ -66,6 +74,7 @@ class Config(Settings):
     release: ReleaseConfig = ReleaseConfig()
     defaults: Defaults = Defaults()
     policies: dict[Label, WrittenPolicy] = Field(default_factory=dict)
+    resolvers: tuple[SecondaryAddress, ...] = ()  # for what others serve; the system's where none is named
     parents: dict[Label, ParentConfig] = Field(default_factory=dict)
     zones: dict[str, ZoneConfig] = Field(default_factory=dict)
     guards: Guards = Guards()
@@ -80,6 +89,11 @@ class Config(Settings):
     @classmethod
     def _number(cls, value: object) -> object:
         return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+
+    @field_validator("resolvers", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
 
     @field_validator("zones")
     @classmethod

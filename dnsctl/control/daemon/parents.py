@@ -1,0 +1,29 @@
+"""The job `observe`: every server of every zone's parent is asked, and what it says is remembered.
+
+A parent that was never seen, such as of a zone that is not delegated yet, is no reason for alarm; one that was
+seen and cannot be asked any more is told, because what waits for it goes on waiting.
+"""
+
+from __future__ import annotations
+
+from dnsctl.control.daemon.job import Verdict, Work
+from dnsctl.control.observing import observe
+from dnsctl.model.name import to_text
+
+
+def observed(work: Work) -> Verdict:
+    """Look at all parents. Raises SystemRefusalError where what they say cannot be kept."""
+    with work.host() as host:
+        found = observe(host, work.now, work.progress)
+    known = {zone: seen for zone, seen in found.seen.items() if seen.ds.views}
+    silent = [zone for zone, seen in known.items() if seen.ds.silent]
+    never = len(found.seen) - len(known)
+    told = f"the parents of {len(known)} zones were asked"
+    if never:
+        first = next(iter(found.faults.items()))
+        told += f"; of {never} none is known ({to_text(first[0])}: {first[1]})"
+    if not silent:
+        return Verdict("well", told)
+    view = known[silent[0]].ds.silent[0]
+    more = f" (and of {len(silent) - 1} more zones)" if len(silent) > 1 else ""
+    return Verdict("unknown", f"{told}; of {to_text(silent[0])}{more}: {view.place}: {view.fault}")

@@ -1,0 +1,101 @@
+"""Look at the parents of all zones that are released, and remember what they say.
+
+The parent of a zone is, in this order: the servers that `parents` of dnsctl.yaml names; our own nodes, where
+a zone above it is released too; what the resolvers find. One that cannot be found or asked stops nothing:
+what was known is remembered as it was, with a look that failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from dnsctl.control.host import ControlHost
+from dnsctl.control.observations import Observed, recall, remember
+from dnsctl.image.reader import Reader
+from dnsctl.load.settings.config import Config
+from dnsctl.model.authority import answering_zone
+from dnsctl.model.name import Name
+from dnsctl.model.repo import HostFiles, Repo
+from dnsctl.model.rrset import Type
+from dnsctl.parent.looking import Look, look_at_all
+from dnsctl.parent.servers import Parent, ParentUnknownError, Resolvers, Server
+from dnsctl.publish.intent import Progress, no_progress
+
+
+@dataclass(frozen=True)
+class Round:
+    """One look at the parents of all zones. `faults`: of zones whose parent could not be looked at."""
+
+    seen: dict[Name, Observed]
+    faults: dict[Name, str]
+
+
+def observe(host: ControlHost, now: datetime, progress: Progress = no_progress) -> Round:
+    """Look at the parent of every released zone, and remember it. Raises SystemRefusalError."""
+    with host.image.reader() as reader:
+        zones = [each.origin for each in reader.zones()]
+        return look_at_parents(Repo(host.root).state, host.config, reader, zones, now, progress)
+
+
+def look_at_parents(
+    state: HostFiles,
+    config: Config,
+    reader: Reader,
+    zones: Sequence[Name],
+    now: datetime,
+    progress: Progress = no_progress,
+) -> Round:
+    """Look at the parents of `zones`, and remember what they say. `reader`: what is released."""
+    resolvers = Resolvers(config.resolvers)
+    watched = [each for each in zones if config.parent_policy(each).watch]
+    found: dict[Name, Parent] = {}
+    faults: dict[Name, str] = {}
+    for done, zone in enumerate(watched):
+        progress("find parents", done, len(watched))
+        try:
+            found[zone] = parent_of(zone, config, reader, resolvers)
+        except ParentUnknownError as error:
+            faults[zone] = str(error)
+    seen: dict[Name, Observed] = {}
+    looks = look_at_all(((zone, parent.servers) for zone, parent in found.items()), now)
+    for done, (zone, told) in enumerate(looks):
+        progress("ask parents", done, len(found))
+        seen[zone] = _with(recall(state, zone), told, now)
+        remember(state, zone, seen[zone])
+    for zone, fault in faults.items():
+        before = recall(state, zone)
+        if before.ds.views or before.fault:
+            seen[zone] = replace(before, ds=before.ds.after((), now), delegation=(), fault=fault)
+        else:
+            seen[zone] = Observed(fault=fault)
+        remember(state, zone, seen[zone])
+    progress("ask parents", len(found), len(found))
+    return Round(seen, faults)
+
+
+def parent_of(zone: Name, config: Config, reader: Reader, resolvers: Resolvers) -> Parent:
+    """Return who serves the parent of `zone`. Raises ParentUnknownError."""
+    named = config.parent_policy(zone).servers
+    if named:
+        return Parent(None, tuple(Server("", each) for each in named))
+    above = answering_zone(zone, Type.DS, lambda name: reader.zone(name) is not None)
+    if above is not None and above != zone:
+        return Parent(above, tuple(_own_servers(config)))
+    return resolvers.parent_of(zone)
+
+
+def _own_servers(config: Config) -> Iterator[Server]:
+    for node in config.nodes():
+        for endpoint in node.listen:
+            yield Server(node.name, endpoint, node.site)
+
+
+def _with(before: Observed, looks: Sequence[Look], now: datetime) -> Observed:
+    return replace(
+        before,
+        ds=before.ds.after([each.ds for each in looks], now),
+        delegation=tuple(each.delegation for each in looks),
+        fault="",
+    )

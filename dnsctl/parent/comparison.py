@@ -1,0 +1,152 @@
+"""What the parent was seen to say, against what we serve: DS against keys, NS and glue against the zone. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from dnsctl.model.key import key_tag
+from dnsctl.model.name import Name, to_text
+from dnsctl.model.observation import ParentView
+from dnsctl.model.parental import names
+from dnsctl.model.rrset import Type
+from dnsctl.parent.view import DelegationView
+
+Weight = Literal["act", "unknown", "note"]
+
+
+@dataclass(frozen=True)
+class Ours:
+    """What we serve of a zone. `signers`: DNSKEYs that sign the DNSKEY RRset, all empty where it is unsigned.
+
+    `wanted`: the DS that the parent is asked for (CDS); `ns`: names as text; `addresses`: of those of them
+    that stand in the zone, by name.
+    """
+
+    zone: Name
+    signers: tuple[bytes, ...] = ()
+    wanted: tuple[bytes, ...] = ()
+    ns: tuple[str, ...] = ()
+    addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+class Difference(NamedTuple):
+    """Something about a parent to know. `rule`: kebab-case; `server`: who said it; `advice`: what to do.
+
+    `weight`: resolvers fail or will, not known, or only worth knowing.
+    """
+
+    weight: Weight
+    rule: str
+    zone: Name
+    rdtype: int
+    server: str
+    expected: str
+    got: str
+    advice: str
+
+    @property
+    def message(self) -> str:
+        return f"the parent's {self.server}: expected {self.expected}, got {self.got}; {self.advice}"
+
+
+def differences(
+    ours: Ours, views: Sequence[ParentView], delegations: Sequence[DelegationView]
+) -> Iterator[Difference]:
+    """Yield what differs, what says DNSSEC first. Views are of one round of looks."""
+    for view in views:
+        if view.ds is None:
+            yield _silent(ours, view)
+        else:
+            yield from _of_ds(ours, view)
+    told = {each.ds for each in views if each.ds is not None}
+    if len(told) > 1:
+        yield from _half_updated(ours, [each for each in views if each.ds is not None])
+    for delegation in delegations:
+        if delegation.ns is not None:
+            yield from _of_delegation(ours, delegation)
+
+
+def leads(zone: Name, ds: Iterable[bytes], dnskeys: Iterable[bytes]) -> bool:
+    """True where one of `ds` stands for one of `dnskeys`."""
+    keys = tuple(dnskeys)
+    return any(names(zone, each, Type.CDS, key) for each in ds for key in keys)  # DS and CDS have one form
+
+
+def _silent(ours: Ours, view: ParentView) -> Difference:
+    return Difference(
+        "unknown",
+        "parent-silent",
+        ours.zone,
+        Type.DS,
+        view.place,
+        "an answer about the DS",
+        view.fault,
+        "what waits for the parent goes on waiting",
+    )
+
+
+def _of_ds(ours: Ours, view: ParentView) -> Iterator[Difference]:
+    zone, ds = ours.zone, view.ds or ()
+    if not ours.signers:
+        if ds:
+            expected, got = "no DS: the zone is not signed", f"DS {tags(ds)}"
+            advice = "validators refuse all of the zone: have the DS removed, or sign the zone"
+            yield Difference("act", "parent-ds", zone, Type.DS, view.place, expected, got, advice)
+        return
+    wanted = f"DS {tags(ours.wanted)}" if ours.wanted else f"a DS of key {_key_tags(ours.signers)}"
+    if not ds:
+        if ours.wanted:
+            advice = f"nobody validates the zone: give it the DS that `dnsctl key ds {to_text(zone)}` prints"
+            yield Difference("note", "parent-ds-missing", zone, Type.DS, view.place, wanted, "none", advice)
+    elif not leads(zone, ds, ours.signers):
+        advice = "validators refuse all of the zone: have the DS replaced at once, see `dnsctl key ds`"
+        yield Difference("act", "parent-ds", zone, Type.DS, view.place, wanted, f"DS {tags(ds)}", advice)
+    elif ours.wanted and set(ours.wanted) - set(ds):
+        advice = "the zone validates; the parent has yet to follow"
+        yield Difference("note", "parent-ds-missing", zone, Type.DS, view.place, wanted, f"DS {tags(ds)}", advice)
+    elif strange := [each for each in ds if not leads(zone, (each,), ours.signers)]:
+        advice = "the zone validates; have the DS removed if it is not of a key to come, or another signer's"
+        yield Difference(
+            "note", "parent-ds-foreign", zone, Type.DS, view.place, wanted, f"DS {tags(strange)} as well", advice
+        )
+
+
+def _half_updated(ours: Ours, views: Sequence[ParentView]) -> Iterator[Difference]:
+    shown = "; ".join(f"{each.place} has {tags(each.ds or ())}" for each in views)
+    yield Difference(
+        "note",
+        "parent-differs",
+        ours.zone,
+        Type.DS,
+        f"{len(views)} servers",
+        "the same DS at each",
+        shown,
+        "the parent is being updated; what waits for it waits for the last of them",
+    )
+
+
+def _of_delegation(ours: Ours, view: DelegationView) -> Iterator[Difference]:
+    there, here = set(view.ns or ()), set(ours.ns)
+    zone, where = ours.zone, view.server
+    if there != here:
+        weight: Weight = "note" if there & here else "act"
+        expected, got = ", ".join(sorted(here)), ", ".join(sorted(there)) or "none"
+        advice = "have the delegation changed, or the NS of the apex"
+        yield Difference(weight, "parent-ns", zone, Type.NS, where, expected, got, advice)
+    for name, addresses in ours.addresses.items():
+        glue = view.glue.get(name)
+        if glue is not None and not set(glue) <= set(addresses):
+            expected, got = f"{name} at {', '.join(addresses)}", ", ".join(glue)
+            advice = "resolvers ask the old address: have the glue changed"
+            yield Difference("act", "parent-glue", zone, Type.A, where, expected, got, advice)
+
+
+def tags(ds: Iterable[bytes]) -> str:
+    """Return the key tags of DS rdatas, as messages name them."""
+    return ", ".join(str(tag) for tag in sorted({int.from_bytes(each[:2], "big") for each in ds})) or "none"
+
+
+def _key_tags(dnskeys: Iterable[bytes]) -> str:
+    return ", ".join(str(tag) for tag in sorted(map(key_tag, dnskeys)))

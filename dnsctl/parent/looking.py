@@ -1,0 +1,155 @@
+"""Look at the parent of a zone: every server of it is asked for DS, NS and glue, with their TTLs.
+
+A server that is not authoritative for the parent says nothing about the DS (RFC 4035 §3.1.4.1): one that
+refers elsewhere, answers from the child, or without authority, has no usable answer. Where an address cannot
+be reached from this host because it has no such route (IPv6, mostly), and another address of the same server
+answers, that one counts alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import NamedTuple
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
+
+from dnsctl.model.name import Name
+from dnsctl.model.observation import ParentView
+from dnsctl.parent.exchange import UDP_PAYLOAD, ExchangeError, exchange
+from dnsctl.parent.servers import Server
+from dnsctl.parent.view import DelegationView
+
+WORKERS = 16  # questions under way
+MAX_DS = 64  # records: more are not a DS RRset that anybody meant
+
+
+class Look(NamedTuple):
+    """What one server says of one zone. `no_route`: this host has no way to that address."""
+
+    server: Server
+    ds: ParentView
+    delegation: DelegationView
+    no_route: bool = False
+
+
+class _UnusableError(Exception):
+    """An answer that says nothing about the parent's side, and why."""
+
+
+def look_at_all(
+    asked: Iterable[tuple[Name, Sequence[Server]]], now: datetime
+) -> Iterator[tuple[Name, list[Look]]]:
+    """Ask, for each zone, all of the servers given with it; yield zones in their order.
+
+    Takes as long as the slowest server of `WORKERS`: each look ends in seconds.
+    """
+    with ThreadPoolExecutor(WORKERS, thread_name_prefix="parent") as pool:
+        under_way = [
+            (zone, [pool.submit(look, server, zone, now) for server in servers]) for zone, servers in asked
+        ]
+        for zone, looks in under_way:
+            yield zone, _reachable([each.result() for each in looks])
+
+
+def look(server: Server, zone: Name, now: datetime) -> Look:
+    """Ask one server. Never raises for what it does."""
+    name = dns.name.from_wire(zone, 0)[0]
+    no_route = False
+    try:
+        rdatas, ttl = _ds_of(_asked(server, name, dns.rdatatype.DS), name)
+        ds = ParentView(str(server), server.site, now, rdatas, ttl)
+    except (ExchangeError, _UnusableError) as error:
+        no_route = isinstance(error, ExchangeError) and error.no_route
+        ds = ParentView(str(server), server.site, now, None, 0, str(error))
+    if ds.ds is not None:
+        try:
+            delegation = _delegation_of(_asked(server, name, dns.rdatatype.NS), name, str(server))
+        except (ExchangeError, _UnusableError) as error:
+            delegation = DelegationView(str(server), None, fault=str(error))
+    else:
+        delegation = DelegationView(str(server), None, fault=ds.fault)
+    return Look(server, ds, delegation, no_route)
+
+
+def _reachable(looks: list[Look]) -> list[Look]:
+    """Return `looks` without those at addresses that this host has no way to, of servers that answered."""
+    answered = {each.server.name for each in looks if each.ds.ds is not None and each.server.name}
+    return [each for each in looks if not (each.no_route and each.server.name in answered)]
+
+
+def _asked(server: Server, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> dns.message.Message:
+    query = dns.message.make_query(name, rdtype, use_edns=0, want_dnssec=True, payload=UDP_PAYLOAD)
+    query.flags &= ~dns.flags.RD
+    answer = exchange(query, server.endpoint)
+    if answer.rcode() == dns.rcode.FORMERR:  # does not know EDNS (RFC 6891 §7)
+        query = dns.message.make_query(name, rdtype)
+        query.flags &= ~dns.flags.RD
+        answer = exchange(query, server.endpoint)
+    if answer.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+        raise _UnusableError(f"answers {dns.rcode.to_text(answer.rcode())}")
+    return answer
+
+
+def _ds_of(answer: dns.message.Message, name: dns.name.Name) -> tuple[tuple[bytes, ...], int]:
+    """Return the DS rdatas and their TTL; of a denial, how long that may be cached (RFC 2308 §5)."""
+    if not answer.flags & dns.flags.AA:
+        referred = next((each.name for each in answer.authority if each.rdtype == dns.rdatatype.NS), None)
+        where = f" and refers to {referred}" if referred is not None else ""
+        raise _UnusableError(f"answers without authority{where}: it does not serve the parent")
+    found = _rrset(answer.answer, name, dns.rdatatype.DS)
+    if found is not None:
+        if answer.rcode() != dns.rcode.NOERROR:
+            raise _UnusableError("answers NXDOMAIN, with a DS")
+        if len(found) > MAX_DS:
+            raise _UnusableError(f"answers with {len(found)} DS records")
+        return tuple(sorted(each.to_digestable() for each in found)), found.ttl
+    if any(each.rdtype not in (dns.rdatatype.RRSIG,) for each in answer.answer):
+        raise _UnusableError("answers with something else than a DS")
+    soa = next((each for each in answer.authority if each.rdtype == dns.rdatatype.SOA), None)
+    if soa is None:
+        raise _UnusableError("denies the DS without a SOA record")
+    if not name.is_subdomain(soa.name) or soa.name == name:
+        raise _UnusableError(f"denies the DS as {soa.name}, which is not the parent")
+    return (), min(soa.ttl, soa[0].minimum)
+
+
+def _delegation_of(answer: dns.message.Message, name: dns.name.Name, server: str) -> DelegationView:
+    if answer.rcode() == dns.rcode.NXDOMAIN:
+        raise _UnusableError("says that the zone does not exist: it is not delegated")
+    if answer.flags & dns.flags.AA and _rrset(answer.answer, name, dns.rdatatype.NS) is not None:
+        return DelegationView(server, None)  # it serves the zone as well
+    ns = _rrset(answer.authority, name, dns.rdatatype.NS)
+    if ns is None:
+        raise _UnusableError("does not delegate the zone")
+    targets = {each.target for each in ns}
+    glue: dict[str, set[str]] = {}
+    ttl = 0
+    for each in answer.additional:
+        if each.name in targets and each.rdtype in (dns.rdatatype.A, dns.rdatatype.AAAA):
+            glue.setdefault(_text(each.name), set()).update(rdata.address for rdata in each)
+            ttl = max(ttl, each.ttl)
+    return DelegationView(
+        server,
+        tuple(sorted(map(_text, targets))),
+        ns.ttl,
+        {owner: tuple(sorted(addresses)) for owner, addresses in sorted(glue.items())},
+        ttl,
+    )
+
+
+def _rrset(
+    section: Iterable[dns.rrset.RRset], name: dns.name.Name, rdtype: dns.rdatatype.RdataType
+) -> dns.rrset.RRset | None:
+    return next((each for each in section if each.name == name and each.rdtype == rdtype), None)
+
+
+def _text(name: dns.name.Name) -> str:
+    return name.canonicalize().to_text()
