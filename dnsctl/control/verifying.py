@@ -10,8 +10,8 @@ from datetime import datetime
 from pathlib import Path
 
 from dnsctl.control.newest import take_over_newest
-from dnsctl.control.own_image import damage, generation_of, open_own
 from dnsctl.control.observing import look_at_parents
+from dnsctl.control.own_image import damage, generation_of, open_own
 from dnsctl.control.parents import faults_of, remembered_differences
 from dnsctl.errors import InconclusiveError, RefusalRule
 from dnsctl.image.reader import Reader

@@ -1,4 +1,7 @@
-"""What the parent was seen to say, against what we serve: DS against keys, NS and glue against the zone. Pure."""
+"""What the parent was seen to say, against what we serve: DS against keys, NS and glue against the zone.
+
+Pure: a look at the parent and what is released are arguments.
+"""
 
 from __future__ import annotations
 
@@ -105,11 +108,20 @@ def _of_ds(ours: Ours, view: ParentView) -> Iterator[Difference]:
         yield Difference("act", "parent-ds", zone, Type.DS, view.place, wanted, f"DS {tags(ds)}", advice)
     elif ours.wanted and set(ours.wanted) - set(ds):
         advice = "the zone validates; the parent has yet to follow"
-        yield Difference("note", "parent-ds-missing", zone, Type.DS, view.place, wanted, f"DS {tags(ds)}", advice)
+        yield Difference(
+            "note", "parent-ds-missing", zone, Type.DS, view.place, wanted, f"DS {tags(ds)}", advice
+        )
     elif strange := [each for each in ds if not leads(zone, (each,), ours.signers)]:
         advice = "the zone validates; have the DS removed if it is not of a key to come, or another signer's"
         yield Difference(
-            "note", "parent-ds-foreign", zone, Type.DS, view.place, wanted, f"DS {tags(strange)} as well", advice
+            "note",
+            "parent-ds-foreign",
+            zone,
+            Type.DS,
+            view.place,
+            wanted,
+            f"DS {tags(strange)} as well",
+            advice,
         )
 
 

@@ -13,9 +13,9 @@ import dns.message
 import dns.rcode
 import dns.rrset
 
+from dnsctl.demo.ports import free_port
 from dnsctl.model.fleet import Endpoint
 from dnsctl.parent.servers import Server
-from tests.peers import free_port
 
 # From the octets of a query, and whether it came over TCP, to the octets of answers (none: silence).
 Script = Callable[[bytes, bool], list[bytes]]

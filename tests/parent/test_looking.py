@@ -9,12 +9,12 @@ from typing import Any
 import dns.message
 import pytest
 
+from dnsctl.demo.ports import free_port
 from dnsctl.model.fleet import Endpoint
 from dnsctl.model.name import from_text
 from dnsctl.parent.looking import look, look_at_all
 from dnsctl.parent.servers import ParentUnknownError, Resolvers, Server
 from tests.parent.scripted import answer, rdtype_of, serving
-from tests.peers import free_port
 from tests.serve.peer_servers import bind, knot, nsd
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)

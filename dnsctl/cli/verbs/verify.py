@@ -34,7 +34,8 @@ def verify(
         str | None, typer.Option("--site", metavar="SITE", help="Ask the nodes of this site only.")
     ] = None,
     parents: Annotated[
-        bool, typer.Option("--parents", help="Ask the parents of the zones now; else what was seen last counts.")
+        bool,
+        typer.Option("--parents", help="Ask the parents of the zones now; else what was seen last counts."),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
