@@ -1,6 +1,6 @@
 """The job `observe`: every server of every zone's parent is asked, and what it says is remembered.
 
-A parent that was never seen, such as of a zone that is not delegated yet, is no reason for alarm; one that
+A parent that was never seen, such as of a zone that is not delegated yet, raises no alarm; one that
 was seen and cannot be asked any more is told, because what waits for it goes on waiting.
 """
 
