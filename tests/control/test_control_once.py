@@ -48,7 +48,7 @@ def test_one_round_renews_verifies_cleans_and_watches(repo: Operations) -> None:
     assert all(served(repo, node)[1] > before for node in NODES)
     time.sleep(1.1)
     again = repo.json("control", "--once")
-    assert [each["job"] for each in again["jobs"] if each["done"]] == ["renew", "observe", "watch"], "not each hour"
+    assert [each["job"] for each in again["jobs"] if each["done"]] == ["renew", "observe", "watch"]
     assert repo.generations() == {"ns1": 3, "ns2": 3}
 
 
