@@ -1,26 +1,19 @@
 """What our own functions take and give, and what our names hold, has a type: `Any` hides it from mypy."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import dnsctl
 
 PACKAGE = Path(dnsctl.__file__).parent
-ELSEWHERE = {
-    "load/settings/policy.py made",  # given to pydantic, whose own parameters are of any type
-    # What was stored as JSON: whatever its form is, a wrong one is found where it is read
-    *(
-        f"model/observation.py {name}"
-        for name in ("_checked", "_version_json", "_version", "_served", "_place")
-    ),
-}
+ELSEWHERE = {"load/settings/policy.py made"}  # given to pydantic, whose own parameters are of any type
+OBJECT = "Mapping[str, Any]"  # of JSON that was stored or sent: each value is checked where it is read
 
 
 def is_any(annotation: ast.expr | None) -> bool:
-    return annotation is not None and any(
-        isinstance(node, ast.Name) and node.id == "Any" for node in ast.walk(annotation)
-    )
+    return annotation is not None and bool(re.search(r"\bAny\b", ast.unparse(annotation).replace(OBJECT, "")))
 
 
 def annotations(node: ast.AST) -> Iterator[tuple[str, ast.expr | None]]:

@@ -343,7 +343,7 @@ def _latest(times: Iterable[datetime | None]) -> datetime | None:
 # -- What is stored: times as ISO 8601, octets as hexadecimal digits ---
 
 
-def _checked(told: Json) -> Any:
+def _checked(told: Json) -> Mapping[str, Any]:
     if not isinstance(told, Mapping) or told.get("version") != _FORMAT:
         raise ValueError(f"not observations of format {_FORMAT}")
     return told
@@ -369,7 +369,7 @@ def _hex(items: Iterable[bytes]) -> list[str]:
     return [each.hex() for each in items]
 
 
-def _version_json(one: Version[Any]) -> dict[str, Json]:
+def _version_json(one: Version[_What]) -> dict[str, Json]:
     gone = None if one.gone is None else _text(one.gone)
     return {"ttls": list(one.ttls), "first": _text(one.first), "gone": gone}
 

@@ -93,7 +93,7 @@ class Contents:
             ) from None
 
     @classmethod
-    def _parsed(cls, told: Any) -> Contents:
+    def _parsed(cls, told: Mapping[str, Any]) -> Contents:
         if told["format"] != _FORMAT:
             raise ValueError(f"its format is {told['format']!r}, this dnsctl reads {_FORMAT}")
         root, branch = _text(told["root"]), _text(told["branch"])
@@ -142,13 +142,13 @@ def _refuse_path(path: str) -> None:
         raise ValueError(f"{path[:80]!r} leads out of the operations repo")
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not a text")
     return value
 
 
-def _count(value: Any) -> int:
+def _count(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**62:
         raise ValueError(f"{value!r} is not a number of octets or a mode")
     return value
