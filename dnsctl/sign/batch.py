@@ -1,7 +1,7 @@
 """Signatures in bulk, made and then verified, in this process or in several.
 
 Invariant: what comes out was verified with the public key taken from the DNSKEY RRset *by key, not by tag*,
-in the process that made it. Private keys reach the workers through fork, in memory; nothing secret is pickled
+in the process that made it; with a key's own public half while it is not published. Private keys reach the workers through fork, in memory; nothing secret is pickled
 or written. Signatures that others made are verified in the same way: see `verified`.
 """
 
@@ -55,9 +55,11 @@ class Signatory:
         """Raises SigningError where the key is not in `dnskey`, or its two halves do not belong together."""
         self.text = f"key {key.public.tag} of algorithm {key.public.algorithm}"
         where = to_text(dnskey.owner)
-        if key.public.rdata not in dnskey.rdatas:
-            raise SigningError(f"{self.text} is not in the DNSKEY RRset", where=where)
-        published = public_key(dnskey.owner, dnskey.rdatas[dnskey.rdatas.index(key.public.rdata)])
+        published = key.public  # of an algorithm that signs before its key is published, RFC 6781 §4.1.4
+        if key.duty.published:
+            if key.public.rdata not in dnskey.rdatas:
+                raise SigningError(f"{self.text} is not in the DNSKEY RRset", where=where)
+            published = public_key(dnskey.owner, dnskey.rdatas[dnskey.rdatas.index(key.public.rdata)])
         made = scheme(published.algorithm)
         if made.field(key.private) != published.public:
             raise SigningError(

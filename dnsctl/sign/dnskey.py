@@ -21,11 +21,12 @@ DS_DIGEST = 2  # SHA-256, RFC 8624 §3.3
 
 
 def key_rrsets(
-    zone: ValidatedZone, keys: Sequence[PublicKey], ttl: int, *, cds: bool = True
+    zone: ValidatedZone, keys: Sequence[PublicKey], ttl: int, *, cds: Sequence[PublicKey] | None
 ) -> tuple[RRset, ...]:
-    """Return the DNSKEY RRset of the apex, then CDS and CDNSKEY: of the SEP keys, or as the zone has them.
+    """Return the DNSKEY RRset of the apex, then CDS and CDNSKEY: of `cds`, or as the zone has them.
 
-    `cds`: whether those of the keys are published.
+    `cds`: those of `keys` that the parent should have a DS for; None where it is not told. Where there are
+    none yet, it is not told either: CDS that ask for less are for the operator to write (RFC 8078 §4).
 
     Raises SigningError where two DNSKEYs share a tag and algorithm: a validator could take one for the other;
     and where the zone's own CDS or CDNSKEY names none of its keys.
@@ -40,9 +41,9 @@ def key_rrsets(
             _refuse_orphan(one, dnskey)
         return (dnskey, *(one._replace(signatures=()) for one in own))
     others = (public_key(zone.origin, each) for each in _given(zone, Type.DNSKEY))
-    sep = [one for one in (*keys, *others) if one.is_sep]
     if not cds:
         return (dnskey,)
+    sep = [*cds, *(one for one in others if one.is_sep)]
     return (
         dnskey,
         rrset(zone.origin, Type.CDS, ttl, [one.ds(DS_DIGEST) for one in sep]),

@@ -24,7 +24,7 @@ from dnsctl.errors import KeystoreError, PassphraseError, SigningError
 from dnsctl.files import durable, secrecy
 from dnsctl.files.lock import lock_file, take
 from dnsctl.model import pkcs8
-from dnsctl.model.key import KeyRole, PublicKey
+from dnsctl.model.key import KeyRole, KeyUse, PublicKey, whole_use
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.policy import Policy
 from dnsctl.sign.algorithm import PrivateKey, scheme
@@ -50,12 +50,20 @@ _ATTEMPTS = 1000  # at a tag; two tags of 65,536 are taken by each key ever used
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A key that signs: its private half in memory. `created`: when it was generated."""
+    """A key that signs: its private half in memory. `created`: when it was generated.
+
+    `use`: what it does now; None: all that its role says.
+    """
 
     public: PublicKey
     role: KeyRole
     private: PrivateKey
     created: datetime
+    use: KeyUse | None = None
+
+    @property
+    def duty(self) -> KeyUse:
+        return whole_use(self.role) if self.use is None else self.use
 
     def __repr__(self) -> str:  # a log line must never show more
         return (

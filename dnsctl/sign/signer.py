@@ -2,7 +2,7 @@
 
 Pure: the keys, the clock and the signatures of last time are arguments, and the same arguments give the same
 octets, with one worker or many. Invariants of what comes out: each authoritative RRset has a signature of
-each key whose role it is to sign it; the denial chain was walked; SOA expire is below the time that
+each key that is to sign it (`SigningKey.duty`); the denial chain was walked; SOA expire is below the time that
 signatures have left at any moment (see `model.validity`). Each new signature was verified (see `batch`).
 """
 
@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import cast
 
 from dnsctl.errors import SigningError
-from dnsctl.model.key import KeyRole, key_tag, signs_data, signs_keys
+from dnsctl.model.key import key_tag
 from dnsctl.model.name import Name, label_count, to_text
 from dnsctl.model.occlusion import Standing, denied_types, is_authoritative, walk
 from dnsctl.model.policy import Policy
@@ -56,7 +56,12 @@ def sign_zone(
     ttl = negative_ttl(_found_soa(zone))  # of NSEC and NSEC3, RFC 9077 §3
     parameters = Nsec3Parameters(opt_out=policy.opt_out) if policy.denial == "nsec3" else None
     apex = [_soa(zone, serial, times.expire)]
-    apex += key_rrsets(zone, [one.public for one in keys], policy.dnskey_ttl, cds=policy.cds == "publish")
+    apex += key_rrsets(
+        zone,
+        [one.public for one in keys if one.duty.published],
+        policy.dnskey_ttl,
+        cds=[one.public for one in keys if one.duty.ds] if policy.cds == "publish" else None,
+    )
     if parameters is not None:
         apex.append(nsec3.parameter_record(zone.origin, parameters, ttl))
     given = _with_apex(zone, apex)
@@ -119,8 +124,8 @@ class _Work:
         self._origin = origin
         self._keys = keys
         self._headers = [Header(one.public, validity) for one in keys]
-        self._key_signers = _places(keys, signs_keys)
-        self._zone_signers = _places(keys, signs_data)
+        self._key_signers = _places(keys, _signs_keys)
+        self._zone_signers = _places(keys, _signs_data)
         self._previous: Nodes = previous.nodes if previous else {}
         self._previous_hashes = previous.nsec3_nodes if previous else {}
         self._known = _signed_before(keys, previous)
@@ -267,7 +272,7 @@ def _refuse_unfit(origin: Name, keys: Sequence[SigningKey]) -> None:
     for one in keys:
         if one.public.zone != origin:
             raise SigningError(f"{one!r} is not of this zone", where=where)
-    if not _places(keys, signs_keys) or not _places(keys, signs_data):
+    if not _places(keys, _signs_keys) or not _places(keys, _signs_data):
         raise SigningError(
             "no key signs its DNSKEY RRset, or none its data",
             where=where,
@@ -275,12 +280,23 @@ def _refuse_unfit(origin: Name, keys: Sequence[SigningKey]) -> None:
         )
 
 
-def _places(keys: Sequence[SigningKey], signs: Callable[[KeyRole], bool]) -> tuple[int, ...]:
-    return tuple(place for place, one in enumerate(keys) if signs(one.role))
+def _places(keys: Sequence[SigningKey], signs: Callable[[SigningKey], bool]) -> tuple[int, ...]:
+    return tuple(place for place, one in enumerate(keys) if signs(one))
+
+
+def _signs_keys(key: SigningKey) -> bool:
+    return key.duty.signs_keys
+
+
+def _signs_data(key: SigningKey) -> bool:
+    return key.duty.signs_data
 
 
 def _signed_before(keys: Sequence[SigningKey], previous: SignedZone | None) -> frozenset[int]:
-    """Return the places of keys whose signatures in `previous` their tag alone identifies."""
+    """Return the places of keys whose signatures in `previous` their tag alone identifies.
+
+    One that was not published signed before its algorithm was (RFC 6781 §4.1.4): no other has its tag.
+    """
     dnskey = previous.get(previous.origin, Type.DNSKEY) if previous else None
     if dnskey is None:
         return frozenset()
@@ -288,5 +304,5 @@ def _signed_before(keys: Sequence[SigningKey], previous: SignedZone | None) -> f
     return frozenset(
         place
         for place, one in enumerate(keys)
-        if one.public.rdata in dnskey.rdatas and tags.count((one.public.algorithm, one.public.tag)) == 1
+        if tags.count((one.public.algorithm, one.public.tag)) == (one.public.rdata in dnskey.rdatas)
     )
