@@ -155,7 +155,7 @@ def fate_of(wanted: ZoneIntent, keys: ZoneKeys, before: ZoneEntry | None, now: d
         return Fate.NEW
     if keys.missing or any(one.unknown for one in wanted.below):
         return Fate.CHANGED
-    if source_of(wanted, keys.public) != before.source:
+    if source_of(wanted, keys.tokens) != before.source:
         return Fate.CHANGED
     return Fate.RENEWED if why_renewed(wanted, before, now) else Fate.CARRIED
 
@@ -276,8 +276,11 @@ def _events(
         roles = " and a new ".join(keys.missing)
         made = "are made, neither" if len(keys.missing) > 1 else "is made, none"
         yield DnssecEvent("new-key", f"a new {roles} {made} is in the keystore", was and not keys.lost)
+    elif wanted.roll:
+        yield DnssecEvent("roll", wanted.roll)
     elif wanted.signed and was and previous is not None:
         yield from _key_changes(wanted, keys, previous)
+        yield from _roll_ahead(wanted, keys)
     if policy is not None and was and previous is not None:
         denial = "nsec" if previous.nsec3 is None else "nsec3"
         if denial != policy.denial:
@@ -306,6 +309,24 @@ def _key_changes(wanted: ZoneIntent, keys: ZoneKeys, previous: SignedZone) -> It
     )
     sep_goes = any(_is_sep(each) for each in published - coming)  # one that comes, no DS leads to yet
     yield DnssecEvent("key-set", f"the DNSKEY set changes, key tags {tags}", sep_goes)
+
+
+def _roll_ahead(wanted: ZoneIntent, keys: ZoneKeys) -> Iterator[DnssecEvent]:
+    """Tell of keys in use that are not what the policy asks for: they go on signing until they are rolled."""
+    policy = wanted.policy
+    if policy is None or wanted.source:
+        return
+    misfits = [
+        f"{one.role} {one.public.tag} of algorithm {one.public.algorithm}"
+        for one in keys.signing
+        if one.public.algorithm != policy.algorithm or one.role not in policy.roles
+    ]
+    if misfits:
+        yield DnssecEvent(
+            "roll",
+            f"policy {policy.name} asks for {policy.keys} of {policy.algorithm.name}: "
+            f"{' and '.join(misfits)} will be rolled, a step a release",
+        )
 
 
 def _dnskeys(found: RRset | None) -> frozenset[bytes]:

@@ -46,7 +46,8 @@ class _Child:
             if (asked := zone.get(zone.origin, rdtype)) is not None:
                 named = [each for each in asked.rdatas if not asks_to_delete(rdtype, each)]
                 return _sorted(named if rdtype == Type.CDS else _digests(zone.origin, named))
-        return _sorted(_digests(zone.origin, self.entry_points()))
+        points = secure_entry_points(self.wanted, (*self.keys.asked, *self.drafts))
+        return _sorted(_digests(zone.origin, points))
 
     def entry_points(self) -> list[bytes]:
         return secure_entry_points(self.wanted, (*self.keys.public, *self.drafts))

@@ -8,10 +8,12 @@ from datetime import datetime
 
 from dnsctl.model.finding import Finding, Level
 from dnsctl.model.guard_limits import STANDARD_LIMITS, GuardLimits
+from dnsctl.model.key import KeyUse, PublicKey
 from dnsctl.model.name import Name
 from dnsctl.model.policy import Policy
 from dnsctl.model.serial import SerialPolicy
 from dnsctl.model.zone import ValidatedZone
+from dnsctl.sign.keystore import NewKey
 
 Progress = Callable[[str, int, int], None]  # stage, done, total
 
@@ -48,6 +50,7 @@ class ZoneIntent:
     `source`: digest of what the zone was made from, where it is taken from a release as it is. `levels`:
     severities by rule, as `checks` of dnsctl.yaml sets them for this zone. `ds_follows`: whether its DS in a
     zone of ours follows its keys. `below` and `above`: its delegations to and from other zones of ours.
+    `uses`: what each key does, where a roll takes a step, which `roll` tells; `drafts`: keys made for it.
     """
 
     zone: ValidatedZone
@@ -58,6 +61,9 @@ class ZoneIntent:
     ds_follows: bool = True
     below: tuple[Delegation, ...] = field(default=(), repr=False)
     above: Delegation | None = None
+    uses: Mapping[PublicKey, KeyUse] | None = None
+    drafts: tuple[NewKey, ...] = field(default=(), repr=False)
+    roll: str = ""
 
     @property
     def signed(self) -> bool:

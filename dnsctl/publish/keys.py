@@ -1,24 +1,26 @@
 """Which keys sign a zone in a release: first what is served decides, then the keystore.
 
-A key in the served DNSKEY RRset is in use, whatever state its file says: a push that was killed after the
-decision has not marked it active yet. A key that is marked active and is not in that RRset is left over, and
-signs nothing while the served keys can. Reads only the public side of the keystore; makes nothing.
+A key that is served is in use, whatever state its file says: a push that was killed after the decision has
+not marked it active yet. A key that is marked active and is not served is left over, and signs nothing while
+the served keys can. Where these do not fit the policy (another algorithm, other roles), they go on signing:
+rolls change them, a step a release. Reads only the public side of the keystore; makes nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from dnsctl.errors import KeystoreError
 from dnsctl.image.reader import Reader
-from dnsctl.model.key import KeyRole, PublicKey, key_tag
+from dnsctl.model.key import KeyRole, KeyUse, PublicKey, key_tag, signs_keys, whole_use
 from dnsctl.model.name import Name
+from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import RRset, Type
-from dnsctl.model.zone import SignedZone
 from dnsctl.publish.intent import ZoneIntent
-from dnsctl.sign.keyfile import KeyState
+from dnsctl.publish.uses import Uses, is_covered, served_uses, tokens
+from dnsctl.sign.keyfile import KeyState, RollState
 from dnsctl.sign.keystore import Keystore, StoredKey, is_ahead, refuse_unwanted
 
 
@@ -27,16 +29,32 @@ class ZoneKeys:
     """The keys of one zone. `signing`: in the keystore; `missing`: roles that a new one must be made for.
 
     `lost`: tags of DNSKEYs that the zone is served with and that are not in the keystore, where others would
-    take their place.
+    take their place. `uses`: of keys that do not do all that their role says, as while they are rolled.
     """
 
     signing: tuple[StoredKey, ...] = ()
     missing: tuple[KeyRole, ...] = ()
     lost: tuple[int, ...] = ()
+    uses: Uses = field(default_factory=dict)
+
+    def use(self, one: StoredKey) -> KeyUse:
+        return self.uses.get(one.public, whole_use(one.role))
 
     @property
     def public(self) -> tuple[PublicKey, ...]:
-        return tuple(one.public for one in self.signing)
+        """The keys that are in the DNSKEY RRset."""
+        return tuple(one.public for one in self.signing if self.use(one).published)
+
+    @property
+    def asked(self) -> tuple[PublicKey, ...]:
+        """The keys that the parent should have a DS for; all that may have one while it has none yet."""
+        return tuple(one.public for one in self.signing if self.use(one).ds) or tuple(
+            one.public for one in self.signing if self.use(one).signs_keys
+        )
+
+    @property
+    def tokens(self) -> list[bytes]:
+        return tokens((one.public, self.use(one), whole_use(one.role)) for one in self.signing)
 
 
 def zone_keys(keystore: Keystore, wanted: ZoneIntent, parent: Reader | None = None) -> ZoneKeys:
@@ -48,10 +66,26 @@ def zone_keys(keystore: Keystore, wanted: ZoneIntent, parent: Reader | None = No
     if policy is None:
         return ZoneKeys()
     stored = keystore.list(origin)
-    served = parent is not None and parent.zone(origin) is not None
-    published = _rdatas(parent.get(origin, Type.DNSKEY, origin)) if parent is not None and served else ()
+    if wanted.uses is not None:
+        rolled = [one for one in stored if wanted.uses.get(one.public)]
+        return ZoneKeys(_with_private(rolled), uses=wanted.uses)
+    before = parent.zone(origin) if parent is not None else None
+    uses = served_uses(parent, origin, stored) if parent is not None else {}
+    in_use = [one for one in stored if one.public in uses]
+    if is_covered(uses.values()):
+        return ZoneKeys(_with_private(in_use), uses=uses)
+    published = _rdatas(parent.get(origin, Type.DNSKEY, origin)) if parent is not None and before else ()
     active = [one for one in stored if one.state is KeyState.ACTIVE]
-    in_use = [one for one in stored if _is_live(one, published)] if served else active
+    keys = _by_role(stored, active if before is None else in_use, active, policy)
+    uncovered = not set(policy.roles) <= {one.role for one in in_use}
+    lost = _lost(published, stored, wanted) if uncovered else ()
+    return replace(keys, lost=lost)
+
+
+def _by_role(
+    stored: Iterable[StoredKey], in_use: list[StoredKey], active: list[StoredKey], policy: Policy
+) -> ZoneKeys:
+    """Return one key for each role: in use, left over, generated ahead, or missing."""
     refuse_unwanted(in_use, policy)
     signing = list(in_use)
     missing: list[KeyRole] = []
@@ -64,32 +98,66 @@ def zone_keys(keystore: Keystore, wanted: ZoneIntent, parent: Reader | None = No
             signing.append((left or ahead)[0])
         else:
             missing.append(role)
-    for one in signing:
+    return ZoneKeys(_with_private(signing), tuple(missing))
+
+
+def _with_private(keys: Iterable[StoredKey]) -> tuple[StoredKey, ...]:
+    found = tuple(keys)
+    for one in found:
         if not one.private_path.exists():
             raise KeystoreError("missing", where=str(one.private_path), advice="restore it from a backup")
-    uncovered = not set(policy.roles) <= {one.role for one in in_use}
-    lost = _lost(published, stored, wanted) if uncovered else ()
-    return ZoneKeys(tuple(signing), tuple(missing), lost)
+    return found
 
 
-def live_keys(keystore: Keystore, served: SignedZone) -> tuple[StoredKey, ...]:
-    """Return the keys of the keystore that a zone is served with."""
-    published = _rdatas(served.get(served.origin, Type.DNSKEY))
-    return tuple(one for one in keystore.list(served.origin) if _is_live(one, published))
+def live_keys(keystore: Keystore, served: Reader, origin: Name) -> ZoneKeys:
+    """Return the keys of the keystore that a zone is served with, and what each does."""
+    stored = keystore.list(origin)
+    uses = served_uses(served, origin, stored)
+    return ZoneKeys(tuple(one for one in stored if one.public in uses), uses=uses)
 
 
 def settle(keystore: Keystore, reader: Reader, now: datetime, zones: Iterable[Name] | None = None) -> None:
-    """Mark as active the keys that sign in the release that `reader` holds; of `zones`, or of all."""
-    stored = keystore.list() if zones is None else [one for each in zones for one in keystore.list(each)]
-    for one in stored:
-        if one.state is KeyState.GENERATED:
-            origin = one.public.zone
-            if _is_live(one, _rdatas(reader.get(origin, Type.DNSKEY, origin))):
-                keystore.activate(one, now)
+    """Write down the states that keys have in the release that `reader` holds; of `zones`, or of all.
+
+    A key that is active and does all its work needs nothing, and is not looked up.
+    """
+    for origin in zones or {one.public.zone for one in keystore.list() if one.state in _MOVING}:
+        stored = keystore.list(origin)
+        uses = served_uses(reader, origin, stored)
+        for one in stored:
+            use = uses.get(one.public, KeyUse())
+            state, roll = _state(one, use), _roll(one, use)
+            if (state, roll) != (one.state, one.roll):
+                keystore.record(one, state, roll, now)
 
 
-def _is_live(one: StoredKey, published: Iterable[bytes]) -> bool:
-    return one.state in (KeyState.ACTIVE, KeyState.GENERATED) and one.public.rdata in published
+_MOVING = frozenset((KeyState.GENERATED, KeyState.PUBLISHED, KeyState.READY, KeyState.RETIRED))
+
+
+def _state(one: StoredKey, use: KeyUse) -> KeyState:
+    """Return the state of a key that does `use` (RFC 7583 §3.1); one that does nothing is gone, or yet to
+    come.
+    """
+    if not use:
+        is_gone = one.state is KeyState.RETIRED or one.roll.leaves is not None
+        return KeyState.REMOVED if is_gone else one.state
+    if one.roll.leaves is not None:
+        return KeyState.RETIRED
+    works = use == whole_use(one.role) or (use.published and use.signs_data)
+    if works and one.state is not KeyState.RETIRED:
+        return KeyState.ACTIVE
+    if use == whole_use(one.role):
+        return KeyState.ACTIVE
+    if one.state in (KeyState.ACTIVE, KeyState.RETIRED):
+        return KeyState.RETIRED
+    return KeyState.PUBLISHED
+
+
+def _roll(one: StoredKey, use: KeyUse) -> RollState:
+    """Return what is kept of a roll. That a DS was asked for is kept where it was not so from the start."""
+    if one.roll.ds is None and use in (KeyUse(), whole_use(one.role)):
+        return one.roll
+    return replace(one.roll, ds=use.ds if signs_keys(one.role) else None)
 
 
 def _lost(published: Iterable[bytes], stored: Iterable[StoredKey], wanted: ZoneIntent) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ puts a release into an image, this host's own included.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from dnsctl.errors import RefusalRule, ReleaseRefusedError
@@ -19,6 +19,7 @@ from dnsctl.image.layout import ZoneEntry
 from dnsctl.image.reader import Reader
 from dnsctl.image.store import Image
 from dnsctl.model.finding import Finding
+from dnsctl.model.key import whole_use
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.zone import SignedZone
@@ -40,6 +41,7 @@ from dnsctl.publish.presigned import pass_presigned
 from dnsctl.publish.probes import budget, zone_probes
 from dnsctl.publish.serials import serial_for
 from dnsctl.publish.source import source_of
+from dnsctl.publish.uses import tokens
 from dnsctl.release import delta as deltas
 from dnsctl.release.envelope import ReleaseKey, seal
 from dnsctl.release.manifest import MAX_PROBES, ActivationCertificate, DeltaReference, Manifest, Probe
@@ -180,7 +182,9 @@ class _Work:
         zones = self._intent.zones
         keys = {origin: zone_keys(self._keystore, each, self._parent) for origin, each in zones.items()}
         for origin, each in zones.items():
-            if each.policy is not None and keys[origin].missing:
+            if each.drafts:
+                self._drafts[origin] = each.drafts
+            elif each.policy is not None and keys[origin].missing:
                 self._drafts[origin] = self._drafted(origin, each.policy, keys[origin])
         drafts = {origin: tuple(one.signing.public for one in made) for origin, made in self._drafts.items()}
         intent = delegated(self._intent, keys, drafts, self._parent, self._now)
@@ -210,7 +214,8 @@ class _Work:
             workers=self._workers,
             progress=self._progress,
         )
-        return changes, signed, source_of(wanted, (key.public for key in signing))
+        used = tokens((one.public, one.duty, whole_use(one.role)) for one in signing)
+        return changes, signed, source_of(wanted, used)
 
     def _drafted(self, origin: Name, policy: Policy, keys: ZoneKeys) -> tuple[NewKey, ...]:
         """Make, in memory, the keys that the zone lacks."""
@@ -222,7 +227,10 @@ class _Work:
     def _signing(self, origin: Name, keys: ZoneKeys) -> tuple[SigningKey, ...]:
         """Open the zone's keys, and take those that were made for it."""
         made = self._drafts.get(origin, ())
-        return (*(self._keystore.open(one) for one in keys.signing), *(one.signing for one in made))
+        return (
+            *(replace(self._keystore.open(one), use=keys.use(one)) for one in keys.signing),
+            *(replace(one.signing, use=keys.uses.get(one.signing.public)) for one in made),
+        )
 
 
 def _prove(image: Image, data: bytes, reference: DeltaReference, generation: int, parent: str | None) -> str:

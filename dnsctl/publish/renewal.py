@@ -14,7 +14,6 @@ from datetime import datetime
 from dnsctl.errors import DnsctlError
 from dnsctl.image.layout import ZoneEntry
 from dnsctl.image.reader import Reader
-from dnsctl.model.key import signs_data, signs_keys
 from dnsctl.model.name import Name
 from dnsctl.model.policy import Algorithm, Policy
 from dnsctl.model.rrset import RRset, Type, before_signing
@@ -22,6 +21,7 @@ from dnsctl.model.zone import SignedZone, ValidatedZone
 from dnsctl.publish.changeset import entry_before, why_renewed
 from dnsctl.publish.intent import Intent, Progress, ZoneIntent, no_progress
 from dnsctl.publish.keys import live_keys
+from dnsctl.publish.uses import is_covered
 from dnsctl.sign.keystore import Keystore, StoredKey
 
 
@@ -56,7 +56,7 @@ def renewal_of(
         if policy is None:
             continue
         served = parent.signed_zone(entry.origin)
-        keys, fault = _usable(keystore, served)
+        keys, fault = _usable(keystore, parent, entry.origin)
         wanted = _wanted(served, entry, _as_served(policy, served, keys))
         if not why_renewed(wanted, entry_before(parent, entry.origin) or entry, now):
             continue
@@ -68,20 +68,20 @@ def renewal_of(
     return Renewal(Intent(due, commit, partial=True), tuple(unable))
 
 
-def _usable(keystore: Keystore, served: SignedZone) -> tuple[tuple[StoredKey, ...], str]:
+def _usable(keystore: Keystore, parent: Reader, origin: Name) -> tuple[tuple[StoredKey, ...], str]:
     """Return the keys that the zone is served with, and why they cannot sign it; empty where they can."""
     try:
-        keys = live_keys(keystore, served)
+        keys = live_keys(keystore, parent, origin)
     except DnsctlError as error:
         return (), str(error)
-    if not any(signs_keys(one.role) for one in keys) or not any(signs_data(one.role) for one in keys):
-        return keys, "the keys that sign it are not in keys/; restore them from their copy"
+    if not is_covered(keys.uses.values()):
+        return keys.signing, "the keys that sign it are not in keys/; restore them from their copy"
     try:
-        for one in keys:
+        for one in keys.signing:
             keystore.open(one)
     except DnsctlError as error:
-        return keys, str(error)
-    return keys, ""
+        return keys.signing, str(error)
+    return keys.signing, ""
 
 
 def _wanted(served: SignedZone, entry: ZoneEntry, policy: Policy) -> ZoneIntent:

@@ -1,9 +1,9 @@
 """The digest of what a zone is made from: with an equal digest, the zone need not be made again.
 
 Covers, in canonical order, every RRset with owner, type, TTL and rdata; what of the policy shapes the signed
-zone; and the active keys. Left out: positions in files, and the SOA's serial, which a release chooses. A
-pre-signed zone's serial and signatures are its own, so they are covered. When signatures are due is not in
-it: see `changeset`.
+zone; and its keys, with what each does. Left out: positions in files, and the SOA's serial, which a release
+chooses. A pre-signed zone's serial and signatures are its own, so they are covered. When signatures are due
+is not in it: see `changeset`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import struct
 from collections.abc import Iterable
 
 from dnsctl.image.layout import FORMAT
-from dnsctl.model.key import PublicKey
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import Type
 from dnsctl.model.soa import with_serial
@@ -22,18 +21,29 @@ from dnsctl.model.zone import ValidatedZone
 from dnsctl.publish.intent import ZoneIntent
 from dnsctl.sign.presigned import is_presigned
 
+_HALF = 32  # hexadecimal digits: half for the keys, half for the data
 _HEAD = struct.Struct("!BHIHH")  # length of the owner, type, TTL, number of rdatas and of signatures
 
 
-def source_of(wanted: ZoneIntent, keys: Iterable[PublicKey]) -> str:
-    """Return the digest of what is asked for, signed by `keys`."""
-    return wanted.source or source_digest(wanted.zone, wanted.policy, keys)
+def source_of(wanted: ZoneIntent, keys: Iterable[bytes]) -> str:
+    """Return the digest of what is asked for, signed by `keys` (see `uses.tokens`)."""
+    return wanted.source or keys_digest(keys) + data_digest(wanted.zone, wanted.policy)
 
 
-def source_digest(zone: ValidatedZone, policy: Policy | None, keys: Iterable[PublicKey]) -> str:
-    """Return the hex SHA-256. `policy` is None for a zone that is not signed here; `keys` in any order."""
-    state = hashlib.sha256(b"dnsctl source 1, image %d\0" % FORMAT)
-    _count(state, sorted(key.rdata for key in keys))
+def with_keys(source: str, keys: Iterable[bytes]) -> str:
+    """Return a digest of the same data, signed by other keys."""
+    return keys_digest(keys) + source[_HALF:]
+
+
+def keys_digest(keys: Iterable[bytes]) -> str:
+    state = hashlib.sha256(b"dnsctl keys 2\0")
+    _count(state, sorted(keys))
+    return state.hexdigest()[:_HALF]
+
+
+def data_digest(zone: ValidatedZone, policy: Policy | None) -> str:
+    """Return the digest of a zone's data and policy. `policy` is None for a zone that is not signed here."""
+    state = hashlib.sha256(b"dnsctl source 2, image %d\0" % FORMAT)
     shape: list[bytes] = []
     if policy is not None:
         shape = [
@@ -61,7 +71,7 @@ def source_digest(zone: ValidatedZone, policy: Policy | None, keys: Iterable[Pub
         )
         for each in (*rdatas, *signatures):
             state.update(len(each).to_bytes(2, "big") + each)
-    return state.hexdigest()
+    return state.hexdigest()[:_HALF]
 
 
 def _count(state: hashlib._Hash, parts: list[bytes]) -> None:

@@ -1,8 +1,9 @@
 """Signatures in bulk, made and then verified, in this process or in several.
 
 Invariant: what comes out was verified with the public key taken from the DNSKEY RRset *by key, not by tag*,
-in the process that made it; with a key's own public half while it is not published. Private keys reach the workers through fork, in memory; nothing secret is pickled
-or written. Signatures that others made are verified in the same way: see `verified`.
+in the process that made it; with a key's own public half while it is not published. Private keys reach the
+workers through fork, in memory; nothing secret is pickled or written. Signatures that others made are
+verified in the same way: see `verified`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -187,6 +188,40 @@ def parse_private(pem: bytes, passphrase: bytes, where: str) -> PrivateKey:
 
 
 @dataclass(frozen=True, slots=True)
+class RollState:
+    """What of a roll cannot be told from what is served; each is a line of a `.state` file, or none.
+
+    `leaves`: since when the key is to leave. `replaces`: tag of the key whose place it takes. `standby`: it
+    waits for another to leave. `ds`: the parent was asked for its DS; None: as its role and state say.
+    """
+
+    leaves: datetime | None = None
+    replaces: int | None = None
+    standby: bool = False
+    ds: bool | None = None
+
+    def lines(self) -> Iterator[str]:
+        if self.leaves is not None:
+            yield f"Leaves: {self.leaves.strftime(_TIME)}"
+        if self.replaces is not None:
+            yield f"Replaces: {self.replaces}"
+        if self.standby:
+            yield "Standby: yes"
+        if self.ds is not None:
+            yield f"Ds: {'asked' if self.ds else 'no'}"
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, str]) -> RollState:
+        leaves, replaces, ds = fields.get("Leaves"), fields.get("Replaces"), fields.get("Ds")
+        return cls(
+            None if leaves is None else datetime.strptime(leaves, _TIME).replace(tzinfo=UTC),
+            None if replaces is None else int(replaces),
+            fields.get("Standby") == "yes",
+            None if ds is None else ds == "asked",
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class StateFile:
     """Content of a `.state` file. `tag` and `revoked` stay taken in the zone for ever."""
 
@@ -197,10 +232,18 @@ class StateFile:
     role: KeyRole
     state: KeyState
     times: KeyTimes
+    roll: RollState = field(default_factory=RollState)
 
     @classmethod
-    def of(cls, public: PublicKey, role: KeyRole, state: KeyState, times: KeyTimes) -> StateFile:
-        return cls(public.zone, public.algorithm, public.tag, revoked_tag(public), role, state, times)
+    def of(
+        cls,
+        public: PublicKey,
+        role: KeyRole,
+        state: KeyState,
+        times: KeyTimes,
+        roll: RollState = RollState(),
+    ) -> StateFile:
+        return cls(public.zone, public.algorithm, public.tag, revoked_tag(public), role, state, times, roll)
 
     def to_text(self) -> str:
         """Return the text of the file, one field a line."""
@@ -216,7 +259,7 @@ class StateFile:
         for one in KeyState:
             moment = getattr(self.times, one)
             lines.append(f"{one.capitalize()}: {moment.strftime(_TIME) if moment else '-'}")
-        return "\n".join(lines) + "\n"
+        return "\n".join([*lines, *self.roll.lines()]) + "\n"
 
     @classmethod
     def from_text(cls, text: str, where: str) -> StateFile:
@@ -238,6 +281,7 @@ class StateFile:
                 _role(fields["Role"]),
                 KeyState(fields["State"]),
                 KeyTimes(**times),
+                RollState.from_fields(fields),
             )
         except KeyError as error:
             raise KeystoreError(f"no line `{error.args[0]}:`", where=where, advice=_RESTORE) from None

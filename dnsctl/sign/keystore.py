@@ -16,7 +16,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from dnsctl.sign.algorithm import PrivateKey, scheme
 from dnsctl.sign.keyfile import (
     KeyState,
     KeyTimes,
+    RollState,
     StateFile,
     directory_name,
     file_stem,
@@ -80,6 +81,7 @@ class StoredKey:
     state: KeyState
     times: KeyTimes
     path: Path
+    roll: RollState = field(default_factory=RollState)
 
     @property
     def private_path(self) -> Path:
@@ -189,6 +191,12 @@ class Keystore:
             ttl = key_ttl(_read(stored.path).decode("utf-8", "replace"))
             self._enter(stored, ttl, KeyState.ACTIVE, now)
 
+    def record(self, stored: StoredKey, state: KeyState, roll: RollState, now: datetime) -> None:
+        """Write down the state of a key, and where it stands in a roll."""
+        with self._lock():
+            ttl = key_ttl(_read(stored.path).decode("utf-8", "replace"))
+            self._enter(replace(stored, roll=roll), ttl, state, now)
+
     def open(self, stored: StoredKey) -> SigningKey:
         """Decrypt the private half. Raises KeystoreError where it is not there, or not of the public one."""
         where = str(stored.private_path)
@@ -290,7 +298,7 @@ class Keystore:
 
     def _enter(self, stored: StoredKey, ttl: int, state: KeyState, now: datetime) -> None:
         times = stored.times.entered(state, now)
-        content = StateFile.of(stored.public, stored.role, state, times).to_text()
+        content = StateFile.of(stored.public, stored.role, state, times, stored.roll).to_text()
         _write(stored.state_path, content.encode(), 0o600)
         _write(stored.path, key_text(stored.public, stored.role, ttl, times).encode(), 0o644)
 
@@ -374,7 +382,7 @@ def _stored(stem: Path) -> StoredKey | None:
         raise KeystoreError(
             f"it describes another key than {path.name}", where=str(state_path), advice="restore both files"
         )
-    return StoredKey(public, told.role, told.state, told.times, path)
+    return StoredKey(public, told.role, told.state, told.times, path, told.roll)
 
 
 def _entries(directory: Path) -> tuple[Path, ...]:

@@ -2,8 +2,8 @@
 
 Pure: the keys, the clock and the signatures of last time are arguments, and the same arguments give the same
 octets, with one worker or many. Invariants of what comes out: each authoritative RRset has a signature of
-each key that is to sign it (`SigningKey.duty`); the denial chain was walked; SOA expire is below the time that
-signatures have left at any moment (see `model.validity`). Each new signature was verified (see `batch`).
+each key that is to sign it (`SigningKey.duty`); the denial chain was walked; SOA expire is below the time
+that signatures have left at any moment (see `model.validity`). Each new signature was verified (see `batch`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 from dnsctl.model.rrset import Type
 from dnsctl.publish.changes import RecordChange, zone_changes
-from dnsctl.publish.source import source_digest
+from dnsctl.publish.source import data_digest, keys_digest, with_keys
 from dnsctl.sign.signer import unsigned_zone
 from tests.build import validated, zone
 from tests.publish.host import SIMPLE, STANDARD, name
@@ -63,15 +63,18 @@ def test_whole_zone_comes_and_goes() -> None:
 
 
 def test_source_digest_sees_data_policy_and_keys_and_neither_serial_nor_position() -> None:
-    plain = source_digest(validated(COM, SIMPLE), None, ())
+    plain = data_digest(validated(COM, SIMPLE), None)
     soa = "@ 3600 SOA ns1 hostmaster 77 7200 1800 1209600 300\n@ 3600 NS ns1\n@ 3600 NS ns2\n"
     other_serial = validated(COM, soa + "ns1 A 192.0.2.53\nns2 A 198.51.100.53\n" + SIMPLE, apex=False)
-    assert source_digest(other_serial, None, ()) == plain
-    seen = {plain, source_digest(validated(COM, SIMPLE), STANDARD, ())}
+    assert data_digest(other_serial, None) == plain
+    seen = {plain, data_digest(validated(COM, SIMPLE), STANDARD)}
     for text in (
         SIMPLE + "a A 192.0.2.1\n",
         SIMPLE.replace("www A", "www 60 A"),
         SIMPLE.replace("www A", "wwx A"),
     ):
-        seen.add(source_digest(validated(COM, text), None, ()))
+        seen.add(data_digest(validated(COM, text), None))
     assert len(seen) == 5
+    both = keys_digest([b"a"]) + plain
+    assert with_keys(both, [b"a", b"b"]) == keys_digest([b"b", b"a"]) + plain != both
+    assert len(both) == 64

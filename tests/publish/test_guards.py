@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsctl.errors import KeystoreError, RefusalRule
+from dnsctl.errors import RefusalRule
 from dnsctl.model.guard_limits import GuardLimits
 from dnsctl.model.policy import Algorithm, Policy
 from dnsctl.publish.guards import GUARDS, GuardVerdict, enforce
@@ -118,11 +118,16 @@ def test_policy_that_keeps_the_keys_is_not_guarded(host: Host) -> None:
     assert _after(host, intent({COM: SIMPLE}), intent({COM: SIMPLE}, Policy(denial="nsec3"))) == []
 
 
-def test_split_keys_in_place_of_one_need_a_rollover(host: Host) -> None:
+def test_policy_that_asks_for_other_keys_leaves_those_that_sign_and_tells_of_a_roll(host: Host) -> None:
     host.push(intent({COM: SIMPLE}, STANDARD))
+    (key,) = host.keystore.list()
     for policy in (Policy(keys="ksk+zsk"), Policy(algorithm=Algorithm.ED25519)):
-        with pytest.raises(KeystoreError, match="rollover"):
-            host.build(intent({COM: SIMPLE}, policy))
+        release = host.build(intent({COM: SIMPLE}, policy))
+        assert release is not None
+        assert release.new_keys == release.guards == ()
+        assert release.manifest.zones[name(COM)].tags == (key.public.tag,)
+        (event,) = (each for each in release.zones[0].events if each.name == "roll")
+        assert f"csk {key.public.tag} of algorithm 13 will be rolled" in event.message
 
 
 def test_verdicts_are_allowed_by_name_only() -> None:

@@ -27,7 +27,14 @@ _OTHER = signing_key(_ORIGIN, Algorithm.ED25519, "csk", 5)
 
 
 def _signed(*keys, previous=None, later=0):
-    return sign_zone(validated("example.com.", TRAPS), keys, _POLICY, NOW + timedelta(hours=later), SERIAL + later, previous)
+    return sign_zone(
+        validated("example.com.", TRAPS),
+        keys,
+        _POLICY,
+        NOW + timedelta(hours=later),
+        SERIAL + later,
+        previous,
+    )
 
 
 def _used(key, **use):

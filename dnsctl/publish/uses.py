@@ -1,0 +1,120 @@
+"""What each key of a zone does: read from what is served, and from its `.state` file what cannot be served.
+
+A key is named by algorithm and tag, which are unique among all keys that a zone ever had here. All data is
+signed by the same keys in one release, so that the SOA tells them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from dnsctl.image.reader import Reader
+from dnsctl.model.key import KeyUse, PublicKey, signs_keys
+from dnsctl.model.name import Name
+from dnsctl.model.observation import ServedKeys
+from dnsctl.model.parental import names
+from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.rrsig import parse
+from dnsctl.rollover.keyset import KeySet, RolledKey
+from dnsctl.sign.keyfile import KeyState
+from dnsctl.sign.keystore import StoredKey
+
+Uses = Mapping[PublicKey, KeyUse]
+
+
+def served_uses(served: Reader, origin: Name, stored: Iterable[StoredKey]) -> dict[PublicKey, KeyUse]:
+    """Return the use of each of `stored` in the zone as it is served; of those that do anything."""
+    dnskey = served.get(origin, Type.DNSKEY, origin)
+    if served.zone(origin) is None or dnskey is None:
+        return {}
+    keys = tuple(stored)
+    of_keys, of_data = _signers(dnskey), _signers(served.get(origin, Type.SOA, origin))
+    asked = _asked(keys, served.get(origin, Type.CDS, origin))
+    uses: dict[PublicKey, KeyUse] = {}
+    for one in keys:
+        named = (one.public.algorithm, one.public.tag)
+        published = one.public.rdata in dnskey.rdatas
+        use = KeyUse(published, published and named in of_keys, named in of_data)
+        if use:
+            uses[one.public] = KeyUse(use.published, use.signs_keys, use.signs_data, _ds(one, use, asked))
+    return uses
+
+
+def served_keys(served: Reader, origin: Name, uses: Uses) -> ServedKeys:
+    """Return what is served of a zone's keys, other signers' (RFC 8901) included."""
+    dnskey = served.get(origin, Type.DNSKEY, origin)
+    return ServedKeys(
+        tuple(sorted(dnskey.rdatas)) if dnskey is not None else (),
+        _rdatas(uses, lambda use: use.signs_keys),
+        _rdatas(uses, lambda use: use.signs_data),
+    )
+
+
+def key_set(origin: Name, stored: Iterable[StoredKey], uses: Uses) -> KeySet:
+    """Return the keys of a zone as a roll sees them."""
+    return KeySet(
+        origin,
+        tuple(
+            RolledKey(
+                one.public,
+                one.role,
+                uses.get(one.public, KeyUse()),
+                one.times.active or one.times.generated,
+                leaves=one.roll.leaves is not None or one.state is KeyState.REMOVED,
+                standby=one.roll.standby,
+            )
+            for one in stored
+            if uses.get(one.public) or one.private_path.exists()
+        ),
+    )
+
+
+def _rdatas(uses: Uses, is_used: Callable[[KeyUse], bool]) -> tuple[bytes, ...]:
+    return tuple(sorted(key.rdata for key, use in uses.items() if is_used(use)))
+
+
+def tokens(keys: Iterable[tuple[PublicKey, KeyUse, KeyUse]]) -> list[bytes]:
+    """Return what names keys and their uses in a digest: key, use, and what its role says.
+
+    A key that does all of that is its DNSKEY rdata alone.
+    """
+    return sorted(
+        key.rdata
+        if use == whole
+        else key.rdata + bytes((use.published, use.signs_keys, use.signs_data, use.ds))
+        for key, use, whole in keys
+    )
+
+
+def is_covered(uses: Iterable[KeyUse]) -> bool:
+    """True where something signs the DNSKEY RRset, and something the data."""
+    told = list(uses)
+    return any(each.signs_keys for each in told) and any(each.signs_data for each in told)
+
+
+def _signers(found: RRset | None) -> set[tuple[int, int]]:
+    if found is None:
+        return set()
+    return {(told.algorithm, told.tag) for told in map(parse, found.signatures)}
+
+
+def _asked(keys: Sequence[StoredKey], cds: RRset | None) -> set[PublicKey] | None:
+    """Return the keys that the zone's CDS name; None where it has none, or they are not of these."""
+    if cds is None:
+        return None
+    found = {
+        one.public
+        for one in keys
+        if any(names(cds.owner, each, Type.CDS, one.public.rdata) for each in cds.rdatas)
+    }
+    return found or None
+
+
+def _ds(one: StoredKey, use: KeyUse, asked: set[PublicKey] | None) -> bool:
+    if not signs_keys(one.role):
+        return False
+    if asked is not None:
+        return one.public in asked
+    if one.roll.ds is not None:
+        return one.roll.ds
+    return use.signs_keys and one.roll.leaves is None and one.state in (KeyState.ACTIVE, KeyState.GENERATED)
