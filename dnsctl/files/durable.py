@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -123,6 +124,9 @@ def sync_directory(path: Path) -> None:
 def remove_unfinished(directory: Path) -> None:
     """Remove what killed writers left behind in `directory`, where nobody writes now."""
     for left in directory.glob(TEMPORARY_PREFIX + "*"):
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+            continue
         with contextlib.suppress(OSError):
             left.unlink()
 

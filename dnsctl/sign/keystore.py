@@ -197,6 +197,15 @@ class Keystore:
             ttl = key_ttl(_read(stored.path).decode("utf-8", "replace"))
             self._enter(replace(stored, roll=roll), ttl, state, now)
 
+    def end(self, stored: StoredKey, state: KeyState, now: datetime) -> None:
+        """Call a key retired, or removed: then its private half is deleted, and its tags stay taken."""
+        self.record(stored, state, stored.roll, now)
+        if state is KeyState.REMOVED:
+            try:
+                stored.private_path.unlink(missing_ok=True)
+            except OSError as error:
+                raise _unwritable(stored.private_path, error) from None
+
     def open(self, stored: StoredKey) -> SigningKey:
         """Decrypt the private half. Raises KeystoreError where it is not there, or not of the public one."""
         where = str(stored.private_path)

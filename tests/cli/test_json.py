@@ -40,6 +40,8 @@ SAME = {
     "rollback": "push",
     "key generate": "key list",
     "key import": "key list",
+    "key retire": "key list",
+    "key remove": "key list",
 }  # section that stands for a command's own
 TO_A_FILE = ("--private", "--yes", "--to")
 ZONE = "www: {type: A, value: 192.0.2.1}\nalias: {type: CNAME, value: gone.example.com.}\n"
@@ -162,6 +164,7 @@ def _of_a_fleet(root: Path) -> Iterator[tuple[str, Any]]:
         yield "key list", fleet.json("key", "generate", "example.com")
         yield "key export", fleet.json("key", "export", "example.com")
         yield "key export", fleet.json("key", "export", "example.com", *TO_A_FILE, str(fleet.root / "out"))
+        yield "key passphrase", fleet.json("key", "passphrase")
         yield from _of_a_backup(fleet)
     finally:
         fleet.stop()

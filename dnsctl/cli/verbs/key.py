@@ -57,6 +57,12 @@ def register(app: typer.Typer) -> None:
             "dnsctl key export example.com 12345 --private --to /media/safe",
         ),
     )(export_keys)
+    keys.command("retire", epilog=examples("dnsctl key retire example.com 12345"))(retire)
+    keys.command("remove", epilog=examples("dnsctl key remove example.com 12345"))(remove)
+    keys.command(
+        "passphrase",
+        epilog=examples("dnsctl key passphrase", "dnsctl key passphrase --new env:NEW_PASSPHRASE"),
+    )(passphrase)
     keys.command("cookie", epilog=examples("dnsctl key cookie", "dnsctl key cookie --json"))(cookie)
     app.add_typer(keys, name="key")
 
@@ -160,6 +166,62 @@ def export_keys(
     from dnsctl.cli.keys_elsewhere import export_keys as run
 
     run(here(ctx), zone, tags or [], private=private, to=directory, form=form, yes=yes, as_json=as_json)
+
+
+TagArgument = Annotated[int, typer.Argument(metavar="TAG", help="The key's tag: see `dnsctl key list`.")]
+BreakOption = Annotated[
+    str | None,
+    typer.Option(
+        "--break-chain",
+        metavar="ZONE",
+        help="The zone's name again: although it is served with the key, or a DS points to it.",
+    ),
+]
+
+
+def retire(
+    ctx: typer.Context,
+    zone: ZoneArgument,
+    tag: TagArgument,
+    broken: BreakOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take a key out of use: nothing signs with it any more. Refused while something depends on it."""
+    from dnsctl.cli.keys_leaving import retire as run
+
+    run(here(ctx), zone, tag, broken, as_json=as_json)
+
+
+def remove(
+    ctx: typer.Context,
+    zone: ZoneArgument,
+    tag: TagArgument,
+    broken: BreakOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete the private half of a key for good. Refused while something depends on it."""
+    from dnsctl.cli.keys_leaving import remove as run
+
+    run(here(ctx), zone, tag, broken, as_json=as_json)
+
+
+def passphrase(
+    ctx: typer.Context,
+    reference: Annotated[
+        str,
+        typer.Option(
+            "--new",
+            metavar="REF",
+            help="The new one: env:NAME, file:PATH, credential:NAME or prompt. Default: a random one, where "
+            "dnsctl.yaml names a file for it.",
+        ),
+    ] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Encrypt all private keys under another passphrase: zones, releases, certificates; all or none."""
+    from dnsctl.cli.keys_leaving import passphrase as run
+
+    run(here(ctx), reference, as_json=as_json)
 
 
 def cookie(ctx: typer.Context, as_json: JsonOption = False) -> None:

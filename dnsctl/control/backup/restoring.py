@@ -10,6 +10,7 @@ after the backup is not lost.
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import secrets
 import shutil
@@ -28,7 +29,7 @@ from dnsctl.files.exchange import exchange
 from dnsctl.load.revision import git
 from dnsctl.model.repo import KEYS, KEYS_README, Repo
 
-_MARK = ".restoring-"
+_ASIDE = f"{durable.TEMPORARY_PREFIX}restore-"  # git ignores it
 _REPLACED = "replaced"
 _README = Path(KEYS_README).name
 
@@ -72,7 +73,7 @@ def restore(
     try:
         durable.make_directory(beside)
         _remove_left(beside, target)
-        aside = beside / f".{target.name}{_MARK}{secrets.token_hex(4)}"
+        aside = beside / f"{_ASIDE}{target.name}-{secrets.token_hex(4)}"
         aside.mkdir(0o700)
     except OSError as error:
         raise SystemRefusalError.of(error, beside) from None
@@ -265,5 +266,5 @@ def _move_below(source: Path, target: Path) -> None:
 
 def _remove_left(beside: Path, target: Path) -> None:
     """Remove what a restore that was killed has left."""
-    for left in beside.glob(f".{target.name}{_MARK}*"):
+    for left in beside.glob(f"{_ASIDE}{glob.escape(target.name)}-*"):
         shutil.rmtree(left, ignore_errors=True)

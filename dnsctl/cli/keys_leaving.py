@@ -1,0 +1,116 @@
+"""`dnsctl key retire`, `key remove`, `key passphrase`: keys that are used no more, and another passphrase."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+
+import typer
+
+from dnsctl.cli import output
+from dnsctl.cli.context import Context, zone_name
+from dnsctl.cli.key import key_json, keystore_of, path_of
+from dnsctl.control.bonds import bonds
+from dnsctl.control.host import locked
+from dnsctl.control.newest import take_over_newest
+from dnsctl.control.own_image import released
+from dnsctl.control.rotation import finish, passphrase_file, rotate
+from dnsctl.errors import KeystoreError, PassphraseError
+from dnsctl.load.secret import resolve
+from dnsctl.model.name import Name, to_text
+from dnsctl.sign.keyfile import KeyState
+from dnsctl.sign.keystore import Keystore, StoredKey
+
+_OCTETS = 32  # random
+
+
+def retire(context: Context, zone: str, tag: int, broken: str | None, *, as_json: bool) -> None:
+    """Call a key retired: nothing signs with it any more, and nothing takes it into use."""
+    _end(context, zone, tag, broken, KeyState.RETIRED, as_json=as_json)
+
+
+def remove(context: Context, zone: str, tag: int, broken: str | None, *, as_json: bool) -> None:
+    """Delete the private half of a key. Its tag stays taken."""
+    _end(context, zone, tag, broken, KeyState.REMOVED, as_json=as_json)
+
+
+def passphrase(context: Context, reference: str, *, as_json: bool) -> None:
+    """Encrypt every private key under another passphrase: what `reference` names, or a random one."""
+    config = context.config()
+    file = passphrase_file(context.root, config)
+    if not reference and file is None:
+        raise typer.BadParameter(
+            f"the passphrase comes from {config.keystore.passphrase}: name the new one, such as --new prompt",
+            param_hint="--new",
+        )
+    if finish(context.root, config):
+        output.say(f"{file}: a change of passphrase that was interrupted is complete")
+    old = context.passphrase(config)
+    new = _typed(context, reference) if reference else secrets.token_urlsafe(_OCTETS).encode()
+    done = rotate(context.root, config, old, new)
+    if as_json:
+        output.json_result({"keys": done.keys, "file": str(done.file) if done.file else None})
+    else:
+        output.line(f"{output.plural(done.keys, 'private key')} encrypted under the new passphrase")
+    if done.file is not None:
+        output.say(f"it is in {done.file}: keep a copy of it elsewhere")
+    else:
+        output.say(f"now have {config.keystore.passphrase} give the new one")
+    output.say("earlier backups need the passphrase of before: make a new one, dnsctl backup FILE")
+
+
+def _typed(context: Context, reference: str) -> bytes:
+    """Return the new passphrase; one that is typed is asked for twice. Raises PassphraseError."""
+    first = resolve(reference, context.root)
+    if reference == "prompt" and resolve(reference, context.root) != first:
+        raise PassphraseError("the two passphrases differ", advice="type the same one twice")
+    return first
+
+
+def _end(
+    context: Context, zone: str, tag: int, broken: str | None, state: KeyState, *, as_json: bool
+) -> None:
+    name = zone_name(zone)
+    if broken is not None and zone_name(broken) != name:
+        raise typer.BadParameter(
+            f"names {broken}, and the zone is {to_text(name)}", param_hint="--break-chain"
+        )
+    store = keystore_of(context)
+    _found(store, name, tag)
+    take_over_newest(context.root, output.say)
+    with locked(context.state), released(context.state) as served:
+        key = _found(store, name, tag)
+        if reasons := bonds(key, served):
+            _judge(key, reasons, broken)
+        if state is KeyState.RETIRED and key.state in (KeyState.RETIRED, KeyState.REMOVED):
+            raise KeystoreError(f"is {key.state} already", where=path_of(key, context))
+        store.end(key, state, datetime.now(UTC))
+    after = _found(store, name, tag)
+    if as_json:
+        output.json_result({"keys": [key_json(after, context)]})
+    else:
+        output.line(f"{path_of(after, context)}  {after.role} {after.public.tag} {after.state}")
+    if key.public.is_sep and key.state != KeyState.GENERATED:
+        output.say("a DS for it, if the parent has one, is of no use any more: dnsctl key ds shows which are")
+
+
+def _found(store: Keystore, zone: Name, tag: int) -> StoredKey:
+    stored = store.list(zone)
+    for each in stored:
+        if each.public.tag == tag:
+            return each
+    known = ", ".join(str(each.public.tag) for each in stored) or "none"
+    raise KeystoreError(f"has no key with tag {tag}", where=to_text(zone), advice=f"its keys are: {known}")
+
+
+def _judge(key: StoredKey, reasons: tuple[str, ...], broken: str | None) -> None:
+    """Refuse unless the zone was named again. Raises KeystoreError."""
+    zone = to_text(key.public.zone)
+    told = f"{' and '.join(reasons)}: validating resolvers would have no answer from {zone}"
+    if broken is None:
+        raise KeystoreError(
+            told,
+            where=f"{key.role} {key.public.tag}",
+            advice=f"have another take its place first; or break the chain on purpose: --break-chain {zone}",
+        )
+    output.say(told)
