@@ -8,12 +8,11 @@ from ipaddress import ip_address
 from dnsctl.control.concerns import Concern, Weight
 from dnsctl.control.observations import recall
 from dnsctl.image.reader import Reader
-from dnsctl.model.key import key_tag
 from dnsctl.model.name import Name, is_subdomain, to_text
 from dnsctl.model.parental import asks_to_delete
 from dnsctl.model.repo import HostFiles
 from dnsctl.model.rrset import RRset, Type
-from dnsctl.model.rrsig import parse
+from dnsctl.model.rrsig import signers_of
 from dnsctl.parent.comparison import Difference, Ours, differences
 from dnsctl.verify.report import Fault
 
@@ -50,14 +49,6 @@ def ours_of(reader: Reader, zone: Name) -> Ours:
         tuple(sorted(addresses)),
         {name: found for name, found in addresses.items() if found},
     )
-
-
-def signers_of(dnskey: RRset | None) -> tuple[bytes, ...]:
-    """Return the DNSKEYs that sign their RRset, by algorithm and tag."""
-    if dnskey is None:
-        return ()
-    signers = {(one.algorithm, one.tag) for one in map(parse, dnskey.signatures)}
-    return tuple(each for each in dnskey.rdatas if (each[3], key_tag(each)) in signers)
 
 
 def _addresses(reader: Reader, name: Name, zone: Name) -> tuple[str, ...]:

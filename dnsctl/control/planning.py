@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dnsctl.control.concerns import of_ends
+from dnsctl.control.ds_gate import judge_ds_seen
 from dnsctl.control.newest import take_over_newest
 from dnsctl.control.own_image import is_there, open_own, require_whole
 from dnsctl.control.renewal import released
@@ -69,9 +70,9 @@ def plan(
         require_whole(Repo(root).state)
     else:
         take_over_newest(root, tell)
-    told, changeset, findings = _against_release(root, intent, tell, progress)
+    told, changeset, findings, seen = _against_release(root, intent, tell, progress)
     history = judge_history(root, released(root), intent.commit, changeset.zones)
-    guards = (*history, *judge(changeset.zones, intent.limits))
+    guards = (*history, *judge(changeset.zones, intent.limits), *seen)
     return Plan(intent.commit, told, changeset, guards, findings)
 
 
@@ -85,19 +86,20 @@ def _intent(root: Path, rev: str, progress: Progress) -> Intent:
 
 def _against_release(
     root: Path, intent: Intent, tell: Callable[[str], None], progress: Progress
-) -> tuple[dict[str, Json], Changeset, tuple[Finding, ...]]:
+) -> tuple[dict[str, Json], Changeset, tuple[Finding, ...], tuple[GuardVerdict, ...]]:
     repo = Repo(root)
     keystore = Keystore(repo.keys.directory, _no_passphrase)
     now = datetime.now(UTC)
     if not is_there(repo.state):
         changeset = changeset_of(intent, keystore, None, now, progress)
-        return {"generation": 0, "manifest": None}, changeset, _passed(intent, changeset, None, progress)
+        return {"generation": 0, "manifest": None}, changeset, _passed(intent, changeset, None, progress), ()
     with open_own(repo.state) as image, image.reader() as reader:
         told: dict[str, Json] = {"generation": reader.generation, "manifest": reader.manifest or None}
         for each in of_ends(reader, keystore, now.timestamp()):
             tell(f"warning: {each.about}: {each.message}")
         changeset = changeset_of(intent, keystore, reader, now, progress)
-        return told, changeset, _passed(intent, changeset, reader, progress)
+        seen = tuple(judge_ds_seen(repo.state, reader, changeset.zones, now))
+        return told, changeset, _passed(intent, changeset, reader, progress), seen
 
 
 def _passed(

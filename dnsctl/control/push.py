@@ -26,6 +26,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
 
+from dnsctl.control.ds_gate import judge_ds_seen
 from dnsctl.control.host import ControlHost, actor
 from dnsctl.control.keeping import as_kept, keep, prepared, room_for
 from dnsctl.control.renewal import renewal_due
@@ -266,15 +267,21 @@ def _judged(host: ControlHost, release: Release | None) -> Release | None:
 
 
 def _build(host: ControlHost, intent: Intent, progress: Progress) -> Release | None:
-    return build(
+    now = datetime.now(UTC)
+    release = build(
         intent,
         host.keystore,
         host.release_keys,
         host.image,
-        datetime.now(UTC),
+        now,
         workers=usable_processors(),
         progress=progress,
     )
+    if release is None:
+        return None
+    with host.image.reader() as served:
+        seen = tuple(judge_ds_seen(Repo(host.root).state, served, release.zones, now))
+    return replace(release, guards=(*release.guards, *seen))
 
 
 def _out(

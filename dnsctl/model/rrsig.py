@@ -6,7 +6,9 @@ import struct
 from typing import NamedTuple
 
 from dnsctl.errors import SigningError
+from dnsctl.model.key import key_tag
 from dnsctl.model.name import Name, name_end
+from dnsctl.model.rrset import RRset
 
 COVERS = struct.Struct("!HBBI")  # type covered, algorithm, labels, original TTL: what the RRset itself tells
 EXPIRATION = slice(8, 12)
@@ -45,3 +47,11 @@ def parse(rdata: bytes) -> Signature:
 def expiration(rdata: bytes) -> int:
     """Return the expiration of RRSIG rdata, in unix seconds (RFC 4034 §3.1.5)."""
     return int.from_bytes(rdata[EXPIRATION], "big")
+
+
+def signers_of(dnskey: RRset | None) -> tuple[bytes, ...]:
+    """Return the DNSKEYs that sign their own RRset, by algorithm and tag; none without one."""
+    if dnskey is None:
+        return ()
+    signers = {(one.algorithm, one.tag) for one in map(parse, dnskey.signatures)}
+    return tuple(each for each in dnskey.rdatas if (each[3], key_tag(each)) in signers)

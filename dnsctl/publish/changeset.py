@@ -15,14 +15,14 @@ from enum import Enum
 
 from dnsctl.image.layout import ZoneEntry, zone_prefix
 from dnsctl.image.reader import Reader
-from dnsctl.model.key import SEP_FLAG, key_tag
+from dnsctl.model.key import SEP_FLAG, key_tag, signs_keys
 from dnsctl.model.name import Name
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.rrsig import parse
 from dnsctl.model.validity import timing, why_due
 from dnsctl.model.zone import SignedZone
 from dnsctl.publish.changes import RecordChange, ZoneChanges, zone_changes
-from dnsctl.publish.delegations import delegated
+from dnsctl.publish.delegations import delegated, secure_entry_points
 from dnsctl.publish.dnssec_event import DnssecEvent
 from dnsctl.publish.ds_changes import derived_changes, ds_events, way_to_unsigned
 from dnsctl.publish.existence import Apexes, Effect, effects, removal_effects
@@ -51,7 +51,8 @@ class ZoneChangeset:
     """What a release does to one zone. Serials are None where they are not known, as between two commits.
 
     `rrsets_*` leave out what signing derives, except for a removed zone. `derived`: changes of DS that follow
-    the keys of other zones, which nobody wrote.
+    the keys of other zones, which nobody wrote. `key_signers`: DNSKEYs that will sign the DNSKEY RRset; None
+    while a key has yet to be made.
     """
 
     origin: Name
@@ -64,6 +65,7 @@ class ZoneChangeset:
     events: tuple[DnssecEvent, ...] = ()
     effects: tuple[Effect, ...] = field(default=(), repr=False)
     derived: tuple[RecordChange, ...] = field(default=(), repr=False)
+    key_signers: tuple[bytes, ...] | None = field(default=(), repr=False)
 
     @property
     def renewal(self) -> str:
@@ -198,7 +200,16 @@ def zone_changeset(
         events=tuple(_events(wanted, keys, fate, before, previous, now)),
         effects=tuple(effects(previous, wanted.zone, changes.records, apexes)),
         derived=tuple(derived_changes(wanted, previous)),
+        key_signers=_key_signers(wanted, keys),
     )
+
+
+def _key_signers(wanted: ZoneIntent, keys: ZoneKeys) -> tuple[bytes, ...] | None:
+    if any(map(signs_keys, keys.missing)):
+        return None
+    if wanted.presigned:
+        return tuple(secure_entry_points(wanted, ()))
+    return tuple(one.public.rdata for one in keys.signing if signs_keys(one.role))
 
 
 def compare(before: Intent, after: Intent) -> Changeset:

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from dnsctl.image.reader import Reader
-from dnsctl.model.key import SEP_FLAG, PublicKey, key_tag
+from dnsctl.model.key import SEP_FLAG, PublicKey
 from dnsctl.model.name import ROOT, Name, ancestors
 from dnsctl.model.parental import asks_to_delete, names
 from dnsctl.model.rrset import Type, rrset
-from dnsctl.model.rrsig import parse
+from dnsctl.model.rrsig import parse, signers_of
 from dnsctl.model.zone import ValidatedZone
 from dnsctl.publish.intent import Delegation, Intent, ZoneIntent
 from dnsctl.publish.keys import ZoneKeys
@@ -61,8 +61,7 @@ def secure_entry_points(wanted: ZoneIntent, keys: Sequence[PublicKey]) -> list[b
     found = wanted.zone.get(wanted.zone.origin, Type.DNSKEY)
     given = found.rdatas if found is not None else ()
     if wanted.presigned:
-        signers = {(one.algorithm, one.tag) for one in map(parse, found.signatures)} if found else ()
-        signing = [each for each in given if (each[3], key_tag(each)) in signers]
+        signing = list(signers_of(found))
         return [each for each in signing if _is_sep(each)] or signing
     if wanted.policy is None:
         return []

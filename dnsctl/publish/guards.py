@@ -20,6 +20,7 @@ from dnsctl.publish.changeset import KEYS_MISSING, Fate, ZoneChangeset
 from dnsctl.publish.ds_changes import DS_MISMATCH
 
 HISTORY: Final = "history"
+DS_SEEN: Final = "ds-seen"
 
 GUARDS: Final[dict[str, str]] = {
     HISTORY: "the last release is not part of what is pushed, and would be undone",
@@ -31,6 +32,7 @@ GUARDS: Final[dict[str, str]] = {
     "apex-ns": "the name servers of a zone would change; the parent's NS must follow",
     "ds-change": "DNSSEC would be added or removed, or the keys that a DS points to would change",
     DS_MISMATCH: "the DS that one of our zones holds for another would lead to none of its keys",
+    DS_SEEN: "a DS that the parent was seen to have, or a cache may hold, would lead to no key of the zone",
     "serial-jump": "a serial would not go forward, or go so far that secondaries could lose track",
     "ttl-jump": "a TTL would grow so much that a mistake would stay in caches for long",
 }

@@ -22,6 +22,8 @@ from dnsctl.model.finding import Finding
 from dnsctl.model.key import whole_use
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.policy import Policy
+from dnsctl.model.rrset import Type
+from dnsctl.model.rrsig import signers_of
 from dnsctl.model.zone import SignedZone
 from dnsctl.publish.changeset import (
     Fate,
@@ -170,7 +172,8 @@ class _Work:
             changes, signed, source = self._make(wanted, keys, fate, passed.zones)
             made = compile_zone(signed, source)
             yield from difference(self._parent, [made])
-            self.changesets.append(changes)
+            signers = signers_of(signed.get(signed.origin, Type.DNSKEY))
+            self.changesets.append(replace(changes, key_signers=signers))
             self.entries[signed.origin] = made.entry
             room = min(each_may, MAX_PROBES - len(self.probes))
             asked = (*changes.derived, *changes.records)
