@@ -119,6 +119,10 @@ class Operations:
             text=True,
         )
 
+    def failure(self, *arguments: str) -> Any:
+        """Return the failure that a command prints."""
+        return self.json(*arguments, code=1)["error"]
+
     def json(self, *arguments: str, code: int | None = 0) -> dict[str, Any]:
         """Return what a command prints; `code` None: whatever its exit code."""
         done = self.run(*arguments, "--json")

@@ -18,6 +18,7 @@ from dnsctl.control import push as pushing
 from dnsctl.control.host import control_host
 from dnsctl.control.push import Request, push
 from dnsctl.demo.ports import free_port
+from dnsctl.errors import RefusalRule
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.settings.file import load_config
 from dnsctl.model import pkcs8
@@ -101,9 +102,8 @@ def test_dry_run_signs_and_judges_and_sends_nothing(repo: Operations) -> None:
 
 def test_work_tree_that_is_not_committed_is_refused(repo: Operations) -> None:
     repo.write("zones/example.com.yaml", zone("192.0.2.1"))
-    done = repo.run("push")
-    assert done.returncode == 1
-    assert "zones/example.com.yaml: has changes that are not committed; commit them" in done.stderr
+    told = repo.failure("push")
+    assert (told["rule"], told["where"]) == (RefusalRule.UNCOMMITTED, "zones/example.com.yaml")
     assert repo.generations() == {"ns1": 0, "ns2": 0}
     assert repo.run("push", "--rev", "HEAD").returncode == 0
     assert answer(repo, "ns1") == ["192.0.2.80"]
@@ -122,9 +122,9 @@ def test_push_without_any_commit_says_what_plan_says(tmp_path: Path) -> None:
 
 def test_zone_with_an_error_stops_the_push_with_its_place(repo: Operations) -> None:
     edit(repo, "192.0.2.300")
-    done = repo.run("push")
-    assert done.returncode == 1
-    assert "zones/example.com.yaml:" in done.stderr
+    told = repo.failure("push")
+    assert told["rule"] == RefusalRule.ZONE_ERRORS
+    assert [each["file"] for each in told["findings"]] == ["zones/example.com.yaml"]
     assert repo.generations() == {"ns1": 0, "ns2": 0}
 
 
@@ -134,11 +134,11 @@ def test_guard_refuses_until_allowed_by_name_with_a_reason(repo: Operations) -> 
     assert repo.run("push").returncode == 0
     (repo.root / "zones/example.net.yaml").unlink()
     repo.commit("second zone gone")
-    done = repo.run("push")
-    assert done.returncode == 1
-    assert "guard removed-zone" in done.stderr
-    assert "--allow needs a reason" in repo.run("push", "--allow", "removed-zone").stderr
-    assert "'everything' is not a guard" in repo.run("push", "--allow", "everything", "--reason", "x").stderr
+    told = repo.failure("push")
+    assert (told["rule"], [each["guard"] for each in told["guards"]]) == (RefusalRule.GUARD, ["removed-zone"])
+    unnamed = ("push", "--allow", "everything", "--reason", "x")
+    assert repo.failure("push", "--allow", "removed-zone")["rule"] == RefusalRule.REASON_MISSING
+    assert repo.failure(*unnamed)["rule"] == RefusalRule.GUARD_UNKNOWN
     assert repo.generations() == {"ns1": 1, "ns2": 1}
     done = repo.run("push", "--allow", "removed-zone", "--reason", "moved elsewhere")
     assert done.returncode == 0, done.stderr
@@ -152,10 +152,9 @@ def test_site_that_is_away_stops_the_push_or_is_left_out_and_catches_up(repo: Op
     assert repo.run("push").returncode == 0
     repo.end("ns2")
     edit(repo, "192.0.2.99")
-    done = repo.run("push")
-    assert done.returncode == 1
-    assert "ns2: cannot be reached" in done.stderr
-    assert "--without dc2 --reason TEXT" in done.stderr
+    told = repo.failure("push")
+    assert (told["rule"], told["where"]) == (RefusalRule.UNREACHABLE, "ns2")
+    assert "--without dc2 --reason TEXT" in told["advice"]
     assert answer(repo, "ns1") == ["192.0.2.80"]
     assert "there is no site 'dc3'" in repo.run("push", "--without", "dc3", "--reason", "x").stderr
     done = repo.run("push", "--without", "dc2", "--reason", "power cut")
@@ -173,7 +172,7 @@ def test_site_that_is_away_stops_the_push_or_is_left_out_and_catches_up(repo: Op
 
 def test_rollback_serves_the_records_of_before_with_a_higher_serial(repo: Operations) -> None:
     repo.run("push")
-    assert "no earlier release with another commit" in repo.run("rollback").stderr
+    assert repo.failure("rollback")["rule"] == RefusalRule.NO_EARLIER_RELEASE
     edit(repo, "192.0.2.99")
     pushed = repo.json("push")
     back = repo.json("rollback")
@@ -182,7 +181,7 @@ def test_rollback_serves_the_records_of_before_with_a_higher_serial(repo: Operat
     assert answer(repo, "ns1") == answer(repo, "ns2") == ["192.0.2.80"]
     assert repo.json("rollback", "2")["generation"] == 4
     assert answer(repo, "ns1") == ["192.0.2.99"]
-    assert "generation 9 is not in the archive" in repo.run("rollback", "9").stderr
+    assert repo.failure("rollback", "9")["rule"] == RefusalRule.NOT_ARCHIVED
 
 
 def test_release_that_fails_verification_is_taken_back_and_evidence_kept(
