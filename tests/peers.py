@@ -10,6 +10,7 @@ import pytest
 PACKAGES = {  # program: the Debian package that brings it
     "knotd": "knot",
     "kdig": "knot-dnsutils",
+    "keymgr": "knot",
     "kzonecheck": "knot-dnssecutils",
     "nsd": "nsd",
     "nsd-checkzone": "nsd",
@@ -22,6 +23,7 @@ PACKAGES = {  # program: the Debian package that brings it
     "named-compilezone": "bind9-utils",
     "dig": "bind9-dnsutils",
     "unbound": "unbound",
+    "unbound-control": "unbound",
     "ldns-verify-zone": "ldnsutils",
     "ldns-signzone": "ldnsutils",
     "ldns-read-zone": "ldnsutils",

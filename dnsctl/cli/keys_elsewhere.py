@@ -18,7 +18,7 @@ from dnsctl.model.key import ROLES, KeyRole
 from dnsctl.model.name import Name, to_text
 from dnsctl.publish.work_tree import known_zones
 from dnsctl.sign.adoption import adopted
-from dnsctl.sign.foreign import pem, private_text
+from dnsctl.sign.foreign import bind_state, pem, private_text
 from dnsctl.sign.foreign.files import keys_in
 from dnsctl.sign.keyfile import KeyState, KeyTimes, key_text, key_ttl
 from dnsctl.sign.keystore import Keystore, StoredKey
@@ -137,13 +137,16 @@ def _files(store: Keystore, chosen: list[StoredKey], to: Path, form: str) -> dic
     """Return what is written, by path: of each key the private half, then the public one."""
     files: dict[Path, bytes] = {}
     for each in chosen:
-        private = store.open(each).private
+        signing = store.open(each)
+        private = signing.private
         stem = each.path.name.removesuffix(".key")
         if form == "pem":
             files[to / f"{stem}.pem"] = pem.to_octets(private)
         else:
             text = private_text.to_text(each.public.algorithm, private, _times(each.times))
             files[to / f"{stem}.private"] = text.encode()
+            if state := bind_state.to_text(each, signing):
+                files[to / f"{stem}.state"] = state.encode()
         files[to / f"{stem}.key"] = _public_text(each).encode()
     return files
 

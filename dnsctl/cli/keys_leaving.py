@@ -13,6 +13,7 @@ from dnsctl.cli.key import key_json, keystore_of, path_of
 from dnsctl.control.bonds import bonds
 from dnsctl.control.host import locked
 from dnsctl.control.newest import take_over_newest
+from dnsctl.control.observations import recall
 from dnsctl.control.own_image import released
 from dnsctl.control.rotation import finish, passphrase_file, rotate
 from dnsctl.errors import KeystoreError, PassphraseError
@@ -80,7 +81,8 @@ def _end(
     take_over_newest(context.root, output.say)
     with locked(context.state), released(context.state) as served:
         key = _found(store, name, tag)
-        if reasons := bonds(key, served):
+        seen = {ds for view in recall(context.state, name).ds.views for ds in view.ds or ()}
+        if reasons := bonds(key, served, seen):
             _judge(key, reasons, broken)
         if state is KeyState.RETIRED and key.state in (KeyState.RETIRED, KeyState.REMOVED):
             raise KeystoreError(f"is {key.state} already", where=path_of(key, context))

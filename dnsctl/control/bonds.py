@@ -1,7 +1,7 @@
 """What would break if a key of a zone were gone: what is served with it, and the DS that point to it.
 
-Looks at the last release, which has our own parent zones too. No bond that is known here is not the same as
-none: a DS in a parent of somebody else is seen by whoever looks there.
+Looks at the last release, which has our own parent zones too, and at the DS that the parent's servers were
+seen to give. What nobody has looked at is not known here.
 """
 
 from __future__ import annotations

@@ -117,6 +117,18 @@ def test_directory_of_bind_gives_the_zones_keys_that_are_in_use_and_no_others(tm
     assert not (root / "keys/example.net").exists()
 
 
+def test_bind_says_in_its_state_file_whether_a_key_signs_keys_alone(tmp_path: Path) -> None:
+    private = bind_key(tmp_path / "bind", 13, "-f", "KSK")
+    state = private.with_suffix(".state")
+    split, combined = made(tmp_path / "split", "{keys: ksk+zsk}"), made(tmp_path / "combined")
+    state.write_text("; This is the state of a key.\nAlgorithm: 13\nKSK: yes\nZSK: yes\n")
+    assert "a csk of algorithm 13, and policy ours asks for ksk+zsk" in imported(split, private).line
+    assert imported(combined, private).code == 0
+    state.write_text("; This is the state of a key.\nAlgorithm: 13\nKSK: yes\nZSK: no\n")
+    assert imported(split, private).code == 0
+    assert store(split).list(ZONE)[0].role == "ksk"
+
+
 def test_knots_kasp_gives_the_keys_of_the_zone_with_roles(tmp_path: Path) -> None:
     root = made(tmp_path / "ops", "{keys: ksk+zsk}")
     keymgr = need("keymgr")

@@ -15,11 +15,11 @@ from dnsctl.errors import KeystoreError
 from dnsctl.files import secrecy
 from dnsctl.model.key import PublicKey
 from dnsctl.model.name import Name
-from dnsctl.sign.foreign import kasp, pem, private_text
+from dnsctl.sign.foreign import bind_state, kasp, pem, private_text
 from dnsctl.sign.foreign.key import ForeignKey
 from dnsctl.sign.keyfile import parse_key
 
-_PRIVATE, _PUBLIC = ".private", ".key"
+_PRIVATE, _PUBLIC, _STATE = ".private", ".key", ".state"
 
 
 def keys_in(path: Path, zone: Name, now: datetime) -> tuple[ForeignKey, ...]:
@@ -70,7 +70,9 @@ def _key(private: Path, public: Path | None, now: datetime) -> ForeignKey:
         )
     told = private_text.parse(octets.decode("utf-8", "replace"), str(private))
     created = told.times.get("Created")
-    return ForeignKey(str(private), told.algorithm, told.private, known, None, created, told.ended(now))
+    state = private.with_suffix(_STATE)
+    role = bind_state.role_of(_read(state).decode("utf-8", "replace")) if state.is_file() else None
+    return ForeignKey(str(private), told.algorithm, told.private, known, role, created, told.ended(now))
 
 
 def _public(path: Path) -> PublicKey:
