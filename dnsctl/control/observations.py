@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, get_args
 
 from dnsctl.errors import SystemRefusalError
 from dnsctl.files import durable
@@ -15,21 +18,54 @@ from dnsctl.model.json_value import Json
 from dnsctl.model.name import Name
 from dnsctl.model.observation import DsMemory, ServedMemory
 from dnsctl.model.repo import HostFiles
+from dnsctl.parent.hook import Outcome
 from dnsctl.parent.view import DelegationView
 from dnsctl.sign.keyfile import directory_name
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The last time that a parent was asked for other DS. `outcome` and `message`: what came of it."""
+
+    at: datetime
+    ds: tuple[bytes, ...]
+    way: str
+    outcome: Outcome
+    message: str
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "at": self.at.isoformat(),
+            "ds": [each.hex() for each in self.ds],
+            "way": self.way,
+            "outcome": self.outcome,
+            "message": self.message,
+        }
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Asked:
+        """Read `to_json`. Raises KeyError, TypeError, ValueError for anything else."""
+        outcome = next(each for each in get_args(Outcome) if each == told["outcome"])
+        ds = tuple(bytes.fromhex(each) for each in told["ds"])
+        return cls(datetime.fromisoformat(told["at"]), ds, str(told["way"]), outcome, str(told["message"]))
+
+
 @dataclass(frozen=True)
 class Observed:
-    """What is remembered of one zone. `fault`: why its parent could not be looked at the last time."""
+    """What is remembered of one zone. `fault`: why its parent could not be looked at the last time.
+
+    `asked`: what the parent was asked for and does not yet have.
+    """
 
     ds: DsMemory = field(default_factory=DsMemory)
     served: ServedMemory = field(default_factory=ServedMemory)
     delegation: tuple[DelegationView, ...] = ()
     fault: str = ""
+    asked: Asked | None = None
 
     def to_json(self) -> dict[str, Json]:
         return {
+            "asked": None if self.asked is None else self.asked.to_json(),
             "ds": self.ds.to_json(),
             "served": self.served.to_json(),
             "delegation": [each.to_json() for each in self.delegation],
@@ -40,7 +76,7 @@ class Observed:
 def recall(state: HostFiles, zone: Name) -> Observed:
     """Return what is remembered of `zone`; nothing where no file can be read."""
     found = Observed()
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration):
         told = json.loads(state.observation(directory_name(zone)).read_bytes())
         with contextlib.suppress(ValueError):
             found = replace(found, ds=DsMemory.from_json(told["ds"]))
@@ -48,6 +84,8 @@ def recall(state: HostFiles, zone: Name) -> Observed:
             found = replace(found, served=ServedMemory.from_json(told["served"]))
         views = tuple(DelegationView.from_json(each) for each in told["delegation"])
         found = replace(found, delegation=views, fault=str(told["fault"]))
+        if told["asked"] is not None:
+            found = replace(found, asked=Asked.from_json(told["asked"]))
     return found
 
 

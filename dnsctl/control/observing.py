@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 
-from dnsctl.control.host import ControlHost
 from dnsctl.control.observations import Observed, recall, remember
+from dnsctl.control.own_image import released
 from dnsctl.image.reader import Reader
 from dnsctl.load.settings.config import Config
 from dnsctl.model.authority import answering_zone
@@ -32,11 +33,17 @@ class Round:
     faults: dict[Name, str]
 
 
-def observe(host: ControlHost, now: datetime, progress: Progress = no_progress) -> Round:
-    """Look at the parent of every released zone, and remember it. Raises SystemRefusalError."""
-    with host.image.reader() as reader:
-        zones = [each.origin for each in reader.zones()]
-        return look_at_parents(Repo(host.root).state, host.config, reader, zones, now, progress)
+def observe(root: Path, config: Config, now: datetime, progress: Progress = no_progress) -> Round:
+    """Look at the parent of every released zone, and remember it. Holds no lock: a push need not wait.
+
+    Raises SystemRefusalError where what was seen cannot be kept.
+    """
+    state = Repo(root).state
+    with released(state) as reader:
+        zones = [] if reader is None else [each.origin for each in reader.zones()]
+        return (
+            Round({}, {}) if reader is None else look_at_parents(state, config, reader, zones, now, progress)
+        )
 
 
 def look_at_parents(
@@ -80,10 +87,18 @@ def parent_of(zone: Name, config: Config, reader: Reader, resolvers: Resolvers) 
     named = config.parent_policy(zone).servers
     if named:
         return Parent(None, tuple(Server("", each) for each in named))
-    above = answering_zone(zone, Type.DS, lambda name: reader.zone(name) is not None)
-    if above is not None and above != zone:
+    above = own_parent(zone, config, reader)
+    if above is not None:
         return Parent(above, tuple(_own_servers(config)))
     return resolvers.parent_of(zone)
+
+
+def own_parent(zone: Name, config: Config, reader: Reader) -> Name | None:
+    """Return the parent of `zone` where that is released here, too; None where it is somebody else's."""
+    if config.parent_policy(zone).servers:
+        return None
+    above = answering_zone(zone, Type.DS, lambda name: reader.zone(name) is not None)
+    return None if above == zone else above
 
 
 def _own_servers(config: Config) -> Iterator[Server]:

@@ -13,7 +13,7 @@ from dnsctl.model.parental import asks_to_delete
 from dnsctl.model.repo import HostFiles
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.rrsig import signers_of
-from dnsctl.parent.comparison import Difference, Ours, differences
+from dnsctl.parent.comparison import Difference, Ours, differences, tags
 from dnsctl.verify.report import Fault
 
 _ORDER = ("act", "note", "unknown")  # a server that is silent stops only what waits for it
@@ -63,9 +63,15 @@ def _rdatas(found: RRset | None) -> tuple[bytes, ...]:
 
 
 def parent_concerns(state: HostFiles, reader: Reader) -> Iterator[Concern]:
-    """Yield what a person should know of parents: at most one concern a zone, the gravest."""
+    """Yield what a person should know of parents: the gravest of each zone, and what it refuses."""
+    weight: Weight
     for zone, found in remembered_differences(state, reader, [each.origin for each in reader.zones()]):
+        asked = recall(state, zone).asked if found else None
+        if asked is not None and asked.outcome != "done":
+            weight = "act" if asked.outcome == "refused" else "soon"
+            message = f"its parent does not take the DS {tags(asked.ds)}: {asked.message}"
+            yield Concern(weight, to_text(zone), message)
         for gravest in sorted(found, key=lambda each: _ORDER.index(each.weight))[:1]:
             more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-            weight: Weight = "act" if gravest.weight == "act" else "soon"
+            weight = "act" if gravest.weight == "act" else "soon"
             yield Concern(weight, to_text(zone), gravest.message + more)

@@ -53,10 +53,11 @@ def exchange(query: dns.message.Message, server: Endpoint) -> dns.message.Messag
         if answer.flags & dns.flags.TC:
             break
         return answer
-    return _over_tcp(query, server)
+    return over_tcp(query, server)
 
 
-def _over_tcp(query: dns.message.Message, server: Endpoint) -> dns.message.Message:
+def over_tcp(query: dns.message.Message, server: Endpoint) -> dns.message.Message:
+    """As `exchange`, over TCP at once: where an answer that does not verify must be told, not waited past."""
     try:
         answer = dns.query.tcp(query, server.address, timeout=TCP_PATIENCE, port=server.port)
     except dns.exception.Timeout:

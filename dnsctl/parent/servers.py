@@ -13,6 +13,7 @@ from typing import NamedTuple
 import dns.exception
 import dns.name
 import dns.nameserver
+import dns.rdata
 import dns.rdatatype
 import dns.resolver
 
@@ -72,6 +73,16 @@ class Resolvers:
         if above not in self._parents:
             self._parents[above] = Parent(above, self._servers(above))
         return self._parents[above]
+
+    def addresses(self, name: Name) -> tuple[Endpoint, ...]:
+        """Return the addresses of a host, without a port that means anything."""
+        types = (dns.rdatatype.A, dns.rdatatype.AAAA)
+        found = (rdata for rdtype in types for rdata in self._ask(_name(name), rdtype) or ())
+        return tuple(Endpoint(str(each.address), DNS_PORT) for each in found)
+
+    def records(self, name: Name, rdtype: int) -> tuple[dns.rdata.Rdata, ...]:
+        """Return the records of a name; none where there are none, or it does not exist."""
+        return tuple(self._ask(_name(name), dns.rdatatype.RdataType.make(rdtype)) or ())
 
     def _is_apex(self, name: Name) -> bool:
         if name in self._parents or name == ROOT:

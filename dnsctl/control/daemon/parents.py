@@ -1,4 +1,5 @@
-"""The job `observe`: every server of every zone's parent is asked, and what it says is remembered.
+"""The job `observe`: every server of every zone's parent is asked, what it says is remembered, and those that
+lag behind our keys are told, by the way that dnsctl.yaml names.
 
 A parent that was never seen, such as of a zone that is not delegated yet, raises no alarm; one that
 was seen and cannot be asked any more is told, because what waits for it goes on waiting.
@@ -7,14 +8,21 @@ was seen and cannot be asked any more is told, because what waits for it goes on
 from __future__ import annotations
 
 from dnsctl.control.daemon.job import Verdict, Work
+from dnsctl.control.in_step import keep_in_step
 from dnsctl.control.observing import observe
 from dnsctl.model.name import to_text
+from dnsctl.parent.comparison import tags
+
+_ORDER = ("done", "later", "refused")
 
 
 def observed(work: Work) -> Verdict:
-    """Look at all parents. Raises SystemRefusalError where what they say cannot be kept."""
-    with work.host() as host:
-        found = observe(host, work.now, work.progress)
+    """Look at all parents, and keep them in step.
+
+    Raises SystemRefusalError where what they say cannot be kept, ConfigError for a secret that is not there.
+    """
+    found = observe(work.root, work.config, work.now, work.progress)
+    asked = keep_in_step(work.root, work.config, found, work.now, work.tell)
     known = {zone: seen for zone, seen in found.seen.items() if seen.ds.views}
     silent = [zone for zone, seen in known.items() if seen.ds.silent]
     never = len(found.seen) - len(known)
@@ -22,6 +30,11 @@ def observed(work: Work) -> Verdict:
     if never:
         first = next(iter(found.faults.items()))
         told += f"; of {never} none is known ({to_text(first[0])}: {first[1]})"
+    if asked:
+        zone, one = max(asked, key=lambda each: _ORDER.index(each[1].outcome))
+        told += f"; {to_text(zone)}: asked for the DS {tags(one.ds)}: {one.message}"
+        if one.outcome != "done":
+            return Verdict("act" if one.outcome == "refused" else "unknown", told)
     if not silent:
         return Verdict("well", told)
     view = known[silent[0]].ds.silent[0]

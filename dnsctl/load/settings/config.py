@@ -125,13 +125,16 @@ class Config(Settings):
             return None
         return replace(self.policies.get(name, Policy()), name=name)
 
-    def parent_policy(self, zone: Name) -> ParentPolicy:
-        """Return how the DS of `zone` is kept in step at its parent."""
+    def parent_policy(self, zone: Name, root: Path | None = None) -> ParentPolicy:
+        """Return how the DS of `zone` is kept in step at its parent; its secret only with `root`.
+
+        Raises ConfigError for a secret that cannot be read.
+        """
         name = next(
             (each.parent for each in matching(self.zones, zone) if each.parent is not None),
             self.defaults.parent,
         )
-        return self.parents.get(name, ParentConfig()).policy(name)
+        return self.parents.get(name, ParentConfig()).policy(name, root)
 
     def checks(self, zone: Name) -> Mapping[str, Level]:
         """Return rule id to level for `zone`; the most specific pattern has the last word on each rule."""

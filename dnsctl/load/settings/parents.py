@@ -2,26 +2,69 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
-from dnsctl.load.settings.values import SecondaryAddress, Settings, Switch
-from dnsctl.model.parent_policy import ParentPolicy
+from dnsctl.load.settings.tsig import TsigKeyConfig
+from dnsctl.load.settings.values import SecondaryAddress, Seconds, Settings, Span, Switch, absolute_name
+from dnsctl.model.fleet import TransferKey
+from dnsctl.model.parent_policy import ParentPolicy, Way
+
+_STANDARD = ParentPolicy()
+
+
+class UpdateKeyConfig(TsigKeyConfig):
+    """The TSIG key that signs updates. `name`: as the parent knows it."""
+
+    name: str
+
+    @field_validator("name")
+    @classmethod
+    def _is_name(cls, value: str) -> str:
+        absolute_name(value)
+        return value
+
+    def key(self, root: Path) -> TransferKey:
+        """Return the key with its secret. Raises ConfigError where there is none, or it is not base64."""
+        return TransferKey(self.name, self.algorithm, self.octets(self.name, root))
 
 
 class ParentConfig(Settings):
     """How the DS is kept in step: see `model.parent_policy.ParentPolicy`."""
 
-    ours: Literal["follow", "leave"] = ParentPolicy().ours
-    watch: Switch = ParentPolicy().watch
+    ours: Literal["follow", "leave"] = _STANDARD.ours
+    watch: Switch = _STANDARD.watch
     servers: tuple[SecondaryAddress, ...] = ()
+    ds: Way = _STANDARD.ds
+    notify: SecondaryAddress | None = None
+    server: SecondaryAddress | None = None
+    key: UpdateKeyConfig | None = None
+    command: tuple[str, ...] = Field(default=())
+    timeout: Span = _STANDARD.timeout
+    ttl: Seconds = _STANDARD.ttl
 
     @field_validator("servers", mode="before")
     @classmethod
     def _one_is_a_list(cls, value: object) -> object:
         return [value] if isinstance(value, str) else value
 
-    def policy(self, name: str) -> ParentPolicy:
-        """Return the same as a frozen type."""
-        return ParentPolicy(name, self.ours, self.watch, self.servers)
+    def policy(self, name: str, root: Path | None = None) -> ParentPolicy:
+        """Return the same as a frozen type; with the secret of its key, where `root` says where that is.
+
+        Raises ConfigError for a secret that cannot be read.
+        """
+        return ParentPolicy(
+            name,
+            self.ours,
+            self.watch,
+            self.servers,
+            self.ds,
+            self.notify,
+            self.server,
+            self.key.key(root) if self.key is not None and root is not None else None,
+            self.command,
+            self.timeout,
+            self.ttl,
+        )

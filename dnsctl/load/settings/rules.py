@@ -28,6 +28,7 @@ def contradictions(config: Config, written: Callable[[Path], bool]) -> Iterator[
     yield from _shared_addresses(config)
     yield from _unknown_policies(config)
     yield from _unknown_parents(config)
+    yield from _parents(config)
     yield from _secondaries(config)
     if config.release.threshold > len(config.release.keys):
         count = len(config.release.keys)
@@ -116,6 +117,28 @@ def _policy_advice(policy: str, known: set[str]) -> str:
         return f"did you mean {UNSIGNED}?"
     named = did_you_mean(policy, known - {UNSIGNED})
     return f"{named}{'' if named.endswith('?') else ';'} `{UNSIGNED}` leaves zones unsigned"
+
+
+def _parents(config: Config) -> Iterator[Contradiction]:
+    for name, parent in config.parents.items():
+        at: Path = ("parents", name)
+        needs = {"update": ("server", parent.server), "hook": ("command", parent.command or None)}
+        setting, value = needs.get(parent.ds, ("", True))
+        if value is None:
+            yield Contradiction(
+                (*at, "ds"), f"ds: {parent.ds} needs `{setting}`", f"add `{setting}` to parent {name}"
+            )
+        for setting, way, given in (
+            ("server", "update", parent.server),
+            ("key", "update", parent.key),
+            ("command", "hook", parent.command or None),
+            ("notify", "cds", parent.notify),
+        ):
+            if given is not None and parent.ds != way:
+                what = f"`{setting}` is for ds: {way}, and this parent has ds: {parent.ds}"
+                yield Contradiction((*at, setting), what, f"set ds: {way}, or drop `{setting}`")
+        if parent.timeout.total_seconds() < 1:
+            yield Contradiction((*at, "timeout"), "no command ends in no time", "set it to a second or more")
 
 
 def _unknown_parents(config: Config) -> Iterator[Contradiction]:

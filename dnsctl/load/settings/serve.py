@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field, GetJsonSchemaHandler, field_validator, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from dnsctl.errors import ConfigError, PassphraseError
-from dnsctl.load.secret import SharedSecretError, resolve
+from dnsctl.load.settings.tsig import TsigKeyConfig
 from dnsctl.load.settings.values import (
     AllowedNetwork,
     FilePath,
     SecondaryAddress,
-    SecretReference,
     Settings,
     Shown,
     Switch,
@@ -25,28 +21,17 @@ from dnsctl.load.settings.values import (
 )
 from dnsctl.model.fleet import RateLimit, Secondary, TransferKey
 from dnsctl.model.name import to_text
-from dnsctl.model.repo import COOKIE_SECRET, TSIG
-
-MIN_TSIG_SECRET = 16  # octets: RFC 8945 §8 wants as much as the digest; less than this is a typo
+from dnsctl.model.repo import COOKIE_SECRET
 
 
-class TransferKeyConfig(Settings):
-    """A TSIG key. `secret`: where its base64 text stands; `allow`: from where, anywhere unless named."""
+class TransferKeyConfig(TsigKeyConfig):
+    """A TSIG key that may transfer. `allow`: from where, anywhere unless named."""
 
-    algorithm: Literal["hmac-sha256", "hmac-sha384", "hmac-sha512"] = "hmac-sha256"
-    secret: SecretReference | None = None
     allow: tuple[AllowedNetwork, ...] = ()
 
     def key(self, name: str, root: Path) -> TransferKey:
         """Return the key with its secret. Raises ConfigError where there is none, or it is not base64."""
-        reference = self.secret or f"file:{TSIG}/{name.removesuffix('.')}"
-        if len(base := _decoded(reference, root)) < MIN_TSIG_SECRET:
-            raise ConfigError(
-                f"the secret of TSIG key {name} has {len(base)} octets",
-                where=reference,
-                advice=f"use {MIN_TSIG_SECRET} or more: `tsig-keygen`, or `openssl rand -base64 32`",
-            )
-        return TransferKey(name, self.algorithm, base, self.allow)
+        return TransferKey(name, self.algorithm, self.octets(name, root), self.allow)
 
 
 class SecondaryConfig(Settings):
@@ -155,19 +140,3 @@ class ServeConfig(Settings):
     cookie_secret: FilePath = COOKIE_SECRET
     rate_limit: RateLimitConfig | None = None
     zone_metrics: Switch = True
-
-
-def _decoded(reference: str, root: Path) -> bytes:
-    """Return the octets behind a base64 secret. Raises ConfigError, which never holds it."""
-    try:
-        return base64.b64decode(resolve(reference, root, group=True).strip(), validate=True)
-    except SharedSecretError as error:
-        raise ConfigError(error.what, where=reference, advice=error.advice) from None
-    except PassphraseError as error:
-        raise ConfigError(
-            "the secret of a TSIG key cannot be read",
-            where=reference,
-            advice="put its base64 text there, mode 0600 or 0640, on every node",
-        ) from error
-    except ValueError:
-        raise ConfigError("is not base64", where=reference, advice="see `tsig-keygen`") from None

@@ -1,0 +1,192 @@
+"""Keep the DS at parents of others in step with our keys, by the way that `parents` of dnsctl.yaml names.
+
+Acts on what was just seen: a parent whose servers all have what is wanted is left alone, one that lags is
+asked, and asked again after a while. What is wanted is what the zone's CDS say, or, without CDS, a DS of each
+key with the SEP flag that signs; of an unsigned zone nothing is known to be wanted, and nothing is asked. A
+zone that was served unsigned until lately waits until caches have forgotten that.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from dnsctl.control.observations import Asked, Observed, remember
+from dnsctl.control.observing import Round, own_parent
+from dnsctl.control.own_image import released
+from dnsctl.image.reader import Reader
+from dnsctl.load.settings.config import Config
+from dnsctl.model.fleet import Endpoint
+from dnsctl.model.key import SEP_FLAG
+from dnsctl.model.name import Name, to_text
+from dnsctl.model.parent_policy import ParentPolicy
+from dnsctl.model.parental import asks_to_delete
+from dnsctl.model.repo import Repo
+from dnsctl.model.rrset import KEY_TYPES, MADE_BY_SIGNING, Type
+from dnsctl.model.rrsig import signers_of
+from dnsctl.parent.comparison import leads, tags
+from dnsctl.parent.exchange import ExchangeError
+from dnsctl.parent.hook import HookResult, Outcome, run_hook
+from dnsctl.parent.notify import notify_cds, targets
+from dnsctl.parent.servers import ParentUnknownError, Resolvers
+from dnsctl.parent.update import replace_ds
+from dnsctl.sign.dnskey import DS_DIGEST, public_key
+from dnsctl.sign.keystore import Keystore
+
+AGAIN: Mapping[Outcome, timedelta] = {  # until a parent that lags is asked for the same again
+    "done": timedelta(hours=6),
+    "later": timedelta(),
+    "refused": timedelta(hours=6),
+}
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What is to be asked of the parent of one zone."""
+
+    zone: Name
+    policy: ParentPolicy
+    wanted: tuple[bytes, ...]
+    ttl: int
+    keys: tuple[bytes, ...]
+
+
+def keep_in_step(
+    root: Path, config: Config, found: Round, now: datetime, tell: Tell
+) -> tuple[tuple[Name, Asked], ...]:
+    """Ask the parents that lag behind for what is wanted; return what came of it. Remembers it.
+
+    `tell`: a line for the log. Raises ConfigError for a secret, SystemRefusalError for a disk.
+    """
+    state = Repo(root).state
+    asked: list[tuple[Name, Asked]] = []
+    resolvers = Resolvers(config.resolvers)
+    with released(state) as reader:
+        steps = [] if reader is None else list(_steps(root, config, reader, found.seen, now))
+    for step in steps:
+        outcome, message = _ask(step, root, config, resolvers, tell)
+        one = Asked(now, step.wanted, step.policy.ds, outcome, message)
+        tell(f"{to_text(step.zone)}: its parent was asked for the DS {tags(step.wanted)}: {message}")
+        remember(state, step.zone, replace(found.seen[step.zone], asked=one))
+        asked.append((step.zone, one))
+    return tuple(asked)
+
+
+def _steps(
+    root: Path, config: Config, reader: Reader, seen: Mapping[Name, Observed], now: datetime
+) -> Iterator[_Step]:
+    state = Repo(root).state
+    for zone, observed in seen.items():
+        policy = config.parent_policy(zone, root)
+        wanted = wanted_ds(reader, zone)
+        if policy.ds == "none" or wanted is None or own_parent(zone, config, reader) is not None:
+            continue
+        dnskey = reader.get(zone, Type.DNSKEY, zone)
+        keys = dnskey.rdatas if dnskey is not None else ()
+        told = [each.ds for each in observed.ds.views if each.ds is not None]
+        if not told or all(same_keys(zone, each, wanted, keys) for each in told):
+            if told and observed.asked is not None:
+                remember(state, zone, replace(observed, asked=None))
+            continue
+        before = observed.asked
+        if (
+            before is not None
+            and (before.ds, before.way) == (wanted, policy.ds)
+            and now < before.at + AGAIN[before.outcome]
+        ):
+            continue
+        if wanted and not any(told) and _is_new(root, reader, zone, now):
+            continue
+        ttl = observed.ds.ttl if any(told) else policy.ttl
+        yield _Step(zone, policy, wanted, ttl, keys)
+
+
+def wanted_ds(reader: Reader, zone: Name) -> tuple[bytes, ...] | None:
+    """Return the DS that the parent of a released zone should have; None where nothing says so."""
+    for rdtype in (Type.CDS, Type.CDNSKEY):
+        found = reader.get(zone, rdtype, zone)
+        if found is not None:
+            named = [each for each in found.rdatas if not asks_to_delete(rdtype, each)]
+            return tuple(sorted(named if rdtype == Type.CDS else _digests(zone, named)))
+    signers = signers_of(reader.get(zone, Type.DNSKEY, zone))
+    entries = [each for each in signers if int.from_bytes(each[:2], "big") & SEP_FLAG] or list(signers)
+    return tuple(sorted(_digests(zone, entries))) or None
+
+
+def same_keys(zone: Name, ds: Iterable[bytes], wanted: Iterable[bytes], keys: Iterable[bytes]) -> bool:
+    """True where both sets of DS lead to the same of `keys`, whatever their digests, and to no other."""
+    known = tuple(keys)
+
+    def led_to(which: Iterable[bytes]) -> set[bytes]:
+        return {key for key in known if leads(zone, which, (key,))}
+
+    there, asked = tuple(ds), tuple(wanted)
+    strange = [each for each in there if each not in asked and not leads(zone, (each,), known)]
+    lacking = [each for each in asked if each not in there and not leads(zone, (each,), known)]
+    return led_to(there) == led_to(asked) and not strange and not lacking
+
+
+def _digests(zone: Name, dnskeys: Iterable[bytes]) -> list[bytes]:
+    return [public_key(zone, each).ds(DS_DIGEST) for each in dnskeys]
+
+
+def _is_new(root: Path, reader: Reader, zone: Name, now: datetime) -> bool:
+    """True while caches may hold answers from before the zone was signed."""
+    keystore = Keystore(Repo(root).keys.directory, lambda: b"")
+    active = [each.times.active for each in keystore.list(zone) if each.times.active is not None]
+    unsigned = (each for each in reader.rrsets(zone) if each.rdtype not in KEY_TYPES | MADE_BY_SIGNING)
+    longest = max((each.ttl for each in unsigned), default=0)
+    return bool(active) and now < min(active) + timedelta(seconds=longest)
+
+
+def _ask(step: _Step, root: Path, config: Config, resolvers: Resolvers, tell: Tell) -> tuple[Outcome, str]:
+    policy = step.policy
+    try:
+        if policy.ds == "hook":
+            return _by_hook(step, root, config, tell)
+        if policy.ds == "update" and policy.server is not None:
+            replace_ds(step.zone, step.wanted, step.ttl, policy.server, policy.key)
+            return "done", f"{policy.server} took the update"
+        return _by_notify(step, resolvers)
+    except (ExchangeError, ParentUnknownError) as error:
+        where = f"{policy.server} " if policy.ds == "update" else ""
+        return "later", f"{where}{error}"
+
+
+def _by_hook(step: _Step, root: Path, config: Config, tell: Tell) -> tuple[Outcome, str]:
+    policy = step.policy
+    secret = config.keystore.passphrase.removeprefix("env:")  # the keystore's is none of its business
+    environment = {name: value for name, value in os.environ.items() if name != secret}
+    done: HookResult = run_hook(
+        policy.command, step.zone, step.wanted, step.ttl, policy.timeout, root, environment
+    )
+    for line in done.printed.splitlines():
+        tell(f"{to_text(step.zone)}: {policy.command[0]}: {line}")
+    return done.outcome, done.reason or f"{policy.command[0]} took it"
+
+
+def _by_notify(step: _Step, resolvers: Resolvers) -> tuple[Outcome, str]:
+    policy = step.policy
+    to: tuple[Endpoint, ...]
+    if policy.notify is not None:
+        to = (policy.notify,)
+    elif policy.servers:
+        return "done", "it reads the CDS when it does: no `notify` is set, and DSYNC is not asked for"
+    else:
+        parent = resolvers.parent_of(step.zone).zone
+        to = targets(step.zone, parent, resolvers) if parent is not None else ()
+    if not to:
+        return "done", "it reads the CDS when it does: it names no target for NOTIFY (RFC 9859)"
+    faults: list[str] = []
+    for target in to:
+        try:
+            notify_cds(step.zone, target)
+        except ExchangeError as error:
+            faults.append(f"{target} {error}")
+        else:
+            return "done", f"{target} took the NOTIFY for CDS"
+    return "later", "; ".join(faults)
