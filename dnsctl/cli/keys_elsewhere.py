@@ -12,7 +12,7 @@ from dnsctl.cli import output
 from dnsctl.cli.context import Context, zone_name
 from dnsctl.cli.key import key_json, keystore_of, path_of, signing_policy
 from dnsctl.errors import DnsctlError, KeystoreError, SystemRefusalError
-from dnsctl.files import durable
+from dnsctl.files import durable, secrecy
 from dnsctl.model.json_value import Json
 from dnsctl.model.key import ROLES, KeyRole
 from dnsctl.model.name import Name, to_text
@@ -47,6 +47,9 @@ def import_keys(
     else:
         for one in stored:
             output.line(f"{path_of(one, context)}  {one.role} {one.public.tag} {one.state}")
+    for other in found:
+        if shared := secrecy.fault(Path(other.where).stat()):
+            output.say(f"{other.where}: {shared}; who has read it can sign as you: roll to a new key")
     for other in left:
         output.say(f"{other.where}: left out, it was retired, revoked or deleted there")
     if made:

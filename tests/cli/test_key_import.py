@@ -129,6 +129,26 @@ def test_bind_says_in_its_state_file_whether_a_key_signs_keys_alone(tmp_path: Pa
     assert store(split).list(ZONE)[0].role == "ksk"
 
 
+def test_private_key_that_everybody_could_read_is_imported_with_a_warning(root: Path, tmp_path: Path) -> None:
+    private = bind_key(tmp_path / "bind", 13, "-f", "KSK")
+    private.chmod(0o644)
+    told = imported(root, private)
+    assert told.code == 0
+    assert f"{private}: holds a secret, and its mode 0644 opens it to every user" in told.err
+
+
+def test_kasp_of_a_zone_that_it_does_not_have_is_told(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "kasp").mkdir()
+    subprocess.run(
+        (need("keymgr"), "-D", tmp_path / "kasp", "example.net.", "generate", "algorithm=13"),
+        check=True,
+        capture_output=True,
+    )
+    told = imported(root, tmp_path / "kasp")
+    assert told.code == 1
+    assert "has no key of this zone" in told.line or "keymgr failed" in told.line
+
+
 def test_knots_kasp_gives_the_keys_of_the_zone_with_roles(tmp_path: Path) -> None:
     root = made(tmp_path / "ops", "{keys: ksk+zsk}")
     keymgr = need("keymgr")

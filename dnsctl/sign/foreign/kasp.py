@@ -5,15 +5,13 @@ Format of the database is Knot's own, so Knot reads it. Nothing in it changes.
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from dnsctl.errors import KeystoreError
+from dnsctl.errors import KeystoreError, SigningError
 from dnsctl.model.key import SEP_FLAG, ZONE_FLAG, KeyRole, PublicKey
 from dnsctl.model.name import Name, to_text
 from dnsctl.sign.algorithm import scheme
@@ -40,7 +38,7 @@ def keys_of(directory: Path, zone: Name, now: datetime) -> tuple[ForeignKey, ...
         )
     try:
         done = subprocess.run(
-            (program, "-D", str(directory), "-j", "-e", to_text(zone), "list"),
+            (program, "-D", str(directory), "-e", to_text(zone), "list"),
             capture_output=True,
             check=False,
             timeout=_LIMIT,
@@ -57,22 +55,27 @@ def keys_of(directory: Path, zone: Name, now: datetime) -> tuple[ForeignKey, ...
 
 
 def _keys(text: str, directory: Path, zone: Name, now: datetime) -> Iterator[ForeignKey]:
-    for told in _listed(text, directory):
+    for told in _listed(text):
         try:
             where = directory / "keys" / f"{told['id']}.pem"
-            ksk, zsk = _is(told["ksk"]), _is(told["zsk"])
-            tag, algorithm = int(told["tag"]), int(str(told["algorithm"]).split()[0])
+            ksk, zsk = told["ksk"] == "yes", told["zsk"] == "yes"
+            tag, algorithm = int(told["tag"]), int(told["algorithm"])
             created = _time(told, "publish") or _time(told, "active")
             ended = any(
                 (moment := _time(told, each)) and moment <= now for each in ("retire", "remove", "revoke")
             )
-        except (KeyError, ValueError, TypeError) as error:
+        except (KeyError, ValueError, OverflowError, OSError) as error:
             raise _unexpected(directory, error) from None
-        if _is(told.get("public-only", "no")):
+        if told.get("public-only") == "yes":
             continue
         private = pem.parse(_read(where), str(where))[1]
         flags = ZONE_FLAG | (SEP_FLAG if ksk else 0)
-        public = PublicKey(zone, algorithm, flags, scheme(algorithm).field(private))
+        try:
+            public = PublicKey(zone, algorithm, flags, scheme(algorithm).field(private))
+        except SigningError as error:
+            raise KeystoreError(
+                error.what, where=str(where), advice=error.advice or "look at it there"
+            ) from None
         if public.tag != tag:
             raise KeystoreError(
                 f"keymgr gives it key tag {tag}, and its private half has {public.tag}",
@@ -83,31 +86,17 @@ def _keys(text: str, directory: Path, zone: Name, now: datetime) -> Iterator[For
         yield ForeignKey(str(where), algorithm, private, public, role, created, ended)
 
 
-def _listed(text: str, directory: Path) -> Iterator[Mapping[str, Any]]:
-    """Yield what keymgr says of each key: in JSON, or as `name=value` (Knot 3.2 and earlier)."""
-    if text.lstrip().startswith(("[", "{")):
-        try:
-            told = json.loads(text)
-        except ValueError as error:
-            raise _unexpected(directory, error) from None
-        yield from (told if isinstance(told, list) else told.get("keys", []))
-        return
+def _listed(text: str) -> Iterator[Mapping[str, str]]:
+    """Yield what keymgr says of each key: its id, then `name=value`."""
     for line in text.splitlines():
         identity, *pairs = line.split()
-        fields = dict(each.split("=", 1) for each in pairs if "=" in each)
-        yield {"id": identity, **fields}
+        yield {"id": identity, **dict(each.split("=", 1) for each in pairs if "=" in each)}
 
 
-def _is(value: object) -> bool:
-    return value is True or value == "yes"
-
-
-def _time(told: Mapping[str, Any], name: str) -> datetime | None:
-    """Return a time; None for 0, which is never. Raises ValueError."""
-    value = str(told.get(name, "0"))
-    if value.isdigit():
-        return datetime.fromtimestamp(int(value), UTC) if int(value) else None
-    return datetime.fromisoformat(value.replace("Z", "+00:00"))
+def _time(told: Mapping[str, str], name: str) -> datetime | None:
+    """Return a time, in unix seconds there; None for 0, which is never. Raises ValueError."""
+    seconds = int(told.get(name, "0"))
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None
 
 
 def _unexpected(directory: Path, error: Exception) -> KeystoreError:
