@@ -12,9 +12,10 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
-from dnsctl.control.observations import Asked, Observed, remember
+from dnsctl.control.observations import Asked, Observed, amend
 from dnsctl.control.observing import Round, own_parent
 from dnsctl.control.own_image import released
 from dnsctl.image.reader import Reader
@@ -71,7 +72,7 @@ def keep_in_step(
         outcome, message = _ask(step, root, config, resolvers, tell)
         one = Asked(now, step.wanted, step.policy.ds, outcome, message)
         tell(f"{to_text(step.zone)}: its parent was asked for the DS {tags(step.wanted)}: {message}")
-        remember(state, step.zone, replace(found.seen[step.zone], asked=one))
+        amend(state, step.zone, partial(_with_asked, asked=one))
         asked.append((step.zone, one))
     return tuple(asked)
 
@@ -90,7 +91,7 @@ def _steps(
         told = [each.ds for each in observed.ds.views if each.ds is not None]
         if not told or all(same_keys(zone, each, wanted, keys) for each in told):
             if told and observed.asked is not None:
-                remember(state, zone, replace(observed, asked=None))
+                amend(state, zone, partial(_with_asked, asked=None))
             continue
         before = observed.asked
         if (
@@ -103,6 +104,10 @@ def _steps(
             continue
         ttl = observed.ds.ttl if any(told) else policy.ttl
         yield _Step(zone, policy, wanted, ttl, keys)
+
+
+def _with_asked(before: Observed, asked: Asked | None) -> Observed:
+    return replace(before, asked=asked)
 
 
 def wanted_ds(reader: Reader, zone: Name) -> tuple[bytes, ...] | None:

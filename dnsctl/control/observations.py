@@ -1,19 +1,23 @@
 """What was seen of a zone, kept in `state/observations/ZONE.json`: one file a zone, written whole.
 
-Losing a file loses time only: what it knew is looked at again, and what waits for it waits longer.
+Losing a file loses time only: what it knew is looked at again, and what waits for it waits longer. Several
+processes add to one file, such as a push and the daemon that looks at parents: each with `amend`, so that
+none undoes what another wrote.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, get_args
 
 from dnsctl.errors import SystemRefusalError
 from dnsctl.files import durable
+from dnsctl.files.lock import lock_file, take
 from dnsctl.model.json_value import Json
 from dnsctl.model.name import Name
 from dnsctl.model.observation import DsMemory, ServedMemory
@@ -21,6 +25,8 @@ from dnsctl.model.repo import HostFiles
 from dnsctl.parent.hook import Outcome
 from dnsctl.parent.view import DelegationView
 from dnsctl.sign.keyfile import directory_name
+
+_PATIENCE = 10.0  # seconds; the lock is held for milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,30 @@ def recall(state: HostFiles, zone: Name) -> Observed:
         if told["asked"] is not None:
             found = replace(found, asked=Asked.from_json(told["asked"]))
     return found
+
+
+def amend(state: HostFiles, zone: Name, change: Callable[[Observed], Observed]) -> Observed:
+    """Keep what `change` makes of what is remembered of `zone`, and return it.
+
+    Raises SystemRefusalError where it cannot be written.
+    """
+    path = state.observation("").with_name(".lock")
+    try:
+        durable.make_directory(path.parent)
+        descriptor = lock_file(path)
+    except OSError as error:
+        raise SystemRefusalError.of(error, path) from None
+    try:
+        take(
+            descriptor, _PATIENCE
+        )  # without it, what two wrote in one instant may be lost, and is seen again
+        before = recall(state, zone)
+        after = change(before)
+        if after != before:
+            remember(state, zone, after)
+    finally:
+        os.close(descriptor)
+    return after
 
 
 def remember(state: HostFiles, zone: Name, observed: Observed) -> None:

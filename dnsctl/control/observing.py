@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
-from dnsctl.control.observations import Observed, recall, remember
+from dnsctl.control.observations import Observed, amend
 from dnsctl.control.own_image import released
 from dnsctl.image.reader import Reader
 from dnsctl.load.settings.config import Config
@@ -69,15 +70,9 @@ def look_at_parents(
     looks = look_at_all(((zone, parent.servers) for zone, parent in found.items()), now)
     for done, (zone, told) in enumerate(looks):
         progress("ask parents", done, len(found))
-        seen[zone] = _with(recall(state, zone), told, now)
-        remember(state, zone, seen[zone])
+        seen[zone] = amend(state, zone, partial(_with, looks=told, now=now))
     for zone, fault in faults.items():
-        before = recall(state, zone)
-        if before.ds.views or before.fault:
-            seen[zone] = replace(before, ds=before.ds.after((), now), delegation=(), fault=fault)
-        else:
-            seen[zone] = Observed(fault=fault)
-        remember(state, zone, seen[zone])
+        seen[zone] = amend(state, zone, partial(_without, fault=fault, now=now))
     progress("ask parents", len(found), len(found))
     return Round(seen, faults)
 
@@ -105,6 +100,13 @@ def _own_servers(config: Config) -> Iterator[Server]:
     for node in config.nodes():
         for endpoint in node.listen:
             yield Server(node.name, endpoint, node.site)
+
+
+def _without(before: Observed, fault: str, now: datetime) -> Observed:
+    """Return what is remembered after a round in which the parent could not be found."""
+    if not before.ds.views:
+        return replace(before, fault=fault)
+    return replace(before, ds=before.ds.after((), now), delegation=(), fault=fault)
 
 
 def _with(before: Observed, looks: Sequence[Look], now: datetime) -> Observed:

@@ -111,7 +111,9 @@ def _of_ds(ours: Ours, view: ParentView) -> Iterator[Difference]:
         yield Difference(
             "note", "parent-ds-missing", zone, Type.DS, view.place, wanted, f"DS {tags(ds)}", advice
         )
-    elif strange := [each for each in ds if not leads(zone, (each,), ours.signers)]:
+    elif strange := [
+        each for each in ds if each not in ours.wanted and not leads(zone, (each,), ours.signers)
+    ]:
         advice = "the zone validates; have the DS removed if it is not of a key to come, or another signer's"
         yield Difference(
             "note",
