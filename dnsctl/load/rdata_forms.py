@@ -140,7 +140,7 @@ def base_64(tokens: Sequence[str]) -> bytes:
     try:
         return binascii.a2b_base64("".join(tokens), strict_mode=True)
     except ValueError as error:
-        raise RdataFault(f"no base64: {error}", "correct it") from None
+        raise RdataFault(f"not base64: {error}", "correct it") from None
 
 
 def _data_or_hyphen(tokens: Sequence[str]) -> bytes:
