@@ -18,7 +18,9 @@ class Algorithm(IntEnum):
 
     RSASHA256 = 8
     ECDSAP256SHA256 = 13
+    ECDSAP384SHA384 = 14
     ED25519 = 15
+    ED448 = 16
 
 
 @dataclass(frozen=True, slots=True)

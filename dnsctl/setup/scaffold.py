@@ -53,7 +53,7 @@ defaults:
 
 policies:
   standard:
-    algorithm: ECDSAP256SHA256   # or ED25519, RSASHA256
+    algorithm: ECDSAP256SHA256   # or ECDSAP384SHA384, ED25519, ED448, RSASHA256
     keys: csk                    # or ksk+zsk
     denial: nsec                 # or nsec3
     signatures: {lifetime: 14d, refresh: 7d, inception-offset: 1h, jitter: 12h}

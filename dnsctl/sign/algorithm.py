@@ -1,9 +1,9 @@
 """The DNSSEC algorithms: key pairs, the DNSKEY key field, raw signatures over octets.
 
-Signed with: RSASHA256 (RFC 3110, RFC 5702), ECDSAP256SHA256 (RFC 6605, nonces by RFC 6979), ED25519 (RFC
-8080). All three are deterministic: the same key and message give the same signature on any host. Checked are
-also those that zones signed elsewhere come with: RSASHA1, RSASHA512, ECDSAP384SHA384, ED448. Knows nothing of
-RRsets: see `rrsig`.
+Signed with: RSASHA256 (RFC 3110, RFC 5702), ECDSAP256SHA256 and ECDSAP384SHA384 (RFC 6605, nonces by RFC
+6979), ED25519 and ED448 (RFC 8080). All are deterministic: the same key and message give the same signature
+on any host. Checked are also those that zones signed elsewhere come with: RSASHA1 and RSASHA512. Knows
+nothing of RRsets: see `rrsig`.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from dnsctl.errors import SigningError
 from dnsctl.model.policy import Algorithm
 
-PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
+PrivateKey = (
+    ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey | rsa.RSAPrivateKey
+)
 Sign = Callable[[bytes], bytes]
 Check = Callable[[bytes, bytes], bool]  # (signature, message)
 
 _RSA_BITS = 2048  # NIST SP 800-57: enough to 2030; a larger key makes larger answers
 _RSA_EXPONENT = 65537
-_P256_OCTETS = 32
-_ECDSA = ec.ECDSA(SHA256(), deterministic_signing=True)
 _PKCS1 = padding.PKCS1v15()
 _SHA256 = SHA256()
 _SHA1_INFO = bytes.fromhex("3021300906052b0e03021a05000414")  # RFC 8017 §9.2, note 1
@@ -76,44 +76,59 @@ def _mismatch(wanted: str) -> SigningError:
     return SigningError(f"the private key is not an {wanted} key")
 
 
-def _p256_field(private: PrivateKey) -> bytes:
-    if not isinstance(private, ec.EllipticCurvePrivateKey) or not isinstance(private.curve, ec.SECP256R1):
-        raise _mismatch("ECDSA P-256")
-    # RFC 6605 §4: x and y, without the octet that X9.62 puts in front of an uncompressed point
-    return private.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)[1:]
+class _Ecdsa(NamedTuple):
+    """A curve with its hash. `octets`: of a coordinate, and of r and s each (RFC 6605 §4)."""
+
+    name: str
+    curve: ec.EllipticCurve
+    digest: HashAlgorithm
+    octets: int
+
+    def scheme(self) -> Scheme:
+        return Scheme(self._generate, self._field, self._signer, self.checker)
+
+    def _generate(self) -> PrivateKey:
+        return ec.generate_private_key(self.curve)
+
+    def _own(self, private: PrivateKey) -> ec.EllipticCurvePrivateKey:
+        if isinstance(private, ec.EllipticCurvePrivateKey) and private.curve.name == self.curve.name:
+            return private
+        raise _mismatch(self.name)
+
+    def _field(self, private: PrivateKey) -> bytes:
+        public = self._own(private).public_key()
+        # RFC 6605 §4: x and y, without the octet that X9.62 puts in front of an uncompressed point
+        return public.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)[1:]
+
+    def _signer(self, private: PrivateKey) -> Sign:
+        sign, octets = self._own(private).sign, self.octets
+        how = ec.ECDSA(self.digest, deterministic_signing=True)
+
+        def signature(message: bytes) -> bytes:
+            r, s = decode_dss_signature(sign(message, how))
+            return r.to_bytes(octets, "big") + s.to_bytes(octets, "big")
+
+        return signature
+
+    def checker(self, field: bytes) -> Check:
+        public = ec.EllipticCurvePublicKey.from_encoded_point(self.curve, b"\x04" + field)
+        verify, how, octets = public.verify, ec.ECDSA(self.digest), self.octets
+
+        def is_valid(signature: bytes, message: bytes) -> bool:
+            if len(signature) != 2 * octets:
+                return False
+            r, s = int.from_bytes(signature[:octets], "big"), int.from_bytes(signature[octets:], "big")
+            try:
+                verify(encode_dss_signature(r, s), message, how)
+            except InvalidSignature:
+                return False
+            return True
+
+        return is_valid
 
 
-def _p256_signer(private: PrivateKey) -> Sign:
-    _p256_field(private)
-    assert isinstance(private, ec.EllipticCurvePrivateKey)  # noqa: S101  for mypy: _p256_field raised otherwise
-    sign = private.sign
-
-    def signature(message: bytes) -> bytes:
-        r, s = decode_dss_signature(sign(message, _ECDSA))
-        return r.to_bytes(_P256_OCTETS, "big") + s.to_bytes(_P256_OCTETS, "big")
-
-    return signature
-
-
-def _ecdsa_checker(curve: ec.EllipticCurve, digest: HashAlgorithm, octets: int, field: bytes) -> Check:
-    """Check with a key on `curve`; r and s are of `octets` each (RFC 6605 §4)."""
-    public = ec.EllipticCurvePublicKey.from_encoded_point(curve, b"\x04" + field)
-    verify, how = public.verify, ec.ECDSA(digest)
-
-    def is_valid(signature: bytes, message: bytes) -> bool:
-        if len(signature) != 2 * octets:
-            return False
-        r, s = int.from_bytes(signature[:octets], "big"), int.from_bytes(signature[octets:], "big")
-        try:
-            verify(encode_dss_signature(r, s), message, how)
-        except InvalidSignature:
-            return False
-        return True
-
-    return is_valid
-
-
-_p256_checker = partial(_ecdsa_checker, ec.SECP256R1(), SHA256(), _P256_OCTETS)
+_P256 = _Ecdsa("ECDSA P-256", ec.SECP256R1(), SHA256(), 32)
+_P384 = _Ecdsa("ECDSA P-384", ec.SECP384R1(), SHA384(), 48)
 
 
 def _ed25519_field(private: PrivateKey) -> bytes:
@@ -130,6 +145,18 @@ def _ed25519_signer(private: PrivateKey) -> Sign:
 
 def _ed25519_checker(field: bytes) -> Check:
     return _eddsa_checker(ed25519.Ed25519PublicKey.from_public_bytes(field))
+
+
+def _ed448_field(private: PrivateKey) -> bytes:
+    if not isinstance(private, ed448.Ed448PrivateKey):
+        raise _mismatch("Ed448")
+    return private.public_key().public_bytes_raw()
+
+
+def _ed448_signer(private: PrivateKey) -> Sign:
+    if not isinstance(private, ed448.Ed448PrivateKey):
+        raise _mismatch("Ed448")
+    return private.sign
 
 
 def _ed448_checker(field: bytes) -> Check:
@@ -219,22 +246,18 @@ _SCHEMES: dict[int, Scheme] = {
         _rsa_signer,
         _rsa_sha256_checker,
     ),
-    Algorithm.ECDSAP256SHA256: Scheme(
-        lambda: ec.generate_private_key(ec.SECP256R1()), _p256_field, _p256_signer, _p256_checker
-    ),
+    Algorithm.ECDSAP256SHA256: _P256.scheme(),
+    Algorithm.ECDSAP384SHA384: _P384.scheme(),
     Algorithm.ED25519: Scheme(
         ed25519.Ed25519PrivateKey.generate, _ed25519_field, _ed25519_signer, _ed25519_checker
     ),
+    Algorithm.ED448: Scheme(ed448.Ed448PrivateKey.generate, _ed448_field, _ed448_signer, _ed448_checker),
 }
 
 # By IANA's numbers; 7 is RSASHA1 for zones with NSEC3 (RFC 5155 §2).
 _CHECKERS: dict[int, Callable[[bytes], Check]] = {
     5: _rsa_sha1_checker,
     7: _rsa_sha1_checker,
-    Algorithm.RSASHA256: _rsa_sha256_checker,
     10: partial(_rsa_checker, SHA512()),
-    Algorithm.ECDSAP256SHA256: _p256_checker,
-    14: partial(_ecdsa_checker, ec.SECP384R1(), SHA384(), 48),
-    Algorithm.ED25519: _ed25519_checker,
-    16: _ed448_checker,
+    **{algorithm: each.checker for algorithm, each in _SCHEMES.items()},
 }

@@ -152,7 +152,7 @@ def test_contradiction_is_refused_with_its_place(old: str, new: str, said: str) 
     ("old", "new", "said"),
     [
         ("version: 1", "version: 2", "version"),
-        ("ECDSAP256SHA256", "ED448", "algorithm ED448 is not signed with here; use RSASHA256 (8)"),
+        ("ECDSAP256SHA256", "RSASHA1", "algorithm RSASHA1 is not signed with here; use RSASHA256 (8)"),
         ("refresh: 2h", "refresh: 2q", "'2q' is not a duration: write 90s, 30m, 2h, 14d or seconds"),
         ("30%", "300%", "'300%' is not a share"),
         ("127.0.0.1:5301", "localhost:5301", "is not an address and port"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import cache
 
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519
 
 from dnsctl.model.key import KeyRole, PublicKey
 from dnsctl.model.name import Name, to_text
@@ -58,6 +58,10 @@ def private_key(algorithm: Algorithm, seed: int) -> PrivateKey:
     """Return a fixed private key; RSA, which takes no seed, is made once a run."""
     if algorithm is Algorithm.ECDSAP256SHA256:
         return ec.derive_private_key(0xD15C0 + seed, ec.SECP256R1())
+    if algorithm is Algorithm.ECDSAP384SHA384:
+        return ec.derive_private_key(0xD15C0 + seed, ec.SECP384R1())
+    if algorithm is Algorithm.ED448:
+        return ed448.Ed448PrivateKey.from_private_bytes(bytes([seed]) * 57)
     if algorithm is Algorithm.ED25519:
         return ed25519.Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32)
     return scheme(algorithm).generate()

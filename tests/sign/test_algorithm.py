@@ -6,7 +6,7 @@ import base64
 import struct
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
 from dnsctl.errors import SigningError
 from dnsctl.model.key import PublicKey
@@ -28,6 +28,38 @@ def test_p256_signature_is_that_of_rfc_6979() -> None:
         "EFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716"
         "F7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9AFF4064DC4AB2F843ACDA8"
     )
+
+
+def test_p384_signature_is_that_of_rfc_6979() -> None:
+    """RFC 6979 Appendix A.2.6, SHA-384, message "sample"."""
+    secret = (
+        0x6B9D3DAD2E1B8C1C05B19875B6659F4DE23C3B667BF297BA9AA47740787137D896D5724E4C70A825F872C9EA60D2EDF5
+    )
+    made = scheme(14).signer(ec.derive_private_key(secret, ec.SECP384R1()))(b"sample")
+    assert made.hex().upper() == (
+        "94EDBB92A5ECB8AAD4736E56C691916B3F88140666CE9FA73D64C4EA95AD133C81A648152E44ACF96E36DD1E80FABE46"
+        "99EF4AEB15F178CEA1FE40DB2603138F130E740A19624526203B6351D0A3A94FA329C145786E679E7B82C71A38628AC8"
+    )
+
+
+def test_ed448_rrsig_is_that_of_rfc_8080() -> None:
+    """RFC 8080 §6.2: key and the signature over an MX RRset."""
+    private = ed448.Ed448PrivateKey.from_private_bytes(
+        base64.b64decode("xZ+5Cgm463xugtkY5B0Jx6erFTXp13rYegst0qRtNsOYnaVpMx0Z/c5EiA9x8wWbDDct/U3FhYWA")
+    )
+    public = PublicKey(ZONE, 16, 257, scheme(16).field(private))
+    assert base64.b64encode(public.public) == (
+        b"3kgROaDjrh0H2iuixWBrc8g2EpBBLCdGzHmn+G2MpTPhpj/OiBVHHSfPodx1FYYUcJKm1MDpJtIA"
+    )
+    assert public.tag == 9713
+    mx = RRset(ZONE, Type.MX, 3600, (b"\0\x0a" + from_text("mail.example.com."),))
+    header = struct.pack("!HBBIIIH", 15, 16, 2, 3600, 1440021600, 1438207200, 9713) + ZONE
+    signature = scheme(16).signer(private)(message(header, mx))
+    assert base64.b64encode(signature) == (
+        b"3cPAHkmlnxcDHMyg7vFC34l0blBhuG1qpwLmjInI8w1CMB29FkEAIJUA0amxWndkmnBZ6SKiwZSAxGILn/NBtOXft0+Gj7FS"
+        b"vOKxE/07+4RQvE581N3Aj/JtIyaiYVdnYtyMWbSNyGEY2213WKsJlwEA"
+    )
+    assert is_valid(mx, header + signature, public)
 
 
 def test_ed25519_rrsig_is_that_of_rfc_8080() -> None:
@@ -76,13 +108,15 @@ def test_key_of_another_algorithm_is_refused(algorithm: Algorithm, other: Algori
             refuse(private)
 
 
-def test_p384_key_is_no_p256_key() -> None:
+def test_p384_key_is_not_a_p256_key() -> None:
     with pytest.raises(SigningError, match="not an ECDSA P-256 key"):
         scheme(13).field(ec.generate_private_key(ec.SECP384R1()))
 
 
 @pytest.mark.parametrize("algorithm", list(Algorithm))
-@pytest.mark.parametrize("signature", [b"", b"\0" * 63, b"\0" * 64, b"\xff" * 64, b"\0" * 65, b"\0" * 256])
+@pytest.mark.parametrize(
+    "signature", [b"", b"\0" * 63, b"\0" * 64, b"\xff" * 64, b"\0" * 65, b"\0" * 96, b"\0" * 114, b"\0" * 256]
+)
 def test_malformed_signature_is_invalid_and_no_error(algorithm: Algorithm, signature: bytes) -> None:
     field = scheme(algorithm).field(private_key(algorithm, 1))
     assert not scheme(algorithm).checker(field)(signature, b"octets")
