@@ -10,6 +10,7 @@ from dnsctl.cli.context import Context
 from dnsctl.cli.output.backups import contents_json, print_contents
 from dnsctl.control.backup.restoring import contents_of
 from dnsctl.control.backup.restoring import restore as restored
+from dnsctl.errors import PassphraseError
 from dnsctl.load.secret import resolve
 
 
@@ -24,7 +25,7 @@ def restore(
     as_json: bool,
 ) -> None:
     """Restore the backup in `file` to `directory`, or list it. `reference`: the passphrase it is under."""
-    passphrase = resolve(reference, Path())
+    passphrase = _passphrase(reference)
     if listed:
         contents = contents_of(file, passphrase)
         if as_json:
@@ -50,3 +51,12 @@ def restore(
     if done.contents.remotes:
         output.say("what was committed since: git pull")
     output.say(f"then: dnsctl -C {done.root} push, which takes from the nodes what was released since")
+
+
+def _passphrase(reference: str) -> bytes:
+    """Return the passphrase of the backup. Raises PassphraseError, with the option that names it."""
+    try:
+        return resolve(reference, Path())
+    except PassphraseError as error:
+        error.advice = "name it with --passphrase: env:NAME, file:PATH, credential:NAME or prompt"
+        raise

@@ -298,6 +298,95 @@ def test_index_that_would_fill_memory_is_refused(tmp_path: Path) -> None:
     assert "its index would have 4294967295 octets" in told.line
 
 
+def test_link_in_the_repository_of_a_backup_leads_nothing_out_of_it(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    with made(tmp_path / "ops") as repo:
+        subprocess.run(("cp", "-a", repo.root, tmp_path / "evil"), check=True)
+    evil = Operations(tmp_path / "evil")
+    shutil.rmtree(evil.root / "keys")
+    evil.write(".gitignore", "")
+    (evil.root / "keys").symlink_to(outside)
+    evil.commit("keys elsewhere")
+    bundle = tmp_path / "bundle"
+    evil.git("bundle", "create", "--quiet", str(bundle), "--all", "HEAD")
+    content = bundle.read_bytes()
+    wanted = index("repo.bundle", "keys/passphrase")
+    wanted["files"][0]["size"] = len(content)
+    told = restored(sealed(tmp_path / "hostile", wanted, content + b"x"), tmp_path / "new")
+    assert told.code == 1
+    assert "leads keys out of it" in told.line
+    assert not list(outside.iterdir())
+    assert not (tmp_path / "new").exists()
+
+
+def test_empty_directory_that_a_shell_stands_in_is_filled(backup: Path, tmp_path: Path) -> None:
+    (tmp_path / "new/.writing-restore-new-0000").mkdir(parents=True)  # a restore was killed here before
+    with inside(tmp_path / "new"):
+        assert dnsctl("restore", backup, *UNDER).code == 0
+        assert Path("dnsctl.yaml").exists()
+        assert Path("keys/release.pem").exists()
+        assert sorted(os.listdir()) == sorted(  # noqa: PTH208 - hidden ones, too
+            [".git", ".gitignore", "dnsctl.yaml", "keys", "notes.txt", "zones"]
+        )
+
+
+def test_branch_and_remote_of_any_name_come_back(tmp_path: Path) -> None:
+    with made(tmp_path / "ops") as repo:
+        repo.git("checkout", "--quiet", "-b", "größe/#1")
+        repo.git("remote", "add", "büro", "ssh://git@git.example.net/dns ops.git")
+        assert repo.run("backup", str(tmp_path / "b")).returncode == 0
+        assert restored(tmp_path / "b", tmp_path / "new").code == 0
+        for question in (("branch", "--show-current"), ("remote", "-v")):
+            answers = {
+                subprocess.run(("git", *question), cwd=root, check=True, capture_output=True).stdout
+                for root in (repo.root, tmp_path / "new")
+            }
+            assert len(answers) == 1
+            assert answers != {b""}
+
+
+def test_detached_head_comes_back(tmp_path: Path) -> None:
+    with made(tmp_path / "ops") as repo:
+        repo.git("checkout", "--quiet", "--detach", "HEAD")
+        assert repo.run("backup", str(tmp_path / "b")).returncode == 0
+        assert restored(tmp_path / "b", tmp_path / "new").code == 0
+        heads = {(root / ".git/HEAD").read_text() for root in (repo.root, tmp_path / "new")}
+        assert len(heads) == 1
+
+
+def test_shallow_clone_is_refused_since_it_could_not_be_restored(kept: Operations, tmp_path: Path) -> None:
+    subprocess.run(
+        ("git", "clone", "--quiet", "--depth", "1", f"file://{kept.root}", tmp_path / "clone"), check=True
+    )
+    shutil.copytree(kept.root / "keys", tmp_path / "clone/keys", dirs_exist_ok=True)
+    told = dnsctl("backup", tmp_path / "b", root=tmp_path / "clone")
+    assert told.code == 1
+    assert "git fetch --unshallow" in told.line
+    assert not (tmp_path / "b").exists()
+
+
+def test_operations_repo_inside_a_larger_one_comes_back_where_it_was(tmp_path: Path) -> None:
+    with made(tmp_path / "ops") as repo:
+        pass
+    large = tmp_path / "all"
+    large.mkdir()
+    shutil.rmtree(repo.root / ".git")
+    repo.root.rename(large / "dns")
+    outer = Operations(large)
+    outer.git("init", "--quiet", "--initial-branch=main")
+    outer.commit("all of it")
+    assert dnsctl("backup", tmp_path / "b", root=large / "dns").code == 0
+    told = restored(tmp_path / "b", tmp_path / "new", "--json")
+    assert told.json["root"] == str(tmp_path / "new/dns")
+    assert (tmp_path / "new/dns/keys/release.pem").exists()
+    assert (tmp_path / "new/dns/zones/example.com.yaml").exists()
+
+
+def test_no_terminal_to_ask_for_a_passphrase_names_the_option(backup: Path, tmp_path: Path) -> None:
+    assert "--passphrase: env:NAME" in dnsctl("restore", backup, tmp_path / "new").line
+
+
 def test_no_restored_file_can_be_executed(tmp_path: Path) -> None:
     assert restored(sealed(tmp_path / "odd", index("hooks/pre-commit"), b"x"), tmp_path / "new").code == 0
     assert stat.S_IMODE((tmp_path / "new/hooks/pre-commit").stat().st_mode) == 0o644

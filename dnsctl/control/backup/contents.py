@@ -30,8 +30,9 @@ _MAX_PATH = 4096
 _FORMAT = 1
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _PUBLIC = re.compile(r"keys/(?:README\.md|.+\.(?:key|pub|crt))")
-_REMOTE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/+@-]*")
+_REF = re.compile(
+    r"(?!-)(?!.*\.\.)[^\s~^:?*\[\\\x00-\x1f\x7f]+"
+)  # of a branch or a remote: git-check-ref-format(1)
 _UNWANTED = ("", ".", "..", ".git")
 
 
@@ -103,7 +104,7 @@ class Contents:
             raise ValueError(f"{branch!r} is not a branch")
         remotes = {_text(name): _text(url) for name, url in told["remotes"].items()}
         for name, url in remotes.items():
-            if not _REMOTE.fullmatch(name) or url.startswith("-") or not url.isprintable():
+            if not _REF.fullmatch(name) or url.startswith("-") or not url.isprintable():
                 raise ValueError(f"{name!r} is not a remote")
         items = tuple(
             Item(_text(one["path"]), _count(one["mode"]), _count(one["size"])) for one in told["files"]

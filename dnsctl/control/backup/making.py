@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dnsctl.control.backup.contents import BUNDLE, Contents, Item
-from dnsctl.control.backup.sealed import CHUNK, Sealer, unsealed
+from dnsctl.control.backup.restoring import contents_of
+from dnsctl.control.backup.sealed import CHUNK, Sealer
 from dnsctl.control.host import locked
 from dnsctl.errors import BackupError, KeystoreError, RevisionError, SystemRefusalError
 from dnsctl.files import durable
@@ -78,7 +79,9 @@ def make(
         found = _gathered(root, config, Path(aside))
         sources = sorted(found.files.items())
         items = tuple(Item(path, *_mode_and_size(source)) for path, source in sources)
-        contents = Contents(now, socket.gethostname(), items, found.root, found.branch, found.remotes)
+        contents = Contents(
+            now.replace(microsecond=0), socket.gethostname(), items, found.root, found.branch, found.remotes
+        )
         try:
             with durable.writing(target, 0o600) as file:
                 _write(file, passphrases[1], contents, [source for _, source in sources])
@@ -111,9 +114,7 @@ def _write(file: BinaryIO, passphrase: bytes, contents: Contents, sources: Itera
 
 
 def _read_again(target: Path, passphrase: bytes, contents: Contents) -> None:
-    with target.open("rb") as file:
-        octets = sum(len(piece) for piece in unsealed(file, passphrase, str(target)))
-    if octets != len(contents.to_octets()) + contents.size:
+    if contents_of(target, passphrase) != contents:
         raise BackupError("is not what was written to it", where=str(target), advice="check that disk")
 
 
@@ -178,6 +179,12 @@ def _gather_state(root: Path, aside: Path, found: _Gathered) -> None:
 
 
 def _gather_repository(root: Path, commit: str, aside: Path, found: _Gathered) -> None:
+    if git(root, "rev-parse", "--is-shallow-repository").strip() == b"true":
+        raise BackupError(
+            "is a shallow clone, of which no other clone can be made",
+            where=str(root.absolute()),
+            advice="git fetch --unshallow",
+        )
     bundle = aside / BUNDLE
     git(root, "bundle", "create", "--quiet", str(bundle), "--all", "HEAD")
     found.root = os.fsdecode(git(root, "rev-parse", "--show-prefix")).strip().rstrip("/")

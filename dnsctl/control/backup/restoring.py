@@ -14,7 +14,7 @@ import glob
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,11 +23,11 @@ from typing import BinaryIO
 from dnsctl.control.backup.contents import BUNDLE, LENGTH, MAX_INDEX, Contents, Item, mode_of
 from dnsctl.control.backup.sealed import HEAD, unsealed
 from dnsctl.control.host import locked
-from dnsctl.errors import BackupError, SystemRefusalError
+from dnsctl.errors import BackupError, RefusalRule, SystemRefusalError
 from dnsctl.files import durable
 from dnsctl.files.exchange import exchange
 from dnsctl.load.revision import git
-from dnsctl.model.repo import KEYS, KEYS_README, Repo
+from dnsctl.model.repo import CONFIG, KEYS, KEYS_README, Repo
 
 _ASIDE = f"{durable.TEMPORARY_PREFIX}restore-"  # git ignores it
 _REPLACED = "replaced"
@@ -62,14 +62,14 @@ def restore(
     Raises BackupError, PassphraseError, SystemRefusalError, RevisionError: nothing has changed then.
     """
     target = Path(os.path.normpath(target.absolute()))
-    fresh = not target.exists() or (target.is_dir() and not any(target.iterdir()))
+    fresh = not target.exists() or (target.is_dir() and _is_empty(target))
     if not fresh and not Repo(target).config.is_file():
         raise BackupError(
             "is neither empty nor an operations repo",
             where=str(target),
             advice="name a directory that does not exist, or a clone of the operations repo",
         )
-    beside = target.parent if fresh else target
+    beside = target if target.is_dir() else target.parent
     try:
         durable.make_directory(beside)
         _remove_left(beside, target)
@@ -87,6 +87,11 @@ def restore(
         raise SystemRefusalError.of(error) from None
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _is_empty(directory: Path) -> bool:
+    """True where nothing is in a directory but what a restore that was killed has left."""
+    return all(each.name.startswith(_ASIDE) for each in directory.iterdir())
 
 
 class _Reader:
@@ -134,10 +139,11 @@ class _Reader:
             ) from None
 
     def _exactly(self, size: int) -> bytes:
-        while len(self._rest) < size:
-            self._rest += self._next()
-        wanted, self._rest = self._rest[:size], self._rest[size:]
-        return wanted
+        found = bytearray(self._rest)
+        while len(found) < size:
+            found += self._next()
+        self._rest = bytes(found[size:])
+        return bytes(found[:size])
 
 
 @contextlib.contextmanager
@@ -160,11 +166,42 @@ def _whole(reader: _Reader, aside: Path, target: Path) -> Restored:
     if contents.has_repository:
         _clone(aside / "files" / BUNDLE, clone, contents)
         (aside / "files" / BUNDLE).unlink()
+        _refuse_links(contents.items, place, clone)
     _move_below(aside / "files", place)
     (place / KEYS).mkdir(exist_ok=True)
     (place / KEYS).chmod(0o700)
-    durable.move(clone, target)
+    _put(clone, target)
     return Restored(contents, target / contents.root if contents.has_repository else target)
+
+
+def _put(clone: Path, target: Path) -> None:
+    """Move what was made to `target`; into it, where there is an empty directory: a shell may stand in it."""
+    if not target.exists():
+        durable.move(clone, target)
+        return
+    moved: list[Path] = []
+    try:
+        for each in sorted(
+            clone.iterdir(), key=lambda each: each.name == CONFIG
+        ):  # what makes it a repo, last
+            moved.append(target / each.name)
+            durable.move(each, moved[-1])
+    except OSError:
+        for each in moved:
+            shutil.rmtree(each, ignore_errors=True) if each.is_dir() else each.unlink(missing_ok=True)
+        raise
+
+
+def _refuse_links(items: Iterable[Item], place: Path, clone: Path) -> None:
+    """Raise BackupError where a link in the git repository would lead a file out of it."""
+    for directory in {(place / each.path).parent for each in items}:
+        if not directory.resolve().is_relative_to(clone.resolve()):
+            raise BackupError(
+                f"a link in its git repository leads {directory.relative_to(clone)} out of it",
+                where=str(clone.name),
+                advice="do not trust it; if the link is yours, restore into a clone",
+                rule=RefusalRule.BACKUP_HOSTILE,
+            )
 
 
 def _clone(bundle: Path, clone: Path, contents: Contents) -> None:
