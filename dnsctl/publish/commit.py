@@ -5,7 +5,6 @@ Nothing partial is ever released: an error in any zone stops all of it.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 
 from dnsctl.load.revision import Source
@@ -13,7 +12,7 @@ from dnsctl.load.settings.config import Config
 from dnsctl.load.zones import load_zones
 from dnsctl.publish.faults import ZonesWithErrorsError
 from dnsctl.publish.intent import Intent, Progress, no_progress
-from dnsctl.publish.judgement import judge
+from dnsctl.publish.judgement import judge, with_parents
 
 
 def intent_of(
@@ -30,8 +29,4 @@ def intent_of(
     judged = judge(loaded, config.policy, config.checks, progress)
     if judged.has_errors:
         raise ZonesWithErrorsError(judged.findings)
-    zones = {
-        origin: replace(each, ds_follows=config.parent_policy(origin).ours == "follow")
-        for origin, each in judged.zones.items()
-    }
-    return Intent(zones, source.commit, judged.findings, config.guards.limits)
+    return Intent(with_parents(judged.zones, config), source.commit, judged.findings, config.guards.limits)

@@ -7,6 +7,7 @@ and `finish`, as for a release. A zone with errors is left out; no other is.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,15 +17,17 @@ from dnsctl.image.reader import Reader
 from dnsctl.image.store import Writer
 from dnsctl.load.settings.config import Config
 from dnsctl.load.zones import load_directory
+from dnsctl.model.key import PublicKey
 from dnsctl.model.name import Name
 from dnsctl.model.policy import Policy
 from dnsctl.model.processors import usable_processors
-from dnsctl.model.zone import SignedZone
+from dnsctl.publish.delegations import delegated
 from dnsctl.publish.finish import fill, finish, published
-from dnsctl.publish.intent import Progress, ZoneIntent, no_progress
-from dnsctl.publish.judgement import Judged, judge, judge_signatures
+from dnsctl.publish.intent import Intent, Progress, ZoneIntent, no_progress
+from dnsctl.publish.judgement import Judged, judge, judge_signatures, with_parents
+from dnsctl.publish.keys import ZoneKeys
 from dnsctl.publish.serials import serial_alone
-from dnsctl.sign.keystore import Keystore
+from dnsctl.sign.keystore import Keystore, SigningKey
 
 
 def judge_directory(
@@ -43,6 +46,8 @@ def judge_directory(
 
     loaded = load_directory(directory, config)
     judged = judge(loaded, policy, config.checks if config else lambda _: {}, progress)
+    if config is not None:
+        judged = replace(judged, zones=with_parents(judged.zones, config))
     return judge_signatures(judged, now, usable_processors(), progress)
 
 
@@ -53,18 +58,65 @@ def finish_all(
 
     `reader` sees what was published last. Raises PassphraseError: that is not the fault of one zone.
     """
+    now = datetime.now(UTC)
     made: dict[Name, CompiledZone] = {}
-    refused: dict[Name, DnsctlError] = {}
+    keys, refused = _opened(judged, keystore, now)
     before = published(reader)
-    for origin, wanted in judged.zones.items():
+    for origin, wanted in _with_ds(judged, keystore, keys, reader, now).items():
         try:
-            signed = _finished(wanted, judged, keystore, before(origin), workers, progress)
+            previous = before(origin)
+            serial = serial_alone(wanted, previous.serial if previous else None, now)
+            signed = finish(
+                wanted,
+                keys[origin],
+                serial,
+                now,
+                previous=previous,
+                came_signed=judged.signed.get(origin),
+                workers=workers,
+                progress=progress,
+            )
             made[origin] = compile_zone(signed, wanted.zone.file)
-        except PassphraseError:
-            raise
-        except (SigningError, KeystoreError, ImageError) as error:
+        except (SigningError, ImageError) as error:
             refused[origin] = error
     return made, refused
+
+
+def _opened(
+    judged: Judged, keystore: Keystore, now: datetime
+) -> tuple[dict[Name, tuple[SigningKey, ...]], dict[Name, DnsctlError]]:
+    """Return the keys that sign each zone, and why others have none. Raises PassphraseError."""
+    keys: dict[Name, tuple[SigningKey, ...]] = {}
+    refused: dict[Name, DnsctlError] = {}
+    for origin, wanted in judged.zones.items():
+        try:
+            policy = wanted.policy
+            keys[origin] = keystore.signing_keys(origin, policy, now) if policy is not None else ()
+        except PassphraseError:
+            raise
+        except (SigningError, KeystoreError) as error:
+            refused[origin] = error
+    return keys, refused
+
+
+def _with_ds(
+    judged: Judged,
+    keystore: Keystore,
+    keys: Mapping[Name, tuple[SigningKey, ...]],
+    reader: Reader,
+    now: datetime,
+) -> Mapping[Name, ZoneIntent]:
+    """Return the zones that have keys, with the DS of delegations between them, as in a release."""
+    zones = {origin: wanted for origin, wanted in judged.zones.items() if origin in keys}
+    used = {
+        origin: ZoneKeys(tuple(one for one in keystore.list(origin) if one.public in _public(opened)))
+        for origin, opened in keys.items()
+    }
+    return delegated(Intent(zones), used, {}, reader, now).zones
+
+
+def _public(keys: tuple[SigningKey, ...]) -> frozenset[PublicKey]:
+    return frozenset(each.public for each in keys)
 
 
 def replace_all(writer: Writer, fresh: Mapping[Name, CompiledZone], left_out: Collection[Name]) -> None:
@@ -72,27 +124,3 @@ def replace_all(writer: Writer, fresh: Mapping[Name, CompiledZone], left_out: Co
     fill(writer, fresh.values(), [origin for origin in writer.apexes() if origin not in fresh])
     writer.set_left_out(left_out)
     writer.set_release(writer.generation + 1, "")
-
-
-def _finished(
-    wanted: ZoneIntent,
-    judged: Judged,
-    keystore: Keystore,
-    previous: SignedZone | None,
-    workers: int,
-    progress: Progress,
-) -> SignedZone:
-    """Return the zone as it is served. Raises SigningError, KeystoreError."""
-    origin, now = wanted.zone.origin, datetime.now(UTC)
-    serial = serial_alone(wanted, previous.serial if previous else None, now)
-    keys = keystore.signing_keys(origin, wanted.policy, now) if wanted.policy is not None else ()
-    return finish(
-        wanted,
-        keys,
-        serial,
-        now,
-        previous=previous,
-        came_signed=judged.signed.get(origin),
-        workers=workers,
-        progress=progress,
-    )

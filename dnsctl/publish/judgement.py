@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from dnsctl.load.settings.config import Config
 from dnsctl.load.zones import Loaded
 from dnsctl.model.finding import Finding, Level, Severity
 from dnsctl.model.name import Name
@@ -64,6 +65,14 @@ def judge(
         for origin, zone in verdict.zones.items()
     }
     return Judged(zones, (*loaded.findings, *verdict.findings))
+
+
+def with_parents(zones: Mapping[Name, ZoneIntent], config: Config) -> dict[Name, ZoneIntent]:
+    """Return `zones`, each knowing whether its DS in a zone of ours follows its keys."""
+    return {
+        origin: each if config.parent_policy(origin).ours == "follow" else replace(each, ds_follows=False)
+        for origin, each in zones.items()
+    }
 
 
 def judge_signatures(

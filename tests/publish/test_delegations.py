@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from dnsctl.image.store import Image
+from dnsctl.library import build_image, check_zones
 from dnsctl.model.key import PublicKey
 from dnsctl.model.name import to_text
 from dnsctl.model.policy import Policy
@@ -260,3 +262,19 @@ def test_cds_names_the_keys_of_all_signers(host: Host) -> None:
     cds = host.zone(LOW).get(name(LOW), Type.CDS)
     assert cds.rdatas == of_keys(host, LOW)
     assert foreign.ds() in cds.rdatas
+
+
+def test_zones_of_a_directory_are_delegated_with_their_ds_as_well(tmp_path: Path) -> None:
+    (tmp_path / "zones").mkdir()
+    text = "$TTL 300\n@ SOA ns1 hostmaster 1 7200 1800 1209600 300\n@ NS ns1.example.com.\n"
+    address = "ns1.example.com. A 192.0.2.53\n"
+    (tmp_path / "zones/example.com.zone").write_text(text + address + "sub NS ns1\n")
+    (tmp_path / "zones/sub.example.com.zone").write_text(text + "www A 192.0.2.1\n")
+    for _ in range(2):  # the second time with what was published before
+        zones = check_zones(tmp_path / "zones", sign=True)
+        build_image(zones, tmp_path / "image", keys=tmp_path / "keys", passphrase=b"passphrase")
+        with Image.open(tmp_path / "image") as image, image.reader() as reader:
+            child = reader.get(name("sub.example.com."), Type.DNSKEY, name("sub.example.com."))
+            found = reader.get(name("sub.example.com."), Type.DS, name("example.com."))
+        assert found.rdatas == (public_key(name("sub.example.com."), child.rdatas[0]).ds(),)
+        assert len(found.signatures) == 1
