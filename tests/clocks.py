@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.peers import need
@@ -44,3 +45,61 @@ def running(offset: str, command: Sequence[str], log: Path) -> Iterator[subproce
     finally:
         process.terminate()
         process.wait(20)
+
+
+_SLEEP = """\
+# libfaketime 0.9.10 refuses clock_nanosleep(2) until a time of a clock that it is told to leave alone
+import select, time
+time.sleep = lambda seconds: select.select((), (), (), max(seconds, 0)) and None
+"""
+
+
+class Calendar:
+    """One clock for many processes, which is set while they run: `environment` is theirs.
+
+    What only counts (CLOCK_MONOTONIC) is left alone, as when a host sleeps or its clock is set.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.days = 0.0
+        self.set(0.0)
+        preload = environment("+0d")["LD_PRELOAD"]
+        here = path.with_suffix(".d")
+        here.mkdir()
+        (here / "sitecustomize.py").write_text(_SLEEP)
+        self.environment = {
+            **os.environ,
+            "LD_PRELOAD": preload,
+            "FAKETIME_TIMESTAMP_FILE": str(path),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "PYTHONPATH": str(here),
+        }
+
+    def set(self, days: float) -> None:
+        """Set it so many days ahead of the real clock, for all processes at once."""
+        aside = self._path.with_suffix(".new")
+        aside.write_text(f"{days * 86400:+.0f}\n")
+        aside.replace(self._path)
+        self.days = days
+
+    @property
+    def now(self) -> datetime:
+        return datetime.now(UTC) + timedelta(days=self.days)
+
+    def run(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=120, check=False, env=self.environment
+        )
+
+    @contextmanager
+    def running(self, command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+        """Run `command` until the block ends, its output appended to `log`."""
+        with log.open("ab") as file:
+            process = subprocess.Popen(command, stdout=file, stderr=file, env=self.environment)
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(60)

@@ -51,9 +51,8 @@ class Ending(NamedTuple):
     def alarm(self, now: float) -> int:
         """Return which alarm is raised, by its days; 0: none."""
         left = self.at - now
-        return next(
-            (days for days, span in zip(ALARMS[::-1], self.alarms[::-1], strict=True) if left < span), 0
-        )
+        spans = zip(ALARMS[::-1], self.alarms[::-1], strict=True)
+        return next((days for days, span in spans if span and left < span), 0)
 
     def __str__(self) -> str:
         whose = "certificate of" if self.what == "certificate" else "signatures of"

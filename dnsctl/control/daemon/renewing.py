@@ -11,6 +11,7 @@ or overdue.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from dnsctl.control.concerns import of_signatures
 from dnsctl.control.daemon.job import Verdict, Work
@@ -45,7 +46,8 @@ def renewed(work: Work) -> Verdict:
 
 
 def _verdict(result: Result) -> Verdict:
-    recovered = f"{result.recovered} releases recovered from the fleet; " if result.recovered else ""
+    count = f"{result.recovered} release{'s' if result.recovered > 1 else ''}"
+    recovered = f"{count} recovered from the fleet; " if result.recovered else ""
     if result.not_renewed:
         faults = "; ".join(f"{to_text(zone)}: {why}" for zone, why in result.not_renewed[:_SHOWN])
         return Verdict("act", f"{recovered}not renewed: {faults}{_more(result.not_renewed)}")
@@ -81,12 +83,21 @@ def _left_to_another(work: Work, host: ControlHost) -> Verdict | None:
         return None
     if _overdue(work, host):
         return None
-    since = work.last.waits if work.last is not None and work.last.waits is not None else work.now
+    since = _due_since(work, host)
     until = since + work.standby
     if work.now >= until:
         return None
     what = f"{_named(tuple(renewal.intent.zones))} due since {since:%Y-%m-%d %H:%MZ}"
     return Verdict("well", f"{what}; left to the other host until {until:%Y-%m-%d %H:%MZ}", waits=since)
+
+
+def _due_since(work: Work, host: ControlHost) -> datetime:
+    """Return since when this host waits for another to renew what the last release left due."""
+    waits = work.last.waits if work.last is not None else None
+    manifest = host.manifest(host.supply.served().generation)
+    if waits is None or manifest is None or manifest.created > waits.timestamp():
+        return work.now
+    return waits
 
 
 def _lost_site(work: Work) -> tuple[str, bool]:

@@ -65,7 +65,6 @@ class Rounds:
     def begin(self, holder: Holder) -> None:
         """Begin with what was kept of earlier rounds, as `holder`."""
         self.journal = replace(Journal.read(Repo(self.root).state), holder=holder)
-        self._raised = {str(each): each.alarm(self.clock().timestamp()) for each in self.journal.endings}
         self.write()
 
     def does(self, job: Job) -> bool:

@@ -87,6 +87,8 @@ class Daemon:
         self._offset = offset
 
     def _plan_all(self) -> None:
+        """Plan every job, in the order of the table where several are due."""
+        self._scheduler.remove_all_jobs()
         for number, job in enumerate(each for each in self._rounds.jobs if self._rounds.does(each)):
             self._plan(job, self._rounds.due(job) + number * _IN_ORDER)
 
