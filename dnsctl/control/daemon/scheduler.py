@@ -45,7 +45,7 @@ class Daemon:
         self._rounds = rounds
         self._wall, self._counted = wall, counted
         self._stop = threading.Event()
-        self._offset = wall() - counted()
+        self._offset, self._looking = wall() - counted(), threading.Lock()
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             executors={"default": ThreadPoolExecutor(1)},
@@ -78,13 +78,16 @@ class Daemon:
         if self._stop.is_set() and stage in _BROKEN_OFF:
             raise StoppedError
 
-    def _mind_the_clock(self) -> None:
-        """Find all times anew where the clock was set, or this host slept."""
-        offset = self._wall() - self._counted()
-        if abs(offset - self._offset) > _SET:
-            self._rounds.tell(f"the clock was set by {offset - self._offset:+.0f} s, or this host slept")
-            self._plan_all()
-        self._offset = offset
+    def _mind_the_clock(self) -> bool:
+        """Find all times anew where the clock was set, or this host slept; True where they were."""
+        with self._looking:
+            offset = self._wall() - self._counted()
+            moved, self._offset = offset - self._offset, offset
+        if abs(moved) <= _SET:
+            return False
+        self._rounds.tell(f"the clock was set by {moved:+.0f} s, or this host slept")
+        self._plan_all()
+        return True
 
     def _plan_all(self) -> None:
         """Plan every job, in the order of the table where several are due."""
@@ -101,6 +104,8 @@ class Daemon:
 
     def _do(self, job: Job) -> None:
         """Do `job`, and plan when it is done again, whatever happens."""
+        if self._mind_the_clock():  # planned by another clock: those before it in the table may be due, too
+            return
         due = self._rounds.clock() + FIRST_RETRY
         try:
             due = self._rounds.clock() + PUT_OFF if self._rounds.do(job) is None else self._rounds.due(job)
