@@ -17,9 +17,13 @@ from dnsctl.cli.context import Context
 from dnsctl.control.concerns import exit_code
 from dnsctl.control.fleet_status import Answer, FleetStatus, commit_of, fleet_status
 from dnsctl.control.journal import VERDICTS, Holder, Journal, of_jobs, stamp, working
+from dnsctl.control.parents import ParentState
 from dnsctl.errors import DnsctlError
 from dnsctl.model.fleet import Node
 from dnsctl.model.json_value import Json
+from dnsctl.model.name import to_text
+from dnsctl.model.rrset import Type, rdata_text
+from dnsctl.parent.comparison import tags
 from dnsctl.replicate.answers import NodeStatus
 
 _SHOWN = 20  # concerns
@@ -49,6 +53,7 @@ def _print(found: FleetStatus, now: float, *, zones: bool) -> None:
     if zones:
         output.line("")
         _print_zones(nodes, answers)
+        _print_parents(found)
     for name, answer in answers.items():
         if isinstance(answer, NodeStatus) and answer.refusal and answer.served == found.expected:
             output.say(f"{name}: refused at {_time(answer.refusal.at)}: {answer.refusal.reason}")
@@ -152,6 +157,58 @@ def _print_zones(nodes: Sequence[Node], answers: dict[str, Answer]) -> None:
     )
 
 
+def _print_parents(found: FleetStatus) -> None:
+    """Show what was seen of the parents last, where they were ever looked at."""
+    if not found.parents:
+        return
+    output.line("")
+    output.table(
+        ("zone", "DS at the parent", "state", "servers", "silent", "seen"),
+        (
+            (
+                to_text(each.zone),
+                tags({rdata for view in each.seen.ds.views for rdata in view.ds or ()}),
+                each.state,
+                str(len(each.seen.ds.views)),
+                str(len(each.seen.ds.silent)),
+                _time(_seen_at(each)),
+            )
+            for each in found.parents
+        ),
+    )
+
+
+def _seen_at(parent: ParentState) -> int:
+    return int(max(each.at for each in parent.seen.ds.views).timestamp())
+
+
+def _parent_json(parent: ParentState) -> dict[str, Json]:
+    asked = parent.seen.asked
+    return {
+        "zone": to_text(parent.zone),
+        "state": parent.state,
+        "seen": _stamp(_seen_at(parent)),
+        "servers": [
+            {
+                "server": each.server,
+                "site": each.site,
+                "ds": None if each.ds is None else [rdata_text(Type.DS, rdata) for rdata in each.ds],
+                "ttl": each.ttl,
+                "fault": each.fault,
+            }
+            for each in parent.seen.ds.views
+        ],
+        "asked": {
+            "at": _stamp(int(asked.at.timestamp())),
+            "way": asked.way,
+            "outcome": asked.outcome,
+            "message": asked.message,
+        }
+        if asked
+        else None,
+    }
+
+
 def _serial(answer: NodeStatus | None, origin: str) -> str:
     found = answer.zones.get(origin) if answer else None
     return str(found.serial) if found else "-"
@@ -180,6 +237,7 @@ def _to_json(context: Context, found: FleetStatus, now: float) -> dict[str, Json
         "verdict": ("well", "act now", "could not tell")[exit_code(told)],
         "concerns": [each._asdict() for each in told],
         "certificates": {name: _stamp(expiry) for name, expiry in found.certificates.items()},
+        "parents": [_parent_json(each) for each in found.parents],
         "nodes": [_node_json(node, answers[node.name], found, now) for node in nodes],
     }
 

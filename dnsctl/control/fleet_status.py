@@ -24,7 +24,7 @@ from dnsctl.control.concerns import (
 )
 from dnsctl.control.host import connections
 from dnsctl.control.own_image import released
-from dnsctl.control.parents import parent_concerns
+from dnsctl.control.parents import ParentState, parent_concerns, parent_states
 from dnsctl.errors import DnsctlError
 from dnsctl.load.settings.config import Config
 from dnsctl.model.fleet import Node
@@ -54,6 +54,7 @@ class FleetStatus:
     concerns: tuple[Concern, ...] = ()
     endings: tuple[Ending, ...] = ()  # what runs out
     damaged: DnsctlError | None = None  # why this host does not know what it released
+    parents: tuple[ParentState, ...] = ()  # what was seen of them last
 
     @property
     def expected(self) -> Served | None:
@@ -82,19 +83,23 @@ def fleet_status(root: Path, config: Config, passphrase: bytes, now: float, *, z
     of_each = tuple(of_zones(answers, policy_of, longest, now))
     damaged: DnsctlError | None = None
     last: Served | None = None
-    parents: tuple[Concern, ...] = ()
+    of_parents: tuple[Concern, ...] = ()
+    parents: tuple[ParentState, ...] = ()
     try:
         with released(repo.state) as reader:
             if reader is not None:
                 last = Served(reader.generation, reader.manifest)
-                parents = tuple(parent_concerns(repo.state, reader))
+                of_parents = tuple(parent_concerns(repo.state, reader))
+                parents = tuple(parent_states(repo.state, reader))
     except DnsctlError as error:
         damaged = error
     urgent = frozenset(name for name, concern in of_each if concern.weight == "act")
     certificates = _certificates(repo, answers)
     endings = tuple(endings_of(answers, policy_of, certificates, longest, now))
-    found = FleetStatus(nodes, answers, last, certificates, urgent, endings=endings, damaged=damaged)
-    return replace(found, concerns=(*_concerns(found, of_each, now), *parents))
+    found = FleetStatus(
+        nodes, answers, last, certificates, urgent, endings=endings, damaged=damaged, parents=parents
+    )
+    return replace(found, concerns=(*_concerns(found, of_each, now), *of_parents))
 
 
 def commit_of(root: Path, served: Served | None) -> str | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from ipaddress import ip_address
 
 from dnsctl.control.concerns import Concern, Weight
-from dnsctl.control.observations import recall
+from dnsctl.control.observations import Observed, recall
 from dnsctl.image.reader import Reader
 from dnsctl.model.name import Name, is_subdomain, to_text
 from dnsctl.model.parental import asks_to_delete
@@ -75,3 +76,35 @@ def parent_concerns(state: HostFiles, reader: Reader) -> Iterator[Concern]:
             more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
             weight = "act" if gravest.weight == "act" else "soon"
             yield Concern(weight, to_text(zone), gravest.message + more)
+
+
+@dataclass(frozen=True)
+class ParentState:
+    """What the parent of a zone was seen to say, in a word: `state`."""
+
+    zone: Name
+    state: str
+    seen: Observed
+
+
+def parent_states(state: HostFiles, reader: Reader) -> Iterator[ParentState]:
+    """Yield each zone whose parent was ever looked at."""
+    for entry in reader.zones():
+        seen = recall(state, entry.origin)
+        if seen.ds.views:
+            found = differences(ours_of(reader, entry.origin), seen.ds.views, ())
+            yield ParentState(entry.origin, _word(found, seen), seen)
+
+
+def _word(found: Iterable[Difference], seen: Observed) -> str:
+    rules = {each.rule for each in found}
+    has_ds = any(each.ds for each in seen.ds.views)
+    for rule, word in (
+        ("parent-ds", "broken"),
+        ("parent-differs", "half updated"),
+        ("parent-ds-missing", "lags" if has_ds else "no DS"),
+        ("parent-ds-foreign", "has another DS too"),
+    ):
+        if rule in rules:
+            return word
+    return "not known" if all(each.ds is None for each in seen.ds.views) else "in step"

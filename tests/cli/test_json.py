@@ -16,12 +16,14 @@ from dnsctl.cli.main import command_line
 from dnsctl.cli.output.ended import to_json
 from dnsctl.control.host import connections
 from dnsctl.control.journal import doing_jobs, this_process
+from dnsctl.control.observations import Asked, Observed, remember
 from dnsctl.control.push import Result
 from dnsctl.demo.ports import free_port
 from dnsctl.errors import RefusalRule, ReleaseRefusedError
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.settings.file import load_config
 from dnsctl.model.name import from_text
+from dnsctl.model.observation import DsMemory, ParentView
 from dnsctl.model.repo import Repo
 from dnsctl.release.archive import Archive
 from dnsctl.replicate.transaction import Outcome
@@ -147,6 +149,7 @@ def _of_a_fleet(root: Path) -> Iterator[tuple[str, Any]]:
         yield "push", fleet.json("push")
         yield "push", fleet.json("push")
         yield "status", fleet.json("status")
+        yield "status", _observed(fleet)
         yield "verify", fleet.json("verify")
         yield "control", fleet.json("control", "--once")
         with doing_jobs(Repo(fleet.root).state, this_process("daemon", datetime.now(UTC))):
@@ -218,6 +221,19 @@ def _drift(fleet: Operations) -> Any:
         forgotten.terminate()
         forgotten.communicate(timeout=10)
         fleet.write("dnsctl.yaml", config)
+
+
+def _observed(fleet: Operations) -> Any:
+    """Ask after a parent of which one server is silent, and which has yet to follow."""
+    state, origin, now = Repo(fleet.root).state, from_text("example.com."), datetime.now(UTC)
+    views = [ParentView("a.", "", now, (), 60), ParentView("b.", "", now, None, fault="does not answer")]
+    views.append(ParentView("c.", "", now, (bytes.fromhex("30390d02" + "ab" * 32),), 60))
+    asked = Asked(now, (), "hook", "later", "exit code 75")
+    remember(state, origin, Observed(ds=DsMemory().after(views, now), asked=asked))
+    try:
+        return fleet.json("status", code=1)
+    finally:
+        state.observation("example.com").unlink()
 
 
 def _refused(fleet: Operations) -> Any:

@@ -88,7 +88,9 @@ def test_parent_in_step_is_not_mentioned(repo: Operations, parent: Parent) -> No
     with parent.says(ds_of(repo)) as port:
         told = ask(repo, port, code=0)
     assert (told["notes"], told["faults"]) == ([], [])
-    assert repo.json("status")["concerns"] == []
+    status = repo.json("status")
+    assert (status["concerns"], [each["state"] for each in status["parents"]]) == ([], ["in step"])
+    assert "in step" in repo.run("status", "--zones").stdout
 
 
 def test_ds_of_another_key_is_drift_until_it_is_seen_otherwise(repo: Operations, parent: Parent) -> None:
