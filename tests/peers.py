@@ -16,6 +16,8 @@ PACKAGES = {  # program: the Debian package that brings it
     "nsd-checkzone": "nsd",
     "named": "bind9",
     "dnssec-verify": "bind9-utils",
+    "dnssec-cds": "bind9-utils",
+    "nsupdate": "bind9-dnsutils",
     "dnssec-dsfromkey": "bind9-utils",
     "dnssec-keygen": "bind9-utils",
     "dnssec-signzone": "bind9-utils",

@@ -1,0 +1,121 @@
+"""A parent that takes CDS: NOTIFY(CDS) reaches it, BIND's `dnssec-cds` judges our CDS, and the DS follows.
+
+The key that comes is another signer's (RFC 8901), which is published beside ours from the zone file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import dns.message
+import dns.opcode
+import dns.query
+import pytest
+
+from dnsctl.model.fleet import Endpoint
+from dnsctl.model.key import PublicKey
+from dnsctl.model.name import from_text
+from dnsctl.model.rrset import Type, rdata_text
+from tests.control.operations import NODES, Operations, made
+from tests.parent.scripted import answer, serving
+from tests.parent.updates import KEY, SECRET, parent
+from tests.peers import need
+
+pytestmark = pytest.mark.peer
+COM = """\
+$TTL 600
+com. SOA ns.com. hostmaster.com. 1 7200 1800 1209600 300
+com. NS ns.com.
+ns.com. A 192.0.2.99
+example.com. 7200 NS ns1.example.com.
+example.com. 7200 NS ns2.example.com.
+ns1.example.com. A 192.0.2.53
+ns2.example.com. A 198.51.100.53
+"""
+FOREIGN = PublicKey(from_text("example.com."), 13, 257, bytes(range(64)))
+APEX = "'':\n  - {type: NS, values: [ns1.example.com., ns2.example.com.]}\n"
+HOSTS = "ns1: {type: A, value: 192.0.2.53}\nns2: {type: A, value: 198.51.100.53}\n"
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Iterator[Operations]:
+    with made(tmp_path / "ops") as operations:
+        config = (operations.root / "dnsctl.yaml").read_text()
+        operations.write("dnsctl.yaml", f"{config}policies: {{standard: {{foreign-keys: allow}}}}\n")
+        operations.write("zones/example.com.yaml", APEX + HOSTS)
+        operations.commit("one zone")
+        operations.start(*NODES)
+        assert operations.run("push").returncode == 0
+        yield operations
+
+
+class Registry:
+    """A BIND that is the parent, and what scans children for it at a NOTIFY(CDS)."""
+
+    def __init__(self, directory: Path, server: Endpoint, child: int) -> None:
+        self.server, self._directory, self._child = server, directory, child
+        self.scanned = threading.Event()
+        self._key = directory / "tsig"
+        self._key.write_text(f'key "{KEY.name}" {{ algorithm {KEY.algorithm}; secret "{SECRET}"; }};\n')
+
+    def update(self, commands: str) -> None:
+        told = f"server {self.server.address} {self.server.port}\n{commands}send\n"
+        subprocess.run([need("nsupdate"), "-k", str(self._key)], input=told, text=True, check=True)
+
+    def ds(self) -> set[str]:
+        query = dns.message.make_query("example.com.", "DS")
+        found = dns.query.udp(query, self.server.address, port=self.server.port, timeout=5)
+        return {rdata.to_text().lower() for rrset in found.answer for rdata in rrset}
+
+    def script(self, query: bytes, _tcp: bool) -> list[bytes]:
+        message = dns.message.from_wire(query)
+        if message.opcode() == dns.opcode.NOTIFY and message.question[0].rdtype == Type.CDS:
+            threading.Thread(target=self._scan, daemon=True).start()
+        return [answer(query)]
+
+    def _scan(self) -> None:
+        """Take the child's CDS, and let `dnssec-cds` verify them by the DS that is there (RFC 7344 §4.1)."""
+        records = []
+        for rdtype in ("DNSKEY", "CDS", "CDNSKEY"):
+            query = dns.message.make_query("example.com.", rdtype, want_dnssec=True)
+            records += dns.query.udp(query, "127.0.0.1", port=self._child, timeout=5).answer
+        child, known = self._directory / "child", self._directory / "dsset"
+        child.write_text("".join(f"{each.to_text()}\n" for each in records))
+        known.write_text("".join(f"example.com. 3600 IN DS {each}\n" for each in self.ds()))
+        command = [need("dnssec-cds"), "-u", "-s", "-7200", "-T", "600", "-f", str(child), "-d", str(known)]
+        made = subprocess.run([*command, "example.com"], capture_output=True, text=True, check=True)
+        self.update(made.stdout.replace("show\n", "").replace("send\n", ""))
+        self.scanned.set()
+
+
+@contextlib.contextmanager
+def registry(repo: Operations, directory: Path) -> Iterator[tuple[Registry, Endpoint]]:
+    with parent(directory, "com.", COM) as server:
+        found = Registry(directory, server, repo.ports["ns1"][0])
+        with serving(found.script) as scanner:
+            yield found, scanner.endpoint
+
+
+def test_parent_that_is_notified_takes_the_cds_of_all_signers(repo: Operations, tmp_path: Path) -> None:
+    with registry(repo, tmp_path / "parent") as (parent_, scanner):
+        first = repo.run("key", "ds", "example.com").stdout.split("DS ")[1].strip()
+        parent_.update(f"update add example.com. 600 DS {first}\n")
+        config = (repo.root / "dnsctl.yaml").read_text()
+        here = f'parents: {{com: {{servers: "{parent_.server}", notify: "{scanner}"}}}}\n'
+        repo.write("dnsctl.yaml", config.replace("policies:", f"  parent: com\n{here}policies:"))
+        key = rdata_text(Type.DNSKEY, FOREIGN.rdata)
+        repo.write("zones/example.com.yaml", f"{APEX}  - {{type: DNSKEY, value: '{key}'}}\n{HOSTS}")
+        repo.commit("another signer's key")
+        pushed = repo.run("push")
+        assert pushed.returncode == 0, pushed.stdout + pushed.stderr
+        jobs = {each["job"]: each for each in repo.json("control", "--once")["jobs"]}
+        assert "took the NOTIFY for CDS" in jobs["observe"]["message"]
+        assert parent_.scanned.wait(20)
+        assert parent_.ds() == {first.lower(), rdata_text(Type.DS, FOREIGN.ds()).lower()}
+        told = repo.json("verify", "--parents")
+        assert (told["verdict"], told["notes"]) == ("consistent", [])
+        assert [each["state"] for each in repo.json("status")["parents"]] == ["in step"]
