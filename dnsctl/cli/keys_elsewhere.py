@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from dnsctl.sign.adoption import adopted
 from dnsctl.sign.foreign import bind_state, pem, private_text
 from dnsctl.sign.foreign.files import keys_in
 from dnsctl.sign.keyfile import KeyState, KeyTimes, key_text, key_ttl
-from dnsctl.sign.keystore import Keystore, StoredKey
+from dnsctl.sign.keystore import Keystore, NewKey, StoredKey
 
 
 def import_keys(
@@ -36,12 +37,17 @@ def import_keys(
     left = [each for each in found if each.ended] if several else []
     made = adopted([each for each in found if each not in left], name, policy, _role(role), context.keys, now)
     store = keystore_of(context, config)
-    store.store(made)
+    present = [each for each in _listed(store, name, made) if each.private_path.exists()]
+    whole = {each.public.rdata for each in present}
+    new = [each for each in made if each.stored.public.rdata not in whole]
+    if present and not new and not (active and any(each.state is KeyState.GENERATED for each in present)):
+        raise KeystoreError("is there already", where=path_of(present[0], context))
+    store.store(new)
     if active:
-        for each in made:
-            store.activate(each.stored, now)
-    by_path = {each.path: each for each in store.list(name)}
-    stored = [by_path[each.stored.path] for each in made]
+        for each in _listed(store, name, made):
+            if each.state is KeyState.GENERATED:  # what was lost and is here again has its state
+                store.activate(each, now)
+    stored = _listed(store, name, made)
     if as_json:
         output.json_result({"keys": [key_json(each, context) for each in stored]})
     else:
@@ -96,6 +102,13 @@ def export_keys(
         return
     for path in files:
         output.line(output.visible(str(path)))
+
+
+def _listed(store: Keystore, zone: Name, made: Sequence[NewKey]) -> list[StoredKey]:
+    """Return what the keystore has of the keys that were made."""
+    by_public = {each.public.rdata: each for each in store.list(zone)}
+    found = (by_public.get(each.stored.public.rdata) for each in made)
+    return [each for each in found if each is not None]
 
 
 def _role(text: str | None) -> KeyRole | None:

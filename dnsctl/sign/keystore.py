@@ -267,7 +267,9 @@ class Keystore:
         stored = new.stored
         _make_directory(stored.path.parent)
         durable.remove_unfinished(stored.path.parent)
-        self._enter(stored, new.ttl, KeyState.GENERATED, stored.times.generated)
+        known = {one.public.rdata: one.state for one in self.list(stored.public.zone)}
+        if known.get(stored.public.rdata, KeyState.GENERATED) is KeyState.GENERATED:
+            self._enter(stored, new.ttl, KeyState.GENERATED, stored.times.generated)
         _write(stored.private_path, private_pem(new.signing.private, passphrase, self._common_salt()), 0o600)
 
     def _common_salt(self) -> bytes:
@@ -280,7 +282,10 @@ class Keystore:
         public = stored.public
         for one in known:
             if one.public.rdata == public.rdata:
-                raise KeystoreError("is there already", where=str(one.path))
+                if one.private_path.exists() or one.state is KeyState.REMOVED:
+                    what = "was removed" if one.state is KeyState.REMOVED else "is there already"
+                    raise KeystoreError(what, where=str(one.path))
+                continue  # its private half was lost, or never written
             if {public.tag, revoked_tag(public)} & {one.public.tag, revoked_tag(one.public)}:
                 raise KeystoreError(
                     f"key tag {public.tag} is taken, now or once a key is revoked, by {one.path.name}: "
@@ -288,8 +293,6 @@ class Keystore:
                     where=to_text(public.zone),
                     advice="make another key",
                 )
-        if stored.state_path.exists():  # another process made a key of this tag since it was drafted
-            raise KeystoreError("is there already", where=str(stored.state_path), advice="try again")
 
     def _discard(self, keys: Iterable[NewKey]) -> None:
         for one in keys:

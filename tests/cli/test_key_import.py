@@ -2,6 +2,7 @@
 
 import base64
 import re
+import resource
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from dnsctl.sign.algorithm import scheme
 from dnsctl.sign.foreign import pem, private_text
 from dnsctl.sign.keyfile import KeyState, KeyTimes, StateFile, file_stem, key_text
 from dnsctl.sign.keystore import Keystore
+from tests.cli.kills import killed_at
 from tests.cli.shell import CONFIG, Told, dnsctl, repo
 from tests.peers import need
 
@@ -360,6 +362,54 @@ def test_key_is_imported_once(root: Path, tmp_path: Path) -> None:
     assert told.code == 1
     assert "is there already" in told.line
     assert imported(root, tmp_path / "bind", "--role", "zsk").code == 1
+
+
+def test_private_half_that_was_lost_comes_back_and_the_state_stays(root: Path, tmp_path: Path) -> None:
+    private = bind_key(tmp_path / "bind", 13, "-f", "KSK")
+    assert imported(root, private, "--active").code == 0
+    [key] = store(root).list(ZONE)
+    before = key.state_path.read_bytes()
+    key.private_path.unlink()
+    assert imported(root, private, "--active").code == 0
+    [again] = store(root).list(ZONE)
+    assert store(root).open(again)
+    assert again.state_path.read_bytes() == before
+    store(root).end(again, KeyState.REMOVED, datetime(2026, 1, 1, tzinfo=UTC))
+    assert "was removed" in imported(root, private).line
+
+
+@pytest.mark.parametrize("octets", [0, 250, 330, 400, 500])
+def test_disk_that_fills_up_leaves_no_key(octets: int, root: Path, tmp_path: Path) -> None:
+    root.joinpath("keys/.lock").touch()
+    pair = bind_key(tmp_path / "bind", 13, "-f", "KSK"), bind_key(tmp_path / "bind", 13, "-f", "KSK")
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (octets, limit[1]))
+    try:
+        told = imported(root, *pair)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    if told.code == 0:
+        assert octets >= 400
+        assert len(store(root).list(ZONE)) == 2
+        return
+    assert "cannot be written: File too large" in told.line
+    assert not list((root / "keys").glob("example.com*"))
+
+
+def test_import_that_was_killed_anywhere_is_done_again(root: Path, tmp_path: Path) -> None:
+    pair = [str(bind_key(tmp_path / "bind", 13, "-f", "KSK")) for _ in range(2)]
+    event = 0
+    while True:
+        event += 1
+        if not killed_at(lambda: imported(root, *pair), event, root / "keys"):
+            break
+        again = imported(root, *pair, "--active")
+        assert again.code == 0, again.err
+        assert [each.state for each in store(root).list(ZONE)] == [KeyState.ACTIVE] * 2
+        for each in store(root).list(ZONE):
+            assert store(root).open(each)
+        shutil.rmtree(root / "keys/example.com")
+    assert event > 20
 
 
 def test_wrong_passphrase_and_unknown_zone_stop_an_import(root: Path, tmp_path: Path) -> None:
