@@ -173,7 +173,7 @@ def take_over(
     """
     state = Repo(root).state
     with connections(root, config.nodes(), passphrase) as fleet:
-        answers = fleet.run(_statuses(fleet.clients))
+        answers = fleet.run(statuses(fleet.clients))
         told = [each for each in answers if isinstance(each, NodeStatus)]
         require_agreement(clocks_of(told), time.time())
         known = 0 if damaged else generation_of(state)
@@ -198,7 +198,9 @@ def _archive_fault(state: HostFiles, archive: Archive, trust: Trust) -> str:
         return supply.fault(supply.served())
 
 
-async def _statuses(clients: Sequence[AgentClient]) -> list[NodeStatus | DnsctlError]:
+async def statuses(clients: Sequence[AgentClient]) -> list[NodeStatus | DnsctlError]:
+    """Ask every node what it serves; where one does not tell, why, in its place."""
+
     async def one(client: AgentClient) -> NodeStatus | DnsctlError:
         try:
             return await client.status()
@@ -265,7 +267,7 @@ def connections(root: Path, nodes: Sequence[Node], passphrase: bytes) -> Connect
 
 def unreached(host: ControlHost) -> tuple[Node, ...]:
     """Return the nodes that do not answer now."""
-    answers = host.fleet.run(_statuses(host.fleet.clients))
+    answers = host.fleet.run(statuses(host.fleet.clients))
     return tuple(
         node
         for node, answer in zip(host.nodes, answers, strict=True)

@@ -30,6 +30,7 @@ from dnsctl.control.ds_gate import judge_ds_seen
 from dnsctl.control.host import ControlHost, actor
 from dnsctl.control.keeping import as_kept, keep, prepared, room_for
 from dnsctl.control.renewal import renewal_due
+from dnsctl.control.served import expect
 from dnsctl.errors import (
     DnsctlError,
     KeystoreError,
@@ -68,7 +69,7 @@ _TOUCHED = 2000  # owners asked right after a push
 _UNTOUCHED_ZONES = 10  # asked where a release changes no zone that still exists
 _SECOND_LOOK = 0.3  # seconds; an answer lost on the way is not drift
 
-Action = Literal["push", "rollback", "renew"]
+Action = Literal["push", "rollback", "renew", "roll"]
 Ending = Literal[
     "served", "nothing", "dry run", "partly", "not verified", "unverified", "rolled back", "rollback failed"
 ]
@@ -126,7 +127,7 @@ def push(host: ControlHost, request: Request, progress: Progress = no_progress) 
     """
     check_request(request)
     rev = request.rev or _clean_head(host.root)
-    recovered = 0 if request.dry_run else _level(host, progress)
+    recovered = 0 if request.dry_run else level(host, progress)
     try:
         release = _judged(host, _built(host, rev, progress))
     except ZonesWithErrorsError as error:
@@ -136,7 +137,7 @@ def push(host: ControlHost, request: Request, progress: Progress = no_progress) 
         if renewed.release is None:
             raise
         return replace(renewed, refused=error)
-    return _ended(host, release, "push", request, recovered, progress)
+    return ended(host, release, "push", request, recovered, progress)
 
 
 def rollback(
@@ -148,23 +149,23 @@ def rollback(
     DnsctlError where nothing has changed.
     """
     check_request(request)
-    recovered = 0 if request.dry_run else _level(host, progress)
+    recovered = 0 if request.dry_run else level(host, progress)
     release = _built_again(host, _earlier(host, generation), progress)
-    return _ended(host, release, "rollback", request, recovered, progress)
+    return ended(host, release, "rollback", request, recovered, progress)
 
 
 def renew(host: ControlHost, request: Request, progress: Progress = no_progress) -> Result:
     """Renew the signatures of what is served, where due. No guard is asked: no record changes."""
     check_request(request)
-    recovered = 0 if request.dry_run else _level(host, progress)
+    recovered = 0 if request.dry_run else level(host, progress)
     renewal = renewal_due(host, progress)
-    release = _build(host, renewal.intent, progress)
+    release = build_intent(host, renewal.intent, progress)
     allowed = replace(request, allow=tuple(GUARDS))
-    result = _ended(host, release, "renew", allowed, recovered, progress)
+    result = ended(host, release, "renew", allowed, recovered, progress)
     return replace(result, not_renewed=renewal.unable)
 
 
-def _ended(
+def ended(
     host: ControlHost,
     release: Release | None,
     action: Action,
@@ -227,7 +228,7 @@ def _clean_head(root: Path) -> str:
     return "HEAD"
 
 
-def _level(host: ControlHost, progress: Progress) -> int:
+def level(host: ControlHost, progress: Progress) -> int:
     """Bring this host and then every node to the last release; return how many this host lacked."""
     with contextlib.suppress(KeystoreError):  # a directory that cannot be written: the next push tries again
         host.keystore.renew_encryption()
@@ -248,7 +249,7 @@ def _built(host: ControlHost, rev: str, progress: Progress, today: date | None =
         intent = intent_of(source, load_config(source), progress, today=today)
     finally:
         source.close()
-    return _build(host, intent, progress)
+    return build_intent(host, intent, progress)
 
 
 def _built_again(host: ControlHost, manifest: Manifest, progress: Progress) -> Release | None:
@@ -266,7 +267,8 @@ def _judged(host: ControlHost, release: Release | None) -> Release | None:
     return replace(release, guards=(*history, *release.guards))
 
 
-def _build(host: ControlHost, intent: Intent, progress: Progress) -> Release | None:
+def build_intent(host: ControlHost, intent: Intent, progress: Progress) -> Release | None:
+    """Build the release that turns what is served into `intent`; None where nothing would change."""
     now = datetime.now(UTC)
     release = build(
         intent,
@@ -306,6 +308,7 @@ def _out(
     sealed, delta = release.sealed, release.delta
     with prepared(host.image, host.archive, host.trust, sealed, delta) as staging, room_for(host) as free:
         with _keys_on_disk(host, release):
+            expect(host, release, datetime.now(UTC))
             outcome = host.fleet.run(
                 push_release(
                     Outgoing(manifest, sealed, delta),

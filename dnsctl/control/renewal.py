@@ -40,7 +40,7 @@ def renewal_due(host: ControlHost, progress: Progress) -> Renewal:
             reader,
             host.keystore,
             commit,
-            _policies(host, commit),
+            policies_of(host, commit),
             lambda origin: _is_signed_elsewhere(host.root, commit, origin),
             datetime.now(UTC),
             progress,
@@ -84,12 +84,13 @@ def released_config(root: Path) -> Config | None:
     """Return dnsctl.yaml of the commit that was released last; None where it cannot be read."""
     try:
         manifest = released(root)
-        return _config(root, manifest.commit if manifest is not None else None)
+        return config_of(root, manifest.commit if manifest is not None else None)
     except (ImageError, ReleaseError):
         return None
 
 
-def _config(root: Path, commit: str | None) -> Config | None:
+def config_of(root: Path, commit: str | None) -> Config | None:
+    """Return dnsctl.yaml of `commit`; None where it cannot be read."""
     if commit is None:
         return None
     try:
@@ -102,8 +103,9 @@ def _config(root: Path, commit: str | None) -> Config | None:
         return None
 
 
-def _policies(host: ControlHost, commit: str | None) -> Callable[[Name], Policy | None]:
-    config = _config(host.root, commit)
+def policies_of(host: ControlHost, commit: str | None) -> Callable[[Name], Policy | None]:
+    """Return what gives the policy of a zone that was released from `commit`."""
+    config = config_of(host.root, commit)
     if config is not None:
         return config.policy
 
@@ -115,7 +117,7 @@ def _policies(host: ControlHost, commit: str | None) -> Callable[[Name], Policy 
 
 def _is_signed_elsewhere(root: Path, commit: str | None, origin: Name) -> bool:
     """True where the zone was pre-signed in the commit that was released."""
-    config = _config(root, commit)
+    config = config_of(root, commit)
     if config is None or commit is None:
         return False
     source = Revision(root, commit)

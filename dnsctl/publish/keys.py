@@ -20,6 +20,7 @@ from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.publish.intent import ZoneIntent
 from dnsctl.publish.uses import Uses, is_covered, served_uses, tokens
+from dnsctl.rollover.keyset import KeySet
 from dnsctl.sign.keyfile import KeyState, RollState
 from dnsctl.sign.keystore import Keystore, StoredKey, is_ahead, refuse_unwanted
 
@@ -129,6 +130,21 @@ def settle(keystore: Keystore, reader: Reader, now: datetime, zones: Iterable[Na
             state, roll = _state(one, use), _roll(one, use)
             if (state, roll) != (one.state, one.roll):
                 keystore.record(one, state, roll, now)
+
+
+def settle_roll(keystore: Keystore, keys: KeySet, now: datetime) -> None:
+    """Write down what a step of a roll decided, which cannot all be told from what is served."""
+    told = {each.public: each for each in keys.keys}
+    for one in keystore.list(keys.zone):
+        key = told.get(one.public)
+        if key is None:
+            continue
+        leaves = now.replace(microsecond=0) if key.leaves and one.state is not KeyState.REMOVED else None
+        roll = replace(one.roll, leaves=one.roll.leaves or leaves, standby=key.standby)
+        planned = replace(one, roll=roll)
+        state, roll = _state(planned, key.use), _roll(planned, key.use)
+        if (state, roll) != (one.state, one.roll):
+            keystore.record(one, state, roll, now)
 
 
 _MOVING = frozenset((KeyState.GENERATED, KeyState.PUBLISHED, KeyState.READY, KeyState.RETIRED))

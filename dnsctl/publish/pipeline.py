@@ -43,7 +43,7 @@ from dnsctl.publish.presigned import pass_presigned
 from dnsctl.publish.probes import budget, zone_probes
 from dnsctl.publish.serials import serial_for
 from dnsctl.publish.source import source_of
-from dnsctl.publish.uses import tokens
+from dnsctl.publish.uses import Cacheable, cacheable, tokens
 from dnsctl.release import delta as deltas
 from dnsctl.release.envelope import ReleaseKey, seal
 from dnsctl.release.manifest import MAX_PROBES, ActivationCertificate, DeltaReference, Manifest, Probe
@@ -54,7 +54,8 @@ from dnsctl.sign.keystore import Keystore, NewKey, SigningKey
 class Release:
     """A release ready to be staged. `sealed`: its manifest in an envelope; `guards`: objections to it.
 
-    `new_keys` sign in it and are only in memory: they must be on disk before it is decided.
+    `new_keys` sign in it and are only in memory: they must be on disk before it is decided. `served`: what
+    caches may come to hold of the keys of each zone.
     """
 
     manifest: Manifest
@@ -65,6 +66,7 @@ class Release:
     guards: tuple[GuardVerdict, ...] = ()
     findings: tuple[Finding, ...] = field(default=(), repr=False)
     new_keys: tuple[NewKey, ...] = field(default=(), repr=False)
+    served: Mapping[Name, Cacheable] = field(default_factory=dict, repr=False)
 
     @property
     def generation(self) -> int:
@@ -124,6 +126,7 @@ def build(
         guards=judge(changesets, intent.limits),
         findings=(*intent.findings, *work.findings),
         new_keys=work.new_keys,
+        served=work.served,
     )
 
 
@@ -153,6 +156,7 @@ class _Work:
         self.probes: list[Probe] = []
         self._drafts: dict[Name, tuple[NewKey, ...]] = {}
         self.findings: tuple[Finding, ...] = ()
+        self.served: dict[Name, Cacheable] = {}
 
     @property
     def new_keys(self) -> tuple[NewKey, ...]:
@@ -217,6 +221,7 @@ class _Work:
             workers=self._workers,
             progress=self._progress,
         )
+        self.served[origin] = cacheable(signed, ((one.public, one.duty) for one in signing))
         used = tokens((one.public, one.duty, whole_use(one.role)) for one in signing)
         return changes, signed, source_of(wanted, used)
 

@@ -57,7 +57,7 @@ def renewal_of(
             continue
         served = parent.signed_zone(entry.origin)
         keys, fault = _usable(keystore, parent, entry.origin)
-        wanted = _wanted(served, entry, _as_served(policy, served, keys))
+        wanted = _wanted(served, entry, as_served(policy, served, keys))
         if not why_renewed(wanted, entry_before(parent, entry.origin) or entry, now):
             continue
         if not fault:
@@ -85,17 +85,17 @@ def _usable(keystore: Keystore, parent: Reader, origin: Name) -> tuple[tuple[Sto
 
 
 def _wanted(served: SignedZone, entry: ZoneEntry, policy: Policy) -> ZoneIntent:
-    return ZoneIntent(ValidatedZone(served.origin, dict(_data(served))), policy, source=entry.source)
+    return ZoneIntent(ValidatedZone(served.origin, dict(served_data(served))), policy, source=entry.source)
 
 
-def _data(served: SignedZone) -> Iterator[tuple[Name, tuple[RRset, ...]]]:
+def served_data(served: SignedZone) -> Iterator[tuple[Name, tuple[RRset, ...]]]:
     """Yield the nodes without what signing makes again. DNSKEY, CDS and CDNSKEY stay as they are served."""
     for owner, node in served.nodes.items():
         if kept := before_signing(node):
             yield owner, kept
 
 
-def _as_served(policy: Policy, served: SignedZone, keys: tuple[StoredKey, ...]) -> Policy:
+def as_served(policy: Policy, served: SignedZone, keys: tuple[StoredKey, ...]) -> Policy:
     """Return `policy` with what shapes the zone taken from the zone itself."""
     dnskey = served.get(served.origin, Type.DNSKEY)
     return replace(

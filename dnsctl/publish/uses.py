@@ -7,6 +7,7 @@ signed by the same keys in one release, so that the SOA tells them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from dnsctl.image.reader import Reader
 from dnsctl.model.key import KeyUse, PublicKey, signs_keys
@@ -15,6 +16,8 @@ from dnsctl.model.observation import ServedKeys
 from dnsctl.model.parental import names
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.rrsig import parse
+from dnsctl.model.soa import negative_ttl
+from dnsctl.model.zone import SignedZone
 from dnsctl.rollover.keyset import KeySet, RolledKey
 from dnsctl.sign.keyfile import KeyState
 from dnsctl.sign.keystore import StoredKey
@@ -40,14 +43,33 @@ def served_uses(served: Reader, origin: Name, stored: Iterable[StoredKey]) -> di
     return uses
 
 
-def served_keys(served: Reader, origin: Name, uses: Uses) -> ServedKeys:
-    """Return what is served of a zone's keys, other signers' (RFC 8901) included."""
-    dnskey = served.get(origin, Type.DNSKEY, origin)
-    return ServedKeys(
+def _rdatas(uses: Uses, is_used: Callable[[KeyUse], bool]) -> tuple[bytes, ...]:
+    return tuple(sorted(key.rdata for key, use in uses.items() if is_used(use)))
+
+
+@dataclass(frozen=True, slots=True)
+class Cacheable:
+    """What caches may hold of a zone: its keys, and for how many seconds the DNSKEY RRset (or the answer that
+    there is none) and all other RRsets.
+    """
+
+    keys: ServedKeys
+    dnskey_ttl: int
+    data_ttl: int
+
+
+def cacheable(zone: SignedZone, used: Iterable[tuple[PublicKey, KeyUse]]) -> Cacheable:
+    """Return what caches may hold of `zone`, whose keys are used so."""
+    uses = dict(used)
+    dnskey, soa = zone.get(zone.origin, Type.DNSKEY), zone.get(zone.origin, Type.SOA)
+    negative = negative_ttl(soa) if soa is not None else 0
+    keys = ServedKeys(
         tuple(sorted(dnskey.rdatas)) if dnskey is not None else (),
         _rdatas(uses, lambda use: use.signs_keys),
         _rdatas(uses, lambda use: use.signs_data),
     )
+    longest = max((one.ttl for one in zone.rrsets()), default=0)
+    return Cacheable(keys, dnskey.ttl if dnskey is not None else negative, max(longest, negative))
 
 
 def key_set(origin: Name, stored: Iterable[StoredKey], uses: Uses) -> KeySet:
@@ -67,10 +89,6 @@ def key_set(origin: Name, stored: Iterable[StoredKey], uses: Uses) -> KeySet:
             if uses.get(one.public) or one.private_path.exists()
         ),
     )
-
-
-def _rdatas(uses: Uses, is_used: Callable[[KeyUse], bool]) -> tuple[bytes, ...]:
-    return tuple(sorted(key.rdata for key, use in uses.items() if is_used(use)))
 
 
 def tokens(keys: Iterable[tuple[PublicKey, KeyUse, KeyUse]]) -> list[bytes]:

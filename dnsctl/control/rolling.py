@@ -1,0 +1,168 @@
+"""Rolls of keys: every zone's next step, in one release; or what it waits for.
+
+`advance` looks at the nodes, asks `rollover` for each zone's next step, and releases all steps that are safe
+together, as a push does. Which DS the parents have is read from what was observed last (`observing`), with
+its age. What a roll wants is in `.state` files; how far it is, in what is served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from dnsctl.control.host import ControlHost
+from dnsctl.control.observations import recall
+from dnsctl.control.push import Request, Result, build_intent, check_request, ended, level
+from dnsctl.control.renewal import policies_of
+from dnsctl.control.served import look
+from dnsctl.errors import DnsctlError
+from dnsctl.image.reader import Reader
+from dnsctl.model.name import Name
+from dnsctl.model.policy import Policy
+from dnsctl.model.repo import HostFiles, Repo
+from dnsctl.model.rrset import Type
+from dnsctl.publish.guards import GUARDS
+from dnsctl.publish.intent import Progress, no_progress
+from dnsctl.publish.keys import live_keys, settle_roll
+from dnsctl.publish.rolling import Rolled, rolled, tells_parent
+from dnsctl.publish.uses import is_covered, key_set
+from dnsctl.rollover.aim import Make
+from dnsctl.rollover.caches import Observations
+from dnsctl.rollover.keyset import KeySet, RolledKey
+from dnsctl.rollover.planning import Plan, Wait, plan
+from dnsctl.sign.keyfile import RollState
+from dnsctl.sign.keystore import Keystore, NewKey
+
+_WRITTEN = "for the CDS of its zone file, which are not ours to change, to ask for the new DS instead"
+
+
+@dataclass(frozen=True)
+class ZoneRoll:
+    """One zone's keys, and what comes next for them. `policy`: that of the release."""
+
+    keys: KeySet
+    policy: Policy
+    seen: Observations
+    plan: Plan
+
+
+def advance(
+    host: ControlHost,
+    request: Request,
+    progress: Progress = no_progress,
+    *,
+    zones: frozenset[Name] | None = None,
+    hurry: bool = False,
+) -> tuple[Result, Mapping[Name, Wait]]:
+    """Take the next step of each roll that may take one; return how that ended, and what others wait for.
+
+    `zones`: only these; `hurry`: caches do not count (see `rollover.planning.plan`). Guards do not judge it:
+    no record changes, and what a DS leads to was judged here. Raises DnsctlError where nothing has changed.
+    """
+    check_request(request)
+    recovered = 0 if request.dry_run else level(host, progress)
+    now = datetime.now(UTC)
+    with host.image.reader() as reader:
+        commit = _commit(host, reader)
+        policies = policies_of(host, commit)
+        chosen = [each for each in rolling_zones(reader, host.keystore) if zones is None or each in zones]
+        if not request.dry_run:
+            look(host, reader, chosen, now)
+        steps: list[Rolled] = []
+        waits: dict[Name, Wait] = {}
+        for origin in chosen:
+            policy = policies(origin)
+            if policy is None:
+                continue
+            found = zone_roll(reader, host.keystore, Repo(host.root).state, origin, policy, now, hurry=hurry)
+            step = _step(host.keystore, found, now, hurry=hurry)
+            if isinstance(step, Rolled) and not _is_told(reader, step):
+                waits[origin] = Wait(step.step, _WRITTEN)
+            elif isinstance(step, Rolled):
+                steps.append(step)
+            elif step is not None:
+                waits[origin] = step
+        intent = rolled(reader, steps, policies, commit)
+    release = build_intent(host, intent, progress) if steps else None
+    allowed = replace(request, allow=tuple(GUARDS), reason=request.reason or "a step of a roll")
+    result = ended(host, release, "roll", allowed, recovered, progress)
+    if result.ending in ("served", "partly", "not verified"):
+        for each in steps:
+            try:
+                settle_roll(host.keystore, each.keys, now)
+            except DnsctlError as error:
+                host.notes.append(f"the state of a key could not be kept: {error}")
+    return result, waits
+
+
+def _commit(host: ControlHost, reader: Reader) -> str | None:
+    manifest = host.manifest(reader.generation)
+    return manifest.commit if manifest is not None else None
+
+
+def rolling_zones(reader: Reader, keystore: Keystore) -> Iterator[Name]:
+    """Yield the zones that are served signed by keys of the keystore."""
+    for entry in reader.zones():
+        if entry.signed and keystore.list(entry.origin):
+            yield entry.origin
+
+
+def zone_roll(
+    reader: Reader,
+    keystore: Keystore,
+    state: HostFiles,
+    origin: Name,
+    policy: Policy,
+    now: datetime,
+    *,
+    hurry: bool = False,
+) -> ZoneRoll:
+    """Return what comes next for the keys of a zone, as far as it was observed. Writes nothing."""
+    stored = keystore.list(origin)
+    uses = live_keys(keystore, reader, origin).uses
+    keys = key_set(origin, stored, uses)
+    known = recall(state, origin)
+    dnskey = reader.get(origin, Type.DNSKEY, origin)
+    ours = {one.public.rdata for one in stored}
+    foreign = frozenset(each for each in (dnskey.rdatas if dnskey else ()) if each not in ours)
+    seen = Observations(known.served, known.ds, foreign)
+    if not is_covered(uses.values()):
+        return ZoneRoll(keys, policy, seen, Plan(keys))
+    return ZoneRoll(keys, policy, seen, plan(keys, policy, seen, now, hurry=hurry))
+
+
+def _step(keystore: Keystore, found: ZoneRoll, now: datetime, *, hurry: bool) -> Rolled | Wait | None:
+    """Return the step that a zone takes, with keys made for it; or what it waits for."""
+    told, policy = found.plan, found.policy
+    drafts: tuple[NewKey, ...] = ()
+    if told.make:
+        drafts = tuple(_drafted(keystore, found, told.make, now))
+        made = tuple(
+            RolledKey(one.stored.public, one.stored.role, standby=one.stored.roll.standby, since=now)
+            for one in drafts
+        )
+        told = plan(replace(told.keys, keys=(*told.keys.keys, *made)), policy, found.seen, now, hurry=hurry)
+    if told.step is None:
+        return told.wait
+    used = {each.public for each in told.step.keys.used}
+    kept = tuple(one for one in drafts if one.stored.public in used)
+    return Rolled(told.keys, told.step, policy, kept)
+
+
+def _drafted(keystore: Keystore, found: ZoneRoll, make: Iterable[Make], now: datetime) -> Iterator[NewKey]:
+    made: list[NewKey] = []
+    for each in make:
+        wanted = replace(found.policy, algorithm=each.algorithm)
+        draft = keystore.draft(found.keys.zone, wanted, each.role, now, made)
+        roll = RollState(
+            replaces=each.replaces.tag if each.replaces is not None else None, standby=each.standby, ds=False
+        )
+        made.append(replace(draft, stored=replace(draft.stored, roll=roll)))
+    yield from made
+
+
+def _is_told(reader: Reader, step: Rolled) -> bool:
+    """False where a step is to tell the parent, and the zone's file does that itself."""
+    changes = step.before.wanted_ds != step.keys.wanted_ds
+    return not changes or tells_parent(reader.signed_zone(step.origin), step.before)

@@ -1,0 +1,75 @@
+"""What our own nodes serve of each zone's keys: looked at, and remembered beside what the parent says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from dnsctl.control.host import ControlHost, statuses
+from dnsctl.control.observations import recall, remember
+from dnsctl.errors import DnsctlError
+from dnsctl.image.reader import Reader
+from dnsctl.model.name import Name
+from dnsctl.model.observation import NodeView
+from dnsctl.model.repo import Repo
+from dnsctl.publish.keys import live_keys
+from dnsctl.publish.pipeline import Release
+from dnsctl.publish.uses import Cacheable, cacheable
+from dnsctl.replicate.answers import NodeStatus
+from dnsctl.replicate.staging import Served
+
+
+def expect(host: ControlHost, release: Release, now: datetime) -> None:
+    """Remember, before `release` is decided, what caches may hold of it from then on.
+
+    Only of zones that are watched: what was served before a zone is looked at first is not known anyway.
+    Raises SystemRefusalError where it cannot be written.
+    """
+    state = Repo(host.root).state
+    for origin, told in release.served.items():
+        known = recall(state, origin)
+        if known.served.began is not None:
+            served = known.served.decided(told.keys, told.dnskey_ttl, told.data_ttl, now)
+            if served != known.served:
+                remember(state, origin, replace(known, served=served))
+
+
+def look(host: ControlHost, reader: Reader, zones: Iterable[Name], now: datetime) -> None:
+    """Ask every node of every site which release it serves, and remember that of `zones`.
+
+    `reader` holds the last release. Raises SystemRefusalError where it cannot be written.
+    """
+    state = Repo(host.root).state
+    release = Served(reader.generation, reader.manifest)
+    answers = dict(
+        zip((each.name for each in host.nodes), host.fleet.run(statuses(host.fleet.clients)), strict=True)
+    )
+    for origin in zones:
+        told = cacheable_of(host, reader, origin)
+        views = [
+            NodeView(node.name, node.site, now, None, fault=fault)
+            if (fault := _fault(answers.get(node.name), release))
+            else NodeView(node.name, node.site, now, told.keys, told.dnskey_ttl, told.data_ttl)
+            for node in host.config.nodes()
+        ]
+        known = recall(state, origin)
+        remember(state, origin, replace(known, served=known.served.after(views, now)))
+
+
+def cacheable_of(host: ControlHost, reader: Reader, origin: Name) -> Cacheable:
+    """Return what caches may hold of a zone as it is served."""
+    return cacheable(reader.signed_zone(origin), live_keys(host.keystore, reader, origin).uses.items())
+
+
+def _fault(answer: NodeStatus | DnsctlError | None, release: Served) -> str:
+    """Return why a node does not count as one that serves `release`; empty where it does."""
+    if answer is None:
+        return "not asked"
+    if isinstance(answer, DnsctlError):
+        return answer.what
+    if answer.silent:
+        return "answers no query before it has caught up"
+    if answer.served != release:
+        return f"serves generation {answer.served.generation}, not {release.generation}"
+    return ""

@@ -1,0 +1,149 @@
+"""What a step of a roll asks for: the served zone, signed by keys that are used otherwise.
+
+Records, TTLs and the kind of denial are those that are served, as for a renewal, so that nothing a person
+wrote since can stop a roll. A DS in a zone of ours that follows the keys of the zone changes with them, in
+the same release.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from dnsctl.image.layout import ZoneEntry
+from dnsctl.image.reader import Reader
+from dnsctl.model.key import whole_use
+from dnsctl.model.name import ROOT, Name, ancestors
+from dnsctl.model.policy import Policy
+from dnsctl.model.rrset import RRset, Type, rrset
+from dnsctl.model.zone import SignedZone, ValidatedZone
+from dnsctl.publish.intent import Intent, ZoneIntent
+from dnsctl.publish.renewal import as_served, served_data
+from dnsctl.publish.source import with_keys
+from dnsctl.publish.uses import tokens
+from dnsctl.rollover.keyset import KeySet
+from dnsctl.rollover.planning import Step, asked_ds
+from dnsctl.sign.dnskey import public_key
+from dnsctl.sign.keystore import NewKey
+
+
+@dataclass(frozen=True)
+class Rolled:
+    """One zone's step. `before`: its keys now; `drafts`: keys made for it."""
+
+    before: KeySet
+    step: Step
+    policy: Policy
+    drafts: tuple[NewKey, ...] = ()
+
+    @property
+    def keys(self) -> KeySet:
+        """Its keys after the step."""
+        return self.step.keys
+
+    @property
+    def origin(self) -> Name:
+        return self.step.keys.zone
+
+
+def rolled(
+    parent: Reader, steps: Iterable[Rolled], policy_of: Callable[[Name], Policy | None], commit: str | None
+) -> Intent:
+    """Return the intent of `steps`. `parent`: the image of what is served, released from `commit`.
+
+    `policy_of` a zone of ours that delegates one whose DS changes.
+    """
+    zones: dict[Name, ZoneIntent] = {}
+    for step in steps:
+        zones[step.origin] = _stepped(parent, step, zones.get(step.origin))
+        over = _following(parent, step)
+        if over is not None:
+            policy = policy_of(over)
+            if policy is not None:
+                zones[over] = _with_ds(zones.get(over) or _as_it_is(parent, over, policy), step, parent)
+    return Intent(zones, commit, partial=True)
+
+
+def tells_parent(served: SignedZone, keys: KeySet) -> bool:
+    """True where the zone's CDS are ours to change: it has none, or those of `keys` and other signers."""
+    cds = served.get(served.origin, Type.CDS)
+    if cds is None:
+        return served.get(served.origin, Type.CDNSKEY) is None
+    dnskey = served.get(served.origin, Type.DNSKEY)
+    ours = {each.public.rdata for each in keys.keys}
+    others = [
+        public_key(served.origin, each) for each in (dnskey.rdatas if dnskey else ()) if each not in ours
+    ]
+    expected = {*asked_ds(keys), *(one.ds() for one in others if one.is_sep)}
+    return set(cds.rdatas) == expected
+
+
+def _stepped(parent: Reader, step: Rolled, begun: ZoneIntent | None) -> ZoneIntent:
+    """Return the zone with its keys used as `step` says. `begun`: with what another step changed in it."""
+    served, entry = parent.signed_zone(step.origin), _entry(parent, step.origin)
+    nodes = dict(begun.zone.nodes if begun is not None else served_data(served))
+    nodes[step.origin] = tuple(_apex(nodes[step.origin], served, step))
+    uses = {each.public: each.use for each in step.keys.keys if each.use}
+    used = tokens((each.public, each.use, whole_use(each.role)) for each in step.keys.keys if each.use)
+    return ZoneIntent(
+        ValidatedZone(step.origin, nodes),
+        as_served(step.policy, served, ()),
+        source=with_keys(begun.source if begun is not None else entry.source, used),
+        uses=uses,
+        drafts=step.drafts,
+        roll=f"{step.step.text}: {step.step.reason}",
+    )
+
+
+def _apex(node: Iterable[RRset], served: SignedZone, step: Rolled) -> Iterable[RRset]:
+    """Yield the apex without our own keys, and without CDS that are ours: they are made again."""
+    own = {each.public.rdata for each in (*step.before.keys, *step.keys.keys)}
+    remade = tells_parent(served, step.before)
+    for one in node:
+        if one.rdtype == Type.DNSKEY:
+            if others := [each for each in one.rdatas if each not in own]:
+                yield one._replace(rdatas=tuple(others))
+        elif not (remade and one.rdtype in (Type.CDS, Type.CDNSKEY)):
+            yield one
+
+
+def _following(parent: Reader, step: Rolled) -> Name | None:
+    """Return the zone of ours whose DS follows the keys that `step` changes; None where there is none."""
+    before, after = asked_ds(step.before), asked_ds(step.keys)
+    if before == after:
+        return None
+    for name in ancestors(step.origin, ROOT):
+        entry = parent.zone(name)
+        if entry is None:
+            continue
+        if not entry.signed or parent.get(step.origin, Type.NS, name) is None:
+            return None
+        ds = parent.get(step.origin, Type.DS, name)
+        return name if set(ds.rdatas if ds is not None else ()) == set(before) else None
+    return None
+
+
+def _as_it_is(parent: Reader, origin: Name, policy: Policy) -> ZoneIntent:
+    served = parent.signed_zone(origin)
+    zone = ValidatedZone(origin, dict(served_data(served)))
+    return ZoneIntent(zone, as_served(policy, served, ()), source=_entry(parent, origin).source)
+
+
+def _with_ds(wanted: ZoneIntent, step: Rolled, parent: Reader) -> ZoneIntent:
+    """Return the zone above with the DS of `step`; the next push makes it from its file once more."""
+    origin = wanted.zone.origin
+    found = parent.get(step.origin, Type.DS, origin)
+    ttl = found.ttl if found is not None else step.policy.dnskey_ttl
+    nodes: dict[Name, tuple[RRset, ...]] = dict(wanted.zone.nodes)
+    kept = [one for one in nodes[step.origin] if one.rdtype != Type.DS]
+    if ds := asked_ds(step.keys):
+        kept.append(rrset(step.origin, Type.DS, ttl, list(ds)))
+    nodes[step.origin] = tuple(sorted(kept, key=lambda each: each.rdtype))
+    return replace(wanted, zone=ValidatedZone(origin, nodes), source=f"{wanted.source[:32]}{'0' * 32}")
+
+
+def _entry(parent: Reader, origin: Name) -> ZoneEntry:
+    entry = parent.zone(origin)
+    if entry is None:
+        raise KeyError(origin)
+    return entry

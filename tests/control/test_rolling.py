@@ -1,0 +1,150 @@
+"""Rolls on two real nodes: what they serve after each step, and what is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dnsctl.model.key import signs_keys
+from dnsctl.sign.keyfile import KeyState
+from tests.control.operations import zone
+from tests.control.rolls import Rolling, rolling
+
+
+@pytest.fixture
+def csk(tmp_path: Path) -> Iterator[Rolling]:
+    with rolling(tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def split(tmp_path: Path) -> Iterator[Rolling]:
+    with rolling(tmp_path, "keys: ksk+zsk, ") as found:
+        yield found
+
+
+def _chain_is_whole(rolls: Rolling) -> None:
+    """At every node: the DS leads to a key that signs the DNSKEY RRset, and data is signed by one in it."""
+    by_tag = {one.public.tag: one for one in rolls.stored()}
+    for node in ("ns1", "ns2"):
+        published = rolls.rdatas("DNSKEY", node)
+        anchored = {
+            tag for tag in rolls.signers("DNSKEY") if any(by_tag[tag].public.ds() == ds for ds in rolls.ds)
+        }
+        assert anchored, (rolls.ds, by_tag)
+        assert {one.public.rdata for one in by_tag.values() if one.public.tag in anchored} & published
+        signing = rolls.signers("A", "www.example.com.")
+        assert any(by_tag[tag].public.rdata in published for tag in signing)
+
+
+def test_csk_is_rolled_step_by_step(csk: Rolling):
+    (old,) = csk.stored()
+    csk.leave(old)
+    csk.watch = lambda: _chain_is_whole(csk)
+    done = csk.roll()
+    assert [each.split()[0] for each in done] == ["publish", "sign", "ask", "remove"]
+    (new,) = csk.stored(KeyState.ACTIVE)
+    assert new.roll.replaces == old.public.tag
+    assert [one.public for one in csk.stored(KeyState.REMOVED)] == [old.public]
+    assert csk.ds == (new.public.ds(),)
+    for node in ("ns1", "ns2"):
+        assert csk.rdatas("DNSKEY", node) == {new.public.rdata}
+    assert csk.signers("A", "www.example.com.") == {new.public.tag}
+    assert csk.repo.json("verify")["verdict"] == "consistent"
+    assert csk.repo.json("plan")["zones"] == [], "a push after a roll has nothing to do"
+
+
+def test_zsk_is_rolled_without_the_parent(split: Rolling):
+    (old,) = (one for one in split.stored() if one.role == "zsk")
+    split.leave(old)
+    split.parent = lambda asked: pytest.fail("the DS changes") if asked != split.ds else asked
+    done = split.roll()
+    assert [each.split()[0] for each in done] == ["publish", "sign", "remove"]
+    assert old.public.tag not in split.signers("A", "www.example.com.")
+
+
+def test_algorithm_of_the_policy_is_rolled_to_after_a_push(split: Rolling):
+    split.watch = lambda: _chain_is_whole(split)
+    before = split.ds
+    split.policy("keys: ksk+zsk, algorithm: ED25519, ")
+    assert {one.public.algorithm for one in split.stored(KeyState.ACTIVE)} == {13}
+    done = split.roll()
+    assert [each.split()[0] for each in done] == ["sign", "publish", "ask", "remove", "drop"]
+    assert {one.public.algorithm for one in split.stored(KeyState.ACTIVE)} == {15}
+    assert split.ds != before
+    assert split.repo.json("verify", "--full")["verdict"] == "consistent"
+
+
+def test_key_roles_of_the_policy_are_rolled_to(csk: Rolling):
+    csk.watch = lambda: _chain_is_whole(csk)
+    csk.policy("keys: ksk+zsk, ")
+    csk.roll()
+    assert sorted(one.role for one in csk.stored(KeyState.ACTIVE)) == ["ksk", "zsk"]
+
+
+def test_push_and_renewal_in_the_middle_of_a_roll_leave_it_where_it_is(csk: Rolling):
+    (old,) = csk.stored()
+    csk.leave(old)
+    csk.observe()
+    assert csk.advance().release is not None
+    keys = csk.rdatas("DNSKEY")
+    assert len(keys) == 2
+    csk.repo.write("zones/example.com.yaml", zone(more="a: {type: A, value: 192.0.2.1}\n"))
+    csk.repo.commit("a record")
+    assert csk.repo.run("push").returncode == 0
+    assert csk.rdatas("DNSKEY") == keys
+    assert csk.signers("A", "a.example.com.") == {old.public.tag}
+    assert csk.repo.run("push", "--renew").returncode == 0
+    assert csk.rdatas("DNSKEY") == keys
+    assert [each.split()[0] for each in csk.roll()] == ["sign", "ask", "remove"]
+
+
+def test_parent_that_does_not_follow_stops_a_roll_and_is_named(csk: Rolling):
+    (old,) = csk.stored()
+    csk.leave(old)
+    csk.parent = lambda asked: csk.ds
+    with pytest.raises(AssertionError, match="for the DS of key"):
+        csk.roll(8)
+    (wait,) = csk.waits.values()
+    assert "ns1.example. from dc1" in wait.reason
+    assert old.public.rdata in csk.rdatas("DNSKEY")
+
+
+def test_node_that_is_down_stops_a_roll(csk: Rolling):
+    (old,) = csk.stored()
+    csk.leave(old)
+    csk.observe()
+    assert csk.advance().release is not None
+    csk.repo.end("ns2")
+    with pytest.raises(Exception, match="ns2"):
+        csk.advance()
+    assert old.public.tag in csk.signers("A", "www.example.com.")
+    csk.repo.start("ns2")
+    csk.roll()
+    assert [one.state for one in csk.stored() if one.public == old.public] == [KeyState.REMOVED]
+
+
+def test_key_comes_back_in_the_middle_of_its_roll(csk: Rolling):
+    (old,) = csk.stored()
+    csk.leave(old)
+    csk.observe()
+    csk.advance()
+    (new,) = (one for one in csk.stored() if one.public != old.public)
+    csk.leave(new)
+    now = new.times.generated
+    (old,) = (one for one in csk.stored() if one.public == old.public)
+    csk.keystore.record(old, old.state, type(old.roll)(), now)
+    csk.roll()
+    assert csk.rdatas("DNSKEY") == {old.public.rdata}
+    assert [one.public for one in csk.stored(KeyState.ACTIVE)] == [old.public]
+
+
+def test_old_state_files_are_read_and_kept_as_they_are(csk: Rolling):
+    (key,) = csk.stored()
+    text = key.state_path.read_text()
+    assert "Leaves" not in text and "Ds" not in text
+    assert csk.advance().release is None
+    assert key.state_path.read_text() == text
+    assert signs_keys(key.role)
