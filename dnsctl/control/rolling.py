@@ -15,7 +15,7 @@ from dnsctl.control.host import ControlHost
 from dnsctl.control.observations import recall
 from dnsctl.control.push import Request, Result, build_intent, check_request, ended, level
 from dnsctl.control.renewal import policies_of
-from dnsctl.control.served import look
+from dnsctl.control.served import is_quiet, look
 from dnsctl.errors import DnsctlError
 from dnsctl.image.reader import Reader
 from dnsctl.model.name import Name
@@ -61,39 +61,70 @@ def advance(
     no record changes, and what a DS leads to was judged here. Raises DnsctlError where nothing has changed.
     """
     check_request(request)
-    recovered = 0 if request.dry_run else level(host, progress)
-    now = datetime.now(UTC)
-    with host.image.reader() as reader:
-        commit = _commit(host, reader)
-        policies = policies_of(host, commit)
-        chosen = [each for each in rolling_zones(reader, host.keystore) if zones is None or each in zones]
+    now, recovered = datetime.now(UTC), 0
+    steps: list[Rolled] = []
+    waits: dict[Name, Wait] = {}
+    release = None
+    if moving := _moving(host, zones, now, hurry=hurry):
         if not request.dry_run:
-            look(host, reader, chosen, now)
-        steps: list[Rolled] = []
-        waits: dict[Name, Wait] = {}
-        for origin in chosen:
-            policy = policies(origin)
-            if policy is None:
-                continue
-            found = zone_roll(reader, host.keystore, Repo(host.root).state, origin, policy, now, hurry=hurry)
-            step = _step(host.keystore, found, now, hurry=hurry)
-            if isinstance(step, Rolled) and not _is_told(reader, step):
-                waits[origin] = Wait(step.step, _WRITTEN)
-            elif isinstance(step, Rolled):
-                steps.append(step)
-            elif step is not None:
-                waits[origin] = step
-        intent = rolled(reader, steps, policies, commit)
-    release = build_intent(host, intent, progress) if steps else None
+            recovered = level(host, progress)
+            moving = _moving(host, zones, now, hurry=hurry)
+        with host.image.reader() as reader:
+            if not request.dry_run:
+                look(host, reader, moving, now)
+            steps, waits = _chosen(host, reader, moving, now, hurry=hurry)
+            commit = _commit(host, reader)
+            intent = rolled(reader, steps, policies_of(host, commit), commit)
+        release = build_intent(host, intent, progress) if steps else None
     allowed = replace(request, allow=tuple(GUARDS), reason=request.reason or "a step of a roll")
     result = ended(host, release, "roll", allowed, recovered, progress)
     if result.ending in ("served", "partly", "not verified"):
-        for each in steps:
-            try:
-                settle_roll(host.keystore, each.keys, now)
-            except DnsctlError as error:
-                host.notes.append(f"the state of a key could not be kept: {error}")
+        _settle(host, steps, now)
     return result, waits
+
+
+def _moving(
+    host: ControlHost, zones: frozenset[Name] | None, now: datetime, *, hurry: bool
+) -> dict[Name, Policy]:
+    """Return the zones (of `zones`) whose keys are not at rest, with the policy of the release."""
+    state = Repo(host.root).state
+    found: dict[Name, Policy] = {}
+    with host.image.reader() as reader:
+        policy_of = policies_of(host, _commit(host, reader))
+        for origin in rolling_zones(reader, host.keystore):
+            policy = policy_of(origin) if zones is None or origin in zones else None
+            if policy is not None and not is_at_rest(
+                zone_roll(reader, host.keystore, state, origin, policy, now, hurry=hurry)
+            ):
+                found[origin] = policy
+    return found
+
+
+def _chosen(
+    host: ControlHost, reader: Reader, moving: Mapping[Name, Policy], now: datetime, *, hurry: bool
+) -> tuple[list[Rolled], dict[Name, Wait]]:
+    """Return the steps that are safe now, and what other zones wait for."""
+    steps: list[Rolled] = []
+    waits: dict[Name, Wait] = {}
+    state = Repo(host.root).state
+    for origin, policy in moving.items():
+        found = zone_roll(reader, host.keystore, state, origin, policy, now, hurry=hurry)
+        step = _step(host.keystore, found, now, hurry=hurry)
+        if isinstance(step, Rolled) and not _is_told(reader, step):
+            waits[origin] = Wait(step.step, _WRITTEN)
+        elif isinstance(step, Rolled):
+            steps.append(step)
+        elif step is not None:
+            waits[origin] = step
+    return steps, waits
+
+
+def _settle(host: ControlHost, steps: Iterable[Rolled], now: datetime) -> None:
+    for each in steps:
+        try:
+            settle_roll(host.keystore, each.keys, now)
+        except DnsctlError as error:
+            host.notes.append(f"the state of a key could not be kept: {error}")
 
 
 def _commit(host: ControlHost, reader: Reader) -> str | None:
@@ -130,6 +161,11 @@ def zone_roll(
     if not is_covered(uses.values()):
         return ZoneRoll(keys, policy, seen, Plan(keys))
     return ZoneRoll(keys, policy, seen, plan(keys, policy, seen, now, hurry=hurry))
+
+
+def is_at_rest(found: ZoneRoll) -> bool:
+    """True where nothing is to be done, and no node need be asked what caches may still hold."""
+    return found.plan.is_settled and is_quiet(found.seen.served)
 
 
 def _step(keystore: Keystore, found: ZoneRoll, now: datetime, *, hurry: bool) -> Rolled | Wait | None:

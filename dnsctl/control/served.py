@@ -11,11 +11,12 @@ from dnsctl.control.observations import recall, remember
 from dnsctl.errors import DnsctlError
 from dnsctl.image.reader import Reader
 from dnsctl.model.name import Name
-from dnsctl.model.observation import NodeView
+from dnsctl.model.observation import NodeView, ServedMemory
 from dnsctl.model.repo import Repo
+from dnsctl.model.rrset import Type
 from dnsctl.publish.keys import live_keys
 from dnsctl.publish.pipeline import Release
-from dnsctl.publish.uses import Cacheable, cacheable
+from dnsctl.publish.uses import Cacheable, cacheable, served_keys
 from dnsctl.replicate.answers import NodeStatus
 from dnsctl.replicate.staging import Served
 
@@ -46,20 +47,30 @@ def look(host: ControlHost, reader: Reader, zones: Iterable[Name], now: datetime
         zip((each.name for each in host.nodes), host.fleet.run(statuses(host.fleet.clients)), strict=True)
     )
     for origin in zones:
-        told = cacheable_of(host, reader, origin)
+        known = recall(state, origin)
+        told = _known(host, reader, origin, known.served)
         views = [
             NodeView(node.name, node.site, now, None, fault=fault)
             if (fault := _fault(answers.get(node.name), release))
             else NodeView(node.name, node.site, now, told.keys, told.dnskey_ttl, told.data_ttl)
             for node in host.config.nodes()
         ]
-        known = recall(state, origin)
         remember(state, origin, replace(known, served=known.served.after(views, now)))
 
 
-def cacheable_of(host: ControlHost, reader: Reader, origin: Name) -> Cacheable:
-    """Return what caches may hold of a zone as it is served."""
-    return cacheable(reader.signed_zone(origin), live_keys(host.keystore, reader, origin).uses.items())
+def is_quiet(served: ServedMemory) -> bool:
+    """True where nothing but what is served now may be in a cache, as far as was observed."""
+    return served.began is not None and [each.gone for each in served.versions] == [None]
+
+
+def _known(host: ControlHost, reader: Reader, origin: Name, memory: ServedMemory) -> Cacheable:
+    """Return what caches may hold of a zone as it is served. All of it is read only where it is not known."""
+    uses = live_keys(host.keystore, reader, origin).uses
+    keys = served_keys(reader.get(origin, Type.DNSKEY, origin), uses)
+    for each in memory.versions:
+        if each.what == keys:
+            return Cacheable(keys, *each.ttls)
+    return cacheable(reader.signed_zone(origin), uses.items())
 
 
 def _fault(answer: NodeStatus | DnsctlError | None, release: Served) -> str:

@@ -209,7 +209,7 @@ def _key_signers(wanted: ZoneIntent, keys: ZoneKeys) -> tuple[bytes, ...] | None
         return None
     if wanted.presigned:
         return tuple(secure_entry_points(wanted, ()))
-    return tuple(one.public.rdata for one in keys.signing if signs_keys(one.role))
+    return tuple(one.public.rdata for one in keys.signing if keys.use(one).signs_keys)
 
 
 def compare(before: Intent, after: Intent) -> Changeset:

@@ -154,6 +154,8 @@ def _state(one: StoredKey, use: KeyUse) -> KeyState:
     """Return the state of a key that does `use` (RFC 7583 §3.1); one that does nothing is gone, or yet to
     come.
     """
+    if one.roll.ended:
+        return one.state
     if not use:
         is_gone = one.state is KeyState.RETIRED or one.roll.leaves is not None
         return KeyState.REMOVED if is_gone else one.state

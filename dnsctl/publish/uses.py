@@ -30,7 +30,7 @@ def served_uses(served: Reader, origin: Name, stored: Iterable[StoredKey]) -> di
     dnskey = served.get(origin, Type.DNSKEY, origin)
     if served.zone(origin) is None or dnskey is None:
         return {}
-    keys = tuple(stored)
+    keys = tuple(one for one in stored if not one.roll.ended)
     of_keys, of_data = _signers(dnskey), _signers(served.get(origin, Type.SOA, origin))
     asked = _asked(keys, served.get(origin, Type.CDS, origin))
     uses: dict[PublicKey, KeyUse] = {}
@@ -63,13 +63,18 @@ def cacheable(zone: SignedZone, used: Iterable[tuple[PublicKey, KeyUse]]) -> Cac
     uses = dict(used)
     dnskey, soa = zone.get(zone.origin, Type.DNSKEY), zone.get(zone.origin, Type.SOA)
     negative = negative_ttl(soa) if soa is not None else 0
-    keys = ServedKeys(
+    keys = served_keys(dnskey, uses)
+    longest = max((one.ttl for one in zone.rrsets()), default=0)
+    return Cacheable(keys, dnskey.ttl if dnskey is not None else negative, max(longest, negative))
+
+
+def served_keys(dnskey: RRset | None, uses: Uses) -> ServedKeys:
+    """Return what is served of a zone's keys, other signers' (RFC 8901) included."""
+    return ServedKeys(
         tuple(sorted(dnskey.rdatas)) if dnskey is not None else (),
         _rdatas(uses, lambda use: use.signs_keys),
         _rdatas(uses, lambda use: use.signs_data),
     )
-    longest = max((one.ttl for one in zone.rrsets()), default=0)
-    return Cacheable(keys, dnskey.ttl if dnskey is not None else negative, max(longest, negative))
 
 
 def key_set(origin: Name, stored: Iterable[StoredKey], uses: Uses) -> KeySet:
@@ -82,7 +87,7 @@ def key_set(origin: Name, stored: Iterable[StoredKey], uses: Uses) -> KeySet:
                 one.role,
                 uses.get(one.public, KeyUse()),
                 one.times.active or one.times.generated,
-                leaves=one.roll.leaves is not None or one.state is KeyState.REMOVED,
+                leaves=one.roll.leaves is not None or one.roll.ended or one.state is KeyState.REMOVED,
                 standby=one.roll.standby,
             )
             for one in stored

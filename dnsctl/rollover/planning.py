@@ -52,6 +52,12 @@ class Wait:
     reason: str
     until: datetime | None = None
 
+    @property
+    def told(self) -> str:
+        """What is waited for, until when, and what comes then: `for caches to …, until …, to publish …`."""
+        end = f", until {self.until:%Y-%m-%d %H:%M:%S} UTC" if self.until is not None else ""
+        return f"{self.reason}{end}, to {self.step.text}"
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

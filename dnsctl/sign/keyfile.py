@@ -193,12 +193,14 @@ class RollState:
 
     `leaves`: since when the key is to leave. `replaces`: tag of the key whose place it takes. `standby`: it
     waits for another to leave. `ds`: the parent was asked for its DS; None: as its role and state say.
+    `ended`: a person took it out of use, whatever is served.
     """
 
     leaves: datetime | None = None
     replaces: int | None = None
     standby: bool = False
     ds: bool | None = None
+    ended: bool = False
 
     def lines(self) -> Iterator[str]:
         if self.leaves is not None:
@@ -209,6 +211,8 @@ class RollState:
             yield "Standby: yes"
         if self.ds is not None:
             yield f"Ds: {'asked' if self.ds else 'no'}"
+        if self.ended:
+            yield "Ended: yes"
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, str]) -> RollState:
@@ -218,6 +222,7 @@ class RollState:
             None if replaces is None else int(replaces),
             fields.get("Standby") == "yes",
             None if ds is None else ds == "asked",
+            fields.get("Ended") == "yes",
         )
 
 

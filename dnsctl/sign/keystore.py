@@ -199,7 +199,7 @@ class Keystore:
 
     def end(self, stored: StoredKey, state: KeyState, now: datetime) -> None:
         """Call a key retired, or removed: then its private half is deleted, and its tags stay taken."""
-        self.record(stored, state, stored.roll, now)
+        self.record(stored, state, replace(stored.roll, ended=True), now)
         if state is KeyState.REMOVED:
             try:
                 stored.private_path.unlink(missing_ok=True)

@@ -89,7 +89,7 @@ class Rolling:
         return self.result
 
     def roll(self, seconds: float = _LONGEST) -> list[str]:
-        """Advance until nothing is left to do; return what was done. Raises AssertionError after `seconds`."""
+        """Advance until nothing is left to do, or fail after `seconds`; return what was done."""
         done: list[str] = []
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

@@ -22,7 +22,7 @@ from tests.control.test_renewal import (
     without_git,
 )
 
-JOBS = ["renew", "observe", "verify", "clean-up", "watch"]
+JOBS = ["renew", "observe", "roll", "verify", "clean-up", "watch"]
 
 
 @pytest.fixture
@@ -44,11 +44,11 @@ def test_one_round_renews_verifies_cleans_and_watches(repo: Operations) -> None:
     assert [each["job"] for each in told["jobs"] if each["done"]] == JOBS
     assert {each["verdict"] for each in told["jobs"]} == {"well"}, told
     assert "signatures of example.com., example.org. renewed: generation 2" in told["jobs"][0]["message"]
-    assert "RRsets compared with generation 2" in told["jobs"][2]["message"]
+    assert "RRsets compared with generation 2" in told["jobs"][3]["message"]
     assert all(served(repo, node)[1] > before for node in NODES)
     time.sleep(1.1)
     again = repo.json("control", "--once")
-    assert [each["job"] for each in again["jobs"] if each["done"]] == ["renew", "observe", "watch"]
+    assert [each["job"] for each in again["jobs"] if each["done"]] == ["renew", "observe", "roll", "watch"]
     assert repo.generations() == {"ns1": 3, "ns2": 3}
 
 
@@ -81,13 +81,19 @@ def test_node_that_is_away_is_not_known_and_then_caught_up(repo: Operations) -> 
     repo.end("ns2")
     told = repo.json("control", "--once", code=2)
     verdicts = {each["job"]: each["verdict"] for each in told["jobs"]}
-    assert verdicts == dict.fromkeys(("renew", "verify", "watch"), "could not tell") | dict.fromkeys(
+    assert verdicts == dict.fromkeys(("renew", "roll", "verify", "watch"), "could not tell") | dict.fromkeys(
         ("observe", "clean-up"), "well"
     )
     assert "no signature runs out soon" in told["jobs"][0]["message"]
     repo.start("ns2")
     again = repo.json("control", "--once")
-    assert [each["job"] for each in again["jobs"] if each["done"]] == ["renew", "observe", "verify", "watch"]
+    assert [each["job"] for each in again["jobs"] if each["done"]] == [
+        "renew",
+        "observe",
+        "roll",
+        "verify",
+        "watch",
+    ]
     assert repo.generations() == {"ns1": 2, "ns2": 2}
 
 

@@ -82,7 +82,14 @@ def test_daemon_renews_by_itself_says_so_and_ends_when_told(fleet: tuple[Operati
         assert all(served(repo, node)[1] > before for node in NODES)
         told = repo.json("status")
         assert told["daemon"]["mode"] == "daemon"
-        assert {each["job"] for each in told["jobs"]} == {"renew", "observe", "verify", "clean-up", "watch"}
+        assert {each["job"] for each in told["jobs"]} == {
+            "renew",
+            "observe",
+            "roll",
+            "verify",
+            "clean-up",
+            "watch",
+        }
         assert {each["verdict"] for each in told["jobs"]} == {"well"}
         assert "Jobs are done by `dnsctl control` (process" in repo.run("status").stdout
         code, text = get(port, "/healthz")

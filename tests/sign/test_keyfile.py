@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from dnsctl.model.policy import Algorithm
 from dnsctl.sign.keyfile import (
     KeyState,
     KeyTimes,
+    RollState,
     StateFile,
     directory_name,
     key_text,
@@ -35,6 +37,16 @@ MOMENTS = st.none() | st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)).m
 def test_state_file_reads_back(moments: list[datetime | None], state: KeyState) -> None:
     told = StateFile.of(KEY, "zsk", state, KeyTimes(NOW, *moments))
     assert StateFile.from_text(told.to_text(), "x") == told
+
+
+@pytest.mark.parametrize(
+    "roll",
+    [RollState(), RollState(NOW, 12345, True, False, True), RollState(ds=True), RollState(replaces=1)],
+)
+def test_state_of_a_roll_reads_back_and_costs_no_line_where_there_is_none(roll: RollState) -> None:
+    text = replace(STATE, roll=roll).to_text()
+    assert StateFile.from_text(text, "x").roll == roll
+    assert (text == STATE.to_text()) == (roll == RollState())
 
 
 def test_key_file_reads_back_with_its_times_in_comments() -> None:

@@ -19,10 +19,12 @@ from dnsctl.control.daemon.cleaning import cleaned
 from dnsctl.control.daemon.job import Job
 from dnsctl.control.daemon.parents import observed
 from dnsctl.control.daemon.renewing import renewed
+from dnsctl.control.daemon.rolling import advanced
 from dnsctl.control.daemon.watching import verified, watched
 from dnsctl.control.journal import WATCH
 from dnsctl.load.settings.config import Config
 from dnsctl.model.policy import Policy
+from dnsctl.rollover.timetable import LOOK
 
 HOUR = timedelta(hours=1)
 _SHORTEST = timedelta(seconds=1)
@@ -40,6 +42,10 @@ def often(_config: Config) -> timedelta:
     return timedelta(minutes=5)
 
 
+def quarterly(_config: Config) -> timedelta:
+    return LOOK
+
+
 def of_renewals(config: Config) -> timedelta:
     """Return an hour, or less where a policy asks for renewals more often than each four hours."""
     policies = (Policy(), *config.policies.values())
@@ -54,6 +60,7 @@ def _night(config: Config) -> timedelta:
 JOBS: tuple[Job, ...] = (
     Job("renew", "renews signatures that are due, and brings nodes up to date", of_renewals, renewed),
     Job("observe", "asks the parents of zones for DS, NS and glue", hourly, observed),
+    Job("roll", "takes the next step of rolls of keys that is safe", quarterly, advanced, stands_by=False),
     Job("verify", "asks every node for every RRset", nightly, verified, at=_night),
     Job("clean-up", "removes old evidence and what killed commands left", nightly, cleaned, at=_night),
     Job(WATCH, "judges nodes, clocks and what runs out", often, watched),
