@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from dnsctl.control.host import ControlHost, statuses
-from dnsctl.control.observations import recall, remember
+from dnsctl.control.observations import Observed, amend, recall
 from dnsctl.errors import DnsctlError
 from dnsctl.image.reader import Reader
 from dnsctl.model.name import Name
@@ -29,11 +30,10 @@ def expect(host: ControlHost, release: Release, now: datetime) -> None:
     """
     state = Repo(host.root).state
     for origin, told in release.served.items():
-        known = recall(state, origin)
-        if known.served.began is not None:
-            served = known.served.decided(told.keys, told.dnskey_ttl, told.data_ttl, now)
-            if served != known.served:
-                remember(state, origin, replace(known, served=served))
+        known = recall(state, origin).served
+        if known.began is not None:
+            if known.decided(told.keys, told.dnskey_ttl, told.data_ttl, now) != known:
+                amend(state, origin, partial(_decided, told=told, now=now))
 
 
 def look(host: ControlHost, reader: Reader, zones: Iterable[Name], now: datetime) -> None:
@@ -47,15 +47,23 @@ def look(host: ControlHost, reader: Reader, zones: Iterable[Name], now: datetime
         zip((each.name for each in host.nodes), host.fleet.run(statuses(host.fleet.clients)), strict=True)
     )
     for origin in zones:
-        known = recall(state, origin)
-        told = _known(host, reader, origin, known.served)
+        told = _known(host, reader, origin, recall(state, origin).served)
         views = [
             NodeView(node.name, node.site, now, None, fault=fault)
             if (fault := _fault(answers.get(node.name), release))
             else NodeView(node.name, node.site, now, told.keys, told.dnskey_ttl, told.data_ttl)
             for node in host.config.nodes()
         ]
-        remember(state, origin, replace(known, served=known.served.after(views, now)))
+        amend(state, origin, partial(_looked, views=views, now=now))
+
+
+def _decided(known: Observed, told: Cacheable, now: datetime) -> Observed:
+    served = known.served.decided(told.keys, told.dnskey_ttl, told.data_ttl, now)
+    return replace(known, served=served)
+
+
+def _looked(known: Observed, views: Iterable[NodeView], now: datetime) -> Observed:
+    return replace(known, served=known.served.after(views, now))
 
 
 def is_quiet(served: ServedMemory) -> bool:

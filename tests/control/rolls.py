@@ -14,7 +14,7 @@ import dns.query
 import dns.rdatatype
 
 from dnsctl.control.host import control_host
-from dnsctl.control.observations import recall, remember
+from dnsctl.control.observations import amend
 from dnsctl.control.push import Request, Result
 from dnsctl.control.rolling import advance
 from dnsctl.load.revision import WorkTree
@@ -78,9 +78,8 @@ class Rolling:
         if asked := tuple(sorted(self.rdatas("CDS"))):
             self.ds = tuple(sorted(self.parent(asked)))
         state, now = Repo(self.repo.root).state, datetime.now(UTC)
-        known = recall(state, ORIGIN)
         views = [ParentView(f"ns{each}.example.", "dc1", now, self.ds, 1) for each in (1, 2)]
-        remember(state, ORIGIN, replace(known, ds=known.ds.after(views, now)))
+        amend(state, ORIGIN, lambda known: replace(known, ds=known.ds.after(views, now)))
 
     def advance(self, **options) -> Result:
         config = load_config(WorkTree(self.repo.root))
