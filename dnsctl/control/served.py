@@ -31,9 +31,8 @@ def expect(host: ControlHost, release: Release, now: datetime) -> None:
     state = Repo(host.root).state
     for origin, told in release.served.items():
         known = recall(state, origin).served
-        if known.began is not None:
-            if known.decided(told.keys, told.dnskey_ttl, told.data_ttl, now) != known:
-                amend(state, origin, partial(_decided, told=told, now=now))
+        if known.began is not None and _with(known, told, now) != known:
+            amend(state, origin, partial(_decided, told=told, now=now))
 
 
 def look(host: ControlHost, reader: Reader, zones: Iterable[Name], now: datetime) -> None:
@@ -58,8 +57,11 @@ def look(host: ControlHost, reader: Reader, zones: Iterable[Name], now: datetime
 
 
 def _decided(known: Observed, told: Cacheable, now: datetime) -> Observed:
-    served = known.served.decided(told.keys, told.dnskey_ttl, told.data_ttl, now)
-    return replace(known, served=served)
+    return replace(known, served=_with(known.served, told, now))
+
+
+def _with(memory: ServedMemory, told: Cacheable, now: datetime) -> ServedMemory:
+    return memory.decided(told.keys, told.dnskey_ttl, told.data_ttl, now)
 
 
 def _looked(known: Observed, views: Iterable[NodeView], now: datetime) -> Observed:
