@@ -1,13 +1,18 @@
-"""CDS and CDNSKEY (RFC 7344, RFC 8078 §4): what a child asks its parent to do with the DS."""
+"""CDS and CDNSKEY (RFC 7344, RFC 8078 §4): what a child asks its parent to do with the DS; and the names
+where it says so once more (RFC 9615).
+"""
 
 from __future__ import annotations
 
 from dnsctl.model.key import DIGESTS, PublicKey, key_tag
-from dnsctl.model.name import Name
+from dnsctl.model.name import Name, labels
 from dnsctl.model.rrset import Type
 
 # What asks for the DS to be withdrawn: `0 0 0 00`, and `0 3 0 AA==`
 DELETE: dict[int, bytes] = {Type.CDS: bytes(5), Type.CDNSKEY: b"\0\0\3\0\0"}
+BOOT, SIGNAL = b"_dsboot", b"_signal"  # RFC 9615 §3.2: first label, and that above the name server
+SIGNALLED = frozenset((int(Type.CDS), int(Type.CDNSKEY)))
+_FIRST = bytes((len(BOOT),)) + BOOT
 _ALGORITHM_AT: dict[int, int] = {Type.CDS: 2, Type.CDNSKEY: 3}
 
 
@@ -31,3 +36,8 @@ def names(zone: Name, rdata: bytes, rdtype: int, dnskey: bytes) -> bool:
         return False
     key = PublicKey(zone, dnskey[3], int.from_bytes(dnskey[:2], "big"), dnskey[4:])
     return rdata[3] not in DIGESTS or key.ds(rdata[3]) == rdata
+
+
+def is_signal(owner: Name) -> bool:
+    """True for a signalling name (RFC 9615 §3.2)."""
+    return owner.startswith(_FIRST) and SIGNAL in labels(owner)

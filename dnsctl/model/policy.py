@@ -74,7 +74,7 @@ class Policy:
     dnskey_ttl: int = 3600  # seconds
     serial: SerialPolicy = "unixtime"
     foreign_keys: Literal["allow", "refuse"] = "refuse"
-    cds: Literal["publish", "off"] = "publish"
+    cds: Literal["publish", "signal", "off"] = "publish"
 
     @property
     def roles(self) -> tuple[KeyRole, ...]:

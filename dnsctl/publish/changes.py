@@ -1,8 +1,8 @@
 """The differences between two states of a zone, RRset by RRset, as an operator sees them.
 
 What signing derives is left out: RRSIG, NSEC, NSEC3, NSEC3PARAM, the SOA's serial, and for zones
-signed here the apex's DNSKEY, CDS and CDNSKEY, and the DS that follows the keys of another zone of ours. Two
-states without a change here may still differ in those.
+signed here the apex's DNSKEY, CDS and CDNSKEY, and what follows the keys of another zone of ours: DS, and
+signalling names. Two states without a change here may still differ in those.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from dnsctl.model.name import Name, canonical_key
+from dnsctl.model.parental import is_signal
 from dnsctl.model.rrset import KEY_TYPES, MADE_BY_SIGNING, RRset, Type
 from dnsctl.model.soa import with_expire_at_most, with_serial
 from dnsctl.model.zone import Nodes
@@ -69,11 +70,13 @@ def zone_changes(
     found: list[RecordChange] = []
     totals = [0, 0]
     for owner in old.keys() | new.keys():
-        derived = MADE_BY_SIGNING | derived_at_apex if owner == origin else MADE_BY_SIGNING
+        made = MADE_BY_SIGNING | derived_at_apex if owner == origin else MADE_BY_SIGNING
         if owner in derived_ds:
-            derived = derived | {Type.DS}
-        was = {one.rdtype: one for one in old.get(owner, ()) if one.rdtype not in derived}
-        will = {one.rdtype: one for one in new.get(owner, ()) if one.rdtype not in derived}
+            made = made | {Type.DS}
+        elif signed_here and is_signal(owner) and all(one.position is None for one in new.get(owner, ())):
+            made = made | {Type.CDS, Type.CDNSKEY}
+        was = {one.rdtype: one for one in old.get(owner, ()) if one.rdtype not in made}
+        will = {one.rdtype: one for one in new.get(owner, ()) if one.rdtype not in made}
         totals[0] += len(was)
         totals[1] += len(will)
         for rdtype in was.keys() | will.keys():

@@ -24,11 +24,12 @@ from dnsctl.model.zone import SignedZone
 from dnsctl.publish.changes import RecordChange, ZoneChanges, zone_changes
 from dnsctl.publish.delegations import delegated, secure_entry_points
 from dnsctl.publish.dnssec_event import DnssecEvent
-from dnsctl.publish.ds_changes import derived_changes, ds_events, way_to_unsigned
+from dnsctl.publish.ds_changes import derived_changes, ds_events, signal_events, way_to_unsigned
 from dnsctl.publish.existence import Apexes, Effect, effects, removal_effects
 from dnsctl.publish.intent import Intent, Progress, ZoneIntent, no_progress
 from dnsctl.publish.keys import ZoneKeys, zone_keys
 from dnsctl.publish.serials import serial_for
+from dnsctl.publish.signals import signalled
 from dnsctl.publish.source import source_of
 from dnsctl.sign.keystore import Keystore
 
@@ -97,7 +98,7 @@ def changeset_of(
     found: list[ZoneChangeset] = []
     apexes = apexes_of(intent, parent)
     keys_of = {origin: zone_keys(keystore, wanted, parent) for origin, wanted in intent.zones.items()}
-    intent = delegated(intent, keys_of, {}, parent, now)
+    intent = signalled(delegated(intent, keys_of, {}, parent, now), keys_of, {})
     for done, (origin, wanted) in enumerate(intent.zones.items()):
         progress("compare", done, len(intent.zones))
         keys = keys_of[origin]
@@ -155,7 +156,7 @@ def fate_of(wanted: ZoneIntent, keys: ZoneKeys, before: ZoneEntry | None, now: d
     """Return what a release does to the zone. Reads every RRset of it, and nothing of the parent's."""
     if before is None:
         return Fate.NEW
-    if keys.missing or any(one.unknown for one in wanted.below):
+    if keys.missing or wanted.signals_unknown or any(one.unknown for one in wanted.below):
         return Fate.CHANGED
     if source_of(wanted, keys.tokens) != before.source:
         return Fate.CHANGED
@@ -281,6 +282,7 @@ def _events(
     if wanted.signed != was:
         yield _signing_event(wanted, ds_relevant=before is not None)
     yield from ds_events(wanted)
+    yield from signal_events(wanted, previous)
     if keys.lost:
         yield DnssecEvent(KEYS_MISSING, _lost(keys), True)
     if keys.missing:

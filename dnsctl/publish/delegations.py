@@ -112,12 +112,13 @@ def _zone_over(intent: Intent, origin: Name) -> ZoneIntent | None:
             continue
         if over.policy is None or over.zone.get(origin, Type.NS) is None:
             return None
-        hidden = any(_hides(over.zone, each) for each in between)
+        hidden = any(hides(over.zone, each) for each in between)
         return None if hidden or over.zone.get(name, Type.DNAME) is not None else over
     return None
 
 
-def _hides(zone: ValidatedZone, name: Name) -> bool:
+def hides(zone: ValidatedZone, name: Name) -> bool:
+    """True where what stands below `name` in `zone` is not answered from it."""
     return any(one.rdtype in _HIDING for one in zone.nodes.get(name, ()))
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from dnsctl.model.name import to_text
+from dnsctl.model.name import Name, to_text
+from dnsctl.model.parental import SIGNALLED
 from dnsctl.model.rrset import Type
 from dnsctl.model.validity import moment
 from dnsctl.model.zone import SignedZone
-from dnsctl.publish.changes import RecordChange
+from dnsctl.publish.changes import HasNodes, RecordChange
 from dnsctl.publish.dnssec_event import DnssecEvent
 from dnsctl.publish.intent import Delegation, ZoneIntent
 
@@ -35,6 +36,19 @@ def ds_events(wanted: ZoneIntent) -> Iterator[DnssecEvent]:
             f"its DS in {to_text(above.parent)} waits until {until}, while caches may hold unsigned answers;"
             " the first push after that publishes it",
         )
+
+
+def signal_events(wanted: ZoneIntent, previous: SignedZone | None) -> Iterator[DnssecEvent]:
+    """Yield that signalling names in the zone come, or follow the keys of the zones that they are about."""
+
+    def rdatas(zone: HasNodes | None, owner: Name) -> set[tuple[int, tuple[bytes, ...]]]:
+        nodes = zone.nodes.get(owner, ()) if zone is not None else ()
+        return {(one.rdtype, one.rdatas) for one in nodes if one.rdtype in SIGNALLED}
+
+    changed = sum(rdatas(previous, owner) != rdatas(wanted.zone, owner) for owner in wanted.signals)
+    if changed or wanted.signals_unknown:
+        which = "a signalling name follows" if changed <= 1 else f"{changed} signalling names follow"
+        yield DnssecEvent("signals", f"{which} the keys of the zone it is about (RFC 9615)")
 
 
 def way_to_unsigned(wanted: ZoneIntent) -> str:

@@ -51,6 +51,8 @@ class ZoneIntent:
     severities by rule, as `checks` of dnsctl.yaml sets them for this zone. `ds_follows`: whether its DS in a
     zone of ours follows its keys. `below` and `above`: its delegations to and from other zones of ours.
     `uses`: what each key does, where a roll takes a step, which `roll` tells; `drafts`: keys made for it.
+    `signals`: signalling names in it that follow other zones; `signals_unknown`: one of them is of a key that
+    is made at the push.
     """
 
     zone: ValidatedZone
@@ -64,6 +66,8 @@ class ZoneIntent:
     uses: Mapping[PublicKey, KeyUse] | None = None
     drafts: tuple[NewKey, ...] = field(default=(), repr=False)
     roll: str = ""
+    signals: tuple[Name, ...] = field(default=(), repr=False)
+    signals_unknown: bool = False
 
     @property
     def signed(self) -> bool:

@@ -42,6 +42,7 @@ from dnsctl.publish.keys import ZoneKeys, zone_keys
 from dnsctl.publish.presigned import pass_presigned
 from dnsctl.publish.probes import budget, zone_probes
 from dnsctl.publish.serials import serial_for
+from dnsctl.publish.signals import signalled
 from dnsctl.publish.source import source_of
 from dnsctl.publish.uses import Cacheable, cacheable, tokens
 from dnsctl.release import delta as deltas
@@ -195,6 +196,7 @@ class _Work:
                 self._drafts[origin] = self._drafted(origin, each.policy, keys[origin])
         drafts = {origin: tuple(one.signing.public for one in made) for origin, made in self._drafts.items()}
         intent = delegated(self._intent, keys, drafts, self._parent, self._now)
+        intent = signalled(intent, keys, drafts)
         total = len(intent.zones)
         for done, (origin, wanted) in enumerate(intent.zones.items()):
             self._progress("compare", done, total)

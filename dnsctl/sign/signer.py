@@ -60,7 +60,7 @@ def sign_zone(
         zone,
         [one.public for one in keys if one.duty.published],
         policy.dnskey_ttl,
-        cds=[one.public for one in keys if one.duty.ds] if policy.cds == "publish" else None,
+        cds=[one.public for one in keys if one.duty.ds] if policy.cds != "off" else None,
     )
     if parameters is not None:
         apex.append(nsec3.parameter_record(zone.origin, parameters, ttl))
