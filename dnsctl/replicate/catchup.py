@@ -303,8 +303,8 @@ class CatchUp:
                     return
 
     def _restored(self, path: Path) -> Callable[..., object]:
-        return lambda first, *later, late: self._staging.restore(
-            first, snapshot.decode(path), *later, late=late
+        return lambda first, *later, late, clocks: self._staging.restore(
+            first, snapshot.decode(path), *later, late=late, clocks=clocks
         )
 
     async def _snapshot(self, peer: AgentClient, into: Path) -> tuple[AgentClient, Certified, Path]:
@@ -339,7 +339,8 @@ class CatchUp:
                 _log.info("cannot fetch releases after generation %d: %s", last, error)
                 break
         late = not self._clocks or any(not offset.is_far for offset in self._clocks.values())
-        await self._write(functools.partial(take, late=late), *releases)
+        clocks = {name: offset for name, offset in self._clocks.items() if name in survey.answered}
+        await self._write(functools.partial(take, late=late, clocks=clocks), *releases)
         self._followed(releases[-1].certificate)
 
     async def _write(self, function: Callable[..., _Result], *arguments: object) -> _Result:

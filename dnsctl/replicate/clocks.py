@@ -91,6 +91,16 @@ def require_agreement(offsets: Mapping[str, Offset], ours: float) -> None:
     )
 
 
+def require_company(offsets: Mapping[str, Offset], ours: float) -> None:
+    """Raise ClockError where two or more others agree with each other, and none of them with this host.
+
+    One other alone cannot say whose clock is wrong.
+    """
+    told = list(offsets.values())
+    if len(told) > 1 and all(each.is_far and told[0].is_near(each) for each in told):
+        require_agreement(offsets, ours)
+
+
 def require_past(manifest: Manifest, certificate: ActivationCertificate | None, now: float) -> None:
     """Raise ClockError where a node's clock, `now`, says that a release was made in the future."""
     made = [(f"generation {manifest.generation}", manifest.created)]

@@ -22,7 +22,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -42,9 +42,10 @@ from dnsctl.model.name import to_text
 from dnsctl.release import delta
 from dnsctl.release.archive import Archive
 from dnsctl.release.manifest import ActivationCertificate, Manifest
-from dnsctl.replicate.clocks import require_past, require_validity
+from dnsctl.replicate.clocks import Offset, require_company, require_past, require_validity
 from dnsctl.replicate.trust import Certified, Trust
 
+_NO_CLOCKS: Mapping[str, Offset] = {}
 _CERTIFICATE = 16384  # octets that a sealed certificate takes in the image, at most as a rule
 EXPIRY = 60.0  # seconds a prepared release waits for its certificate
 _log = logging.getLogger("dnsctl.replicate")
@@ -245,13 +246,20 @@ class Staging:
 
     # -- Releases that were activated elsewhere ------------------------------------------------------------
 
-    def follow(self, *releases: Certified, late: bool = True, source: Source = "catch-up") -> bool:
+    def follow(
+        self,
+        *releases: Certified,
+        late: bool = True,
+        clocks: Mapping[str, Offset] = _NO_CLOCKS,
+        source: Source = "catch-up",
+    ) -> bool:
         """Take the next releases of the chain, activated elsewhere; False where all are served already.
 
         In one transaction: what is served before is served until the last of them is. Checks are those of
         `prepare` and `activate`, the certificates' seals first of all; those of the table and the probes are
         of the last, which vouches for what the others did, and so are times; `late`: signatures that ran out
-        do not count against what the fleet has decided. Whatever else is prepared here is dropped.
+        do not count against what the fleet has decided; `clocks`: of the peers, against this node's. Whatever
+        else is prepared here is dropped.
         Raises ReleaseRefusedError.
         """
         with self.refusing("follow", source):
@@ -261,7 +269,7 @@ class Staging:
                 return False
             chain = [one for one in chain if one.manifest.generation > self._served.generation] or chain[-1:]
             self._check_chain(chain)
-            self._check_decided(chain, late=late)
+            self._check_decided(chain, clocks, late=late)
             if self._prepared is None or self._prepared.manifest.digest != last.digest:
                 self._drop(f"dropped, generation {last.generation} was activated elsewhere")
                 self._begin(chain)
@@ -275,6 +283,7 @@ class Staging:
         snapshot: Iterable[Change],
         *later: Certified,
         late: bool = True,
+        clocks: Mapping[str, Offset] = _NO_CLOCKS,
         source: Source = "catch-up",
     ) -> None:
         """Replace the whole image by a snapshot of an activated release that is ahead of this node.
@@ -294,7 +303,7 @@ class Staging:
                     rule=RefusalRule.TOO_LATE,
                 )
             self._check_chain(chain[1:], Served(first.generation, first.digest))
-            self._check_decided(chain, late=late)
+            self._check_decided(chain, clocks, late=late)
             self._drop("dropped for a snapshot")
             self._begin(chain, snapshot)
             self._archive(chain)
@@ -407,7 +416,7 @@ class Staging:
             require_past(manifest, certificate, now)
             require_validity(manifest.zones, now)
 
-    def _check_decided(self, chain: Sequence[_Sealed], *, late: bool) -> None:
+    def _check_decided(self, chain: Sequence[_Sealed], clocks: Mapping[str, Offset], *, late: bool) -> None:
         """Do the same for releases that others serve, of which the last will be served here.
 
         Not of the snapshot's other zones: they came with releases before it.
@@ -418,6 +427,7 @@ class Staging:
         require_past(last.manifest, self.trust.certificate(last.certificate), now)
         zones = {origin: entry for one in chain for origin, entry in one.manifest.zones.items()}
         require_validity(zones, now, late=late)
+        require_company(clocks, now)
 
     def _delta(self, manifest: Manifest) -> bytes:
         data = self.archive.get(manifest.delta.digest)

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
-from dnsctl.errors import ClockError, RefusalRule, ReleaseRefusedError
+from dnsctl.errors import ClockError, DnsctlError, RefusalRule, ReleaseRefusedError
 from dnsctl.image.store import Image
 from dnsctl.release.archive import Archive
 from dnsctl.release.envelope import seal
 from dnsctl.release.manifest import ActivationCertificate
 from dnsctl.replicate import acceptance
+from dnsctl.replicate.answers import NodeStatus
+from dnsctl.replicate.catchup import CatchUp
+from dnsctl.replicate.client import AgentClient
 from dnsctl.replicate.clocks import Offset, require_agreement, span
 from dnsctl.replicate.staging import Staging
 from tests.refusals import refused_by
@@ -229,3 +237,57 @@ def test_agent_refuses_what_is_of_the_future_and_says_so_in_its_status(
     refusal = fleet.status("ns1").refusal
     assert refusal is not None
     assert "ahead of this node's clock" in refusal.reason
+
+
+class _Telling:
+    """A client of an agent whose clock is `seconds` ahead of ours."""
+
+    def __init__(self, client: AgentClient, seconds: float) -> None:
+        self._client, self._seconds = client, seconds
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    async def status(self) -> NodeStatus:
+        return replace(await self._client.status(), clock=Offset(self._seconds, 0.1))
+
+
+@pytest.mark.parametrize(
+    ("ahead", "refusal"),
+    [
+        ((90.0, 91.0), "is 90 s behind ns1's and ns2's, which agree with each other"),
+        ((-600.0, -600.0), "is 10 min 0 s ahead of ns1's and ns2's, which agree with each other"),
+        ((90.0, 0.0), ""),
+        ((90.0, 900.0), ""),
+        ((59.0, 59.0), ""),
+    ],
+)
+def test_node_whose_clock_no_other_agrees_with_does_not_catch_up(
+    tmp_path: Path, control: Control, fleet: Fleet, ahead: tuple[float, float], refusal: str
+) -> None:
+    made = control.release({"example.com.": text(1)})
+    for name in ("ns1", "ns2"):
+        fleet.ask(name, lambda client: client.put_delta(made.manifest.delta.digest, made.delta, made.sealed))
+        fleet.ask(name, lambda client: client.prepare(made.sealed))
+        fleet.ask(name, lambda client: client.activate(made.certificate))
+
+    async def caught_up(staging: Staging, writer: ThreadPoolExecutor) -> int:
+        async with fleet.client("ns1") as one, fleet.client("ns2") as two:
+            peers = [
+                cast("AgentClient", _Telling(each, by)) for each, by in zip((one, two), ahead, strict=True)
+            ]
+            return await CatchUp(staging, writer, peers).once()
+
+    with Image.open(tmp_path / "image", readonly=False) as image, ThreadPoolExecutor(1) as writer:
+        staging = Staging(
+            image, Archive(tmp_path / "archive"), control.trust, prove=acceptance.prove, now=time.time
+        )
+        if refusal:
+            with contextlib.suppress(DnsctlError):
+                asyncio.run(caught_up(staging, writer))
+            assert staging.served.generation == 0
+            assert staging.refusal is not None
+            assert staging.refusal.rule is RefusalRule.CLOCK
+            assert refusal in staging.refusal.reason
+        else:
+            assert asyncio.run(caught_up(staging, writer)) == 1

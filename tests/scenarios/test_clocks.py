@@ -80,6 +80,11 @@ def test_wrong_clock_of_the_control_host_is_refused_both_ways(repo: Operations) 
         code, told = at(repo, offset, "push")
         assert (code, "the clock of this host" in told) == (1, True), told
         assert f"is {words} ns1's and ns2's, which agree with each other" in told
+    for arguments in (("push", "--renew"), ("control", "--once")):
+        code, told = at(repo, "+90s", *arguments)
+        assert (code, "is 90 s ahead of ns1's and ns2's, which agree with each other" in told) == (1, True), (
+            told
+        )
     code, told = at(repo, "+2h", "rollback", "--reason", "try")
     assert (code, "2 h 0 min ahead of ns1's and ns2's" in told) == (1, True), told
     assert repo.generations() == {"ns1": 1, "ns2": 1}
@@ -87,6 +92,8 @@ def test_wrong_clock_of_the_control_host_is_refused_both_ways(repo: Operations) 
     done = repo.run("push")
     assert (done.returncode, "served and verified" in done.stdout) == (0, True), done
     assert repo.run("verify").returncode == 0
+    again = repo.json("control", "--once")
+    assert all(each["done"] for each in again["jobs"]), "what was done in the future does not count"
 
 
 @pytest.mark.parametrize(
