@@ -22,7 +22,7 @@ def backup(context: Context, file: Path, reference: str, *, overwrite: bool, as_
     own = context.passphrase(config)
     given = _new_passphrase(reference, context.root) if reference else own
     keystore = Keystore(context.keys, lambda: own)
-    made = make(context.root, config, keystore, (own, given), file, datetime.now(UTC))
+    made = make(context.root, config, keystore, (own, given), file, datetime.now(UTC), output.say)
     if as_json:
         told = contents_json(made.contents)
         output.json_result({"file": str(file), "octets": made.octets, **told, "notes": list(made.notes)})

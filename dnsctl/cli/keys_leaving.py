@@ -48,7 +48,7 @@ def passphrase(context: Context, reference: str, *, as_json: bool) -> None:
         output.say(f"{file}: a change of passphrase that was interrupted is complete")
     old = context.passphrase(config)
     new = _typed(context, reference) if reference else secrets.token_urlsafe(_OCTETS).encode()
-    done = rotate(context.root, config, old, new)
+    done = rotate(context.root, config, old, new, output.say)
     if as_json:
         output.json_result({"keys": done.keys, "file": str(done.file) if done.file else None})
     else:
@@ -79,7 +79,7 @@ def _end(
     store = keystore_of(context)
     _found(store, name, tag)
     take_over_newest(context.root, output.say)
-    with locked(context.state), released(context.state) as served:
+    with locked(context.state, tell=output.say), released(context.state) as served:
         key = _found(store, name, tag)
         seen = {ds for view in recall(context.state, name).ds.views for ds in view.ds or ()}
         if reasons := bonds(key, served, seen):

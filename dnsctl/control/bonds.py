@@ -13,6 +13,7 @@ from dnsctl.model.name import ROOT, to_text
 from dnsctl.model.name import parent as parent_of
 from dnsctl.model.parental import names
 from dnsctl.model.rrset import Type
+from dnsctl.publish.uses import served_uses
 from dnsctl.sign.keystore import StoredKey
 
 
@@ -23,10 +24,8 @@ def bonds(key: StoredKey, served: Reader | None, seen_ds: Iterable[bytes] = ()) 
 
 def _bonds(key: StoredKey, served: Reader | None, seen_ds: Iterable[bytes]) -> Iterator[str]:
     zone, rdata = key.public.zone, key.public.rdata
-    if served is not None and served.zone(zone) is not None:
-        dnskey = served.get(zone, Type.DNSKEY, zone)
-        if dnskey is not None and rdata in dnskey.rdatas:
-            yield f"{to_text(zone)} is served with it"
+    if served is not None and served_uses(served, zone, (key,)):
+        yield f"{to_text(zone)} is served with it"
     above = zone
     while served is not None and above != ROOT:
         above = parent_of(above)

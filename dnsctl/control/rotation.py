@@ -14,7 +14,7 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,8 +42,10 @@ class Rotated:
     file: Path | None
 
 
-def rotate(root: Path, config: Config, old: bytes, new: bytes) -> Rotated:
+def rotate(root: Path, config: Config, old: bytes, new: bytes, tell: Callable[[str], None]) -> Rotated:
     """Encrypt every private key of the keystore at `root` under `new` instead of `old`.
+
+    `tell` is told what is waited for.
 
     Raises PassphraseError, KeystoreError naming a key that `old` does not open, or that stands elsewhere;
     SystemRefusalError where it cannot be written. Nothing has changed then.
@@ -53,7 +55,7 @@ def rotate(root: Path, config: Config, old: bytes, new: bytes) -> Rotated:
     repo = Repo(root)
     keys = repo.keys.directory.resolve()
     file = passphrase_file(root, config)
-    with _no_setup(root), locked(repo.state), Keystore(keys, lambda: old).still():
+    with _no_setup(root), locked(repo.state, tell=tell), Keystore(keys, lambda: old).still():
         renewed = _encrypted_again(_private_keys(root, config, keys), old, new)
         inside = file is not None and file.is_relative_to(keys)
         if file is not None and inside:

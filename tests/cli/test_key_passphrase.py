@@ -92,7 +92,7 @@ def test_every_private_key_opens_with_the_new_passphrase_alone(root: Path) -> No
 def killed_at(root: Path, old: bytes, new: bytes, event: int) -> bool:
     """Rotate in a process that kills itself at its `event`th event; True if it was killed."""
     config = load_config(WorkTree(root))
-    return kills.killed_at(lambda: rotate(root, config, old, new), event, root.parent)
+    return kills.killed_at(lambda: rotate(root, config, old, new, print), event, root.parent)
 
 
 @pytest.mark.timeout(300)

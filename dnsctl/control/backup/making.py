@@ -14,7 +14,7 @@ import socket
 import sqlite3
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -62,16 +62,18 @@ def make(
     passphrases: tuple[bytes, bytes],
     target: Path,
     now: datetime,
+    tell: Callable[[str], None],
 ) -> Made:
     """Write a backup of the repo at `root` to `target`, and read it again.
 
-    `passphrases`: the keystore's, and the backup's. Raises PassphraseError, KeystoreError where keys do not
-    open; BackupError, SystemRefusalError where it cannot be written: then `target` is what it was.
+    `passphrases`: the keystore's, and the backup's; `tell` is told what is waited for. Raises
+    PassphraseError, KeystoreError where keys do not open; BackupError, SystemRefusalError where it cannot be
+    written: then `target` is what it was.
     """
     keys = Repo(root).keys.directory
     check_passphrase(keys, passphrases[0])
     with (
-        locked(Repo(root).state),
+        locked(Repo(root).state, tell=tell),
         keystore.still(),
         tempfile.TemporaryDirectory(prefix="dnsctl-backup-") as aside,
     ):

@@ -88,7 +88,9 @@ def parse(text: str, where: str) -> PrivateText:
 
 
 def to_text(algorithm: int, private: PrivateKey, times: Mapping[str, datetime]) -> str:
-    """Return the file of a key, as BIND writes it."""
+    """Return the file of a key, as BIND writes it. Raises KeystoreError for an algorithm without a form."""
+    if algorithm not in _NAMES:
+        raise KeystoreError(f"BIND has no form for keys of algorithm {algorithm}", advice="--format pem")
     lines = [_WRITTEN, f"Algorithm: {algorithm} ({_NAMES.get(algorithm, algorithm)})"]
     lines += [f"{name}: {base64.b64encode(value).decode()}" for name, value in _fields(algorithm, private)]
     lines += [f"{name}: {moment:{_TIME}}" for name, moment in times.items()]
