@@ -60,7 +60,7 @@ class Policy:
 
     `standby`: a second key of each role is published ahead, for an emergency. `foreign_keys`: whether DNSKEY,
     CDS and CDNSKEY of the zone file are published (RFC 8901, RFC 8078 §4). `cds`: whether CDS and CDNSKEY
-    tell the parent which DS to have (RFC 7344).
+    tell the parent which DS to have (RFC 7344). `zonemd`: whether the zone has a digest of itself (RFC 8976).
     """
 
     name: str = "standard"
@@ -75,6 +75,7 @@ class Policy:
     serial: SerialPolicy = "unixtime"
     foreign_keys: Literal["allow", "refuse"] = "refuse"
     cds: Literal["publish", "signal", "off"] = "publish"
+    zonemd: Literal["publish", "off"] = "off"
 
     @property
     def roles(self) -> tuple[KeyRole, ...]:

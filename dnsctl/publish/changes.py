@@ -1,7 +1,7 @@
 """The differences between two states of a zone, RRset by RRset, as an operator sees them.
 
-What signing derives is left out: RRSIG, NSEC, NSEC3, NSEC3PARAM, the SOA's serial, and for zones
-signed here the apex's DNSKEY, CDS and CDNSKEY, and what follows the keys of another zone of ours: DS, and
+What signing derives is left out: RRSIG, NSEC, NSEC3, NSEC3PARAM, the SOA's serial, and for zones signed here
+the apex's DNSKEY, CDS, CDNSKEY and ZONEMD, and what follows the keys of another zone of ours: DS, and
 signalling names. Two states without a change here may still differ in those.
 """
 
@@ -59,14 +59,14 @@ def zone_changes(
 ) -> ZoneChanges:
     """Compare two states of one zone; None where it did not, or will not, exist.
 
-    `signed_here`: at least one of them was or will be signed by us, so DNSKEY, CDS and CDNSKEY are derived,
-    unless `after` brings its own CDS or CDNSKEY. `longest_expire` (seconds): what signing lowers the SOA's
-    expire to. `derived_ds`: owners whose DS is derived.
+    `signed_here`: at least one of them was or will be signed by us, so DNSKEY, CDS, CDNSKEY and ZONEMD are
+    derived, unless `after` brings its own CDS, CDNSKEY or ZONEMD. `longest_expire` (seconds): what signing
+    lowers the SOA's expire to. `derived_ds`: owners whose DS is derived.
     """
     old, new = (zone.nodes if zone is not None else {} for zone in (before, after))
     origin = next((zone.origin for zone in (before, after) if zone is not None), None)
     own = {one.rdtype for one in new.get(origin, ())} if origin is not None else set()
-    derived_at_apex = KEY_TYPES - (own - {Type.DNSKEY}) if signed_here else frozenset()
+    derived_at_apex = {*KEY_TYPES, Type.ZONEMD} - (own - {Type.DNSKEY}) if signed_here else set()
     found: list[RecordChange] = []
     totals = [0, 0]
     for owner in old.keys() | new.keys():

@@ -59,6 +59,8 @@ def data_digest(zone: ValidatedZone, policy: Policy | None) -> str:
         ]
         if policy.cds == "off":  # what is not the default, so that zones released before it stay as they are
             shape.append(b"no CDS")
+        if policy.zonemd == "publish":
+            shape.append(b"ZONEMD")
     _count(state, shape)
     presigned = policy is None and is_presigned(zone)
     for one in zone.rrsets():

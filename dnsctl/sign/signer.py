@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 from typing import cast
 
@@ -29,6 +30,7 @@ from dnsctl.sign.chain import breaks
 from dnsctl.sign.dnskey import key_rrsets
 from dnsctl.sign.keystore import SigningKey
 from dnsctl.sign.rrsig import Header, Validity, message
+from dnsctl.sign.zonemd import placeholder, zonemd
 
 Progress = Callable[[int, int], None]  # signatures made, of how many
 
@@ -64,6 +66,8 @@ def sign_zone(
     )
     if parameters is not None:
         apex.append(nsec3.parameter_record(zone.origin, parameters, ttl))
+    if policy.zonemd == "publish":
+        apex.append(placeholder(zone.origin, serial, apex[0].ttl))
     given = _with_apex(zone, apex)
 
     work = _Work(zone.origin, keys, validity, previous)
@@ -83,8 +87,20 @@ def sign_zone(
         parameters,
         {digest: made[0] for digest, made in hashes.items()},
     )
+    if policy.zonemd == "publish":
+        signed = _with_zonemd(signed, work, apex)
     _refuse_broken_chain(signed)
     return signed
+
+
+def _with_zonemd(signed: SignedZone, work: _Work, apex: Sequence[RRset]) -> SignedZone:
+    """Put the digest of the zone in place of the placeholder, and sign it (RFC 8976 §3.1)."""
+    soa, dnskey, *_ = apex
+    made = [zonemd(signed, soa.ttl)]
+    work.take_data(made)
+    work.sign(1, None, dnskey)
+    node = tuple(made[0] if one.rdtype == Type.ZONEMD else one for one in signed.nodes[signed.origin])
+    return replace(signed, nodes={**signed.nodes, signed.origin: node})
 
 
 def _refuse_broken_chain(signed: SignedZone) -> None:
@@ -145,6 +161,10 @@ class _Work:
                 signers = self._key_signers if at_apex else self._zone_signers
                 self._note(made, place, labels, signers, before.get(one.rdtype))
         return made
+
+    def take_data(self, made: list[RRset]) -> None:
+        """Note the one RRset in `made`, of the apex."""
+        self._note(made, 0, label_count(self._origin), self._zone_signers, None)
 
     def take_hash(self, digest: bytes, one: RRset) -> list[RRset]:
         """Note an NSEC3 RRset; return the list of one that it will stand in."""

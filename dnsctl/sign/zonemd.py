@@ -1,21 +1,25 @@
-"""Check the ZONEMD of a pre-signed zone (RFC 8976) before it is released.
+"""ZONEMD, the digest of a zone in itself (RFC 8976): made in zones signed here, checked in pre-signed ones.
 
-The digest covers the zone as it came, glue included. An unknown scheme or hash proves nothing (§4).
+The digest covers all that a transfer has, glue and signatures included, but the ZONEMD RRset and its RRSIG.
+An unknown scheme or hash proves nothing (§4).
 """
 
 from __future__ import annotations
 
 import hashlib
+import heapq
 import struct
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from dnsctl.model.name import to_text
+from dnsctl.model.name import Name, canonical_key, to_text
+from dnsctl.model.nsec3 import nsec3_owner
 from dnsctl.model.rrset import CLASS_IN, RRset, Type
 from dnsctl.model.soa import serial_of
-from dnsctl.model.zone import ValidatedZone
+from dnsctl.model.zone import SignedZone, ValidatedZone
 
 _SIMPLE = 1  # RFC 8976 §5.2
+_SHA384 = 1
 _HASHES = {1: "sha384", 2: "sha512"}  # RFC 8976 §5.3
 _FIXED = struct.Struct("!IBB")  # serial, scheme, hash algorithm
 _RECORD = struct.Struct("!HHIH")  # type, class, TTL, length of rdata
@@ -35,18 +39,34 @@ def zonemd_fault(zone: ValidatedZone) -> str:
             continue
         if told != serial:
             fault = f"is of serial {told}, where the zone has {serial}"
-        elif rdata[_FIXED.size :] == _digest(zone, _HASHES[algorithm]):
+        elif rdata[_FIXED.size :] == _digest(zone.origin, zone.nodes.values(), _HASHES[algorithm]):
             return ""
         else:
             fault = "is not the digest of the zone"
     return f"{to_text(zone.origin)} ZONEMD {fault}" if fault else ""
 
 
-def _digest(zone: ValidatedZone, algorithm: str) -> bytes:
-    """Return the digest by the SIMPLE scheme (RFC 8976 §3.3)."""
+def zonemd(signed: SignedZone, ttl: int) -> RRset:
+    """Return the ZONEMD of a zone, which is signed but for that: scheme SIMPLE, SHA-384 (RFC 8976 §3)."""
+    hashed = sorted(
+        (nsec3_owner(digest, signed.origin), (one,)) for digest, one in signed.nsec3_nodes.items()
+    )
+    nodes = heapq.merge(signed.nodes.items(), hashed, key=lambda each: canonical_key(each[0]))
+    digest = _digest(signed.origin, (node for _, node in nodes), _HASHES[_SHA384])
+    rdata = _FIXED.pack(signed.serial, _SIMPLE, _SHA384) + digest
+    return RRset(signed.origin, Type.ZONEMD, ttl, (rdata,))
+
+
+def placeholder(origin: Name, serial: int, ttl: int) -> RRset:
+    """Return what stands for the ZONEMD while the zone is signed (RFC 8976 §3.1)."""
+    return RRset(origin, Type.ZONEMD, ttl, (_FIXED.pack(serial, _SIMPLE, _SHA384) + bytes(48),))
+
+
+def _digest(origin: Name, nodes: Iterable[tuple[RRset, ...]], algorithm: str) -> bytes:
+    """Return the digest by the SIMPLE scheme (RFC 8976 §3.3). `nodes` in canonical order."""
     state = hashlib.new(algorithm)
-    for node in zone.nodes.values():
-        for one in _with_signatures(node, at_apex=node[0].owner == zone.origin):
+    for node in nodes:
+        for one in _with_signatures(node, at_apex=node[0].owner == origin):
             for rdata in one.rdatas:
                 head = _RECORD.pack(one.rdtype, CLASS_IN, one.ttl, len(rdata))
                 state.update(one.owner + head + rdata)

@@ -48,5 +48,5 @@ def zonemd_by_hand(scope: Scope) -> Iterator[Fault]:
         yield Fault(
             scope.at(zonemd),
             "ZONEMD is a digest of the zone with its serial, which changes at every release",
-            "remove it",
+            "remove it; with `zonemd: publish` in its policy, each release has a digest of its own",
         )

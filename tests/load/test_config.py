@@ -74,7 +74,7 @@ def test_documented_file_says_what_it_shows() -> None:
 def test_every_field_of_a_policy_can_be_written_and_reaches_the_policy() -> None:
     written = """policies:
   strict: {algorithm: ED25519, keys: ksk+zsk, denial: nsec3, opt-out: on, dnskey-ttl: 2h,
-    serial: increment, foreign-keys: allow, cds: off, standby: on,
+    serial: increment, foreign-keys: allow, cds: off, zonemd: publish, standby: on,
     lifetimes: {csk: 2d, ksk: 52w, zsk: unlimited},
     signatures: {lifetime: 20d, refresh: 8d, inception-offset: 2h, jitter: 6h, interval: 12h}}"""
     config = parse_config(f"version: 1\ndefaults: {{dnssec: strict}}\n{written}\n".encode(), fleet=False)

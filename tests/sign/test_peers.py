@@ -46,12 +46,12 @@ HIDDEN = (
     "under.dname",
     "secure TXT",
 )  # occluded: `check` refuses them, peers do as well
+TRAPS_TAKEN = "\n".join(line for line in TRAPS.splitlines() if not line.startswith(HIDDEN))
 
 
 def signed(label: str, now: datetime = NOW) -> SignedZone:
     policy = ZONES[label]
-    text = "\n".join(line for line in TRAPS.splitlines() if not line.startswith(HIDDEN))
-    zone = validated(f"{label}.example.", text)
+    zone = validated(f"{label}.example.", TRAPS_TAKEN)
     return sign_zone(zone, keys_for(zone.origin, policy), policy, now, SERIAL)
 
 
@@ -65,6 +65,24 @@ def test_ldns_accepts_the_signed_zone(label: str, tmp_path: Path) -> None:
     path = tmp_path / "zone"
     path.write_text(master_text(signed(label)))
     run(need("ldns-verify-zone"), "-t", f"{NOW:%Y%m%d%H%M%S}", str(path))
+
+
+@pytest.mark.parametrize("denial", ["nsec", "nsec3"])
+def test_ldns_accepts_the_digest_of_a_zone_and_refuses_it_once_a_record_differs(
+    denial: Literal["nsec", "nsec3"], tmp_path: Path
+) -> None:
+    policy = Policy(denial=denial, zonemd="publish")
+    zone = validated("example.com.", TRAPS_TAKEN)
+    text = master_text(sign_zone(zone, keys_for(zone.origin, policy), policy, NOW, SERIAL))
+    path = tmp_path / "zone"
+    command = [need("ldns-verify-zone"), "-Z", "-t", f"{NOW:%Y%m%d%H%M%S}", str(path)]
+    path.write_text(text)
+    run(*command)
+    assert "ns.insecure" in text
+    path.write_text(
+        "\n".join(f"{line}9" if "ns.insecure" in line.split()[0] else line for line in text.splitlines())
+    )
+    assert subprocess.run(command, capture_output=True, timeout=20, check=False).returncode != 0
 
 
 @pytest.mark.parametrize("label", POLICIES)
