@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from dnsctl.demo.rehearsal import Rehearsal
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 _SECTION = re.search(r"^## Use it\n+```sh\n(.*?)```", README, re.MULTILINE | re.DOTALL)
 COMMANDS = _SECTION[1].splitlines() if _SECTION else []
-INSTALL, INIT = "pip install .", "dnsctl init "
+INSTALL, INIT, DAEMON = "pip install .", "dnsctl init ", "dnsctl control"
 EXITS = {"dnsctl plan": 2}  # a line ends with 0, but this: there are changes
 AUTHOR = {
     f"GIT_{who}_{what}": text
@@ -35,13 +36,23 @@ def script() -> str:
         if command.startswith(INSTALL):
             continue
         text = command.partition("#")[0].strip()
+        if text == DAEMON:  # it runs until it is ended
+            lines += [
+                f"{text} >control.out 2>&1 &",
+                _waiting('dnsctl status --json | grep \'"mode": "daemon"\''),
+            ]
+            continue
         lines.append(text if text.endswith("&") else f"{text}; [ $? = {EXITS.get(text, 0)} ] || exit 1")
         if text.startswith(INIT):
             lines.append(FREE_PORTS)
         if text == "dnsctl check":  # a person is as slow
-            lines.append("for _ in $(seq 40); do")
-            lines.append("dnsctl status --json | grep -q '\"reachable\": false' || break; sleep 0.2; done")
+            lines.append(_waiting("! dnsctl status --json | grep '\"reachable\": false'"))
     return "\n".join(lines)
+
+
+def _waiting(command: str) -> str:
+    """Return what waits until a command succeeds, and fails after a minute."""
+    return f"timeout 60 bash -c {shlex.quote(f'until {command}; do sleep 0.2; done')} >waited.out || exit 1"
 
 
 def test_commands_of_the_readme_end_with_a_verified_release(tmp_path: Path):
