@@ -154,3 +154,31 @@ def test_address_of_metrics_that_is_taken_is_named_before_anything_is_done(
         done = repo.run("control")
     assert done.returncode == 1
     assert f"127.0.0.1:{port}" in done.stderr
+
+
+@pytest.mark.parametrize(("number", "after"), [(signal.SIGTERM, 1.1), (signal.SIGKILL, 1.4)])
+def test_daemon_that_is_ended_at_any_moment_leaves_one_release(
+    fleet: tuple[Operations, int], number: int, after: float
+) -> None:
+    repo, _ = fleet
+    many = "".join(f"h{each}: {{type: A, value: 192.0.2.1}}\n" for each in range(400))
+    repo.write("zones/example.com.yaml", zone("192.0.2.80", many))
+    repo.commit("many names")
+    assert repo.run("push").returncode == 0
+    (repo.root / "state/jobs.json").unlink(missing_ok=True)
+    time.sleep(10)  # due
+    command = (*DNSCTL, "-C", str(repo.root), "control")
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert "does the jobs of this host" in process.stderr.readline()
+        time.sleep(after - 0.8)
+        process.send_signal(number)
+        assert process.wait(30) == (0 if number == signal.SIGTERM else -number)
+        assert "Traceback" not in process.stderr.read()
+    told = repo.json("control", "--once", code=None)
+    assert {each["job"]: each["verdict"] for each in told["jobs"] if each["job"] != "watch"} == {
+        each["job"]: "well" for each in told["jobs"] if each["job"] != "watch"
+    }
+    generations = repo.generations()
+    assert generations["ns1"] == generations["ns2"]
+    assert repo.run("verify", "--full").returncode == 0

@@ -2,6 +2,7 @@
 
 import base64
 import ipaddress
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -158,3 +159,34 @@ def test_secondary_that_is_wrong_is_named_with_what_is_right(root: Path, notify:
     with pytest.raises(ConfigError) as caught:
         serve(f"transfers: {{keys: {{xfr.example: {{}}}}, notify: {notify}}}", root)
     assert told.lower() in str(caught.value).lower()
+
+
+def test_daemon_has_an_address_a_time_of_night_and_how_long_evidence_is_kept(root: Path):
+    found = parse_config(DOCUMENTED.encode()).control
+    assert (found.metrics, found.nightly, found.evidence) == (
+        None,
+        timedelta(hours=2, minutes=30),
+        timedelta(days=90),
+    )
+    text = "control: {metrics: '127.0.0.1:9180', nightly: 4:05, evidence: 30d}"
+    found = parse_config((DOCUMENTED + text).encode()).control
+    assert (found.metrics, found.nightly, found.evidence) == (
+        Endpoint("127.0.0.1", 9180),
+        timedelta(hours=4, minutes=5),
+        timedelta(days=30),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("nightly: 24:00", "is not a time of day: write 02:30, in UTC"),
+        ("nightly: 2h", "is not a time of day"),
+        ("metrics: localhost:9180", "is not an address and port"),
+        ("evidence: long", "is not a duration"),
+        ("metric: '127.0.0.1:9180'", "metrics"),
+    ],
+)
+def test_settings_of_the_daemon_that_cannot_be_are_named(text: str, words: str):
+    with pytest.raises(ConfigError, match=words):
+        parse_config((DOCUMENTED + f"control: {{{text}}}").encode())
