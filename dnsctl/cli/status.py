@@ -168,7 +168,7 @@ def _print_parents(found: FleetStatus) -> None:
             (
                 to_text(each.zone),
                 tags({rdata for view in each.seen.ds.views for rdata in view.ds or ()}),
-                each.state,
+                each.word,
                 str(len(each.seen.ds.views)),
                 str(len(each.seen.ds.silent)),
                 _time(_seen_at(each)),
@@ -186,7 +186,7 @@ def _parent_json(parent: ParentState) -> dict[str, Json]:
     asked = parent.seen.asked
     return {
         "zone": to_text(parent.zone),
-        "state": parent.state,
+        "state": parent.word,
         "seen": _stamp(_seen_at(parent)),
         "servers": [
             {

@@ -83,14 +83,13 @@ def fleet_status(root: Path, config: Config, passphrase: bytes, now: float, *, z
     of_each = tuple(of_zones(answers, policy_of, longest, now))
     damaged: DnsctlError | None = None
     last: Served | None = None
-    of_parents: tuple[Concern, ...] = ()
     parents: tuple[ParentState, ...] = ()
     try:
         with released(repo.state) as reader:
             if reader is not None:
                 last = Served(reader.generation, reader.manifest)
-                of_parents = tuple(parent_concerns(repo.state, reader))
-                parents = tuple(parent_states(repo.state, reader))
+                origins = [each.origin for each in reader.zones()]
+                parents = tuple(parent_states(repo.state, reader, origins))
     except DnsctlError as error:
         damaged = error
     urgent = frozenset(name for name, concern in of_each if concern.weight == "act")
@@ -99,7 +98,7 @@ def fleet_status(root: Path, config: Config, passphrase: bytes, now: float, *, z
     found = FleetStatus(
         nodes, answers, last, certificates, urgent, endings=endings, damaged=damaged, parents=parents
     )
-    return replace(found, concerns=(*_concerns(found, of_each, now), *of_parents))
+    return replace(found, concerns=(*_concerns(found, of_each, now), *parent_concerns(parents)))
 
 
 def commit_of(root: Path, served: Served | None) -> str | None:

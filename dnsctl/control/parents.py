@@ -20,16 +20,6 @@ from dnsctl.verify.report import Fault
 _ORDER = ("act", "note", "unknown")  # a server that is silent stops only what waits for it
 
 
-def remembered_differences(
-    state: HostFiles, reader: Reader, zones: Iterable[Name]
-) -> Iterator[tuple[Name, tuple[Difference, ...]]]:
-    """Yield each zone whose parent was ever looked at, with what differs there."""
-    for zone in zones:
-        seen = recall(state, zone)
-        if seen.ds.views:
-            yield zone, tuple(differences(ours_of(reader, zone), seen.ds.views, seen.delegation))
-
-
 def faults_of(found: Iterable[Difference]) -> Iterator[Fault]:
     """Yield what is wrong as a verification tells it."""
     for each in found:
@@ -63,48 +53,49 @@ def _rdatas(found: RRset | None) -> tuple[bytes, ...]:
     return found.rdatas if found is not None else ()
 
 
-def parent_concerns(state: HostFiles, reader: Reader) -> Iterator[Concern]:
-    """Yield what a person should know of parents: the gravest of each zone, and what it refuses."""
-    weight: Weight
-    for zone, found in remembered_differences(state, reader, [each.origin for each in reader.zones()]):
-        asked = recall(state, zone).asked if found else None
-        if asked is not None and asked.outcome != "done":
-            weight = "act" if asked.outcome == "refused" else "soon"
-            message = f"its parent does not take the DS {tags(asked.ds)}: {asked.message}"
-            yield Concern(weight, to_text(zone), message)
-        for gravest in sorted(found, key=lambda each: _ORDER.index(each.weight))[:1]:
-            more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-            weight = "act" if gravest.weight == "act" else "soon"
-            yield Concern(weight, to_text(zone), gravest.message + more)
-
-
 @dataclass(frozen=True)
 class ParentState:
-    """What the parent of a zone was seen to say, in a word: `state`."""
+    """What the parent of a zone was seen to say, and what of it differs from what is released."""
 
     zone: Name
-    state: str
     seen: Observed
+    differences: tuple[Difference, ...]
+
+    @property
+    def word(self) -> str:
+        """What the DS at the parent is like, in a word or two."""
+        rules = {each.rule for each in self.differences}
+        has_ds = any(each.ds for each in self.seen.ds.views)
+        for rule, word in (
+            ("parent-ds", "broken"),
+            ("parent-differs", "half updated"),
+            ("parent-ds-missing", "lags" if has_ds else "no DS"),
+            ("parent-ds-foreign", "has another DS too"),
+        ):
+            if rule in rules:
+                return word
+        return "not known" if all(each.ds is None for each in self.seen.ds.views) else "in step"
 
 
-def parent_states(state: HostFiles, reader: Reader) -> Iterator[ParentState]:
-    """Yield each zone whose parent was ever looked at."""
-    for entry in reader.zones():
-        seen = recall(state, entry.origin)
+def parent_states(state: HostFiles, reader: Reader, zones: Iterable[Name]) -> Iterator[ParentState]:
+    """Yield each of `zones` whose parent was ever looked at."""
+    for zone in zones:
+        seen = recall(state, zone)
         if seen.ds.views:
-            found = differences(ours_of(reader, entry.origin), seen.ds.views, ())
-            yield ParentState(entry.origin, _word(found, seen), seen)
+            found = differences(ours_of(reader, zone), seen.ds.views, seen.delegation)
+            yield ParentState(zone, seen, tuple(found))
 
 
-def _word(found: Iterable[Difference], seen: Observed) -> str:
-    rules = {each.rule for each in found}
-    has_ds = any(each.ds for each in seen.ds.views)
-    for rule, word in (
-        ("parent-ds", "broken"),
-        ("parent-differs", "half updated"),
-        ("parent-ds-missing", "lags" if has_ds else "no DS"),
-        ("parent-ds-foreign", "has another DS too"),
-    ):
-        if rule in rules:
-            return word
-    return "not known" if all(each.ds is None for each in seen.ds.views) else "in step"
+def parent_concerns(parents: Iterable[ParentState]) -> Iterator[Concern]:
+    """Yield what a person should know of parents: the gravest of each zone, and what it refuses."""
+    weight: Weight
+    for each in parents:
+        found, asked = each.differences, each.seen.asked
+        if found and asked is not None and asked.outcome != "done":
+            weight = "act" if asked.outcome == "refused" else "soon"
+            message = f"its parent does not take the DS {tags(asked.ds)}: {asked.message}"
+            yield Concern(weight, to_text(each.zone), message)
+        for gravest in sorted(found, key=lambda one: _ORDER.index(one.weight))[:1]:
+            more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+            weight = "act" if gravest.weight == "act" else "soon"
+            yield Concern(weight, to_text(each.zone), gravest.message + more)

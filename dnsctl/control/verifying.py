@@ -12,7 +12,7 @@ from pathlib import Path
 from dnsctl.control.newest import take_over_newest
 from dnsctl.control.observing import look_at_parents
 from dnsctl.control.own_image import damage, generation_of, open_own
-from dnsctl.control.parents import faults_of, remembered_differences
+from dnsctl.control.parents import faults_of, parent_states
 from dnsctl.errors import InconclusiveError, RefusalRule
 from dnsctl.image.reader import Reader
 from dnsctl.load.settings.config import Config
@@ -88,7 +88,7 @@ def _with_parents(
     if config is not None:
         looked = look_at_parents(state, config, reader, asked, now)
         notes += [Note(zone, f"its parent could not be asked: {why}") for zone, why in looked.faults.items()]
-    found = [each for _, told in remembered_differences(state, reader, asked) for each in told]
-    notes += [Note(each.zone, each.message) for each in found if each.weight != "act"]
+    found = [one for each in parent_states(state, reader, asked) for one in each.differences]
+    notes += [Note(each.zone, each.advice if each.weight == "act" else each.message) for each in found]
     faults = faults_of(each for each in found if each.weight == "act")
     return replace(report, faults=(*report.faults, *faults), notes=(*report.notes, *notes))

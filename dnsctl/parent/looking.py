@@ -21,6 +21,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
+from dnsctl.model.fleet import Endpoint
 from dnsctl.model.name import Name
 from dnsctl.model.observation import ParentView
 from dnsctl.parent.exchange import UDP_PAYLOAD, ExchangeError, exchange
@@ -28,15 +29,17 @@ from dnsctl.parent.servers import Server
 from dnsctl.parent.view import DelegationView
 
 WORKERS = 16  # questions under way
+GIVEN_UP = 3  # questions in a row without an answer
 MAX_DS = 64  # records: more are not a DS RRset that anybody meant
 
 
 class Look(NamedTuple):
-    """What one server says of one zone. `no_route`: this host has no way to that address."""
+    """What one server says of one zone. `is_silent`: it did not answer; `no_route`: there is no way to it."""
 
     server: Server
     ds: ParentView
     delegation: DelegationView
+    is_silent: bool = False
     no_route: bool = False
 
 
@@ -49,11 +52,21 @@ def look_at_all(
 ) -> Iterator[tuple[Name, list[Look]]]:
     """Ask, for each zone, all of the servers given with it; yield zones in their order.
 
-    Takes as long as the slowest server of `WORKERS`: each look ends in seconds.
+    Each look ends in seconds. A server that answered none of `GIVEN_UP` questions in a row is not asked for
+    more zones: it would hold up all of them.
     """
+    silences: dict[Endpoint, int] = {}
+
+    def once(server: Server, zone: Name) -> Look:
+        if silences.get(server.endpoint, 0) >= GIVEN_UP:
+            return _unasked(server, now)
+        found = look(server, zone, now)
+        silences[server.endpoint] = silences.get(server.endpoint, 0) + 1 if found.is_silent else 0
+        return found
+
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="parent") as pool:
         under_way = [
-            (zone, [pool.submit(look, server, zone, now) for server in servers]) for zone, servers in asked
+            (zone, [pool.submit(once, server, zone) for server in servers]) for zone, servers in asked
         ]
         for zone, looks in under_way:
             yield zone, _reachable([each.result() for each in looks])
@@ -62,11 +75,12 @@ def look_at_all(
 def look(server: Server, zone: Name, now: datetime) -> Look:
     """Ask one server. Never raises for what it does."""
     name = dns.name.from_wire(zone, 0)[0]
-    no_route = False
+    is_silent = no_route = False
     try:
         rdatas, ttl = _ds_of(_asked(server, name, dns.rdatatype.DS), name)
         ds = ParentView(str(server), server.site, now, rdatas, ttl)
     except (ExchangeError, _UnusableError) as error:
+        is_silent = isinstance(error, ExchangeError)
         no_route = isinstance(error, ExchangeError) and error.no_route
         ds = ParentView(str(server), server.site, now, None, 0, str(error))
     if ds.ds is not None:
@@ -76,7 +90,13 @@ def look(server: Server, zone: Name, now: datetime) -> Look:
             delegation = DelegationView(str(server), None, fault=str(error))
     else:
         delegation = DelegationView(str(server), None, fault=ds.fault)
-    return Look(server, ds, delegation, no_route)
+    return Look(server, ds, delegation, is_silent, no_route)
+
+
+def _unasked(server: Server, now: datetime) -> Look:
+    fault = f"was not asked again: it answered none of {GIVEN_UP} questions"
+    view = ParentView(str(server), server.site, now, None, 0, fault)
+    return Look(server, view, DelegationView(str(server), None, fault=fault), is_silent=True)
 
 
 def _reachable(looks: list[Look]) -> list[Look]:

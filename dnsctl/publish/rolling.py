@@ -109,8 +109,8 @@ def _apex(node: Iterable[RRset], served: SignedZone, step: Rolled) -> Iterable[R
 
 def _following(parent: Reader, step: Rolled) -> Name | None:
     """Return the zone of ours whose DS follows the keys that `step` changes; None where there is none."""
-    before, after = asked_ds(step.before), asked_ds(step.keys)
-    if before == after:
+    before = {*asked_ds(step.before), *_ds_of_others(parent, step)}
+    if asked_ds(step.before) == asked_ds(step.keys):
         return None
     for name in ancestors(step.origin, ROOT):
         entry = parent.zone(name)
@@ -119,8 +119,16 @@ def _following(parent: Reader, step: Rolled) -> Name | None:
         if not entry.signed or parent.get(step.origin, Type.NS, name) is None:
             return None
         ds = parent.get(step.origin, Type.DS, name)
-        return name if set(ds.rdatas if ds is not None else ()) == set(before) else None
+        return name if set(ds.rdatas if ds is not None else ()) == before else None
     return None
+
+
+def _ds_of_others(parent: Reader, step: Rolled) -> tuple[bytes, ...]:
+    """Return the DS of other signers' keys (RFC 8901), which stay beside ours at the parent."""
+    dnskey = parent.get(step.origin, Type.DNSKEY, step.origin)
+    ours = {each.public.rdata for each in (*step.before.keys, *step.keys.keys)}
+    found = (public_key(step.origin, each) for each in (dnskey.rdatas if dnskey else ()) if each not in ours)
+    return tuple(each.ds() for each in found if each.is_sep)
 
 
 def _as_it_is(parent: Reader, origin: Name, policy: Policy) -> ZoneIntent:
@@ -136,7 +144,7 @@ def _with_ds(wanted: ZoneIntent, step: Rolled, parent: Reader) -> ZoneIntent:
     ttl = found.ttl if found is not None else step.policy.dnskey_ttl
     nodes: dict[Name, tuple[RRset, ...]] = dict(wanted.zone.nodes)
     kept = [one for one in nodes[step.origin] if one.rdtype != Type.DS]
-    if ds := asked_ds(step.keys):
+    if ds := {*asked_ds(step.keys), *_ds_of_others(parent, step)}:
         kept.append(rrset(step.origin, Type.DS, ttl, list(ds)))
     nodes[step.origin] = tuple(sorted(kept, key=lambda each: each.rdtype))
     return replace(wanted, zone=ValidatedZone(origin, nodes), source=f"{wanted.source[:32]}{'0' * 32}")

@@ -97,6 +97,7 @@ def test_ds_of_another_key_is_drift_until_it_is_seen_otherwise(repo: Operations,
     with parent.says(WRONG) as port:
         told = ask(repo, port, code=1)
     assert [(each["rule"], each["got"]) for each in told["faults"]] == [("parent-ds", "DS 4711")]
+    assert "have the DS replaced at once" in told["notes"][0]["message"]
     assert repo.run("verify").returncode == 1  # it is remembered
     assert repo.run("status").returncode == 1
     with parent.says(ds_of(repo)) as port:

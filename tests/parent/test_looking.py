@@ -196,3 +196,15 @@ def test_resolver_that_is_away_is_waited_for_once() -> None:
         with pytest.raises(ParentUnknownError):
             found.parent_of(from_text(zone))
     assert time.monotonic() - began < 8
+
+
+def test_server_that_is_away_holds_up_no_other_zone() -> None:
+    def silent(_query: bytes, tcp: bool) -> list[bytes]:
+        return []
+
+    zones = [from_text(f"child{n}.example.") for n in range(40)]
+    with serving(silent) as server:
+        began = time.monotonic()
+        faults = [looks[0].ds.fault for _, looks in look_at_all(((zone, [server]) for zone in zones), NOW)]
+    assert time.monotonic() - began < 30  # else 40 times that of one
+    assert "was not asked again" in faults[-1]

@@ -20,7 +20,9 @@ import pytest
 
 from dnsctl.demo.ports import free_port
 from dnsctl.model.fleet import Endpoint
+from dnsctl.model.key import PublicKey
 from dnsctl.model.name import from_text
+from dnsctl.model.rrset import Type, rdata_text
 from dnsctl.sign.keyfile import KeyState
 from dnsctl.sign.keystore import Keystore
 from tests.control.operations import NODES, PASSPHRASE, Operations, made
@@ -29,6 +31,7 @@ from tests.peers import need, unbound_config
 from tests.serve.peer_servers import running
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(240)]
+OTHER = PublicKey(from_text("corp.example.org."), 13, 257, bytes(range(64)))
 PARENT, CHILD = "example.org.", "corp.example.org."
 NS = "'': {type: NS, values: [ns1.example.org., ns2.example.org.]}\n"
 HOSTS = "ns1: {type: A, value: 192.0.2.53}\nns2: {type: A, value: 198.51.100.53}\n"
@@ -124,7 +127,14 @@ def rolled(repo: Operations, port: int) -> int:
     return asked
 
 
-def test_parent_of_our_own_follows_without_one_servfail(repo: Operations, tmp_path: Path) -> None:
+def test_parent_of_our_own_follows_without_one_servfail_and_keeps_the_ds_of_another_signer(
+    repo: Operations, tmp_path: Path
+) -> None:
+    key = rdata_text(Type.DNSKEY, OTHER.rdata)
+    apex = NS.replace("{type: NS", "[{type: NS").replace("]}\n", f"]}}, {{type: DNSKEY, value: '{key}'}}]\n")
+    repo.write(f"zones/{CHILD}yaml", apex + ANY)
+    config = (repo.root / "dnsctl.yaml").read_text()
+    repo.write("dnsctl.yaml", config.replace("{dnskey-ttl: 1s}", "{dnskey-ttl: 1s, foreign-keys: allow}"))
     repo.write(f"zones/{PARENT}yaml", NS + HOSTS + DELEGATION)
     repo.write(
         "dnsctl.yaml",
@@ -138,6 +148,10 @@ def test_parent_of_our_own_follows_without_one_servfail(repo: Operations, tmp_pa
     with resolver(tmp_path / "resolver", node, node) as port:
         assert told(port, f"first.{CHILD}") == ("NOERROR", True)
         assert rolled(repo, port) > 9
+    query = dns.message.make_query(CHILD, "DS")
+    (found,) = dns.query.udp(query, "127.0.0.1", port=node, timeout=5).answer
+    assert len(found) == 2
+    assert OTHER.ds() in {each.to_wire() for each in found}
 
 
 @pytest.mark.skipif(os.environ.get("DNSCTL_PARENTS") != "all", reason="takes half a minute")
