@@ -21,6 +21,7 @@ from dnsctl.control.backup import sealed as sealed_file
 from dnsctl.control.backup.contents import LENGTH
 from dnsctl.control.backup.sealed import CHUNK, HEAD, Sealer
 from dnsctl.model import pkcs8
+from tests.cli.kills import killed_at
 from tests.cli.shell import Told, dnsctl, inside
 from tests.control.operations import NODES, PASSPHRASE, Operations, made, zone
 
@@ -416,6 +417,48 @@ def test_what_is_there_is_not_overwritten_unless_told_and_is_kept_then(
         ("git", "status", "--porcelain"), cwd=tmp_path / "clone", check=True, capture_output=True, text=True
     )
     assert ignored.stdout == ""
+
+
+def test_restore_that_is_killed_anywhere_leaves_nothing_or_all_of_it(
+    kept: Operations, backup: Path, tmp_path: Path
+) -> None:
+    whole = {name for name in files(kept.root) if name.startswith(("keys/", "zones/"))}
+    target, event, nothing, everything = tmp_path / "new", 1, 0, 0
+    while killed_at(lambda: restored(backup, target), event, tmp_path):
+        event += 9
+        if target.exists():
+            assert whole <= set(files(target))
+            shutil.rmtree(target)
+            everything += 1
+        else:
+            nothing += 1
+    assert nothing > 5
+    assert whole <= set(files(target))
+    assert sorted(os.listdir(tmp_path)) == ["new"]  # noqa: PTH208 - hidden ones, too
+
+
+def test_restore_into_a_clone_that_is_killed_anywhere_leaves_the_keys_of_before_or_after(
+    kept: Operations, backup: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "clone"
+    subprocess.run(("git", "clone", "--quiet", kept.root, target), check=True)
+    wanted = {name for name in files(kept.root) if name.startswith("keys/")}
+    own = {"keys/example.org/made-later"}
+    (target / "keys/example.org").mkdir(parents=True)
+    (target / "keys/example.org/made-later").write_text("x")
+    event, before, after = 1, 0, 0
+    while killed_at(lambda: restored(backup, target, "--overwrite"), event, tmp_path):
+        event += 7
+        found = {name for name in files(target) if name.startswith("keys/")}
+        assert found in (own, wanted)
+        before, after = before + (found == own), after + (found == wanted)
+        if found == wanted:
+            shutil.rmtree(target / "keys")
+            (target / "keys/example.org").mkdir(parents=True)
+            (target / "keys/example.org/made-later").write_text("x")
+    assert before > 5
+    assert {name for name in files(target) if name.startswith("keys/")} == wanted
+    assert not list(target.glob(".writing-*"))
 
 
 def test_directory_that_is_something_else_is_refused(backup: Path, tmp_path: Path) -> None:
