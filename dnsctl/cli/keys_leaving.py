@@ -23,6 +23,7 @@ from dnsctl.sign.keyfile import KeyState
 from dnsctl.sign.keystore import Keystore, StoredKey
 
 _OCTETS = 32  # random
+_IN_USE = frozenset({KeyState.PUBLISHED, KeyState.READY, KeyState.ACTIVE})
 
 
 def retire(context: Context, zone: str, tag: int, broken: str | None, *, as_json: bool) -> None:
@@ -78,11 +79,17 @@ def _end(
         )
     store = keystore_of(context)
     _found(store, name, tag)
-    take_over_newest(context.root, output.say)
+    unheard: list[str] = []
+    take_over_newest(context.root, unheard.append)
+    for each in unheard:
+        output.say(each)
     with locked(context.state, tell=output.say), released(context.state) as served:
         key = _found(store, name, tag)
         seen = {ds for view in recall(context.state, name).ds.views for ds in view.ds or ()}
-        if reasons := bonds(key, served, seen):
+        reasons = bonds(key, served, seen)
+        if unheard and not reasons and key.state in _IN_USE:
+            reasons = ("not every node could be asked whether it serves the zone with it",)
+        if reasons:
             _judge(key, reasons, broken)
         if state is KeyState.RETIRED and key.state in (KeyState.RETIRED, KeyState.REMOVED):
             raise KeystoreError(f"is {key.state} already", where=path_of(key, context))
@@ -108,7 +115,7 @@ def _found(store: Keystore, zone: Name, tag: int) -> StoredKey:
 def _judge(key: StoredKey, reasons: tuple[str, ...], broken: str | None) -> None:
     """Refuse unless the zone was named again. Raises KeystoreError."""
     zone = to_text(key.public.zone)
-    told = f"{' and '.join(reasons)}: validating resolvers would have no answer from {zone}"
+    told = f"{' and '.join(reasons)}: without it, validating resolvers may have no answer from {zone}"
     if broken is None:
         raise KeystoreError(
             told,
