@@ -1,9 +1,10 @@
 """Keep the DS at parents of others in step with our keys, by the way that `parents` of dnsctl.yaml names.
 
 Acts on what was just seen: a parent whose servers all have what is wanted is left alone, one that lags is
-asked, and asked again after a while. What is wanted is what the zone's CDS say, or, without CDS, a DS of each
-key with the SEP flag that signs; of an unsigned zone nothing is known to be wanted, and nothing is asked. A
-zone that was served unsigned until lately waits until caches have forgotten that.
+asked, and asked again after a while. What is wanted is what the zone's CDS say; without CDS, a DS of each key
+that should have one as far as its roll is, and of other signers' (of a pre-signed zone: of what signs its
+keys). That no DS is wanted only CDS can say: of a zone of which nothing is known, nothing is asked. A zone
+that was served unsigned until lately waits until caches have forgotten that.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from dnsctl.parent.hook import HookResult, Outcome, run_hook
 from dnsctl.parent.notify import notify_cds, targets
 from dnsctl.parent.servers import ParentUnknownError, Resolvers
 from dnsctl.parent.update import replace_ds
+from dnsctl.publish.keys import live_keys
 from dnsctl.sign.dnskey import DS_DIGEST, public_key
 from dnsctl.sign.keystore import Keystore
 
@@ -81,9 +83,10 @@ def _steps(
     root: Path, config: Config, reader: Reader, seen: Mapping[Name, Observed], now: datetime
 ) -> Iterator[_Step]:
     state = Repo(root).state
+    keystore = Keystore(Repo(root).keys.directory, lambda: b"")
     for zone, observed in seen.items():
         policy = config.parent_policy(zone, root)
-        wanted = wanted_ds(reader, zone)
+        wanted = wanted_ds(reader, keystore, zone)
         if policy.ds == "none" or wanted is None or own_parent(zone, config, reader) is not None:
             continue
         dnskey = reader.get(zone, Type.DNSKEY, zone)
@@ -100,7 +103,7 @@ def _steps(
             and now < before.at + AGAIN[before.outcome]
         ):
             continue
-        if wanted and not any(told) and _is_new(root, reader, zone, now):
+        if wanted and not any(told) and _is_new(keystore, reader, zone, now):
             continue
         ttl = observed.ds.ttl if any(told) else policy.ttl
         yield _Step(zone, policy, wanted, ttl, keys)
@@ -110,16 +113,28 @@ def _with_asked(before: Observed, asked: Asked | None) -> Observed:
     return replace(before, asked=asked)
 
 
-def wanted_ds(reader: Reader, zone: Name) -> tuple[bytes, ...] | None:
+def wanted_ds(reader: Reader, keystore: Keystore, zone: Name) -> tuple[bytes, ...] | None:
     """Return the DS that the parent of a released zone should have; None where nothing says so."""
     for rdtype in (Type.CDS, Type.CDNSKEY):
         found = reader.get(zone, rdtype, zone)
         if found is not None:
             named = [each for each in found.rdatas if not asks_to_delete(rdtype, each)]
             return tuple(sorted(named if rdtype == Type.CDS else _digests(zone, named)))
-    signers = signers_of(reader.get(zone, Type.DNSKEY, zone))
-    entries = [each for each in signers if int.from_bytes(each[:2], "big") & SEP_FLAG] or list(signers)
-    return tuple(sorted(_digests(zone, entries))) or None
+    dnskey = reader.get(zone, Type.DNSKEY, zone)
+    ours = {one.public.rdata for one in keystore.list(zone)}
+    if not ours:
+        signers = signers_of(dnskey)
+        return tuple(sorted(_digests(zone, [*filter(_is_sep, signers)] or signers))) or None
+    keys = live_keys(keystore, reader, zone)
+    asked = [one.public.rdata for one in keys.signing if keys.use(one).ds]
+    others = [
+        each for each in (dnskey.rdatas if dnskey is not None else ()) if each not in ours and _is_sep(each)
+    ]
+    return tuple(sorted(_digests(zone, [*asked, *others]))) if asked else None
+
+
+def _is_sep(dnskey: bytes) -> bool:
+    return bool(int.from_bytes(dnskey[:2], "big") & SEP_FLAG)
 
 
 def same_keys(zone: Name, ds: Iterable[bytes], wanted: Iterable[bytes], keys: Iterable[bytes]) -> bool:
@@ -139,9 +154,8 @@ def _digests(zone: Name, dnskeys: Iterable[bytes]) -> list[bytes]:
     return [public_key(zone, each).ds(DS_DIGEST) for each in dnskeys]
 
 
-def _is_new(root: Path, reader: Reader, zone: Name, now: datetime) -> bool:
+def _is_new(keystore: Keystore, reader: Reader, zone: Name, now: datetime) -> bool:
     """True while caches may hold answers from before the zone was signed."""
-    keystore = Keystore(Repo(root).keys.directory, lambda: b"")
     active = [each.times.active for each in keystore.list(zone) if each.times.active is not None]
     unsigned = (each for each in reader.rrsets(zone) if each.rdtype not in KEY_TYPES | MADE_BY_SIGNING)
     longest = max((each.ttl for each in unsigned), default=0)
