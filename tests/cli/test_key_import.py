@@ -227,6 +227,13 @@ def test_powerdns_key_is_imported_by_role_or_with_its_dnskey_beside_it(root: Pat
     assert store(other).list(ZONE)[0].public == key.public
 
 
+def test_pem_by_any_name_is_a_private_key(root: Path, tmp_path: Path) -> None:
+    key = tmp_path / "example.key"
+    key.write_bytes(pem.to_octets(ec.generate_private_key(ec.SECP256R1())))
+    assert "add --role" in imported(root, key).line
+    assert imported(root, key, "--role", "csk").code == 0
+
+
 def test_pdnsutil_exports_what_is_imported_and_imports_what_is_exported(root: Path, tmp_path: Path) -> None:
     pdnsutil = need("pdnsutil")
     schema = Path("/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql")

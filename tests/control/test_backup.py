@@ -158,6 +158,25 @@ def test_backup_lists_what_is_in_it_and_holds_nothing_in_the_clear(kept: Operati
     assert {path for path in files(kept.root) if path.startswith("keys/")} <= listed
 
 
+def test_what_was_observed_is_left_out_since_it_would_be_taken_for_seen_without_a_break(
+    kept: Operations, tmp_path: Path
+) -> None:
+    shutil.copytree(kept.root, tmp_path / "ops")
+    state = tmp_path / "ops/state"
+    for path in (
+        "observations/example.com.json",
+        "jobs.json",
+        "evidence/generation-3.json",
+        "image/data.mdb",
+    ):
+        (state / path).parent.mkdir(parents=True, exist_ok=True)
+        (state / path).write_text("{}\n")
+    told = dnsctl("backup", tmp_path / "b", "--json", root=tmp_path / "ops").json
+    assert {each["path"] for each in told["files"] if each["path"].startswith("state/")} == {
+        "state/evidence/generation-3.json"
+    }
+
+
 def test_what_is_not_in_a_backup_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with made(tmp_path / "ops") as repo:
         repo.write(

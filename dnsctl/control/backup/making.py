@@ -1,9 +1,12 @@
 """Make a backup of this control host: what no node and no other clone has.
 
 In it: the git repository with every branch and tag, all of keys/, other secrets that dnsctl.yaml names and
-that stand in the operations repo, and of state/ what the nodes do not have: records, observations, evidence.
-Image and archive are left to the nodes. Read while no push runs and nobody writes keys; a key that does not
-open stops it, so that no backup turns out useless on the day it is needed.
+that stand in the operations repo, and of state/ the records and evidence. Image and archive are left to the
+nodes. What was observed of parents and nodes is left out, too: a host that comes back would take it for what
+was seen without a break, and a roll would go on too early. Without it, a roll waits.
+
+Read while no push runs and nobody writes keys. A key that does not open stops it, so that no backup turns out
+useless on the day it is needed.
 """
 
 from __future__ import annotations
@@ -33,7 +36,8 @@ from dnsctl.sign.keyfile import KeyState
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.passphrase import check_passphrase
 
-_FROM_NODES = ("image", "archive", "nodes")  # directories of state/ that the fleet has
+_FROM_NODES = ("image", "archive", "nodes")  # in state/, what the fleet has
+_OF_ITS_TIME = ("observations", "jobs.json")  # in state/, what is true only for who goes on looking
 _NOT_KEPT = (".log", ".lock", "-wal", "-shm", "-journal")  # ends of names
 
 
@@ -161,10 +165,10 @@ def _gather_state(root: Path, aside: Path, found: _Gathered) -> None:
     state = Repo(root).state
     for path in _files(state.directory):
         inner = path.relative_to(state.directory)
-        if inner.parts[0] in _FROM_NODES or path.name.endswith(_NOT_KEPT) or path == state.records:
+        if inner.parts[0] in (*_FROM_NODES, *_OF_ITS_TIME) or path.name.endswith(_NOT_KEPT):
             continue
         found.files[f"{STATE}/{inner}"] = path
-    if state.records.exists():
+    if found.files.pop(f"{STATE}/{state.records.name}", None):
         copy = aside / state.records.name
         try:
             with (

@@ -37,6 +37,8 @@ def keys_in(path: Path, zone: Name, now: datetime) -> tuple[ForeignKey, ...]:
 
 def _beside(path: Path) -> tuple[Path, Path]:
     """Return the files of the private and the public half of what `path` names."""
+    if path.suffix == _PUBLIC and path.is_file() and pem.is_pem(_read(path)):  # as OpenSSL's users name keys
+        return path, path.with_name(path.name + _PUBLIC)
     stem = path.name.removesuffix(_PRIVATE).removesuffix(_PUBLIC)
     if path.suffix in (_PRIVATE, _PUBLIC) or not path.exists():
         return path.with_name(stem + _PRIVATE), path.with_name(stem + _PUBLIC)
