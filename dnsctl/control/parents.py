@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from dnsctl.control.concerns import Concern, Weight
 from dnsctl.control.observations import Observed, recall
 from dnsctl.image.reader import Reader
+from dnsctl.model.authority import answering_zone
 from dnsctl.model.name import Name, is_subdomain, to_text
 from dnsctl.model.parental import asks_to_delete
 from dnsctl.model.repo import HostFiles
@@ -39,6 +40,7 @@ def ours_of(reader: Reader, zone: Name) -> Ours:
         tuple(each for each in _rdatas(cds) if not asks_to_delete(Type.CDS, each)),
         tuple(sorted(addresses)),
         {name: found for name, found in addresses.items() if found},
+        answering_zone(zone, Type.DS, lambda name: reader.zone(name) is not None) not in (None, zone),
     )
 
 

@@ -24,7 +24,7 @@ class Ours:
     """What we serve of a zone. `signers`: DNSKEYs that sign the DNSKEY RRset, all empty where it is unsigned.
 
     `wanted`: the DS that the parent is asked for (CDS); `ns`: names as text; `addresses`: of those of them
-    that stand in the zone, by name.
+    that stand in the zone, by name. `parent_is_ours`: it is in the same release.
     """
 
     zone: Name
@@ -32,6 +32,7 @@ class Ours:
     wanted: tuple[bytes, ...] = ()
     ns: tuple[str, ...] = ()
     addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    parent_is_ours: bool = False
 
 
 class Difference(NamedTuple):
@@ -101,7 +102,10 @@ def _of_ds(ours: Ours, view: ParentView) -> Iterator[Difference]:
     wanted = f"DS {tags(ours.wanted)}" if ours.wanted else f"a DS of key {_key_tags(ours.signers)}"
     if not ds:
         if ours.wanted:
-            advice = f"nobody validates the zone: give it the DS that `dnsctl key ds {to_text(zone)}` prints"
+            way = f"give it the DS that `dnsctl key ds {to_text(zone)}` prints"
+            if ours.parent_is_ours:
+                way = "a `dnsctl push` gives it the DS, once caches have forgotten the zone unsigned"
+            advice = f"nobody validates the zone: {way}"
             yield Difference("note", "parent-ds-missing", zone, Type.DS, view.place, wanted, "none", advice)
     elif not leads(zone, ds, ours.signers):
         advice = "validators refuse all of the zone: have the DS replaced at once, see `dnsctl key ds`"

@@ -1,5 +1,6 @@
 """What a parent says against what we serve: each difference by its rule and weight."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -65,3 +66,11 @@ def test_servers_that_differ_are_told_once() -> None:
 )
 def test_delegation_is_judged(view: DelegationView, told: list[str]) -> None:
     assert [each.rule for each in differences(OURS, (), (view,))] == told
+
+
+@pytest.mark.parametrize(
+    ("ours", "way"), [(OURS, "dnsctl key ds"), (replace(OURS, parent_is_ours=True), "dnsctl push")]
+)
+def test_advice_is_for_the_parent_that_it_is(ours: Ours, way: str) -> None:
+    (told,) = differences(ours, [ParentView("ns", "", NOW, (), 60)], ())
+    assert f"`{way}" in told.message
