@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dnsctl.demo.ports import free_port
 from tests.control.operations import NODES, Operations, made
 from tests.control.test_renewal import (
     BRIEF,
@@ -47,6 +48,20 @@ def test_one_round_renews_verifies_cleans_and_watches(repo: Operations) -> None:
     again = repo.json("control", "--once")
     assert [each["job"] for each in again["jobs"] if each["done"]] == ["renew", "observe", "roll", "watch"]
     assert repo.generations() == {"ns1": 3, "ns2": 3}
+
+
+def test_node_that_somebody_is_about_to_add_does_not_stop_renewal(repo: Operations) -> None:
+    time.sleep(1.1)
+    config = (repo.root / "dnsctl.yaml").read_text()
+    node = f'ns3: {{listen: ["127.0.0.1:{free_port()}"], control: "https://127.0.0.1:{free_port()}"}}'
+    assert "nodes: {ns1:" in config
+    repo.write("dnsctl.yaml", config.replace("nodes: {ns1:", f"nodes: {{{node}, ns1:"))
+    repo.commit("half of a new node")
+    told = {each["job"]: each for each in repo.json("control", "--once", code=2)["jobs"]}
+    assert told["renew"]["verdict"] == "well"
+    assert "signatures of example.com., example.org. renewed: generation 2" in told["renew"]["message"]
+    assert told["watch"]["verdict"] == "could not tell"
+    assert "ns3" in told["watch"]["message"]
 
 
 @pytest.mark.parametrize("situation", [expired, config_broken_in_head, without_git])

@@ -4,20 +4,25 @@ A site that cannot be reached stops a renewal, as it stops a push, while there i
 renewal is overdue, the job goes on without that site, so that a lost one does not take the signatures of the
 others with it.
 
+The nodes are those of the released dnsctl.yaml: one that somebody is about to add stops nothing. If these
+cannot be reached, those of the work tree are tried.
+
 A host that stands by leaves what is due to the other host, and does it only if it is still due after a while,
 or overdue.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from dnsctl.control.concerns import of_signatures
 from dnsctl.control.daemon.job import Verdict, Work
 from dnsctl.control.host import ControlHost, unreached
 from dnsctl.control.push import Request, Result, renew
-from dnsctl.control.renewal import renewal_due
+from dnsctl.control.renewal import released_config, renewal_due
 from dnsctl.errors import ClockError, ReleaseRefusedError
 from dnsctl.model.name import Name, to_text
 
@@ -26,23 +31,37 @@ _SHOWN = 3  # zones that a line names
 
 def renewed(work: Work) -> Verdict:
     """Renew what is due. Raises DnsctlError where nothing has changed."""
+    of_release = _with_released_nodes(work)
     try:
-        with work.host() as host:
-            if waiting := _left_to_another(work, host):
-                return waiting
-            return _verdict(renew(host, Request(), work.progress))
+        return _renewed(of_release)
     except ClockError:
         raise
     except ReleaseRefusedError as error:
-        site, overdue = _lost_site(work)
+        if of_release is not work:
+            with contextlib.suppress(ReleaseRefusedError):
+                return _renewed(work)  # nodes that have moved since
+        site, overdue = _lost_site(of_release)
         if not site:
             raise
         if not overdue:
             return Verdict("unknown", f"{error}; no signature runs out soon")
-    with work.host(site) as host:
+    with of_release.host(site) as host:
         request = Request(without=site, reason=f"renewal is overdue, and {site} is not reached")
         found = _verdict(renew(host, request, work.progress))
         return Verdict("act", f"{found.message}; {site} is not reached: its signatures run out")
+
+
+def _renewed(work: Work) -> Verdict:
+    with work.host() as host:
+        return _left_to_another(work, host) or _verdict(renew(host, Request(), work.progress))
+
+
+def _with_released_nodes(work: Work) -> Work:
+    """Return `work` for the nodes of the release, where dnsctl.yaml of the work tree has others by now."""
+    released = released_config(work.root)
+    if released is None or not released.sites or released.nodes() == work.config.nodes():
+        return work
+    return replace(work, config=work.config.model_copy(update={"sites": released.sites}))
 
 
 def _verdict(result: Result) -> Verdict:
