@@ -7,14 +7,15 @@ its age. What a roll wants is in `.state` files; how far it is, in what is serve
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from dnsctl.control.host import ControlHost
 from dnsctl.control.observations import recall
 from dnsctl.control.push import Request, Result, build_intent, check_request, ended, level
-from dnsctl.control.renewal import policies_of
+from dnsctl.control.renewal import config_of
 from dnsctl.control.served import is_quiet, look
 from dnsctl.errors import DnsctlError
 from dnsctl.image.reader import Reader
@@ -74,7 +75,7 @@ def advance(
                 look(host, reader, moving, now)
             steps, waits = _chosen(host, reader, moving, now, hurry=hurry)
             commit = _commit(host, reader)
-            intent = rolled(reader, steps, policies_of(host, commit), commit)
+            intent = rolled(reader, steps, policies(host.root, commit), commit)
         release = build_intent(host, intent, progress) if steps else None
     allowed = replace(request, allow=tuple(GUARDS), reason=request.reason or "a step of a roll")
     result = ended(host, release, "roll", allowed, recovered, progress)
@@ -90,7 +91,7 @@ def _moving(
     state = Repo(host.root).state
     found: dict[Name, Policy] = {}
     with host.image.reader() as reader:
-        policy_of = policies_of(host, _commit(host, reader))
+        policy_of = policies(host.root, _commit(host, reader))
         for origin in rolling_zones(reader, host.keystore):
             policy = policy_of(origin) if zones is None or origin in zones else None
             if policy is not None and not is_at_rest(
@@ -125,6 +126,15 @@ def _settle(host: ControlHost, steps: Iterable[Rolled], now: datetime) -> None:
             settle_roll(host.keystore, each.keys, now)
         except DnsctlError as error:
             host.notes.append(f"the state of a key could not be kept: {error}")
+
+
+def policies(root: Path, commit: str | None) -> Callable[[Name], Policy | None]:
+    """Return what gives the policy of a zone that was released from `commit`.
+
+    Where that cannot be read, rolls wait for the next push: no other policy was released.
+    """
+    config = config_of(root, commit)
+    return config.policy if config is not None else lambda _: None
 
 
 def _commit(host: ControlHost, reader: Reader) -> str | None:

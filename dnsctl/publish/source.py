@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterable
 
 from dnsctl.image.layout import FORMAT
-from dnsctl.model.policy import Policy
+from dnsctl.model.policy import Lifetimes, Policy
 from dnsctl.model.rrset import Type
 from dnsctl.model.soa import with_serial
 from dnsctl.model.validity import timing
@@ -61,6 +61,10 @@ def data_digest(zone: ValidatedZone, policy: Policy | None) -> str:
             shape.append(b"no CDS")
         if policy.zonemd == "publish":
             shape.append(b"ZONEMD")
+        if policy.lifetimes != Lifetimes():  # rolls go by the policy that was released
+            shape.append(repr(policy.lifetimes).encode())
+        if policy.standby:
+            shape.append(b"standby")
     _count(state, shape)
     presigned = policy is None and is_presigned(zone)
     for one in zone.rrsets():

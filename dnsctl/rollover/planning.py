@@ -129,7 +129,7 @@ class _Move(NamedTuple):
 
 
 def _steps(aim: Aim, *, unsigned: bool) -> Iterator[Step]:
-    """Yield what could be done, in the order in which it should be; later moves need earlier ones."""
+    """Yield what could be done, in the order of the table: what is ready is used before more is made so."""
     for action, uses, text in _WITHDRAWAL if unsigned else _MOVES:
         every = [(key, use) for key, use in uses(aim) if use != key.use]
         choices = [every]
@@ -225,9 +225,9 @@ def _unsign(aim: Aim) -> Iterator[tuple[RolledKey, KeyUse]]:
 _MOVES: tuple[_Move, ...] = (
     _Move("begin", _begin, "sign the zone with {on}"),
     _Move("sign", _sign, "sign all data with {on}, too, before it is published"),
-    _Move("publish", _publish, "publish {on}"),
     _Move("swap", _swap, "sign data with {on}"),
     _Move("ask", _ask, "ask the parent for the DS of {on}"),
+    _Move("publish", _publish, "publish {on}"),
     _Move("remove", _remove, "remove {off} from the DNSKEY RRset"),
     _Move("stop", _stop, "drop the signatures of {off}"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -148,3 +149,70 @@ def test_old_state_files_are_read_and_kept_as_they_are(csk: Rolling):
     assert csk.advance().release is None
     assert key.state_path.read_text() == text
     assert signs_keys(key.role)
+
+
+def test_key_roll_prints_a_timetable_then_takes_step_by_step(csk: Rolling):
+    (old,) = csk.stored()
+    before = old.state_path.read_text()
+    told = csk.repo.json("key", "roll", "example.com", "--plan")
+    steps = [each["step"] for each in told["timetable"]]
+    assert [each.split()[0] for each in steps] == ["make", "publish", "sign", "ask", "remove"]
+    assert (told["generation"], told["step"]) == (None, None)
+    assert (old.state_path.read_text(), len(csk.stored())) == (before, 1), "a plan changes nothing"
+    csk.observe()
+    begun = csk.repo.json("key", "roll", "example.com")
+    assert begun["step"].startswith("publish csk ")
+    assert f"csk {old.public.tag} leaves: it was told to leave" in begun["step"]
+    again = csk.repo.run("key", "roll", "example.com")
+    assert again.returncode == 0, again
+    assert len(csk.rdatas("DNSKEY")) == 2, "a roll that is under way is not begun again"
+    assert "key roll example.com --continue" in again.stderr
+    assert [each.split()[0] for each in csk.roll()][-1] == "remove"
+    done = csk.repo.run("key", "roll", "example.com", "--continue")
+    assert done.stdout == "example.com.: nothing is to be rolled\n"
+
+
+def test_key_roll_is_taken_back_by_undo(csk: Rolling):
+    (old,) = csk.stored()
+    csk.observe()
+    assert csk.repo.run("key", "roll", "example.com").returncode == 0
+    assert csk.repo.run("key", "roll", "example.com", "--undo").returncode == 0
+    csk.roll()
+    assert csk.rdatas("DNSKEY") == {old.public.rdata}
+    refused = csk.repo.run("key", "roll", "example.com", "--undo")
+    assert refused.returncode == 1
+    assert "example.com.: no key that was told to leave is still in use" in refused.stderr
+
+
+def test_emergency_waits_for_caches_unless_it_is_told_twice(split: Rolling):
+    split.policy("keys: ksk+zsk, standby: on, ")
+    split.roll()
+    time.sleep(1.2)
+    standby = {one.public.tag for one in split.stored() if one.roll.standby and one.role == "zsk"}
+    told = split.repo.json("key", "roll", "example.com", "--role", "zsk", "--emergency")
+    assert "sign data with zsk" in told["step"], "a standby key takes over at once"
+    assert split.signers("A", "www.example.com.") == standby
+    refused = split.repo.run("key", "roll", "example.com", "--continue", "--break-chain", "example.com")
+    assert "--break-chain: is for --emergency" in refused.stderr
+    refused = split.repo.run("key", "roll", "example.com", "--emergency", "--break-chain", "example.org")
+    assert "--break-chain: names example.org, and the zone is example.com" in refused.stderr
+    twice = ("--continue", "--emergency", "--break-chain", "example.com")
+    steps = [split.repo.json("key", "roll", "example.com", *twice)["step"] for _ in range(2)]
+    assert [each.split()[0] for each in steps] == ["publish", "remove"], "no cache is waited for"
+
+
+def test_key_roll_of_what_is_not_there_is_refused_in_one_line(csk: Rolling):
+    for arguments, words in (
+        (("example.org",), "example.org.: is not released, or not signed here"),
+        (("example.com", "--role", "zsk"), "example.com.: has no zsk in use; its keys in use are: csk"),
+    ):
+        for also in ((), ("--plan",)):
+            refused = csk.repo.run("key", "roll", *arguments, *also)
+            assert refused.returncode == 1
+            assert words in refused.stderr
+    csk.repo.end("ns2")
+    (key,) = csk.stored()
+    before = key.state_path.read_text()
+    assert csk.repo.run("key", "roll", "example.com").returncode != 0
+    assert key.state_path.read_text() == before, "what fails is not begun"
+    assert len(csk.stored()) == 1

@@ -23,6 +23,14 @@ class Digest(StrEnum):
         return {"sha1": 1, "sha256": 2, "sha384": 4}[self.value]
 
 
+class Role(StrEnum):
+    """What a key signs."""
+
+    CSK = "csk"
+    KSK = "ksk"
+    ZSK = "zsk"
+
+
 class KeyForm(StrEnum):
     """Forms that private halves are exported in."""
 
@@ -57,6 +65,14 @@ def register(app: typer.Typer) -> None:
             "dnsctl key export example.com 12345 --private --to /media/safe",
         ),
     )(export_keys)
+    keys.command(
+        "roll",
+        epilog=examples(
+            "dnsctl key roll example.com --plan",
+            "dnsctl key roll example.com --role zsk",
+            "dnsctl key roll example.com --undo",
+        ),
+    )(roll)
     keys.command("retire", epilog=examples("dnsctl key retire example.com 12345"))(retire)
     keys.command("remove", epilog=examples("dnsctl key remove example.com 12345"))(remove)
     keys.command(
@@ -177,6 +193,47 @@ BreakOption = Annotated[
         help="The zone's name again: although it is served with the key, or a DS points to it.",
     ),
 ]
+
+
+def roll(
+    ctx: typer.Context,
+    zone: ZoneArgument,
+    *,
+    role: Annotated[
+        Role | None, typer.Option(help="Of keys with this role only; default: every key in use.")
+    ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Print the timetable, with reasons; change nothing.")
+    ] = False,
+    only_next: Annotated[
+        bool, typer.Option("--continue", help="Take the next step of what is under way; begin nothing.")
+    ] = False,
+    undo: Annotated[
+        bool,
+        typer.Option("--undo", help="Keys that are on their way out come back, if they are still in use."),
+    ] = False,
+    emergency: Annotated[
+        bool, typer.Option("--emergency", help="A key was stolen: take a standby key, and note that.")
+    ] = False,
+    broken: Annotated[
+        str | None,
+        typer.Option(
+            "--break-chain",
+            metavar="ZONE",
+            help="With --emergency, the zone's name again: wait for no cache, so that some resolvers fail.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Have new keys take the place of those in use, a step a release.
+
+    A step that resolvers must have seen waits for that. `dnsctl control` takes all steps by itself.
+    """
+    from dnsctl.cli.roll import Wanted
+    from dnsctl.cli.roll import roll as run
+
+    wanted = Wanted(None if role is None else role.value, only_next, undo, emergency, broken)
+    run(here(ctx), zone, wanted, plan_only=plan, as_json=as_json)
 
 
 def retire(

@@ -1,0 +1,174 @@
+"""`dnsctl key roll`: begin a roll and take its next step; or print the timetable, and change nothing.
+
+Exit codes: as `push`; 0 as well where the next step has to wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import typer
+
+from dnsctl.cli import output
+from dnsctl.cli.context import Context, zone_name
+from dnsctl.cli.context.opened import opened
+from dnsctl.cli.output.ended import told
+from dnsctl.control.own_image import released
+from dnsctl.control.push import Request, Result
+from dnsctl.control.roll_wishes import coming_back, leaving, timetable_of, wished, written
+from dnsctl.control.rolling import ZoneRoll, advance, policies, zone_roll
+from dnsctl.errors import KeystoreError
+from dnsctl.image.reader import Reader
+from dnsctl.model.json_value import Json
+from dnsctl.model.key import KeyRole
+from dnsctl.model.name import Name, to_text
+from dnsctl.model.repo import Repo
+from dnsctl.model.rrset import Type
+from dnsctl.release.archive import Archive, activated
+from dnsctl.rollover.keyset import RolledKey
+from dnsctl.rollover.planning import Wait
+from dnsctl.rollover.timetable import Entry
+from dnsctl.sign.keystore import Keystore
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked for. `role`: None for all; `only_next`: begin nothing; `back`: keys that leave are to
+    stay; `broken`: the zone again.
+    """
+
+    role: KeyRole | None = None
+    only_next: bool = False
+    back: bool = False
+    emergency: bool = False
+    broken: str | None = None
+
+
+def roll(context: Context, zone: str, wanted: Wanted, *, plan_only: bool, as_json: bool) -> None:
+    """Begin a roll of `zone`, or go on with it; print what was done and what comes."""
+    origin = zone_name(zone)
+    hurry = _told_twice(origin, wanted)
+    if plan_only:
+        found, entries = _planned(context, origin, wanted)
+        _print(origin, entries, None, found.plan.wait, as_json=as_json)
+        return
+    with opened(context, "", renewal=True) as host, told() as progress:
+        now = datetime.now(UTC)
+        with host.image.reader() as reader:
+            found = _found(context, reader, host.keystore, origin, now)
+        go, stay = _wish(found, wanted)
+        reason = f"{'emergency ' if wanted.emergency else ''}roll of {to_text(origin)}"
+        with written(host.keystore, found.keys, go, stay, now):
+            result, waits = advance(
+                host, Request(reason=reason), progress, zones=frozenset((origin,)), hurry=hurry
+            )
+        now = datetime.now(UTC)
+        with host.image.reader() as reader:
+            found = _found(context, reader, host.keystore, origin, now)
+            entries = timetable_of(found, found.keys, _ttls(reader, origin), now)
+    _print(origin, entries, result, waits.get(origin), as_json=as_json)
+    raise typer.Exit(result.exit_code)
+
+
+def _told_twice(origin: Name, wanted: Wanted) -> bool:
+    """True where caches do not count: in an emergency, with the zone named again."""
+    if wanted.broken is None:
+        return False
+    if not wanted.emergency:
+        raise typer.BadParameter("is for --emergency", param_hint="--break-chain")
+    if zone_name(wanted.broken) != origin:
+        raise typer.BadParameter(
+            f"names {wanted.broken}, and the zone is {to_text(origin)}", param_hint="--break-chain"
+        )
+    return True
+
+
+def _planned(context: Context, origin: Name, wanted: Wanted) -> tuple[ZoneRoll, tuple[Entry, ...]]:
+    now = datetime.now(UTC)
+    with released(context.state) as reader:
+        if reader is None:
+            raise _not_here(origin)
+        keystore = Keystore(Repo(context.root).keys.directory, lambda: b"")
+        found = _found(context, reader, keystore, origin, now)
+        keys = wished(found.keys, *_wish(found, wanted))
+        return found, timetable_of(found, keys, _ttls(reader, origin), now)
+
+
+def _found(context: Context, reader: Reader, keystore: Keystore, origin: Name, now: datetime) -> ZoneRoll:
+    """Return where the keys of `origin` stand. Raises KeystoreError where it is not signed here."""
+    manifest = activated(Archive(context.state.archive), reader.generation)
+    policy = policies(context.root, manifest.commit if manifest is not None else None)(origin)
+    entry = reader.zone(origin)
+    if entry is None or policy is None or not entry.signed:
+        raise _not_here(origin)
+    return zone_roll(reader, keystore, Repo(context.root).state, origin, policy, now)
+
+
+def _not_here(origin: Name) -> KeystoreError:
+    return KeystoreError(
+        "is not released, or not signed here", where=to_text(origin), advice="push it with a policy first"
+    )
+
+
+def _wish(found: ZoneRoll, wanted: Wanted) -> tuple[tuple[RolledKey, ...], tuple[RolledKey, ...]]:
+    """Return who is to leave, and who stays after all."""
+    if wanted.only_next:
+        return (), ()
+    if wanted.back:
+        stay, go = coming_back(found)
+        return go, stay
+    return leaving(found, wanted.role), ()
+
+
+def _ttls(reader: Reader, origin: Name) -> tuple[int, int]:
+    dnskey = reader.get(origin, Type.DNSKEY, origin)
+    return dnskey.ttl if dnskey is not None else 0, max(one.ttl for one in reader.rrsets(origin))
+
+
+def _print(
+    origin: Name, entries: Sequence[Entry], result: Result | None, wait: Wait | None, *, as_json: bool
+) -> None:
+    release = result.release if result is not None else None
+    if as_json:
+        output.json_result(
+            {
+                "zone": to_text(origin),
+                "generation": release.generation if release is not None else None,
+                "step": _step_of(result, origin),
+                "waits": None if wait is None else wait_json(wait),
+                "timetable": [
+                    {"at": f"{each.at:%Y-%m-%dT%H:%M:%SZ}", "step": each.text, "reason": each.reason}
+                    for each in entries
+                ],
+            }
+        )
+        return
+    if release is not None:
+        output.line(f"generation {release.generation}: {_step_of(result, origin)}")
+    if wait is not None:
+        output.line(f"waits {wait.told}")
+    if entries:
+        output.table(
+            ("earliest", "step", "because"),
+            ((f"{each.at:%Y-%m-%d %H:%M:%S}Z", each.text, each.reason) for each in entries),
+        )
+        if result is not None:
+            next_step = f"dnsctl key roll {to_text(origin).removesuffix('.')} --continue"
+            output.say(f"`dnsctl control` takes the next steps; by hand: {next_step}")
+    else:
+        output.line(f"{to_text(origin)}: nothing is to be rolled")
+
+
+def wait_json(wait: Wait) -> dict[str, Json]:
+    """Return what is waited for."""
+    until = None if wait.until is None else f"{wait.until:%Y-%m-%dT%H:%M:%SZ}"
+    return {"for": wait.reason, "until": until, "step": wait.step.text}
+
+
+def _step_of(result: Result | None, origin: Name) -> str | None:
+    if result is None or result.release is None:
+        return None
+    events = [each.events for each in result.release.zones if each.origin == origin]
+    return next((one.message for each in events for one in each if one.name == "roll"), None)
