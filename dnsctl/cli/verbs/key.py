@@ -229,8 +229,8 @@ def roll(
 
     A step that resolvers must have seen waits for that. `dnsctl control` takes all steps by itself.
     """
-    from dnsctl.cli.roll import Wanted
-    from dnsctl.cli.roll import roll as run
+    from dnsctl.cli.keys_rolling import Wanted
+    from dnsctl.cli.keys_rolling import roll as run
 
     wanted = Wanted(None if role is None else role.value, only_next, undo, emergency, broken)
     run(here(ctx), zone, wanted, plan_only=plan, as_json=as_json)
