@@ -22,6 +22,7 @@ from dnsctl.model.zone import ValidatedZone
 from dnsctl.publish.intent import Delegation, Intent, ZoneIntent
 from dnsctl.publish.keys import ZoneKeys
 from dnsctl.sign.dnskey import DS_DIGEST, public_key
+from dnsctl.sign.keyfile import KeyState
 
 _HIDING = frozenset((Type.NS, Type.DNAME))
 
@@ -164,8 +165,11 @@ def _signed_since(child: _Child, now: datetime) -> datetime:
         dnskey = child.wanted.zone.get(child.wanted.zone.origin, Type.DNSKEY)
         made = [parse(each).inception for each in dnskey.signatures] if dnskey is not None else []
         return datetime.fromtimestamp(min(made), UTC) if made else now
-    active = [one.times.active for one in child.keys.signing if one.times.active is not None]
-    return min(active, default=now)
+    began = (
+        one.times.active or (one.times.generated if one.state is KeyState.ACTIVE else None)
+        for one in child.keys.signing
+    )
+    return min((each for each in began if each is not None), default=now)
 
 
 def _ds_served(served: Reader | None, parent: Name, child: Name) -> tuple[bytes, ...]:

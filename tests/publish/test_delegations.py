@@ -278,3 +278,13 @@ def test_zones_of_a_directory_are_delegated_with_their_ds_as_well(tmp_path: Path
             found = reader.get(name("sub.example.com."), Type.DS, name("example.com."))
         assert found.rdatas == (public_key(name("sub.example.com."), child.rdatas[0]).ds(),)
         assert len(found.signatures) == 1
+
+
+def test_imported_key_without_a_time_of_its_own_does_not_hold_back_the_ds_for_ever(host: Host) -> None:
+    host.push(with_policy(intent({MIDDLE: SIMPLE, LOW: SIMPLE}), MIDDLE, STANDARD))  # not delegated yet
+    for each in host.keystore.list(name(LOW)):
+        text = each.state_path.read_text().splitlines()
+        kept = ["Active: -" if line.startswith("Active: ") else line for line in text]
+        each.state_path.write_text("\n".join(kept) + "\n")
+    host.push(intent({MIDDLE: ZONES[MIDDLE], LOW: SIMPLE}), NOW + DAY)
+    assert ds(host, MIDDLE, LOW) == of_keys(host, LOW) != ()
