@@ -18,7 +18,8 @@ from dnsctl.cli.output.ended import told
 from dnsctl.control.own_image import released
 from dnsctl.control.push import Request, Result
 from dnsctl.control.roll_wishes import coming_back, leaving, timetable_of, wished, written
-from dnsctl.control.rolling import ZoneRoll, advance, policies, zone_roll
+from dnsctl.control.rolling import advance
+from dnsctl.control.zone_rolls import ZoneRoll, policies, zone_roll
 from dnsctl.errors import KeystoreError
 from dnsctl.image.reader import Reader
 from dnsctl.model.json_value import Json

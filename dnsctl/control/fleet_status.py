@@ -25,6 +25,7 @@ from dnsctl.control.concerns import (
 from dnsctl.control.host import connections
 from dnsctl.control.own_image import released
 from dnsctl.control.parents import ParentState, parent_concerns, parent_states
+from dnsctl.control.zone_rolls import roll_concerns
 from dnsctl.errors import DnsctlError
 from dnsctl.load.settings.config import Config
 from dnsctl.model.fleet import Node
@@ -84,12 +85,14 @@ def fleet_status(root: Path, config: Config, passphrase: bytes, now: float, *, z
     damaged: DnsctlError | None = None
     last: Served | None = None
     parents: tuple[ParentState, ...] = ()
+    rolls: tuple[Concern, ...] = ()
     try:
         with released(repo.state) as reader:
             if reader is not None:
                 last = Served(reader.generation, reader.manifest)
                 origins = [each.origin for each in reader.zones()]
                 parents = tuple(parent_states(repo.state, reader, origins))
+                rolls = tuple(roll_concerns(root, commit_of(root, last), reader, keystore, now))
     except DnsctlError as error:
         damaged = error
     urgent = frozenset(name for name, concern in of_each if concern.weight == "act")
@@ -98,7 +101,7 @@ def fleet_status(root: Path, config: Config, passphrase: bytes, now: float, *, z
     found = FleetStatus(
         nodes, answers, last, certificates, urgent, endings=endings, damaged=damaged, parents=parents
     )
-    return replace(found, concerns=(*_concerns(found, of_each, now), *parent_concerns(parents)))
+    return replace(found, concerns=(*_concerns(found, of_each, now), *parent_concerns(parents), *rolls))
 
 
 def commit_of(root: Path, served: Served | None) -> str | None:

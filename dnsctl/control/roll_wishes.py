@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
-from dnsctl.control.rolling import ZoneRoll
+from dnsctl.control.zone_rolls import ZoneRoll
 from dnsctl.errors import KeystoreError
 from dnsctl.model.key import KeyRole
 from dnsctl.model.name import to_text

@@ -7,45 +7,30 @@ its age. What a roll wants is in `.state` files; how far it is, in what is serve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from dnsctl.control.host import ControlHost
-from dnsctl.control.observations import recall
 from dnsctl.control.push import Request, Result, build_intent, check_request, ended, level
-from dnsctl.control.renewal import config_of
-from dnsctl.control.served import is_quiet, look
+from dnsctl.control.served import look
+from dnsctl.control.zone_rolls import ZoneRoll, is_at_rest, policies, rolling_zones, zone_roll
 from dnsctl.errors import DnsctlError
 from dnsctl.image.reader import Reader
 from dnsctl.model.name import Name
 from dnsctl.model.policy import Policy
-from dnsctl.model.repo import HostFiles, Repo
-from dnsctl.model.rrset import Type
+from dnsctl.model.repo import Repo
 from dnsctl.publish.guards import GUARDS
 from dnsctl.publish.intent import Progress, no_progress
-from dnsctl.publish.keys import live_keys, settle_roll
+from dnsctl.publish.keys import settle_roll
 from dnsctl.publish.rolling import Rolled, rolled, tells_parent
-from dnsctl.publish.uses import is_covered, key_set
 from dnsctl.rollover.aim import Make
-from dnsctl.rollover.caches import Observations
-from dnsctl.rollover.keyset import KeySet, RolledKey
-from dnsctl.rollover.planning import Plan, Wait, plan
+from dnsctl.rollover.keyset import RolledKey
+from dnsctl.rollover.planning import Wait, plan
 from dnsctl.sign.keyfile import RollState
 from dnsctl.sign.keystore import Keystore, NewKey
 
 _WRITTEN = "for the CDS of its zone file, which are not ours to change, to ask for the new DS instead"
-
-
-@dataclass(frozen=True)
-class ZoneRoll:
-    """One zone's keys, and what comes next for them. `policy`: that of the release."""
-
-    keys: KeySet
-    policy: Policy
-    seen: Observations
-    plan: Plan
 
 
 def advance(
@@ -128,54 +113,9 @@ def _settle(host: ControlHost, steps: Iterable[Rolled], now: datetime) -> None:
             host.notes.append(f"the state of a key could not be kept: {error}")
 
 
-def policies(root: Path, commit: str | None) -> Callable[[Name], Policy | None]:
-    """Return what gives the policy of a zone that was released from `commit`.
-
-    Where that cannot be read, rolls wait for the next push: no other policy was released.
-    """
-    config = config_of(root, commit)
-    return config.policy if config is not None else lambda _: None
-
-
 def _commit(host: ControlHost, reader: Reader) -> str | None:
     manifest = host.manifest(reader.generation)
     return manifest.commit if manifest is not None else None
-
-
-def rolling_zones(reader: Reader, keystore: Keystore) -> Iterator[Name]:
-    """Yield the zones that are served signed by keys of the keystore."""
-    for entry in reader.zones():
-        if entry.signed and keystore.list(entry.origin):
-            yield entry.origin
-
-
-def zone_roll(
-    reader: Reader,
-    keystore: Keystore,
-    state: HostFiles,
-    origin: Name,
-    policy: Policy,
-    now: datetime,
-    *,
-    hurry: bool = False,
-) -> ZoneRoll:
-    """Return what comes next for the keys of a zone, as far as it was observed. Writes nothing."""
-    stored = keystore.list(origin)
-    uses = live_keys(keystore, reader, origin).uses
-    keys = key_set(origin, stored, uses)
-    known = recall(state, origin)
-    dnskey = reader.get(origin, Type.DNSKEY, origin)
-    ours = {one.public.rdata for one in stored}
-    foreign = frozenset(each for each in (dnskey.rdatas if dnskey else ()) if each not in ours)
-    seen = Observations(known.served, known.ds, foreign)
-    if not is_covered(uses.values()):
-        return ZoneRoll(keys, policy, seen, Plan(keys))
-    return ZoneRoll(keys, policy, seen, plan(keys, policy, seen, now, hurry=hurry))
-
-
-def is_at_rest(found: ZoneRoll) -> bool:
-    """True where nothing is to be done, and no node need be asked what caches may still hold."""
-    return found.plan.is_settled and is_quiet(found.seen.served)
 
 
 def _step(keystore: Keystore, found: ZoneRoll, now: datetime, *, hurry: bool) -> Rolled | Wait | None:

@@ -68,11 +68,6 @@ def _looked(known: Observed, views: Iterable[NodeView], now: datetime) -> Observ
     return replace(known, served=known.served.after(views, now))
 
 
-def is_quiet(served: ServedMemory) -> bool:
-    """True where nothing but what is served now may be in a cache, as far as was observed."""
-    return served.began is not None and [each.gone for each in served.versions] == [None]
-
-
 def _known(host: ControlHost, reader: Reader, origin: Name, memory: ServedMemory) -> Cacheable:
     """Return what caches may hold of a zone as it is served. All of it is read only where it is not known."""
     uses = live_keys(host.keystore, reader, origin).uses

@@ -110,6 +110,8 @@ def test_parent_that_does_not_follow_stops_a_roll_and_is_named(csk: Rolling):
         csk.roll(8)
     (wait,) = csk.waits.values()
     assert "ns1.example. from dc1" in wait.reason
+    told = [each for each in csk.repo.json("status")["concerns"] if each["about"] == "example.com."]
+    assert [each["weight"] for each in told if wait.reason in each["message"]] == ["soon"]
     assert old.public.rdata in csk.rdatas("DNSKEY")
 
 

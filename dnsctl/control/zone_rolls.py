@@ -1,0 +1,106 @@
+"""Where the rolls of zones stand: their keys, what was seen of them, and what comes next. Writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dnsctl.control.concerns import Concern
+from dnsctl.control.observations import recall
+from dnsctl.control.renewal import config_of
+from dnsctl.image.reader import Reader
+from dnsctl.model.name import Name, to_text
+from dnsctl.model.observation import ServedMemory
+from dnsctl.model.policy import Policy
+from dnsctl.model.repo import HostFiles, Repo
+from dnsctl.model.rrset import Type
+from dnsctl.publish.keys import live_keys
+from dnsctl.publish.uses import is_covered, key_set
+from dnsctl.rollover.caches import Observations
+from dnsctl.rollover.keyset import KeySet
+from dnsctl.rollover.planning import Plan, plan
+from dnsctl.sign.keystore import Keystore
+
+
+@dataclass(frozen=True)
+class ZoneRoll:
+    """One zone's keys, and what comes next for them. `policy`: that of the release."""
+
+    keys: KeySet
+    policy: Policy
+    seen: Observations
+    plan: Plan
+
+
+def policies(root: Path, commit: str | None) -> Callable[[Name], Policy | None]:
+    """Return what gives the policy of a zone that was released from `commit`.
+
+    Where that cannot be read, rolls wait for the next push: no other policy was released.
+    """
+    config = config_of(root, commit)
+    return config.policy if config is not None else lambda _: None
+
+
+def rolling_zones(reader: Reader, keystore: Keystore) -> Iterator[Name]:
+    """Yield the zones that are served signed by keys of the keystore."""
+    for entry in reader.zones():
+        if entry.signed and keystore.list(entry.origin):
+            yield entry.origin
+
+
+def zone_roll(
+    reader: Reader,
+    keystore: Keystore,
+    state: HostFiles,
+    origin: Name,
+    policy: Policy,
+    now: datetime,
+    *,
+    hurry: bool = False,
+) -> ZoneRoll:
+    """Return what comes next for the keys of a zone, as far as it was observed. Writes nothing."""
+    stored = keystore.list(origin)
+    uses = live_keys(keystore, reader, origin).uses
+    keys = key_set(origin, stored, uses)
+    known = recall(state, origin)
+    dnskey = reader.get(origin, Type.DNSKEY, origin)
+    ours = {one.public.rdata for one in stored}
+    foreign = frozenset(each for each in (dnskey.rdatas if dnskey else ()) if each not in ours)
+    seen = Observations(known.served, known.ds, foreign)
+    if not is_covered(uses.values()):
+        return ZoneRoll(keys, policy, seen, Plan(keys))
+    return ZoneRoll(keys, policy, seen, plan(keys, policy, seen, now, hurry=hurry))
+
+
+def is_at_rest(found: ZoneRoll) -> bool:
+    """True where nothing is to be done, and no node need be asked what caches may still hold."""
+    return found.plan.is_settled and is_quiet(found.seen.served)
+
+
+def is_quiet(served: ServedMemory) -> bool:
+    """True where nothing but what is served now may be in a cache, as far as was observed."""
+    return served.began is not None and [each.gone for each in served.versions] == [None]
+
+
+def roll_concerns(
+    root: Path, commit: str | None, reader: Reader, keystore: Keystore, now: float
+) -> Iterator[Concern]:
+    """Yield what rolls wait for, and steps that are due. `reader`: the last release, of `commit`."""
+    at = datetime.fromtimestamp(now, UTC)
+    policy_of = policies(root, commit)
+    for origin in rolling_zones(reader, keystore):
+        policy = policy_of(origin)
+        if policy is None:
+            continue
+        told = zone_roll(reader, keystore, Repo(root).state, origin, policy, at).plan
+        if told.step is not None:
+            yield Concern("soon", to_text(origin), f"a step of a roll is due, to {told.step.text}; {_WHO}")
+        elif told.make:
+            yield Concern("soon", to_text(origin), f"a roll is due: {told.make[0].reason}; {_WHO}")
+        elif told.wait is not None:
+            yield Concern("soon", to_text(origin), f"a roll waits {told.wait.told}")
+
+
+_WHO = "`dnsctl control` takes it"
