@@ -18,6 +18,7 @@ from dnsctl.sign.algorithm import scheme
 from dnsctl.sign.foreign import pem
 from dnsctl.sign.foreign.key import ForeignKey
 
+_PRIVATE = "keys"  # where Knot keeps private halves, below its KASP database
 _DATABASE = "data.mdb"
 _LIMIT = 30.0  # seconds
 
@@ -57,7 +58,7 @@ def keys_of(directory: Path, zone: Name, now: datetime) -> tuple[ForeignKey, ...
 def _keys(text: str, directory: Path, zone: Name, now: datetime) -> Iterator[ForeignKey]:
     for told in _listed(text):
         try:
-            where = directory / "keys" / f"{told['id']}.pem"
+            where = directory / _PRIVATE / f"{told['id']}.pem"
             ksk, zsk = told["ksk"] == "yes", told["zsk"] == "yes"
             tag, algorithm = int(told["tag"]), int(told["algorithm"])
             created = _time(told, "publish") or _time(told, "active")
