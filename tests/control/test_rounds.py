@@ -132,6 +132,19 @@ def test_ten_days_cost_as_many_rounds_as_the_table_says(repo: Operations) -> Non
     assert len(stage.lines) == 2, "what ends as before is not told again"
 
 
+def test_times_are_those_of_the_settings_that_a_job_read_last_and_open_nothing(repo: Operations) -> None:
+    night = Job("night", "", lambda _config: DAY, well([]), at=lambda config: config.control.nightly)
+    config = (repo.root / "dnsctl.yaml").read_text()
+    stage = Stage(repo.root, (night,))
+    try:
+        repo.write("dnsctl.yaml", config + "control: {nightly: 04:05}\n")
+        stage.rounds.do(night)
+        repo.write("dnsctl.yaml", "version: [\n")
+        assert stage.rounds.due(night) == datetime(2026, 11, 23, 4, 5, tzinfo=UTC)
+    finally:
+        repo.write("dnsctl.yaml", config)
+
+
 def test_state_that_cannot_be_written_is_told_once_and_jobs_go_on(repo: Operations) -> None:
     seen: list[datetime] = []
     stage = Stage(repo.root, (job("good", well(seen)),))

@@ -58,6 +58,7 @@ class Rounds:
     done: Tell = _ignored
     jobs: Sequence[Job] = JOBS
     journal: Journal = field(default_factory=Journal)
+    _settings: Config = field(default_factory=lambda: Config(version=1))
     _prompted: bytes | None = None
     _told: set[str] = field(default_factory=set)
     _raised: dict[str, int] = field(default_factory=dict)
@@ -100,8 +101,12 @@ class Rounds:
         return found
 
     def config(self) -> Config:
-        """Return dnsctl.yaml of the work tree, or the released one where that cannot be read."""
-        return fleet_config(self.root, self._once)
+        """Return dnsctl.yaml of the work tree, or the released one where that cannot be read.
+
+        For the thread that does jobs: it may open this host's image.
+        """
+        self._settings = fleet_config(self.root, self._once)
+        return self._settings
 
     def write(self) -> None:
         """Keep the journal; where that is impossible, say so and go on with what is in memory."""
@@ -153,11 +158,8 @@ class Rounds:
         return config
 
     def _when(self, job: Job) -> tuple[timedelta, timedelta]:
-        """Return a job's period, and where its slots begin."""
-        try:
-            config = self.config()
-        except DnsctlError:
-            config = Config(version=1)  # the job itself says what is wrong
+        """Return a job's period, and where its slots begin, by the settings that were read last."""
+        config = self._settings
         period = job.period(config)
         if job.at is not None:
             return period, job.at(config)
