@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from dnsctl.control.observations import amend
 from dnsctl.model.key import signs_keys
+from dnsctl.model.name import from_text
+from dnsctl.model.observation import ParentView
+from dnsctl.model.repo import Repo
 from dnsctl.sign.keyfile import KeyState
 from tests.control.operations import zone
 from tests.control.rolls import Rolling, rolling
@@ -218,3 +224,40 @@ def test_key_roll_of_what_is_not_there_is_refused_in_one_line(csk: Rolling):
     assert csk.repo.run("key", "roll", "example.com").returncode != 0
     assert key.state_path.read_text() == before, "what fails is not begun"
     assert len(csk.stored()) == 1
+
+
+def test_ds_in_a_parent_of_ours_changes_in_the_release_that_asks_for_it(tmp_path: Path):
+    """Parent and child are both served here: nobody else has to do anything."""
+    sub = from_text("sub.example.com.")
+    with rolling(tmp_path) as rolls:
+        rolls.repo.write("zones/example.com.yaml", zone(more="sub: {type: NS, value: ns1.example.com.}\n"))
+        rolls.repo.write("zones/sub.example.com.yaml", "'': {type: NS, value: ns1.example.com.}\n")
+        rolls.repo.commit("a child")
+        assert rolls.repo.run("push").returncode == 0
+        (old,) = rolls.keystore.list(sub)
+        rolls.leave(old)
+        generations: list[tuple[set[bytes], set[bytes]]] = []
+        state = Repo(rolls.repo.root).state
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            now = datetime.now(UTC)
+            ds = tuple(sorted(rolls.rdatas("DS", owner="sub.example.com.")))
+            views = [ParentView(node, "dc1", now, ds, 1) for node in ("ns1", "ns2")]
+            amend(
+                state, sub, lambda known, views=views, now=now: replace(known, ds=known.ds.after(views, now))
+            )
+            rolls.advance(zones=frozenset((sub,)))
+            ds_set = rolls.rdatas("DS", owner="sub.example.com.")
+            generations.append((ds_set, rolls.rdatas("CDS", owner="sub.example.com.")))
+            if rolls.result.release is None and not rolls.waits and len(rolls.keystore.list(sub)) == 2:
+                break
+            time.sleep(0.3)
+        (new,) = (one for one in rolls.keystore.list(sub) if one.state is KeyState.ACTIVE)
+        assert new.public != old.public
+        assert all(ds == cds for ds, cds in generations), "DS and CDS change together"
+        assert generations[-1][0] == {new.public.ds()}
+        assert rolls.repo.json("verify", "--full")["verdict"] == "consistent"
+        rolls.repo.write("zones/sub.example.com.yaml", "'': {type: NS, value: ns2.example.com.}\n")
+        rolls.repo.commit("another name server")
+        assert rolls.repo.run("push", "--allow", "apex-ns", "--reason", "meant").returncode == 0
+        assert rolls.rdatas("DS", owner="sub.example.com.") == {new.public.ds()}
