@@ -26,6 +26,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
 
+from dnsctl.control.cache_gate import judge_caches
 from dnsctl.control.ds_gate import judge_ds_seen
 from dnsctl.control.host import ControlHost, actor
 from dnsctl.control.keeping import as_kept, keep, prepared, room_for
@@ -282,8 +283,10 @@ def build_intent(host: ControlHost, intent: Intent, progress: Progress) -> Relea
     if release is None:
         return None
     with host.image.reader() as served:
-        seen = tuple(judge_ds_seen(Repo(host.root).state, served, release.zones, now))
-    return replace(release, guards=(*release.guards, *seen))
+        state = Repo(host.root).state
+        seen = judge_ds_seen(state, served, release.zones, now)
+        held = judge_caches(state, served, host.keystore, release, now)
+        return replace(release, guards=(*release.guards, *seen, *held))
 
 
 def _out(

@@ -21,6 +21,7 @@ from dnsctl.publish.ds_changes import DS_MISMATCH
 
 HISTORY: Final = "history"
 DS_SEEN: Final = "ds-seen"
+OLD_CACHES: Final = "old-caches"
 
 GUARDS: Final[dict[str, str]] = {
     HISTORY: "the last release is not part of what is pushed, and would be undone",
@@ -33,6 +34,7 @@ GUARDS: Final[dict[str, str]] = {
     "ds-change": "DNSSEC would be added or removed, or the keys that a DS points to would change",
     DS_MISMATCH: "the DS that one of our zones holds for another would lead to none of its keys",
     DS_SEEN: "a DS that the parent was seen to have, or a cache may hold, would lead to no key of the zone",
+    OLD_CACHES: "keys would change so that a resolver which holds an answer of before could not validate",
     "serial-jump": "a serial would not go forward, or go so far that secondaries could lose track",
     "ttl-jump": "a TTL would grow so much that a mistake would stay in caches for long",
 }

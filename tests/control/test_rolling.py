@@ -261,3 +261,16 @@ def test_ds_in_a_parent_of_ours_changes_in_the_release_that_asks_for_it(tmp_path
         rolls.repo.commit("another name server")
         assert rolls.repo.run("push", "--allow", "apex-ns", "--reason", "meant").returncode == 0
         assert rolls.rdatas("DS", owner="sub.example.com.") == {new.public.ds()}
+
+
+def test_new_key_for_a_lost_one_is_refused_while_caches_hold_the_old_keys(split: Rolling):
+    (lost,) = (one for one in split.stored() if one.role == "zsk")
+    for path in (lost.path, lost.private_path, lost.state_path):
+        path.unlink()
+    allowed = ("--allow", "keys-missing", "--reason", "lost")
+    refused = split.repo.run("push", *allowed)
+    assert refused.returncode == 1
+    assert "old-caches" in refused.stderr
+    assert f"data signed by key tags {lost.public.tag}" in refused.stderr or "DNSKEY RRset" in refused.stderr
+    assert lost.public.tag in split.signers("A", "www.example.com.")
+    assert split.repo.run("push", "--allow", "old-caches", *allowed).returncode == 0
