@@ -6,11 +6,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from dnsctl.control.observations import amend
+from dnsctl.control.observations import Observed, amend
 from dnsctl.model.key import signs_keys
 from dnsctl.model.name import from_text
 from dnsctl.model.observation import ParentView
@@ -226,6 +227,10 @@ def test_key_roll_of_what_is_not_there_is_refused_in_one_line(csk: Rolling):
     assert len(csk.stored()) == 1
 
 
+def _seen(known: Observed, views: list[ParentView], now: datetime) -> Observed:
+    return replace(known, ds=known.ds.after(views, now))
+
+
 def test_ds_in_a_parent_of_ours_changes_in_the_release_that_asks_for_it(tmp_path: Path):
     """Parent and child are both served here: nobody else has to do anything."""
     sub = from_text("sub.example.com.")
@@ -243,9 +248,7 @@ def test_ds_in_a_parent_of_ours_changes_in_the_release_that_asks_for_it(tmp_path
             now = datetime.now(UTC)
             ds = tuple(sorted(rolls.rdatas("DS", owner="sub.example.com.")))
             views = [ParentView(node, "dc1", now, ds, 1) for node in ("ns1", "ns2")]
-            amend(
-                state, sub, lambda known, views=views, now=now: replace(known, ds=known.ds.after(views, now))
-            )
+            amend(state, sub, partial(_seen, views=views, now=now))
             rolls.advance(zones=frozenset((sub,)))
             ds_set = rolls.rdatas("DS", owner="sub.example.com.")
             generations.append((ds_set, rolls.rdatas("CDS", owner="sub.example.com.")))
