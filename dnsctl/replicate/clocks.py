@@ -135,5 +135,5 @@ def require_validity(zones: Mapping[Name, ZoneEntry], now: float, *, late: bool 
 
 
 def _whose(nodes: Iterable[str]) -> str:
-    names = [f"{name}'s" for name in nodes]
+    names = [f"{name}'s" for name in sorted(nodes)]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -86,7 +86,9 @@ def test_earlier_keys_are_read_and_init_renews_them(root: Path) -> None:
     before = public_halves(root)
     weaken(root)
     assert salts(root) == {None}
-    assert dnsctl("key", "generate", "example.com", root=root).code == 0  # which opens earlier ones
+    assert (
+        dnsctl("key", "generate", "example.com", "--another", root=root).code == 0
+    )  # which opens earlier ones
     told = dnsctl("init", "--json", root=root)
     assert told.code == 0, told.err
     assert {"keys/release.pem", "keys/pki/ca.pem", "keys/pki/control.pem"} <= set(told.json["renewed"])
@@ -100,7 +102,7 @@ def test_earlier_keys_are_read_and_init_renews_them(root: Path) -> None:
 
 def test_renewal_that_is_killed_leaves_every_key_open_to_the_passphrase(root: Path) -> None:
     for _ in range(12):
-        assert dnsctl("key", "generate", "example.com", root=root).code == 0
+        assert dnsctl("key", "generate", "example.com", "--another", root=root).code == 0
     began = time.monotonic()
     assert subprocess.run([_PROGRAM, "-C", root, "init"], check=False, capture_output=True).returncode == 0
     whole = time.monotonic() - began
