@@ -21,9 +21,9 @@ from dnsctl.control.parents import ParentState
 from dnsctl.errors import DnsctlError
 from dnsctl.model.fleet import Node
 from dnsctl.model.json_value import Json
+from dnsctl.model.key import ds_tags
 from dnsctl.model.name import to_text
 from dnsctl.model.rrset import Type, rdata_text
-from dnsctl.parent.comparison import tags
 from dnsctl.replicate.answers import NodeStatus
 
 _SHOWN = 20  # concerns
@@ -167,7 +167,7 @@ def _print_parents(found: FleetStatus) -> None:
         (
             (
                 to_text(each.zone),
-                tags({rdata for view in each.seen.ds.views for rdata in view.ds or ()}),
+                ds_tags({rdata for view in each.seen.ds.views for rdata in view.ds or ()}),
                 each.word,
                 str(len(each.seen.ds.views)),
                 str(len(each.seen.ds.silent)),

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from dnsctl.image.reader import Reader
-from dnsctl.model.name import ROOT, to_text
-from dnsctl.model.name import parent as parent_of
-from dnsctl.model.parental import names
+from dnsctl.model.authority import zone_above
+from dnsctl.model.name import to_text
+from dnsctl.model.parental import leads
 from dnsctl.model.rrset import Type
 from dnsctl.publish.uses import served_uses
 from dnsctl.sign.keystore import StoredKey
@@ -26,13 +26,10 @@ def _bonds(key: StoredKey, served: Reader | None, seen_ds: Iterable[bytes]) -> I
     zone, rdata = key.public.zone, key.public.rdata
     if served is not None and served_uses(served, zone, (key,)):
         yield f"{to_text(zone)} is served with it"
-    above = zone
-    while served is not None and above != ROOT:
-        above = parent_of(above)
-        if served.zone(above) is not None:
-            found = served.get(zone, Type.DS, above)
-            if found is not None and any(names(zone, each, Type.CDS, rdata) for each in found.rdatas):
-                yield f"a DS in {to_text(above)} points to it"
-            break
-    if any(names(zone, each, Type.CDS, rdata) for each in seen_ds):
+    above = zone_above(zone, lambda name: served.zone(name) is not None) if served is not None else None
+    if served is not None and above is not None:
+        found = served.get(zone, Type.DS, above)
+        if found is not None and leads(zone, found.rdatas, (rdata,)):
+            yield f"a DS in {to_text(above)} points to it"
+    if leads(zone, seen_ds, (rdata,)):
         yield "a DS at the parent points to it"

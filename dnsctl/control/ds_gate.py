@@ -12,13 +12,14 @@ from datetime import datetime
 
 from dnsctl.control.observations import recall
 from dnsctl.image.reader import Reader
+from dnsctl.model.key import ds_tags
 from dnsctl.model.name import to_text
 from dnsctl.model.observation import Version, held_until
+from dnsctl.model.parental import leads
 from dnsctl.model.repo import HostFiles
 from dnsctl.model.rrset import Type
 from dnsctl.model.rrsig import signers_of
 from dnsctl.model.validity import moment
-from dnsctl.parent.comparison import leads, tags
 from dnsctl.publish.changeset import Fate, ZoneChangeset
 from dnsctl.publish.guards import DS_SEEN, GuardVerdict
 
@@ -53,7 +54,7 @@ def judge_ds_seen(
 def _message(zone: ZoneChangeset, version: Version[tuple[bytes, ...]], until: datetime | None) -> str:
     what = "that DS leads to none of the keys that would sign" if zone.key_signers else "no key would sign it"
     where = "its parent has" if until is None else f"until {moment(until.timestamp())} caches may hold"
-    return f"{where} the DS {tags(version.what)}, and {what}: validators would refuse all of it"
+    return f"{where} the DS {ds_tags(version.what)}, and {what}: validators would refuse all of it"
 
 
 def _advice(zone: ZoneChangeset, until: datetime | None) -> str:

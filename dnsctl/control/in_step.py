@@ -22,21 +22,19 @@ from dnsctl.control.own_image import released
 from dnsctl.image.reader import Reader
 from dnsctl.load.settings.config import Config
 from dnsctl.model.fleet import Endpoint
-from dnsctl.model.key import SEP_FLAG
+from dnsctl.model.key import ds_of, ds_tags, is_sep
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.parent_policy import ParentPolicy
-from dnsctl.model.parental import asks_to_delete
+from dnsctl.model.parental import leads, requested_ds
 from dnsctl.model.repo import Repo
 from dnsctl.model.rrset import KEY_TYPES, MADE_BY_SIGNING, Type
 from dnsctl.model.rrsig import signers_of
-from dnsctl.parent.comparison import leads, tags
 from dnsctl.parent.exchange import ExchangeError
 from dnsctl.parent.hook import HookResult, Outcome, run_hook
 from dnsctl.parent.notify import notify_cds, targets
 from dnsctl.parent.servers import ParentUnknownError, Resolvers
 from dnsctl.parent.update import replace_ds
 from dnsctl.publish.keys import live_keys
-from dnsctl.sign.dnskey import DS_DIGEST, public_key
 from dnsctl.sign.keystore import Keystore
 
 AGAIN: Mapping[Outcome, timedelta] = {  # until a parent that lags is asked for the same again
@@ -73,7 +71,7 @@ def keep_in_step(
     for step in steps:
         outcome, message = _ask(step, root, config, resolvers, tell)
         one = Asked(now, step.wanted, step.policy.ds, outcome, message)
-        tell(f"{to_text(step.zone)}: its parent was asked for the DS {tags(step.wanted)}: {message}")
+        tell(f"{to_text(step.zone)}: its parent was asked for the DS {ds_tags(step.wanted)}: {message}")
         amend(state, step.zone, partial(_with_asked, asked=one))
         asked.append((step.zone, one))
     return tuple(asked)
@@ -118,23 +116,18 @@ def wanted_ds(reader: Reader, keystore: Keystore, zone: Name) -> tuple[bytes, ..
     for rdtype in (Type.CDS, Type.CDNSKEY):
         found = reader.get(zone, rdtype, zone)
         if found is not None:
-            named = [each for each in found.rdatas if not asks_to_delete(rdtype, each)]
-            return tuple(sorted(named if rdtype == Type.CDS else _digests(zone, named)))
+            return requested_ds(zone, rdtype, found.rdatas)
     dnskey = reader.get(zone, Type.DNSKEY, zone)
     ours = {one.public.rdata for one in keystore.list(zone)}
     if not ours:
         signers = signers_of(dnskey)
-        return tuple(sorted(_digests(zone, [*filter(_is_sep, signers)] or signers))) or None
+        return ds_of(zone, [*filter(is_sep, signers)] or signers) or None
     keys = live_keys(keystore, reader, zone)
     asked = [one.public.rdata for one in keys.signing if keys.use(one).ds]
     others = [
-        each for each in (dnskey.rdatas if dnskey is not None else ()) if each not in ours and _is_sep(each)
+        each for each in (dnskey.rdatas if dnskey is not None else ()) if each not in ours and is_sep(each)
     ]
-    return tuple(sorted(_digests(zone, [*asked, *others]))) if asked else None
-
-
-def _is_sep(dnskey: bytes) -> bool:
-    return bool(int.from_bytes(dnskey[:2], "big") & SEP_FLAG)
+    return ds_of(zone, [*asked, *others]) if asked else None
 
 
 def same_keys(zone: Name, ds: Iterable[bytes], wanted: Iterable[bytes], keys: Iterable[bytes]) -> bool:
@@ -148,10 +141,6 @@ def same_keys(zone: Name, ds: Iterable[bytes], wanted: Iterable[bytes], keys: It
     strange = [each for each in there if each not in asked and not leads(zone, (each,), known)]
     lacking = [each for each in asked if each not in there and not leads(zone, (each,), known)]
     return led_to(there) == led_to(asked) and not strange and not lacking
-
-
-def _digests(zone: Name, dnskeys: Iterable[bytes]) -> list[bytes]:
-    return [public_key(zone, each).ds(DS_DIGEST) for each in dnskeys]
 
 
 def _is_new(keystore: Keystore, reader: Reader, zone: Name, now: datetime) -> bool:

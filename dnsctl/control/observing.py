@@ -17,10 +17,9 @@ from dnsctl.control.observations import Observed, amend
 from dnsctl.control.own_image import released
 from dnsctl.image.reader import Reader
 from dnsctl.load.settings.config import Config
-from dnsctl.model.authority import answering_zone
+from dnsctl.model.authority import zone_above
 from dnsctl.model.name import Name
 from dnsctl.model.repo import HostFiles, Repo
-from dnsctl.model.rrset import Type
 from dnsctl.parent.looking import Look, look_at_all
 from dnsctl.parent.servers import Parent, ParentUnknownError, Resolvers, Server
 from dnsctl.publish.intent import Progress, no_progress
@@ -92,8 +91,7 @@ def own_parent(zone: Name, config: Config, reader: Reader) -> Name | None:
     """Return the parent of `zone` where that is released here, too; None where it is somebody else's."""
     if config.parent_policy(zone).servers:
         return None
-    above = answering_zone(zone, Type.DS, lambda name: reader.zone(name) is not None)
-    return None if above == zone else above
+    return zone_above(zone, lambda name: reader.zone(name) is not None)
 
 
 def _own_servers(config: Config) -> Iterator[Server]:

@@ -9,13 +9,14 @@ from ipaddress import ip_address
 from dnsctl.control.concerns import Concern, Weight
 from dnsctl.control.observations import Observed, recall
 from dnsctl.image.reader import Reader
-from dnsctl.model.authority import answering_zone
+from dnsctl.model.authority import zone_above
+from dnsctl.model.key import ds_tags
 from dnsctl.model.name import Name, is_subdomain, to_text
 from dnsctl.model.parental import asks_to_delete
 from dnsctl.model.repo import HostFiles
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.rrsig import signers_of
-from dnsctl.parent.comparison import Difference, Ours, differences, tags
+from dnsctl.parent.comparison import Difference, Ours, differences
 from dnsctl.verify.report import Fault
 
 _ORDER = ("act", "note", "unknown")  # a server that is silent stops only what waits for it
@@ -40,7 +41,7 @@ def ours_of(reader: Reader, zone: Name) -> Ours:
         tuple(each for each in _rdatas(cds) if not asks_to_delete(Type.CDS, each)),
         tuple(sorted(addresses)),
         {name: found for name, found in addresses.items() if found},
-        answering_zone(zone, Type.DS, lambda name: reader.zone(name) is not None) not in (None, zone),
+        zone_above(zone, lambda name: reader.zone(name) is not None) is not None,
     )
 
 
@@ -95,7 +96,7 @@ def parent_concerns(parents: Iterable[ParentState]) -> Iterator[Concern]:
         found, asked = each.differences, each.seen.asked
         if found and asked is not None and asked.outcome != "done":
             weight = "act" if asked.outcome == "refused" else "soon"
-            message = f"its parent does not take the DS {tags(asked.ds)}: {asked.message}"
+            message = f"its parent does not take the DS {ds_tags(asked.ds)}: {asked.message}"
             yield Concern(weight, to_text(each.zone), message)
         for gravest in sorted(found, key=lambda one: _ORDER.index(one.weight))[:1]:
             more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""

@@ -24,3 +24,8 @@ def answering_zone(name: Name, rdtype: int, is_apex: Callable[[Name], bool]) -> 
             return above
         own = above
     return own
+
+
+def zone_above(apex: Name, is_apex: Callable[[Name], bool]) -> Name | None:
+    """Return the apex of the next zone above `apex`; None where there is none."""
+    return next((above for above in ancestors(apex, ROOT) if is_apex(above)), None)

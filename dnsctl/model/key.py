@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -59,6 +60,7 @@ def whole_use(role: KeyRole) -> KeyUse:
 
 
 DIGESTS = {1: hashlib.sha1, 2: hashlib.sha256, 4: hashlib.sha384}  # RFC 8624 §3.3, DS digest types
+DS_DIGEST = 2  # SHA-256: the one that all validators know
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,11 @@ class PublicKey:
     algorithm: int
     flags: int
     public: bytes
+
+    @classmethod
+    def of(cls, zone: Name, rdata: bytes) -> PublicKey:
+        """Return the key in DNSKEY rdata."""
+        return cls(zone, rdata[3], int.from_bytes(rdata[:2], "big"), rdata[4:])
 
     @property
     def rdata(self) -> bytes:
@@ -82,12 +89,27 @@ class PublicKey:
     def is_sep(self) -> bool:
         return bool(self.flags & SEP_FLAG)
 
-    def ds(self, digest_type: int = 2) -> bytes:
+    def ds(self, digest_type: int = DS_DIGEST) -> bytes:
         """Return DS rdata (RFC 4034 §5.1.4). Raises KeyError for an unknown digest type."""
         return (
             struct.pack("!HBB", self.tag, self.algorithm, digest_type)
             + DIGESTS[digest_type](self.zone + self.rdata, usedforsecurity=digest_type != 1).digest()
         )
+
+
+def is_sep(dnskey: bytes) -> bool:
+    """True where DNSKEY rdata has the SEP flag (RFC 4034 §2.1.1)."""
+    return bool(int.from_bytes(dnskey[:2], "big") & SEP_FLAG)
+
+
+def ds_of(zone: Name, dnskeys: Iterable[bytes]) -> tuple[bytes, ...]:
+    """Return the DS rdatas of DNSKEY rdatas, sorted."""
+    return tuple(sorted({PublicKey.of(zone, each).ds() for each in dnskeys}))
+
+
+def ds_tags(ds: Iterable[bytes]) -> str:
+    """Return the key tags of DS rdatas, as messages name them."""
+    return ", ".join(str(tag) for tag in sorted({int.from_bytes(each[:2], "big") for each in ds})) or "none"
 
 
 def key_tag(dnskey_rdata: bytes) -> int:

@@ -4,7 +4,9 @@ where it says so once more (RFC 9615).
 
 from __future__ import annotations
 
-from dnsctl.model.key import DIGESTS, PublicKey, key_tag
+from collections.abc import Iterable
+
+from dnsctl.model.key import DIGESTS, PublicKey, ds_of, key_tag
 from dnsctl.model.name import Name, labels
 from dnsctl.model.rrset import Type
 
@@ -34,8 +36,19 @@ def names(zone: Name, rdata: bytes, rdtype: int, dnskey: bytes) -> bool:
         return rdata == dnskey
     if (int.from_bytes(rdata[:2], "big"), rdata[2]) != (key_tag(dnskey), dnskey[3]):
         return False
-    key = PublicKey(zone, dnskey[3], int.from_bytes(dnskey[:2], "big"), dnskey[4:])
-    return rdata[3] not in DIGESTS or key.ds(rdata[3]) == rdata
+    return rdata[3] not in DIGESTS or PublicKey.of(zone, dnskey).ds(rdata[3]) == rdata
+
+
+def leads(zone: Name, ds: Iterable[bytes], dnskeys: Iterable[bytes]) -> bool:
+    """True where one of `ds` stands for one of `dnskeys`."""
+    keys = tuple(dnskeys)
+    return any(names(zone, each, Type.CDS, key) for each in ds for key in keys)  # DS and CDS have one form
+
+
+def requested_ds(zone: Name, rdtype: int, rdatas: Iterable[bytes]) -> tuple[bytes, ...]:
+    """Return the DS that CDS or CDNSKEY ask the parent for, sorted: none where they ask to delete."""
+    named = [each for each in rdatas if not asks_to_delete(rdtype, each)]
+    return tuple(sorted(set(named))) if rdtype == Type.CDS else ds_of(zone, named)
 
 
 def is_signal(owner: Name) -> bool:

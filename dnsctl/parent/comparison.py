@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from dnsctl.model.key import key_tag
+from dnsctl.model.key import ds_tags, key_tag
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.observation import ParentView
-from dnsctl.model.parental import names
+from dnsctl.model.parental import leads
 from dnsctl.model.rrset import Type
 from dnsctl.parent.view import DelegationView
 
@@ -72,12 +72,6 @@ def differences(
             yield from _of_delegation(ours, delegation)
 
 
-def leads(zone: Name, ds: Iterable[bytes], dnskeys: Iterable[bytes]) -> bool:
-    """True where one of `ds` stands for one of `dnskeys`."""
-    keys = tuple(dnskeys)
-    return any(names(zone, each, Type.CDS, key) for each in ds for key in keys)  # DS and CDS have one form
-
-
 def _silent(ours: Ours, view: ParentView) -> Difference:
     return Difference(
         "unknown",
@@ -95,11 +89,11 @@ def _of_ds(ours: Ours, view: ParentView) -> Iterator[Difference]:
     zone, ds = ours.zone, view.ds or ()
     if not ours.signers:
         if ds:
-            expected, got = "no DS: the zone is not signed", f"DS {tags(ds)}"
+            expected, got = "no DS: the zone is not signed", f"DS {ds_tags(ds)}"
             advice = "validators refuse all of the zone: have the DS removed, or sign the zone"
             yield Difference("act", "parent-ds", zone, Type.DS, view.place, expected, got, advice)
         return
-    wanted = f"DS {tags(ours.wanted)}" if ours.wanted else f"a DS of key {_key_tags(ours.signers)}"
+    wanted = f"DS {ds_tags(ours.wanted)}" if ours.wanted else f"a DS of key {_key_tags(ours.signers)}"
     if not ds:
         if ours.wanted:
             way = f"give it the DS that `dnsctl key ds {to_text(zone)}` prints"
@@ -109,11 +103,11 @@ def _of_ds(ours: Ours, view: ParentView) -> Iterator[Difference]:
             yield Difference("note", "parent-ds-missing", zone, Type.DS, view.place, wanted, "none", advice)
     elif not leads(zone, ds, ours.signers):
         advice = "validators refuse all of the zone: have the DS replaced at once, see `dnsctl key ds`"
-        yield Difference("act", "parent-ds", zone, Type.DS, view.place, wanted, f"DS {tags(ds)}", advice)
+        yield Difference("act", "parent-ds", zone, Type.DS, view.place, wanted, f"DS {ds_tags(ds)}", advice)
     elif ours.wanted and set(ours.wanted) - set(ds):
         advice = "the zone validates; the parent has yet to follow"
         yield Difference(
-            "note", "parent-ds-missing", zone, Type.DS, view.place, wanted, f"DS {tags(ds)}", advice
+            "note", "parent-ds-missing", zone, Type.DS, view.place, wanted, f"DS {ds_tags(ds)}", advice
         )
     elif strange := [
         each for each in ds if each not in ours.wanted and not leads(zone, (each,), ours.signers)
@@ -126,13 +120,13 @@ def _of_ds(ours: Ours, view: ParentView) -> Iterator[Difference]:
             Type.DS,
             view.place,
             wanted,
-            f"DS {tags(strange)} as well",
+            f"DS {ds_tags(strange)} as well",
             advice,
         )
 
 
 def _half_updated(ours: Ours, views: Sequence[ParentView]) -> Iterator[Difference]:
-    shown = "; ".join(f"{each.place} has {tags(each.ds or ())}" for each in views)
+    shown = "; ".join(f"{each.place} has {ds_tags(each.ds or ())}" for each in views)
     yield Difference(
         "note",
         "parent-differs",
@@ -159,11 +153,6 @@ def _of_delegation(ours: Ours, view: DelegationView) -> Iterator[Difference]:
             expected, got = f"{name} at {', '.join(addresses)}", ", ".join(glue)
             advice = "resolvers ask the old address: have the glue changed"
             yield Difference("act", "parent-glue", zone, Type.A, where, expected, got, advice)
-
-
-def tags(ds: Iterable[bytes]) -> str:
-    """Return the key tags of DS rdatas, as messages name them."""
-    return ", ".join(str(tag) for tag in sorted({int.from_bytes(each[:2], "big") for each in ds})) or "none"
 
 
 def _key_tags(dnskeys: Iterable[bytes]) -> str:

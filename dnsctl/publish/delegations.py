@@ -13,15 +13,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from dnsctl.image.reader import Reader
-from dnsctl.model.key import SEP_FLAG, PublicKey
+from dnsctl.model.key import PublicKey, ds_of, is_sep
 from dnsctl.model.name import ROOT, Name, ancestors
-from dnsctl.model.parental import asks_to_delete, names
+from dnsctl.model.parental import leads, requested_ds
 from dnsctl.model.rrset import Type, rrset
 from dnsctl.model.rrsig import parse, signers_of
 from dnsctl.model.zone import ValidatedZone
 from dnsctl.publish.intent import Delegation, Intent, ZoneIntent
 from dnsctl.publish.keys import ZoneKeys
-from dnsctl.sign.dnskey import DS_DIGEST, public_key
 from dnsctl.sign.keyfile import KeyState
 
 _HIDING = frozenset((Type.NS, Type.DNAME))
@@ -45,10 +44,8 @@ class _Child:
         zone = self.wanted.zone
         for rdtype in (Type.CDS, Type.CDNSKEY):
             if (asked := zone.get(zone.origin, rdtype)) is not None:
-                named = [each for each in asked.rdatas if not asks_to_delete(rdtype, each)]
-                return _sorted(named if rdtype == Type.CDS else _digests(zone.origin, named))
-        points = secure_entry_points(self.wanted, (*self.keys.asked, *self.drafts))
-        return _sorted(_digests(zone.origin, points))
+                return requested_ds(zone.origin, rdtype, asked.rdatas)
+        return ds_of(zone.origin, secure_entry_points(self.wanted, (*self.keys.asked, *self.drafts)))
 
     def entry_points(self) -> list[bytes]:
         return secure_entry_points(self.wanted, (*self.keys.public, *self.drafts))
@@ -63,10 +60,10 @@ def secure_entry_points(wanted: ZoneIntent, keys: Sequence[PublicKey]) -> list[b
     given = found.rdatas if found is not None else ()
     if wanted.presigned:
         signing = list(signers_of(found))
-        return [each for each in signing if _is_sep(each)] or signing
+        return [*filter(is_sep, signing)] or signing
     if wanted.policy is None:
         return []
-    return [each for each in (*(one.rdata for one in keys), *given) if _is_sep(each)]
+    return [*filter(is_sep, (*(one.rdata for one in keys), *given))]
 
 
 def delegated(
@@ -131,8 +128,7 @@ def _delegation(over: ZoneIntent, child: _Child, served: Reader | None, now: dat
     written = over.zone.get(origin, Type.DS)
     if written is not None or not child.wanted.ds_follows:
         ds = written.rdatas if written is not None else ()
-        leads = any(names(origin, each, Type.CDS, key) for each in ds for key in points)
-        return replace(made, ds=ds, written=True, broken=bool(ds) and not leads)
+        return replace(made, ds=ds, written=True, broken=bool(ds) and not leads(origin, ds, points))
     if coming or not child.is_known:
         awaited = _withheld_until(child, made.before, served, now)
         if awaited is not None:
@@ -187,15 +183,3 @@ def _with_ds(zone: ValidatedZone, below: Iterable[Delegation]) -> ValidatedZone:
             ds = rrset(one.child, Type.DS, one.ttl, list(one.ds))
             nodes[one.child] = tuple(sorted((*nodes[one.child], ds), key=lambda each: each.rdtype))
     return ValidatedZone(zone.origin, nodes, zone.file)
-
-
-def _digests(zone: Name, dnskeys: Iterable[bytes]) -> list[bytes]:
-    return [public_key(zone, each).ds(DS_DIGEST) for each in dnskeys]
-
-
-def _sorted(rdatas: Iterable[bytes]) -> tuple[bytes, ...]:
-    return tuple(sorted(set(rdatas)))
-
-
-def _is_sep(dnskey: bytes) -> bool:
-    return bool(int.from_bytes(dnskey[:2], "big") & SEP_FLAG)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
+from dnsctl.model.key import ds_tags
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.parental import SIGNALLED
 from dnsctl.model.rrset import Type
@@ -79,23 +80,21 @@ def derived_changes(wanted: ZoneIntent, previous: SignedZone | None) -> Iterator
 
 def _follows(one: Delegation) -> DnssecEvent:
     child = to_text(one.child)
-    coming = f"{_tags(one.ds)} and {_NOT_KNOWN}" if one.ds and one.unknown else _tags(one.ds)
+    coming = f"{ds_tags(one.ds)} and {_NOT_KNOWN}" if one.ds and one.unknown else ds_tags(one.ds)
     if one.unknown and not one.ds:
         coming = _NOT_KNOWN
     if not one.before:
         return DnssecEvent("ds", f"{child} gets the DS of {coming}")
     if not one.ds and not one.unknown:
-        return DnssecEvent("ds", f"the DS of {child} goes, key tags {_tags(one.before)}")
-    return DnssecEvent("ds", f"the DS of {child} follows its keys, key tags {_tags(one.before)} to {coming}")
+        return DnssecEvent("ds", f"the DS of {child} goes, key tags {ds_tags(one.before)}")
+    return DnssecEvent(
+        "ds", f"the DS of {child} follows its keys, key tags {ds_tags(one.before)} to {coming}"
+    )
 
 
 def _mismatch(one: Delegation) -> str:
     child, over = to_text(one.child), to_text(one.parent)
     return (
-        f"the DS of {child} that is written in {over} (key tags {_tags(one.ds)}) leads to no key that signs"
+        f"the DS of {child} that is written in {over} (key tags {ds_tags(one.ds)}) leads to no key that signs"
         f" {child}: validators refuse all of it; remove that DS, and the DS follows the keys by itself"
     )
-
-
-def _tags(ds: Iterable[bytes]) -> str:
-    return ", ".join(str(tag) for tag in sorted({int.from_bytes(each[:2], "big") for each in ds})) or "none"

@@ -12,18 +12,18 @@ from dataclasses import dataclass, replace
 
 from dnsctl.image.layout import ZoneEntry
 from dnsctl.image.reader import Reader
-from dnsctl.model.key import whole_use
-from dnsctl.model.name import ROOT, Name, ancestors
+from dnsctl.model.authority import zone_above
+from dnsctl.model.key import ds_of, is_sep, whole_use
+from dnsctl.model.name import Name
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import RRset, Type, rrset
 from dnsctl.model.zone import SignedZone, ValidatedZone
 from dnsctl.publish.intent import Intent, ZoneIntent
 from dnsctl.publish.renewal import as_served, served_data
-from dnsctl.publish.source import with_keys
+from dnsctl.publish.source import outdated, with_keys
 from dnsctl.publish.uses import tokens
 from dnsctl.rollover.keyset import KeySet
 from dnsctl.rollover.planning import Step, asked_ds
-from dnsctl.sign.dnskey import public_key
 from dnsctl.sign.keystore import NewKey
 
 
@@ -70,12 +70,7 @@ def tells_parent(served: SignedZone, keys: KeySet) -> bool:
     if cds is None:
         return served.get(served.origin, Type.CDNSKEY) is None
     dnskey = served.get(served.origin, Type.DNSKEY)
-    ours = {each.public.rdata for each in keys.keys}
-    others = [
-        public_key(served.origin, each) for each in (dnskey.rdatas if dnskey else ()) if each not in ours
-    ]
-    expected = {*asked_ds(keys), *(one.ds() for one in others if one.is_sep)}
-    return set(cds.rdatas) == expected
+    return set(cds.rdatas) == {*asked_ds(keys), *_ds_of_others(dnskey, keys)}
 
 
 def _stepped(parent: Reader, step: Rolled, begun: ZoneIntent | None) -> ZoneIntent:
@@ -109,26 +104,27 @@ def _apex(node: Iterable[RRset], served: SignedZone, step: Rolled) -> Iterable[R
 
 def _following(parent: Reader, step: Rolled) -> Name | None:
     """Return the zone of ours whose DS follows the keys that `step` changes; None where there is none."""
-    before = {*asked_ds(step.before), *_ds_of_others(parent, step)}
     if asked_ds(step.before) == asked_ds(step.keys):
         return None
-    for name in ancestors(step.origin, ROOT):
-        entry = parent.zone(name)
-        if entry is None:
-            continue
-        if not entry.signed or parent.get(step.origin, Type.NS, name) is None:
-            return None
-        ds = parent.get(step.origin, Type.DS, name)
-        return name if set(ds.rdatas if ds is not None else ()) == before else None
-    return None
+    over = zone_above(step.origin, lambda name: parent.zone(name) is not None)
+    if over is None or not _entry(parent, over).signed or parent.get(step.origin, Type.NS, over) is None:
+        return None
+    ds = parent.get(step.origin, Type.DS, over)
+    before = {*asked_ds(step.before), *_others(parent, step)}
+    return over if set(ds.rdatas if ds is not None else ()) == before else None
 
 
-def _ds_of_others(parent: Reader, step: Rolled) -> tuple[bytes, ...]:
-    """Return the DS of other signers' keys (RFC 8901), which stay beside ours at the parent."""
-    dnskey = parent.get(step.origin, Type.DNSKEY, step.origin)
-    ours = {each.public.rdata for each in (*step.before.keys, *step.keys.keys)}
-    found = (public_key(step.origin, each) for each in (dnskey.rdatas if dnskey else ()) if each not in ours)
-    return tuple(each.ds() for each in found if each.is_sep)
+def _others(parent: Reader, step: Rolled) -> tuple[bytes, ...]:
+    """Return the DS of other signers' keys, which stay beside ours at the parent."""
+    return _ds_of_others(parent.get(step.origin, Type.DNSKEY, step.origin), step.before, step.keys)
+
+
+def _ds_of_others(dnskey: RRset | None, *ours: KeySet) -> tuple[bytes, ...]:
+    """Return the DS of the keys in `dnskey` that are other signers' (RFC 8901)."""
+    own = {each.public.rdata for keys in ours for each in keys.keys}
+    if dnskey is None:
+        return ()
+    return ds_of(dnskey.owner, (each for each in dnskey.rdatas if each not in own and is_sep(each)))
 
 
 def _as_it_is(parent: Reader, origin: Name, policy: Policy) -> ZoneIntent:
@@ -144,10 +140,10 @@ def _with_ds(wanted: ZoneIntent, step: Rolled, parent: Reader) -> ZoneIntent:
     ttl = found.ttl if found is not None else step.policy.dnskey_ttl
     nodes: dict[Name, tuple[RRset, ...]] = dict(wanted.zone.nodes)
     kept = [one for one in nodes[step.origin] if one.rdtype != Type.DS]
-    if ds := {*asked_ds(step.keys), *_ds_of_others(parent, step)}:
+    if ds := {*asked_ds(step.keys), *_others(parent, step)}:
         kept.append(rrset(step.origin, Type.DS, ttl, list(ds)))
     nodes[step.origin] = tuple(sorted(kept, key=lambda each: each.rdtype))
-    return replace(wanted, zone=ValidatedZone(origin, nodes), source=f"{wanted.source[:32]}{'0' * 32}")
+    return replace(wanted, zone=ValidatedZone(origin, nodes), source=outdated(wanted.source))
 
 
 def _entry(parent: Reader, origin: Name) -> ZoneEntry:

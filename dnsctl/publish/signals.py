@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from dnsctl.errors import NameSyntaxError
 from dnsctl.model.authority import answering_zone
-from dnsctl.model.key import PublicKey
+from dnsctl.model.key import PublicKey, ds_of
 from dnsctl.model.name import Name, ancestors, canonical_key, from_labels, is_subdomain, labels
 from dnsctl.model.parental import BOOT, SIGNAL, SIGNALLED
 from dnsctl.model.rrset import RRset, Type, rrset
@@ -21,7 +21,6 @@ from dnsctl.model.zone import ValidatedZone, nodes_of
 from dnsctl.publish.delegations import hides, secure_entry_points
 from dnsctl.publish.intent import Intent, ZoneIntent
 from dnsctl.publish.keys import ZoneKeys
-from dnsctl.sign.dnskey import DS_DIGEST, public_key
 
 
 def signalled(
@@ -63,8 +62,7 @@ def _told(wanted: ZoneIntent, keys: ZoneKeys, drafts: tuple[PublicKey, ...]) -> 
     points = secure_entry_points(wanted, (*public, *drafts))
     if not points:
         return {}
-    digests = tuple(public_key(origin, each).ds(DS_DIGEST) for each in points)
-    return {int(Type.CDS): digests, int(Type.CDNSKEY): tuple(points)}
+    return {int(Type.CDS): ds_of(origin, points), int(Type.CDNSKEY): tuple(points)}
 
 
 def _names(intent: Intent, wanted: ZoneIntent) -> Iterator[tuple[Name, Name]]:

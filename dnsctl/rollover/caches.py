@@ -16,7 +16,7 @@ from functools import lru_cache
 from itertools import product
 from typing import Literal, TypeAlias
 
-from dnsctl.model.key import SEP_FLAG, PublicKey, key_tag
+from dnsctl.model.key import PublicKey, is_sep, key_tag
 from dnsctl.model.name import Name
 from dnsctl.model.observation import LONGEST_CACHED, DsMemory, ServedKeys, ServedMemory
 from dnsctl.model.parental import names
@@ -201,13 +201,13 @@ def _ds_parts(change: Change, known: frozenset[bytes], seen: Observations, now: 
     unseen = seen.unseen_ds(now)
     if unseen or until is None or now < until:
         for key in sorted(known):
-            if key[1] & SEP_FLAG:
+            if is_sep(key):
                 yield Part("ds", (_ds(zone, key),), until=None if unseen else until, unknown=True)
 
 
 @lru_cache(maxsize=4096)
 def _ds(zone: Name, dnskey: bytes) -> bytes:
-    return PublicKey(zone, dnskey[3], int.from_bytes(dnskey[:2], "big"), dnskey[4:]).ds()
+    return PublicKey.of(zone, dnskey).ds()
 
 
 def tags(rdatas: Iterable[bytes]) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from dnsctl.model.key import KeyUse
+from dnsctl.model.key import KeyUse, ds_tags
 from dnsctl.model.observation import ServedKeys
 from dnsctl.model.policy import Policy
 from dnsctl.rollover.aim import Aim, Make, aim_of
@@ -288,7 +288,7 @@ def _serves(served: ServedKeys | None, keys: ServedKeys) -> bool:
 
 def _ds_reason(keys: KeySet, cause: Part, seen: Observations) -> str:
     memory = seen.ds
-    tagged = tags_of_ds(cause.held)
+    tagged = ds_tags(cause.held)
     if cause.until is not None:
         since = " since it was first looked at" if cause.unknown else ""
         return f"for caches to drop the DS of key {tagged} (TTL {memory.ttl} s){since}"
@@ -299,11 +299,6 @@ def _ds_reason(keys: KeySet, cause: Part, seen: Observations) -> str:
     if having:
         return f"for {_at(having)} to drop the DS of key {tagged}"
     return f"for a look at the parent, whether one of its servers still has the DS of key {tagged}"
-
-
-def tags_of_ds(ds: Rdatas) -> str:
-    """Return the key tags of a DS set as messages name them."""
-    return ", ".join(str(int.from_bytes(each[:2], "big")) for each in ds) or "none"
 
 
 def _at(places: Iterable[str]) -> str:

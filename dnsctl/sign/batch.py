@@ -22,11 +22,11 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import NamedTuple, TypeVar
 
 from dnsctl.errors import SigningError
+from dnsctl.model.key import PublicKey
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.prctl import die_with_parent
 from dnsctl.model.rrset import RRset, type_text
 from dnsctl.sign.algorithm import Check, Sign, scheme
-from dnsctl.sign.dnskey import public_key
 from dnsctl.sign.keystore import SigningKey
 
 Task = tuple[int, bytes]  # which key signs, and the octets to sign: see `rrsig.message`
@@ -60,7 +60,7 @@ class Signatory:
         if key.duty.published:
             if key.public.rdata not in dnskey.rdatas:
                 raise SigningError(f"{self.text} is not in the DNSKEY RRset", where=where)
-            published = public_key(dnskey.owner, dnskey.rdatas[dnskey.rdatas.index(key.public.rdata)])
+            published = PublicKey.of(dnskey.owner, dnskey.rdatas[dnskey.rdatas.index(key.public.rdata)])
         made = scheme(published.algorithm)
         if made.field(key.private) != published.public:
             raise SigningError(

@@ -17,8 +17,6 @@ from dnsctl.model.parental import asks_to_delete, names
 from dnsctl.model.rrset import RRset, Type, rrset, type_text
 from dnsctl.model.zone import ValidatedZone
 
-DS_DIGEST = 2  # SHA-256, RFC 8624 §3.3
-
 
 def key_rrsets(
     zone: ValidatedZone, keys: Sequence[PublicKey], ttl: int, *, cds: Sequence[PublicKey] | None
@@ -40,13 +38,13 @@ def key_rrsets(
         for one in own:
             _refuse_orphan(one, dnskey)
         return (dnskey, *(one._replace(signatures=()) for one in own))
-    others = (public_key(zone.origin, each) for each in _given(zone, Type.DNSKEY))
     if not cds:
         return (dnskey,)
+    others = (PublicKey.of(zone.origin, each) for each in _given(zone, Type.DNSKEY))
     sep = [*cds, *(one for one in others if one.is_sep)]
     return (
         dnskey,
-        rrset(zone.origin, Type.CDS, ttl, [one.ds(DS_DIGEST) for one in sep]),
+        rrset(zone.origin, Type.CDS, ttl, [one.ds() for one in sep]),
         rrset(zone.origin, Type.CDNSKEY, ttl, [one.rdata for one in sep]),
     )
 
@@ -61,11 +59,6 @@ def _refuse_orphan(one: RRset, dnskey: RRset) -> None:
             where=str(one.position) if one.position else to_text(one.owner),
             advice="write it for a key that signs the zone, see `dnsctl key ds`; or remove it",
         )
-
-
-def public_key(zone: Name, rdata: bytes) -> PublicKey:
-    """Return the key in DNSKEY rdata."""
-    return PublicKey(zone, rdata[3], int.from_bytes(rdata[:2], "big"), rdata[4:])
 
 
 def _given(zone: ValidatedZone, rdtype: int) -> list[bytes]:

@@ -15,7 +15,6 @@ from dnsctl.model.policy import Policy
 from dnsctl.model.repo import HostFiles
 from dnsctl.model.rrset import Type
 from dnsctl.publish.guards import GuardVerdict
-from dnsctl.sign.dnskey import public_key
 from tests.publish.host import NOW, SIMPLE, Host, intent, name
 
 ZONE = "child.example."
@@ -31,7 +30,7 @@ def host(tmp_path: Path) -> Host:
 
 
 def ours(host: Host) -> bytes:
-    return public_key(name(ZONE), host.zone(ZONE).get(name(ZONE), Type.DNSKEY).rdatas[0]).ds()
+    return PublicKey.of(name(ZONE), host.zone(ZONE).get(name(ZONE), Type.DNSKEY).rdatas[0]).ds()
 
 
 def seen(state: Path, *rounds: tuple[datetime, tuple[tuple[bytes, ...] | None, ...]]) -> HostFiles:

@@ -16,7 +16,6 @@ from dnsctl.publish.changeset import Changeset, Fate, changeset_of
 from dnsctl.publish.ds_changes import DS_MISMATCH
 from dnsctl.publish.intent import Intent, ZoneIntent
 from dnsctl.publish.pipeline import Release
-from dnsctl.sign.dnskey import public_key
 from tests.publish.host import NOW, SIMPLE, STANDARD, Host, intent, master_text, name
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -41,7 +40,7 @@ def ds(host: Host, parent: str, child: str) -> tuple[bytes, ...]:
 def of_keys(host: Host, child: str) -> tuple[bytes, ...]:
     """Return the DS of the SEP keys that `child` is served with."""
     dnskey = host.zone(child).get(name(child), Type.DNSKEY)
-    keys = [public_key(name(child), each) for each in (dnskey.rdatas if dnskey else ())]
+    keys = [PublicKey.of(name(child), each) for each in (dnskey.rdatas if dnskey else ())]
     return tuple(sorted(each.ds() for each in keys if each.is_sep))
 
 
@@ -139,7 +138,7 @@ def test_renewal_leaves_the_ds_as_it_is(host: Host) -> None:
 def test_ds_that_the_operator_wrote_stays_as_it_is_where_it_leads_to_a_key(host: Host) -> None:
     host.push(intent({LOW: SIMPLE}))
     dnskey = host.zone(LOW).get(name(LOW), Type.DNSKEY).rdatas[0]
-    sha384 = public_key(name(LOW), dnskey).ds(4)
+    sha384 = PublicKey.of(name(LOW), dnskey).ds(4)
     zones = {**ZONES, MIDDLE: ZONES[MIDDLE] + f"lab DS {rdata_text(Type.DS, sha384)}\n"}
     release = host.push(intent(zones), NOW + DAY)
     assert ds(host, MIDDLE, LOW) == (sha384,)
@@ -276,7 +275,7 @@ def test_zones_of_a_directory_are_delegated_with_their_ds_as_well(tmp_path: Path
         with Image.open(tmp_path / "image") as image, image.reader() as reader:
             child = reader.get(name("sub.example.com."), Type.DNSKEY, name("sub.example.com."))
             found = reader.get(name("sub.example.com."), Type.DS, name("example.com."))
-        assert found.rdatas == (public_key(name("sub.example.com."), child.rdatas[0]).ds(),)
+        assert found.rdatas == (PublicKey.of(name("sub.example.com."), child.rdatas[0]).ds(),)
         assert len(found.signatures) == 1
 
 

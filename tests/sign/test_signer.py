@@ -14,7 +14,6 @@ from dnsctl.model.policy import Algorithm, Policy, SignaturePolicy
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.rrsig import expiration, parse
 from dnsctl.model.zone import SignedZone, ValidatedZone
-from dnsctl.sign.dnskey import public_key
 from dnsctl.sign.rrsig import is_valid
 from dnsctl.sign.signer import earliest_expiry, sign_zone, unsigned_zone
 from tests.build import validated
@@ -45,7 +44,7 @@ def found(zone: SignedZone, owner: str, rdtype: int) -> RRset:
 
 def dnskeys(zone: SignedZone) -> dict[int, PublicKey]:
     return {
-        (key := public_key(zone.origin, rdata)).tag: key for rdata in found(zone, "@", Type.DNSKEY).rdatas
+        (key := PublicKey.of(zone.origin, rdata)).tag: key for rdata in found(zone, "@", Type.DNSKEY).rdatas
     }
 
 

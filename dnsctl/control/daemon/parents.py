@@ -10,8 +10,8 @@ from __future__ import annotations
 from dnsctl.control.daemon.job import Verdict, Work
 from dnsctl.control.in_step import keep_in_step
 from dnsctl.control.observing import observe
+from dnsctl.model.key import ds_tags
 from dnsctl.model.name import to_text
-from dnsctl.parent.comparison import tags
 
 _ORDER = ("done", "later", "refused")
 
@@ -32,7 +32,7 @@ def observed(work: Work) -> Verdict:
         told += f"; of {never} none is known ({to_text(first[0])}: {first[1]})"
     if asked:
         zone, one = max(asked, key=lambda each: _ORDER.index(each[1].outcome))
-        told += f"; {to_text(zone)}: asked for the DS {tags(one.ds)}: {one.message}"
+        told += f"; {to_text(zone)}: asked for the DS {ds_tags(one.ds)}: {one.message}"
         if one.outcome != "done":
             return Verdict("act" if one.outcome == "refused" else "unknown", told)
     if not silent:
