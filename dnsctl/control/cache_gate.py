@@ -17,10 +17,9 @@ from dnsctl.model.repo import HostFiles
 from dnsctl.model.rrset import Type
 from dnsctl.model.validity import moment
 from dnsctl.publish.guards import OLD_CACHES, GuardVerdict
-from dnsctl.publish.keys import live_keys
 from dnsctl.publish.pipeline import Release
-from dnsctl.publish.uses import Cacheable, served_keys
-from dnsctl.rollover.caches import Change, Danger, Observations, dangers, tags
+from dnsctl.publish.uses import Cacheable, served_keys, served_uses
+from dnsctl.rollover.caches import Change, Danger, Observations, dangers, last_of, tags
 from dnsctl.sign.keystore import Keystore
 
 
@@ -34,7 +33,7 @@ def judge_caches(
     for origin, told in release.served.items():
         found = _dangers(state, served, keystore, origin, told, now)
         if found:
-            last = max(found, key=lambda each: (each.until is None, each.until or now))
+            last = last_of(found)
             yield GuardVerdict(OLD_CACHES, origin, _message(last), _advice(last))
 
 
@@ -45,8 +44,9 @@ def _dangers(
     dnskey = served.get(origin, Type.DNSKEY, origin) if served.zone(origin) is not None else None
     if known.served.began is None or not known.ds.views or dnskey is None:
         return []
-    uses = live_keys(keystore, served, origin).uses
-    ours = {one.public.rdata for one in keystore.list(origin)} | set(told.keys.key_signers)
+    stored = keystore.list(origin)
+    uses = served_uses(served, origin, stored)
+    ours = {one.public.rdata for one in stored} | set(told.keys.key_signers)
     foreign = frozenset(each for each in dnskey.rdatas if each in told.keys.keys and each not in ours)
     live = [each.what for each in known.served.versions if each.gone is None]
     now_served = served_keys(dnskey, uses)  # without signatures of keys that are lost, which were seen

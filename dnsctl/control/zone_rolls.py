@@ -16,8 +16,7 @@ from dnsctl.model.observation import ServedMemory
 from dnsctl.model.policy import Policy
 from dnsctl.model.repo import HostFiles, Repo
 from dnsctl.model.rrset import Type
-from dnsctl.publish.keys import live_keys
-from dnsctl.publish.uses import is_covered, key_set
+from dnsctl.publish.uses import is_covered, key_set, served_uses
 from dnsctl.rollover.caches import Observations
 from dnsctl.rollover.keyset import KeySet
 from dnsctl.rollover.planning import Plan, plan
@@ -62,7 +61,7 @@ def zone_roll(
 ) -> ZoneRoll:
     """Return what comes next for the keys of a zone, as far as it was observed. Writes nothing."""
     stored = keystore.list(origin)
-    uses = live_keys(keystore, reader, origin).uses
+    uses = served_uses(reader, origin, stored)
     keys = key_set(origin, stored, uses)
     known = recall(state, origin)
     dnskey = reader.get(origin, Type.DNSKEY, origin)

@@ -161,14 +161,6 @@ class DsMemory:
             None if ds in each.has else each.lacks.get(ds, each.answering) for each in self._places.values()
         )
 
-    def without(self, ds: bytes) -> tuple[ParentView, ...]:
-        """Return the views of the last round that lack `ds`, silent ones included."""
-        return tuple(each for each in self.views if each.ds is None or ds not in each.ds)
-
-    def having(self, ds: bytes) -> tuple[ParentView, ...]:
-        """Return the views of the last round that have `ds`, or are silent."""
-        return tuple(each for each in self.views if each.ds is None or ds in each.ds)
-
     def to_json(self) -> dict[str, Json]:
         return {
             "version": _FORMAT,

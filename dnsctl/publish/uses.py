@@ -7,7 +7,7 @@ signed by the same keys in one release, so that the SOA tells them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dnsctl.image.reader import Reader
 from dnsctl.model.key import KeyUse, PublicKey, signs_keys
@@ -39,7 +39,7 @@ def served_uses(served: Reader, origin: Name, stored: Iterable[StoredKey]) -> di
         published = one.public.rdata in dnskey.rdatas
         use = KeyUse(published, published and named in of_keys, named in of_data)
         if use:
-            uses[one.public] = KeyUse(use.published, use.signs_keys, use.signs_data, _ds(one, use, asked))
+            uses[one.public] = replace(use, ds=_ds(one, use, asked))
     return uses
 
 

@@ -18,7 +18,7 @@ from typing import Literal, TypeAlias
 
 from dnsctl.model.key import PublicKey, is_sep, key_tag
 from dnsctl.model.name import Name
-from dnsctl.model.observation import LONGEST_CACHED, DsMemory, ServedKeys, ServedMemory
+from dnsctl.model.observation import LONGEST_CACHED, DsMemory, ServedKeys, ServedMemory, held_until
 from dnsctl.model.parental import names
 from dnsctl.model.rrset import Type
 
@@ -133,6 +133,11 @@ def dangers(change: Change, seen: Observations, now: datetime) -> tuple[Danger, 
     return tuple(found)
 
 
+def last_of(found: Iterable[Danger]) -> Danger:
+    """Return the danger that lasts longest; one whose end is not known lasts longer than any other."""
+    return max(found, key=lambda each: (each.until is None, each.until and each.until.timestamp()))
+
+
 def fault_of(
     zone: Name, ds: Rdatas, keys: Rdatas, key_signers: Rdatas, data_signers: Rdatas, known: frozenset[bytes]
 ) -> Fault:
@@ -172,15 +177,15 @@ def _parts(
 ) -> list[Part]:
     """Return what a cache may hold of the DNSKEY RRset, or of data; of before any observation, too."""
     memory = seen.served
-    ttl = timedelta(seconds=memory.dnskey_ttl if kind == "keys" else memory.data_ttl)
+    ttl = memory.dnskey_ttl if kind == "keys" else memory.data_ttl
     parts = {_part(kind, current): None}
     if _part(kind, then) not in parts:
         parts[replace(_part(kind, then), new=True)] = None
     for each in memory.versions:
-        until = None if each.gone is None else each.gone + ttl
+        until = held_until(each, ttl)
         if until is None or now < until:
             parts[_part(kind, each.what, until)] = None
-    began = None if memory.began is None else memory.began + ttl
+    began = None if memory.began is None else memory.began + timedelta(seconds=ttl)
     if began is None or now < began:
         parts[Part(kind, (), until=began, unknown=True)] = None
     return list(parts)
@@ -193,7 +198,7 @@ def _ds_parts(change: Change, known: frozenset[bytes], seen: Observations, now: 
     if change.then_asked != change.asked:
         yield Part("ds", change.then_asked, new=True)
     for version in seen.ds.versions:
-        until = None if version.gone is None else version.gone + timedelta(seconds=seen.ds.ttl)
+        until = held_until(version, seen.ds.ttl)
         if until is None or now < until:
             yield Part("ds", version.what, until=until)
     began = seen.ds.began

@@ -15,8 +15,9 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 from dnsctl.model.key import KeyUse, ds_tags
-from dnsctl.model.observation import ServedKeys
+from dnsctl.model.observation import DsMemory
 from dnsctl.model.policy import Policy
+from dnsctl.model.validity import moment
 from dnsctl.rollover.aim import Aim, Make, aim_of
 from dnsctl.rollover.caches import (
     Change,
@@ -25,6 +26,7 @@ from dnsctl.rollover.caches import (
     Part,
     Rdatas,
     dangers,
+    last_of,
     names_key,
     served_now,
     tags,
@@ -55,7 +57,7 @@ class Wait:
     @property
     def told(self) -> str:
         """What is waited for, until when, and what comes then: `for caches to …, until …, to publish …`."""
-        end = f", until {self.until:%Y-%m-%d %H:%M:%S} UTC" if self.until is not None else ""
+        end = f", until {moment(self.until.timestamp())}" if self.until is not None else ""
         return f"{self.reason}{end}, to {self.step.text}"
 
 
@@ -109,7 +111,7 @@ def wait_of(keys: KeySet, step: Step, seen: Observations, now: datetime) -> Wait
     found = dangers(Change(keys.zone, keys.served, asked_ds(keys), then.served, asked_ds(then)), seen, now)
     if not found:
         return None
-    last = max(found, key=lambda each: (each.until is None, each.until or now))
+    last = last_of(found)
     return Wait(step, _reason(keys, last, seen), last.until)
 
 
@@ -247,9 +249,8 @@ def _missing_ds(then: KeySet, seen: Observations, now: datetime) -> str:
     """
     memory = seen.ds
     if seen.unseen_ds(now):
-        silent = [each for each in memory.views if each.ds is None]
-        if silent:
-            return f"for an answer of {_at(each.place + _fault(each.fault) for each in silent)} about the DS"
+        if silent := _silent(memory):
+            return f"for an answer of {silent} about the DS"
         return "for a look at the DS at every name server of the parent"
     if not any(each.what for each in memory.versions):
         return ""
@@ -275,15 +276,11 @@ def _reason(keys: KeySet, danger: Danger, seen: Observations) -> str:
         return f"for caches to drop what was served before (TTL {ttl} s), {since}"
     if cause.until is not None:
         return f"for caches to drop {what} (TTL {ttl} s)"
-    behind = [each for each in seen.served.views if not _serves(each.served, keys.served)]
+    behind = [each for each in seen.served.views if each.served != keys.served]
     if behind:
         places = _at(f"{each.place}{_fault(each.fault)}" for each in behind)
         return f"for {places} to serve the last release, instead of {what}"
     return f"for a look at every node, whether one still serves {what}"
-
-
-def _serves(served: ServedKeys | None, keys: ServedKeys) -> bool:
-    return served == keys
 
 
 def _ds_reason(keys: KeySet, cause: Part, seen: Observations) -> str:
@@ -293,12 +290,16 @@ def _ds_reason(keys: KeySet, cause: Part, seen: Observations) -> str:
         since = " since it was first looked at" if cause.unknown else ""
         return f"for caches to drop the DS of key {tagged} (TTL {memory.ttl} s){since}"
     if cause.unknown:
-        silent = [f"{each.place}{_fault(each.fault)}" for each in memory.views if each.ds is None]
-        return f"for a look at the DS at {_at(silent) if silent else 'every name server of the parent'}"
+        return f"for a look at the DS at {_silent(memory) or 'every name server of the parent'}"
     having = [each.place for each in memory.views if each.ds == cause.held or each.ds is None]
     if having:
         return f"for {_at(having)} to drop the DS of key {tagged}"
     return f"for a look at the parent, whether one of its servers still has the DS of key {tagged}"
+
+
+def _silent(memory: DsMemory) -> str:
+    """Return which servers of the parent gave no usable answer, each with why; empty where all did."""
+    return _at(each.place + _fault(each.fault) for each in memory.silent)
 
 
 def _at(places: Iterable[str]) -> str:

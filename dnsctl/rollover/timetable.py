@@ -1,8 +1,7 @@
 """When the steps of a roll come, if the world follows at once: for people, before anything is done.
 
 Each step of `planning` is taken as soon as it is safe; nodes and parent are taken to show it at the next
-look.
-A roll in the real world waits for what is seen, so that the times are the earliest.
+look. A roll in the real world waits for what is seen, so that the times are the earliest.
 """
 
 from __future__ import annotations
@@ -12,13 +11,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from dnsctl.model.key import SEP_FLAG, ZONE_FLAG, KeyUse, PublicKey, signs_keys
+from dnsctl.model.key import KeyUse, PublicKey
 from dnsctl.model.observation import NodeView, ParentView
 from dnsctl.model.policy import Lifetimes, Policy
 from dnsctl.rollover.aim import Make
 from dnsctl.rollover.caches import Observations
 from dnsctl.rollover.keyset import KeySet, RolledKey
 from dnsctl.rollover.planning import asked_ds, plan
+from dnsctl.sign.keyfile import flags
 
 LOOK = timedelta(minutes=15)  # between two looks at nodes and parent
 _LONGEST = timedelta(days=90)  # more is not shown
@@ -76,8 +76,7 @@ def _placeholders(keys: KeySet, make: Iterable[Make]) -> tuple[RolledKey, ...]:
     made = []
     for number, each in enumerate(make):
         octets = hashlib.sha256(b"%d %d" % (len(keys.keys), number)).digest()
-        flags = ZONE_FLAG | SEP_FLAG if signs_keys(each.role) else ZONE_FLAG
-        public = PublicKey(keys.zone, int(each.algorithm), flags, octets)
+        public = PublicKey(keys.zone, int(each.algorithm), flags(each.role), octets)
         made.append(RolledKey(public, each.role, KeyUse(), standby=each.standby))
     return tuple(made)
 

@@ -187,9 +187,7 @@ class Keystore:
 
     def activate(self, stored: StoredKey, now: datetime) -> None:
         """Call a key active: it is published, and signs."""
-        with self._lock():
-            ttl = key_ttl(_read(stored.path).decode("utf-8", "replace"))
-            self._enter(stored, ttl, KeyState.ACTIVE, now)
+        self.record(stored, KeyState.ACTIVE, stored.roll, now)
 
     def record(self, stored: StoredKey, state: KeyState, roll: RollState, now: datetime) -> None:
         """Write down the state of a key, and where it stands in a roll."""

@@ -12,11 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dnsctl.errors import KeystoreError, SigningError
-from dnsctl.model.key import SEP_FLAG, ZONE_FLAG, KeyRole, PublicKey
+from dnsctl.model.key import KeyRole, PublicKey
 from dnsctl.model.name import Name, to_text
 from dnsctl.sign.algorithm import scheme
 from dnsctl.sign.foreign import pem
 from dnsctl.sign.foreign.key import ForeignKey
+from dnsctl.sign.keyfile import flags
 
 _PRIVATE = "keys"  # where Knot keeps private halves, below its KASP database
 _DATABASE = "data.mdb"
@@ -70,9 +71,9 @@ def _keys(text: str, directory: Path, zone: Name, now: datetime) -> Iterator[For
         if told.get("public-only") == "yes":
             continue
         private = pem.parse(_read(where), str(where))[1]
-        flags = ZONE_FLAG | (SEP_FLAG if ksk else 0)
+        role: KeyRole = "csk" if ksk and zsk else "ksk" if ksk else "zsk"
         try:
-            public = PublicKey(zone, algorithm, flags, scheme(algorithm).field(private))
+            public = PublicKey(zone, algorithm, flags(role), scheme(algorithm).field(private))
         except SigningError as error:
             raise KeystoreError(
                 error.what, where=str(where), advice=error.advice or "look at it there"
@@ -83,7 +84,6 @@ def _keys(text: str, directory: Path, zone: Name, now: datetime) -> Iterator[For
                 where=str(where),
                 advice="the two are not of one key: do not use it",
             )
-        role: KeyRole = "csk" if ksk and zsk else "ksk" if ksk else "zsk"
         yield ForeignKey(str(where), algorithm, private, public, role, created, ended)
 
 
