@@ -6,11 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dnsctl.cli import output
-from dnsctl.cli.context import Context
+from dnsctl.cli.context import Context, new_passphrase
 from dnsctl.cli.output.backups import contents_json, print_contents
 from dnsctl.control.backup.making import make
-from dnsctl.errors import BackupError, PassphraseError
-from dnsctl.load.secret import resolve
+from dnsctl.errors import BackupError
 from dnsctl.sign.keystore import Keystore
 
 
@@ -20,7 +19,7 @@ def backup(context: Context, file: Path, reference: str, *, overwrite: bool, as_
         raise BackupError("is there already", where=str(file), advice="name another file, or add --overwrite")
     config = context.config()
     own = context.passphrase(config)
-    given = _new_passphrase(reference, context.root) if reference else own
+    given = new_passphrase(reference, context.root) if reference else own
     keystore = Keystore(context.keys, lambda: own)
     made = make(context.root, config, keystore, (own, given), file, datetime.now(UTC), output.say)
     if as_json:
@@ -31,11 +30,3 @@ def backup(context: Context, file: Path, reference: str, *, overwrite: bool, as_
         output.line(f"{output.visible(str(file))}: {made.octets} octets, encrypted, written and read again")
     for each in made.notes:
         output.say(each)
-
-
-def _new_passphrase(reference: str, root: Path) -> bytes:
-    """Return the passphrase; one that is typed is asked for twice. Raises PassphraseError."""
-    first = resolve(reference, root)
-    if reference == "prompt" and resolve(reference, root) != first:
-        raise PassphraseError("the two passphrases differ", advice="type the same one twice")
-    return first

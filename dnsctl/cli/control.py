@@ -14,10 +14,11 @@ from dnsctl.cli import output
 from dnsctl.cli.context import Context
 from dnsctl.control.daemon.rounds import Rounds, exit_code
 from dnsctl.control.daemon.table import JOBS
-from dnsctl.control.journal import VERDICTS, JobRecord, Mode, doing_jobs, stamp, this_process
+from dnsctl.control.journal import VERDICTS, JobRecord, Mode, doing_jobs, this_process
 from dnsctl.model.fleet import Endpoint
 from dnsctl.model.json_value import Json
 from dnsctl.model.repo import Repo
+from dnsctl.model.timestamp import stamp
 
 _STYLES = {"well": "bold green", "act": "bold red", "unknown": "bold yellow"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import typer
@@ -17,6 +18,7 @@ from dnsctl.model.name import Name, to_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.repo import CONFIG
 from dnsctl.model.rrset import Type, rdata_text
+from dnsctl.model.timestamp import stamp
 from dnsctl.publish.work_tree import known_zones
 from dnsctl.sign.keyfile import KeyState
 from dnsctl.sign.keystore import Keystore, StoredKey, is_ahead
@@ -149,6 +151,23 @@ def keystore_of(context: Context, config: Config | None = None) -> Keystore:
     return Keystore(context.keys, passphrase)
 
 
+def with_tag(stored: Sequence[StoredKey], zone: Name, tag: int) -> StoredKey:
+    """Return the key of `zone` with a tag. Raises KeystoreError, with the tags that there are."""
+    for each in stored:
+        if each.public.tag == tag:
+            return each
+    known = ", ".join(str(each.public.tag) for each in stored) or "none"
+    raise KeystoreError(f"has no key with tag {tag}", where=to_text(zone), advice=f"its keys are: {known}")
+
+
+def check_named_again(named: str | None, zone: Name) -> None:
+    """Raise typer.BadParameter where `--break-chain` names another zone than the one to be broken."""
+    if named is not None and zone_name(named) != zone:
+        raise typer.BadParameter(
+            f"names {named}, and the zone is {to_text(zone)}", param_hint="--break-chain"
+        )
+
+
 def _since(key: StoredKey) -> str:
     entered = getattr(key.times, str(key.state))
     return f"{entered:%Y-%m-%d %H:%M:%S}Z" if entered is not None else ""
@@ -160,9 +179,7 @@ def path_of(key: StoredKey, context: Context) -> str:
 
 def key_json(key: StoredKey, context: Context) -> dict[str, Json]:
     times = {
-        str(each): moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-        for each in KeyState
-        if (moment := getattr(key.times, str(each))) is not None
+        str(each): stamp(moment) for each in KeyState if (moment := getattr(key.times, str(each))) is not None
     }
     return {
         "zone": to_text(key.public.zone),

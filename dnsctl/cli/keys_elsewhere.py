@@ -11,7 +11,7 @@ import typer
 
 from dnsctl.cli import output
 from dnsctl.cli.context import Context, zone_name
-from dnsctl.cli.key import key_json, keystore_of, path_of, signing_policy
+from dnsctl.cli.key import key_json, keystore_of, path_of, signing_policy, with_tag
 from dnsctl.errors import DnsctlError, KeystoreError, SystemRefusalError
 from dnsctl.files import durable, secrecy
 from dnsctl.model.json_value import Json
@@ -21,7 +21,7 @@ from dnsctl.publish.work_tree import known_zones
 from dnsctl.sign.adoption import adopted
 from dnsctl.sign.foreign import bind_state, pem, private_text
 from dnsctl.sign.foreign.files import keys_in
-from dnsctl.sign.keyfile import KeyState, KeyTimes, key_text, key_ttl
+from dnsctl.sign.keyfile import KeyState, key_text, key_ttl, titled
 from dnsctl.sign.keystore import Keystore, NewKey, StoredKey
 
 
@@ -123,11 +123,7 @@ def _role(text: str | None) -> KeyRole | None:
 def _chosen(store: Keystore, zone: Name, tags: list[int]) -> list[StoredKey]:
     stored = store.list(zone)
     for tag in tags:
-        if tag not in {each.public.tag for each in stored}:
-            known = ", ".join(str(each.public.tag) for each in stored) or "none"
-            raise KeystoreError(
-                f"has no key with tag {tag}", where=to_text(zone), advice=f"its keys are: {known}"
-            )
+        with_tag(stored, zone, tag)
     chosen = [
         each for each in stored if (each.public.tag in tags if tags else each.state is not KeyState.REMOVED)
     ]
@@ -159,23 +155,12 @@ def _files(store: Keystore, chosen: list[StoredKey], to: Path, form: str) -> dic
         if form == "pem":
             files[to / f"{stem}.pem"] = pem.to_octets(private)
         else:
-            text = private_text.to_text(each.public.algorithm, private, _times(each.times))
+            text = private_text.to_text(each.public.algorithm, private, titled(each.times))
             files[to / f"{stem}.private"] = text.encode()
             if state := bind_state.to_text(each, signing):
                 files[to / f"{stem}.state"] = state.encode()
         files[to / f"{stem}.key"] = _public_text(each).encode()
     return files
-
-
-def _times(times: KeyTimes) -> dict[str, datetime]:
-    titled = (
-        ("Created", times.generated),
-        ("Publish", times.published),
-        ("Activate", times.active),
-        ("Inactive", times.retired),
-        ("Delete", times.removed),
-    )
-    return {title: moment for title, moment in titled if moment is not None}
 
 
 def _refuse_present(files: dict[Path, bytes]) -> None:

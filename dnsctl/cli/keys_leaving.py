@@ -8,19 +8,18 @@ from datetime import UTC, datetime
 import typer
 
 from dnsctl.cli import output
-from dnsctl.cli.context import Context, zone_name
-from dnsctl.cli.key import key_json, keystore_of, path_of
+from dnsctl.cli.context import Context, new_passphrase, zone_name
+from dnsctl.cli.key import check_named_again, key_json, keystore_of, path_of, with_tag
 from dnsctl.control.bonds import bonds
 from dnsctl.control.host import locked
 from dnsctl.control.newest import take_over_newest
 from dnsctl.control.observations import recall
 from dnsctl.control.own_image import released
 from dnsctl.control.rotation import finish, passphrase_file, rotate
-from dnsctl.errors import KeystoreError, PassphraseError
-from dnsctl.load.secret import resolve
-from dnsctl.model.name import Name, to_text
+from dnsctl.errors import KeystoreError
+from dnsctl.model.name import to_text
 from dnsctl.sign.keyfile import KeyState
-from dnsctl.sign.keystore import Keystore, StoredKey
+from dnsctl.sign.keystore import StoredKey
 
 _OCTETS = 32  # random
 _IN_USE = frozenset({KeyState.PUBLISHED, KeyState.READY, KeyState.ACTIVE})
@@ -48,7 +47,7 @@ def passphrase(context: Context, reference: str, *, as_json: bool) -> None:
     if finish(context.root, config):
         output.say(f"{file}: a change of passphrase that was interrupted is complete")
     old = context.passphrase(config)
-    new = _typed(context, reference) if reference else secrets.token_urlsafe(_OCTETS).encode()
+    new = new_passphrase(reference, context.root) if reference else secrets.token_urlsafe(_OCTETS).encode()
     done = rotate(context.root, config, old, new, output.say)
     if as_json:
         output.json_result({"keys": done.keys, "file": str(done.file) if done.file else None})
@@ -61,30 +60,19 @@ def passphrase(context: Context, reference: str, *, as_json: bool) -> None:
     output.say("earlier backups need the passphrase of before: make a new one, dnsctl backup FILE")
 
 
-def _typed(context: Context, reference: str) -> bytes:
-    """Return the new passphrase; one that is typed is asked for twice. Raises PassphraseError."""
-    first = resolve(reference, context.root)
-    if reference == "prompt" and resolve(reference, context.root) != first:
-        raise PassphraseError("the two passphrases differ", advice="type the same one twice")
-    return first
-
-
 def _end(
     context: Context, zone: str, tag: int, broken: str | None, state: KeyState, *, as_json: bool
 ) -> None:
     name = zone_name(zone)
-    if broken is not None and zone_name(broken) != name:
-        raise typer.BadParameter(
-            f"names {broken}, and the zone is {to_text(name)}", param_hint="--break-chain"
-        )
+    check_named_again(broken, name)
     store = keystore_of(context)
-    _found(store, name, tag)
+    with_tag(store.list(name), name, tag)
     unheard: list[str] = []
     take_over_newest(context.root, unheard.append)
     for each in unheard:
         output.say(each)
     with locked(context.state, tell=output.say), released(context.state) as served:
-        key = _found(store, name, tag)
+        key = with_tag(store.list(name), name, tag)
         seen = {ds for view in recall(context.state, name).ds.views for ds in view.ds or ()}
         reasons = bonds(key, served, seen)
         if unheard and not reasons and key.state in _IN_USE:
@@ -94,22 +82,13 @@ def _end(
         if state is KeyState.RETIRED and key.state in (KeyState.RETIRED, KeyState.REMOVED):
             raise KeystoreError(f"is {key.state} already", where=path_of(key, context))
         store.end(key, state, datetime.now(UTC))
-    after = _found(store, name, tag)
+    after = with_tag(store.list(name), name, tag)
     if as_json:
         output.json_result({"keys": [key_json(after, context)]})
     else:
         output.line(f"{path_of(after, context)}  {after.role} {after.public.tag} {after.state}")
     if key.public.is_sep and key.state != KeyState.GENERATED:
         output.say("a DS for it, if the parent has one, is of no use any more: dnsctl key ds shows which are")
-
-
-def _found(store: Keystore, zone: Name, tag: int) -> StoredKey:
-    stored = store.list(zone)
-    for each in stored:
-        if each.public.tag == tag:
-            return each
-    known = ", ".join(str(each.public.tag) for each in stored) or "none"
-    raise KeystoreError(f"has no key with tag {tag}", where=to_text(zone), advice=f"its keys are: {known}")
 
 
 def _judge(key: StoredKey, reasons: tuple[str, ...], broken: str | None) -> None:

@@ -14,6 +14,7 @@ import typer
 from dnsctl.cli import output
 from dnsctl.cli.context import Context, zone_name
 from dnsctl.cli.context.opened import opened
+from dnsctl.cli.key import check_named_again
 from dnsctl.cli.output.ended import told
 from dnsctl.control.own_image import released
 from dnsctl.control.push import Request, Result
@@ -27,6 +28,7 @@ from dnsctl.model.key import KeyRole
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.repo import Repo
 from dnsctl.model.rrset import Type
+from dnsctl.model.timestamp import stamp
 from dnsctl.release.archive import Archive, activated
 from dnsctl.rollover.keyset import RolledKey
 from dnsctl.rollover.planning import Wait
@@ -79,10 +81,7 @@ def _told_twice(origin: Name, wanted: Wanted) -> bool:
         return False
     if not wanted.emergency:
         raise typer.BadParameter("is for --emergency", param_hint="--break-chain")
-    if zone_name(wanted.broken) != origin:
-        raise typer.BadParameter(
-            f"names {wanted.broken}, and the zone is {to_text(origin)}", param_hint="--break-chain"
-        )
+    check_named_again(wanted.broken, origin)
     return True
 
 
@@ -140,8 +139,7 @@ def _print(
                 "step": _step_of(result, origin),
                 "waits": None if wait is None else wait_json(wait),
                 "timetable": [
-                    {"at": f"{each.at:%Y-%m-%dT%H:%M:%SZ}", "step": each.text, "reason": each.reason}
-                    for each in entries
+                    {"at": stamp(each.at), "step": each.text, "reason": each.reason} for each in entries
                 ],
             }
         )
@@ -164,7 +162,7 @@ def _print(
 
 def wait_json(wait: Wait) -> dict[str, Json]:
     """Return what is waited for."""
-    until = None if wait.until is None else f"{wait.until:%Y-%m-%dT%H:%M:%SZ}"
+    until = None if wait.until is None else stamp(wait.until)
     return {"for": wait.reason, "until": until, "step": wait.step.text}
 
 

@@ -16,7 +16,7 @@ from dnsctl.cli import output
 from dnsctl.cli.context import Context
 from dnsctl.control.concerns import exit_code
 from dnsctl.control.fleet_status import Answer, FleetStatus, commit_of, fleet_status
-from dnsctl.control.journal import VERDICTS, Holder, Journal, of_jobs, stamp, working
+from dnsctl.control.journal import VERDICTS, Holder, Journal, of_jobs, working
 from dnsctl.control.parents import ParentState
 from dnsctl.errors import DnsctlError
 from dnsctl.model.fleet import Node
@@ -24,6 +24,7 @@ from dnsctl.model.json_value import Json
 from dnsctl.model.key import ds_tags
 from dnsctl.model.name import to_text
 from dnsctl.model.rrset import Type, rdata_text
+from dnsctl.model.timestamp import stamp
 from dnsctl.replicate.answers import NodeStatus
 
 _SHOWN = 20  # concerns
@@ -224,8 +225,7 @@ def _time(seconds: int | None) -> str:
 
 
 def _stamp(seconds: int | None) -> str | None:
-    """Return a time as JSON has it in every command: RFC 3339, in UTC."""
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if seconds is None else stamp(datetime.fromtimestamp(seconds, UTC))
 
 
 def _to_json(context: Context, found: FleetStatus, now: float) -> dict[str, Json]:

@@ -7,7 +7,7 @@ raised for whatever has less than 7 days left, and again at 3 days.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from dnsctl.errors import ClockError, DnsctlError, NodeUnreachableError
@@ -82,7 +82,11 @@ def left(seconds: float) -> str:
 
 def exit_code(concerns: Iterable[Concern]) -> int:
     """Return 0 where all is well, 1 where somebody must act now, 2 where that is not known."""
-    weights = {each.weight for each in concerns}
+    return code_of({each.weight for each in concerns})
+
+
+def code_of(weights: Collection[str]) -> int:
+    """Return the exit code for the gravest of `weights`."""
     return 1 if "act" in weights else 2 if "unknown" in weights else 0
 
 

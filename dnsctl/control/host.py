@@ -14,7 +14,7 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +25,7 @@ from typing import Final, Self, TypeVar
 from dnsctl.control.own_image import generation_of, open_own, remove_damaged
 from dnsctl.control.release_keys import load_release_keys, trust_of
 from dnsctl.control.state import ControlState
+from dnsctl.control.telling import Tell, tell_nobody
 from dnsctl.errors import (
     ConfigError,
     DnsctlError,
@@ -210,10 +211,6 @@ async def statuses(clients: Sequence[AgentClient]) -> list[NodeStatus | DnsctlEr
     return list(await asyncio.gather(*(one(client) for client in clients)))
 
 
-def _ignored(_what: str) -> None:
-    pass
-
-
 @contextmanager
 def control_host(
     root: Path,
@@ -222,7 +219,7 @@ def control_host(
     without: str = "",
     *,
     holder: str = "",
-    tell: Callable[[str], None] = _ignored,
+    tell: Tell = tell_nobody,
 ) -> Iterator[ControlHost]:
     """Open the control host's state at `root` for work on all sites but `without`.
 
@@ -307,7 +304,7 @@ def _require_descriptors(count: int) -> None:
 
 
 @contextmanager
-def locked(state: HostFiles, holder: str = "", tell: Callable[[str], None] = _ignored) -> Iterator[None]:
+def locked(state: HostFiles, holder: str = "", tell: Tell = tell_nobody) -> Iterator[None]:
     """Hold `state/push.lock` for this process; the kernel releases it however the process ends."""
     path = state.lock
     try:
@@ -330,7 +327,7 @@ def locked(state: HostFiles, holder: str = "", tell: Callable[[str], None] = _ig
         os.close(descriptor)
 
 
-def _take(descriptor: int, path: Path, holder: str, tell: Callable[[str], None]) -> None:
+def _take(descriptor: int, path: Path, holder: str, tell: Tell) -> None:
     """Take the lock, in time where a job has it and this is not one. Raises HostBusyError."""
     if take(descriptor):
         return

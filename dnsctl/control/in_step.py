@@ -10,7 +10,7 @@ that was served unsigned until lately waits until caches have forgotten that.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,6 +19,7 @@ from pathlib import Path
 from dnsctl.control.observations import Asked, Observed, amend
 from dnsctl.control.observing import Round, own_parent
 from dnsctl.control.own_image import released
+from dnsctl.control.telling import Tell
 from dnsctl.image.reader import Reader
 from dnsctl.load.settings.config import Config
 from dnsctl.model.fleet import Endpoint
@@ -42,7 +43,6 @@ AGAIN: Mapping[Outcome, timedelta] = {  # until a parent that lags is asked for 
     "later": timedelta(),
     "refused": timedelta(hours=6),
 }
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import socket
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -25,6 +25,7 @@ from dnsctl.files import durable
 from dnsctl.files.lock import lock_file, take
 from dnsctl.model.json_value import Json
 from dnsctl.model.repo import HostFiles
+from dnsctl.model.timestamp import from_stamp, stamp
 
 VERSION = 1
 Mode = Literal["daemon", "once"]
@@ -230,22 +231,13 @@ def _named(path: Path) -> Holder | None:
         return None
 
 
-def stamp(when: datetime) -> str:
-    """Return a time as JSON has it in every command: RFC 3339, in UTC."""
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _time(text: str) -> datetime:
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-
-
 def _holder(kept: Mapping[str, Any]) -> Holder:
     standby = kept["standby"]
     return Holder(
         cast("Mode", kept["mode"]),
         int(kept["process"]),
         str(kept["host"]),
-        _time(kept["since"]),
+        from_stamp(kept["since"]),
         None if standby is None else int(standby),
     )
 
@@ -254,14 +246,14 @@ def _record(kept: Mapping[str, Any]) -> JobRecord:
     if kept["verdict"] not in VERDICTS:
         raise ValueError(kept["verdict"])
     return JobRecord(
-        _time(kept["began"]),
-        _time(kept["ended"]),
+        from_stamp(kept["began"]),
+        from_stamp(kept["ended"]),
         kept["verdict"],
         str(kept["message"]),
-        _time(kept["since"]),
+        from_stamp(kept["since"]),
         int(kept["failures"]),
-        None if kept["next"] is None else _time(kept["next"]),
-        None if kept["waits"] is None else _time(kept["waits"]),
+        None if kept["next"] is None else from_stamp(kept["next"]),
+        None if kept["waits"] is None else from_stamp(kept["waits"]),
     )
 
 

@@ -51,6 +51,7 @@ from dnsctl.model.json_value import Json
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.processors import usable_processors
 from dnsctl.model.repo import RELEASED, Repo
+from dnsctl.model.timestamp import stamp
 from dnsctl.publish.changeset import KEYS_MISSING, Fate
 from dnsctl.publish.commit import intent_of
 from dnsctl.publish.faults import ZonesWithErrorsError
@@ -425,7 +426,7 @@ def _keep_evidence(host: ControlHost, failed: Result) -> Path | None:
             "generation": failed.generation,
             "manifest": manifest.digest if manifest else None,
             "commit": manifest.commit if manifest else None,
-            "at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "at": stamp(datetime.now(UTC)),
             "verification": report,
         },
         indent=2,

@@ -14,11 +14,12 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from dnsctl.control.host import locked
+from dnsctl.control.telling import Tell
 from dnsctl.errors import KeystoreError, PassphraseError, SystemRefusalError
 from dnsctl.files import durable, secrecy
 from dnsctl.files.exchange import exchange
@@ -42,7 +43,7 @@ class Rotated:
     file: Path | None
 
 
-def rotate(root: Path, config: Config, old: bytes, new: bytes, tell: Callable[[str], None]) -> Rotated:
+def rotate(root: Path, config: Config, old: bytes, new: bytes, tell: Tell) -> Rotated:
     """Encrypt every private key of the keystore at `root` under `new` instead of `old`.
 
     `tell` is told what is waited for.

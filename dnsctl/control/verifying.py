@@ -13,6 +13,7 @@ from dnsctl.control.newest import take_over_newest
 from dnsctl.control.observing import look_at_parents
 from dnsctl.control.own_image import damage, generation_of, open_own
 from dnsctl.control.parents import faults_of, parent_states
+from dnsctl.control.telling import Tell
 from dnsctl.errors import InconclusiveError, RefusalRule
 from dnsctl.image.reader import Reader
 from dnsctl.load.settings.config import Config
@@ -29,7 +30,7 @@ def verified(
     nodes: Sequence[Node],
     zones: set[Name] | None,
     now: Callable[[], datetime],
-    tell: Callable[[str], None],
+    tell: Tell,
     progress: Callable[[int, int], None],
     *,
     full: bool,

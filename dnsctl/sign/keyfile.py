@@ -11,7 +11,7 @@ import base64
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 
 from dnsctl.errors import KeystoreError, NameSyntaxError, PassphraseError
@@ -30,13 +30,13 @@ from dnsctl.model.key import (
 from dnsctl.model.name import ROOT, Name, from_text, labels, to_text
 from dnsctl.model.policy import Algorithm, Policy
 from dnsctl.model.repo import PASSPHRASE
+from dnsctl.model.timestamp import from_stamp, stamp
 from dnsctl.sign.algorithm import PrivateKey
 
 _SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_")
 _MAX_STEM = 200  # octets; with prefix, suffix and `.private.pem` a file name stays below Linux's 255
 _FORMAT = "; dnsctl key state 1"
 _DEFAULT_TTL = Policy().dnskey_ttl
-_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class KeyState(StrEnum):
@@ -103,19 +103,24 @@ def flags(role: KeyRole) -> int:
     return ZONE_FLAG | SEP_FLAG if signs_keys(role) else ZONE_FLAG
 
 
+def titled(times: KeyTimes) -> dict[str, datetime]:
+    """Return the times that are known, by BIND's titles."""
+    told = {
+        "Created": times.generated,
+        "Publish": times.published,
+        "Activate": times.active,
+        "Inactive": times.retired,
+        "Delete": times.removed,
+    }
+    return {title: moment for title, moment in told.items() if moment is not None}
+
+
 def key_text(public: PublicKey, role: KeyRole, ttl: int, times: KeyTimes) -> str:
     """Return the `.key` file: a DNSKEY record under comments with BIND's timing fields."""
     kind = {"csk": "combined-signing", "ksk": "key-signing", "zsk": "zone-signing"}[role]
     lines = [f"; This is a {kind} key, keyid {public.tag}, for {to_text(public.zone)}"]
-    for title, moment in (
-        ("Created", times.generated),
-        ("Publish", times.published),
-        ("Activate", times.active),
-        ("Inactive", times.retired),
-        ("Delete", times.removed),
-    ):
-        if moment is not None:
-            lines.append(f"; {title}: {moment:%Y%m%d%H%M%S} ({moment:%a %b %e %H:%M:%S %Y})")
+    for title, moment in titled(times).items():
+        lines.append(f"; {title}: {moment:%Y%m%d%H%M%S} ({moment:%a %b %e %H:%M:%S %Y})")
     field = base64.b64encode(public.public).decode()
     lines.append(
         f"{to_text(public.zone)} {ttl} IN DNSKEY {public.flags} {DNSKEY_PROTOCOL} {public.algorithm} {field}"
@@ -204,7 +209,7 @@ class RollState:
 
     def lines(self) -> Iterator[str]:
         if self.leaves is not None:
-            yield f"Leaves: {self.leaves.strftime(_TIME)}"
+            yield f"Leaves: {stamp(self.leaves)}"
         if self.replaces is not None:
             yield f"Replaces: {self.replaces}"
         if self.standby:
@@ -218,7 +223,7 @@ class RollState:
     def from_fields(cls, fields: Mapping[str, str]) -> RollState:
         leaves, replaces, ds = fields.get("Leaves"), fields.get("Replaces"), fields.get("Ds")
         return cls(
-            None if leaves is None else datetime.strptime(leaves, _TIME).replace(tzinfo=UTC),
+            None if leaves is None else from_stamp(leaves),
             None if replaces is None else int(replaces),
             fields.get("Standby") == "yes",
             None if ds is None else ds == "asked",
@@ -263,7 +268,7 @@ class StateFile:
         ]
         for one in KeyState:
             moment = getattr(self.times, one)
-            lines.append(f"{one.capitalize()}: {moment.strftime(_TIME) if moment else '-'}")
+            lines.append(f"{one.capitalize()}: {stamp(moment) if moment else '-'}")
         return "\n".join([*lines, *self.roll.lines()]) + "\n"
 
     @classmethod
@@ -274,9 +279,7 @@ class StateFile:
         fields = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line and line[0] != ";")
         try:
             times = {
-                str(one): datetime.strptime(value, _TIME).replace(tzinfo=UTC)
-                for one in KeyState
-                if (value := fields[one.capitalize()]) != "-"
+                str(one): from_stamp(value) for one in KeyState if (value := fields[one.capitalize()]) != "-"
             }
             return cls(
                 from_text(fields["Zone"]),

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from dnsctl.model.json_value import Json
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import type_text
+from dnsctl.model.timestamp import stamp
 
 
 class Fault(NamedTuple):
@@ -136,6 +137,4 @@ class Report:
 
 
 def _time(seconds: int | None) -> str | None:
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if seconds is None else stamp(datetime.fromtimestamp(seconds, UTC))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from dnsctl.errors import DnsctlError, RefusalRule
+from dnsctl.errors import DnsctlError, PassphraseError, RefusalRule
 from dnsctl.load.nearest import did_you_mean
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.secret import resolve
@@ -49,6 +49,14 @@ class Context:
     def passphrase(self, config: Config) -> bytes:
         """Return the keystore's passphrase. Raises PassphraseError."""
         return resolve(config.keystore.passphrase, self.root)
+
+
+def new_passphrase(reference: str, root: Path) -> bytes:
+    """Return what is to be a passphrase; one that is typed is asked for twice. Raises PassphraseError."""
+    first = resolve(reference, root)
+    if reference == "prompt" and resolve(reference, root) != first:
+        raise PassphraseError("the two passphrases differ", advice="type the same one twice")
+    return first
 
 
 def zone_name(text: str, known: tuple[Name, ...] | None = None) -> Name:

@@ -8,6 +8,7 @@ from dnsctl.cli import output
 from dnsctl.control.backup.contents import BUNDLE, Contents
 from dnsctl.model.json_value import Json
 from dnsctl.model.repo import KEYS
+from dnsctl.model.timestamp import stamp
 
 
 def print_contents(contents: Contents) -> None:
@@ -20,7 +21,7 @@ def print_contents(contents: Contents) -> None:
 def contents_json(contents: Contents) -> dict[str, Json]:
     """Return what `backup --json` and `restore --json` print of it."""
     return {
-        "created": contents.created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "created": stamp(contents.created),
         "host": contents.host,
         "files": [{"path": each.path, "octets": each.size} for each in contents.items],
     }

@@ -17,18 +17,18 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from dnsctl.errors import BackupError, RefusalRule
 from dnsctl.model.repo import KEYS
+from dnsctl.model.timestamp import from_stamp, stamp
 
 BUNDLE: Final = "repo.bundle"
 LENGTH: Final = 4  # octets of the index's length
 MAX_INDEX: Final = 64 * 2**20  # octets: half a million files
 _MAX_PATH = 4096
 _FORMAT = 1
-_TIME = "%Y-%m-%dT%H:%M:%SZ"
 _PUBLIC = re.compile(r"keys/(?:README\.md|.+\.(?:key|pub|crt))")
 _REF = re.compile(
     r"(?!-)(?!.*\.\.)[^\s~^:?*\[\\\x00-\x1f\x7f]+"
@@ -69,7 +69,7 @@ class Contents:
         """Return length and index."""
         index = {
             "format": _FORMAT,
-            "created": self.created.strftime(_TIME),
+            "created": stamp(self.created),
             "host": self.host,
             "root": self.root,
             "branch": self.branch,
@@ -110,7 +110,7 @@ class Contents:
             Item(_text(one["path"]), _count(one["mode"]), _count(one["size"])) for one in told["files"]
         )
         _refuse_items(items)
-        created = datetime.strptime(_text(told["created"]), _TIME).replace(tzinfo=UTC)
+        created = from_stamp(_text(told["created"]))
         return cls(created, _text(told["host"]), items, root, branch, remotes)
 
 

@@ -17,7 +17,7 @@ import socket
 import sqlite3
 import stat
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from dnsctl.control.backup.contents import BUNDLE, Contents, Item
 from dnsctl.control.backup.restoring import contents_of
 from dnsctl.control.backup.sealed import CHUNK, Sealer
 from dnsctl.control.host import locked
+from dnsctl.control.telling import Tell
 from dnsctl.errors import BackupError, KeystoreError, RevisionError, SystemRefusalError
 from dnsctl.files import durable
 from dnsctl.load.revision import git, head, is_dirty
@@ -66,7 +67,7 @@ def make(
     passphrases: tuple[bytes, bytes],
     target: Path,
     now: datetime,
-    tell: Callable[[str], None],
+    tell: Tell,
 ) -> Made:
     """Write a backup of the repo at `root` to `target`, and read it again.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,16 +11,16 @@ from pathlib import Path
 from dnsctl.control.concerns import Concern, Ending
 from dnsctl.control.host import JOB, ControlHost, control_host
 from dnsctl.control.journal import JobRecord, Weight
+from dnsctl.control.telling import Tell, tell_nobody
 from dnsctl.load.settings.config import Config
+from dnsctl.model.name import Name, to_text
 from dnsctl.publish.intent import Progress, no_progress
+
+SHOWN = 3  # zones that a line names
 
 
 class StoppedError(Exception):
     """This process was told to end: a job that has not decided a release leaves everything as it was."""
-
-
-def _ignored(_what: str) -> None:
-    pass
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Work:
     now: datetime
     last: JobRecord | None = None
     standby: timedelta | None = None
-    tell: Callable[[str], None] = _ignored
+    tell: Tell = tell_nobody
     progress: Progress = no_progress
 
     @contextmanager
@@ -79,3 +79,14 @@ class Job:
     run: Callable[[Work], Verdict]
     at: Callable[[Config], timedelta] | None = None
     stands_by: bool = True
+
+
+def named(zones: Sequence[Name]) -> str:
+    """Return the zones of a line: the first, and how many more there are."""
+    return ", ".join(map(to_text, zones[:SHOWN])) + more_than_shown(zones)
+
+
+def more_than_shown(zones: Sequence[object]) -> str:
+    """Return how many of `zones` a line does not name; empty where it names all."""
+    more = len(zones) - SHOWN
+    return f" and {more} more" if more > 0 else ""

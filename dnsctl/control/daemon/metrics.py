@@ -25,8 +25,9 @@ from starlette.routing import Route
 
 from dnsctl import __version__
 from dnsctl.control.daemon.rounds import Rounds
-from dnsctl.control.journal import VERDICTS, Journal, hangs, stamp
+from dnsctl.control.journal import VERDICTS, Journal, hangs
 from dnsctl.model.fleet import Endpoint
+from dnsctl.model.timestamp import stamp
 from dnsctl.serve.transport.http_server import Guest, HttpServer, network_of
 from dnsctl.serve.transport.listen import listen_http
 

@@ -14,19 +14,16 @@ or overdue.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from dnsctl.control.concerns import of_signatures
-from dnsctl.control.daemon.job import Verdict, Work
+from dnsctl.control.daemon.job import SHOWN, Verdict, Work, more_than_shown, named
 from dnsctl.control.host import ControlHost, unreached
 from dnsctl.control.push import Request, Result, renew
 from dnsctl.control.renewal import released_config, renewal_due
 from dnsctl.errors import ClockError, ReleaseRefusedError
-from dnsctl.model.name import Name, to_text
-
-_SHOWN = 3  # zones that a line names
+from dnsctl.model.name import to_text
 
 
 def renewed(work: Work) -> Verdict:
@@ -68,28 +65,19 @@ def _verdict(result: Result) -> Verdict:
     count = f"{result.recovered} release{'s' if result.recovered > 1 else ''}"
     recovered = f"{count} recovered from the fleet; " if result.recovered else ""
     if result.not_renewed:
-        faults = "; ".join(f"{to_text(zone)}: {why}" for zone, why in result.not_renewed[:_SHOWN])
-        return Verdict("act", f"{recovered}not renewed: {faults}{_more(result.not_renewed)}")
+        faults = "; ".join(f"{to_text(zone)}: {why}" for zone, why in result.not_renewed[:SHOWN])
+        return Verdict("act", f"{recovered}not renewed: {faults}{more_than_shown(result.not_renewed)}")
     if result.release is None:
         what = f"nothing was due; every node serves generation {result.generation}"
         return Verdict("well", recovered + what)
     zones = [each.origin for each in result.release.zones]
-    what = f"signatures of {_named(zones)} renewed: generation {result.generation}"
+    what = f"signatures of {named(zones)} renewed: generation {result.generation}"
     if result.ending == "served":
         return Verdict("well", recovered + what)
     if result.ending == "partly":
         missed = ", ".join(result.outcome.missed if result.outcome else ())
         return Verdict("unknown", f"{recovered}{what}; not reached: {missed or 'some nodes'}")
     return Verdict("act", f"{recovered}{what}; {result.ending}: run `dnsctl verify`")
-
-
-def _named(zones: Sequence[Name]) -> str:
-    return ", ".join(map(to_text, zones[:_SHOWN])) + _more(zones)
-
-
-def _more(all_of_them: Sequence[object]) -> str:
-    more = len(all_of_them) - _SHOWN
-    return f" and {more} more" if more > 0 else ""
 
 
 def _left_to_another(work: Work, host: ControlHost) -> Verdict | None:
@@ -106,7 +94,7 @@ def _left_to_another(work: Work, host: ControlHost) -> Verdict | None:
     until = since + work.standby
     if work.now >= until:
         return None
-    what = f"{_named(tuple(renewal.intent.zones))} due since {since:%Y-%m-%d %H:%MZ}"
+    what = f"{named(tuple(renewal.intent.zones))} due since {since:%Y-%m-%d %H:%MZ}"
     return Verdict("well", f"{what}; left to the other host until {until:%Y-%m-%d %H:%MZ}", waits=since)
 
 

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dnsctl.control.daemon.job import Verdict, Work
+from dnsctl.control.daemon.job import SHOWN, Verdict, Work, named
 from dnsctl.control.push import Request, Result
 from dnsctl.control.rolling import advance
 from dnsctl.errors import ClockError, ReleaseRefusedError
 from dnsctl.model.name import Name, to_text
 from dnsctl.rollover.planning import Wait
-
-_SHOWN = 3  # zones that a line names
 
 
 def advanced(work: Work) -> Verdict:
@@ -30,14 +28,13 @@ def advanced(work: Work) -> Verdict:
 
 
 def _verdict(result: Result, waits: Mapping[Name, Wait]) -> Verdict:
-    told = [f"{to_text(zone)} waits {wait.told}" for zone, wait in list(waits.items())[:_SHOWN]]
-    if len(waits) > _SHOWN:
-        told.append(f"{len(waits) - _SHOWN} more wait")
+    told = [f"{to_text(zone)} waits {wait.told}" for zone, wait in list(waits.items())[:SHOWN]]
+    if len(waits) > SHOWN:
+        told.append(f"{len(waits) - SHOWN} more wait")
     if result.release is None:
         return Verdict("well", "; ".join(told) or "no key is due to be rolled")
-    zones = [to_text(each.origin) for each in result.release.zones]
-    more = f" and {len(zones) - _SHOWN} more" if len(zones) > _SHOWN else ""
-    what = f"keys of {', '.join(zones[:_SHOWN])}{more} took a step: generation {result.generation}"
+    zones = named([each.origin for each in result.release.zones])
+    what = f"keys of {zones} took a step: generation {result.generation}"
     message = "; ".join((what, *told))
     if result.ending == "served":
         return Verdict("well", message)

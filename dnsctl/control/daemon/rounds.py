@@ -14,12 +14,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from dnsctl.control.concerns import Ending, left
+from dnsctl.control.concerns import Ending, code_of, left
 from dnsctl.control.daemon.job import Job, StoppedError, Verdict, Work
 from dnsctl.control.daemon.schedule import next_time
 from dnsctl.control.daemon.table import HOUR, JOBS
 from dnsctl.control.journal import VERDICTS, Holder, JobRecord, Journal
 from dnsctl.control.renewal import fleet_config
+from dnsctl.control.telling import Tell, tell_nobody
 from dnsctl.errors import (
     DnsctlError,
     HostBusyError,
@@ -35,11 +36,6 @@ from dnsctl.publish.intent import Progress, no_progress
 
 PUT_OFF = timedelta(seconds=15)  # until a job is tried again that found a push at work
 _REMEMBERED = 50  # lines that were told once
-Tell = Callable[[str], None]
-
-
-def _ignored(_line: str) -> None:
-    pass
 
 
 @dataclass
@@ -55,7 +51,7 @@ class Rounds:
     tell: Tell
     standby: timedelta | None = None
     progress: Progress = no_progress
-    done: Tell = _ignored
+    done: Tell = tell_nobody
     jobs: Sequence[Job] = JOBS
     journal: Journal = field(default_factory=Journal)
     _settings: Config = field(default_factory=lambda: Config(version=1))
@@ -220,5 +216,4 @@ class Rounds:
 
 def exit_code(journal: Journal) -> int:
     """Return 0 where every job ended well, 1 where somebody must act, 2 where that is not known."""
-    weights = {each.weight for each in journal.jobs.values()}
-    return 1 if "act" in weights else 2 if "unknown" in weights else 0
+    return code_of({each.weight for each in journal.jobs.values()})
