@@ -111,7 +111,7 @@ class Journal:
             return cls(
                 None if kept["holder"] is None else _holder(kept["holder"]),
                 {str(name): _record(one) for name, one in kept["jobs"].items()},
-                tuple(Ending(one["what"], one["about"], int(one["at"])) for one in kept["endings"]),
+                tuple(_ending(one) for one in kept["endings"]),
                 tuple(Concern(one["weight"], one["about"], one["message"]) for one in kept["concerns"]),
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -123,7 +123,7 @@ class Journal:
             "version": VERSION,
             "holder": None if self.holder is None else self.holder.to_json(),
             "jobs": {name: _record_json(one) for name, one in self.jobs.items()},
-            "endings": [{"what": each.what, "about": each.about, "at": each.at} for each in self.endings],
+            "endings": [{**each._asdict(), "alarms": list(each.alarms)} for each in self.endings],
             "concerns": [each._asdict() for each in self.concerns],
         }
         try:
@@ -240,6 +240,11 @@ def _holder(kept: Mapping[str, Any]) -> Holder:
         from_stamp(kept["since"]),
         None if standby is None else int(standby),
     )
+
+
+def _ending(kept: Mapping[str, Any]) -> Ending:
+    first, last = kept["alarms"]
+    return Ending(str(kept["what"]), str(kept["about"]), int(kept["at"]), (int(first), int(last)))
 
 
 def _record(kept: Mapping[str, Any]) -> JobRecord:

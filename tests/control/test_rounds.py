@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from dnsctl.control.concerns import Ending
 from dnsctl.control.daemon.job import Job, Verdict, Work
 from dnsctl.control.daemon.rounds import Rounds, exit_code
 from dnsctl.control.host import control_host
@@ -240,3 +241,13 @@ def test_journal_of_a_later_version_is_begun_anew(repo: Operations) -> None:
     state = Repo(repo.root).state
     state.jobs.write_text(json.dumps({"version": 2, "jobs": {}}))
     assert Journal.read(state) == Journal()
+
+
+def test_journal_keeps_when_the_alarms_of_what_runs_out_are_raised(repo: Operations) -> None:
+    state = Repo(repo.root).state
+    at = int(BEGIN.timestamp()) + 86400
+    fleet, short = Ending("signatures", "fleet", at, (0, 0)), Ending("signatures", "example.com.", at, (9, 3))
+    Journal(endings=(fleet, short)).write(state)
+    kept = Journal.read(state).endings
+    assert kept == (fleet, short)
+    assert [each.alarm(BEGIN.timestamp()) for each in kept] == [0, 0], "a day is left, and more than 9 s"

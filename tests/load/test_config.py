@@ -318,3 +318,16 @@ def test_lifetime_of_no_time_is_refused() -> None:
 
 def test_misspelt_role_of_a_lifetime_is_refused() -> None:
     assert "did you mean zsk?" in refused("keys: csk,", "keys: csk, lifetimes: {zskk: 90d},")
+
+
+def test_files_of_secrets_are_all_that_settings_name() -> None:
+    text = """version: 1
+keystore: {passphrase: "file:keys/passphrase"}
+transfers: {keys: {xfr.example: {secret: "file:aside/xfr"}, inside.example: {}}}
+parents:
+  registry: {ds: update, server: "192.0.2.1", key: {name: update.example, secret: "file:aside/update"}}
+  variable: {ds: update, server: "192.0.2.1", key: {name: other.example, secret: "env:OTHER"}}
+serve: {cookie-secret: aside/cookies}
+"""
+    found = parse_config(text.encode(), fleet=False).secret_files()
+    assert set(found) == {"keys/passphrase", "aside/xfr", "aside/update", "aside/cookies"}

@@ -157,8 +157,9 @@ class Config(Settings):
 
     def secret_files(self) -> tuple[str, ...]:
         """Return the files that are named for secrets: passphrase, TSIG keys, cookies."""
+        keys = [*self.transfers.keys.values(), *(each.key for each in self.parents.values() if each.key)]
         references = [self.keystore.passphrase]
-        references += [each.secret for each in self.transfers.keys.values() if each.secret is not None]
+        references += [each.secret for each in keys if each.secret is not None]
         named = [each.removeprefix("file:") for each in references if each.startswith("file:")]
         return (*named, *((self.serve.cookie_secret,) if self.serve.cookies else ()))
 
