@@ -27,7 +27,7 @@ def plan(context: Context, rev: str, against: str | None, *, offline: bool, as_j
             made = find_plan(context.root, rev, against, output.say, progress, offline=offline)
         except RevisionError:
             if not Repo(context.root).config.exists():
-                context.config(fleet=False)  # raises: there is no operations repo here
+                context.config(fleet=False)  # raises: this is not an operations repo
             raise
     output.findings(made.findings, sys.stderr)
     if rev == "HEAD":

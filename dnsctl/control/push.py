@@ -464,7 +464,7 @@ def _earlier(host: ControlHost, generation: int | None) -> Manifest:
             if found is not None and found.commit and (not current or found.commit != current.commit):
                 return found
         raise ReleaseRefusedError(
-            "there is no earlier release with another commit",
+            "no earlier release has another commit",
             advice="push the commit you want, with --rev",
             rule=RefusalRule.NO_EARLIER_RELEASE,
         )

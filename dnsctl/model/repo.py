@@ -8,8 +8,7 @@
       pki/ca.crt  pki/ca.pem          the fleet's authority
       pki/control.*  pki/NODE.*       certificates of the control host and the nodes, with their keys
     state/                            of the control host: control.db, push.lock, image/, archive/, evidence/,
-                                    observations/,
-                                      control.lock, jobs.json
+                                      observations/, control.lock, jobs.json
       nodes/NAME/                     of a node, unless it has another place: see `NodeFiles`
 
 What a person may name in dnsctl.yaml stands here with the place that is taken where nothing is named.

@@ -34,7 +34,10 @@ MAX_DS = 64  # records: more are not a DS RRset that anybody meant
 
 
 class Look(NamedTuple):
-    """What one server says of one zone. `is_silent`: it did not answer; `no_route`: there is no way to it."""
+    """What one server says of one zone.
+
+    `is_silent`: it did not answer; `no_route`: this host cannot reach it.
+    """
 
     server: Server
     ds: ParentView

@@ -22,14 +22,14 @@ from dnsctl.model.rrsig import parse
 from dnsctl.model.validity import timing, why_due
 from dnsctl.model.zone import SignedZone
 from dnsctl.publish.changes import RecordChange, ZoneChanges, zone_changes
-from dnsctl.publish.delegations import delegated, secure_entry_points
+from dnsctl.publish.delegations import secure_entry_points
+from dnsctl.publish.derived import with_derived
 from dnsctl.publish.dnssec_event import DnssecEvent
 from dnsctl.publish.ds_changes import derived_changes, ds_events, signal_events, way_to_unsigned
 from dnsctl.publish.existence import Apexes, Effect, effects, removal_effects
 from dnsctl.publish.intent import Intent, Progress, ZoneIntent, no_progress
 from dnsctl.publish.keys import ZoneKeys, zone_keys
 from dnsctl.publish.serials import serial_for
-from dnsctl.publish.signals import signalled
 from dnsctl.publish.source import source_of
 from dnsctl.sign.keystore import Keystore
 
@@ -98,7 +98,7 @@ def changeset_of(
     found: list[ZoneChangeset] = []
     apexes = apexes_of(intent, parent)
     keys_of = {origin: zone_keys(keystore, wanted, parent) for origin, wanted in intent.zones.items()}
-    intent = signalled(delegated(intent, keys_of, {}, parent, now), keys_of, {})
+    intent = with_derived(intent, keys_of, {}, parent, now)
     for done, (origin, wanted) in enumerate(intent.zones.items()):
         progress("compare", done, len(intent.zones))
         keys = keys_of[origin]

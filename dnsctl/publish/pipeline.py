@@ -34,7 +34,7 @@ from dnsctl.publish.changeset import (
     removed_zones,
     zone_changeset,
 )
-from dnsctl.publish.delegations import delegated
+from dnsctl.publish.derived import with_derived
 from dnsctl.publish.finish import finish, published
 from dnsctl.publish.guards import GuardVerdict, judge
 from dnsctl.publish.intent import Intent, Progress, ZoneIntent, no_progress
@@ -42,7 +42,6 @@ from dnsctl.publish.keys import ZoneKeys, zone_keys
 from dnsctl.publish.presigned import pass_presigned
 from dnsctl.publish.probes import budget, zone_probes
 from dnsctl.publish.serials import serial_for
-from dnsctl.publish.signals import signalled
 from dnsctl.publish.source import source_of
 from dnsctl.publish.uses import Cacheable, cacheable, tokens
 from dnsctl.release import delta as deltas
@@ -195,8 +194,7 @@ class _Work:
             elif each.policy is not None and keys[origin].missing:
                 self._drafts[origin] = self._drafted(origin, each.policy, keys[origin])
         drafts = {origin: tuple(one.signing.public for one in made) for origin, made in self._drafts.items()}
-        intent = delegated(self._intent, keys, drafts, self._parent, self._now)
-        intent = signalled(intent, keys, drafts)
+        intent = with_derived(self._intent, keys, drafts, self._parent, self._now)
         total = len(intent.zones)
         for done, (origin, wanted) in enumerate(intent.zones.items()):
             self._progress("compare", done, total)

@@ -150,4 +150,4 @@ def test_file_name_that_is_not_utf8_is_a_finding_of_check_and_json(tmp_path: Pat
 
 def test_zone_asked_for_where_there_is_none_at_all_is_one_plain_sentence(tmp_path: Path):
     told = dnsctl("check", "example.com", root=repo(tmp_path))
-    assert (told.code, told.out, told.err) == (1, "", "dnsctl: there is no zone example.com. here\n")
+    assert (told.code, told.out, told.err) == (1, "", "dnsctl: unknown zone example.com.\n")

@@ -68,7 +68,7 @@ def zone_name(text: str, known: tuple[Name, ...] | None = None) -> Name:
     if known is not None and name not in known:
         texts = [to_text(each) for each in known]
         raise DnsctlError(
-            f"there is no zone {to_text(name)} here",
+            f"unknown zone {to_text(name)}",
             advice=did_you_mean(to_text(name), texts),
             rule=RefusalRule.ZONE_UNKNOWN,
         )

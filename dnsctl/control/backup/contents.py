@@ -7,7 +7,7 @@
 The index has `format` (1), `created` and `host`, `root` (where the operations repo is in its git
 repository), `branch` (what was checked out; a commit if no branch was), `remotes`, and `files`: each
 with `path`, `mode` and `size`. `repo.bundle` is the git repository, a bundle of git; all other paths are in
-the operations repo. There are no links. A path that leads elsewhere, or stands twice, is refused.
+the operations repo. A backup holds no links. A path that leads out, or stands twice, is refused.
 Pure: octets in, octets out.
 """
 

@@ -150,7 +150,7 @@ def _gather_keys(root: Path, config: Config, found: _Gathered) -> None:
         path = root / named
         inside = os.path.normpath(named)
         if not path.is_file():
-            found.notes.append(f"{named} is not in it: there is no such file")
+            found.notes.append(f"{named} is not in it: the file is missing")
         elif inside.startswith(("/", "..")):
             found.notes.append(
                 f"{named} is not in it: it is outside of the operations repo; keep a copy of it"

@@ -30,6 +30,7 @@ from dnsctl.load.settings.serve import ServeConfig, TransferConfig
 from dnsctl.load.settings.values import (
     Label,
     NotEmpty,
+    OneOrMore,
     SecondaryAddress,
     SecretReference,
     Settings,
@@ -74,7 +75,8 @@ class Config(Settings):
     release: ReleaseConfig = ReleaseConfig()
     defaults: Defaults = Defaults()
     policies: dict[Label, WrittenPolicy] = Field(default_factory=dict)
-    resolvers: tuple[SecondaryAddress, ...] = ()  # for what others serve; the system's where none is named
+    # for what others serve; the system's where none is named
+    resolvers: Annotated[tuple[SecondaryAddress, ...], OneOrMore] = ()
     parents: dict[Label, ParentConfig] = Field(default_factory=dict)
     zones: dict[str, ZoneConfig] = Field(default_factory=dict)
     guards: Guards = Guards()
@@ -89,11 +91,6 @@ class Config(Settings):
     @classmethod
     def _number(cls, value: object) -> object:
         return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
-
-    @field_validator("resolvers", mode="before")
-    @classmethod
-    def _one_is_a_list(cls, value: object) -> object:
-        return [value] if isinstance(value, str) else value
 
     @field_validator("zones")
     @classmethod

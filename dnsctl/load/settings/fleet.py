@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from dnsctl.errors import ConfigError, KeystoreError
 from dnsctl.files.secrecy import read_key
@@ -18,6 +18,7 @@ from dnsctl.load.settings.values import (
     Label,
     Listen,
     NotEmpty,
+    OneOrMore,
     Settings,
     Span,
     TimeOfDay,
@@ -29,15 +30,10 @@ from dnsctl.model.repo import RELEASE_PUBLIC
 class NodeConfig(Settings):
     """One name server. `metrics`: where its /metrics and /health listen; `workers`: UDP processes."""
 
-    listen: Annotated[tuple[Listen, ...], NotEmpty]
+    listen: Annotated[tuple[Listen, ...], NotEmpty, OneOrMore]
     control: ControlUrl
     metrics: Listen | None = None
     workers: int = Field(default=1, ge=1, le=256)
-
-    @field_validator("listen", mode="before")
-    @classmethod
-    def _one_is_a_list(cls, value: object) -> object:
-        return [value] if isinstance(value, str) else value
 
 
 class Site(Settings):

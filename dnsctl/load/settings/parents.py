@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
 from dnsctl.load.settings.tsig import TsigKeyConfig
-from dnsctl.load.settings.values import SecondaryAddress, Seconds, Settings, Span, Switch, absolute_name
+from dnsctl.load.settings.values import (
+    OneOrMore,
+    SecondaryAddress,
+    Seconds,
+    Settings,
+    Span,
+    Switch,
+    absolute_name,
+)
 from dnsctl.model.fleet import TransferKey
 from dnsctl.model.parent_policy import ParentPolicy, Way
 
@@ -36,19 +44,14 @@ class ParentConfig(Settings):
 
     ours: Literal["follow", "leave"] = _STANDARD.ours
     watch: Switch = _STANDARD.watch
-    servers: tuple[SecondaryAddress, ...] = ()
+    servers: Annotated[tuple[SecondaryAddress, ...], OneOrMore] = ()
     ds: Way = _STANDARD.ds
     notify: SecondaryAddress | None = None
     server: SecondaryAddress | None = None
     key: UpdateKeyConfig | None = None
-    command: tuple[str, ...] = Field(default=())
+    command: tuple[str, ...] = ()
     timeout: Span = _STANDARD.timeout
     ttl: Seconds = _STANDARD.ttl
-
-    @field_validator("servers", mode="before")
-    @classmethod
-    def _one_is_a_list(cls, value: object) -> object:
-        return [value] if isinstance(value, str) else value
 
     def policy(self, name: str, root: Path | None = None) -> ParentPolicy:
         """Return the same as a frozen type; with the secret of its key, where `root` says where that is.

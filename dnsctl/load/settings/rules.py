@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from dnsctl.load.nearest import did_you_mean
 from dnsctl.load.settings.config import Config
@@ -104,10 +104,8 @@ def _unknown_policies(config: Config) -> Iterator[Contradiction]:
             ("policies", UNSIGNED), "`none` means unsigned and cannot name a policy", "rename it"
         )
     known = {STANDARD, UNSIGNED, *config.policies}
-    wanted: list[tuple[Path, str | None]] = [(("defaults", "dnssec"), config.defaults.dnssec)]
-    wanted += [(("zones", pattern, "dnssec"), each.dnssec) for pattern, each in config.zones.items()]
-    for at, policy in wanted:
-        if policy is not None and policy not in known:
+    for at, policy in _named(config, "dnssec"):
+        if policy not in known:
             yield Contradiction(at, f"unknown policy {policy}", _policy_advice(policy, known))
 
 
@@ -143,8 +141,14 @@ def _parents(config: Config) -> Iterator[Contradiction]:
 
 def _unknown_parents(config: Config) -> Iterator[Contradiction]:
     known = {STANDARD, *config.parents}
-    wanted: list[tuple[Path, str | None]] = [(("defaults", "parent"), config.defaults.parent)]
-    wanted += [(("zones", pattern, "parent"), each.parent) for pattern, each in config.zones.items()]
-    for at, parent in wanted:
-        if parent is not None and parent not in known:
+    for at, parent in _named(config, "parent"):
+        if parent not in known:
             yield Contradiction(at, f"unknown parent {parent}", did_you_mean(parent, known))
+
+
+def _named(config: Config, setting: Literal["dnssec", "parent"]) -> Iterator[tuple[Path, str]]:
+    """Yield each name that `defaults` and `zones` give in `setting`, with its place."""
+    yield ("defaults", setting), getattr(config.defaults, setting)
+    for pattern, each in config.zones.items():
+        if (name := getattr(each, setting)) is not None:
+            yield ("zones", pattern, setting), name

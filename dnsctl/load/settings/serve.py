@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, GetJsonSchemaHandler, field_validator, model_validator
 from pydantic.json_schema import JsonSchemaValue
@@ -13,6 +14,7 @@ from dnsctl.load.settings.tsig import TsigKeyConfig
 from dnsctl.load.settings.values import (
     AllowedNetwork,
     FilePath,
+    OneOrMore,
     SecondaryAddress,
     Settings,
     Shown,
@@ -42,7 +44,7 @@ class SecondaryConfig(Settings):
 
     address: SecondaryAddress
     key: str | None = None
-    zones: tuple[str, ...] = ()
+    zones: Annotated[tuple[str, ...], OneOrMore] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -55,11 +57,6 @@ class SecondaryConfig(Settings):
         if value is not None:
             absolute_name(value)
         return value
-
-    @field_validator("zones", mode="before")
-    @classmethod
-    def _one_is_a_list(cls, value: object) -> object:
-        return [value] if isinstance(value, str) else value
 
     @field_validator("zones")
     @classmethod

@@ -215,6 +215,10 @@ def _path(value: object) -> str:
     return text
 
 
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
 Seconds = Annotated[int, BeforeValidator(_seconds), WithJsonSchema(_DURATION_SCHEMA)]
 Span = Annotated[timedelta, BeforeValidator(_span), WithJsonSchema(_DURATION_SCHEMA)]
 TimeOfDay = Annotated[
@@ -243,6 +247,7 @@ SigningAlgorithm = Annotated[
 SecretReference = Annotated[str, BeforeValidator(_reference), WithJsonSchema(_TEXT)]
 FilePath = Annotated[str, BeforeValidator(_path), WithJsonSchema(_TEXT)]
 NotEmpty = AfterValidator(_at_least_one)
+OneOrMore = BeforeValidator(_listed)  # of a tuple of texts: a single one need not be in a list
 Switch = Annotated[bool, BeforeValidator(_switch), WithJsonSchema({"enum": ["on", "off", True, False]})]
 Shown = Annotated[str, BeforeValidator(_shown), WithJsonSchema({**_TEXT, "maxLength": MAX_SHOWN})]
 
