@@ -43,6 +43,12 @@ def zone(address: str = "192.0.2.80", more: str = "") -> str:
     return ZONE % address + more
 
 
+ORG = zone().replace("example.com.", "example.org.")
+BRIEF = (
+    "policies: {standard: {signatures: {lifetime: 1h, refresh: 3599s, inception-offset: 1h, jitter: 0s}}}\n"
+)
+
+
 class Done(NamedTuple):
     """A command that has ended."""
 
@@ -178,3 +184,15 @@ def made(root: Path, dnssec: str = "standard", issued: datetime | None = None) -
         yield operations
     finally:
         operations.stop()
+
+
+@contextlib.contextmanager
+def soon_due(root: Path) -> Iterator[Operations]:
+    """Make a repo with two zones that are served, and whose signatures are due a second later."""
+    with made(root) as operations:
+        operations.write("dnsctl.yaml", (operations.root / "dnsctl.yaml").read_text() + BRIEF)
+        operations.write("zones/example.org.yaml", ORG)
+        operations.commit("brief signatures")
+        operations.start(*NODES)
+        assert operations.run("push").returncode == 0
+        yield operations

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.control.operations import NODES, Operations, zone
+from tests.control.operations import NODES, ORG, Operations, zone
 
 COM = "zones/example.com.yaml"
-ORG = zone().replace("example.com.", "example.org.")
 
 
 @pytest.fixture(scope="module")

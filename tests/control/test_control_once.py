@@ -10,10 +10,8 @@ from pathlib import Path
 import pytest
 
 from dnsctl.demo.ports import free_port
-from tests.control.operations import NODES, Operations, made
+from tests.control.operations import NODES, Operations, made, soon_due
 from tests.control.test_renewal import (
-    BRIEF,
-    ORG,
     config_broken_in_head,
     expired,
     served,
@@ -25,13 +23,7 @@ JOBS = ["renew", "observe", "roll", "verify", "clean-up", "watch"]
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Iterator[Operations]:
-    """Two zones that are served, and whose signatures are due a second later."""
-    with made(tmp_path / "ops") as operations:
-        operations.write("dnsctl.yaml", (operations.root / "dnsctl.yaml").read_text() + BRIEF)
-        operations.write("zones/example.org.yaml", ORG)
-        operations.commit("brief signatures")
-        operations.start(*NODES)
-        assert operations.run("push").returncode == 0
+    with soon_due(tmp_path / "ops") as operations:
         yield operations
 
 

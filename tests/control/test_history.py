@@ -13,10 +13,9 @@ from dnsctl.load.revision import head
 from dnsctl.model.name import from_text
 from dnsctl.publish.changeset import Fate, ZoneChangeset
 from dnsctl.publish.history import judge_history
-from tests.control.operations import NODES, Operations, made, zone
+from tests.control.operations import NODES, ORG, Operations, made, zone
 
 FTP = "ftp: {type: A, value: 192.0.2.21}\n"
-ORG = zone().replace("example.com.", "example.org.")
 
 
 @pytest.fixture

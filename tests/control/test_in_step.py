@@ -14,20 +14,11 @@ import pytest
 
 from dnsctl.model.fleet import Endpoint
 from tests.control.operations import NODES, Operations, made
+from tests.parent.com import com
 from tests.parent.scripted import answer, serving
 from tests.parent.updates import KEY, SECRET, parent
 
 pytestmark = pytest.mark.peer
-COM = """\
-$TTL 600
-com. SOA ns.com. hostmaster.com. 1 7200 1800 1209600 300
-com. NS ns.com.
-ns.com. A 192.0.2.99
-example.com. 7200 NS ns1.example.com.
-example.com. 7200 NS ns2.example.com.
-ns1.example.com. A 192.0.2.53
-ns2.example.com. A 198.51.100.53
-"""
 
 
 @pytest.fixture
@@ -47,7 +38,7 @@ def repo(tmp_path: Path) -> Iterator[Operations]:
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[Endpoint]:
-    with parent(tmp_path / "parent", "com.", COM) as endpoint:
+    with parent(tmp_path / "parent", "com.", com()) as endpoint:
         yield endpoint
 
 

@@ -11,20 +11,10 @@ import pytest
 
 from dnsctl.demo.ports import free_port
 from tests.control.operations import NODES, Operations, made
+from tests.parent.com import com
 from tests.serve.peer_servers import bind
 
 pytestmark = pytest.mark.peer
-COM = """\
-$TTL 600
-com. SOA ns.com. hostmaster.com. 1 7200 1800 1209600 300
-com. NS ns.com.
-ns.com. A 192.0.2.99
-example.com. 7200 NS ns1.example.com.
-example.com. 7200 NS %s
-ns1.example.com. A %s
-ns2.example.com. A 198.51.100.53
-%s
-"""
 WRONG = f"example.com. 3600 DS 4711 13 2 {'AB' * 32}"
 
 
@@ -38,7 +28,7 @@ class Parent:
         self._count += 1
         place = self.directory / str(self._count)
         place.mkdir(parents=True)
-        (place / "com.zone").write_text(COM % (ns, glue, ds))
+        (place / "com.zone").write_text(com(ns, glue, ds))
         return bind(place, {"com.": place / "com.zone"})
 
 

@@ -9,23 +9,12 @@ import dns.message
 import dns.query
 import pytest
 
-from tests.control.operations import NODES, Operations, made, zone
-
-BRIEF = (
-    "policies: {standard: {signatures: {lifetime: 1h, refresh: 3599s, inception-offset: 1h, jitter: 0s}}}\n"
-)
-ORG = zone().replace("example.com.", "example.org.")
+from tests.control.operations import NODES, ORG, Operations, soon_due, zone
 
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Iterator[Operations]:
-    """Two zones that are served, and whose signatures are due a second later."""
-    with made(tmp_path / "ops") as operations:
-        operations.write("dnsctl.yaml", (operations.root / "dnsctl.yaml").read_text() + BRIEF)
-        operations.write("zones/example.org.yaml", ORG)
-        operations.commit("brief signatures")
-        operations.start(*NODES)
-        assert operations.run("push").returncode == 0
+    with soon_due(tmp_path / "ops") as operations:
         yield operations
 
 

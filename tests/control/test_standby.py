@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.control.operations import NODES, Operations, made
-from tests.control.test_renewal import BRIEF
+from tests.control.operations import BRIEF, NODES, Operations, made
 
 LATE = BRIEF.replace("refresh: 3599s", "refresh: 3599s, interval: 1s")  # overdue two seconds after it is due
 

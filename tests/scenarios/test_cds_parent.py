@@ -21,21 +21,12 @@ from dnsctl.model.key import PublicKey
 from dnsctl.model.name import from_text
 from dnsctl.model.rrset import Type, rdata_text
 from tests.control.operations import NODES, Operations, made
+from tests.parent.com import com
 from tests.parent.scripted import answer, serving
 from tests.parent.updates import KEY, SECRET, parent
 from tests.peers import need
 
 pytestmark = pytest.mark.peer
-COM = """\
-$TTL 600
-com. SOA ns.com. hostmaster.com. 1 7200 1800 1209600 300
-com. NS ns.com.
-ns.com. A 192.0.2.99
-example.com. 7200 NS ns1.example.com.
-example.com. 7200 NS ns2.example.com.
-ns1.example.com. A 192.0.2.53
-ns2.example.com. A 198.51.100.53
-"""
 FOREIGN = PublicKey(from_text("example.com."), 13, 257, bytes(range(64)))
 APEX = "'':\n  - {type: NS, values: [ns1.example.com., ns2.example.com.]}\n"
 HOSTS = "ns1: {type: A, value: 192.0.2.53}\nns2: {type: A, value: 198.51.100.53}\n"
@@ -94,7 +85,7 @@ class Registry:
 
 @contextlib.contextmanager
 def registry(repo: Operations, directory: Path) -> Iterator[tuple[Registry, Endpoint]]:
-    with parent(directory, "com.", COM) as server:
+    with parent(directory, "com.", com()) as server:
         found = Registry(directory, server, repo.ports["ns1"][0])
         with serving(found.script) as scanner:
             yield found, scanner.endpoint

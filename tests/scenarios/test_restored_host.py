@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.clocks import Calendar
-from tests.control.operations import NODES, PASSPHRASE, Operations, made
-from tests.control.test_renewal import ORG
+from tests.control.operations import NODES, ORG, PASSPHRASE, Operations, made
 from tests.scenarios.test_sixty_days import Fleet
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(600)]

@@ -25,9 +25,8 @@ import dns.rrset
 import pytest
 
 from tests.clocks import Calendar
-from tests.control.operations import DNSCTL, NODES, Operations, made, zone
+from tests.control.operations import DNSCTL, NODES, ORG, Operations, made, zone
 from tests.control.test_renewal import (
-    ORG,
     branch_without_commit,
     config_broken,
     dirty,
