@@ -60,6 +60,7 @@ from dnsctl.sign.keystore import Keystore
 
 _DESCRIPTORS = 8  # of an event loop, and of modules that are loaded meanwhile
 JOB: Final = "job"  # who holds the lock: a job of `dnsctl control`, which ends by itself and soon
+_SETTLED: Final = 1.0  # seconds after which who holds the lock has said so
 _PATIENCE: Final = 900.0  # seconds that a person's push waits for a job
 _Result = TypeVar("_Result")
 
@@ -322,16 +323,25 @@ def locked(state: HostFiles, holder: str = "", tell: Tell = tell_nobody) -> Iter
         ):  # the holder's number is for messages; the lock itself is what counts
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()} {holder}".strip().encode() + b"\n", 0)
-        yield
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):  # the next holder has not written its own number at once
+                os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
 
 
 def _take(descriptor: int, path: Path, holder: str, tell: Tell) -> None:
     """Take the lock, in time where a job has it and this is not one. Raises HostBusyError."""
-    if take(descriptor):
+    deadline = time.monotonic() + _SETTLED
+    while not take(descriptor):
+        process, _, kind = os.pread(descriptor, 40, 0).decode("ascii", "replace").strip().partition(" ")
+        if process or time.monotonic() > deadline:
+            break
+        time.sleep(0.01)
+    else:
         return
-    process, _, kind = os.pread(descriptor, 40, 0).decode("ascii", "replace").strip().partition(" ")
     if kind == JOB and holder != JOB:
         tell(f"waiting for a job of `dnsctl control` (process {process}) to end")
         if take(descriptor, _PATIENCE):

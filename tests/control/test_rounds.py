@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -184,16 +186,23 @@ def test_push_that_is_at_work_puts_a_job_off_which_is_no_failure(repo: Operation
     assert found.weight == "well"
 
 
-def test_push_by_a_person_waits_for_a_job_and_is_told_so(repo: Operations) -> None:
+@contextlib.contextmanager
+def held_by_a_job(repo: Operations, *, named_after: float = 0.0) -> Iterator[None]:
+    """Have another process hold the push lock for a second, and say whose it is that many seconds later."""
     holding = (
-        "import sys, fcntl, time; f = open(sys.argv[1], 'w'); fcntl.flock(f, 2); f.write('7 job\\n');"
-        "f.flush(); print('held', flush=True); time.sleep(1)"
+        "import sys, fcntl, time; f = open(sys.argv[1], 'w'); fcntl.flock(f, 2); print('held', flush=True);"
+        "time.sleep(float(sys.argv[2])); f.write('7 job\\n'); f.flush(); time.sleep(1)"
     )
-    command = [DNSCTL[0], "-c", holding, str(repo.root / "state/push.lock")]
-    told: list[str] = []
+    command = [DNSCTL[0], "-c", holding, str(repo.root / "state/push.lock"), str(named_after)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
+        yield
+
+
+def test_push_by_a_person_waits_for_a_job_and_is_told_so(repo: Operations) -> None:
+    told: list[str] = []
+    with held_by_a_job(repo):
         config = load_config(WorkTree(repo.root))
         busy = pytest.raises(HostBusyError, match="a job of `dnsctl control` is running")
         with busy, control_host(repo.root, config, PASSPHRASE, holder="job"):
@@ -201,6 +210,22 @@ def test_push_by_a_person_waits_for_a_job_and_is_told_so(repo: Operations) -> No
         with control_host(repo.root, config, PASSPHRASE, tell=told.append):
             pass
     assert told == ["waiting for a job of `dnsctl control` (process 7) to end"]
+
+
+def test_push_by_a_person_waits_for_a_job_that_has_only_just_begun(repo: Operations) -> None:
+    told: list[str] = []
+    with (
+        held_by_a_job(repo, named_after=0.3),
+        control_host(repo.root, load_config(WorkTree(repo.root)), PASSPHRASE, tell=told.append),
+    ):
+        pass
+    assert told == ["waiting for a job of `dnsctl control` (process 7) to end"]
+
+
+def test_lock_that_was_let_go_names_nobody(repo: Operations) -> None:
+    with control_host(repo.root, load_config(WorkTree(repo.root)), PASSPHRASE):
+        assert (repo.root / "state/push.lock").read_text().split() == [str(os.getpid())]
+    assert (repo.root / "state/push.lock").read_text() == ""
 
 
 def test_one_process_does_the_jobs_of_a_host_and_who_is_said(repo: Operations) -> None:

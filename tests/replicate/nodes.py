@@ -58,7 +58,18 @@ def _serve(settings: NodeSettings, limits: Limits, largest_file: int) -> None:
     run_agent(settings, limits=limits)
 
 
-def _is_running(pid: str) -> bool:
+def _stopped(pid: int) -> list[int]:
+    """Return a process and all that descend from it, each stopped: none of them starts another one now."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):  # a child that has just ended
+        return []
+    return [pid, *(each for child in children for each in _stopped(int(child)))]
+
+
+def _is_running(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
@@ -140,15 +151,14 @@ class Fleet:
 
     def kill(self, name: str) -> None:
         process = self._running.pop(name)
-        pid = process.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        process.kill()
-        for child in children:
+        assert process.is_alive(), f"{name} ended by itself: {process.exitcode}"
+        family = _stopped(process.pid)
+        for each in family:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(int(child), signal.SIGKILL)
+                os.kill(each, signal.SIGKILL)
         process.join()
         deadline = time.monotonic() + 10
-        while any(_is_running(child) for child in children):  # whoever starts next finds its ports free
+        while any(_is_running(each) for each in family):  # whoever starts next finds its ports free
             assert time.monotonic() < deadline
             time.sleep(0.01)
 

@@ -102,7 +102,7 @@ def _due_since(work: Work, host: ControlHost) -> datetime:
     """Return since when this host waits for another to renew what the last release left due."""
     waits = work.last.waits if work.last is not None else None
     manifest = host.manifest(host.supply.served().generation)
-    if waits is None or manifest is None or manifest.created > waits.timestamp():
+    if waits is None or manifest is None or manifest.created >= waits.timestamp():
         return work.now
     return waits
 
