@@ -7,38 +7,38 @@ were served. See `rollover.caches`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from dnsctl.control.observations import recall
 from dnsctl.image.reader import Reader
 from dnsctl.model.name import Name
+from dnsctl.model.observation import ServedKeys
 from dnsctl.model.repo import HostFiles
 from dnsctl.model.rrset import Type
 from dnsctl.model.validity import moment
 from dnsctl.publish.guards import OLD_CACHES, GuardVerdict
-from dnsctl.publish.pipeline import Release
-from dnsctl.publish.uses import Cacheable, served_keys, served_uses
+from dnsctl.publish.uses import served_keys, served_uses
 from dnsctl.rollover.caches import Change, Danger, Observations, dangers, last_of, tags
 from dnsctl.sign.keystore import Keystore
 
 
 def judge_caches(
-    state: HostFiles, served: Reader, keystore: Keystore, release: Release, now: datetime
+    state: HostFiles, served: Reader, keystore: Keystore, coming: Mapping[Name, ServedKeys], now: datetime
 ) -> Iterator[GuardVerdict]:
     """Yield a verdict for each zone that a resolver could not validate which holds an answer of before.
 
-    `served`: the image of the last release.
+    `served`: the image of the last release; `coming`: the keys of the zones that the next one changes.
     """
-    for origin, told in release.served.items():
-        found = _dangers(state, served, keystore, origin, told, now)
+    for origin, then in coming.items():
+        found = _dangers(state, served, keystore, origin, then, now)
         if found:
             last = last_of(found)
             yield GuardVerdict(OLD_CACHES, origin, _message(last), _advice(last))
 
 
 def _dangers(
-    state: HostFiles, served: Reader, keystore: Keystore, origin: Name, told: Cacheable, now: datetime
+    state: HostFiles, served: Reader, keystore: Keystore, origin: Name, then: ServedKeys, now: datetime
 ) -> list[Danger]:
     known = recall(state, origin)
     dnskey = served.get(origin, Type.DNSKEY, origin) if served.zone(origin) is not None else None
@@ -46,14 +46,14 @@ def _dangers(
         return []
     stored = keystore.list(origin)
     uses = served_uses(served, origin, stored)
-    ours = {one.public.rdata for one in stored} | set(told.keys.key_signers)
-    foreign = frozenset(each for each in dnskey.rdatas if each in told.keys.keys and each not in ours)
+    ours = {one.public.rdata for one in stored} | set(then.key_signers)
+    foreign = frozenset(each for each in dnskey.rdatas if each in then.keys and each not in ours)
     live = [each.what for each in known.served.versions if each.gone is None]
     now_served = served_keys(dnskey, uses)  # without signatures of keys that are lost, which were seen
     before = next((each for each in live if each.keys == now_served.keys), now_served)
-    if before == told.keys:
+    if before == then:
         return []
-    change = Change(origin, before, (), told.keys, ())
+    change = Change(origin, before, (), then, ())
     found = dangers(change, Observations(known.served, known.ds, foreign), now)
     return [each for each in found if not any(part.unknown for part in each.parts)]
 

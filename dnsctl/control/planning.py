@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dnsctl.control.cache_gate import judge_caches
 from dnsctl.control.concerns import of_ends
 from dnsctl.control.ds_gate import judge_ds_seen
 from dnsctl.control.newest import take_over_newest
@@ -98,7 +99,11 @@ def _against_release(
         for each in of_ends(reader, keystore, now.timestamp()):
             tell(f"warning: {each.about}: {each.message}")
         changeset = changeset_of(intent, keystore, reader, now, progress)
-        seen = tuple(judge_ds_seen(repo.state, reader, changeset.zones, now))
+        coming = {each.origin: each.keys for each in changeset.zones if each.keys is not None}
+        seen = (
+            *judge_ds_seen(repo.state, reader, changeset.zones, now),
+            *judge_caches(repo.state, reader, keystore, coming, now),
+        )
         return told, changeset, _passed(intent, changeset, reader, progress), seen
 
 

@@ -17,6 +17,7 @@ from dnsctl.image.layout import ZoneEntry, zone_prefix
 from dnsctl.image.reader import Reader
 from dnsctl.model.key import SEP_FLAG, key_tag, signs_keys
 from dnsctl.model.name import Name
+from dnsctl.model.observation import ServedKeys
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.rrsig import parse
 from dnsctl.model.validity import timing, why_due
@@ -28,7 +29,7 @@ from dnsctl.publish.dnssec_event import DnssecEvent
 from dnsctl.publish.ds_changes import derived_changes, ds_events, signal_events, way_to_unsigned
 from dnsctl.publish.existence import Apexes, Effect, effects, removal_effects
 from dnsctl.publish.intent import Intent, Progress, ZoneIntent, no_progress
-from dnsctl.publish.keys import ZoneKeys, zone_keys
+from dnsctl.publish.keys import ZoneKeys, coming_keys, zone_keys
 from dnsctl.publish.serials import serial_for
 from dnsctl.publish.source import source_of
 from dnsctl.sign.keystore import Keystore
@@ -53,7 +54,8 @@ class ZoneChangeset:
 
     `rrsets_*` leave out what signing derives, except for a removed zone. `derived`: changes of DS that follow
     the keys of other zones, which nobody wrote. `key_signers`: DNSKEYs that will sign the DNSKEY RRset; None
-    while a key has yet to be made.
+    while a key has yet to be made. `keys`: what is served of its keys, with stand-ins for such; None where
+    that is not known, as between two commits.
     """
 
     origin: Name
@@ -67,6 +69,7 @@ class ZoneChangeset:
     effects: tuple[Effect, ...] = field(default=(), repr=False)
     derived: tuple[RecordChange, ...] = field(default=(), repr=False)
     key_signers: tuple[bytes, ...] | None = field(default=(), repr=False)
+    keys: ServedKeys | None = field(default=None, repr=False)
 
     @property
     def renewal(self) -> str:
@@ -202,6 +205,7 @@ def zone_changeset(
         effects=tuple(effects(previous, wanted.zone, changes.records, apexes)),
         derived=tuple(derived_changes(wanted, previous)),
         key_signers=_key_signers(wanted, keys),
+        keys=coming_keys(wanted, keys),
     )
 
 

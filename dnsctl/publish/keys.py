@@ -16,12 +16,13 @@ from dnsctl.errors import KeystoreError
 from dnsctl.image.reader import Reader
 from dnsctl.model.key import KeyRole, KeyUse, PublicKey, key_tag, signs_keys, whole_use
 from dnsctl.model.name import Name
+from dnsctl.model.observation import ServedKeys
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.publish.intent import ZoneIntent
-from dnsctl.publish.uses import Uses, is_covered, served_uses, tokens
+from dnsctl.publish.uses import Uses, is_covered, served_keys, served_uses, tokens
 from dnsctl.rollover.keyset import KeySet
-from dnsctl.sign.keyfile import KeyState, RollState
+from dnsctl.sign.keyfile import KeyState, RollState, flags
 from dnsctl.sign.keystore import Keystore, StoredKey, is_ahead, refuse_unwanted
 
 
@@ -108,6 +109,21 @@ def _with_private(keys: Iterable[StoredKey]) -> tuple[StoredKey, ...]:
         if not one.private_path.exists():
             raise KeystoreError("missing", where=str(one.private_path), advice="restore it from a backup")
     return found
+
+
+def coming_keys(wanted: ZoneIntent, keys: ZoneKeys) -> ServedKeys:
+    """Return what will be served of the zone's keys. For a key that is yet to be made, one stands in that no
+    DS and no signature knows.
+    """
+    origin, policy = wanted.zone.origin, wanted.policy
+    uses = {one.public: keys.use(one) for one in keys.signing}
+    if policy is not None:
+        for role in keys.missing:
+            stand_in = PublicKey(origin, int(policy.algorithm), flags(role), role.encode())
+            uses[stand_in] = whole_use(role)
+    told = served_keys(wanted.zone.get(origin, Type.DNSKEY), uses)
+    own = (key.rdata for key, use in uses.items() if use.published)
+    return replace(told, keys=tuple(sorted({*told.keys, *own})))
 
 
 def live_keys(keystore: Keystore, served: Reader, origin: Name) -> ZoneKeys:

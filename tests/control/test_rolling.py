@@ -271,6 +271,9 @@ def test_new_key_for_a_lost_one_is_refused_while_caches_hold_the_old_keys(split:
     for path in (lost.path, lost.private_path, lost.state_path):
         path.unlink()
     allowed = ("--allow", "keys-missing", "--reason", "lost")
+    planned = split.repo.json("plan", code=2)["guards"]
+    assert [each["guard"] for each in planned] == ["keys-missing", "old-caches"]
+    assert planned == split.repo.json("push", "--dry-run", code=1)["guards"]
     refused = split.repo.run("push", *allowed)
     assert refused.returncode == 1
     assert "old-caches" in refused.stderr
