@@ -59,15 +59,15 @@ class ParentConfig(Settings):
         Raises ConfigError for a secret that cannot be read.
         """
         return ParentPolicy(
-            name,
-            self.ours,
-            self.watch,
-            self.servers,
-            self.ds,
-            self.notify,
-            self.server,
-            self.key.key(root) if self.key is not None and root is not None else None,
-            self.command,
-            self.timeout,
-            self.ttl,
+            name=name,
+            ours=self.ours,
+            watch=self.watch,
+            servers=self.servers,
+            ds=self.ds,
+            notify=self.notify,
+            server=self.server,
+            key=self.key.key(root) if self.key is not None and root is not None else None,
+            command=self.command,
+            timeout=self.timeout,
+            ttl=self.ttl,
         )
