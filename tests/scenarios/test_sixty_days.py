@@ -207,10 +207,6 @@ def test_sixty_days_with_a_daemon_and_no_person_are_valid_throughout(fleet: Flee
         released = fleet.status()[1]["generation"] - before
     print(f"{len(DAYS)} days, {released} releases, never less than {min(left):.1f} days left")
     log = (fleet.repo.root / "control.log").read_text()
-    assert "Traceback" not in log
-    assert "internal error" not in log
-    if WHOLE:  # after a step of several days whoever looks before the renewal is right to raise an alarm
-        glitches = "clock of", "not valid before"  # asked while clocks were set, or told the time of before
-        lines = [line for line in log.splitlines() if not any(each in line for each in glitches)]
-        assert not [line for line in lines if "act now" in line or "alarm" in line]
+    lines = [line for line in log.splitlines() if "clock of" not in line]  # one was asked while they were set
+    assert not [line for line in lines if "act now" in line or "Traceback" in line or "alarm" in line]
     assert 8 <= released <= 10 or not WHOLE, "renewed when due, not each day"

@@ -184,7 +184,7 @@ class Rounds:
             again = " again" if record.weight == "well" and last is not None and last.failures else ""
             self.done(f"{job.name}: {VERDICTS[record.weight]}{again}: {record.message}")
         if verdict.endings is not None:
-            self._alarms(verdict.endings, record.ended.timestamp())
+            self._alarms(verdict.endings, record.began.timestamp())
         self.journal = replace(
             self.journal.with_job(job.name, record),
             endings=self.journal.endings if verdict.endings is None else verdict.endings,

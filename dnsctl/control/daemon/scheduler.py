@@ -45,7 +45,8 @@ class Daemon:
         self._rounds = rounds
         self._wall, self._counted = wall, counted
         self._stop = threading.Event()
-        self._offset, self._looking = wall() - counted(), threading.Lock()
+        self._offset, self._plan_number = wall() - counted(), 0
+        self._planning = threading.RLock()
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             executors={"default": ThreadPoolExecutor(1)},
@@ -78,33 +79,37 @@ class Daemon:
         if self._stop.is_set() and stage in _BROKEN_OFF:
             raise StoppedError
 
-    def _mind_the_clock(self) -> bool:
-        """Find all times anew where the clock was set, or this host slept; True where they were."""
-        with self._looking:
+    def _mind_the_clock(self) -> None:
+        """Find all times anew where the clock was set, or this host slept."""
+        with self._planning:
             offset = self._wall() - self._counted()
             moved, self._offset = offset - self._offset, offset
-        if abs(moved) <= _SET:
-            return False
-        self._rounds.tell(f"the clock was set by {moved:+.0f} s, or this host slept")
-        self._plan_all()
-        return True
+            if abs(moved) <= _SET:
+                return
+            self._rounds.tell(f"the clock was set by {moved:+.0f} s, or this host slept")
+            self._plan_all()
 
     def _plan_all(self) -> None:
-        """Plan every job, in the order of the table where several are due."""
-        self._scheduler.remove_all_jobs()
-        for number, job in enumerate(each for each in self._rounds.jobs if self._rounds.does(each)):
-            self._plan(job, self._rounds.due(job) + number * _IN_ORDER)
+        """Plan every job, in the order of the table where several are due; earlier plans are void."""
+        with self._planning:
+            self._plan_number += 1
+            self._scheduler.remove_all_jobs()
+            for number, job in enumerate(each for each in self._rounds.jobs if self._rounds.does(each)):
+                self._plan(job, self._rounds.due(job) + number * _IN_ORDER)
 
     def _plan(self, job: Job, due: datetime) -> None:
         """Have `job` done at `due`, and only then."""
-        when = datetime.now(UTC) + (due - self._rounds.clock())
-        self._scheduler.add_job(
-            self._do, DateTrigger(when, UTC), (job,), id=job.name, name=job.name, replace_existing=True
-        )
+        with self._planning:
+            when = datetime.now(UTC) + (due - self._rounds.clock())
+            done = (job, self._plan_number)
+            self._scheduler.add_job(
+                self._do, DateTrigger(when, UTC), done, id=job.name, name=job.name, replace_existing=True
+            )
 
-    def _do(self, job: Job) -> None:
+    def _do(self, job: Job, plan_number: int) -> None:
         """Do `job`, and plan when it is done again, whatever happens."""
-        if self._mind_the_clock():  # planned by another clock: those before it in the table may be due, too
+        self._mind_the_clock()
+        if plan_number != self._plan_number:  # by another clock: those before it in the table may be due, too
             return
         due = self._rounds.clock() + FIRST_RETRY
         try:
