@@ -60,6 +60,7 @@ from dnsctl.sign.keystore import Keystore
 
 _DESCRIPTORS = 8  # of an event loop, and of modules that are loaded meanwhile
 JOB: Final = "job"  # who holds the lock: a job of `dnsctl control`, which ends by itself and soon
+_PAUSE: Final = 0.01  # seconds between two looks at who holds the lock
 _SETTLED: Final = 1.0  # seconds after which who holds the lock has said so
 _PATIENCE: Final = 900.0  # seconds that a person's push waits for a job
 _Result = TypeVar("_Result")
@@ -318,28 +319,29 @@ def locked(state: HostFiles, holder: str = "", tell: Tell = tell_nobody) -> Iter
         raise refused from None
     try:
         _take(descriptor, path, holder, tell)
-        with contextlib.suppress(
-            OSError
-        ):  # the holder's number is for messages; the lock itself is what counts
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()} {holder}".strip().encode() + b"\n", 0)
+        _say(descriptor, f"{os.getpid()} {holder}".strip() + "\n")
         try:
             yield
         finally:
-            with contextlib.suppress(OSError):  # the next holder has not written its own number at once
-                os.ftruncate(descriptor, 0)
+            _say(descriptor, "")  # who takes it next has not said so at once
     finally:
         os.close(descriptor)
+
+
+def _say(descriptor: int, holder: str) -> None:
+    """Write who holds the lock: for messages alone, so that a full disk stops nobody."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, holder.encode(), 0)
 
 
 def _take(descriptor: int, path: Path, holder: str, tell: Tell) -> None:
     """Take the lock, in time where a job has it and this is not one. Raises HostBusyError."""
     deadline = time.monotonic() + _SETTLED
-    while not take(descriptor):
+    while not take(descriptor, _PAUSE):
         process, _, kind = os.pread(descriptor, 40, 0).decode("ascii", "replace").strip().partition(" ")
         if process or time.monotonic() > deadline:
             break
-        time.sleep(0.01)
     else:
         return
     if kind == JOB and holder != JOB:
