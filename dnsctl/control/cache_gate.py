@@ -7,7 +7,7 @@ were served. See `rollover.caches`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from dnsctl.control.observations import recall
@@ -17,6 +17,7 @@ from dnsctl.model.observation import ServedKeys
 from dnsctl.model.repo import HostFiles
 from dnsctl.model.rrset import Type
 from dnsctl.model.validity import moment
+from dnsctl.publish.changeset import ZoneChangeset
 from dnsctl.publish.guards import OLD_CACHES, GuardVerdict
 from dnsctl.publish.uses import served_keys, served_uses
 from dnsctl.rollover.caches import Change, Danger, Observations, dangers, last_of, tags
@@ -24,17 +25,19 @@ from dnsctl.sign.keystore import Keystore
 
 
 def judge_caches(
-    state: HostFiles, served: Reader, keystore: Keystore, coming: Mapping[Name, ServedKeys], now: datetime
+    state: HostFiles, served: Reader, keystore: Keystore, zones: Iterable[ZoneChangeset], now: datetime
 ) -> Iterator[GuardVerdict]:
     """Yield a verdict for each zone that a resolver could not validate which holds an answer of before.
 
-    `served`: the image of the last release; `coming`: the keys of the zones that the next one changes.
+    `served`: the image of the last release.
     """
-    for origin, then in coming.items():
-        found = _dangers(state, served, keystore, origin, then, now)
+    for each in zones:
+        found = (
+            _dangers(state, served, keystore, each.origin, each.keys, now) if each.keys is not None else ()
+        )
         if found:
             last = last_of(found)
-            yield GuardVerdict(OLD_CACHES, origin, _message(last), _advice(last))
+            yield GuardVerdict(OLD_CACHES, each.origin, _message(last), _advice(last))
 
 
 def _dangers(

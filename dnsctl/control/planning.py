@@ -99,10 +99,9 @@ def _against_release(
         for each in of_ends(reader, keystore, now.timestamp()):
             tell(f"warning: {each.about}: {each.message}")
         changeset = changeset_of(intent, keystore, reader, now, progress)
-        coming = {each.origin: each.keys for each in changeset.zones if each.keys is not None}
         seen = (
             *judge_ds_seen(repo.state, reader, changeset.zones, now),
-            *judge_caches(repo.state, reader, keystore, coming, now),
+            *judge_caches(repo.state, reader, keystore, changeset.zones, now),
         )
         return told, changeset, _passed(intent, changeset, reader, progress), seen
 

@@ -286,8 +286,7 @@ def build_intent(host: ControlHost, intent: Intent, progress: Progress) -> Relea
     with host.image.reader() as served:
         state = Repo(host.root).state
         seen = judge_ds_seen(state, served, release.zones, now)
-        coming = {origin: told.keys for origin, told in release.served.items()}
-        held = judge_caches(state, served, host.keystore, coming, now)
+        held = judge_caches(state, served, host.keystore, release.zones, now)
         return replace(release, guards=(*release.guards, *seen, *held))
 
 

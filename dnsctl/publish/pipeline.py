@@ -177,7 +177,9 @@ class _Work:
             made = compile_zone(signed, source)
             yield from difference(self._parent, [made])
             signers = signers_of(signed.get(signed.origin, Type.DNSKEY))
-            self.changesets.append(replace(changes, key_signers=signers))
+            self.changesets.append(
+                replace(changes, key_signers=signers, keys=self.served[signed.origin].keys)
+            )
             self.entries[signed.origin] = made.entry
             room = min(each_may, MAX_PROBES - len(self.probes))
             asked = (*changes.derived, *changes.records)

@@ -11,7 +11,8 @@ import pytest
 
 from tests.control.operations import BRIEF, NODES, Operations, made
 
-LATE = BRIEF.replace("refresh: 3599s", "refresh: 3599s, interval: 1s")  # overdue two seconds after it is due
+LATE = BRIEF.replace("refresh: 3599s", "refresh: 3599s, interval: 1s")
+OVERDUE = 4.1  # seconds after a push by `LATE`; times count whole ones, so after 3 it may be the very moment
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_host_that_stands_by_does_not_wait_where_renewal_is_overdue(
     hosts: tuple[Operations, Operations],
 ) -> None:
     _, second = hosts
-    time.sleep(4.1)  # times count whole seconds: after 3 it may be the very moment
+    time.sleep(OVERDUE)
     assert "renewed: generation 2" in renewing(second, "--standby", "7d", code=None)
 
 
@@ -92,7 +93,7 @@ def test_site_that_is_lost_does_not_take_the_signatures_of_the_other_with_it(
 ) -> None:
     first, _ = hosts
     first.end("ns2")
-    time.sleep(4.1)  # times count whole seconds: after 3 it may be the very moment
+    time.sleep(OVERDUE)
     told = renewing(first, code=1)
     assert "signatures of example.com. renewed: generation 2; dc2 is not reached" in told
     assert first.generations() == {"ns1": 2, "ns2": -1}
