@@ -339,7 +339,7 @@ class CatchUp:
                 _log.info("cannot fetch releases after generation %d: %s", last, error)
                 break
         late = not self._clocks or any(not offset.is_far for offset in self._clocks.values())
-        clocks = {name: offset for name, offset in self._clocks.items() if name in survey.answered}
+        clocks = {name: self._clocks[name] for name in sorted(self._clocks) if name in survey.answered}
         await self._write(functools.partial(take, late=late, clocks=clocks), *releases)
         self._followed(releases[-1].certificate)
 

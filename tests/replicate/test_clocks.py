@@ -27,6 +27,7 @@ from dnsctl.replicate.staging import Staging
 from tests.refusals import refused_by
 from tests.replicate.control import CREATED, Control, Made, text
 from tests.replicate.nodes import Fleet
+from tests.replicate.test_catchup import push
 
 OURS = 1_795_262_400.0  # 2026-11-21 12:00:00 UTC
 
@@ -265,11 +266,7 @@ class _Telling:
 def test_node_whose_clock_no_other_agrees_with_does_not_catch_up(
     tmp_path: Path, control: Control, fleet: Fleet, ahead: tuple[float, float], refusal: str
 ) -> None:
-    made = control.release({"example.com.": text(1)})
-    for name in ("ns1", "ns2"):
-        fleet.ask(name, lambda client: client.put_delta(made.manifest.delta.digest, made.delta, made.sealed))
-        fleet.ask(name, lambda client: client.prepare(made.sealed))
-        fleet.ask(name, lambda client: client.activate(made.certificate))
+    push(fleet, control.release({"example.com.": text(1)}), "ns1", "ns2")
 
     async def caught_up(staging: Staging, writer: ThreadPoolExecutor) -> int:
         async with fleet.client("ns1") as one, fleet.client("ns2") as two:
