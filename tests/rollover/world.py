@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
-from typing import Any
+from math import prod
+from typing import Any, Literal
 
 from dnsctl.model.key import KeyUse, PublicKey
 from dnsctl.model.name import from_text
@@ -26,7 +27,10 @@ ZONE = from_text("example.org.")
 TICK = timedelta(hours=1)
 START = datetime(2030, 1, 1, tzinfo=UTC)
 HOUR = 3600  # seconds
+_STRANGER = bytes(32)  # the digest of nobody's key
 Ds = tuple[bytes, ...]
+Lie = Literal["", "nothing", "stranger"]
+Shape = tuple[tuple[int, int, bool, bool, bool, bool], ...]
 
 
 class Cache:
@@ -39,6 +43,11 @@ class Cache:
         """Serve `value` from `tick` until the next one. `ttl`: ticks."""
         self._until[value] = max(self._until.get(value, 0), tick + 1 + ttl)
 
+    def next_drop(self, served: Iterable[object]) -> int | None:
+        """Return when the next value is dropped that is not among `served`; None: never."""
+        still = frozenset(served)
+        return min((until for value, until in self._until.items() if value not in still), default=None)
+
     def held(self, tick: int) -> frozenset[Any]:
         self._until = {value: until for value, until in self._until.items() if until > tick}
         return frozenset(self._until)
@@ -48,13 +57,15 @@ class Cache:
 class Parent:
     """Two name servers of a parent. `delay`: every so many ticks each takes what is asked for then.
 
-    `silent`: who does not answer us at a tick; `turns_back`: who shows what it had before, at a tick; `ttl`:
-    ticks at a tick.
+    `silent`: who does not answer us at a tick; `turns_back`: who shows what it had before, at a tick; `lies`:
+    what its second server says instead of the truth then: nothing, or the DS of a stranger beside the true
+    ones; `ttl`: ticks at a tick.
     """
 
     delay: tuple[int, int] = (1, 1)
     silent: Callable[[int], tuple[int, ...]] = lambda tick: ()
     turns_back: Callable[[int, int], tuple[int, ...]] = lambda tick, changed: ()
+    lies: Callable[[int], Lie] = lambda tick: ""
     ttl: Callable[[int], int] = lambda tick: 4
     sets: list[Ds] = field(default_factory=lambda: [(), ()])
     before: list[Ds] = field(default_factory=lambda: [(), ()])
@@ -68,9 +79,24 @@ class Parent:
                 self.changed[server] = tick
 
     def served(self, server: int, tick: int) -> Ds:
+        shown = self.sets[server]
         if server in self.turns_back(tick, self.changed[server]):
-            return self.before[server]
-        return self.sets[server]
+            shown = self.before[server]
+        lie = self.lies(tick) if server == 1 and shown else ""
+        if lie == "nothing":
+            return ()
+        return tuple(sorted((*shown, shown[0][:4] + _STRANGER))) if lie else shown
+
+    def input(self, tick: int) -> object:
+        """Return all that validators and we get to see at `tick`, unless a server changes what it has."""
+        shown = (self.served(0, tick), self.served(1, tick))
+        return shown, self.silent(tick), self.ttl(tick)
+
+    def moves(self, tick: int) -> bool:
+        """True where a server takes at `tick` what is asked for."""
+        return any(
+            tick % delay == 0 and self.asked != self.sets[server] for server, delay in enumerate(self.delay)
+        )
 
     def views(self, tick: int) -> list[ParentView]:
         at = START + tick * TICK
@@ -86,7 +112,11 @@ class Parent:
 
 @dataclass
 class World:
-    """A zone that is rolled. `lag`: ticks for which the second node misses a release that is made then."""
+    """A zone that is rolled. `lag`: ticks for which the second node misses a release that is made then.
+
+    `wishes`: what persons do, at ticks that are multiples of `wish_every`; 0: never. `shapes`: the verdict on
+    each state of caches that was met, whatever the keys in it are called.
+    """
 
     parent: Parent
     policy: Policy | None
@@ -94,6 +124,7 @@ class World:
     data_ttl: int = 7
     lag: Callable[[int], int] = lambda tick: 0
     wishes: Callable[[World, int], None] = lambda world, tick: None
+    wish_every: int = 1
     keys: KeySet = field(default_factory=lambda: KeySet(ZONE))
     tick: int = 0
     ds_seen: DsMemory = field(default_factory=DsMemory)
@@ -105,6 +136,7 @@ class World:
     steps: int = 0
     rolls: int = 0
     bogus: list[str] = field(default_factory=list)
+    shapes: dict[Shape, bool] = field(default_factory=dict)
     last: Plan | None = None
     was_settled: bool = True
     _made: int = 0
@@ -197,23 +229,67 @@ class World:
 
     def judge(self) -> None:
         """Validate with everything that any resolver may hold now."""
-        ds_cache, key_cache, data_cache = self._caches
-        for server in (0, 1):
-            ds_cache.serve(self.parent.served(server, self.tick), self.tick, self.parent.ttl(self.tick))
-        for served in self.nodes:
-            key_cache.serve((served.keys, served.key_signers), self.tick, self.dnskey_ttl)
-            data_cache.serve(served.data_signers, self.tick, self.data_ttl)
+        self._serve()
         self.ticks += 1
         held = [each.held(self.tick) for each in self._caches]
         for ds, (keys, signers), data in product(*held):
             self.states += 1
             state = (ds, keys, signers, data)
             if state not in self._judged:
-                self._judged[state] = is_accepted(ds, keys, signers, data)
+                self._judged[state] = self.shapes[shape_of(*state)] = is_accepted(*state)
             if not self._judged[state]:
                 self.bogus.append(
                     f"tick {self.tick}: DS {_short(ds)}, keys {_short(keys)}, data {_short(data)}"
                 )
+
+    def _serve(self) -> None:
+        for cache, (values, ttl) in zip(self._caches, self._served(self.tick), strict=True):
+            for value in values:
+                cache.serve(value, self.tick, ttl)
+
+    def _served(self, tick: int) -> tuple[tuple[list[object], int], ...]:
+        """Return what is served of DS, DNSKEY and data, each with its TTL in ticks."""
+        return (
+            ([self.parent.served(server, tick) for server in (0, 1)], self.parent.ttl(tick)),
+            ([(each.keys, each.key_signers) for each in self.nodes], self.dnskey_ttl),
+            ([each.data_signers for each in self.nodes], self.data_ttl),
+        )
+
+    # -- Ticks at which nothing can change ---
+
+    def held(self) -> tuple[frozenset[Any], ...]:
+        """Return what caches held at the tick before this one, of DS, DNSKEY and data."""
+        return tuple(each.held(self.tick - 1) for each in self._caches)
+
+    def next_drop(self) -> int | None:
+        """Return the next tick at which a cache has dropped what is not served any more; None: never."""
+        served = self._served(self.tick - 1)
+        drops = [cache.next_drop(values) for cache, (values, _) in zip(self._caches, served, strict=True)]
+        return min((each for each in drops if each is not None), default=None)
+
+    def skip(self, ticks: int) -> None:
+        """Let ticks pass that are the same as the last one in all respects."""
+        self.tick += ticks - 1
+        self._serve()
+        self.tick += 1
+        self.ticks += ticks
+        self.states += ticks * prod(len(each) for each in self.held())
+
+
+def shape_of(ds: Ds, keys: Ds, signers: Ds, data: Ds) -> Shape:
+    """Return a state of caches without the names of its keys, which no validator looks at.
+
+    A row for each key: its algorithm and flags, and whether there is a DS of it, it is published, it signs
+    the DNSKEY RRset, and it signs data. A DS that leads to no key has flags 0.
+    """
+    known = {*keys, *signers, *data}
+    digests = {each[4:]: each[2] for each in ds}
+    rows = [
+        (key[3], int.from_bytes(key[:2]), _digest(key) in digests, key in keys, key in signers, key in data)
+        for key in known
+    ]
+    strange = set(digests) - {_digest(key) for key in known}
+    return tuple(sorted([*rows, *((digests[each], 0, True, False, False, False) for each in strange)]))
 
 
 def is_accepted(ds: Ds, keys: Ds, signers: Ds, data: Ds) -> bool:
@@ -242,11 +318,11 @@ def _short(rdatas: Ds) -> list[str]:
 def parents(seed: int) -> Iterator[tuple[str, Parent]]:
     """Yield parents by name: each with another fault."""
     draw = random.Random(seed)
-    outages = sorted(draw.sample(range(0, 24 * 366), 60))
-
-    def silent(tick: int) -> tuple[int, ...]:
-        now = tick % (24 * 366)
-        return (1,) if any(start <= now < start + 30 for start in outages) else ()
+    year = 24 * 366
+    outages = {start + each for start in draw.sample(range(year), 60) for each in range(draw.randint(10, 50))}
+    lies: dict[int, Lie] = {}
+    for start in draw.sample(range(year), 90):
+        lies |= dict.fromkeys(range(start, start + draw.randint(1, 40)), draw.choice(("nothing", "stranger")))
 
     def away(tick: int) -> tuple[int, ...]:
         return (0, 1) if (tick // 100) % 3 == 0 else ()
@@ -259,8 +335,9 @@ def parents(seed: int) -> Iterator[tuple[str, Parent]]:
 
     yield "prompt", Parent()
     yield "slow", Parent(delay=(70, 75))
-    yield "unreachable at times", Parent(silent=silent)
+    yield "unreachable at times", Parent(silent=lambda tick: (1,) if tick % year in outages else ())
     yield "away for days", Parent(silent=away)
     yield "half updated", Parent(delay=(1, 90))
     yield "flapping at one server", Parent(turns_back=flaps, ttl=lambda tick: 6)
+    yield "lying at one server", Parent(lies=lambda tick: lies.get(tick % year, ""))
     yield "changing its TTL", Parent(delay=(5, 9), ttl=raised)
