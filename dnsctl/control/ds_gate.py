@@ -46,14 +46,17 @@ def judge_ds_seen(
                 continue
             until = held_until(version, memory.ttl)
             if until is None or until > now:
-                message = _message(each, version, until)
+                message = _message(each, version, until, version.what in memory.superseded)
                 yield GuardVerdict(DS_SEEN, zone, message, _advice(each, until))
                 break
 
 
-def _message(zone: ZoneChangeset, version: Version[tuple[bytes, ...]], until: datetime | None) -> str:
+def _message(
+    zone: ZoneChangeset, version: Version[tuple[bytes, ...]], until: datetime | None, superseded: bool
+) -> str:
     what = "that DS leads to none of the keys that would sign" if zone.key_signers else "no key would sign it"
-    where = "its parent has" if until is None else f"until {moment(until.timestamp())} caches may hold"
+    has = "its parent may have taken" if superseded else "its parent has"
+    where = has if until is None else f"until {moment(until.timestamp())} caches may hold"
     return f"{where} the DS {ds_tags(version.what)}, and {what}: validators would refuse all of it"
 
 

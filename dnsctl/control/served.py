@@ -17,21 +17,21 @@ from dnsctl.model.repo import Repo
 from dnsctl.model.rrset import Type
 from dnsctl.publish.keys import live_keys
 from dnsctl.publish.pipeline import Release
-from dnsctl.publish.uses import Cacheable, cacheable, served_keys
+from dnsctl.publish.uses import Cacheable, asked_by, cacheable, served_keys
 from dnsctl.replicate.answers import NodeStatus
 from dnsctl.replicate.staging import Served
 
 
 def expect(host: ControlHost, release: Release, now: datetime) -> None:
-    """Remember, before `release` is decided, what caches may hold of it from then on.
+    """Remember, before `release` is decided, what caches may hold of it from then on, and the DS it asks for.
 
     Only of zones that are watched: what was served before a zone is looked at first is not known anyway.
     Raises SystemRefusalError where it cannot be written.
     """
     state = Repo(host.root).state
     for origin, told in release.served.items():
-        known = recall(state, origin).served
-        if known.began is not None and _with(known, told, now) != known:
+        known = recall(state, origin)
+        if _decided(known, told, now) != known:
             amend(state, origin, partial(_decided, told=told, now=now))
 
 
@@ -53,19 +53,20 @@ def look(host: ControlHost, reader: Reader, zones: Iterable[Name], now: datetime
             else NodeView(node.name, node.site, now, told.keys, told.dnskey_ttl, told.data_ttl)
             for node in host.config.nodes()
         ]
-        amend(state, origin, partial(_looked, views=views, now=now))
+        amend(state, origin, partial(_looked, views=views, asked=told.asked, now=now))
 
 
 def _decided(known: Observed, told: Cacheable, now: datetime) -> Observed:
-    return replace(known, served=_with(known.served, told, now))
+    ds, served = known.ds, known.served
+    if ds.views:
+        ds = ds.decided(told.asked, now)
+    if served.began is not None:
+        served = served.decided(told.keys, told.dnskey_ttl, told.data_ttl, now)
+    return replace(known, ds=ds, served=served)
 
 
-def _with(memory: ServedMemory, told: Cacheable, now: datetime) -> ServedMemory:
-    return memory.decided(told.keys, told.dnskey_ttl, told.data_ttl, now)
-
-
-def _looked(known: Observed, views: Iterable[NodeView], now: datetime) -> Observed:
-    return replace(known, served=known.served.after(views, now))
+def _looked(known: Observed, views: Iterable[NodeView], asked: tuple[bytes, ...], now: datetime) -> Observed:
+    return replace(known, ds=known.ds.decided(asked, now), served=known.served.after(views, now))
 
 
 def _known(host: ControlHost, reader: Reader, origin: Name, memory: ServedMemory) -> Cacheable:
@@ -74,7 +75,7 @@ def _known(host: ControlHost, reader: Reader, origin: Name, memory: ServedMemory
     keys = served_keys(reader.get(origin, Type.DNSKEY, origin), uses)
     for each in memory.versions:
         if each.what == keys:
-            return Cacheable(keys, *each.ttls)
+            return Cacheable(keys, each.ttls[0], each.ttls[1], asked_by(uses))
     return cacheable(reader.signed_zone(origin), uses.items())
 
 

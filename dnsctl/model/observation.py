@@ -119,13 +119,17 @@ class _Place:
 class DsMemory:
     """What is remembered of a zone's DS at its parent. `views`: the last round of looks.
 
-    `began`: when all servers answered for the first time. What caches held before is not known.
+    `began`: when all servers answered for the first time. What caches held before is not known. `asked`: the
+    DS set that the parent is asked for; None where that is not known. `superseded`: sets that it was asked
+    for before, and may have taken, or may yet take, until all its servers show the DS that is asked for now.
     """
 
     views: tuple[ParentView, ...] = ()
     versions: tuple[Version[tuple[bytes, ...]], ...] = ()
     began: datetime | None = None
     _places: Mapping[str, _Place] = field(default_factory=dict)
+    asked: tuple[bytes, ...] | None = None
+    superseded: tuple[tuple[bytes, ...], ...] = ()
 
     def after(self, views: Iterable[ParentView], now: datetime) -> DsMemory:
         """Return the memory with one more round of looks, at all servers of the parent from all sites.
@@ -138,8 +142,24 @@ class DsMemory:
         places = {each.place: self._places.get(each.place, _Place()).after(each.ds, now) for each in told}
         shown = [(each.ds, (each.ttl,)) for each in told if each.ds is not None]
         complete = len(shown) == len(told) > 0
-        versions = _versions_after(self.versions, shown, complete, now)
-        return DsMemory(told, versions, self.began or (now if complete else None), places)
+        has_followed = complete and all(_shows(ds, self.asked) for ds, _ in shown)
+        superseded = () if has_followed else self.superseded
+        may_be = [*shown, *((each, (0,)) for each in superseded)]
+        versions = _versions_after(self.versions, may_be, complete, now)
+        began = self.began or (now if complete else None)
+        return DsMemory(told, versions, began, places, self.asked, superseded)
+
+    def decided(self, asked: tuple[bytes, ...], now: datetime) -> DsMemory:
+        """Return the memory with the DS set that the parent is about to be asked for.
+
+        What it was asked for so far it may serve while nobody looks, and caches may keep it then.
+        """
+        if asked == self.asked:
+            return self
+        before = () if self.asked is None else (self.asked,)
+        superseded = tuple(dict.fromkeys(each for each in (*self.superseded, *before) if each != asked))
+        versions = _versions_after(self.versions, [(each, (0,)) for each in superseded], False, now)
+        return replace(self, versions=versions, asked=asked, superseded=superseded)
 
     @property
     def silent(self) -> tuple[ParentView, ...]:
@@ -177,6 +197,8 @@ class DsMemory:
                 for each in self.views
             ],
             "sets": [{"ds": _hex(each.what), **_version_json(each)} for each in self.versions],
+            "asked": None if self.asked is None else _hex(self.asked),
+            "superseded": [_hex(each) for each in self.superseded],
             "places": {place: _place_json(each) for place, each in self._places.items()},
         }
 
@@ -198,7 +220,9 @@ class DsMemory:
             )
             versions = tuple(_version(_octets(each["ds"]), each) for each in whole["sets"])
             places = {place: _place(each) for place, each in whole["places"].items()}
-            return cls(views, versions, _began(whole), places)
+            asked = None if whole.get("asked") is None else _octets(whole["asked"])
+            superseded = tuple(map(_octets, whole.get("superseded", ())))
+            return cls(views, versions, _began(whole), places, asked, superseded)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not what was observed of DS: {error!r}") from None
 
@@ -319,6 +343,13 @@ def _versions_after(
     return tuple(
         each for each in after.values() if each.gone is None or now < each.gone + timedelta(seconds=longest)
     )
+
+
+def _shows(ds: tuple[bytes, ...], asked: tuple[bytes, ...] | None) -> bool:
+    """True where `ds` leads to the keys of `asked`, whatever their digests: key tags tell ours apart."""
+    if asked is None:
+        return True
+    return not ds if not asked else {each[:3] for each in asked} <= {each[:3] for each in ds}
 
 
 def _largest(versions: Iterable[Version[_What]], kind: int) -> int:

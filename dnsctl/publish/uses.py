@@ -50,12 +50,13 @@ def _rdatas(uses: Uses, is_used: Callable[[KeyUse], bool]) -> tuple[bytes, ...]:
 @dataclass(frozen=True, slots=True)
 class Cacheable:
     """What caches may hold of a zone: its keys, and for how many seconds the DNSKEY RRset (or the answer that
-    there is none) and all other RRsets.
+    there is none) and all other RRsets. `asked`: the DS set that the parent is asked for.
     """
 
     keys: ServedKeys
     dnskey_ttl: int
     data_ttl: int
+    asked: tuple[bytes, ...] = ()
 
 
 def cacheable(zone: SignedZone, used: Iterable[tuple[PublicKey, KeyUse]]) -> Cacheable:
@@ -65,7 +66,13 @@ def cacheable(zone: SignedZone, used: Iterable[tuple[PublicKey, KeyUse]]) -> Cac
     negative = negative_ttl(soa) if soa is not None else 0
     keys = served_keys(dnskey, uses)
     longest = max((one.ttl for one in zone.rrsets()), default=0)
-    return Cacheable(keys, dnskey.ttl if dnskey is not None else negative, max(longest, negative))
+    dnskey_ttl = dnskey.ttl if dnskey is not None else negative
+    return Cacheable(keys, dnskey_ttl, max(longest, negative), asked_by(uses))
+
+
+def asked_by(uses: Uses) -> tuple[bytes, ...]:
+    """Return the DS set that the parent is asked for while keys are used so."""
+    return tuple(sorted(key.ds() for key, use in uses.items() if use.ds))
 
 
 def served_keys(dnskey: RRset | None, uses: Uses) -> ServedKeys:

@@ -294,6 +294,9 @@ def _ds_reason(keys: KeySet, cause: Part, seen: Observations) -> str:
     having = [each.place for each in memory.views if each.ds == cause.held or each.ds is None]
     if having:
         return f"for {_at(having)} to drop the DS of key {tagged}"
+    if cause.held in memory.superseded:
+        wanted = f"the DS of key {ds_tags(memory.asked)}" if memory.asked else "no DS"
+        return f"for every server of the parent to show {wanted}: until then it may take that of key {tagged}"
     return f"for a look at the parent, whether one of its servers still has the DS of key {tagged}"
 
 

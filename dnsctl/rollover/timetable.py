@@ -90,4 +90,5 @@ def _looked(keys: KeySet, seen: Observations, at: datetime, ttls: tuple[int, int
         replace(each, at=at, ds=asked_ds(keys), ttl=each.ttl or seen.ds.ttl, fault="")
         for each in seen.ds.views
     ] or [ParentView("the parent", "", at, asked_ds(keys), 86400)]
-    return replace(seen, served=seen.served.after(nodes, at), ds=seen.ds.after(parents, at))
+    ds = seen.ds.decided(asked_ds(keys), at).after(parents, at)
+    return replace(seen, served=seen.served.after(nodes, at), ds=ds)

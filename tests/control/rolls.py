@@ -73,12 +73,12 @@ class Rolling:
             for each in one
         }
 
-    def observe(self) -> None:
-        """Let the parent take what the zone asks for, and look at it."""
+    def observe(self, ttl: int = 1) -> None:
+        """Let the parent take what the zone asks for, and look at it. `ttl`: seconds, of its DS."""
         if asked := tuple(sorted(self.rdatas("CDS"))):
             self.ds = tuple(sorted(self.parent(asked)))
         state, now = Repo(self.repo.root).state, datetime.now(UTC)
-        views = [ParentView(f"ns{each}.example.", "dc1", now, self.ds, 1) for each in (1, 2)]
+        views = [ParentView(f"ns{each}.example.", "dc1", now, self.ds, ttl) for each in (1, 2)]
         amend(state, ORIGIN, lambda known: replace(known, ds=known.ds.after(views, now)))
 
     def advance(self, **options) -> Result:

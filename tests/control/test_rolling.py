@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from dnsctl.control.observations import Observed, amend
-from dnsctl.model.key import signs_keys
+from dnsctl.control.observations import Observed, amend, recall
+from dnsctl.model.key import PublicKey, signs_keys
 from dnsctl.model.name import from_text
 from dnsctl.model.observation import ParentView
 from dnsctl.model.repo import Repo
 from dnsctl.sign.keyfile import KeyState
+from dnsctl.sign.keystore import StoredKey
 from tests.control.operations import zone
-from tests.control.rolls import Rolling, rolling
+from tests.control.rolls import ORIGIN, Rolling, rolling
 
 
 @pytest.fixture
@@ -120,6 +121,47 @@ def test_parent_that_does_not_follow_stops_a_roll_and_is_named(csk: Rolling):
     told = [each for each in csk.repo.json("status")["concerns"] if each["about"] == "example.com."]
     assert [each["weight"] for each in told if wait.reason in each["message"]] == ["soon"]
     assert old.public.rdata in csk.rdatas("DNSKEY")
+
+
+def test_key_stays_whose_ds_the_parent_may_have_taken_out_of_our_sight(csk: Rolling):
+    """It is asked for one DS, then another, and shows us the first of three until it shows the last."""
+    (first,) = csk.stored()
+    csk.leave(first)
+    second = _asked_for(csk, {first.public})
+    csk.parent = lambda asked: (first.public.ds(),)
+    csk.leave(second)
+    third = _asked_for(csk, {first.public, second.public})
+    assert recall(Repo(csk.repo.root).state, ORIGIN).ds.superseded == (
+        (first.public.ds(),),
+        (second.public.ds(),),
+    )
+    csk.observe(ttl=3600)
+    csk.advance()
+    assert f"for the DS of key {third.public.tag} at" in csk.waits[ORIGIN].reason
+    csk.parent = lambda asked: asked
+    csk.observe(ttl=3600)
+    csk.advance()
+    assert "for caches to drop the DS of key" in csk.waits[ORIGIN].reason
+    known = recall(Repo(csk.repo.root).state, ORIGIN).ds
+    assert known.superseded == ()
+    assert {each.what for each in known.versions if each.gone} == {
+        (first.public.ds(),),
+        (second.public.ds(),),
+    }
+    assert csk.rdatas("DNSKEY") == {one.public.rdata for one in (first, second, third)}
+
+
+def _asked_for(rolls: Rolling, before: set[PublicKey]) -> StoredKey:
+    """Roll until the parent is asked for the DS of a key that is not one of `before`; return that key."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        for one in rolls.stored():
+            if one.public not in before and one.public.ds() in rolls.rdatas("CDS"):
+                return one
+        rolls.observe()
+        rolls.advance()
+        time.sleep(0.3)
+    raise AssertionError(rolls.waits)
 
 
 def test_node_that_is_down_stops_a_roll(csk: Rolling):

@@ -17,7 +17,7 @@ from dnsctl.model.observation import (
 
 _T0 = datetime(2030, 1, 1, tzinfo=UTC)
 _HOUR = timedelta(hours=1)
-_OLD, _NEW = b"\0\1\15\2old", b"\0\2\15\2new"
+_OLD, _NEW, _THIRD = b"\0\1\15\2old", b"\0\2\15\2new", b"\0\3\15\2third"
 _A, _B = ServedKeys((b"a",), (b"a",), (b"a",)), ServedKeys((b"a", b"b"), (b"a",), (b"a",))
 
 
@@ -147,10 +147,75 @@ def test_version_that_was_decided_and_taken_back_may_be_in_caches():
     assert len(memory.after(_nodes(4, _A, _A, 7200), _T0 + 4 * _HOUR).versions) == 1
 
 
+def _asked(*rounds, ttl=7200):
+    """Begin with the old DS, seen at both servers and asked for; then each round asks or sees another."""
+    memory = _ds_memory(((_OLD,), (_OLD,)), ttl=ttl).decided((_OLD,), _T0)
+    for hour, told in enumerate(rounds, 1):
+        at = _T0 + hour * _HOUR
+        if len(told) == 2:
+            memory = memory.after(_ds(hour, told[0], told[1], ttl), at)
+        else:
+            memory = memory.decided(told, at)
+    return memory
+
+
+def test_ds_that_was_asked_for_while_the_parent_was_out_of_sight_may_be_in_caches():
+    memory = _asked((_NEW,), (_THIRD,), (None, None))
+    gone = {each.what: each.gone for each in memory.versions}
+    assert gone == {(_OLD,): None, (_NEW,): None}
+    memory = memory.after(_ds(9, (_THIRD,), (_THIRD,), 7200), _T0 + 9 * _HOUR)
+    assert {each.what: each.gone for each in memory.versions} == {
+        (_OLD,): _T0 + 9 * _HOUR,
+        (_NEW,): _T0 + 9 * _HOUR,
+        (_THIRD,): None,
+    }
+    assert memory.superseded == ()
+
+
+def test_ds_that_was_asked_for_may_come_until_every_server_shows_the_one_asked_for_now():
+    memory = _asked((_NEW,), (_THIRD,), ((_OLD,), (_OLD,)), ((_OLD,), (_THIRD,)))
+    assert {each.what: each.gone for each in memory.versions}[(_NEW,)] is None
+    assert memory.superseded == ((_OLD,), (_NEW,))
+
+
+def test_request_that_is_taken_back_is_over_once_every_server_shows_what_there_was():
+    memory = _asked((_NEW,), (_OLD,), ((_OLD,), (_OLD,)))
+    assert {each.what: each.gone for each in memory.versions} == {(_OLD,): None, (_NEW,): _T0 + 3 * _HOUR}
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown", "over"),
+    [
+        ((), (), True),
+        ((), (_NEW,), False),
+        ((_NEW,), (_NEW, _THIRD), True),
+        ((_NEW,), (_NEW[:3] + b"\4another digest",), True),
+        ((_NEW,), (), False),
+    ],
+)
+def test_parent_has_followed_whatever_its_digests_and_other_signers_keys(asked, shown, over):
+    assert (_asked(asked, (shown, shown)).superseded == ()) is over
+
+
+def test_same_request_again_changes_nothing():
+    memory = _asked((_NEW,))
+    assert memory.decided((_NEW,), _T0 + 9 * _HOUR) is memory
+
+
+def test_memory_from_before_requests_were_kept_is_read():
+    told = _asked((_NEW,)).to_json()
+    memory = DsMemory.from_json(
+        {name: each for name, each in told.items() if name not in ("asked", "superseded")}
+    )
+    assert (memory.asked, memory.superseded) == (None, ())
+    assert memory.decided((_NEW,), _T0).superseded == ()
+
+
 @pytest.mark.parametrize(
     "memory",
     [
         DsMemory(),
+        _asked((_NEW,), (_THIRD,)),
         ServedMemory(),
         _ds_memory(((_OLD,), (_OLD,)), ((_NEW,), None), ((_NEW, _OLD), ())),
         _served((_A, _A), (_B, None), (ServedKeys(), _B)),

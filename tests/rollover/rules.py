@@ -15,7 +15,7 @@ from tests.rollover.kinds import world_of
 from tests.rollover.skipping import run_fast
 from tests.rollover.world import Parent, World, parents
 
-_DAYS = 60
+_DAYS = 100
 
 
 def _no_ttl(memory, kind):
@@ -63,6 +63,10 @@ def _memory_is_whole(patch):
     )
 
 
+def _requests_are_forgotten(patch):
+    patch.setattr(DsMemory, "decided", lambda self, asked, now: self)
+
+
 RULES: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
     "TTL of DNSKEY": (_no_ttl(ServedMemory, "dnskey_ttl"), "ksk and zsk"),
     "TTL of data": (_no_ttl(ServedMemory, "data_ttl"), "ksk and zsk"),
@@ -71,6 +75,7 @@ RULES: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
     "silence": (_silence_counts_as_agreement, "roles and algorithm"),
     "every server of the parent": (_one_server_is_enough, "ksk and zsk"),
     "observation of the parent": (_by_the_clock, "ksk and zsk"),
+    "DS asked for while nobody sees": (_requests_are_forgotten, "changes of mind"),
     "what was before the memory": (_memory_is_whole, "memory lost"),
 }
 

@@ -48,7 +48,14 @@ def _state(world: World) -> object:
     return (
         (world.keys, world.policy, world.was_settled, tuple(world.nodes), len(world.bogus), world.held()),
         (tuple(parent.sets), tuple(parent.before), parent.asked, parent.input(world.tick - 1)),
-        (ds.versions, ds.began, ds._places, [(each.place, each.ds, each.ttl) for each in ds.views]),
+        (
+            ds.versions,
+            ds.began,
+            ds._places,
+            ds.asked,
+            ds.superseded,
+            [(each.place, each.ds, each.ttl) for each in ds.views],
+        ),
         (served.versions, served.began, [(each.place, each.served) for each in served.views]),
     )
 

@@ -178,6 +178,7 @@ class World:
 
     def advance(self) -> None:
         """Take one step, as a host does that keeps what it was told."""
+        self.ds_seen = self.ds_seen.decided(asked_ds(self.keys), self.now)
         seen = Observations(self.served_seen, self.ds_seen)
         told = plan(self.keys, self.policy, seen, self.now)
         if told.make:
@@ -210,6 +211,7 @@ class World:
             self.catches_up = max(self.catches_up, self.tick + lag)
         if self.tick >= self.catches_up:
             self.nodes[1] = keys.served
+        self.ds_seen = self.ds_seen.decided(asked_ds(keys), self.now)
         self.parent.asked = asked_ds(keys)
 
     def make(self, role, standby: bool = False) -> RolledKey:
