@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -22,6 +23,9 @@ from dnsctl.model.timestamp import stamp
 from dnsctl.publish.work_tree import known_zones
 from dnsctl.sign.keyfile import KeyState
 from dnsctl.sign.keystore import Keystore, StoredKey, is_ahead
+
+if TYPE_CHECKING:
+    from dnsctl.rollover.planning import Wait
 
 _COPY = "copy it to every node; each reads it within seconds"
 _LAST_IS_DUE = "; the last step is due in an hour"
@@ -53,8 +57,18 @@ def list_keys(context: Context, zone: str | None, *, as_json: bool) -> None:
         output.say("no keys yet: `dnsctl push` makes them on first need")
 
 
-def ds(context: Context, zone: str, digest: int, *, as_json: bool) -> None:
-    """Print the DS records of `zone`, with digests of type `digest`, to give to its parent."""
+def ds(
+    context: Context,
+    zone: str,
+    digest: int,
+    wait_of: Callable[[Context, Name], Wait | None],
+    *,
+    as_json: bool,
+) -> None:
+    """Print the DS records of `zone`, with digests of type `digest`, to give to its parent.
+
+    `wait_of` a zone whose parent was not asked for a DS: what that waits for.
+    """
     name = zone_name(zone)
     found = [
         each for each in keystore_of(context).list(name) if each.public.is_sep and each.state not in _GONE
@@ -65,13 +79,17 @@ def ds(context: Context, zone: str, digest: int, *, as_json: bool) -> None:
             "has no key that a DS could name", where=to_text(name), advice=_way_to_a_key(context, name)
         )
     records = [(each, each.public.ds(digest)) for each in used]
+    waits = wait_of(context, name) if all(each.roll.ds is False for each in used) else None
     if as_json:
-        output.json_result({"ds": [_ds_json(key, rdata) for key, rdata in records]})
+        told = None if waits is None else waits.to_json()
+        output.json_result({"ds": [_ds_json(key, rdata) for key, rdata in records], "waits": told})
         return
     for _, rdata in records:
         output.line(f"{to_text(name)} {DS_TTL} IN DS {rdata_text(Type.DS, rdata)}")
     if all(each.state is KeyState.GENERATED for each in used):
         output.say(f"{to_text(name)} is not signed with it yet: give the DS to the parent after the push")
+    if waits is not None:
+        output.say(f"do not give it to the parent of {to_text(name)} yet: wait {waits.told}")
 
 
 def _way_to_a_key(context: Context, name: Name) -> str:

@@ -23,7 +23,6 @@ from dnsctl.control.rolling import advance
 from dnsctl.control.zone_rolls import ZoneRoll, policies, zone_roll
 from dnsctl.errors import KeystoreError
 from dnsctl.image.reader import Reader
-from dnsctl.model.json_value import Json
 from dnsctl.model.key import KeyRole
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.repo import Repo
@@ -73,6 +72,18 @@ def roll(context: Context, zone: str, wanted: Wanted, *, plan_only: bool, as_jso
             entries = timetable_of(found, found.keys, _ttls(reader, origin), now)
     _print(origin, entries, result, waits.get(origin), as_json=as_json)
     raise typer.Exit(result.exit_code)
+
+
+def ds_wait(context: Context, origin: Name) -> Wait | None:
+    """Return what the first DS of a zone that is served signed waits for; None: nothing holds it back."""
+    with released(context.state) as reader:
+        if reader is None:
+            return None
+        keystore = Keystore(Repo(context.root).keys.directory, lambda: b"")
+        try:
+            return _found(context, reader, keystore, origin, datetime.now(UTC)).plan.wait
+        except KeystoreError:
+            return None
 
 
 def _told_twice(origin: Name, wanted: Wanted) -> bool:
@@ -137,7 +148,7 @@ def _print(
                 "zone": to_text(origin),
                 "generation": release.generation if release is not None else None,
                 "step": _step_of(result, origin),
-                "waits": None if wait is None else wait_json(wait),
+                "waits": None if wait is None else wait.to_json(),
                 "timetable": [
                     {"at": stamp(each.at), "step": each.text, "reason": each.reason} for each in entries
                 ],
@@ -158,12 +169,6 @@ def _print(
             output.say(f"`dnsctl control` takes the next steps; by hand: {next_step}")
     else:
         output.line(f"{to_text(origin)}: nothing is to be rolled")
-
-
-def wait_json(wait: Wait) -> dict[str, Json]:
-    """Return what is waited for."""
-    until = None if wait.until is None else stamp(wait.until)
-    return {"for": wait.reason, "until": until, "step": wait.step.text}
 
 
 def _step_of(result: Result | None, origin: Name) -> str | None:

@@ -338,14 +338,20 @@ def _keys_on_disk(host: ControlHost, release: Release) -> Iterator[None]:
     """Store the release's new keys before it is decided, and remove them if it is not.
 
     After a kill in between, they stay as generated keys, which sign nothing: the next push that needs one
-    uses them, or finds them served and marks them active.
+    uses them, or finds them served and marks them active. That no DS was asked for cannot be told from what
+    is served, so that the key's file says so before.
     """
+    now = datetime.now(UTC)
     host.keystore.store(release.new_keys)
     try:
+        for one in release.unasked:
+            host.keystore.record(one, one.state, replace(one.roll, ds=False), now)
         yield
     except BaseException:
         if host.archive.activation(release.generation) is None:
             host.keystore.discard(release.new_keys)
+            for one in release.unasked:
+                host.keystore.record(one, one.state, one.roll, now)
         raise
 
 

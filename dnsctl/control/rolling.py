@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from dnsctl.control.host import ControlHost
 from dnsctl.control.push import Request, Result, build_intent, check_request, ended, level
+from dnsctl.control.renewal import config_of
 from dnsctl.control.served import look
 from dnsctl.control.zone_rolls import ZoneRoll, is_at_rest, policies, rolling_zones, zone_roll
 from dnsctl.errors import DnsctlError
@@ -21,9 +22,10 @@ from dnsctl.model.name import Name
 from dnsctl.model.policy import Policy
 from dnsctl.model.repo import Repo
 from dnsctl.publish.guards import GUARDS
-from dnsctl.publish.intent import Progress, no_progress
-from dnsctl.publish.keys import settle_roll
+from dnsctl.publish.intent import Intent, Progress, no_progress
+from dnsctl.publish.keys import live_keys, settle_roll
 from dnsctl.publish.rolling import Rolled, rolled, tells_parent
+from dnsctl.publish.uses import is_covered
 from dnsctl.rollover.aim import Make
 from dnsctl.rollover.keyset import RolledKey
 from dnsctl.rollover.planning import Wait, plan
@@ -59,8 +61,7 @@ def advance(
             if not request.dry_run:
                 look(host, reader, moving, now)
             steps, waits = _chosen(host, reader, moving, now, hurry=hurry)
-            commit = _commit(host, reader)
-            intent = rolled(reader, steps, policies(host.root, commit), commit)
+            intent = _intent(host, reader, steps)
         release = build_intent(host, intent, progress) if steps else None
     allowed = replace(request, allow=tuple(GUARDS), reason=request.reason or "a step of a roll")
     result = ended(host, release, "roll", allowed, recovered, progress)
@@ -103,6 +104,20 @@ def _chosen(
         elif step is not None:
             waits[origin] = step
     return steps, waits
+
+
+def _intent(host: ControlHost, reader: Reader, steps: Iterable[Rolled]) -> Intent:
+    commit = _commit(host, reader)
+    config = config_of(host.root, commit)
+
+    def policy_of(origin: Name) -> Policy | None:
+        is_ours = is_covered(live_keys(host.keystore, reader, origin).uses.values())
+        return config.policy(origin) if config is not None and is_ours else None
+
+    def follows(origin: Name) -> bool:
+        return config is not None and config.parent_policy(origin).ours == "follow"
+
+    return rolled(reader, steps, policy_of, follows, commit)
 
 
 def _settle(host: ControlHost, steps: Iterable[Rolled], now: datetime) -> None:

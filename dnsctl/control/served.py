@@ -26,10 +26,14 @@ def expect(host: ControlHost, release: Release, now: datetime) -> None:
     """Remember, before `release` is decided, what caches may hold of it from then on, and the DS it asks for.
 
     Only of zones that are watched: what was served before a zone is looked at first is not known anyway.
+    A zone that was unsigned is watched from here on: its unsigned answers are remembered with their TTLs.
+
     Raises SystemRefusalError where it cannot be written.
     """
     state = Repo(host.root).state
     for origin, told in release.served.items():
+        if origin in release.before:
+            amend(state, origin, partial(_begun, before=release.before[origin], now=now))
         known = recall(state, origin)
         if _decided(known, told, now) != known:
             amend(state, origin, partial(_decided, told=told, now=now))
@@ -56,11 +60,15 @@ def look(host: ControlHost, reader: Reader, zones: Iterable[Name], now: datetime
         amend(state, origin, partial(_looked, views=views, asked=told.asked, now=now))
 
 
+def _begun(known: Observed, before: Cacheable, now: datetime) -> Observed:
+    return replace(known, served=known.served.decided(before.keys, before.dnskey_ttl, before.data_ttl, now))
+
+
 def _decided(known: Observed, told: Cacheable, now: datetime) -> Observed:
     ds, served = known.ds, known.served
     if ds.views:
         ds = ds.decided(told.asked, now)
-    if served.began is not None:
+    if served.began is not None or served.versions:
         served = served.decided(told.keys, told.dnskey_ttl, told.data_ttl, now)
     return replace(known, ds=ds, served=served)
 

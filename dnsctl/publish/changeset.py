@@ -26,7 +26,13 @@ from dnsctl.publish.changes import RecordChange, ZoneChanges, zone_changes
 from dnsctl.publish.delegations import secure_entry_points
 from dnsctl.publish.derived import with_derived
 from dnsctl.publish.dnssec_event import DnssecEvent
-from dnsctl.publish.ds_changes import derived_changes, ds_events, signal_events, way_to_unsigned
+from dnsctl.publish.ds_changes import (
+    derived_changes,
+    ds_events,
+    first_ds_waits,
+    signal_events,
+    way_to_unsigned,
+)
 from dnsctl.publish.existence import Apexes, Effect, effects, removal_effects
 from dnsctl.publish.intent import Intent, Progress, ZoneIntent, no_progress
 from dnsctl.publish.keys import ZoneKeys, coming_keys, zone_keys
@@ -286,6 +292,8 @@ def _events(
     if wanted.signed != was:
         yield _signing_event(wanted, ds_relevant=before is not None)
     yield from ds_events(wanted)
+    if keys.begins:
+        yield from first_ds_waits(wanted, now)
     yield from signal_events(wanted, previous)
     if keys.lost:
         yield DnssecEvent(KEYS_MISSING, _lost(keys), True)

@@ -2,7 +2,8 @@
 
 A DS that stands in the parent's own file is the operator's: it is left as it is, and judged. So is all of a
 child whose settings say `ours: leave`. Where a zone that was served unsigned becomes signed, its DS waits
-until caches have forgotten the unsigned answers. The same inputs give the same DS on any host; what was
+until caches have forgotten the unsigned answers: of one that is signed here, for the step of a roll that asks
+for it; of a pre-signed one, for its largest TTL. The same inputs give the same DS on any host; what was
 released last (`parent`, the image) is one of them. Pure, except that it reads that image.
 """
 
@@ -45,7 +46,16 @@ class _Child:
         for rdtype in (Type.CDS, Type.CDNSKEY):
             if (asked := zone.get(zone.origin, rdtype)) is not None:
                 return requested_ds(zone.origin, rdtype, asked.rdatas)
+        if self.waits_for_a_roll:
+            return ()
         return ds_of(zone.origin, secure_entry_points(self.wanted, (*self.keys.asked, *self.drafts)))
+
+    @property
+    def waits_for_a_roll(self) -> bool:
+        """True where a step of a roll asks for the DS, once caches have forgotten the zone unsigned."""
+        zone = self.wanted.zone
+        asks = any(zone.get(zone.origin, each) is not None for each in (Type.CDS, Type.CDNSKEY))
+        return self.keys.is_unasked and not asks
 
     def entry_points(self) -> list[bytes]:
         return secure_entry_points(self.wanted, (*self.keys.public, *self.drafts))
@@ -129,27 +139,31 @@ def _delegation(over: ZoneIntent, child: _Child, served: Reader | None, now: dat
     if written is not None or not child.wanted.ds_follows:
         ds = written.rdatas if written is not None else ()
         return replace(made, ds=ds, written=True, broken=bool(ds) and not leads(origin, ds, points))
+    if child.waits_for_a_roll:
+        return replace(made, awaited=_forgotten(child, served, now), by_roll=True)
     if coming or not child.is_known:
-        awaited = _withheld_until(child, made.before, served, now)
-        if awaited is not None:
+        awaited = _forgotten(child, served, now)
+        if awaited is not None and awaited > now and not made.before:
             return replace(made, awaited=awaited)
     return replace(made, ds=coming, unknown=not child.is_known)
 
 
-def _withheld_until(
-    child: _Child, before: tuple[bytes, ...], served: Reader | None, now: datetime
-) -> datetime | None:
-    """Return until when the DS of a zone that was unsigned has to wait; None where it need not.
+def _forgotten(child: _Child, served: Reader | None, now: datetime) -> datetime | None:
+    """Return when caches have forgotten that the zone was unsigned, as far as the clock tells; None where it
+    was not served.
 
     A cache that holds an unsigned answer and a validator behind it that sees the DS make a SERVFAIL.
     """
     zone = child.wanted.zone
     entry = served.zone(zone.origin) if served is not None else None
-    if entry is None or before:
+    if entry is None:
         return None
-    longest = timedelta(seconds=max(one.ttl for one in zone.rrsets()))
-    since = _signed_since(child, now) if entry.signed else now
-    return since + longest if since + longest > now else None
+    return forgotten(zone, _signed_since(child, now) if entry.signed else now)
+
+
+def forgotten(zone: ValidatedZone, since: datetime) -> datetime:
+    """Return when no cache holds what was served of `zone` until `since`, by its largest TTL."""
+    return since + timedelta(seconds=max(one.ttl for one in zone.rrsets()))
 
 
 def _signed_since(child: _Child, now: datetime) -> datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from dnsctl.model.key import ds_tags
 from dnsctl.model.name import Name, to_text
@@ -11,10 +12,12 @@ from dnsctl.model.rrset import Type
 from dnsctl.model.validity import moment
 from dnsctl.model.zone import SignedZone
 from dnsctl.publish.changes import HasNodes, RecordChange
+from dnsctl.publish.delegations import forgotten
 from dnsctl.publish.dnssec_event import DnssecEvent
 from dnsctl.publish.intent import Delegation, ZoneIntent
 
 DS_MISMATCH = "ds-mismatch"  # name of an event, and of the guard against it
+DS_WAITS = "ds-waits"  # name of an event
 _NOT_KNOWN = "the key that the push makes"
 
 
@@ -32,10 +35,26 @@ def ds_events(wanted: ZoneIntent) -> Iterator[DnssecEvent]:
         yield DnssecEvent(DS_MISMATCH, _mismatch(above))
     elif above.awaited is not None:
         until = moment(above.awaited.timestamp())
+        way = (
+            "`dnsctl control` publishes it after that"
+            if above.by_roll
+            else "the first push after that publishes it"
+        )
         yield DnssecEvent(
-            "ds-waits",
-            f"its DS in {to_text(above.parent)} waits until {until}, while caches may hold unsigned answers;"
-            " the first push after that publishes it",
+            DS_WAITS,
+            f"its DS in {to_text(above.parent)} waits until {until}"
+            f"{' at the earliest' if above.by_roll else ''}, while caches may hold unsigned answers; {way}",
+        )
+
+
+def first_ds_waits(wanted: ZoneIntent, now: datetime) -> Iterator[DnssecEvent]:
+    """Yield that a zone which was unsigned asks a parent of somebody else for no DS yet."""
+    if wanted.above is None:
+        until = moment(forgotten(wanted.zone, now).timestamp())
+        yield DnssecEvent(
+            DS_WAITS,
+            f"its CDS wait until {until} at the earliest, while caches may hold unsigned answers; give no DS"
+            " to its parent before `dnsctl key ds` says so",
         )
 
 

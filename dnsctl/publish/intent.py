@@ -29,7 +29,7 @@ class Delegation:
     `before`: as they were released last; `ds`: as they will be, with `ttl` in seconds. `written`: the
     operator's, not ours to change; `broken`: none of them leads to a key of the child. `unknown`: the child
     gets a key that is made at the push. `awaited`: until then caches may hold unsigned answers, and the DS is
-    held back.
+    held back; with `by_roll` until a step of a roll asks for it.
     """
 
     parent: Name
@@ -41,6 +41,7 @@ class Delegation:
     broken: bool = False
     unknown: bool = False
     awaited: datetime | None = None
+    by_roll: bool = False
 
 
 @dataclass(frozen=True, slots=True)

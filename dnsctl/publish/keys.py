@@ -3,7 +3,9 @@
 A key that is served is in use, whatever state its file says: a push that was killed after the decision has
 not marked it active yet. A key that is marked active and is not served is left over, and signs nothing while
 the served keys can. Where these do not fit the policy (another algorithm, other roles), they go on signing:
-rolls change them, a step a release. Reads only the public side of the keystore; makes nothing.
+rolls change them, a step a release. Keys of a zone that was served unsigned have no DS at first: caches hold
+unsigned answers, which a DS would make bogus, so that the parent is asked later, by a step of its own. Reads
+only the public side of the keystore; makes nothing.
 """
 
 from __future__ import annotations
@@ -32,15 +34,23 @@ class ZoneKeys:
 
     `lost`: tags of DNSKEYs that the zone is served with and that are not in the keystore, where others would
     take their place. `uses`: of keys that do not do all that their role says, as while they are rolled.
+    `begins`: the zone was served unsigned, so that its parent is asked for no DS yet.
     """
 
     signing: tuple[StoredKey, ...] = ()
     missing: tuple[KeyRole, ...] = ()
     lost: tuple[int, ...] = ()
     uses: Uses = field(default_factory=dict)
+    begins: bool = False
 
     def use(self, one: StoredKey) -> KeyUse:
-        return self.uses.get(one.public, whole_use(one.role))
+        first = self.first_use(one.role)
+        return self.uses.get(one.public, replace(first, ds=False) if one.roll.ds is False else first)
+
+    def first_use(self, role: KeyRole) -> KeyUse:
+        """Return what a key of `role` does at first, that the zone was not served with before."""
+        use = whole_use(role)
+        return replace(use, ds=False) if self.begins else use
 
     @property
     def public(self) -> tuple[PublicKey, ...]:
@@ -49,10 +59,17 @@ class ZoneKeys:
 
     @property
     def asked(self) -> tuple[PublicKey, ...]:
-        """The keys that the parent should have a DS for; all that may have one while it has none yet."""
-        return tuple(one.public for one in self.signing if self.use(one).ds) or tuple(
-            one.public for one in self.signing if self.use(one).signs_keys
-        )
+        """The keys that the parent should have a DS for; where none is told, all that may have one."""
+        asked = tuple(one.public for one in self.signing if self.use(one).ds)
+        if asked or self.is_unasked:
+            return asked
+        return tuple(one.public for one in self.signing if self.use(one).signs_keys)
+
+    @property
+    def is_unasked(self) -> bool:
+        """True where the parent should have no DS of ours yet, or any more: a step of a roll asks for it."""
+        pointed = [one for one in self.signing if self.use(one).signs_keys]
+        return self.begins or (bool(pointed) and all(one.roll.ds is False for one in pointed))
 
     @property
     def tokens(self) -> list[bytes]:
@@ -81,7 +98,7 @@ def zone_keys(keystore: Keystore, wanted: ZoneIntent, parent: Reader | None = No
     keys = _by_role(stored, active if before is None else in_use, active, policy)
     uncovered = not set(policy.roles) <= {one.role for one in in_use}
     lost = _lost(published, stored, wanted) if uncovered else ()
-    return replace(keys, lost=lost)
+    return replace(keys, lost=lost, begins=before is not None and not before.signed)
 
 
 def _by_role(
@@ -131,6 +148,13 @@ def live_keys(keystore: Keystore, served: Reader, origin: Name) -> ZoneKeys:
     stored = keystore.list(origin)
     uses = served_uses(served, origin, stored)
     return ZoneKeys(tuple(one for one in stored if one.public in uses), uses=uses)
+
+
+def unasked_keys(keys: ZoneKeys) -> tuple[StoredKey, ...]:
+    """Return the stored keys whose `.state` must say that no DS was asked for, before they are served."""
+    return tuple(
+        one for one in keys.signing if keys.begins and signs_keys(one.role) and one.roll.ds is not False
+    )
 
 
 def settle(keystore: Keystore, reader: Reader, now: datetime, zones: Iterable[Name] | None = None) -> None:

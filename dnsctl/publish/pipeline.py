@@ -19,7 +19,7 @@ from dnsctl.image.layout import ZoneEntry
 from dnsctl.image.reader import Reader
 from dnsctl.image.store import Image
 from dnsctl.model.finding import Finding
-from dnsctl.model.key import whole_use
+from dnsctl.model.key import signs_keys, whole_use
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import Type
@@ -38,7 +38,7 @@ from dnsctl.publish.derived import with_derived
 from dnsctl.publish.finish import finish, published
 from dnsctl.publish.guards import GuardVerdict, judge
 from dnsctl.publish.intent import Intent, Progress, ZoneIntent, no_progress
-from dnsctl.publish.keys import ZoneKeys, zone_keys
+from dnsctl.publish.keys import ZoneKeys, unasked_keys, zone_keys
 from dnsctl.publish.presigned import pass_presigned
 from dnsctl.publish.probes import budget, zone_probes
 from dnsctl.publish.serials import serial_for
@@ -47,15 +47,17 @@ from dnsctl.publish.uses import Cacheable, cacheable, tokens
 from dnsctl.release import delta as deltas
 from dnsctl.release.envelope import ReleaseKey, seal
 from dnsctl.release.manifest import MAX_PROBES, ActivationCertificate, DeltaReference, Manifest, Probe
-from dnsctl.sign.keystore import Keystore, NewKey, SigningKey
+from dnsctl.sign.keyfile import RollState
+from dnsctl.sign.keystore import Keystore, NewKey, SigningKey, StoredKey
 
 
 @dataclass(frozen=True)
 class Release:
     """A release ready to be staged. `sealed`: its manifest in an envelope; `guards`: objections to it.
 
-    `new_keys` sign in it and are only in memory: they must be on disk before it is decided. `served`: what
-    caches may come to hold of the keys of each zone.
+    `new_keys` sign in it and are only in memory: they must be on disk before it is decided, and `unasked`
+    marked as keys without a DS. `served`: what caches may come to hold of the keys of each zone; `before`:
+    what they hold of zones that were unsigned and are signed now.
     """
 
     manifest: Manifest
@@ -66,7 +68,9 @@ class Release:
     guards: tuple[GuardVerdict, ...] = ()
     findings: tuple[Finding, ...] = field(default=(), repr=False)
     new_keys: tuple[NewKey, ...] = field(default=(), repr=False)
+    unasked: tuple[StoredKey, ...] = field(default=(), repr=False)
     served: Mapping[Name, Cacheable] = field(default_factory=dict, repr=False)
+    before: Mapping[Name, Cacheable] = field(default_factory=dict, repr=False)
 
     @property
     def generation(self) -> int:
@@ -126,7 +130,9 @@ def build(
         guards=judge(changesets, intent.limits),
         findings=(*intent.findings, *work.findings),
         new_keys=work.new_keys,
+        unasked=tuple(work.unasked),
         served=work.served,
+        before=work.before,
     )
 
 
@@ -157,6 +163,8 @@ class _Work:
         self._drafts: dict[Name, tuple[NewKey, ...]] = {}
         self.findings: tuple[Finding, ...] = ()
         self.served: dict[Name, Cacheable] = {}
+        self.before: dict[Name, Cacheable] = {}
+        self.unasked: list[StoredKey] = []
 
     @property
     def new_keys(self) -> tuple[NewKey, ...]:
@@ -224,6 +232,9 @@ class _Work:
             progress=self._progress,
         )
         self.served[origin] = cacheable(signed, ((one.public, one.duty) for one in signing))
+        if keys.begins and previous is not None:
+            self.before[origin] = cacheable(previous, ())
+            self.unasked += unasked_keys(keys)
         used = tokens((one.public, one.duty, whole_use(one.role)) for one in signing)
         return changes, signed, source_of(wanted, used)
 
@@ -231,7 +242,10 @@ class _Work:
         """Make, in memory, the keys that the zone lacks."""
         made: list[NewKey] = []
         for role in keys.missing:
-            made.append(self._keystore.draft(origin, policy, role, self._now, made))
+            draft = self._keystore.draft(origin, policy, role, self._now, made)
+            if keys.begins and signs_keys(role):
+                draft = replace(draft, stored=replace(draft.stored, roll=RollState(ds=False)))
+            made.append(replace(draft, signing=replace(draft.signing, use=keys.first_use(role))))
         return tuple(made)
 
     def _signing(self, origin: Name, keys: ZoneKeys) -> tuple[SigningKey, ...]:
@@ -239,7 +253,7 @@ class _Work:
         made = self._drafts.get(origin, ())
         return (
             *(replace(self._keystore.open(one), use=keys.use(one)) for one in keys.signing),
-            *(replace(one.signing, use=keys.uses.get(one.signing.public)) for one in made),
+            *(replace(one.signing, use=keys.uses.get(one.signing.public, one.signing.use)) for one in made),
         )
 
 

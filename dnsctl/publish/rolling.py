@@ -47,16 +47,21 @@ class Rolled:
 
 
 def rolled(
-    parent: Reader, steps: Iterable[Rolled], policy_of: Callable[[Name], Policy | None], commit: str | None
+    parent: Reader,
+    steps: Iterable[Rolled],
+    policy_of: Callable[[Name], Policy | None],
+    follows: Callable[[Name], bool],
+    commit: str | None,
 ) -> Intent:
     """Return the intent of `steps`. `parent`: the image of what is served, released from `commit`.
 
-    `policy_of` a zone of ours that delegates one whose DS changes.
+    `policy_of` a zone of ours that delegates one whose DS changes; None where that is not signed here.
+    `follows`: whether the DS of a zone in a zone of ours follows its keys.
     """
     zones: dict[Name, ZoneIntent] = {}
     for step in steps:
         zones[step.origin] = _stepped(parent, step, zones.get(step.origin))
-        over = _following(parent, step)
+        over = _following(parent, step) if follows(step.origin) else None
         if over is not None:
             policy = policy_of(over)
             if policy is not None:
@@ -110,7 +115,8 @@ def _following(parent: Reader, step: Rolled) -> Name | None:
     if over is None or not _entry(parent, over).signed or parent.get(step.origin, Type.NS, over) is None:
         return None
     ds = parent.get(step.origin, Type.DS, over)
-    before = {*asked_ds(step.before), *_others(parent, step)}
+    asked = asked_ds(step.before)
+    before = {*asked, *_others(parent, step)} if asked else set()
     return over if set(ds.rdatas if ds is not None else ()) == before else None
 
 

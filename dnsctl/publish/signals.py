@@ -59,6 +59,8 @@ def _told(wanted: ZoneIntent, keys: ZoneKeys, drafts: tuple[PublicKey, ...]) -> 
     if own:
         return own
     public = [one.public for one in keys.signing if keys.use(one).ds]
+    if keys.is_unasked:  # a parent that reads signals does nothing while the apex has no CDS (RFC 9615 §4.2)
+        public = [one.public for one in keys.signing if keys.use(one).signs_keys]
     points = secure_entry_points(wanted, (*public, *drafts))
     if not points:
         return {}

@@ -14,9 +14,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, NamedTuple
 
+from dnsctl.model.json_value import Json
 from dnsctl.model.key import KeyUse, ds_tags
 from dnsctl.model.observation import DsMemory
 from dnsctl.model.policy import Policy
+from dnsctl.model.timestamp import stamp
 from dnsctl.model.validity import moment
 from dnsctl.rollover.aim import Aim, Make, aim_of
 from dnsctl.rollover.caches import (
@@ -59,6 +61,11 @@ class Wait:
         """What is waited for, until when, and what comes then: `for caches to …, until …, to publish …`."""
         end = f", until {moment(self.until.timestamp())}" if self.until is not None else ""
         return f"{self.reason}{end}, to {self.step.text}"
+
+    def to_json(self) -> dict[str, Json]:
+        """Return what is waited for, until when, and what comes then."""
+        until = None if self.until is None else stamp(self.until)
+        return {"for": self.reason, "until": until, "step": self.step.text}
 
 
 @dataclass(frozen=True, slots=True)

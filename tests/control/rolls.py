@@ -116,9 +116,9 @@ class Rolling:
 
 
 @contextlib.contextmanager
-def rolling(directory: Path, settings: str = "") -> Iterator[Rolling]:
-    """Yield a zone that is served by two nodes, signed, with its DS at the parent."""
-    with made(directory / "ops") as operations:
+def rolling(directory: Path, settings: str = "", dnssec: str = "standard") -> Iterator[Rolling]:
+    """Yield a zone that is served by two nodes, signed, with its DS at the parent; or unsigned."""
+    with made(directory / "ops", dnssec) as operations:
         config = (
             (operations.root / "dnsctl.yaml").read_text().replace("defaults:\n", "defaults:\n  ttl: 1s\n")
         )

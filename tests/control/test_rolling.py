@@ -308,6 +308,41 @@ def test_ds_in_a_parent_of_ours_changes_in_the_release_that_asks_for_it(tmp_path
         assert rolls.rdatas("DS", owner="sub.example.com.") == {new.public.ds()}
 
 
+@pytest.fixture
+def insecure(tmp_path: Path) -> Iterator[Rolling]:
+    with rolling(tmp_path, dnssec="none") as found:
+        yield found
+
+
+def _sign(rolls: Rolling) -> None:
+    config = (rolls.repo.root / "dnsctl.yaml").read_text()
+    rolls.repo.write("dnsctl.yaml", config.replace("dnssec: none", "dnssec: standard"))
+    rolls.repo.commit("signed")
+    done = rolls.repo.run("push", "--allow", "ds-change", "--reason", "from now on it is signed")
+    assert done.returncode == 0, done
+
+
+def test_zone_that_was_unsigned_asks_for_its_ds_by_a_release_of_its_own(insecure: Rolling):
+    _sign(insecure)
+    assert insecure.signers("A", "www.example.com.")
+    assert insecure.rdatas("CDS") == insecure.rdatas("CDNSKEY") == set()
+    told = insecure.repo.run("key", "ds", "example.com")
+    assert told.returncode == 0
+    assert " IN DS " in told.stdout
+    assert "do not give it to the parent of example.com. yet: wait for a look at every node" in told.stderr
+    waits = insecure.repo.json("key", "ds", "example.com")["waits"]
+    assert waits["step"].startswith("ask the parent for the DS of csk ")
+    concerns = [each["message"] for each in insecure.repo.json("status")["concerns"]]
+    assert any("a roll waits for" in each and "to ask the parent for the DS" in each for each in concerns)
+    planned = insecure.repo.json("key", "roll", "example.com", "--continue", "--plan")["timetable"]
+    assert [each["step"].split()[0] for each in planned] == ["ask"]
+    assert [each.split()[0] for each in insecure.roll()] == ["ask"]
+    assert insecure.rdatas("CDS")
+    assert insecure.repo.json("key", "ds", "example.com")["waits"] is None
+    assert insecure.repo.run("key", "ds", "example.com").stderr == ""
+    assert insecure.repo.json("plan")["zones"] == [], "a push after it has nothing to do"
+
+
 def test_new_key_for_a_lost_one_is_refused_while_caches_hold_the_old_keys(split: Rolling):
     (lost,) = (one for one in split.stored() if one.role == "zsk")
     for path in (lost.path, lost.private_path, lost.state_path):

@@ -1,6 +1,7 @@
 """A control host for tests: keystore, image, archive and release key, and the way of a push."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -62,6 +63,8 @@ class Host:
         release = self.build(wanted, now)
         assert release is not None
         self.keystore.store(release.new_keys)
+        for one in release.unasked:
+            self.keystore.record(one, one.state, replace(one.roll, ds=False), now)
         adopt(release, certify(release.manifest, self.keys, now), self.image, self.archive)
         with self.image.reader() as reader:
             settle(self.keystore, reader, now)

@@ -166,19 +166,6 @@ def test_ds_is_not_ours_where_the_settings_leave_it(host: Host) -> None:
     assert ds(host, TOP, MIDDLE) != ()
 
 
-def test_zone_that_becomes_signed_gets_its_ds_when_caches_have_forgotten_it_unsigned(host: Host) -> None:
-    host.push(with_policy(intent(ZONES), LOW, None))
-    assert ds(host, MIDDLE, LOW) == ()
-    release = host.push(intent(ZONES), NOW + DAY)
-    assert "ds-waits" in events(release, LOW)
-    assert ds(host, MIDDLE, LOW) == ()
-    assert host.build(intent(ZONES), NOW + DAY + HOUR - timedelta(seconds=1)) is None
-    told = planned(host, intent(ZONES), NOW + DAY + HOUR)
-    assert fates(told) == {MIDDLE: Fate.CHANGED}
-    host.push(intent(ZONES), NOW + DAY + HOUR)
-    assert ds(host, MIDDLE, LOW) == of_keys(host, LOW) != ()
-
-
 def test_zone_that_is_no_longer_signed_is_refused_while_caches_hold_its_ds(host: Host) -> None:
     host.push(intent(ZONES))
     wanted = with_policy(intent(ZONES), LOW, None)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dnsctl.cli.command_line.given import JsonOption, ZoneArgument, complete_zone, examples, help_alone, here
+
+if TYPE_CHECKING:
+    from dnsctl.cli.context import Context
+    from dnsctl.model.name import Name
+    from dnsctl.rollover.planning import Wait
 
 
 class Digest(StrEnum):
@@ -106,7 +111,12 @@ def ds(
     """Print the DS records to give to the parent zone."""
     from dnsctl.cli.key import ds as run
 
-    run(here(ctx), zone, digest.number, as_json=as_json)
+    def wait_of(context: Context, origin: Name) -> Wait | None:
+        from dnsctl.cli.keys_rolling import ds_wait
+
+        return ds_wait(context, origin)
+
+    run(here(ctx), zone, digest.number, wait_of, as_json=as_json)
 
 
 def generate(
