@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -23,6 +24,7 @@ from dnsctl.model.timestamp import stamp
 from dnsctl.publish.work_tree import known_zones
 from dnsctl.sign.keyfile import KeyState
 from dnsctl.sign.keystore import Keystore, StoredKey, is_ahead
+from dnsctl.sign.shared_tags import refuse_shared_tags, shared_tags
 
 if TYPE_CHECKING:
     from dnsctl.rollover.planning import Wait
@@ -34,11 +36,21 @@ DS_TTL = 3600  # seconds; the parent decides, this is what the printed record sa
 
 
 def list_keys(context: Context, zone: str | None, *, as_json: bool) -> None:
-    """Print keys with their state, of `zone` or all."""
+    """Print keys with their state, of `zone` or all. Exits with 1 where keys of a zone share a tag."""
     found = keystore_of(context).list(zone_name(zone) if zone is not None else None)
+    faults = shared_tags_in(context, found)
     if as_json:
-        output.json_result({"keys": [key_json(each, context) for each in found]})
-        return
+        told: list[Json] = [_fault_json(each, context) for each in faults]
+        output.json_result({"keys": [key_json(each, context) for each in found], "faults": told})
+    else:
+        _print_keys(found)
+        for each in faults:
+            output.say(str(each))
+    if faults:
+        raise typer.Exit(1)
+
+
+def _print_keys(found: Sequence[StoredKey]) -> None:
     output.table(
         ("zone", "tag", "role", "algorithm", "state", "since"),
         (
@@ -57,6 +69,19 @@ def list_keys(context: Context, zone: str | None, *, as_json: bool) -> None:
         output.say("no keys yet: `dnsctl push` makes them on first need")
 
 
+def shared_tags_in(context: Context, found: Iterable[StoredKey]) -> list[KeystoreError]:
+    """Return what `shared_tags` finds in each zone of `found`, with what this host knows to be served."""
+    by_zone: dict[Name, list[StoredKey]] = {}
+    for each in found:
+        by_zone.setdefault(each.public.zone, []).append(each)
+    served: Mapping[Name, tuple[bytes, ...]] = {}
+    if by_zone and context.image.exists():
+        from dnsctl.control.own_image import served_dnskeys  # noqa: PLC0415 - not before there is a release
+
+        served = served_dnskeys(context.state, by_zone)
+    return [error for zone, keys in by_zone.items() for error in shared_tags(keys, served.get(zone, ()))]
+
+
 def ds(
     context: Context,
     zone: str,
@@ -70,9 +95,10 @@ def ds(
     `wait_of` a zone whose parent was not asked for a DS: what that waits for.
     """
     name = zone_name(zone)
-    found = [
-        each for each in keystore_of(context).list(name) if each.public.is_sep and each.state not in _GONE
-    ]
+    stored = keystore_of(context).list(name)
+    for error in shared_tags_in(context, stored):
+        raise error
+    found = [each for each in stored if each.public.is_sep and each.state not in _GONE]
     used = [each for each in found if each.state is not KeyState.GENERATED] or found
     if not used:
         raise KeystoreError(
@@ -170,7 +196,8 @@ def keystore_of(context: Context, config: Config | None = None) -> Keystore:
 
 
 def with_tag(stored: Sequence[StoredKey], zone: Name, tag: int) -> StoredKey:
-    """Return the key of `zone` with a tag. Raises KeystoreError, with the tags that there are."""
+    """Return the key of `zone` with a tag. Raises KeystoreError where none has it, or keys share one."""
+    refuse_shared_tags(stored)
     for each in stored:
         if each.public.tag == tag:
             return each
@@ -192,7 +219,19 @@ def _since(key: StoredKey) -> str:
 
 
 def path_of(key: StoredKey, context: Context) -> str:
-    return str(key.path.relative_to(context.root)) if key.path.is_relative_to(context.root) else str(key.path)
+    return _below(context.root, key.path)
+
+
+def _below(root: Path, path: Path) -> str:
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+def _fault_json(error: KeystoreError, context: Context) -> dict[str, Json]:
+    return {
+        "file": _below(context.root, Path(error.where)),
+        "message": error.what,
+        "advice": error.advice,
+    }
 
 
 def key_json(key: StoredKey, context: Context) -> dict[str, Json]:

@@ -108,13 +108,19 @@ def _planned(context: Context, origin: Name, wanted: Wanted) -> tuple[ZoneRoll, 
 
 
 def _found(context: Context, reader: Reader, keystore: Keystore, origin: Name, now: datetime) -> ZoneRoll:
-    """Return where the keys of `origin` stand. Raises KeystoreError where it is not signed here."""
+    """Return where the keys of `origin` stand.
+
+    Raises KeystoreError where it is not signed here, or keys of it share a tag.
+    """
     manifest = activated(Archive(context.state.archive), reader.generation)
     policy = policies(context.root, manifest.commit if manifest is not None else None)(origin)
     entry = reader.zone(origin)
     if entry is None or policy is None or not entry.signed:
         raise _not_here(origin)
-    return zone_roll(reader, keystore, Repo(context.root).state, origin, policy, now)
+    found = zone_roll(reader, keystore, Repo(context.root).state, origin, policy, now)
+    if found.fault is not None:
+        raise found.fault
+    return found
 
 
 def _not_here(origin: Name) -> KeystoreError:

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from dnsctl.errors import DamagedImageError, DnsctlError, ImageError, SystemRefusalError
 from dnsctl.image.inspection import look
 from dnsctl.image.reader import Reader
 from dnsctl.image.store import Image
+from dnsctl.model.name import Name
 from dnsctl.model.repo import HostFiles
+from dnsctl.model.rrset import Type
 from dnsctl.release.archive import Archive
 from dnsctl.replicate.trust import Trust
 
@@ -94,6 +96,17 @@ def released(state: HostFiles) -> Iterator[Reader | None]:
     require_whole(state, quickly=True)
     with open_own(state) as image, image.reader() as reader:
         yield reader if reader.generation else None
+
+
+def served_dnskeys(state: HostFiles, zones: Iterable[Name]) -> dict[Name, tuple[bytes, ...]]:
+    """Return the DNSKEY rdatas that each of `zones` is served with, as far as this host can tell."""
+    found: dict[Name, tuple[bytes, ...]] = {}
+    with contextlib.suppress(DnsctlError), released(state) as reader:
+        for origin in zones:
+            if reader is not None and reader.zone(origin) is not None:
+                dnskey = reader.get(origin, Type.DNSKEY, origin)
+                found[origin] = dnskey.rdatas if dnskey is not None else ()
+    return found
 
 
 def is_there(state: HostFiles) -> bool:

@@ -155,7 +155,7 @@ def _drafted(keystore: Keystore, found: ZoneRoll, make: Iterable[Make], now: dat
     made: list[NewKey] = []
     for each in make:
         wanted = replace(found.policy, algorithm=each.algorithm)
-        draft = keystore.draft(found.keys.zone, wanted, each.role, now, made)
+        draft = keystore.draft(found.keys.zone, wanted, each.role, now, made, found.seen.foreign)
         roll = RollState(
             replaces=each.replaces.tag if each.replaces is not None else None, standby=each.standby, ds=False
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 from dnsctl.control.concerns import Concern
 from dnsctl.control.observations import recall
 from dnsctl.control.renewal import config_of
+from dnsctl.errors import KeystoreError
 from dnsctl.image.reader import Reader
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.observation import ServedMemory
@@ -21,16 +22,21 @@ from dnsctl.rollover.caches import Observations
 from dnsctl.rollover.keyset import KeySet
 from dnsctl.rollover.planning import Plan, plan
 from dnsctl.sign.keystore import Keystore
+from dnsctl.sign.shared_tags import shared_tags
 
 
 @dataclass(frozen=True)
 class ZoneRoll:
-    """One zone's keys, and what comes next for them. `policy`: that of the release."""
+    """One zone's keys, and what comes next for them. `policy`: that of the release.
+
+    `fault`: why nothing does, where its keys in the keystore share a tag.
+    """
 
     keys: KeySet
     policy: Policy
     seen: Observations
     plan: Plan
+    fault: KeystoreError | None = None
 
 
 def policies(root: Path, commit: str | None) -> Callable[[Name], Policy | None]:
@@ -65,9 +71,11 @@ def zone_roll(
     keys = key_set(origin, stored, uses)
     known = recall(state, origin)
     dnskey = reader.get(origin, Type.DNSKEY, origin)
+    served = dnskey.rdatas if dnskey else ()
     ours = {one.public.rdata for one in stored}
-    foreign = frozenset(each for each in (dnskey.rdatas if dnskey else ()) if each not in ours)
-    seen = Observations(known.served, known.ds, foreign)
+    seen = Observations(known.served, known.ds, frozenset(each for each in served if each not in ours))
+    if (fault := next(shared_tags(stored, served), None)) is not None:
+        return ZoneRoll(keys, policy, seen, Plan(keys), fault)
     if not is_covered(uses.values()):
         return ZoneRoll(keys, policy, seen, Plan(keys))
     return ZoneRoll(keys, policy, seen, plan(keys, policy, seen, now, hurry=hurry))
@@ -86,15 +94,21 @@ def is_quiet(served: ServedMemory) -> bool:
 def roll_concerns(
     root: Path, commit: str | None, reader: Reader, keystore: Keystore, now: float
 ) -> Iterator[Concern]:
-    """Yield what rolls wait for, and steps that are due. `reader`: the last release, of `commit`."""
+    """Yield what rolls wait for, steps that are due, and keys that share a tag.
+
+    `reader`: the last release, of `commit`.
+    """
     at = datetime.fromtimestamp(now, UTC)
     policy_of = policies(root, commit)
     for origin in rolling_zones(reader, keystore):
         policy = policy_of(origin)
         if policy is None:
             continue
-        told = zone_roll(reader, keystore, Repo(root).state, origin, policy, at).plan
-        if told.step is not None:
+        found = zone_roll(reader, keystore, Repo(root).state, origin, policy, at)
+        told = found.plan
+        if found.fault is not None:
+            yield Concern("act", to_text(origin), str(found.fault))
+        elif told.step is not None:
             yield Concern("soon", to_text(origin), f"a step of a roll is due, to {told.step.text}; {_WHO}")
         elif told.make:
             yield Concern("soon", to_text(origin), f"a roll is due: {told.make[0].reason}; {_WHO}")

@@ -28,6 +28,7 @@ from dnsctl.publish.judgement import Judged, judge, judge_signatures, with_paren
 from dnsctl.publish.keys import ZoneKeys
 from dnsctl.publish.serials import serial_alone
 from dnsctl.sign.keystore import Keystore, SigningKey
+from dnsctl.sign.shared_tags import refuse_shared_tags
 
 
 def judge_directory(
@@ -91,6 +92,8 @@ def _opened(
     for origin, wanted in judged.zones.items():
         try:
             policy = wanted.policy
+            if policy is not None:
+                refuse_shared_tags(keystore.list(origin))
             keys[origin] = keystore.signing_keys(origin, policy, now) if policy is not None else ()
         except PassphraseError:
             raise

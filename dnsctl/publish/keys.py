@@ -26,6 +26,7 @@ from dnsctl.publish.uses import Uses, is_covered, served_keys, served_uses, toke
 from dnsctl.rollover.keyset import KeySet
 from dnsctl.sign.keyfile import KeyState, RollState, flags
 from dnsctl.sign.keystore import Keystore, StoredKey, is_ahead, refuse_unwanted
+from dnsctl.sign.shared_tags import refuse_shared_tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +80,26 @@ class ZoneKeys:
 def zone_keys(keystore: Keystore, wanted: ZoneIntent, parent: Reader | None = None) -> ZoneKeys:
     """Return what signs the zone; nothing where it is not signed here. `parent`: the image of what is served.
 
-    Raises KeystoreError where a key in use is not what the policy asks for, or its private half is gone.
+    Raises KeystoreError where keys share a tag, a key in use is not what the policy asks for, or its private
+    half is gone. A renewal goes on with the key that is served, whatever else is in the keystore.
     """
     policy, origin = wanted.policy, wanted.zone.origin
     if policy is None:
         return ZoneKeys()
     stored = keystore.list(origin)
+    before = parent.zone(origin) if parent is not None else None
+    if wanted.source and wanted.uses is None and parent is not None:
+        keys = live_keys(keystore, parent, origin)
+        return replace(keys, signing=_with_private(keys.signing))
+    published = _rdatas(parent.get(origin, Type.DNSKEY, origin)) if parent is not None and before else ()
+    refuse_shared_tags(stored, published)
     if wanted.uses is not None:
         rolled = [one for one in stored if wanted.uses.get(one.public)]
         return ZoneKeys(_with_private(rolled), uses=wanted.uses)
-    before = parent.zone(origin) if parent is not None else None
     uses = served_uses(parent, origin, stored) if parent is not None else {}
     in_use = [one for one in stored if one.public in uses]
     if is_covered(uses.values()):
         return ZoneKeys(_with_private(in_use), uses=uses)
-    published = _rdatas(parent.get(origin, Type.DNSKEY, origin)) if parent is not None and before else ()
     active = [one for one in stored if one.state is KeyState.ACTIVE]
     keys = _by_role(stored, active if before is None else in_use, active, policy)
     uncovered = not set(policy.roles) <= {one.role for one in in_use}
@@ -144,10 +150,10 @@ def coming_keys(wanted: ZoneIntent, keys: ZoneKeys) -> ServedKeys:
 
 
 def live_keys(keystore: Keystore, served: Reader, origin: Name) -> ZoneKeys:
-    """Return the keys of the keystore that a zone is served with, and what each does."""
-    stored = keystore.list(origin)
-    uses = served_uses(served, origin, stored)
-    return ZoneKeys(tuple(one for one in stored if one.public in uses), uses=uses)
+    """Return the keys of the keystore that a zone is served with, and what each does. Each key once."""
+    stored = {one.public: one for one in keystore.list(origin)}
+    uses = served_uses(served, origin, stored.values())
+    return ZoneKeys(tuple(one for one in stored.values() if one.public in uses), uses=uses)
 
 
 def unasked_keys(keys: ZoneKeys) -> tuple[StoredKey, ...]:

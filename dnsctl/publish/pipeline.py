@@ -202,7 +202,7 @@ class _Work:
             if each.drafts:
                 self._drafts[origin] = each.drafts
             elif each.policy is not None and keys[origin].missing:
-                self._drafts[origin] = self._drafted(origin, each.policy, keys[origin])
+                self._drafts[origin] = self._drafted(each, each.policy, keys[origin])
         drafts = {origin: tuple(one.signing.public for one in made) for origin, made in self._drafts.items()}
         intent = with_derived(self._intent, keys, drafts, self._parent, self._now)
         total = len(intent.zones)
@@ -238,11 +238,14 @@ class _Work:
         used = tokens((one.public, one.duty, whole_use(one.role)) for one in signing)
         return changes, signed, source_of(wanted, used)
 
-    def _drafted(self, origin: Name, policy: Policy, keys: ZoneKeys) -> tuple[NewKey, ...]:
-        """Make, in memory, the keys that the zone lacks."""
-        made: list[NewKey] = []
+    def _drafted(self, wanted: ZoneIntent, policy: Policy, keys: ZoneKeys) -> tuple[NewKey, ...]:
+        """Make, in memory, the keys that the zone lacks: of no tag that it is served with, or will be."""
+        origin, others, made = wanted.zone.origin, set[bytes](), list[NewKey]()
+        served = self._parent.get(origin, Type.DNSKEY, origin) if self._parent.zone(origin) else None
+        for one in (served, wanted.zone.get(origin, Type.DNSKEY)):
+            others.update(one.rdatas if one is not None else ())
         for role in keys.missing:
-            draft = self._keystore.draft(origin, policy, role, self._now, made)
+            draft = self._keystore.draft(origin, policy, role, self._now, made, others)
             if keys.begins and signs_keys(role):
                 draft = replace(draft, stored=replace(draft.stored, roll=RollState(ds=False)))
             made.append(replace(draft, signing=replace(draft.signing, use=keys.first_use(role))))

@@ -23,6 +23,7 @@ from dnsctl.publish.intent import Intent, Progress, ZoneIntent, no_progress
 from dnsctl.publish.keys import live_keys
 from dnsctl.publish.uses import is_covered
 from dnsctl.sign.keystore import Keystore, StoredKey
+from dnsctl.sign.shared_tags import shared_tags
 
 
 @dataclass(frozen=True)
@@ -75,13 +76,18 @@ def _usable(keystore: Keystore, parent: Reader, origin: Name) -> tuple[tuple[Sto
     except DnsctlError as error:
         return (), str(error)
     if not is_covered(keys.uses.values()):
-        return keys.signing, "the keys that sign it are not in keys/; restore them from their copy"
+        dnskey = parent.get(origin, Type.DNSKEY, origin)
+        fault = next(shared_tags(keystore.list(origin), dnskey.rdatas if dnskey is not None else ()), None)
+        return keys.signing, str(fault or _LOST)
     try:
         for one in keys.signing:
             keystore.open(one)
     except DnsctlError as error:
         return keys.signing, str(error)
     return keys.signing, ""
+
+
+_LOST = "the keys that sign it are not in keys/; restore them from their copy"
 
 
 def _wanted(served: SignedZone, entry: ZoneEntry, policy: Policy) -> ZoneIntent:

@@ -1,7 +1,8 @@
 """What each key of a zone does: read from what is served, and from its `.state` file what cannot be served.
 
-A key is named by algorithm and tag, which are unique among all keys that a zone ever had here. All data is
-signed by the same keys in one release, so that the SOA tells them.
+A signature names its key by algorithm and tag. A published key is known by its rdata, and signatures of its
+tag are its own; one that is not published signs only what no published key can have signed (RFC 6781 §4.1.4).
+All data is signed by the same keys in one release, so that the SOA tells them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dnsctl.image.reader import Reader
-from dnsctl.model.key import KeyUse, PublicKey, signs_keys
+from dnsctl.model.key import KeyUse, PublicKey, key_tag, signs_keys
 from dnsctl.model.name import Name
 from dnsctl.model.observation import ServedKeys
 from dnsctl.model.parental import names
@@ -32,12 +33,14 @@ def served_uses(served: Reader, origin: Name, stored: Iterable[StoredKey]) -> di
         return {}
     keys = tuple(one for one in stored if not one.roll.ended)
     of_keys, of_data = _signers(dnskey), _signers(served.get(origin, Type.SOA, origin))
+    known = {(rdata[3], key_tag(rdata)) for rdata in dnskey.rdatas}
     asked = _asked(keys, served.get(origin, Type.CDS, origin))
     uses: dict[PublicKey, KeyUse] = {}
     for one in keys:
         named = (one.public.algorithm, one.public.tag)
         published = one.public.rdata in dnskey.rdatas
-        use = KeyUse(published, published and named in of_keys, named in of_data)
+        signs = named in of_data and (published or named not in known)  # else a published key's signature
+        use = KeyUse(published, published and named in of_keys, signs)
         if use:
             uses[one.public] = replace(use, ds=_ds(one, use, asked))
     return uses

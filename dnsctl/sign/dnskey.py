@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from dnsctl.errors import SigningError
 from dnsctl.model.key import PublicKey, key_tag
-from dnsctl.model.name import Name, to_text
+from dnsctl.model.name import to_text
 from dnsctl.model.parental import asks_to_delete, names
 from dnsctl.model.rrset import RRset, Type, rrset, type_text
 from dnsctl.model.zone import ValidatedZone
@@ -26,11 +26,9 @@ def key_rrsets(
     `cds`: those of `keys` that the parent should have a DS for; None where it is not told. Where there are
     none yet, it is not told either: CDS that ask for less are for the operator to write (RFC 8078 §4).
 
-    Raises SigningError where two DNSKEYs share a tag and algorithm: a validator could take one for the other;
-    and where the zone's own CDS or CDNSKEY names none of its keys.
+    Raises SigningError where the zone's own CDS or CDNSKEY names none of its keys.
     """
     dnskey = rrset(zone.origin, Type.DNSKEY, ttl, [*_given(zone, Type.DNSKEY), *(one.rdata for one in keys)])
-    _refuse_equal_tags(zone.origin, dnskey.rdatas)
     own = [
         found for rdtype in (Type.CDS, Type.CDNSKEY) if (found := zone.get(zone.origin, rdtype)) is not None
     ]
@@ -66,14 +64,18 @@ def _given(zone: ValidatedZone, rdtype: int) -> list[bytes]:
     return list(found.rdatas) if found else []
 
 
-def _refuse_equal_tags(origin: Name, rdatas: Iterable[bytes]) -> None:
+def refuse_equal_tags(zone: ValidatedZone, keys: Iterable[PublicKey]) -> None:
+    """Raise SigningError where two of the zone's own DNSKEYs and `keys` share a tag and algorithm.
+
+    A validator could take one for the other; also while one of them only signs and is not published.
+    """
     seen: set[tuple[int, int]] = set()
-    for rdata in rdatas:
+    for rdata in {*_given(zone, Type.DNSKEY), *(one.rdata for one in keys)}:
         tag = (rdata[3], key_tag(rdata))
         if tag in seen:
             raise SigningError(
                 f"two DNSKEYs of algorithm {tag[0]} share key tag {tag[1]}",
-                where=to_text(origin),
+                where=to_text(zone.origin),
                 advice="remove one of them",
             )
         seen.add(tag)

@@ -77,6 +77,11 @@ def revoked_tag(public: PublicKey) -> int:
     return key_tag(replace(public, flags=public.flags | REVOKE_FLAG).rdata)
 
 
+def taken_tags(public: PublicKey) -> frozenset[int]:
+    """Return the tags that no other key of the zone may have: its own, now and once it is revoked."""
+    return frozenset((public.tag, revoked_tag(public)))
+
+
 def directory_name(zone: Name) -> str:
     """Return the name of the zone's directory below keys/: no final dot, `@` for the root."""
     stem = _stem(zone)

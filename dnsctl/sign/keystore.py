@@ -41,7 +41,7 @@ from dnsctl.sign.keyfile import (
     parse_key,
     parse_private,
     private_pem,
-    revoked_tag,
+    taken_tags,
 )
 from dnsctl.sign.passphrase import check_passphrase, keystore_salt, locked
 
@@ -149,16 +149,26 @@ class Keystore:
             return self._generate(zone, policy, role, now)
 
     def draft(
-        self, zone: Name, policy: Policy, role: KeyRole, now: datetime, beside: Iterable[NewKey] = ()
+        self,
+        zone: Name,
+        policy: Policy,
+        role: KeyRole,
+        now: datetime,
+        beside: Iterable[NewKey] = (),
+        others: Iterable[bytes] = (),
     ) -> NewKey:
-        """Make a key pair in memory. `beside`: others of the zone that are not stored either."""
+        """Make a key pair in memory. `beside`: others of the zone that are not stored either.
+
+        `others`: rdatas of DNSKEYs that it will stand beside, other signers' too.
+        """
         known = (*self.list(zone), *(one.stored for one in beside))
-        taken = {tag for one in known for tag in (one.public.tag, revoked_tag(one.public))}
+        taken = {tag for one in known for tag in taken_tags(one.public)}
+        taken.update(tag for each in others for tag in taken_tags(PublicKey.of(zone, each)))
         made = scheme(policy.algorithm)
         for _ in range(_ATTEMPTS):
             private = made.generate()
             public = PublicKey(zone, int(policy.algorithm), flags(role), made.field(private))
-            if not {public.tag, revoked_tag(public)} & taken:
+            if not taken_tags(public) & taken:
                 break
         else:
             raise KeystoreError("no free key tag found", where=to_text(zone), advice="try again")
@@ -284,7 +294,7 @@ class Keystore:
                     what = "was removed" if one.state is KeyState.REMOVED else "is there already"
                     raise KeystoreError(what, where=str(one.path))
                 continue  # its private half was lost, or never written
-            if {public.tag, revoked_tag(public)} & {one.public.tag, revoked_tag(one.public)}:
+            if taken_tags(public) & taken_tags(one.public):
                 raise KeystoreError(
                     f"key tag {public.tag} is taken, now or once a key is revoked, by {one.path.name}: "
                     "validators could take one for the other",

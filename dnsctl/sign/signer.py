@@ -27,7 +27,7 @@ from dnsctl.model.validity import timing
 from dnsctl.model.zone import Nodes, Nsec3Parameters, SignedZone, ValidatedZone
 from dnsctl.sign import batch, nsec, nsec3
 from dnsctl.sign.chain import breaks
-from dnsctl.sign.dnskey import key_rrsets
+from dnsctl.sign.dnskey import key_rrsets, refuse_equal_tags
 from dnsctl.sign.keystore import SigningKey
 from dnsctl.sign.rrsig import Header, Validity, message
 from dnsctl.sign.zonemd import placeholder, zonemd
@@ -55,6 +55,7 @@ def sign_zone(
     times = timing(policy, zone.rrsets())
     validity = Validity.of(policy.signatures, now, f"policy {policy.name}", times.refresh)
     _refuse_unfit(zone.origin, keys)
+    refuse_equal_tags(zone, (one.public for one in keys))
     ttl = negative_ttl(_found_soa(zone))  # of NSEC and NSEC3, RFC 9077 §3
     parameters = Nsec3Parameters(opt_out=policy.opt_out) if policy.denial == "nsec3" else None
     apex = [_soa(zone, serial, times.expire)]
@@ -297,6 +298,12 @@ def _refuse_unfit(origin: Name, keys: Sequence[SigningKey]) -> None:
             "no key signs its DNSKEY RRset, or none its data",
             where=where,
             advice="give a CSK, or a KSK and a ZSK",
+        )
+    if not any(one.duty.published and _signs_data(one) for one in keys):
+        raise SigningError(
+            "no key that signs its data is in its DNSKEY RRset: validators would refuse all of it",
+            where=where,
+            advice="restore keys/ from its backup",
         )
 
 

@@ -159,6 +159,7 @@ def _of_a_fleet(root: Path) -> Iterator[tuple[str, Any]]:
         yield "explain", fleet.json("explain", "www.example.org")
         yield "key ds", fleet.json("key", "ds", "example.com")
         yield "key list", fleet.json("key", "list")
+        yield "key list", _twice(fleet)
         yield "key roll", fleet.json("key", "roll", "example.com", "--plan")
         yield "key roll", fleet.json("key", "roll", "example.com")
         fleet.json("key", "roll", "example.com", "--undo")
@@ -174,6 +175,18 @@ def _of_a_fleet(root: Path) -> Iterator[tuple[str, Any]]:
         yield from _of_a_backup(fleet)
     finally:
         fleet.stop()
+
+
+def _twice(fleet: Operations) -> Any:
+    """List keys while the files of one are there twice."""
+    copies = []
+    for path in (fleet.root / "keys/example.com").iterdir():
+        copies.append(path.with_name("K2" + path.name))
+        copies[-1].write_bytes(path.read_bytes())
+    told = fleet.json("key", "list", code=1)
+    for path in copies:
+        path.unlink()
+    return told
 
 
 def _of_a_backup(fleet: Operations) -> Iterator[tuple[str, Any]]:
