@@ -101,10 +101,16 @@ def run(
                 for number in range(1, case.rounds + 1):
                     if number > 1 and case.workload == "flood":
                         questions = write_questions(path, case.workload, zone.names, number)
-                    for server in asked:
+                    for server in _from_another_on(asked, number):
                         measure(server, questions, case.load)
                 report(asked, f"{case.text()}, {zone.text()}")
     return compared
+
+
+def _from_another_on(servers: Sequence[Server], number: int) -> list[Server]:
+    """Return `servers` in turn, beginning with another one each round: who comes first pays for cold pages."""
+    first = (number - 1) % len(servers)
+    return [*servers[first:], *servers[:first]]
 
 
 def report(found: Sequence[Server], title: str) -> None:
