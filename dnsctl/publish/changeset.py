@@ -307,11 +307,17 @@ def _events(
         yield from _key_changes(wanted, keys, previous)
         yield from _roll_ahead(wanted, keys)
     if policy is not None and was and previous is not None:
-        denial = "nsec" if previous.nsec3 is None else "nsec3"
-        if denial != policy.denial:
-            yield DnssecEvent("denial", f"denial of existence changes from {denial} to {policy.denial}")
+        nsec3 = previous.nsec3
+        was_denied = _denial("nsec" if nsec3 is None else "nsec3", nsec3 is not None and nsec3.opt_out)
+        denial = _denial(policy.denial, policy.opt_out)
+        if was_denied != denial:
+            yield DnssecEvent("denial", f"denial of existence changes from {was_denied} to {denial}")
     if fate is Fate.RENEWED and before is not None:
         yield DnssecEvent(RENEWAL, f"signatures are renewed: {why_renewed(wanted, before, now)}")
+
+
+def _denial(denial: str, opt_out: bool) -> str:
+    return f"{denial} with opt-out" if opt_out else denial
 
 
 def _lost(keys: ZoneKeys) -> str:

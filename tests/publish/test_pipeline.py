@@ -146,6 +146,19 @@ def test_nsec3_and_split_keys_are_carried_over_too(host: Host, policy: Policy) -
     assert stepped.nsec3_nodes.keys() == at_once.nsec3_nodes.keys()
 
 
+def test_each_change_of_denial_is_told(host: Host) -> None:
+    told = []
+    ways = (Policy(), Policy(denial="nsec3"), Policy(denial="nsec3", opt_out=True), Policy())
+    for day, policy in enumerate(ways):
+        release = host.push(intent({"example.com.": SIMPLE}, policy), NOW + day * DAY)
+        told += [event.message for event in release.zones[0].events if event.name == "denial"]
+    assert told == [
+        "denial of existence changes from nsec to nsec3",
+        "denial of existence changes from nsec3 to nsec3 with opt-out",
+        "denial of existence changes from nsec3 with opt-out to nsec",
+    ]
+
+
 def test_zone_signed_elsewhere_is_released_as_it_came(host: Host, tmp_path: Path) -> None:
     host.push(intent({"example.com.": SIMPLE}))
     signed = host.zone("example.com.")
