@@ -8,6 +8,7 @@ fleet is involved: releases are made by `dnsctl push`, which has more to prove.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,9 +17,12 @@ from types import TracebackType
 from typing import Self
 
 import dns.message
+import dns.rdatatype
 
-from dnsctl.errors import DnsctlError, KeystoreError, PassphraseError, RefusalRule
+from dnsctl.errors import DnsctlError, ImageError, KeystoreError, PassphraseError, RefusalRule
+from dnsctl.image.reader import Reader
 from dnsctl.image.store import Image
+from dnsctl.load.settings.values import endpoint
 from dnsctl.model.finding import Finding, by_position
 from dnsctl.model.fleet import Endpoint, Node
 from dnsctl.model.name import ROOT, from_text, to_text
@@ -74,15 +78,24 @@ def build_image(
     where they still fit. Zones with errors are left out: queries for them get SERVFAIL. Where this raises,
     the image stays as it was. It must not be open in this process.
     """
-    judged = zones.judged
-    if keys is None and any(each.policy is not None for each in judged.zones.values()):
-        raise KeystoreError("zones that are to be signed need keys", advice="name the directory of keys")
-    store = Keystore(Path(keys or path), lambda: _given(passphrase))
-    with Image.open(Path(path), readonly=False) as image, image.writer() as writer:
-        made, refused = finish_all(judged, store, writer)
-        if refused:
-            raise next(iter(refused.values()))
-        replace_all(writer, made, {each.zone for each in judged.faults if each.zone is not None})
+    judged, place = zones.judged, Path(path)
+    if any(each.policy is not None for each in judged.zones.values()):
+        if keys is None:
+            raise KeystoreError("zones that are to be signed need keys", advice="name the directory of keys")
+        if not passphrase:
+            raise PassphraseError("no passphrase for the keys", advice="give one, of octets")
+    store = Keystore(Path(keys or path), lambda: passphrase)
+    is_new = not place.exists()
+    try:
+        with Image.open(place, readonly=False) as image, image.writer() as writer:
+            made, refused = finish_all(judged, store, writer)
+            if refused:
+                raise next(iter(refused.values()))
+            replace_all(writer, made, {each.zone for each in judged.faults if each.zone is not None})
+    except BaseException:
+        if is_new:
+            shutil.rmtree(place, ignore_errors=True)
+        raise
     return open_image(path)
 
 
@@ -98,6 +111,7 @@ class ZoneImage:
         self._image = image
         self._reader = image.reader()
         self._responder = Responder()
+        self._is_closed = False
 
     def __enter__(self) -> Self:
         return self
@@ -108,18 +122,19 @@ class ZoneImage:
         self.close()
 
     def close(self) -> None:
+        self._is_closed = True
         self._reader.close()
         self._image.close()
 
     @property
     def names(self) -> tuple[str, ...]:
         """The zones that it holds."""
-        return tuple(to_text(entry.origin) for entry in self._reader.zones())
+        return tuple(to_text(entry.origin) for entry in self._opened().zones())
 
     def answer(self, name: str, rdtype: str = "A", *, dnssec: bool = False) -> dns.message.Message:
         """Return the response to a question, whole, as over TCP. `dnssec`: with signatures and proofs."""
         owner = to_text(from_text(name, ROOT))
-        query = dns.message.make_query(owner, rdtype, want_dnssec=dnssec)
+        query = dns.message.make_query(owner, _type(rdtype), want_dnssec=dnssec)
         response = self.respond(query.to_wire(), stream=True)
         if response is None:
             raise DnsctlError(
@@ -132,8 +147,13 @@ class ZoneImage:
 
         `stream`: over TCP, where nothing is cut.
         """
-        response = self._responder.respond(self._reader, query, stream=stream)
+        response = self._responder.respond(self._opened(), query, stream=stream)
         return None if response is None else response.wire
+
+    def _opened(self) -> Reader:
+        if self._is_closed:
+            raise ImageError("the image is closed", advice="use it inside its `with` block, or open it again")
+        return self._reader
 
     def verify(
         self,
@@ -149,10 +169,13 @@ class ZoneImage:
         `zones`: these only; `full`: every RRset instead of a sample. `keys`: the directory whose keys are the
         trust anchors of signed zones; else a zone is checked by the keys that it publishes itself.
         """
-        node = Node(address, "", (Endpoint(address, port),), "")
+        try:
+            place = endpoint(str(Endpoint(address, port)))
+        except ValueError as error:
+            raise DnsctlError(str(error), rule=RefusalRule.COMMAND_LINE) from None
         return verify_fleet(
-            [node],
-            self._reader,
+            [Node(address, "", (place,), "")],
+            self._opened(),
             now=datetime.now(UTC),
             zones=None if zones is None else {from_text(each, ROOT) for each in zones},
             full=full,
@@ -160,7 +183,8 @@ class ZoneImage:
         )
 
 
-def _given(passphrase: bytes) -> bytes:
-    if not passphrase:
-        raise PassphraseError("no passphrase for the keys", advice="give one, of octets")
-    return passphrase
+def _type(rdtype: str) -> dns.rdatatype.RdataType:
+    try:
+        return dns.rdatatype.from_text(rdtype)
+    except (dns.rdatatype.UnknownRdatatype, ValueError):
+        raise DnsctlError(f"{rdtype} is not a type", rule=RefusalRule.COMMAND_LINE) from None

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -77,7 +78,9 @@ def test_signing_without_keys_or_passphrase_changes_nothing(place: Path) -> None
     with pytest.raises(dnsctl.DnsctlError, match="name the directory of keys"):
         dnsctl.build_image(zones, "image")
     with pytest.raises(PassphraseError, match="no passphrase"):
-        dnsctl.build_image(zones, "image", keys="keys")
+        dnsctl.build_image(zones, "other", keys="keys")
+    assert not (place / "other").exists()
+    assert not (place / "keys").exists()
     with dnsctl.open_image("image") as image:
         assert image.answer("example.com", "SOA").answer == before.answer
 
@@ -107,6 +110,48 @@ def test_image_that_is_built_anew_answers_from_the_new_zones(place: Path) -> Non
 def test_name_that_is_not_one_is_an_error_with_advice(place: Path, name: str) -> None:
     with dnsctl.build_image(dnsctl.check_zones("zones"), "image") as image, pytest.raises(dnsctl.DnsctlError):
         image.answer(name)
+
+
+def test_image_that_cannot_be_signed_is_not_begun(place: Path) -> None:
+    zones = dnsctl.check_zones("zones", sign=True)
+    dnsctl.build_image(zones, "image", keys="keys", passphrase=b"right").close()
+    with pytest.raises(PassphraseError):
+        dnsctl.build_image(zones, "other", keys="keys", passphrase=b"wrong")
+    assert not (place / "other").exists()
+
+
+@pytest.mark.parametrize(
+    ("ask", "told"),
+    [
+        (lambda image: image.answer("example.com", "FOO"), "FOO is not a type"),
+        (lambda image: image.answer("example.com", "TYPE65536"), "TYPE65536 is not a type"),
+        (lambda image: image.verify("ns1.example.com"), "not an address"),
+        (lambda image: image.verify("192.0.2.1", 99999), "no port between"),
+    ],
+)
+def test_question_that_cannot_be_asked_is_an_error(
+    place: Path, ask: Callable[[dnsctl.ZoneImage], object], told: str
+) -> None:
+    with dnsctl.build_image(dnsctl.check_zones("zones"), "image") as image:
+        with pytest.raises(dnsctl.DnsctlError, match=told) as caught:
+            ask(image)
+        assert caught.value.rule == "command-line"
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda image: image.names,
+        lambda image: image.answer("example.com"),
+        lambda image: image.respond(b""),
+        lambda image: image.verify("192.0.2.1"),
+    ],
+)
+def test_image_that_was_closed_says_so(place: Path, use: Callable[[dnsctl.ZoneImage], object]) -> None:
+    image = dnsctl.build_image(dnsctl.check_zones("zones"), "image")
+    image.close()
+    with pytest.raises(dnsctl.DnsctlError, match="the image is closed"):
+        use(image)
 
 
 def test_directory_that_is_not_there_is_an_error(place: Path) -> None:
