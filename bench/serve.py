@@ -108,7 +108,7 @@ def run(
 
 
 def _from_another_on(servers: Sequence[Server], number: int) -> list[Server]:
-    """Return `servers` in turn, beginning with another one each round: who comes first pays for cold pages."""
+    """Return `servers` in turn, from another one on each round: the first pays for cold pages."""
     first = (number - 1) % len(servers)
     return [*servers[first:], *servers[:first]]
 

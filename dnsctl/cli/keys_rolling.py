@@ -15,7 +15,7 @@ from dnsctl.cli import output
 from dnsctl.cli.context import Context, zone_name
 from dnsctl.cli.context.opened import opened
 from dnsctl.cli.key import check_named_again
-from dnsctl.cli.output.ended import told
+from dnsctl.cli.output.ended import keys_made, tell_keys, told
 from dnsctl.control.own_image import released
 from dnsctl.control.push import Request, Result
 from dnsctl.control.roll_wishes import coming_back, leaving, timetable_of, wished, written
@@ -155,6 +155,7 @@ def _print(
                 "generation": release.generation if release is not None else None,
                 "step": _step_of(result, origin),
                 "waits": None if wait is None else wait.to_json(),
+                "backup_wanted": result is not None and bool(keys_made(result)),
                 "timetable": [
                     {"at": stamp(each.at), "step": each.text, "reason": each.reason} for each in entries
                 ],
@@ -163,6 +164,8 @@ def _print(
         return
     if release is not None:
         output.line(f"generation {release.generation}: {_step_of(result, origin)}")
+    if result is not None:
+        tell_keys(result)
     if wait is not None:
         output.line(f"waits {wait.told}")
     if entries:

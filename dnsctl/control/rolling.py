@@ -29,6 +29,7 @@ from dnsctl.publish.uses import is_covered
 from dnsctl.rollover.aim import Make
 from dnsctl.rollover.keyset import RolledKey
 from dnsctl.rollover.planning import Wait, plan
+from dnsctl.rollover.timetable import not_yet_made
 from dnsctl.sign.keyfile import RollState
 from dnsctl.sign.keystore import Keystore, NewKey
 
@@ -137,6 +138,7 @@ def _step(keystore: Keystore, found: ZoneRoll, now: datetime, *, hurry: bool) ->
     """Return the step that a zone takes, with keys made for it; or what it waits for."""
     told, policy = found.plan, found.policy
     drafts: tuple[NewKey, ...] = ()
+    made: tuple[RolledKey, ...] = ()
     if told.make:
         drafts = tuple(_drafted(keystore, found, told.make, now))
         made = tuple(
@@ -145,7 +147,7 @@ def _step(keystore: Keystore, found: ZoneRoll, now: datetime, *, hurry: bool) ->
         )
         told = plan(replace(told.keys, keys=(*told.keys.keys, *made)), policy, found.seen, now, hurry=hurry)
     if told.step is None:
-        return told.wait
+        return None if told.wait is None else not_yet_made(told.wait, made)
     used = {each.public for each in told.step.keys.used}
     kept = tuple(one for one in drafts if one.stored.public in used)
     return Rolled(told.keys, told.step, policy, kept)

@@ -21,6 +21,7 @@ from dnsctl.publish.uses import is_covered, key_set, served_uses
 from dnsctl.rollover.caches import Observations
 from dnsctl.rollover.keyset import KeySet
 from dnsctl.rollover.planning import Plan, plan
+from dnsctl.rollover.timetable import foreseen
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.shared_tags import shared_tags
 
@@ -105,15 +106,15 @@ def roll_concerns(
         if policy is None:
             continue
         found = zone_roll(reader, keystore, Repo(root).state, origin, policy, at)
-        told = found.plan
+        told, make = foreseen(found.plan, policy, found.seen, at), found.plan.make
         if found.fault is not None:
             yield Concern("act", to_text(origin), str(found.fault))
-        elif told.step is not None:
-            yield Concern("soon", to_text(origin), f"a step of a roll is due, to {told.step.text}; {_WHO}")
-        elif told.make:
-            yield Concern("soon", to_text(origin), f"a roll is due: {told.make[0].reason}; {_WHO}")
         elif told.wait is not None:
             yield Concern("soon", to_text(origin), f"a roll waits {told.wait.told}")
+        elif make:
+            yield Concern("soon", to_text(origin), f"a roll is due: {make[0].reason}; {_WHO}")
+        elif told.step is not None:
+            yield Concern("soon", to_text(origin), f"a step of a roll is due, to {told.step.text}; {_WHO}")
 
 
 _WHO = "`dnsctl control` takes it"

@@ -206,7 +206,7 @@ def _state(one: StoredKey, use: KeyUse) -> KeyState:
         is_gone = one.state is KeyState.RETIRED or one.roll.leaves is not None
         return KeyState.REMOVED if is_gone else one.state
     if one.roll.leaves is not None:
-        return KeyState.RETIRED
+        return KeyState.ACTIVE if use == whole_use(one.role) else KeyState.RETIRED
     works = use == whole_use(one.role) or (use.published and use.signs_data)
     if works and one.state is not KeyState.RETIRED:
         return KeyState.ACTIVE

@@ -17,7 +17,7 @@ from dnsctl.model.policy import Lifetimes, Policy
 from dnsctl.rollover.aim import Make
 from dnsctl.rollover.caches import Observations
 from dnsctl.rollover.keyset import KeySet, RolledKey
-from dnsctl.rollover.planning import asked_ds, plan
+from dnsctl.rollover.planning import Plan, Wait, asked_ds, plan
 from dnsctl.sign.keyfile import flags
 
 LOOK = timedelta(minutes=15)  # between two looks at nodes and parent
@@ -63,6 +63,22 @@ def timetable(
         else:
             break
     return tuple(entries)
+
+
+def foreseen(told: Plan, policy: Policy | None, seen: Observations, now: datetime) -> Plan:
+    """Return `told` once the keys that it asks for are made: with its step, or what that waits for."""
+    if not told.make:
+        return told
+    made = _placeholders(told.keys, told.make)
+    then = plan(replace(told.keys, keys=(*told.keys.keys, *made)), policy, seen, now)
+    return replace(then, wait=None if then.wait is None else not_yet_made(then.wait, made))
+
+
+def not_yet_made(wait: Wait, new: Iterable[RolledKey]) -> Wait:
+    """Return `wait` without the tags of keys that are only drafts: others will be made."""
+    new = tuple(new)
+    step = replace(wait.step, text=_named(wait.step.text, new), reason=_named(wait.step.reason, new))
+    return replace(wait, step=step, reason=_named(wait.reason, new))
 
 
 def _named(text: str, new: Iterable[RolledKey]) -> str:

@@ -52,7 +52,7 @@ def finish(result: Result, seconds: float, *, as_json: bool) -> None:
         _print(result, seconds)
     for zone, why in result.not_renewed:
         output.say(f"not renewed: {to_text(zone)}: {why}")
-    _tell_keys(result)
+    tell_keys(result)
     if result.refused is not None:
         told = result.refused
         if isinstance(told, ZonesWithErrorsError):
@@ -90,7 +90,7 @@ def _print(result: Result, seconds: float) -> None:
     output.styled((_summary(result, seconds), _STYLES.get(result.ending, "bold red")))
 
 
-def _tell_keys(result: Result) -> None:
+def tell_keys(result: Result) -> None:
     """Name the keys that were made: what is served now cannot be changed without them."""
     made = keys_made(result)
     for one in made[:_SHOWN_KEYS]:

@@ -36,7 +36,7 @@ def control(
     ] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Keep the fleet well without a person: renew signatures, verify each night, judge what runs out.
+    """Keep the fleet well without a person: renew signatures, roll keys, verify each night, judge.
 
     It works from what is released: what was written since, committed or not, never stops it. Exit code with
     --once: 0: all is well, 1: act now, 2: could not tell.
