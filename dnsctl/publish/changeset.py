@@ -36,6 +36,7 @@ from dnsctl.publish.ds_changes import (
 from dnsctl.publish.existence import Apexes, Effect, effects, removal_effects
 from dnsctl.publish.intent import Intent, Progress, ZoneIntent, no_progress
 from dnsctl.publish.keys import ZoneKeys, coming_keys, zone_keys
+from dnsctl.publish.other_signers import refuse_shared_with_ours
 from dnsctl.publish.serials import serial_for
 from dnsctl.publish.source import source_of
 from dnsctl.sign.keystore import Keystore
@@ -106,6 +107,7 @@ def changeset_of(
     """Compare `intent` with the parent release's image; None: there is no release yet."""
     found: list[ZoneChangeset] = []
     apexes = apexes_of(intent, parent)
+    refuse_shared_with_ours(intent.zones, keystore)
     keys_of = {origin: zone_keys(keystore, wanted, parent) for origin, wanted in intent.zones.items()}
     intent = with_derived(intent, keys_of, {}, parent, now)
     for done, (origin, wanted) in enumerate(intent.zones.items()):

@@ -39,6 +39,7 @@ from dnsctl.publish.finish import finish, published
 from dnsctl.publish.guards import GuardVerdict, judge
 from dnsctl.publish.intent import Intent, Progress, ZoneIntent, no_progress
 from dnsctl.publish.keys import ZoneKeys, unasked_keys, zone_keys
+from dnsctl.publish.other_signers import refuse_shared_with_ours
 from dnsctl.publish.presigned import pass_presigned
 from dnsctl.publish.probes import budget, zone_probes
 from dnsctl.publish.serials import serial_for
@@ -197,6 +198,7 @@ class _Work:
     def _due(self) -> Iterator[tuple[ZoneIntent, ZoneKeys, Fate]]:
         """Yield the zones that are not carried over."""
         zones = self._intent.zones
+        refuse_shared_with_ours(zones, self._keystore)
         keys = {origin: zone_keys(self._keystore, each, self._parent) for origin, each in zones.items()}
         for origin, each in zones.items():
             if each.drafts:

@@ -16,6 +16,8 @@ from dnsctl.model.zone import ValidatedZone, Zone
 from dnsctl.publish.faults import errors_of
 from dnsctl.publish.intent import Progress, no_progress
 from dnsctl.publish.judgement import judge, judge_signatures
+from dnsctl.publish.other_signers import shared_with_ours
+from dnsctl.sign.keystore import Keystore
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,17 @@ def check(
     now: datetime,
     workers: int = 1,
     progress: Progress = no_progress,
+    keystore: Keystore | None = None,
 ) -> Checked:
-    """Load and judge all zones, or those of `only`, with the signatures of pre-signed ones."""
+    """Load and judge all zones, or those of `only`, with the signatures of pre-signed ones.
+
+    `keystore`: with our own keys, where these are on this host.
+    """
     files = len(only if only is not None else known_zones(tree))
     judged = judge(load_work_tree(tree, config, only, progress), config.policy, config.checks)
     judged = judge_signatures(judged, now, workers, progress)
-    found = by_position(judged.findings)
+    of_keys = shared_with_ours(judged.zones, keystore) if keystore is not None else ()
+    found = by_position((*judged.findings, *of_keys))
     others = sum(each.rule == "octodns-config" for each in found)
     return Checked(tuple(found), files - others)
 

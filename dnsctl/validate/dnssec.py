@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
+from dnsctl.model.key import key_tag
 from dnsctl.model.name import to_text
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.validate.rule import Fault, Scope
 
+TAG_SHARED = "dnskey-tag-shared"  # also of our own keys, see `publish.other_signers`
 _MADE_HERE = (Type.NSEC, Type.NSEC3, Type.NSEC3PARAM)
 _OF_KEYS = (Type.DNSKEY, Type.CDS, Type.CDNSKEY)
 
@@ -40,6 +43,25 @@ def _by_hand(scope: Scope, found: list[RRset], what: str, advice: str) -> Fault:
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""
     where = f"{what} at {to_text(found[0].owner)}{more}"
     return Fault(scope.at(found[0]), f"{where}, in a zone that dnsctl signs", advice)
+
+
+def dnskey_tag_shared(scope: Scope) -> Iterator[Fault]:
+    """Find DNSKEYs of other signers that no signature tells apart: it names algorithm and tag only.
+
+    Of a zone that came signed, each signature was verified with each such key, and one of them made it.
+    """
+    dnskey = scope.zone.get(scope.origin, Type.DNSKEY) if scope.signed else None
+    if dnskey is None:
+        return
+    counts = Counter((rdata[3], key_tag(rdata)) for rdata in dnskey.rdatas)
+    for (algorithm, tag), count in counts.items():
+        if count > 1:
+            message = f"{count} DNSKEYs of algorithm {algorithm} share key tag {tag}"
+            yield Fault(
+                scope.at(dnskey),
+                f"{message}: validators take one for the other",
+                "keep one of them, and have the other's signer make another key",
+            )
 
 
 def zonemd_by_hand(scope: Scope) -> Iterator[Fault]:

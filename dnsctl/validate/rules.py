@@ -92,6 +92,8 @@ RULES: tuple[Rule, ...] = (
          "A name has more than one DMARC or MTA-STS record."),
     Rule("dnssec-by-hand", _ERROR, dnssec.dnssec_by_hand,
          "A zone that is signed here holds DNSSEC records.", fixed=True),
+    Rule(dnssec.TAG_SHARED, _ERROR, dnssec.dnskey_tag_shared,
+         "A DNSKEY has the algorithm and key tag of another.", fixed=True),
     Rule("cds-below-apex", _WARNING, cds.cds_below_apex, "A CDS or CDNSKEY is not at the apex."),
     Rule("cds-delete", _ERROR, cds.cds_delete,
          "A CDS or CDNSKEY that withdraws the DS is malformed, or not alone."),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsctl.model.rrset import Type
+from dnsctl.model.rrset import Type, rdata_text
 from dnsctl.sign.foreign import private_text
 from dnsctl.sign.keyfile import KeyTimes, file_stem, key_text
 from dnsctl.sign.keystore import SigningKey
@@ -89,6 +89,48 @@ def test_second_pair_of_one_tag_is_not_imported(fleet: Fleet, tmp_path: Path) ->
         for option in ((), ("--active",)):
             told = fleet.refused("key", "import", "example.com", str(private), *option)
             assert f"key tag {own.public.tag} is taken" in told.stderr
+
+
+# -- Another signer's key beside ours (RFC 8901) ---
+
+
+def beside_ours(fleet: Fleet, *keys: SigningKey) -> str:
+    """Commit DNSKEYs of another signer; return file and line of the first."""
+    config = (fleet.repo.root / "dnsctl.yaml").read_text()
+    fleet.repo.write("dnsctl.yaml", config + "policies: {standard: {foreign-keys: allow}}\n")
+    lines = "".join(f"  - {{type: DNSKEY, value: {rdata_text(48, each.public.rdata)}}}\n" for each in keys)
+    path = fleet.repo.root / "zones/example.com.yaml"
+    path.write_text(path.read_text().replace("'':\n", "'':\n" + lines, 1))
+    fleet.repo.commit("another signer")
+    return "zones/example.com.yaml:2:"
+
+
+def test_key_of_another_signer_with_the_tag_of_ours_is_found_by_check_plan_and_push(fleet: Fleet) -> None:
+    own, twin, _ = three_keys()
+    place = beside_ours(fleet, twin)
+    told = [fleet.refused("check").stdout, fleet.refused("plan").stderr, fleet.refused("push").stderr]
+    for each in told:
+        (line,) = (one for one in each.splitlines() if "dnskey-tag-shared" in one)
+        assert line.startswith(place)
+        assert f"key tag {own.public.tag}, and so has our {file_stem(own.public)}.key" in line
+    for command in ("plan", "push"):
+        error = fleet.repo.failure(command)
+        assert error["rule"] == "zone-errors"
+        assert [each["rule"] for each in error["findings"]] == ["dnskey-tag-shared"]
+
+
+def test_two_keys_of_other_signers_with_one_tag_are_found_by_check_plan_and_push(fleet: Fleet) -> None:
+    place = beside_ours(fleet, *same_tag(ORIGIN, "zsk", 3)[:2])
+    for each in (fleet.refused("check").stdout, fleet.refused("plan").stderr, fleet.refused("push").stderr):
+        (line,) = (one for one in each.splitlines() if "dnskey-tag-shared" in one)
+        assert line.startswith(place)
+
+
+def test_check_where_our_keys_are_not_finds_nothing_of_them(fleet: Fleet) -> None:
+    beside_ours(fleet, three_keys()[1])
+    for path in (fleet.keys / "example.com").iterdir():
+        path.unlink()
+    assert fleet.repo.run("check").returncode == 0
 
 
 # -- A zone that somebody else signed so ---

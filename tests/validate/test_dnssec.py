@@ -2,7 +2,12 @@
 
 import pytest
 
-from tests.validate.scenes import rules
+from dnsctl.model.name import from_text
+from dnsctl.model.policy import Policy
+from dnsctl.model.rrset import rdata_text
+from dnsctl.validate.run import validate
+from tests.sign.same_tag import same_tag
+from tests.validate.scenes import rules, zone
 
 SIGNATURE = "{} RRSIG {} 13 2 3600 20300101000000 20200101000000 1 example.com. AAAA\n"
 DNSKEY = f"@ DNSKEY 257 3 13 {'A' * 86}==\n"
@@ -27,3 +32,21 @@ def test_zonemd_by_hand_is_warned_of_and_signed_elsewhere_is_fine():
     zonemd = "@ ZONEMD 1 1 1 " + "AB" * 48 + "\n"
     assert rules(zonemd) == {"zonemd-by-hand"}
     assert rules(zonemd + SIGNATURE.format("@", "ZONEMD")) == set()
+
+
+def test_two_keys_of_other_signers_that_share_a_tag_are_an_error_where_we_sign():
+    one, other, _ = (each.public for each in same_tag(from_text("example.com."), "zsk", 3))
+    text = "".join(f"@ DNSKEY {rdata_text(48, each.rdata)}\n" for each in (one, other))
+    made = zone("example.com.", text)
+
+    def found(policy: Policy | None):
+        return validate({made.origin: made}, lambda _: {}, lambda _: policy).findings
+
+    (told,) = found(Policy(foreign_keys="allow"))
+    assert told.rule == "dnskey-tag-shared"
+    assert (
+        told.message
+        == f"2 DNSKEYs of algorithm 13 share key tag {one.tag}: validators take one for the other"
+    )
+    assert told.position == next(each.position for each in made.nodes[made.origin] if each.rdtype == 48)
+    assert found(None) == ()
