@@ -155,7 +155,7 @@ def _files(store: Keystore, chosen: list[StoredKey], to: Path, form: str) -> dic
         if form == "pem":
             files[to / f"{stem}.pem"] = pem.to_octets(private)
         else:
-            text = private_text.to_text(each.public.algorithm, private, titled(each.times))
+            text = private_text.to_text(each.public.algorithm, private, titled(each.times), stem)
             files[to / f"{stem}.private"] = text.encode()
             if state := bind_state.to_text(each, signing):
                 files[to / f"{stem}.state"] = state.encode()

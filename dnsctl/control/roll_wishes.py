@@ -40,7 +40,7 @@ def leaving(found: ZoneRoll, role: KeyRole | None) -> tuple[RolledKey, ...]:
 
 
 def _is_wanted(found: ZoneRoll, key: RolledKey) -> bool:
-    fits = key.role in found.policy.roles and key.public.algorithm == found.policy.algorithm
+    fits = key.role in found.policy.roles and key.public.algorithm in found.policy.algorithms
     return fits and not key.leaves
 
 
@@ -56,8 +56,12 @@ def coming_back(found: ZoneRoll) -> tuple[tuple[RolledKey, ...], tuple[RolledKey
             where=to_text(found.keys.zone),
             advice="what a policy began is taken back in dnsctl.yaml; a key that is gone stays so",
         )
-    roles = {each.role for each in back}
-    return back, tuple(each for each in found.keys.used if each.role in roles and not each.leaves)
+    kinds = {_kind(each) for each in back}
+    return back, tuple(each for each in found.keys.used if _kind(each) in kinds and not each.leaves)
+
+
+def _kind(key: RolledKey) -> tuple[KeyRole, int]:
+    return key.role, key.public.algorithm
 
 
 def wished(keys: KeySet, go: tuple[RolledKey, ...], stay: tuple[RolledKey, ...] = ()) -> KeySet:

@@ -27,6 +27,7 @@ ALGORITHMS = {
     "ED25519": 15,
     "ED448": 16,
     "SM2SM3": 17,
+    "MLDSA44": 18,
     "ECC-GOST12": 23,
     "INDIRECT": 252,
     "PRIVATEDNS": 253,

@@ -14,13 +14,19 @@ _ROLES: dict[str, tuple[KeyRole, ...]] = {"csk": ("csk",), "ksk+zsk": ("ksk", "z
 
 
 class Algorithm(IntEnum):
-    """DNSSEC algorithm numbers this project signs with (RFC 8624 §3.1)."""
+    """DNSSEC algorithm numbers this project signs with (RFC 8624 §3.1; 18: draft-westerbaan-dnssec-mldsa)."""
 
     RSASHA256 = 8
     ECDSAP256SHA256 = 13
     ECDSAP384SHA384 = 14
     ED25519 = 15
     ED448 = 16
+    MLDSA44 = 18
+
+    @property
+    def is_experimental(self) -> bool:
+        """True where most validators do not know the algorithm, and take the zone for insecure."""
+        return self is Algorithm.MLDSA44
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,8 @@ class Lifetimes:
 class Policy:
     """How one zone is signed. `keys`: one combined signing key, or a KSK and a ZSK (RFC 6781 §3.1).
 
+    `beside`: an algorithm that signs everything as well, with keys of its own. A zone is signed with
+    `algorithm` first, then rolled to both.
     `standby`: a second key of each role is published ahead, for an emergency. `foreign_keys`: whether DNSKEY,
     CDS and CDNSKEY of the zone file are published (RFC 8901, RFC 8078 §4). `cds`: whether CDS and CDNSKEY
     tell the parent which DS to have (RFC 7344). `zonemd`: whether the zone has a digest of itself (RFC 8976).
@@ -65,6 +73,7 @@ class Policy:
 
     name: str = "standard"
     algorithm: Algorithm = Algorithm.ECDSAP256SHA256
+    beside: Algorithm | None = None
     keys: Literal["csk", "ksk+zsk"] = "csk"
     denial: Literal["nsec", "nsec3"] = "nsec"
     opt_out: bool = False
@@ -76,6 +85,16 @@ class Policy:
     foreign_keys: Literal["allow", "refuse"] = "refuse"
     cds: Literal["publish", "signal", "off"] = "publish"
     zonemd: Literal["publish", "off"] = "off"
+
+    @property
+    def algorithms(self) -> tuple[Algorithm, ...]:
+        """What signs the zone in the end; `algorithm` first."""
+        return (self.algorithm,) if self.beside is None else (self.algorithm, self.beside)
+
+    @property
+    def asks_for(self) -> str:
+        """Which keys of which algorithms, as messages name them."""
+        return f"{self.keys} of {' and '.join(each.name for each in self.algorithms)}"
 
     @property
     def roles(self) -> tuple[KeyRole, ...]:

@@ -352,14 +352,17 @@ def _roll_ahead(wanted: ZoneIntent, keys: ZoneKeys) -> Iterator[DnssecEvent]:
     misfits = [
         f"{one.role} {one.public.tag} of algorithm {one.public.algorithm}"
         for one in keys.signing
-        if one.public.algorithm != policy.algorithm or one.role not in policy.roles
+        if one.public.algorithm not in policy.algorithms or one.role not in policy.roles
     ]
     if misfits:
         yield DnssecEvent(
             "roll",
-            f"policy {policy.name} asks for {policy.keys} of {policy.algorithm.name}: "
+            f"policy {policy.name} asks for {policy.asks_for}: "
             f"{' and '.join(misfits)} will be rolled, a step a release",
         )
+    elif policy.beside is not None and policy.beside not in {one.public.algorithm for one in keys.signing}:
+        what = f"{policy.beside.name} is added, a step a release"
+        yield DnssecEvent("roll", f"policy {policy.name} asks for {policy.asks_for}: {what}")
 
 
 def _dnskeys(found: RRset | None) -> frozenset[bytes]:

@@ -62,6 +62,8 @@ def data_digest(zone: ValidatedZone, policy: Policy | None) -> str:
                 timing(policy, zone.rrsets()).expire,  # the SOA's is lowered to it
             )
         ]
+        if policy.beside is not None:
+            shape.append(b"beside %d" % policy.beside)
         if policy.cds == "off":  # what is not the default, so that zones released before it stay as they are
             shape.append(b"no CDS")
         if policy.zonemd == "publish":

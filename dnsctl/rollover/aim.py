@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import product
 
 from dnsctl.model.key import KeyRole, KeyUse, PublicKey, signs_keys, whole_use
 from dnsctl.model.policy import Algorithm, Policy
@@ -60,13 +61,13 @@ def aim_of(keys: KeySet, policy: Policy | None, now: datetime) -> Aim:
     )
     uses: dict[PublicKey, KeyUse] = {}
     make: list[Make] = []
-    for role in policy.roles:
-        fit = [each for each in told.keys if _fits(each, policy, role) and not each.leaves]
+    for algorithm, role in product(policy.algorithms, policy.roles):
+        fit = [each for each in told.keys if _fits(each, algorithm, role) and not each.leaves]
         working = [each for each in fit if each.use and not each.standby] or _next(fit)
         uses |= {each.public: whole_use(role) for each in working}
         told = _called(told, working, standby=False)
         if not working:
-            make.append(Make(role, policy.algorithm, False, *_why_made(told, policy, role, reasons)))
+            make.append(Make(role, algorithm, False, *_why_made(told, policy, algorithm, role, reasons)))
         if policy.standby:
             rest = [each for each in fit if each not in working and (each.standby or not each.use)]
             spare = rest[:1]
@@ -74,12 +75,12 @@ def aim_of(keys: KeySet, policy: Policy | None, now: datetime) -> Aim:
             told = _called(told, spare, standby=True)
             if not spare:
                 told_why = f"policy {policy.name} asks for a standby key"
-                make.append(Make(role, policy.algorithm, True, None, told_why))
+                make.append(Make(role, algorithm, True, None, told_why))
     return Aim(told, uses, tuple(make), reasons)
 
 
-def _fits(key: RolledKey, policy: Policy, role: KeyRole) -> bool:
-    return key.role == role and key.public.algorithm == policy.algorithm
+def _fits(key: RolledKey, algorithm: Algorithm, role: KeyRole) -> bool:
+    return key.role == role and key.public.algorithm == algorithm
 
 
 def _next(fit: list[RolledKey]) -> list[RolledKey]:
@@ -97,8 +98,8 @@ def _called(keys: KeySet, which: list[RolledKey], *, standby: bool) -> KeySet:
 
 def _misfits(keys: KeySet, policy: Policy) -> Iterator[tuple[PublicKey, str]]:
     for each in keys.used:
-        if each.role not in policy.roles or each.public.algorithm != policy.algorithm:
-            yield each.public, f"policy {policy.name} asks for {policy.keys} of {policy.algorithm.name}"
+        if each.role not in policy.roles or each.public.algorithm not in policy.algorithms:
+            yield each.public, f"policy {policy.name} asks for {policy.asks_for}"
 
 
 def _aged(keys: KeySet, policy: Policy, now: datetime) -> Iterator[tuple[PublicKey, str]]:
@@ -116,12 +117,14 @@ def _aged(keys: KeySet, policy: Policy, now: datetime) -> Iterator[tuple[PublicK
 
 
 def _why_made(
-    keys: KeySet, policy: Policy, role: KeyRole, reasons: Mapping[PublicKey, str]
+    keys: KeySet, policy: Policy, algorithm: Algorithm, role: KeyRole, reasons: Mapping[PublicKey, str]
 ) -> tuple[PublicKey | None, str]:
     """Return whose place a new key takes, and why it is made."""
     leaving = [each for each in keys.used if each.leaves or each.public in reasons]
-    same = [each for each in leaving if each.role == role] or leaving
+    alike = [each for each in leaving if _fits(each, algorithm, role)]
+    same = alike or [each for each in leaving if each.role == role] or leaving
     if not same:
-        return None, f"policy {policy.name} asks for a {role}"
+        of = "" if policy.beside is None else f" of {algorithm.name}"
+        return None, f"policy {policy.name} asks for a {role}{of}"
     old = same[0]
     return old.public, f"{old} leaves: {reasons.get(old.public, 'it was told to')}"

@@ -199,12 +199,17 @@ def _swap(aim: Aim) -> Iterator[tuple[RolledKey, KeyUse]]:
 
 
 def _ask(aim: Aim) -> Iterator[tuple[RolledKey, KeyUse]]:
-    """Ask the parent for the DS of the new keys instead of that of old ones."""
-    if not any(aim.use(each).ds and each.use.signs_keys and each.use.published for each in aim.keys.keys):
-        return
-    for key in aim.keys.keys:
-        wanted = aim.use(key).ds and key.use.signs_keys and key.use.published
-        yield key, replace(key.use, ds=wanted)
+    """Ask the parent for the DS of the new keys instead of that of old ones.
+
+    An old DS stays until a new one of its algorithm comes, where one will: whoever knows that algorithm only
+    would take the zone for insecure (RFC 4035 §5.2).
+    """
+    new = [each for each in aim.keys.keys if aim.use(each).ds]
+    ready = {each.public for each in new if each.use.signs_keys and each.use.published}
+    lacking = {each.public.algorithm for each in new} - {each.algorithm for each in ready}
+    for key in aim.keys.keys if ready else ():
+        stays = key.use.ds and key.public.algorithm in lacking
+        yield key, replace(key.use, ds=key.public in ready or stays)
 
 
 def _remove(aim: Aim) -> Iterator[tuple[RolledKey, KeyUse]]:

@@ -54,6 +54,7 @@ defaults:
 policies:
   standard:
     algorithm: ECDSAP256SHA256   # or ECDSAP384SHA384, ED25519, ED448, RSASHA256
+    # beside: MLDSA44            # a second one that signs as well; this one is experimental
     keys: csk                    # or ksk+zsk
     denial: nsec                 # or nsec3
     signatures: {lifetime: 14d, refresh: 7d, inception-offset: 1h, jitter: 12h}

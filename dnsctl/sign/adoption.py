@@ -105,10 +105,9 @@ def _role(one: ForeignKey, policy: Policy, told: KeyRole | None) -> KeyRole:
 
 def _refuse_unfit(one: ForeignKey, role: KeyRole, policy: Policy) -> None:
     """Raise KeystoreError where the zone's policy would not sign with the key."""
-    if one.algorithm != policy.algorithm or role not in policy.roles:
+    if one.algorithm not in policy.algorithms or role not in policy.roles:
         raise KeystoreError(
-            f"a {role} of algorithm {one.algorithm}, and policy {policy.name} asks for {policy.keys} of "
-            f"algorithm {int(policy.algorithm)}",
+            f"a {role} of algorithm {one.algorithm}, and policy {policy.name} asks for {policy.asks_for}",
             where=one.where,
             advice="give the zone a policy like the one that it is signed with now",
         )

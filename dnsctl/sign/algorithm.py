@@ -1,9 +1,9 @@
 """The DNSSEC algorithms: key pairs, the DNSKEY key field, raw signatures over octets.
 
 Signed with: RSASHA256 (RFC 3110, RFC 5702), ECDSAP256SHA256 and ECDSAP384SHA384 (RFC 6605, nonces by RFC
-6979), ED25519 and ED448 (RFC 8080). All are deterministic: the same key and message give the same signature
-on any host. Checked are also those that zones signed elsewhere come with: RSASHA1 and RSASHA512. Knows
-nothing of RRsets: see `rrsig`.
+6979), ED25519 and ED448 (RFC 8080), MLDSA44 (FIPS 204, draft-westerbaan-dnssec-mldsa). All but MLDSA44 are
+deterministic: the same key and message give the same signature on any host. Checked are also those that
+zones signed elsewhere come with: RSASHA1 and RSASHA512. Knows nothing of RRsets: see `rrsig`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import partial
 from typing import NamedTuple
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -23,7 +23,11 @@ from dnsctl.errors import SigningError
 from dnsctl.model.policy import Algorithm
 
 PrivateKey = (
-    ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey | rsa.RSAPrivateKey
+    ec.EllipticCurvePrivateKey
+    | ed25519.Ed25519PrivateKey
+    | ed448.Ed448PrivateKey
+    | mldsa.MLDSA44PrivateKey
+    | rsa.RSAPrivateKey
 )
 Sign = Callable[[bytes], bytes]
 Check = Callable[[bytes, bytes], bool]  # (signature, message)
@@ -144,7 +148,7 @@ def _ed25519_signer(private: PrivateKey) -> Sign:
 
 
 def _ed25519_checker(field: bytes) -> Check:
-    return _eddsa_checker(ed25519.Ed25519PublicKey.from_public_bytes(field))
+    return _plain_checker(ed25519.Ed25519PublicKey.from_public_bytes(field))
 
 
 def _ed448_field(private: PrivateKey) -> bytes:
@@ -160,10 +164,31 @@ def _ed448_signer(private: PrivateKey) -> Sign:
 
 
 def _ed448_checker(field: bytes) -> Check:
-    return _eddsa_checker(ed448.Ed448PublicKey.from_public_bytes(field))
+    return _plain_checker(ed448.Ed448PublicKey.from_public_bytes(field))
 
 
-def _eddsa_checker(public: ed25519.Ed25519PublicKey | ed448.Ed448PublicKey) -> Check:
+def _mldsa44_own(private: PrivateKey) -> mldsa.MLDSA44PrivateKey:
+    if isinstance(private, mldsa.MLDSA44PrivateKey):
+        return private
+    raise _mismatch("ML-DSA-44")
+
+
+def _mldsa44_field(private: PrivateKey) -> bytes:
+    return _mldsa44_own(private).public_key().public_bytes_raw()
+
+
+def _mldsa44_signer(private: PrivateKey) -> Sign:
+    """Sign as pure ML-DSA with an empty context; each signature is another (FIPS 204 §3.4, hedged)."""
+    return _mldsa44_own(private).sign
+
+
+def _mldsa44_checker(field: bytes) -> Check:
+    return _plain_checker(mldsa.MLDSA44PublicKey.from_public_bytes(field))
+
+
+def _plain_checker(
+    public: ed25519.Ed25519PublicKey | ed448.Ed448PublicKey | mldsa.MLDSA44PublicKey,
+) -> Check:
     verify = public.verify
 
     def is_valid(signature: bytes, message: bytes) -> bool:
@@ -252,6 +277,9 @@ _SCHEMES: dict[int, Scheme] = {
         ed25519.Ed25519PrivateKey.generate, _ed25519_field, _ed25519_signer, _ed25519_checker
     ),
     Algorithm.ED448: Scheme(ed448.Ed448PrivateKey.generate, _ed448_field, _ed448_signer, _ed448_checker),
+    Algorithm.MLDSA44: Scheme(
+        mldsa.MLDSA44PrivateKey.generate, _mldsa44_field, _mldsa44_signer, _mldsa44_checker
+    ),
 }
 
 # By IANA's numbers; 7 is RSASHA1 for zones with NSEC3 (RFC 5155 §2).

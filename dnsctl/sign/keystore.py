@@ -353,7 +353,7 @@ class Keystore:
 
 
 def _missing(active: tuple[StoredKey, ...], policy: Policy) -> tuple[KeyRole, ...]:
-    have = {one.role for one in active}
+    have = {one.role for one in active if one.public.algorithm == policy.algorithm}
     return tuple(role for role in policy.roles if role not in have)
 
 
@@ -370,10 +370,10 @@ def is_ahead(key: StoredKey, policy: Policy, role: KeyRole) -> bool:
 def refuse_unwanted(used: Iterable[StoredKey], policy: Policy) -> None:
     """Raise KeystoreError where a key in use is not of the algorithm or role that `policy` asks for."""
     for one in used:
-        if one.public.algorithm != policy.algorithm or one.role not in policy.roles:
+        if one.public.algorithm not in policy.algorithms or one.role not in policy.roles:
             raise KeystoreError(
                 f"its {one.role} {one.public.tag} of algorithm {one.public.algorithm} is in use, and "
-                f"policy {policy.name} asks for {policy.keys} of algorithm {int(policy.algorithm)}",
+                f"policy {policy.name} asks for {policy.asks_for}",
                 where=to_text(one.public.zone),
                 advice="set the policy back: a change of algorithm or of key roles needs a rollover",
             )

@@ -1,7 +1,8 @@
 """Turn a validated zone into a signed one (RFC 4035 §2), or one that is released unsigned.
 
 Pure: the keys, the clock and the signatures of last time are arguments, and the same arguments give the same
-octets, with one worker or many. Invariants of what comes out: each authoritative RRset has a signature of
+octets, with one worker or many; but for new signatures of MLDSA44, which differ each time, so that those that
+are fresh are kept. Invariants of what comes out: each authoritative RRset has a signature of
 each key that is to sign it (`SigningKey.duty`); the denial chain was walked; SOA expire is below the time
 that signatures have left at any moment (see `model.validity`). Each new signature was verified (see `batch`).
 """

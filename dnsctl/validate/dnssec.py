@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from dnsctl.model.key import key_tag
 from dnsctl.model.name import to_text
+from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.validate.rule import Fault, Scope
 
@@ -62,6 +63,25 @@ def dnskey_tag_shared(scope: Scope) -> Iterator[Fault]:
                 f"{message}: validators take one for the other",
                 "keep one of them, and have the other's signer make another key",
             )
+
+
+def algorithm_experimental(scope: Scope) -> Iterator[Fault]:
+    """Tell what follows from an algorithm that few validators know: alone, the zone is insecure to all others
+    (RFC 4035 §5.2).
+    """
+    policy = scope.policy
+    found = [each for each in policy.algorithms if each.is_experimental] if policy is not None else []
+    if policy is None or not found:
+        return
+    what = f"policy {policy.name} signs with {found[0].name} ({int(found[0])}), which is experimental: "
+    usual = Policy().algorithm.name
+    if len(found) == len(policy.algorithms):
+        what += "validators that do not know it treat the zone as insecure, and most answers need TCP"
+        advice = f"to be protected today, sign with {usual} and `beside: {found[0].name}`; see docs/mldsa.md"
+    else:
+        what += "most answers need TCP"
+        advice = "if that is meant, switch this rule off under `checks`; see docs/mldsa.md"
+    yield Fault(scope.at(), what, advice)
 
 
 def zonemd_by_hand(scope: Scope) -> Iterator[Fault]:

@@ -94,6 +94,8 @@ RULES: tuple[Rule, ...] = (
          "A zone that is signed here holds DNSSEC records.", fixed=True),
     Rule(dnssec.TAG_SHARED, _ERROR, dnssec.dnskey_tag_shared,
          "A DNSKEY has the algorithm and key tag of another.", fixed=True),
+    Rule("algorithm-experimental", _WARNING, dnssec.algorithm_experimental,
+         "The zone is signed with an algorithm that few validators know."),
     Rule("cds-below-apex", _WARNING, cds.cds_below_apex, "A CDS or CDNSKEY is not at the apex."),
     Rule("cds-delete", _ERROR, cds.cds_delete,
          "A CDS or CDNSKEY that withdraws the DS is malformed, or not alone."),

@@ -124,7 +124,10 @@ def test_bind_says_in_its_state_file_whether_a_key_signs_keys_alone(tmp_path: Pa
     state = private.with_suffix(".state")
     split, combined = made(tmp_path / "split", "{keys: ksk+zsk}"), made(tmp_path / "combined")
     state.write_text("; This is the state of a key.\nAlgorithm: 13\nKSK: yes\nZSK: yes\n")
-    assert "a csk of algorithm 13, and policy ours asks for ksk+zsk" in imported(split, private).line
+    assert (
+        "a csk of algorithm 13, and policy ours asks for ksk+zsk of ECDSAP256SHA256"
+        in imported(split, private).line
+    )
     assert imported(combined, private).code == 0
     state.write_text("; This is the state of a key.\nAlgorithm: 13\nKSK: yes\nZSK: no\n")
     assert imported(split, private).code == 0
@@ -520,7 +523,9 @@ def test_private_text_of_every_algorithm_comes_back_as_it_was(tmp_path: Path) ->
     for algorithm in ALGORITHMS:
         if is_signed_with(algorithm):
             private = scheme(algorithm).generate()
-            text = private_text.to_text(algorithm, private, {"Created": datetime(2026, 1, 2, tzinfo=UTC)})
+            text = private_text.to_text(
+                algorithm, private, {"Created": datetime(2026, 1, 2, tzinfo=UTC)}, "K"
+            )
             again = private_text.parse(text, "file")
             assert scheme(algorithm).field(again.private) == scheme(algorithm).field(private)
             assert again.times == {"Created": datetime(2026, 1, 2, tzinfo=UTC)}

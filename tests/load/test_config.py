@@ -73,7 +73,7 @@ def test_documented_file_says_what_it_shows() -> None:
 
 def test_every_field_of_a_policy_can_be_written_and_reaches_the_policy() -> None:
     written = """policies:
-  strict: {algorithm: ED25519, keys: ksk+zsk, denial: nsec3, opt-out: on, dnskey-ttl: 2h,
+  strict: {algorithm: ED25519, beside: MLDSA44, keys: ksk+zsk, denial: nsec3, opt-out: on, dnskey-ttl: 2h,
     serial: increment, foreign-keys: allow, cds: off, zonemd: publish, standby: on,
     lifetimes: {csk: 2d, ksk: 52w, zsk: unlimited},
     signatures: {lifetime: 20d, refresh: 8d, inception-offset: 2h, jitter: 6h, interval: 12h}}"""
@@ -86,6 +86,16 @@ def test_every_field_of_a_policy_can_be_written_and_reaches_the_policy() -> None
             assert getattr(made, field.name) != getattr(default, field.name), field.name
     assert policy.signatures.interval == timedelta(hours=12)
     assert policy.foreign_keys == "allow"
+
+
+@pytest.mark.parametrize(("written", "algorithms"), [("off", (13,)), ("18", (13, 18)), ("mldsa44", (13, 18))])
+def test_second_algorithm_is_named_as_the_first_or_off(written: str, algorithms: tuple[int, ...]) -> None:
+    config = parse_config(
+        f"version: 1\npolicies: {{standard: {{beside: {written}}}}}\n".encode(), fleet=False
+    )
+    policy = config.policy(COM)
+    assert policy is not None
+    assert policy.algorithms == algorithms
 
 
 def test_interval_that_is_written_must_fit_and_the_default_gives_way() -> None:

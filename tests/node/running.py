@@ -71,6 +71,8 @@ def publish(
             one.nodes,
             serial=(serials or {}).get(to_text(one.origin), generation),
             signed=bool(one.get(one.origin, 48)),
+            nsec3=one.nsec3 if isinstance(one, SignedZone) else None,
+            nsec3_nodes=one.nsec3_nodes if isinstance(one, SignedZone) else {},
         )
         for one in zones
     ]

@@ -26,7 +26,7 @@ def as_bind_has_it(directory: Path, key: SigningKey) -> Path:
     stem = directory / file_stem(key.public)
     stem.with_name(stem.name + ".key").write_text(key_text(key.public, key.role, 3600, KeyTimes(NOW)))
     private = stem.with_name(stem.name + ".private")
-    private.write_text(private_text.to_text(13, key.private, {}))
+    private.write_text(private_text.to_text(13, key.private, {}, "a key of BIND"))
     private.chmod(0o600)
     return private
 

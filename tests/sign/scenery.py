@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import cache
 
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa
 
 from dnsctl.model.key import KeyRole, PublicKey
 from dnsctl.model.name import Name, to_text
@@ -64,6 +64,8 @@ def private_key(algorithm: Algorithm, seed: int) -> PrivateKey:
         return ed448.Ed448PrivateKey.from_private_bytes(bytes([seed]) * 57)
     if algorithm is Algorithm.ED25519:
         return ed25519.Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32)
+    if algorithm is Algorithm.MLDSA44:
+        return mldsa.MLDSA44PrivateKey.from_seed_bytes(bytes([seed]) * 32)
     return scheme(algorithm).generate()
 
 

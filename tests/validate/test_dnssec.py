@@ -1,9 +1,11 @@
 """DNSSEC data by hand: refused where we sign, served where somebody else did."""
 
+from dataclasses import replace
+
 import pytest
 
 from dnsctl.model.name import from_text
-from dnsctl.model.policy import Policy
+from dnsctl.model.policy import Algorithm, Policy
 from dnsctl.model.rrset import rdata_text
 from dnsctl.validate.run import validate
 from tests.sign.same_tag import same_tag
@@ -50,3 +52,20 @@ def test_two_keys_of_other_signers_that_share_a_tag_are_an_error_where_we_sign()
     )
     assert told.position == next(each.position for each in made.nodes[made.origin] if each.rdtype == 48)
     assert found(None) == ()
+
+
+def test_experimental_algorithm_is_warned_of_once_and_more_so_where_it_signs_alone():
+    policy = Policy(algorithm=Algorithm.MLDSA44)
+    scope_zone = zone("example.com.", "www A 192.0.2.1\n")
+    told = validate({scope_zone.origin: scope_zone}, lambda _: {}, lambda _: policy).findings
+    assert [each.message for each in told if each.rule == "algorithm-experimental"] == [
+        "policy standard signs with MLDSA44 (18), which is experimental: validators "
+        "that do not know it treat the zone as insecure, and most answers need TCP"
+    ]
+    beside = replace(Policy(), beside=Algorithm.MLDSA44)
+    told = validate({scope_zone.origin: scope_zone}, lambda _: {}, lambda _: beside).findings
+    assert [each.message for each in told if each.rule == "algorithm-experimental"] == [
+        "policy standard signs with MLDSA44 (18), which is experimental: most answers need TCP"
+    ]
+    settled = validate({scope_zone.origin: scope_zone}, lambda _: {}, lambda _: Policy()).findings
+    assert "algorithm-experimental" not in {each.rule for each in settled}

@@ -8,7 +8,7 @@ import dns.dnssec
 import dns.name
 import dns.rrset
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, rsa
 
 from dnsctl.model.name import Name, from_text
 from dnsctl.model.rrset import Type
@@ -23,6 +23,7 @@ MAKERS: dict[int, Callable[[], Any]] = {
     14: lambda: ec.generate_private_key(ec.SECP384R1()),
     15: ed25519.Ed25519PrivateKey.generate,
     16: ed448.Ed448PrivateKey.generate,
+    18: mldsa.MLDSA44PrivateKey.generate,
     8: lambda: rsa.generate_private_key(65537, 2048),
 }
 
@@ -58,7 +59,7 @@ def chain_of(*keys: Key, anchors: list[Key] | None = None, now: datetime = NOW):
     return trust(ORIGIN, wires, signatures, ds, now)
 
 
-@pytest.mark.parametrize("algorithm", [8, 13, 14, 15, 16])
+@pytest.mark.parametrize("algorithm", [8, 13, 14, 15, 16, 18])
 def test_signed_rrset_validates_from_the_ds(algorithm):
     key = Key(algorithm)
     rdatas, signature = key.sign("www.example.com.", "A", "192.0.2.1", "192.0.2.2")

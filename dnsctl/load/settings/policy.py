@@ -21,6 +21,7 @@ from dnsctl.load.settings.values import (
     DomainName,
     Lifespan,
     Mailbox,
+    SecondAlgorithm,
     Seconds,
     Settings,
     SigningAlgorithm,
@@ -93,6 +94,7 @@ _KINDS: dict[object, object] = {
     timedelta | None: Lifespan,
     int: Seconds,
     Algorithm: SigningAlgorithm,
+    Algorithm | None: SecondAlgorithm,
 }
 _SIGNATURES = _settings(
     SignaturePolicy, "SignatureConfig", "Validity of signatures: see `model.policy.SignaturePolicy`."

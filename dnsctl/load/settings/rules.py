@@ -58,6 +58,12 @@ def _signatures(config: Config, written: Callable[[Path], bool]) -> Iterator[Con
                 "renewals are too far apart: signatures may run out in between",
                 "keep interval at half of refresh or less, and renew that often",
             )
+        if policy.beside is policy.algorithm:
+            yield Contradiction(
+                (*at, "beside"),
+                f"{policy.algorithm.name} cannot sign beside itself",
+                "name another algorithm, or drop beside",
+            )
         if policy.opt_out and policy.denial != "nsec3":
             yield Contradiction(
                 (*at, "opt-out"),

@@ -32,6 +32,7 @@ _TIME_OF_DAY = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)", re.ASCII)
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%")
 MAX_SHOWN = 63  # characters: an identity must fit beside the longest question in 512 octets
 _SWITCHES = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
+NEITHER = "off"  # of an algorithm beside another
 UNLIMITED = "unlimited"
 _TEXT = {"type": "string"}
 _DURATION_SCHEMA = {"type": ["string", "integer"], "pattern": r"^(\d+|(\d+[smhdwSMHDW])+)$"}
@@ -183,6 +184,10 @@ def _algorithm(value: object) -> Algorithm:
         raise ValueError(f"algorithm {value} is not signed with here; use {known}") from None
 
 
+def _second_algorithm(value: object) -> Algorithm | None:
+    return None if value is None or value is False or str(value).lower() == NEITHER else _algorithm(value)
+
+
 def _switch(value: object) -> bool:
     found = _SWITCHES.get(str(value).lower())
     if found is None:
@@ -239,10 +244,12 @@ Share = Annotated[
     float, BeforeValidator(_share), WithJsonSchema({**_TEXT, "pattern": r"^\d{1,3}(\.\d+)?\s*%$"})
 ]
 AllowedNetwork = Annotated[Network, BeforeValidator(_network), WithJsonSchema(_TEXT)]
-SigningAlgorithm = Annotated[
-    Algorithm,
-    BeforeValidator(_algorithm),
-    WithJsonSchema({"enum": [name for each in Algorithm for name in (each.name, each.value)]}),
+_ALGORITHMS = [name for each in Algorithm for name in (each.name, each.value)]
+SigningAlgorithm = Annotated[Algorithm, BeforeValidator(_algorithm), WithJsonSchema({"enum": _ALGORITHMS})]
+SecondAlgorithm = Annotated[
+    Algorithm | None,
+    BeforeValidator(_second_algorithm),
+    WithJsonSchema({"enum": [NEITHER, False, None, *_ALGORITHMS]}),
 ]
 SecretReference = Annotated[str, BeforeValidator(_reference), WithJsonSchema(_TEXT)]
 FilePath = Annotated[str, BeforeValidator(_path), WithJsonSchema(_TEXT)]

@@ -49,5 +49,5 @@ def to_text(key: StoredKey, signing: SigningKey) -> str | None:
 
 
 def _length(signing: SigningKey) -> int:
-    """Return the size of a key in bits, as BIND counts: of Ed25519 and Ed448, of the key field."""
+    """Return the size of a key in bits, as BIND counts: of all but RSA and ECDSA, of the key field."""
     return getattr(signing.private, "key_size", 8 * len(signing.public.public))

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -71,7 +71,9 @@ def _algorithm(private: object) -> int | None:
         return {"secp256r1": 13, "secp384r1": 14}.get(private.curve.name)
     if isinstance(private, ed25519.Ed25519PrivateKey):
         return 15
-    return 16 if isinstance(private, ed448.Ed448PrivateKey) else None
+    if isinstance(private, ed448.Ed448PrivateKey):
+        return 16
+    return 18 if isinstance(private, mldsa.MLDSA44PrivateKey) else None
 
 
 def _with_long_number(octets: bytes) -> ec.EllipticCurvePrivateKey | None:

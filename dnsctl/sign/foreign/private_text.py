@@ -1,8 +1,8 @@
 """BIND's `Private-key-format: v1.3`, which PowerDNS prints as v1.2, without times: lines of `Field: base64`.
 
 Numbers of RSA keys are big-endian (RFC 8017 §3.2); `PrivateKey` is the number of an ECDSA key, big-endian and
-as long as the curve's order, and the seed of an EdDSA key (RFC 8032 §5.1.5). Times are UTC. Not encrypted.
-Pure.
+as long as the curve's order, and the seed of an EdDSA (RFC 8032 §5.1.5) or ML-DSA key (FIPS 204 §5.1). Times
+are UTC. Not encrypted. Pure.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from dnsctl.errors import KeystoreError
+from dnsctl.model.policy import Algorithm
 from dnsctl.sign.algorithm import PrivateKey
 
 FIRST_LINE = "Private-key-format:"
@@ -28,6 +29,7 @@ _CURVES: Mapping[int, tuple[ec.EllipticCurve, int]] = {13: (ec.SECP256R1(), 32),
 _SEEDS: Mapping[int, Callable[[bytes], object]] = {
     15: ed25519.Ed25519PrivateKey.from_private_bytes,
     16: ed448.Ed448PrivateKey.from_private_bytes,
+    18: mldsa.MLDSA44PrivateKey.from_seed_bytes,
 }
 _NAMES = {8: "RSASHA256", 13: "ECDSAP256SHA256", 14: "ECDSAP384SHA384", 15: "ED25519", 16: "ED448"}
 _RSA_FIELDS = (
@@ -87,11 +89,18 @@ def parse(text: str, where: str) -> PrivateText:
     return PrivateText(algorithm, private, times)
 
 
-def to_text(algorithm: int, private: PrivateKey, times: Mapping[str, datetime]) -> str:
-    """Return the file of a key, as BIND writes it. Raises KeystoreError for an algorithm without a form."""
+def to_text(algorithm: int, private: PrivateKey, times: Mapping[str, datetime], where: str) -> str:
+    """Return the file of a key, as BIND writes it.
+
+    Raises KeystoreError naming `where` for an algorithm that these servers do not know.
+    """
     if algorithm not in _NAMES:
-        raise KeystoreError(f"BIND has no form for keys of algorithm {algorithm}", advice="--format pem")
-    lines = [_WRITTEN, f"Algorithm: {algorithm} ({_NAMES.get(algorithm, algorithm)})"]
+        raise KeystoreError(
+            f"BIND, Knot and PowerDNS do not know algorithm {algorithm} ({Algorithm(algorithm).name})",
+            where=where,
+            advice="export it with --format pem",
+        )
+    lines = [_WRITTEN, f"Algorithm: {algorithm} ({_NAMES[algorithm]})"]
     lines += [f"{name}: {base64.b64encode(value).decode()}" for name, value in _fields(algorithm, private)]
     lines += [f"{name}: {moment:{_TIME}}" for name, moment in times.items()]
     return "\n".join(lines) + "\n"

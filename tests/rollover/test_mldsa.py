@@ -1,0 +1,152 @@
+"""Rolls between ECDSA P-256 (13) and ML-DSA-44 (18), and both beside each other: who does not know 18, too.
+
+A validator that knows none of a zone's algorithms takes it for insecure (RFC 4035 §5.2, RFC 6840 §5.2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from itertools import cycle, product
+from typing import Literal
+
+import pytest
+
+from dnsctl.model.policy import Algorithm, Lifetimes, Policy
+from dnsctl.rollover.caches import Observations
+from dnsctl.rollover.planning import plan
+from tests.rollover.world import Ds, Parent, World, is_accepted, parents
+
+KEPT = Lifetimes(None, None, None)
+MLDSA44, ECDSA = Algorithm.MLDSA44, Algorithm.ECDSAP256SHA256
+TEN_DAYS = timedelta(days=10)
+_SEED = 18
+
+WORLDS = [(name, keys) for (name, _), keys in zip(parents(_SEED), cycle(("csk", "ksk+zsk")))]
+
+
+@dataclass
+class Validators(World):
+    """A world with validators that do not know ML-DSA, beside those that know everything.
+
+    `insecure`: the first tick at which one of them may have taken the zone for insecure that has a DS.
+    """
+
+    insecure: int | None = None
+    _told: dict[object, bool] = field(default_factory=dict)
+
+    def advance(self) -> None:
+        """Make what is wanted, of the algorithm that is wanted, before a step is taken."""
+        told = plan(self.keys, self.policy, Observations(self.served_seen, self.ds_seen), self.now)
+        wanted = self.policy
+        for each in told.make:
+            self.policy = replace(wanted, algorithm=each.algorithm, beside=None)
+            self.keys = replace(self.keys, keys=(*self.keys.keys, self.make(each.role, each.standby)))
+        self.policy = wanted
+        super().advance()
+
+    def judge(self) -> None:
+        super().judge()
+        for ds, (keys, signers), data in product(*(each.held(self.tick) for each in self._caches)):
+            state = (ds, keys, signers, data)
+            if state not in self._told:
+                self._told[state] = is_accepted(*_known(ds, keys, signers, data))
+            if not self._told[state]:
+                self.bogus.append(f"tick {self.tick}, without 18: {len(ds)} DS, {len(keys)} keys")
+            if ds and not _known(ds, (), (), ())[0] and self.insecure is None:
+                self.insecure = self.tick
+
+
+def _known(ds: Ds, keys: Ds, signers: Ds, data: Ds) -> tuple[Ds, Ds, Ds, Ds]:
+    """Leave out what a validator passes over that does not know algorithm 18."""
+    keys, signers, data = (
+        tuple(each for each in which if each[3] != MLDSA44) for which in (keys, signers, data)
+    )
+    return tuple(each for each in ds if each[2] != MLDSA44), keys, signers, data
+
+
+def settled(policy: Policy, parent: Parent) -> Validators:
+    """A zone that is signed by `policy`, with its DS at the parent."""
+    world = Validators(parent, policy)
+    until_settled(world)
+    return world
+
+
+def until_settled(world: Validators, ticks: int = 2000) -> list[str]:
+    """Let time pass until nothing is left to do; return the steps that were taken."""
+    taken: list[str] = []
+    for _ in range(ticks):
+        world.move()
+        if world.last.step is not None:
+            taken.append(world.last.step.action)
+        if world.last.is_settled and world.tick > world.catches_up:
+            break
+    assert world.last.is_settled, world.last
+    world.run(100)
+    assert world.bogus == []
+    return taken
+
+
+def algorithms(world: World) -> set[int]:
+    return {each.public.algorithm for each in world.keys.used}
+
+
+@pytest.mark.parametrize(("parent", "keys"), WORLDS)
+def test_roll_to_18_and_back_is_bogus_to_nobody(parent: str, keys: Literal["csk", "ksk+zsk"]) -> None:
+    before = Policy(keys=keys, lifetimes=KEPT)
+    world = settled(before, dict(parents(_SEED))[parent])
+    assert world.insecure is None
+    world.policy = replace(before, algorithm=MLDSA44)
+    assert until_settled(world) == ["sign", "publish", "ask", "remove", "stop"]
+    assert algorithms(world) == {MLDSA44}
+    assert world.insecure is not None, "who does not know 18 takes the zone for insecure then"
+    world.policy = before
+    assert until_settled(world) == ["sign", "publish", "ask", "remove", "stop"]
+    assert algorithms(world) == {ECDSA}
+
+
+@pytest.mark.parametrize(("parent", "keys"), WORLDS)
+def test_18_comes_beside_13_and_goes_and_nobody_takes_the_zone_for_insecure(
+    parent: str, keys: Literal["csk", "ksk+zsk"]
+) -> None:
+    before = Policy(keys=keys, lifetimes=KEPT)
+    world = settled(before, dict(parents(_SEED))[parent])
+    (old, *_) = world.keys.used
+    world.policy = replace(before, beside=MLDSA44)
+    assert until_settled(world) == ["sign", "publish", "ask"]
+    assert algorithms(world) == {ECDSA, MLDSA44}
+    assert sorted(each.role for each in world.keys.used) == sorted(2 * before.roles)
+    world.policy = before
+    assert until_settled(world) == ["ask", "remove", "stop"]
+    assert algorithms(world) == {ECDSA}
+    assert old.public in {each.public for each in world.keys.used}, "the keys of 13 stay"
+    assert world.insecure is None
+
+
+@pytest.mark.parametrize("algorithm", [ECDSA, MLDSA44])
+@pytest.mark.parametrize("keys", ["csk", "ksk+zsk"])
+def test_key_of_one_algorithm_is_rolled_and_the_others_stay(
+    keys: Literal["csk", "ksk+zsk"], algorithm: Algorithm
+) -> None:
+    world = settled(Policy(keys=keys, beside=MLDSA44, lifetimes=KEPT), Parent(delay=(5, 9)))
+    before = {each.public for each in world.keys.used}
+    world.tell(lambda each: each.public.algorithm == algorithm, True)
+    until_settled(world)
+    after = {each.public for each in world.keys.used}
+    assert len(after) == len(before)
+    assert before & after == {each for each in before if each.algorithm != algorithm}
+    assert algorithms(world) == {ECDSA, MLDSA44}
+    assert world.insecure is None
+
+
+def test_keys_that_grow_old_are_rolled_in_both_algorithms_with_a_standby_each() -> None:
+    policy = Policy(keys="ksk+zsk", beside=MLDSA44, standby=True, lifetimes=replace(KEPT, zsk=TEN_DAYS))
+    world = settled(policy, Parent())
+    first = {each.public for each in world.keys.used if each.role == "zsk"}
+    assert len(first) == 4
+    world.run(24 * 35)
+    now = {each.public for each in world.keys.used if each.role == "zsk"}
+    assert not first & now
+    assert world.rolls >= 3
+    assert world.bogus == []
+    assert world.insecure is None
