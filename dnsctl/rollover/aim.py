@@ -120,7 +120,14 @@ def _why_made(
     keys: KeySet, policy: Policy, algorithm: Algorithm, role: KeyRole, reasons: Mapping[PublicKey, str]
 ) -> tuple[PublicKey | None, str]:
     """Return whose place a new key takes, and why it is made."""
-    leaving = [each for each in keys.used if each.leaves or each.public in reasons]
+    others = {
+        each for each in policy.algorithms if each is not algorithm
+    }  # theirs have successors of their own
+    leaving = [
+        each
+        for each in keys.used
+        if (each.leaves or each.public in reasons) and each.public.algorithm not in others
+    ]
     alike = [each for each in leaving if _fits(each, algorithm, role)]
     same = alike or [each for each in leaving if each.role == role] or leaving
     if not same:

@@ -7,13 +7,13 @@ look. A roll in the real world waits for what is seen, so that the times are the
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from dnsctl.model.key import KeyUse, PublicKey
 from dnsctl.model.observation import NodeView, ParentView
-from dnsctl.model.policy import Lifetimes, Policy
+from dnsctl.model.policy import Algorithm, Lifetimes, Policy
 from dnsctl.rollover.aim import Make
 from dnsctl.rollover.caches import Observations
 from dnsctl.rollover.keyset import KeySet, RolledKey
@@ -49,8 +49,11 @@ def timetable(
     for _ in range(_MOST):
         told = plan(keys, policy, seen, at)
         if told.make:
-            entries += [Entry(at, f"make a new {each.role}", each.reason) for each in told.make]
             made = _placeholders(told.keys, told.make)
+            entries += [
+                Entry(at, f"make {_called(one, made, 'a')}", each.reason)
+                for one, each in zip(made, told.make, strict=True)
+            ]
             keys, new = replace(told.keys, keys=(*told.keys.keys, *made)), [*new, *made]
         elif told.step is not None:
             entries.append(Entry(at, _named(told.step.text, new), _named(waited or told.step.reason, new)))
@@ -81,10 +84,17 @@ def not_yet_made(wait: Wait, new: Iterable[RolledKey]) -> Wait:
     return replace(wait, step=step, reason=_named(wait.reason, new))
 
 
-def _named(text: str, new: Iterable[RolledKey]) -> str:
+def _named(text: str, new: Collection[RolledKey]) -> str:
     for each in new:
-        text = text.replace(str(each), f"the new {each.role}").replace(str(each.public.tag), "new")
+        text = text.replace(str(each), _called(each, new, "the")).replace(str(each.public.tag), "new")
     return text
+
+
+def _called(key: RolledKey, new: Collection[RolledKey], article: str) -> str:
+    """Return what a key without a tag is called; with its algorithm, where another one of its role comes."""
+    algorithms = {each.public.algorithm for each in new if each.role == key.role}
+    of = f" of {Algorithm(key.public.algorithm).name}" if len(algorithms) > 1 else ""
+    return f"{article} new {key.role}{of}"
 
 
 def _placeholders(keys: KeySet, make: Iterable[Make]) -> tuple[RolledKey, ...]:

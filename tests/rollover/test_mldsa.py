@@ -15,7 +15,8 @@ import pytest
 from dnsctl.model.policy import Algorithm, Lifetimes, Policy
 from dnsctl.rollover.caches import Observations
 from dnsctl.rollover.planning import plan
-from tests.rollover.world import Ds, Parent, World, is_accepted, parents
+from dnsctl.rollover.timetable import timetable
+from tests.rollover.world import HOUR, Ds, Parent, World, is_accepted, parents
 
 KEPT = Lifetimes(None, None, None)
 MLDSA44, ECDSA = Algorithm.MLDSA44, Algorithm.ECDSAP256SHA256
@@ -137,6 +138,20 @@ def test_key_of_one_algorithm_is_rolled_and_the_others_stay(
     assert before & after == {each for each in before if each.algorithm != algorithm}
     assert algorithms(world) == {ECDSA, MLDSA44}
     assert world.insecure is None
+
+
+def test_timetable_names_the_algorithms_of_keys_that_come_together() -> None:
+    before = Policy(lifetimes=KEPT)
+    world = settled(before, Parent())
+    world.tell(lambda each: True, True)
+    (old,) = world.keys.used
+    seen = Observations(world.served_seen, world.ds_seen)
+    entries = timetable(world.keys, replace(before, beside=MLDSA44), seen, world.now, (3 * HOUR, 7 * HOUR))
+    assert [(each.text, each.reason) for each in entries[:2]] == [
+        ("make a new csk of ECDSAP256SHA256", f"{old} leaves: it was told to"),
+        ("make a new csk of MLDSA44", "policy standard asks for a csk of MLDSA44"),
+    ]
+    assert "publish the new csk of MLDSA44" in {each.text for each in entries}
 
 
 def test_keys_that_grow_old_are_rolled_in_both_algorithms_with_a_standby_each() -> None:
