@@ -73,6 +73,7 @@ class Draft:
     def __init__(self, origin: Name, file: str, defaults: ZoneDefaults) -> None:
         self.origin = origin
         self.file = file
+        self.emptied: set[Name] = set()  # names with an empty list of records
         self.defaults = defaults
         self.findings: list[Finding] = []
         self._growing: dict[tuple[Name, int], _Growing] = {}
@@ -123,7 +124,7 @@ class Draft:
         found += [one._replace(signatures=self._signatures_of((one.owner, one.rdtype))) for one in added]
         for owner, covered in self._signatures:
             self._stray(owner, covered)
-        return Zone(self.origin, nodes_of(found), self.file)
+        return Zone(self.origin, nodes_of(found), self.file, frozenset(self.emptied))
 
     def _finished(self, key: tuple[Name, int]) -> RRset:
         each = self._growing.pop(key)

@@ -158,6 +158,7 @@ class _Reader:
         if not records:
             message = f"owner {key.text[:80]!r} has an empty list, and no record"
             self.find("owner-empty", key, message, "write [{type: …, value: …}], or remove the name")
+            self.draft.emptied.add(owner)
         for record in records:
             if isinstance(record, Mapping):
                 self._record(owner, key, record)

@@ -59,9 +59,13 @@ class _Nodes:
 
 @dataclass(frozen=True)
 class Zone(_Nodes):
-    """As loaded: nothing is promised but that each RRset parses. `file` is relative to the repo."""
+    """As loaded: nothing is promised but that each RRset parses. `file` is relative to the repo.
+
+    `emptied`: names that the file has with an empty list of records.
+    """
 
     file: str = ""
+    emptied: frozenset[Name] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ class ValidatedZone(_Nodes):
     """Fit to be served. Made by `dnsctl.validate.run` only."""
 
     file: str = ""
+    emptied: frozenset[Name] = frozenset()
 
 
 @dataclass(frozen=True)

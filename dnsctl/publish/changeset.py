@@ -59,10 +59,11 @@ class Fate(Enum):
 class ZoneChangeset:
     """What a release does to one zone. Serials are None where they are not known, as between two commits.
 
-    `rrsets_*` leave out what signing derives, except for a removed zone. `derived`: changes of DS that follow
-    the keys of other zones, which nobody wrote. `key_signers`: DNSKEYs that will sign the DNSKEY RRset; None
-    while a key has yet to be made. `keys`: what is served of its keys, with stand-ins for such; None where
-    that is not known, as between two commits.
+    `rrsets_*` leave out what signing derives, except for a removed zone. `emptied_owners`: they lose all
+    their records while the zone file still has their names. `derived`: changes of DS that follow the keys of
+    other zones, which nobody wrote. `key_signers`: DNSKEYs that will sign the DNSKEY RRset; None while a key
+    has yet to be made. `keys`: what is served of its keys, with stand-ins for such; None where that is not
+    known, as between two commits.
     """
 
     origin: Name
@@ -72,6 +73,7 @@ class ZoneChangeset:
     records: tuple[RecordChange, ...] = field(default=(), repr=False)
     rrsets_before: int = 0
     emptied: bool = False
+    emptied_owners: tuple[Name, ...] = ()
     events: tuple[DnssecEvent, ...] = ()
     effects: tuple[Effect, ...] = field(default=(), repr=False)
     derived: tuple[RecordChange, ...] = field(default=(), repr=False)
@@ -209,6 +211,7 @@ def zone_changeset(
         records=changes.records,
         rrsets_before=changes.before,
         emptied=_is_emptied(wanted, changes),
+        emptied_owners=_emptied_owners(wanted, changes),
         events=tuple(_events(wanted, keys, fate, before, previous, now)),
         effects=tuple(effects(previous, wanted.zone, changes.records, apexes)),
         derived=tuple(derived_changes(wanted, previous)),
@@ -241,6 +244,7 @@ def compare(before: Intent, after: Intent) -> Changeset:
                     records=changes.records,
                     rrsets_before=changes.before,
                     emptied=_is_emptied(wanted, changes),
+                    emptied_owners=_emptied_owners(wanted, changes),
                     events=events,
                     effects=tuple(effects(old.zone if old else None, wanted.zone, changes.records, apexes)),
                 )
@@ -279,6 +283,12 @@ def _is_emptied(wanted: ZoneIntent, changes: ZoneChanges) -> bool:
     return changes.before > changes.after and all(
         one.owner == wanted.zone.origin and one.rdtype in (Type.SOA, Type.NS) for one in wanted.zone.rrsets()
     )
+
+
+def _emptied_owners(wanted: ZoneIntent, changes: ZoneChanges) -> tuple[Name, ...]:
+    """Return the owners that lose all their records while the file still has their names."""
+    deleted = {one.owner for one in changes.records if one.kind == "delete"}
+    return tuple(sorted(owner for owner in wanted.zone.emptied & deleted if owner not in wanted.zone.nodes))
 
 
 def _events(

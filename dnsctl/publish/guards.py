@@ -29,6 +29,7 @@ GUARDS: Final[dict[str, str]] = {
     "deletes": "a large share of a zone's RRsets would be deleted",
     "updates": "a large share of a zone's RRsets would change",
     "emptied-zone": "nothing but the apex's SOA and NS would be left",
+    "emptied-owner": "a name that the zone file still has would lose all its records",
     "removed-zone": "a zone would no longer be served",
     "apex-ns": "the name servers of a zone would change; the parent's NS must follow",
     "ds-change": "DNSSEC would be added or removed, or the keys that a DS points to would change",
@@ -120,6 +121,8 @@ def _judge(zone: ZoneChangeset, limits: GuardLimits) -> Iterator[tuple[str, str]
             "emptied-zone",
             f"{zone.rrsets_before} RRsets would be deleted; only SOA and NS of the apex would stay",
         )
+    if zone.emptied_owners:
+        yield "emptied-owner", _emptied_owners(zone.emptied_owners)
     for change in zone.records:
         if change.owner == zone.origin and change.rdtype == Type.NS:
             yield "apex-ns", "the apex's NS RRset would change"
@@ -131,6 +134,12 @@ def _judge(zone: ZoneChangeset, limits: GuardLimits) -> Iterator[tuple[str, str]
     if zone.serial is not None and zone.serial_before is not None:
         yield from _serials(zone.serial_before, zone.serial)
     yield from _ttls(zone)
+
+
+def _emptied_owners(owners: Sequence[Name]) -> str:
+    shown = ", ".join(map(to_text, owners[:_SHOWN]))
+    more = f" and {len(owners) - _SHOWN} more" if len(owners) > _SHOWN else ""
+    return f"{shown}{more} would lose all records: the zone file has an empty list there"
 
 
 def _serials(before: int, after: int) -> Iterator[tuple[str, str]]:

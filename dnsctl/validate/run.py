@@ -57,7 +57,7 @@ def validate(
         found = list(_judge(scope, levels, whole=origin not in partial))
         findings += found
         if origin not in partial and not any(each.severity is Severity.ERROR for each in found):
-            passed[origin] = ValidatedZone(origin, zone.nodes, zone.file)
+            passed[origin] = ValidatedZone(origin, zone.nodes, zone.file, zone.emptied)
     return Verdict(passed, tuple(findings))
 
 

@@ -83,6 +83,10 @@ def other_name_servers(repo: Operations) -> None:
     )
 
 
+def empty_list(repo: Operations) -> None:
+    repo.write(COM, zone().replace("www: {type: A, value: 192.0.2.80}", "www: []"))
+
+
 def ttl_jump(repo: Operations) -> None:
     repo.write(COM, zone().replace("www: {", "www: {ttl: 604800, "))
 
@@ -108,6 +112,7 @@ CASES: dict[str, tuple[Callable[[Operations], None], list[str] | str]] = {
     "state file damaged": (state_file_damaged, "its first line is not"),
     "zone removed": (zone_removed, ["removed-zone"]),
     "other name servers": (other_name_servers, ["apex-ns"]),
+    "empty list of records": (empty_list, ["emptied-owner"]),
     "TTL jump": (ttl_jump, ["ttl-jump"]),
     "error in a zone": (error_in_a_zone, "192.0.2.300"),
     "history rewritten": (history_rewritten, ["history"]),

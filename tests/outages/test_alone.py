@@ -41,7 +41,8 @@ def change(repo: Operations, address: str) -> None:
 
 def address(repo: Operations, node: str) -> str:
     query = dns.message.make_query("www.example.com.", "A")
-    return dns.query.udp(query, "127.0.0.1", port=repo.ports[node][0], timeout=5).answer[0][0].to_text()
+    found = dns.query.udp(query, "127.0.0.1", port=repo.ports[node][0], timeout=5).answer[0]
+    return str(found[0].to_text())
 
 
 def test_no_release_goes_out_that_a_node_cannot_prepare_however_urgent(repo: Operations) -> None:
@@ -59,6 +60,14 @@ def test_no_release_goes_out_that_a_node_cannot_prepare_however_urgent(repo: Ope
     assert repo.generations() == before
     assert address(repo, "ns1") == address(repo, "ns2") == served
     assert sorted(path.name for path in (repo.root / "keys").rglob("K*")) == keys
+
+
+def test_old_commit_that_is_pushed_late_is_refused(repo: Operations) -> None:
+    served = address(repo, "ns1")
+    done = repo.run("push", "--rev", "main~2")
+    assert done.returncode == 1
+    assert "guard history: " in done.stderr
+    assert address(repo, "ns1") == address(repo, "ns2") == served
 
 
 def test_node_that_reaches_nobody_serves_on_also_after_a_restart(repo: Operations) -> None:

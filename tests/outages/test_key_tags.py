@@ -8,13 +8,13 @@ import pytest
 
 from dnsctl.model.rrset import Type, rdata_text
 from dnsctl.sign.foreign import private_text
-from dnsctl.sign.keyfile import KeyTimes, file_stem, key_text
-from dnsctl.sign.keystore import SigningKey
+from dnsctl.sign.keyfile import KeyState, KeyTimes, file_stem, key_text
+from dnsctl.sign.keystore import Keystore, SigningKey
 from tests.control.operations import PASSPHRASE
 from tests.outages.conftest import Fleet, three_keys
 from tests.sign.mutations import NSEC as POLICY
 from tests.sign.mutations import ORIGIN, Records, records_of, signed_by
-from tests.sign.same_tag import put_by_hand, same_tag
+from tests.sign.same_tag import new_key, put_by_hand, same_tag
 from tests.sign.scenery import NOW, keys_for
 
 ALLOWED = ("--allow", "ds-change", "--allow", "keys-missing", "--allow", "old-caches", "--reason", "we know")
@@ -89,6 +89,17 @@ def test_second_pair_of_one_tag_is_not_imported(fleet: Fleet, tmp_path: Path) ->
         for option in ((), ("--active",)):
             told = fleet.refused("key", "import", "example.com", str(private), *option)
             assert f"key tag {own.public.tag} is taken" in told.stderr
+
+
+def test_key_update_gives_no_tag_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own, twin = same_tag(ORIGIN, "zsk")
+    third = keys_for(ORIGIN, POLICY)[-1]
+    keystore = Keystore(tmp_path, lambda: PASSPHRASE)
+    keystore.store([new_key(tmp_path, own)])
+    keystore.end(keystore.list(ORIGIN)[0], KeyState.REMOVED, NOW)  # its tag stays taken
+    made = iter((twin.private, third.private))
+    monkeypatch.setattr("dnsctl.sign.algorithm.ec.generate_private_key", lambda _: next(made))
+    assert keystore.generate(ORIGIN, POLICY, "zsk", NOW).public == third.public
 
 
 # -- Another signer's key beside ours (RFC 8901) ---
