@@ -19,7 +19,7 @@ def backup(context: Context, file: Path, reference: str, *, overwrite: bool, as_
         raise BackupError("is there already", where=str(file), advice="name another file, or add --overwrite")
     config = context.config()
     own = context.passphrase(config)
-    given = new_passphrase(reference, context.root) if reference else own
+    given = new_passphrase(reference, context.root, "--passphrase") if reference else own
     keystore = Keystore(context.keys, lambda: own)
     made = make(context.root, config, keystore, (own, given), file, datetime.now(UTC), output.say)
     if as_json:

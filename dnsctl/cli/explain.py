@@ -13,13 +13,13 @@ import dns.rdatatype
 import typer
 
 from dnsctl.cli import output
-from dnsctl.cli.context import Context
+from dnsctl.cli.context import Context, domain_name
 from dnsctl.control.own_image import released
 from dnsctl.errors import ImageError, RefusalRule
 from dnsctl.explain.explanation import Explanation, compiled, explanation
 from dnsctl.image.reader import Reader
 from dnsctl.model.json_value import Json
-from dnsctl.model.name import ROOT, Name, from_text, to_text
+from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import Type, type_text
 from dnsctl.publish.work_tree import NamedZoneFaultsError, zones_above
 
@@ -27,7 +27,7 @@ from dnsctl.publish.work_tree import NamedZoneFaultsError, zones_above
 def explain(context: Context, name: str, rdtype: str, *, work_tree: bool, as_json: bool) -> None:
     """Print zone, cut, wildcard, alias chain and proof of what answers `name` and `rdtype`."""
     wanted = _type(rdtype)
-    qname = from_text(name, ROOT)
+    qname = domain_name(name)
     opened = _from_files(context, qname) if work_tree else _from_release(context)
     with opened as reader:
         made = explanation(reader, qname, wanted)

@@ -18,7 +18,7 @@ from dnsctl.model.json_value import Json
 from dnsctl.model.key import KeyRole
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.policy import Policy
-from dnsctl.model.repo import CONFIG
+from dnsctl.model.repo import CONFIG, Repo
 from dnsctl.model.rrset import Type, rdata_text
 from dnsctl.model.timestamp import stamp
 from dnsctl.publish.work_tree import known_zones
@@ -37,13 +37,17 @@ DS_TTL = 3600  # seconds; the parent decides, this is what the printed record sa
 
 def list_keys(context: Context, zone: str | None, *, as_json: bool) -> None:
     """Print keys with their state, of `zone` or all. Exits with 1 where keys of a zone share a tag."""
-    found = keystore_of(context).list(zone_name(zone) if zone is not None else None)
+    name = zone_name(zone) if zone is not None else None
+    found = keystore_of(context).list(name)
+    none = "" if found else _why_none(context, name)
     faults = shared_tags_in(context, found)
     if as_json:
         told: list[Json] = [_fault_json(each, context) for each in faults]
         output.json_result({"keys": [key_json(each, context) for each in found], "faults": told})
     else:
         _print_keys(found)
+        if none:
+            output.say(none)
         for each in faults:
             output.say(str(each))
     if faults:
@@ -65,8 +69,19 @@ def _print_keys(found: Sequence[StoredKey]) -> None:
             for each in found
         ),
     )
-    if not found:
-        output.say("no keys yet: `dnsctl push` makes them on first need")
+
+
+def _why_none(context: Context, name: Name | None) -> str:
+    """Return why nothing is listed (of zone `name`), and what to do.
+
+    Raises ConfigError outside of an operations repo, and DnsctlError for a zone that is not in it.
+    """
+    if not Repo(context.root).config.exists():
+        context.config(fleet=False)  # raises: this is not an operations repo
+    if name is None:
+        return "no keys yet: `dnsctl push` makes them on first need"
+    zone_name(to_text(name), known_zones(context.work_tree()))
+    return f"{to_text(name)} has no keys: {_way_to_a_key(context, name)}"
 
 
 def shared_tags_in(context: Context, found: Iterable[StoredKey]) -> list[KeystoreError]:

@@ -29,19 +29,24 @@ def import_keys(
     context: Context, zone: str, paths: list[Path], role: str | None, *, active: bool, as_json: bool
 ) -> None:
     """Store the keys that `paths` name: all, or none. Of a directory, those that still are in use there."""
-    name = zone_name(zone, known_zones(context.work_tree()))
+    name, told = zone_name(zone, known_zones(context.work_tree())), _role(role)
     config = context.config()
     policy, now = signing_policy(config, name), datetime.now(UTC)
     found = [key for path in paths for key in keys_in(path, name, now)]
     several = any(path.is_dir() for path in paths)
     left = [each for each in found if each.ended] if several else []
-    made = adopted([each for each in found if each not in left], name, policy, _role(role), context.keys, now)
+    made = adopted([each for each in found if each not in left], name, policy, told, context.keys, now)
     store = keystore_of(context, config)
     present = [each for each in _listed(store, name, made) if each.private_path.exists()]
     whole = {each.public.rdata for each in present}
     new = [each for each in made if each.stored.public.rdata not in whole]
     if present and not new and not (active and any(each.state is KeyState.GENERATED for each in present)):
-        raise KeystoreError("is there already", where=path_of(present[0], context))
+        states = " and ".join(dict.fromkeys(str(each.state) for each in present))
+        raise KeystoreError(
+            "is there already",
+            where=path_of(present[0], context),
+            advice=f"every key that is named here is in keys/, in state {states}: nothing is left to import",
+        )
     store.store(new)
     if active:
         for each in _listed(store, name, made):
@@ -116,7 +121,7 @@ def _role(text: str | None) -> KeyRole | None:
         if text == each:
             return each
     if text is not None:
-        raise typer.BadParameter(f"{text!r} is none of {', '.join(ROLES)}", param_hint="--role")
+        raise typer.BadParameter(f"{text} is not a role: write csk, ksk or zsk", param_hint="--role")
     return None
 
 

@@ -47,7 +47,10 @@ def passphrase(context: Context, reference: str, *, as_json: bool) -> None:
     if finish(context.root, config):
         output.say(f"{file}: a change of passphrase that was interrupted is complete")
     old = context.passphrase(config)
-    new = new_passphrase(reference, context.root) if reference else secrets.token_urlsafe(_OCTETS).encode()
+    if reference:
+        new = new_passphrase(reference, context.root, "--new")
+    else:
+        new = secrets.token_urlsafe(_OCTETS).encode()
     done = rotate(context.root, config, old, new, output.say)
     if as_json:
         output.json_result({"keys": done.keys, "file": str(done.file) if done.file else None})

@@ -51,6 +51,7 @@ class Wanted:
 def roll(context: Context, zone: str, wanted: Wanted, *, plan_only: bool, as_json: bool) -> None:
     """Begin a roll of `zone`, or go on with it; print what was done and what comes."""
     origin = zone_name(zone)
+    _refuse_idle(wanted, plan_only=plan_only)
     hurry = _told_twice(origin, wanted)
     if plan_only:
         found, entries = _planned(context, origin, wanted)
@@ -84,6 +85,27 @@ def ds_wait(context: Context, origin: Name) -> Wait | None:
             return _found(context, reader, keystore, origin, datetime.now(UTC)).plan.wait
         except KeystoreError:
             return None
+
+
+def _refuse_idle(wanted: Wanted, *, plan_only: bool) -> None:
+    """Raise typer.BadParameter for an option that another one leaves without effect."""
+    if wanted.only_next and wanted.back:
+        raise typer.BadParameter("goes on with a roll, and --undo takes it back", param_hint="--continue")
+    for given, reason in (
+        (wanted.only_next, "--continue begins no roll"),
+        (wanted.back, "--undo takes back every roll of the zone"),
+    ):
+        if given and wanted.role is not None:
+            raise typer.BadParameter(f"is for the beginning of a roll: {reason}", param_hint="--role")
+        if given and wanted.emergency and (wanted.back or wanted.broken is None):
+            more = "" if wanted.back else "; to wait for no cache, add --break-chain ZONE"
+            raise typer.BadParameter(
+                f"is for the beginning of a roll: {reason}{more}", param_hint="--emergency"
+            )
+    if plan_only and wanted.broken is not None:
+        raise typer.BadParameter(
+            "is for a step that is taken, and --plan takes none", param_hint="--break-chain"
+        )
 
 
 def _told_twice(origin: Name, wanted: Wanted) -> bool:

@@ -56,7 +56,7 @@ def restore(
 def _passphrase(reference: str) -> bytes:
     """Return the passphrase of the backup. Raises PassphraseError, with the option that names it."""
     try:
-        return resolve(reference, Path())
+        return resolve(reference, Path(), given="--passphrase")
     except PassphraseError as error:
         error.advice = "name it with --passphrase: env:NAME, file:PATH, credential:NAME or prompt"
         raise

@@ -55,7 +55,7 @@ from dnsctl.model.timestamp import stamp
 from dnsctl.publish.changeset import KEYS_MISSING, Fate
 from dnsctl.publish.commit import intent_of
 from dnsctl.publish.faults import ZonesWithErrorsError
-from dnsctl.publish.guards import GUARDS, enforce
+from dnsctl.publish.guards import GUARDS, HISTORY, enforce
 from dnsctl.publish.history import judge_history
 from dnsctl.publish.intent import Intent, Progress, no_progress
 from dnsctl.publish.keys import settle
@@ -478,7 +478,8 @@ def _earlier(host: ControlHost, generation: int | None) -> Manifest:
     if manifest is None or manifest.commit is None:
         raise ReleaseRefusedError(
             f"generation {generation} is not in the archive",
-            advice=f"generations 1 to {served} were released; `git log` and `dnsctl push --rev` always work",
+            advice=f"{served} is the last that was released; to go back to a commit that `git log` shows: "
+            f"dnsctl push --rev COMMIT --allow {HISTORY} --reason TEXT",
             rule=RefusalRule.NOT_ARCHIVED,
         )
     return manifest

@@ -133,6 +133,18 @@ def _private_keys(root: Path, config: Config, keys: Path) -> list[Path]:
     return found
 
 
+_RESTORE = "other keys open with it, so this one was put there later: restore it from a backup"
+_CHECK = "it opens no key: check what keystore.passphrase in dnsctl.yaml refers to"
+
+
+def _opened_any(paths: list[Path], passphrase: bytes) -> bool:
+    for path in paths:
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            pkcs8.opened(secrecy.read_key(path), passphrase)
+            return True
+    return False
+
+
 def _encrypted_again(paths: list[Path], old: bytes, new: bytes) -> dict[Path, bytes]:
     """Return what is to stand in each file. Raises PassphraseError naming one that `old` does not open."""
     salt = pkcs8.fresh_salt()
@@ -146,7 +158,7 @@ def _encrypted_again(paths: list[Path], old: bytes, new: bytes) -> dict[Path, by
             raise PassphraseError(
                 "the present passphrase does not open this key, so no key is encrypted again",
                 where=str(path),
-                advice="restore it from a backup, or move it out of keys/",
+                advice=_RESTORE if _opened_any(paths, old) else _CHECK,
             ) from None
         renewed[path] = pkcs8.encrypted(private, new, salt)
         pkcs8.opened(renewed[path], new)

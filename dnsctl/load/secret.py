@@ -18,6 +18,7 @@ from dnsctl.errors import PassphraseError
 from dnsctl.files import secrecy
 
 MAX_SECRET = 4096  # octets: a passphrase, not a file somebody named by mistake
+_SETTING = "keystore.passphrase"
 _FORMS = "write env:NAME, file:PATH, credential:NAME or prompt"
 _REFERENCE = re.compile(r"prompt|env:[A-Za-z_][A-Za-z0-9_]*|file:.+|credential:[A-Za-z0-9_.@-]+")
 
@@ -33,8 +34,10 @@ def check_reference(reference: str) -> str:
     return reference
 
 
-def resolve(reference: str, root: Path, *, group: bool = False) -> bytes:
+def resolve(reference: str, root: Path, *, group: bool = False, given: str = _SETTING) -> bytes:
     """Return the secret that `reference` names. `group`: of a file, its group may read it too.
+
+    `given`: the setting or the option that the reference was given by, for messages.
 
     Raises PassphraseError, which never holds the secret.
     """
@@ -50,18 +53,18 @@ def resolve(reference: str, root: Path, *, group: bool = False) -> bytes:
                 f"environment variable {rest} is not set", advice="set it, or use file:PATH"
             )
     elif kind == "file":
-        value = _read(root / rest, rest, lambda status: secrecy.fault(status, group=group))
+        value = _read(root / rest, rest, lambda status: secrecy.fault(status, group=group), given)
     elif kind == "credential":
-        value = _credential(rest)
+        value = _credential(rest, given)
     else:
-        value = _ask()
+        value = _ask(given)
     value = value.removesuffix(b"\n").removesuffix(b"\r")
     if not value:
         raise PassphraseError(f"the passphrase from {reference} is empty", advice="put one there")
     return value
 
 
-def _credential(name: str) -> bytes:
+def _credential(name: str, given: str) -> bytes:
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
     if not directory:
         raise PassphraseError(
@@ -70,16 +73,18 @@ def _credential(name: str) -> bytes:
         )
     if name in (".", ".."):
         raise PassphraseError(f"{name} is not a credential's name", advice=_FORMS)
-    return _read(Path(directory) / name, f"credential {name}", lambda status: "")  # systemd's own modes
+    return _read(
+        Path(directory) / name, f"credential {name}", lambda status: "", given
+    )  # systemd's own modes
 
 
-def _read(path: Path, shown: str, fault: Callable[[os.stat_result], str]) -> bytes:
+def _read(path: Path, shown: str, fault: Callable[[os.stat_result], str], given: str) -> bytes:
     try:
         if not path.is_file():
             raise PassphraseError(
                 "no such file with the passphrase",
                 where=shown,
-                advice="run `dnsctl init`, or correct keystore.passphrase",
+                advice=f"{'run `dnsctl init`, or ' if given == _SETTING else ''}correct {given}",
             )
         with path.open("rb") as file:
             shared = fault(os.fstat(file.fileno()))
@@ -98,13 +103,14 @@ def _read(path: Path, shown: str, fault: Callable[[os.stat_result], str]) -> byt
     return value
 
 
-def _ask() -> bytes:
+def _ask(given: str) -> bytes:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise PassphraseError(
             "no terminal to ask for the passphrase",
-            advice="use env:, file: or credential: in keystore.passphrase",
+            advice=f"use env:, file: or credential: in {given}",
         )
     try:
-        return getpass.getpass("Passphrase of the keystore: ", stream=sys.stderr).encode()
+        whose = "Passphrase of the keystore" if given == _SETTING else f"Passphrase of {given}"
+        return getpass.getpass(f"{whose}: ", stream=sys.stderr).encode()
     except EOFError:
         raise PassphraseError("no passphrase was given", advice="type it, or use file:PATH") from None

@@ -126,3 +126,7 @@ def test_work_tree_with_an_error_is_told(tmp_path: Path):
     told = dnsctl("explain", "www.example.com", "--work-tree", root=root)
     assert told.code == 1
     assert "cname-other-data" in told.err
+
+
+def test_name_that_cannot_be_is_named_with_what_is_wrong(root: Path) -> None:
+    assert dnsctl("explain", "a..b", root=root).line == "dnsctl: a..b: empty label; remove the doubled dot"

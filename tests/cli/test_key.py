@@ -44,9 +44,50 @@ def test_list_shows_zone_role_and_state(root: Path):
 
 def test_list_of_another_zone_is_empty_and_says_how_keys_come_to_be(root: Path):
     sign_with(root, Policy())
+    (root / "zones/example.net.yaml").write_text("www: {type: A, value: 192.0.2.1}\n")
     told = dnsctl("key", "list", "example.net", root=root)
     assert told.code == 0
-    assert "dnsctl push" in told.err
+    assert "example.net. has no keys: `dnsctl push` makes it" in told.err
+
+
+def test_list_of_a_zone_that_is_not_there_or_outside_of_a_repo_is_refused(root: Path, tmp_path: Path):
+    told = dnsctl("key", "list", "exampel.com", root=root)
+    assert told.code == 1
+    assert "unknown zone exampel.com.; did you mean example.com.?" in told.line
+    (tmp_path / "empty").mkdir()
+    for zone in ((), ("example.com",)):
+        told = dnsctl("key", "list", *zone, root=tmp_path / "empty")
+        assert told.code == 1
+        assert "dnsctl.yaml" in told.line
+        assert not told.out
+
+
+def test_list_of_a_zone_that_was_removed_still_shows_its_keys(root: Path):
+    sign_with(root, Policy())
+    (root / "zones/example.com.yaml").unlink()
+    assert len(dnsctl("key", "list", "example.com", "--json", root=root).json["keys"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "refused"),
+    [
+        (("--continue", "--emergency"), "--emergency: is for the beginning of a roll"),
+        (("--continue", "--role", "zsk"), "--role: is for the beginning of a roll"),
+        (("--undo", "--role", "zsk"), "--role: is for the beginning of a roll"),
+        (("--undo", "--emergency"), "--emergency: is for the beginning of a roll"),
+        (("--undo", "--continue"), "--continue: goes on with a roll, and --undo takes it back"),
+        (
+            ("--plan", "--emergency", "--break-chain", "example.com"),
+            "--break-chain: is for a step that is taken",
+        ),
+    ],
+)
+def test_option_that_another_leaves_without_effect_is_refused(
+    options: tuple[str, ...], refused: str, root: Path
+):
+    told = dnsctl("key", "roll", "example.com", *options, root=root)
+    assert told.code == 1
+    assert refused in told.line
 
 
 @pytest.mark.parametrize(

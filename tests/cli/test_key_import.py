@@ -371,7 +371,35 @@ def test_key_is_imported_once(root: Path, tmp_path: Path) -> None:
     told = imported(root, private)
     assert told.code == 1
     assert "is there already" in told.line
+    assert "in state generated: nothing is left to import" in told.line
     assert imported(root, tmp_path / "bind", "--role", "zsk").code == 1
+
+
+def test_file_that_is_not_there_is_named_as_it_was_given(root: Path) -> None:
+    told = imported(root, "nofile", "--role", "csk")
+    assert told.code == 1
+    assert "nofile: no such file or directory; name the file of a key" in told.line
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        ("7xm/a5GvOdHQ/ZgIKopM6pD/P7BTOvVWQVxSYDGpiO8=", "AAAA", "its numbers are not a key of algorithm 13"),
+        ("13 (ECDSAP256SHA256)", "x", "no line `Algorithm:` with a number"),
+        ("PrivateKey:", "Created: yesterday\nPrivateKey:", "`Created: yesterday` is not YYYYMMDDHHMMSS"),
+    ],
+)
+def test_private_half_that_makes_no_key_is_told_in_words_for_people(
+    before: str, after: str, reason: str, root: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_text(POWERDNS.replace(before, after))
+    told = imported(root, tmp_path / "key", "--role", "csk")
+    assert told.code == 1
+    assert f"malformed private key: {reason}; export it again" in told.line
+
+
+def test_role_that_is_none_is_told_those_there_are(root: Path) -> None:
+    assert "cks is not a role: write csk, ksk or zsk" in imported(root, "nofile", "--role", "cks").line
 
 
 def test_private_half_that_was_lost_comes_back_and_the_state_stays(root: Path, tmp_path: Path) -> None:

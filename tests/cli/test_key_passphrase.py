@@ -207,6 +207,10 @@ def test_nothing_changes_where_not_every_key_can_be_encrypted_again(
         os.close(descriptor)
     assert told.code == 1
     assert reason in told.line
+    if fault == "wrong":
+        assert "it opens no key: check what keystore.passphrase in dnsctl.yaml refers to" in told.line
+    elif fault == "another key":
+        assert "other keys open with it" in told.line
     assert {path: path.read_bytes() for path in before} == before
     assert not list(root.glob(".writing-*"))
 

@@ -530,6 +530,17 @@ def test_key_that_is_of_no_use_stops_a_backup_and_is_named(
     assert not (tmp_path / "b").exists()
 
 
+@pytest.mark.parametrize("reference", ["file:gone", "prompt"])
+def test_passphrase_of_a_backup_that_cannot_be_read_blames_its_option(
+    reference: str, kept: Operations, tmp_path: Path
+) -> None:
+    done = kept.run("backup", str(tmp_path / "b"), "--passphrase", reference)
+    assert done.returncode == 1
+    assert "--passphrase" in done.stderr
+    assert "keystore.passphrase" not in done.stderr
+    assert not (tmp_path / "b").exists()
+
+
 def test_backup_does_not_replace_another_unless_told(kept: Operations, tmp_path: Path) -> None:
     (tmp_path / "b").write_text("the one of yesterday")
     done = kept.run("backup", str(tmp_path / "b"))

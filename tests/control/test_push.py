@@ -175,6 +175,9 @@ def test_rollback_serves_the_records_of_before_with_a_higher_serial(repo: Operat
     assert repo.failure("rollback")["rule"] == RefusalRule.NO_EARLIER_RELEASE
     edit(repo, "192.0.2.99")
     pushed = repo.json("push")
+    never = repo.failure("rollback", "99")
+    assert never["rule"] == RefusalRule.NOT_ARCHIVED
+    assert "dnsctl push --rev COMMIT --allow history --reason TEXT" in never["advice"]
     back = repo.json("rollback")
     assert (back["result"], back["generation"]) == ("served", 3)
     assert back["zones"][0]["serial"] > pushed["zones"][0]["serial"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from dnsctl.errors import DnsctlError, PassphraseError, RefusalRule
+from dnsctl.errors import DnsctlError, NameSyntaxError, PassphraseError, RefusalRule
 from dnsctl.load.nearest import did_you_mean
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.secret import resolve
@@ -51,12 +51,24 @@ class Context:
         return resolve(config.keystore.passphrase, self.root)
 
 
-def new_passphrase(reference: str, root: Path) -> bytes:
-    """Return what is to be a passphrase; one that is typed is asked for twice. Raises PassphraseError."""
-    first = resolve(reference, root)
-    if reference == "prompt" and resolve(reference, root) != first:
+def new_passphrase(reference: str, root: Path, option: str) -> bytes:
+    """Return what is to be a passphrase, as `option` names it; one that is typed is asked for twice.
+
+    Raises PassphraseError.
+    """
+    first = resolve(reference, root, given=option)
+    if reference == "prompt" and resolve(reference, root, given=option) != first:
         raise PassphraseError("the two passphrases differ", advice="type the same one twice")
     return first
+
+
+def domain_name(text: str) -> Name:
+    """Return the name that a person gave, with or without the final dot. Raises NameSyntaxError naming it."""
+    try:
+        return from_text(text, ROOT)
+    except NameSyntaxError as error:
+        error.where = error.where or text
+        raise
 
 
 def zone_name(text: str, known: tuple[Name, ...] | None = None) -> Name:
@@ -64,7 +76,7 @@ def zone_name(text: str, known: tuple[Name, ...] | None = None) -> Name:
 
     Raises NameSyntaxError; and DnsctlError where it is none of `known`, with the nearest one.
     """
-    name = from_text(text, ROOT)
+    name = domain_name(text)
     if known is not None and name not in known:
         texts = [to_text(each) for each in known]
         raise DnsctlError(

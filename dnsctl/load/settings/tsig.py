@@ -32,10 +32,13 @@ class TsigKeyConfig(Settings):
         return base
 
 
+_GIVEN = "`secret` of the TSIG key"
+
+
 def _decoded(reference: str, root: Path) -> bytes:
     """Return the octets behind a base64 secret. Raises ConfigError, which never holds it."""
     try:
-        return base64.b64decode(resolve(reference, root, group=True).strip(), validate=True)
+        return base64.b64decode(resolve(reference, root, group=True, given=_GIVEN).strip(), validate=True)
     except SharedSecretError as error:
         raise ConfigError(error.what, where=reference, advice=error.advice) from None
     except PassphraseError as error:

@@ -32,6 +32,12 @@ def keys_in(path: Path, zone: Name, now: datetime) -> tuple[ForeignKey, ...]:
             )
         return found
     private, public = _beside(path)
+    if not (path.exists() or private.exists() or public.exists()):
+        raise KeystoreError(
+            "no such file or directory",
+            where=str(path),
+            advice="name the file of a key, such as K….private, or its directory",
+        )
     return (_key(private, public if public.is_file() else None, now),)
 
 

@@ -58,6 +58,10 @@ class PrivateText:
         return any(self.times[each] <= now for each in _ENDINGS if each in self.times)
 
 
+class _FieldError(ValueError):
+    """A field that cannot be read. Its message is for a person."""
+
+
 def parse(text: str, where: str) -> PrivateText:
     """Return what a file says. Raises KeystoreError naming `where` and what is wrong in it."""
     fields = {
@@ -76,17 +80,27 @@ def parse(text: str, where: str) -> PrivateText:
         )
     try:
         algorithm = int(fields["Algorithm"].split()[0])
+    except (KeyError, ValueError, IndexError):
+        raise _malformed(where, "no line `Algorithm:` with a number") from None
+    try:
         private = _private(algorithm, fields)
-        times = {
-            name: datetime.strptime(fields[name], _TIME).replace(tzinfo=UTC)
-            for name in ("Created", "Publish", "Activate", *_ENDINGS)
-            if name in fields
-        }
     except KeyError as error:
         raise _malformed(where, f"no line `{error.args[0]}:`") from None
-    except (ValueError, IndexError, OverflowError) as error:
+    except _FieldError as error:
         raise _malformed(where, str(error)) from None
-    return PrivateText(algorithm, private, times)
+    except (ValueError, OverflowError):
+        raise _malformed(where, f"its numbers are not a key of algorithm {algorithm}") from None
+    return PrivateText(algorithm, private, dict(_times(fields, where)))
+
+
+def _times(fields: Mapping[str, str], where: str) -> Iterator[tuple[str, datetime]]:
+    for name in ("Created", "Publish", "Activate", *_ENDINGS):
+        if name not in fields:
+            continue
+        try:
+            yield name, datetime.strptime(fields[name], _TIME).replace(tzinfo=UTC)
+        except ValueError:
+            raise _malformed(where, f"`{name}: {fields[name]}` is not YYYYMMDDHHMMSS") from None
 
 
 def to_text(algorithm: int, private: PrivateKey, times: Mapping[str, datetime], where: str) -> str:
@@ -112,13 +126,13 @@ def _private(algorithm: int, fields: Mapping[str, str]) -> PrivateKey:
         n, e, d, p, q, dp, dq, qi = (_number(fields[each]) for each in _RSA_FIELDS)
         return rsa.RSAPrivateNumbers(p, q, d, dp, dq, qi, rsa.RSAPublicNumbers(e, n)).private_key()
     if algorithm not in _CURVES and algorithm not in _SEEDS:
-        raise ValueError(f"algorithm {algorithm} is not supported")
+        raise _FieldError(f"algorithm {algorithm} is not supported")
     octets = _octets(fields["PrivateKey"])
     if algorithm in _CURVES:
         return ec.derive_private_key(int.from_bytes(octets, "big"), _CURVES[algorithm][0])
     private = _SEEDS[algorithm](octets)
     if not isinstance(private, PrivateKey):
-        raise ValueError(f"algorithm {algorithm} is not supported")
+        raise _FieldError(f"algorithm {algorithm} is not supported")
     return private
 
 
@@ -152,7 +166,7 @@ def _number(text: str) -> int:
 def _octets(text: str) -> bytes:
     with contextlib.suppress(binascii.Error):
         return base64.b64decode(text, validate=True)
-    raise ValueError("a field is not base64")
+    raise _FieldError("a field is not base64")
 
 
 def _malformed(where: str, what: str) -> KeystoreError:
