@@ -50,7 +50,7 @@ from dnsctl.replicate import acceptance, tls
 from dnsctl.replicate.answers import NodeStatus, clocks_of
 from dnsctl.replicate.catchup import recover
 from dnsctl.replicate.client import AgentClient
-from dnsctl.replicate.clocks import require_agreement
+from dnsctl.replicate.clocks import require_agreement, require_witness
 from dnsctl.replicate.pki import Credentials
 from dnsctl.replicate.recall import recall
 from dnsctl.replicate.staging import Staging
@@ -262,6 +262,16 @@ def connections(root: Path, nodes: Sequence[Node], passphrase: bytes) -> Connect
         pki.certificate(AUTHORITY), pki.certificate(CONTROL), pki.key(CONTROL), lambda: passphrase
     )
     return Connections(nodes, tls.client_context(credentials, datetime.now(UTC)))
+
+
+def require_right_clock(root: Path, nodes: Sequence[Node], passphrase: bytes) -> None:
+    """Raise ClockError where the clock of no node agrees with this host's. Holds no lock.
+
+    Raises PkiError, PassphraseError for the control host's certificate.
+    """
+    with connections(root, nodes, passphrase) as fleet:
+        answers = fleet.run(statuses(fleet.clients))
+    require_witness(clocks_of(each for each in answers if isinstance(each, NodeStatus)), time.time())
 
 
 def unreached(host: ControlHost) -> tuple[Node, ...]:

@@ -20,7 +20,7 @@ from dnsctl.files import durable
 from dnsctl.files.lock import lock_file, take
 from dnsctl.model.json_value import Json
 from dnsctl.model.name import Name
-from dnsctl.model.observation import DsMemory, ServedMemory
+from dnsctl.model.observation import DsMemory, ServedMemory, time_of
 from dnsctl.model.repo import HostFiles
 from dnsctl.parent.hook import Outcome
 from dnsctl.parent.view import DelegationView
@@ -53,7 +53,7 @@ class Asked:
         """Read `to_json`. Raises KeyError, TypeError, ValueError for anything else."""
         outcome = next(each for each in get_args(Outcome) if each == told["outcome"])
         ds = tuple(bytes.fromhex(each) for each in told["ds"])
-        return cls(datetime.fromisoformat(told["at"]), ds, str(told["way"]), outcome, str(told["message"]))
+        return cls(time_of(told["at"]), ds, str(told["way"]), outcome, str(told["message"]))
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,9 @@ class Observed:
 def recall(state: HostFiles, zone: Name) -> Observed:
     """Return what is remembered of `zone`; nothing where no file can be read."""
     found = Observed()
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration):
+    with contextlib.suppress(
+        OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration, RecursionError
+    ):
         told = json.loads(state.observation(directory_name(zone)).read_bytes())
         with contextlib.suppress(ValueError):
             found = replace(found, ds=DsMemory.from_json(told["ds"]))

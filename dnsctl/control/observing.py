@@ -36,13 +36,16 @@ class Round:
 def observe(root: Path, config: Config, now: datetime, progress: Progress = no_progress) -> Round:
     """Look at the parent of every released zone, and remember it. Holds no lock: a push need not wait.
 
+    `now` was compared with the nodes' clocks.
     Raises SystemRefusalError where what was seen cannot be kept.
     """
     state = Repo(root).state
     with released(state) as reader:
         zones = [] if reader is None else [each.origin for each in reader.zones()]
         return (
-            Round({}, {}) if reader is None else look_at_parents(state, config, reader, zones, now, progress)
+            Round({}, {})
+            if reader is None
+            else look_at_parents(state, config, reader, zones, now, progress, by_a_right_clock=True)
         )
 
 
@@ -53,8 +56,13 @@ def look_at_parents(
     zones: Sequence[Name],
     now: datetime,
     progress: Progress = no_progress,
+    *,
+    by_a_right_clock: bool = False,
 ) -> Round:
-    """Look at the parents of `zones`, and remember what they say. `reader`: what is released."""
+    """Look at the parents of `zones`, and remember what they say. `reader`: what is released.
+
+    `by_a_right_clock`: `now` was compared with the nodes' clocks; else nothing counts as gone since `now`.
+    """
     resolvers = Resolvers(config.resolvers)
     watched = [each for each in zones if config.parent_policy(each).watch]
     found: dict[Name, Parent] = {}
@@ -69,7 +77,7 @@ def look_at_parents(
     looks = look_at_all(((zone, parent.servers) for zone, parent in found.items()), now)
     for done, (zone, told) in enumerate(looks):
         progress("ask parents", done, len(found))
-        seen[zone] = amend(state, zone, partial(_with, looks=told, now=now))
+        seen[zone] = amend(state, zone, partial(_with, looks=told, now=now, timed=by_a_right_clock))
     for zone, fault in faults.items():
         seen[zone] = amend(state, zone, partial(_without, fault=fault, now=now))
     progress("ask parents", len(found), len(found))
@@ -107,10 +115,10 @@ def _without(before: Observed, fault: str, now: datetime) -> Observed:
     return replace(before, ds=before.ds.after((), now), delegation=(), fault=fault)
 
 
-def _with(before: Observed, looks: Sequence[Look], now: datetime) -> Observed:
+def _with(before: Observed, looks: Sequence[Look], now: datetime, *, timed: bool) -> Observed:
     return replace(
         before,
-        ds=before.ds.after([each.ds for each in looks], now),
+        ds=before.ds.after([each.ds for each in looks], now, timed=timed),
         delegation=tuple(each.delegation for each in looks),
         fault="",
     )

@@ -18,7 +18,8 @@ from dnsctl.model.rrset import Type
 from dnsctl.publish.keys import live_keys
 from dnsctl.publish.pipeline import Release
 from dnsctl.publish.uses import Cacheable, asked_by, cacheable, served_keys
-from dnsctl.replicate.answers import NodeStatus
+from dnsctl.replicate.answers import NodeStatus, clocks_of
+from dnsctl.replicate.clocks import require_witness
 from dnsctl.replicate.staging import Served
 
 
@@ -42,13 +43,16 @@ def expect(host: ControlHost, release: Release, now: datetime) -> None:
 def look(host: ControlHost, reader: Reader, zones: Iterable[Name], now: datetime) -> None:
     """Ask every node of every site which release it serves, and remember that of `zones`.
 
-    `reader` holds the last release. Raises SystemRefusalError where it cannot be written.
+    `reader` holds the last release. Raises SystemRefusalError where it cannot be written, ClockError where
+    no node's clock agrees with this host's: when something was last served is remembered by that.
     """
     state = Repo(host.root).state
     release = Served(reader.generation, reader.manifest)
     answers = dict(
         zip((each.name for each in host.nodes), host.fleet.run(statuses(host.fleet.clients)), strict=True)
     )
+    clocks = clocks_of(each for each in answers.values() if isinstance(each, NodeStatus))
+    require_witness(clocks, now.timestamp())
     for origin in zones:
         told = _known(host, reader, origin, recall(state, origin).served)
         views = [

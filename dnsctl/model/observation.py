@@ -18,6 +18,9 @@ from typing import Any, Generic, TypeVar
 from dnsctl.model.json_value import Json
 
 LONGEST_CACHED = 7 * 86400  # seconds: no cache of good manners keeps a record longer (RFC 8767 §4)
+_FIXED_FIELDS = 4  # octets before digest or public key (RFC 4034 §2.1, §5.1)
+_LONGEST_TTL = 2**31 - 1  # seconds (RFC 2181 §8)
+_FIRST_YEAR, _LAST_YEAR = 1970, 9900
 _FORMAT = 1
 _NOT_ASKED = "was not asked"
 
@@ -131,17 +134,18 @@ class DsMemory:
     asked: tuple[bytes, ...] | None = None
     superseded: tuple[tuple[bytes, ...], ...] = ()
 
-    def after(self, views: Iterable[ParentView], now: datetime) -> DsMemory:
+    def after(self, views: Iterable[ParentView], now: datetime, *, timed: bool = True) -> DsMemory:
         """Return the memory with one more round of looks, at all servers of the parent from all sites.
 
-        A round without any view is one in which no place answered.
+        A round without any view is one in which no place answered. `timed`: `now` is by a clock that others
+        agree with; else what is shown is remembered, and nothing counts as gone.
         """
         told = tuple(views) or tuple(
             replace(each, at=now, ds=None, ttl=0, fault=_NOT_ASKED) for each in self.views
         )
         places = {each.place: self._places.get(each.place, _Place()).after(each.ds, now) for each in told}
         shown = [(each.ds, (each.ttl,)) for each in told if each.ds is not None]
-        complete = len(shown) == len(told) > 0
+        complete = timed and len(shown) == len(told) > 0
         has_followed = complete and all(_shows(ds, self.asked) for ds, _ in shown)
         superseded = () if has_followed else self.superseded
         may_be = [*shown, *((each, (0,)) for each in superseded)]
@@ -211,14 +215,14 @@ class DsMemory:
                 ParentView(
                     str(each["server"]),
                     str(each["site"]),
-                    _time(each["at"]),
+                    time_of(each["at"]),
                     None if each["ds"] is None else _octets(each["ds"]),
-                    int(each["ttl"]),
+                    _ttl(each["ttl"]),
                     str(each["fault"]),
                 )
                 for each in whole["views"]
             )
-            versions = tuple(_version(_octets(each["ds"]), each) for each in whole["sets"])
+            versions = tuple(_version(_octets(each["ds"]), each, 1) for each in whole["sets"])
             places = {place: _place(each) for place, each in whole["places"].items()}
             asked = None if whole.get("asked") is None else _octets(whole["asked"])
             superseded = tuple(map(_octets, whole.get("superseded", ())))
@@ -299,15 +303,15 @@ class ServedMemory:
                 NodeView(
                     str(each["node"]),
                     str(each["site"]),
-                    _time(each["at"]),
+                    time_of(each["at"]),
                     None if each["served"] is None else _served(each["served"]),
-                    int(each["dnskey_ttl"]),
-                    int(each["data_ttl"]),
+                    _ttl(each["dnskey_ttl"]),
+                    _ttl(each["data_ttl"]),
                     str(each["fault"]),
                 )
                 for each in whole["views"]
             )
-            versions = tuple(_version(_served(each), each) for each in whole["versions"])
+            versions = tuple(_version(_served(each), each, 2) for each in whole["versions"])
             return cls(views, versions, _began(whole))
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not what was observed of nodes: {error!r}") from None
@@ -334,6 +338,9 @@ def _versions_after(
         before = after.get(what, Version(what, ttls, now))
         largest = tuple(max(pair) for pair in zip(before.ttls, ttls, strict=True))
         after[what] = replace(before, ttls=largest, gone=None)
+    for what, each in after.items():
+        if complete and each.gone is not None and each.gone > now:  # by a clock that was ahead
+            after[what] = replace(each, gone=now)
     seen = {what for what, _ in shown}
     if complete:
         for what, each in after.items():
@@ -373,19 +380,33 @@ def _checked(told: Json) -> Mapping[str, Any]:
 
 
 def _began(whole: Mapping[str, Any]) -> datetime | None:
-    return None if whole["began"] is None else _time(whole["began"])
+    return None if whole["began"] is None else time_of(whole["began"])
 
 
 def _text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat()
 
 
-def _time(told: str) -> datetime:
-    return datetime.fromisoformat(told).astimezone(UTC)
+def time_of(told: str) -> datetime:
+    """Return a time that was stored. Raises ValueError for one so far away that sums with it overflow."""
+    time = datetime.fromisoformat(told)
+    if time.tzinfo is None or not _FIRST_YEAR <= time.year <= _LAST_YEAR:
+        raise ValueError(told)
+    return time.astimezone(UTC)
+
+
+def _ttl(told: int) -> int:
+    if isinstance(told, bool) or not isinstance(told, int) or not 0 <= told <= _LONGEST_TTL:
+        raise ValueError(told)
+    return told
 
 
 def _octets(told: Iterable[str]) -> tuple[bytes, ...]:
-    return tuple(bytes.fromhex(each) for each in told)
+    """Return rdatas of DS or DNSKEY. Raises ValueError for what is too short for either."""
+    found = tuple(bytes.fromhex(each) for each in told)
+    if any(len(each) <= _FIXED_FIELDS for each in found):
+        raise ValueError("rdata")
+    return found
 
 
 def _hex(items: Iterable[bytes]) -> list[str]:
@@ -397,10 +418,12 @@ def _version_json(one: Version[_What]) -> dict[str, Json]:
     return {"ttls": list(one.ttls), "first": _text(one.first), "gone": gone}
 
 
-def _version(what: _What, told: Mapping[str, Any]) -> Version[_What]:
+def _version(what: _What, told: Mapping[str, Any], kinds: int) -> Version[_What]:
     gone = told["gone"]
-    ttls = tuple(int(each) for each in told["ttls"])
-    return Version(what, ttls, _time(told["first"]), None if gone is None else _time(gone))
+    ttls = tuple(map(_ttl, told["ttls"]))
+    if len(ttls) != kinds:
+        raise ValueError("ttls")
+    return Version(what, ttls, time_of(told["first"]), None if gone is None else time_of(gone))
 
 
 def _served_json(served: ServedKeys) -> dict[str, Json]:
@@ -425,7 +448,7 @@ def _place_json(one: _Place) -> dict[str, Json]:
 
 def _place(told: Mapping[str, Any]) -> _Place:
     return _Place(
-        None if told["answering"] is None else _time(told["answering"]),
-        {bytes.fromhex(each): _time(at) for each, at in told["has"].items()},
-        {bytes.fromhex(each): _time(at) for each, at in told["lacks"].items()},
+        None if told["answering"] is None else time_of(told["answering"]),
+        {bytes.fromhex(each): time_of(at) for each, at in told["has"].items()},
+        {bytes.fromhex(each): time_of(at) for each, at in told["lacks"].items()},
     )

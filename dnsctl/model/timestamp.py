@@ -9,7 +9,7 @@ _FORM = "%Y-%m-%dT%H:%M:%SZ"
 
 def stamp(when: datetime) -> str:
     """Return an aware time as text."""
-    return when.astimezone(UTC).strftime(_FORM)
+    return when.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
 def from_stamp(text: str) -> datetime:

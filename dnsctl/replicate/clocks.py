@@ -91,6 +91,20 @@ def require_agreement(offsets: Mapping[str, Offset], ours: float) -> None:
     )
 
 
+def require_witness(offsets: Mapping[str, Offset], ours: float) -> None:
+    """Raise ClockError where no node's clock agrees with this host's, or none tells its time.
+
+    For what only this host's clock matters to: one node whose clock is wrong is told elsewhere.
+    """
+    if any(not each.is_far for each in offsets.values()):
+        return
+    require_agreement(offsets, ours)
+    raise ClockError(
+        "no node tells its time, by which this host's clock could be judged",
+        advice="`dnsctl status` shows why the nodes are silent",
+    )
+
+
 def require_company(offsets: Mapping[str, Offset], ours: float) -> None:
     """Raise ClockError where two or more others agree with each other, and none of them with this host.
 

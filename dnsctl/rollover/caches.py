@@ -55,7 +55,7 @@ class Observations:
     def unseen_ds(self, now: datetime) -> bool:
         """True where some server of the parent is silent, was not asked for long, or none was ever asked."""
         views = self.ds.views
-        return not views or any(each.ds is None or now - each.at > FRESH for each in views)
+        return not views or any(each.ds is None or abs(now - each.at) > FRESH for each in views)
 
 
 def served_now(seen: Observations, now: datetime) -> Observations:

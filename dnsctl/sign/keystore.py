@@ -402,6 +402,12 @@ def _stored(stem: Path) -> StoredKey | None:
         raise KeystoreError(
             f"it describes another key than {path.name}", where=str(state_path), advice="restore both files"
         )
+    if directory_name(public.zone) != stem.parent.name:
+        raise KeystoreError(
+            f"a key of {to_text(public.zone)}, which is not the zone of this directory",
+            where=str(path),
+            advice="move its files to where they belong",
+        )
     return StoredKey(public, told.role, told.state, told.times, path, told.roll)
 
 

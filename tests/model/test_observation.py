@@ -18,7 +18,8 @@ from dnsctl.model.observation import (
 _T0 = datetime(2030, 1, 1, tzinfo=UTC)
 _HOUR = timedelta(hours=1)
 _OLD, _NEW, _THIRD = b"\0\1\15\2old", b"\0\2\15\2new", b"\0\3\15\2third"
-_A, _B = ServedKeys((b"a",), (b"a",), (b"a",)), ServedKeys((b"a", b"b"), (b"a",), (b"a",))
+_K, _L = b"\1\1\3\15first", b"\1\1\3\15second"  # DNSKEYs
+_A, _B = ServedKeys((_K,), (_K,), (_K,)), ServedKeys((_K, _L), (_K,), (_K,))
 
 
 def _ds(hour, first, second, ttl=3600):
@@ -195,6 +196,25 @@ def test_request_that_is_taken_back_is_over_once_every_server_shows_what_there_w
 )
 def test_parent_has_followed_whatever_its_digests_and_other_signers_keys(asked, shown, over):
     assert (_asked(asked, (shown, shown)).superseded == ()) is over
+
+
+def test_look_by_a_clock_that_nobody_confirms_makes_nothing_gone():
+    """Counted from a clock that is two days slow, caches would have dropped the old DS before it went."""
+    memory = _ds_memory(((_OLD,), (_OLD,)), ttl=86400)
+    slow = _T0 - timedelta(days=2)
+    memory = memory.after(_ds(-48, (_NEW,), (_NEW,), 86400), slow, timed=False)
+    assert {each.what: each.gone for each in memory.versions} == {(_OLD,): None, (_NEW,): None}
+    assert DsMemory().after(_ds(0, (_NEW,), (_NEW,)), _T0, timed=False).began is None
+
+
+def test_what_went_by_a_clock_that_was_ahead_went_now_at_the_latest():
+    memory = _ds_memory(((_OLD,), (_OLD,)), ttl=7200)
+    ahead = 24 * 365
+    memory = memory.after(_ds(ahead, (_NEW,), (_NEW,), 7200), _T0 + ahead * _HOUR)
+    memory = memory.after(_ds(1, (_NEW,), (_NEW,), 7200), _T0 + _HOUR)
+    assert {each.what: each.gone for each in memory.versions} == {(_OLD,): _T0 + _HOUR, (_NEW,): None}
+    memory = memory.after(_ds(3, (_NEW,), (_NEW,), 7200), _T0 + 3 * _HOUR)
+    assert {each.what for each in memory.versions} == {(_NEW,)}
 
 
 def test_same_request_again_changes_nothing():

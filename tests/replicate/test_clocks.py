@@ -22,7 +22,7 @@ from dnsctl.replicate import acceptance
 from dnsctl.replicate.answers import NodeStatus
 from dnsctl.replicate.catchup import CatchUp
 from dnsctl.replicate.client import AgentClient
-from dnsctl.replicate.clocks import Offset, require_agreement, span
+from dnsctl.replicate.clocks import Offset, require_agreement, require_witness, span
 from dnsctl.replicate.staging import Staging
 from tests.refusals import refused_by
 from tests.replicate.control import CREATED, Control, Made, text
@@ -55,6 +55,24 @@ def test_one_node_that_stands_alone_is_named() -> None:
     )
     assert "is 24 h 0 min behind" not in message
     assert "the clock of ns1 (2026-11-20 12:00:00 UTC) is 1 d 0 h behind that of" in told(ns1=-86400, ns2=0)
+
+
+def test_one_node_that_agrees_is_witness_enough() -> None:
+    require_witness({"ns1": Offset(0.4), "ns2": Offset(90)}, OURS)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        ({"ns1": 90.0, "ns2": 90.0}, "the clock of this host"),
+        ({"ns1": 90.0}, "cannot tell which of them is wrong"),
+        ({"ns1": 90.0, "ns2": -90.0}, "cannot tell which of them is wrong"),
+        ({}, "no node tells its time"),
+    ],
+)
+def test_clock_without_a_witness_is_refused(seconds: dict[str, float], words: str) -> None:
+    with pytest.raises(ClockError, match=words):
+        require_witness({name: Offset(each) for name, each in seconds.items()}, OURS)
 
 
 def test_nobody_is_accused_where_it_is_one_against_one() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +17,10 @@ import dns.query
 import dns.rdatatype
 import pytest
 
+from dnsctl.control.observations import amend, recall
+from dnsctl.model.name import from_text
+from dnsctl.model.observation import ParentView
+from dnsctl.model.repo import Repo
 from tests import clocks
 from tests.control.operations import DNSCTL, NODES, Operations, made, zone
 
@@ -94,6 +99,26 @@ def test_wrong_clock_of_the_control_host_is_refused_both_ways(repo: Operations) 
     assert repo.run("verify").returncode == 0
     again = repo.json("control", "--once")
     assert all(each["done"] for each in again["jobs"]), "what was done in the future does not count"
+
+
+@pytest.mark.parametrize("offset", ["-2d", "+5m"])
+def test_parents_are_not_looked_at_by_a_wrong_clock(repo: Operations, offset: str) -> None:
+    """Caches drop a DS so many seconds after it was last seen: by a slow clock, that is over at once."""
+    repo.start(*NODES)
+    assert repo.run("push").returncode == 0
+    state, zone_seen = Repo(repo.root).state, from_text("example.com.")
+    amend(
+        state, zone_seen, lambda known: replace(known, ds=known.ds.after(_views(b"old"), datetime.now(UTC)))
+    )
+    before = recall(state, zone_seen)
+    code, told = at(repo, offset, "control", "--once")
+    assert code in (1, 2)
+    assert re.search("observe.*clock of this host", told), told
+    assert recall(state, zone_seen) == before
+
+
+def _views(digest: bytes) -> list[ParentView]:
+    return [ParentView("ns1.parent.example.", "", datetime.now(UTC), (b"\0\1\15\2" + digest,), 86400)]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import stat
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -141,6 +142,18 @@ def test_damaged_file_is_named_and_never_replaced_by_a_new_key(
     with pytest.raises(KeystoreError, match=re.escape(path.name)):
         keystore(tmp_path).signing_keys(ZONE, Policy(), NOW)
     assert sorted(stored.path.parent.iterdir()) == before
+
+
+def test_keys_in_the_directory_of_another_zone_are_named_and_not_believed(tmp_path: Path) -> None:
+    store, other = keystore(tmp_path), from_text("example.net.")
+    store.signing_keys(ZONE, Policy(), NOW)
+    (mine,) = store.list(ZONE)
+    shutil.copytree(mine.path.parent, tmp_path / "example.net")
+    for ask in (lambda: store.list(other), store.list, lambda: store.signing_keys(other, Policy(), NOW)):
+        with pytest.raises(KeystoreError, match=r"not the zone of this directory") as caught:
+            ask()
+        assert str(tmp_path / "example.net" / mine.path.name) in str(caught.value)
+    assert [one.public for one in store.list(ZONE)] == [mine.public]
 
 
 def test_private_half_of_another_key_is_refused(tmp_path: Path) -> None:

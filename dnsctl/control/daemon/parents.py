@@ -8,6 +8,7 @@ was seen and cannot be asked any more is told, because what waits for it goes on
 from __future__ import annotations
 
 from dnsctl.control.daemon.job import Verdict, Work
+from dnsctl.control.host import require_right_clock
 from dnsctl.control.in_step import keep_in_step
 from dnsctl.control.observing import observe
 from dnsctl.model.key import ds_tags
@@ -19,8 +20,10 @@ _ORDER = ("done", "later", "refused")
 def observed(work: Work) -> Verdict:
     """Look at all parents, and keep them in step.
 
-    Raises SystemRefusalError where what they say cannot be kept, ConfigError for a secret that is not there.
+    Raises SystemRefusalError where what they say cannot be kept, ConfigError for a secret that is not there,
+    ClockError where no node's clock agrees with this host's: until when caches hold a DS counts from a look.
     """
+    require_right_clock(work.root, work.config.nodes(), work.passphrase)
     found = observe(work.root, work.config, work.now, work.progress)
     asked = keep_in_step(work.root, work.config, found, work.now, work.tell)
     known = {zone: seen for zone, seen in found.seen.items() if seen.ds.views}
