@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import astuple, dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from dnsctl.control.concerns import Concern
@@ -17,13 +17,16 @@ from dnsctl.model.observation import ServedMemory
 from dnsctl.model.policy import Policy
 from dnsctl.model.repo import HostFiles, Repo
 from dnsctl.model.rrset import Type
+from dnsctl.model.validity import moment
 from dnsctl.publish.uses import is_covered, key_set, served_uses
 from dnsctl.rollover.caches import Observations
 from dnsctl.rollover.keyset import KeySet
-from dnsctl.rollover.planning import Plan, plan
+from dnsctl.rollover.planning import Plan, Wait, plan
 from dnsctl.rollover.timetable import foreseen
-from dnsctl.sign.keystore import Keystore
+from dnsctl.sign.keystore import Keystore, StoredKey
 from dnsctl.sign.shared_tags import shared_tags
+
+TOO_LONG = timedelta(days=7)  # that a roll stands still until it is an alarm
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,8 @@ def roll_concerns(
 ) -> Iterator[Concern]:
     """Yield what rolls wait for, steps that are due, and keys that share a tag.
 
-    `reader`: the last release, of `commit`.
+    `reader`: the last release, of `commit`. A roll that has waited for `TOO_LONG` for what has to be seen
+    does not go on by itself.
     """
     at = datetime.fromtimestamp(now, UTC)
     policy_of = policies(root, commit)
@@ -110,11 +114,33 @@ def roll_concerns(
         if found.fault is not None:
             yield Concern("act", to_text(origin), str(found.fault))
         elif told.wait is not None:
-            yield Concern("soon", to_text(origin), f"a roll waits {told.wait.told}")
+            since = None if make else standing_since(keystore.list(origin), found.seen)
+            yield _waiting(to_text(origin), told.wait, since, at)
         elif make:
             yield Concern("soon", to_text(origin), f"a roll is due: {make[0].reason}; {_WHO}")
         elif told.step is not None:
             yield Concern("soon", to_text(origin), f"a step of a roll is due, to {told.step.text}; {_WHO}")
+
+
+def standing_since(stored: Iterable[StoredKey], seen: Observations) -> datetime | None:
+    """Return when something last changed: the state of a key, what nodes serve, or what the parent has.
+
+    A roll that waits has waited since then at least. What comes back after it was gone may not count.
+    """
+    times = [each for one in stored for each in (*astuple(one.times), one.roll.leaves) if each is not None]
+    times += [each.first for each in seen.served.versions] + [each.first for each in seen.ds.versions]
+    return max(times, default=None)
+
+
+def _waiting(zone: str, wait: Wait, since: datetime | None, now: datetime) -> Concern:
+    """Return what a roll waits for; to act on, where its end is not known and it has stood for too long."""
+    what = f"a roll waits {wait.told}"
+    if since is None:
+        return Concern("soon", zone, what)
+    what += f"; it stands since {moment(since.timestamp())}"
+    if wait.until is None and now - since > TOO_LONG:
+        return Concern("act", zone, f"{what}, for more than {TOO_LONG.days} days: look at what it waits for")
+    return Concern("soon", zone, what)
 
 
 _WHO = "`dnsctl control` takes it"
