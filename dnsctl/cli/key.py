@@ -130,7 +130,9 @@ def ds(
     if all(each.state is KeyState.GENERATED for each in used):
         output.say(f"{to_text(name)} is not signed with it yet: give the DS to the parent after the push")
     if waits is not None:
-        output.say(f"do not give it to the parent of {to_text(name)} yet: wait {waits.told}")
+        leaves = waits.step.action == "unsign"
+        yet = ": the zone is to be unsigned, and waits" if leaves else " yet: wait"
+        output.say(f"do not give it to the parent of {to_text(name)}{yet} {waits.told}")
 
 
 def _way_to_a_key(context: Context, name: Name) -> str:

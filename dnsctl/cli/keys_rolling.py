@@ -20,7 +20,7 @@ from dnsctl.control.own_image import released
 from dnsctl.control.push import Request, Result
 from dnsctl.control.roll_wishes import coming_back, leaving, timetable_of, wished, written
 from dnsctl.control.rolling import advance
-from dnsctl.control.zone_rolls import ZoneRoll, policies, zone_roll
+from dnsctl.control.zone_rolls import ZoneRoll, goals, zone_roll
 from dnsctl.errors import KeystoreError
 from dnsctl.image.reader import Reader
 from dnsctl.model.key import KeyRole
@@ -135,11 +135,11 @@ def _found(context: Context, reader: Reader, keystore: Keystore, origin: Name, n
     Raises KeystoreError where it is not signed here, or keys of it share a tag.
     """
     manifest = activated(Archive(context.state.archive), reader.generation)
-    policy = policies(context.root, manifest.commit if manifest is not None else None)(origin)
+    goal = goals(context.root, manifest.commit if manifest is not None else None)(origin)
     entry = reader.zone(origin)
-    if entry is None or policy is None or not entry.signed:
+    if entry is None or goal is None or not entry.signed:
         raise _not_here(origin)
-    found = zone_roll(reader, keystore, Repo(context.root).state, origin, policy, now)
+    found = zone_roll(reader, keystore, Repo(context.root).state, origin, goal, now)
     if found.fault is not None:
         raise found.fault
     return found

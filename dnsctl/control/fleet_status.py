@@ -25,6 +25,7 @@ from dnsctl.control.concerns import (
 from dnsctl.control.host import connections
 from dnsctl.control.own_image import released
 from dnsctl.control.parents import ParentState, parent_concerns, parent_states
+from dnsctl.control.renewal import signing_policy
 from dnsctl.control.zone_rolls import roll_concerns
 from dnsctl.errors import DnsctlError
 from dnsctl.load.settings.config import Config
@@ -79,7 +80,7 @@ def fleet_status(root: Path, config: Config, passphrase: bytes, now: float, *, z
     def policy_of(origin: str) -> Policy | None:
         """Return how a zone is signed here: one without keys of ours is pre-signed."""
         zone = from_text(origin)
-        return config.policy(zone) if keystore.list(zone) else None
+        return signing_policy(config, keystore, zone) if keystore.list(zone) else None
 
     of_each = tuple(of_zones(answers, policy_of, longest, now))
     damaged: DnsctlError | None = None

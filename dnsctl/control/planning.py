@@ -13,6 +13,7 @@ from dnsctl.control.ds_gate import judge_ds_seen
 from dnsctl.control.newest import take_over_newest
 from dnsctl.control.own_image import is_there, open_own, require_whole
 from dnsctl.control.renewal import released
+from dnsctl.control.unsigning import kept_signed
 from dnsctl.image.reader import Reader
 from dnsctl.load.revision import Revision
 from dnsctl.load.settings.file import load_config
@@ -98,6 +99,7 @@ def _against_release(
         told: dict[str, Json] = {"generation": reader.generation, "manifest": reader.manifest or None}
         for each in of_ends(reader, keystore, now.timestamp()):
             tell(f"warning: {each.about}: {each.message}")
+        intent = kept_signed(intent, reader, keystore, repo.state, now)
         changeset = changeset_of(intent, keystore, reader, now, progress)
         seen = (
             *judge_ds_seen(repo.state, reader, changeset.zones, now),

@@ -32,6 +32,7 @@ from dnsctl.control.host import ControlHost, actor
 from dnsctl.control.keeping import as_kept, keep, prepared, room_for
 from dnsctl.control.renewal import renewal_due
 from dnsctl.control.served import expect
+from dnsctl.control.unsigning import kept_signed
 from dnsctl.errors import (
     DnsctlError,
     KeystoreError,
@@ -55,7 +56,7 @@ from dnsctl.model.timestamp import stamp
 from dnsctl.publish.changeset import KEYS_MISSING, Fate
 from dnsctl.publish.commit import intent_of
 from dnsctl.publish.faults import ZonesWithErrorsError
-from dnsctl.publish.guards import GUARDS, HISTORY, enforce
+from dnsctl.publish.guards import DS_CHANGE, GUARDS, HISTORY, enforce
 from dnsctl.publish.history import judge_history
 from dnsctl.publish.intent import Intent, Progress, no_progress
 from dnsctl.publish.keys import settle
@@ -131,7 +132,7 @@ def push(host: ControlHost, request: Request, progress: Progress = no_progress) 
     rev = request.rev or _clean_head(host.root)
     recovered = 0 if request.dry_run else level(host, progress)
     try:
-        release = _judged(host, _built(host, rev, progress))
+        release = _judged(host, _built(host, rev, progress, at_once=_at_once(request)))
     except ZonesWithErrorsError as error:
         if not error.expired or request.dry_run:
             raise
@@ -152,7 +153,7 @@ def rollback(
     """
     check_request(request)
     recovered = 0 if request.dry_run else level(host, progress)
-    release = _built_again(host, _earlier(host, generation), progress)
+    release = _built_again(host, _earlier(host, generation), progress, _at_once(request))
     return ended(host, release, "rollback", request, recovered, progress)
 
 
@@ -244,20 +245,39 @@ def level(host: ControlHost, progress: Progress) -> int:
     return recovered
 
 
-def _built(host: ControlHost, rev: str, progress: Progress, today: date | None = None) -> Release | None:
-    """Build the release of a commit; `today`: what its records' `expires` is compared with."""
+def _at_once(request: Request) -> Callable[[Name], bool]:
+    """Return which zones may be unsigned whatever their parents have: all, where a person says so by name."""
+    return lambda _: DS_CHANGE in request.allow
+
+
+def _built(
+    host: ControlHost,
+    rev: str,
+    progress: Progress,
+    today: date | None = None,
+    *,
+    at_once: Callable[[Name], bool],
+) -> Release | None:
+    """Build the release of a commit. `today`: what its records' `expires` is compared with; `at_once`: as of
+    `unsigning.kept_signed`.
+    """
     source = Revision(host.root, rev)
     try:
         intent = intent_of(source, load_config(source), progress, today=today)
     finally:
         source.close()
+    with host.image.reader() as served:
+        state, now = Repo(host.root).state, datetime.now(UTC)
+        intent = kept_signed(intent, served, host.keystore, state, now, at_once)
     return build_intent(host, intent, progress)
 
 
-def _built_again(host: ControlHost, manifest: Manifest, progress: Progress) -> Release | None:
+def _built_again(
+    host: ControlHost, manifest: Manifest, progress: Progress, at_once: Callable[[Name], bool]
+) -> Release | None:
     """Build the release of an earlier one's records, which had not expired when it was made."""
     made = datetime.fromtimestamp(manifest.created, UTC).date()
-    return _built(host, manifest.commit or "", progress, made)
+    return _built(host, manifest.commit or "", progress, made, at_once=at_once)
 
 
 def _judged(host: ControlHost, release: Release | None) -> Release | None:
@@ -406,7 +426,8 @@ def _taken_back(host: ControlHost, failed: Result, before: int, progress: Progre
         return replace(failed, evidence=evidence)
     request = Request(reason=f"generation {failed.generation} failed verification")
     try:
-        release = _built_again(host, _earlier(host, before), progress)
+        begun = failed.release.before if failed.release else {}  # nobody was asked for a DS of these
+        release = _built_again(host, _earlier(host, before), progress, begun.__contains__)
         if release is None:
             raise ReleaseRefusedError(
                 f"generation {before} has the same records", rule=RefusalRule.SAME_RECORDS

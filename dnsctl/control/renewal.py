@@ -28,6 +28,7 @@ from dnsctl.publish.renewal import Renewal, renewal_of
 from dnsctl.release.archive import Archive, activated
 from dnsctl.release.manifest import Manifest
 from dnsctl.replicate.supply import NOTHING_LOST
+from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.presigned import is_presigned
 
 
@@ -41,7 +42,7 @@ def renewal_due(host: ControlHost, progress: Progress) -> Renewal:
             host.keystore,
             commit,
             policies_of(host, commit),
-            lambda origin: _is_signed_elsewhere(host.root, commit, origin),
+            lambda origin: is_signed_elsewhere(host.root, commit, origin) is True,
             datetime.now(UTC),
             progress,
         )
@@ -107,7 +108,7 @@ def policies_of(host: ControlHost, commit: str | None) -> Callable[[Name], Polic
     """Return what gives the policy of a zone that was released from `commit`."""
     config = config_of(host.root, commit)
     if config is not None:
-        return config.policy
+        return lambda origin: signing_policy(config, host.keystore, origin)
 
     def stands_in(origin: Name) -> Policy:
         return replace(host.config.policy(origin) or Policy(), serial="increment")
@@ -115,17 +116,22 @@ def policies_of(host: ControlHost, commit: str | None) -> Callable[[Name], Polic
     return stands_in
 
 
-def _is_signed_elsewhere(root: Path, commit: str | None, origin: Name) -> bool:
-    """True where the zone was pre-signed in the commit that was released."""
+def signing_policy(config: Config, keystore: Keystore, origin: Name) -> Policy | None:
+    """Return what a served zone is signed by here; of one that is to be unsigned, until it is."""
+    return config.policy(origin) or (config.last_policy if keystore.list(origin) else None)
+
+
+def is_signed_elsewhere(root: Path, commit: str | None, origin: Name) -> bool | None:
+    """True where the zone was pre-signed in the commit that was released; None where that cannot be read."""
     config = config_of(root, commit)
     if config is None or commit is None:
-        return False
+        return None
     source = Revision(root, commit)
     try:
         loaded = load_zones(source, config, frozenset((origin,)))
     except DnsctlError:
-        return False
+        return None
     finally:
         source.close()
     zone = loaded.zones.get(origin) or loaded.partial.get(origin)
-    return zone is not None and is_presigned(zone)
+    return None if zone is None else is_presigned(zone)

@@ -21,7 +21,8 @@ from dnsctl.sign.keystore import Keystore
 
 
 def leaving(found: ZoneRoll, role: KeyRole | None) -> tuple[RolledKey, ...]:
-    """Return the keys (of `role`, or of all) that a roll begun now makes leave; none while one is under way.
+    """Return the keys (of `role`, or of all) that a roll begun now makes leave; none while one is under way,
+    or the zone is to be unsigned.
 
     Raises KeystoreError where the zone has no such key in use.
     """
@@ -34,21 +35,30 @@ def leaving(found: ZoneRoll, role: KeyRole | None) -> tuple[RolledKey, ...]:
             where=to_text(found.keys.zone),
             advice=f"its keys in use are: {roles}" if roles else "push it with a policy first",
         )
+    if found.goal.policy is None:
+        return ()
     working = [each for each in used if not each.standby and _is_wanted(found, each)]
     busy = {each.role for each in used if not _is_wanted(found, each)}
     return tuple(each for each in working if each.role not in busy)
 
 
 def _is_wanted(found: ZoneRoll, key: RolledKey) -> bool:
-    fits = key.role in found.policy.roles and key.public.algorithm in found.policy.algorithms
+    policy = found.goal.until
+    fits = key.role in policy.roles and key.public.algorithm in policy.algorithms
     return fits and not key.leaves
 
 
 def coming_back(found: ZoneRoll) -> tuple[tuple[RolledKey, ...], tuple[RolledKey, ...]]:
     """Return the keys that were told to leave and can stay, and those that were to take their places.
 
-    Raises KeystoreError where there is none.
+    Raises KeystoreError where there is none, or the zone is to be unsigned.
     """
+    if found.goal.policy is None:
+        raise KeystoreError(
+            "is to be unsigned",
+            where=to_text(found.keys.zone),
+            advice="to have it stay signed, push it with a policy",
+        )
     back = tuple(each for each in found.keys.used if each.leaves)
     if not back:
         raise KeystoreError(
@@ -101,4 +111,4 @@ def written(
 
 def timetable_of(found: ZoneRoll, keys: KeySet, ttls: tuple[int, int], now: datetime) -> tuple[Entry, ...]:
     """Return the earliest times of the steps of `keys`, which may hold wishes that are not written."""
-    return timetable(keys, found.policy, found.seen, now, ttls)
+    return timetable(keys, found.goal.policy, found.seen, now, ttls)

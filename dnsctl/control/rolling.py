@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 
 from dnsctl.control.host import ControlHost
 from dnsctl.control.push import Request, Result, build_intent, check_request, ended, level
-from dnsctl.control.renewal import config_of
+from dnsctl.control.renewal import config_of, signing_policy
 from dnsctl.control.served import look
-from dnsctl.control.zone_rolls import ZoneRoll, is_at_rest, policies, rolling_zones, zone_roll
+from dnsctl.control.zone_rolls import Goal, ZoneRoll, goals, is_at_rest, rolling_zones, zone_roll
 from dnsctl.errors import DnsctlError
 from dnsctl.image.reader import Reader
 from dnsctl.model.name import Name
@@ -73,30 +73,30 @@ def advance(
 
 def _moving(
     host: ControlHost, zones: frozenset[Name] | None, now: datetime, *, hurry: bool
-) -> dict[Name, Policy]:
-    """Return the zones (of `zones`) whose keys are not at rest, with the policy of the release."""
+) -> dict[Name, Goal]:
+    """Return the zones (of `zones`) whose keys are not at rest, with the goal of the release."""
     state = Repo(host.root).state
-    found: dict[Name, Policy] = {}
+    found: dict[Name, Goal] = {}
     with host.image.reader() as reader:
-        policy_of = policies(host.root, _commit(host, reader))
+        goal_of = goals(host.root, _commit(host, reader))
         for origin in rolling_zones(reader, host.keystore):
-            policy = policy_of(origin) if zones is None or origin in zones else None
-            if policy is not None and not is_at_rest(
-                zone_roll(reader, host.keystore, state, origin, policy, now, hurry=hurry)
+            goal = goal_of(origin) if zones is None or origin in zones else None
+            if goal is not None and not is_at_rest(
+                zone_roll(reader, host.keystore, state, origin, goal, now, hurry=hurry)
             ):
-                found[origin] = policy
+                found[origin] = goal
     return found
 
 
 def _chosen(
-    host: ControlHost, reader: Reader, moving: Mapping[Name, Policy], now: datetime, *, hurry: bool
+    host: ControlHost, reader: Reader, moving: Mapping[Name, Goal], now: datetime, *, hurry: bool
 ) -> tuple[list[Rolled], dict[Name, Wait]]:
     """Return the steps that are safe now, and what other zones wait for."""
     steps: list[Rolled] = []
     waits: dict[Name, Wait] = {}
     state = Repo(host.root).state
-    for origin, policy in moving.items():
-        found = zone_roll(reader, host.keystore, state, origin, policy, now, hurry=hurry)
+    for origin, goal in moving.items():
+        found = zone_roll(reader, host.keystore, state, origin, goal, now, hurry=hurry)
         step = _step(host.keystore, found, now, hurry=hurry)
         if isinstance(step, Rolled) and not _is_told(reader, step):
             waits[origin] = Wait(step.step, _WRITTEN)
@@ -113,7 +113,7 @@ def _intent(host: ControlHost, reader: Reader, steps: Iterable[Rolled]) -> Inten
 
     def policy_of(origin: Name) -> Policy | None:
         is_ours = is_covered(live_keys(host.keystore, reader, origin).uses.values())
-        return config.policy(origin) if config is not None and is_ours else None
+        return signing_policy(config, host.keystore, origin) if config is not None and is_ours else None
 
     def follows(origin: Name) -> bool:
         return config is not None and config.parent_policy(origin).ours == "follow"
@@ -136,7 +136,7 @@ def _commit(host: ControlHost, reader: Reader) -> str | None:
 
 def _step(keystore: Keystore, found: ZoneRoll, now: datetime, *, hurry: bool) -> Rolled | Wait | None:
     """Return the step that a zone takes, with keys made for it; or what it waits for."""
-    told, policy = found.plan, found.policy
+    told = found.plan
     drafts: tuple[NewKey, ...] = ()
     made: tuple[RolledKey, ...] = ()
     if told.make:
@@ -145,18 +145,19 @@ def _step(keystore: Keystore, found: ZoneRoll, now: datetime, *, hurry: bool) ->
             RolledKey(one.stored.public, one.stored.role, standby=one.stored.roll.standby, since=now)
             for one in drafts
         )
-        told = plan(replace(told.keys, keys=(*told.keys.keys, *made)), policy, found.seen, now, hurry=hurry)
+        keys = replace(told.keys, keys=(*told.keys.keys, *made))
+        told = plan(keys, found.goal.policy, found.seen, now, hurry=hurry)
     if told.step is None:
         return None if told.wait is None else not_yet_made(told.wait, made)
     used = {each.public for each in told.step.keys.used}
     kept = tuple(one for one in drafts if one.stored.public in used)
-    return Rolled(told.keys, told.step, policy, kept)
+    return Rolled(told.keys, told.step, found.goal.until, kept)
 
 
 def _drafted(keystore: Keystore, found: ZoneRoll, make: Iterable[Make], now: datetime) -> Iterator[NewKey]:
     made: list[NewKey] = []
     for each in make:
-        wanted = replace(found.policy, algorithm=each.algorithm)
+        wanted = replace(found.goal.until, algorithm=each.algorithm)
         draft = keystore.draft(found.keys.zone, wanted, each.role, now, made, found.seen.foreign)
         roll = RollState(
             replaces=each.replaces.tag if each.replaces is not None else None, standby=each.standby, ds=False

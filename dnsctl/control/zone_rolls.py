@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dnsctl.control.concerns import Concern
 from dnsctl.control.observations import recall
-from dnsctl.control.renewal import config_of
+from dnsctl.control.renewal import config_of, is_signed_elsewhere
 from dnsctl.errors import KeystoreError
 from dnsctl.image.reader import Reader
 from dnsctl.model.name import Name, to_text
@@ -30,26 +30,47 @@ TOO_LONG = timedelta(days=7)  # that a roll stands still until it is an alarm
 
 
 @dataclass(frozen=True)
+class Goal:
+    """What the keys of a zone are to come to, as it was released. `policy`: None where it is to be unsigned;
+    `until`: what it is signed by until then.
+    """
+
+    policy: Policy | None
+    until: Policy
+
+
+@dataclass(frozen=True)
 class ZoneRoll:
-    """One zone's keys, and what comes next for them. `policy`: that of the release.
+    """One zone's keys, and what comes next for them. `goal`: that of the release.
 
     `fault`: why nothing does, where its keys in the keystore share a tag.
     """
 
     keys: KeySet
-    policy: Policy
+    goal: Goal
     seen: Observations
     plan: Plan
     fault: KeystoreError | None = None
 
 
-def policies(root: Path, commit: str | None) -> Callable[[Name], Policy | None]:
-    """Return what gives the policy of a zone that was released from `commit`.
+def goals(root: Path, commit: str | None) -> Callable[[Name], Goal | None]:
+    """Return what gives the goal of a zone that was released from `commit`, and that keys of ours sign.
 
-    Where that cannot be read, rolls wait for the next push: no other policy was released.
+    None where that cannot be read, so that rolls wait for the next push: no other policy was released.
     """
     config = config_of(root, commit)
-    return config.policy if config is not None else lambda _: None
+
+    def goal(origin: Name) -> Goal | None:
+        if config is None:
+            return None
+        policy = config.policy(origin)
+        if policy is not None:
+            return Goal(policy, policy)
+        if is_signed_elsewhere(root, commit, origin) is not False:
+            return None
+        return Goal(None, config.last_policy)
+
+    return goal
 
 
 def rolling_zones(reader: Reader, keystore: Keystore) -> Iterator[Name]:
@@ -64,7 +85,7 @@ def zone_roll(
     keystore: Keystore,
     state: HostFiles,
     origin: Name,
-    policy: Policy,
+    goal: Goal,
     now: datetime,
     *,
     hurry: bool = False,
@@ -79,10 +100,10 @@ def zone_roll(
     ours = {one.public.rdata for one in stored}
     seen = Observations(known.served, known.ds, frozenset(each for each in served if each not in ours))
     if (fault := next(shared_tags(stored, served), None)) is not None:
-        return ZoneRoll(keys, policy, seen, Plan(keys), fault)
+        return ZoneRoll(keys, goal, seen, Plan(keys), fault)
     if not is_covered(uses.values()):
-        return ZoneRoll(keys, policy, seen, Plan(keys))
-    return ZoneRoll(keys, policy, seen, plan(keys, policy, seen, now, hurry=hurry))
+        return ZoneRoll(keys, goal, seen, Plan(keys))
+    return ZoneRoll(keys, goal, seen, plan(keys, goal.policy, seen, now, hurry=hurry))
 
 
 def is_at_rest(found: ZoneRoll) -> bool:
@@ -104,13 +125,13 @@ def roll_concerns(
     does not go on by itself.
     """
     at = datetime.fromtimestamp(now, UTC)
-    policy_of = policies(root, commit)
+    goal_of = goals(root, commit)
     for origin in rolling_zones(reader, keystore):
-        policy = policy_of(origin)
-        if policy is None:
+        goal = goal_of(origin)
+        if goal is None:
             continue
-        found = zone_roll(reader, keystore, Repo(root).state, origin, policy, at)
-        told, make = foreseen(found.plan, policy, found.seen, at), found.plan.make
+        found = zone_roll(reader, keystore, Repo(root).state, origin, goal, at)
+        told, make = foreseen(found.plan, goal.policy, found.seen, at), found.plan.make
         if found.fault is not None:
             yield Concern("act", to_text(origin), str(found.fault))
         elif told.wait is not None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from dnsctl.model.key import DIGESTS, PublicKey, ds_of, key_tag
 from dnsctl.model.name import Name, labels
-from dnsctl.model.rrset import Type
+from dnsctl.model.rrset import RRset, Type, rrset
 
 # What asks for the DS to be withdrawn: `0 0 0 00`, and `0 3 0 AA==`
 DELETE: dict[int, bytes] = {Type.CDS: bytes(5), Type.CDNSKEY: b"\0\0\3\0\0"}
@@ -25,6 +25,11 @@ def asks_to_delete(rdtype: int, rdata: bytes) -> bool:
 
 def is_delete(rdtype: int, rdata: bytes) -> bool:
     return rdata == DELETE[rdtype]
+
+
+def withdrawal(zone: Name, ttl: int) -> tuple[RRset, ...]:
+    """Return the CDS and CDNSKEY that ask the parent of `zone` to remove the DS (RFC 8078 §4)."""
+    return tuple(rrset(zone, rdtype, ttl, [rdata]) for rdtype, rdata in DELETE.items())
 
 
 def names(zone: Name, rdata: bytes, rdtype: int, dnskey: bytes) -> bool:

@@ -60,12 +60,13 @@ def zone_changes(
     """Compare two states of one zone; None where it did not, or will not, exist.
 
     `signed_here`: at least one of them was or will be signed by us, so DNSKEY, CDS, CDNSKEY and ZONEMD are
-    derived, unless `after` brings its own CDS, CDNSKEY or ZONEMD. `longest_expire` (seconds): what signing
-    lowers the SOA's expire to. `derived_ds`: owners whose DS is derived.
+    derived, unless `after` brings CDS or CDNSKEY that somebody wrote, or a ZONEMD. `longest_expire`: what
+    signing lowers the SOA's expire to, in seconds. `derived_ds`: owners whose DS is derived.
     """
     old, new = (zone.nodes if zone is not None else {} for zone in (before, after))
     origin = next((zone.origin for zone in (before, after) if zone is not None), None)
-    own = {one.rdtype for one in new.get(origin, ())} if origin is not None else set()
+    at_apex = new.get(origin, ()) if origin is not None else ()
+    own = {one.rdtype for one in at_apex if one.position is not None or one.rdtype not in KEY_TYPES}
     derived_at_apex = {*KEY_TYPES, Type.ZONEMD} - (own - {Type.DNSKEY}) if signed_here else set()
     found: list[RecordChange] = []
     totals = [0, 0]

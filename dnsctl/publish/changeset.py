@@ -42,7 +42,7 @@ from dnsctl.publish.source import source_of
 from dnsctl.sign.keystore import Keystore
 
 KEYS_MISSING = "keys-missing"  # name of an event, and of the guard against it
-RENEWAL = "renewal"  # name of an event
+RENEWAL, UNSIGNED, UNSIGNING = "renewal", "unsigned", "unsigning"  # names of events
 
 
 class Fate(Enum):
@@ -272,7 +272,7 @@ def _policy_events(old: ZoneIntent, wanted: ZoneIntent) -> Iterator[DnssecEvent]
 
 def _signing_event(wanted: ZoneIntent, *, ds_relevant: bool) -> DnssecEvent:
     if not wanted.signed:
-        return DnssecEvent("unsigned", f"signing ends; {way_to_unsigned(wanted)}", True)
+        return DnssecEvent(UNSIGNED, f"signing ends; {way_to_unsigned(wanted)}", True)
     policy = wanted.policy
     how = "as it came, pre-signed" if policy is None else f"{policy.algorithm.name}, {policy.denial}"
     return DnssecEvent("signed", f"signing starts ({how})", ds_relevant)
@@ -301,7 +301,9 @@ def _events(
 ) -> Iterator[DnssecEvent]:
     was = before is not None and before.signed
     policy = wanted.policy
-    if wanted.signed != was:
+    if wanted.unsigning:
+        yield DnssecEvent(UNSIGNING if wanted.signed else UNSIGNED, wanted.unsigning)
+    elif wanted.signed != was:
         yield _signing_event(wanted, ds_relevant=before is not None)
     yield from ds_events(wanted)
     if keys.begins:

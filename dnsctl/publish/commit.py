@@ -29,4 +29,10 @@ def intent_of(
     judged = judge(loaded, config.policy, config.checks, progress)
     if judged.has_errors:
         raise ZonesWithErrorsError(judged.findings)
-    return Intent(with_parents(judged.zones, config), source.commit, judged.findings, config.guards.limits)
+    return Intent(
+        with_parents(judged.zones, config),
+        source.commit,
+        judged.findings,
+        config.guards.limits,
+        last_policy=config.last_policy,
+    )

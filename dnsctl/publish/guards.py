@@ -20,6 +20,7 @@ from dnsctl.publish.changeset import KEYS_MISSING, Fate, ZoneChangeset
 from dnsctl.publish.ds_changes import DS_MISMATCH
 
 HISTORY: Final = "history"
+DS_CHANGE: Final = "ds-change"
 DS_SEEN: Final = "ds-seen"
 OLD_CACHES: Final = "old-caches"
 
@@ -32,7 +33,7 @@ GUARDS: Final[dict[str, str]] = {
     "emptied-owner": "a name that the zone file still has would lose all its records",
     "removed-zone": "a zone would no longer be served",
     "apex-ns": "the name servers of a zone would change; the parent's NS must follow",
-    "ds-change": "DNSSEC would be added or removed, or the keys that a DS points to would change",
+    DS_CHANGE: "DNSSEC would be added or removed, or the keys that a DS points to would change",
     DS_MISMATCH: "the DS that one of our zones holds for another would lead to none of its keys",
     DS_SEEN: "a DS that the parent was seen to have, or a cache may hold, would lead to no key of the zone",
     OLD_CACHES: "keys would change so that a resolver which holds an answer of before could not validate",
@@ -130,7 +131,7 @@ def _judge(zone: ZoneChangeset, limits: GuardLimits) -> Iterator[tuple[str, str]
         if event.name == KEYS_MISSING:
             yield KEYS_MISSING, event.message
         elif event.ds_relevant:
-            yield "ds-change", event.message
+            yield DS_CHANGE, event.message
     if zone.serial is not None and zone.serial_before is not None:
         yield from _serials(zone.serial_before, zone.serial)
     yield from _ttls(zone)

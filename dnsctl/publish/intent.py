@@ -52,6 +52,7 @@ class ZoneIntent:
     severities by rule, as `checks` of dnsctl.yaml sets them for this zone. `ds_follows`: whether its DS in a
     zone of ours follows its keys. `below` and `above`: its delegations to and from other zones of ours.
     `uses`: what each key does, where a roll takes a step, which `roll` tells; `drafts`: keys made for it.
+    `unsigning`: where it is to be unsigned, how far that is; it stays signed as long as `policy` says how.
     `signals`: signalling names in it that follow other zones; `signals_unknown`: one of them is of a key that
     is made at the push.
     """
@@ -67,6 +68,7 @@ class ZoneIntent:
     uses: Mapping[PublicKey, KeyUse] | None = None
     drafts: tuple[NewKey, ...] = field(default=(), repr=False)
     roll: str = ""
+    unsigning: str = ""
     signals: tuple[Name, ...] = field(default=(), repr=False)
     signals_unknown: bool = False
 
@@ -84,7 +86,8 @@ class ZoneIntent:
 class Intent:
     """All zones of one commit; with `partial` some, and what is not named stays as it is served.
 
-    `commit` is None for a work tree outside git.
+    `commit` is None for a work tree outside git. `last_policy`: what a zone is signed by that is to be
+    unsigned and may not be yet.
     """
 
     zones: Mapping[Name, ZoneIntent] = field(repr=False)
@@ -92,3 +95,4 @@ class Intent:
     findings: tuple[Finding, ...] = ()
     limits: GuardLimits = STANDARD_LIMITS
     partial: bool = False
+    last_policy: Policy = field(default_factory=Policy)

@@ -156,10 +156,14 @@ def live_keys(keystore: Keystore, served: Reader, origin: Name) -> ZoneKeys:
     return ZoneKeys(tuple(one for one in stored.values() if one.public in uses), uses=uses)
 
 
-def unasked_keys(keys: ZoneKeys) -> tuple[StoredKey, ...]:
-    """Return the stored keys whose `.state` must say that no DS was asked for, before they are served."""
+def unasked_keys(wanted: ZoneIntent, keys: ZoneKeys) -> tuple[StoredKey, ...]:
+    """Return the keys whose `.state` must say that no DS is asked for, before they are served so."""
+    if not keys.begins and not wanted.unsigning:
+        return ()
     return tuple(
-        one for one in keys.signing if keys.begins and signs_keys(one.role) and one.roll.ds is not False
+        one
+        for one in keys.signing
+        if signs_keys(one.role) and one.roll.ds is not False and not keys.use(one).ds
     )
 
 
@@ -171,9 +175,10 @@ def settle(keystore: Keystore, reader: Reader, now: datetime, zones: Iterable[Na
     for origin in zones or {one.public.zone for one in keystore.list() if one.state in _MOVING}:
         stored = keystore.list(origin)
         uses = served_uses(reader, origin, stored)
+        asks = any(each.ds for each in uses.values())
         for one in stored:
             use = uses.get(one.public, KeyUse())
-            state, roll = _state(one, use), _roll(one, use)
+            state, roll = _state(one, use, asks=asks), _roll(one, use)
             if (state, roll) != (one.state, one.roll):
                 keystore.record(one, state, roll, now)
 
@@ -181,6 +186,7 @@ def settle(keystore: Keystore, reader: Reader, now: datetime, zones: Iterable[Na
 def settle_roll(keystore: Keystore, keys: KeySet, now: datetime) -> None:
     """Write down what a step of a roll decided, which cannot all be told from what is served."""
     told = {each.public: each for each in keys.keys}
+    asks = bool(keys.wanted_ds)
     for one in keystore.list(keys.zone):
         key = told.get(one.public)
         if key is None:
@@ -188,7 +194,7 @@ def settle_roll(keystore: Keystore, keys: KeySet, now: datetime) -> None:
         leaves = now.replace(microsecond=0) if key.leaves and one.state is not KeyState.REMOVED else None
         roll = replace(one.roll, leaves=one.roll.leaves or leaves, standby=key.standby)
         planned = replace(one, roll=roll)
-        state, roll = _state(planned, key.use), _roll(planned, key.use)
+        state, roll = _state(planned, key.use, asks=asks), _roll(planned, key.use)
         if (state, roll) != (one.state, one.roll):
             keystore.record(one, state, roll, now)
 
@@ -196,9 +202,9 @@ def settle_roll(keystore: Keystore, keys: KeySet, now: datetime) -> None:
 _MOVING = frozenset((KeyState.GENERATED, KeyState.PUBLISHED, KeyState.READY, KeyState.RETIRED))
 
 
-def _state(one: StoredKey, use: KeyUse) -> KeyState:
+def _state(one: StoredKey, use: KeyUse, *, asks: bool) -> KeyState:
     """Return the state of a key that does `use` (RFC 7583 §3.1); one that does nothing is gone, or yet to
-    come.
+    come. `asks`: the parent is asked for a DS of some key; where it is not, no other took this one's place.
     """
     if one.roll.ended:
         return one.state
@@ -208,6 +214,8 @@ def _state(one: StoredKey, use: KeyUse) -> KeyState:
     if one.roll.leaves is not None:
         return KeyState.ACTIVE if use == whole_use(one.role) else KeyState.RETIRED
     works = use == whole_use(one.role) or (use.published and use.signs_data)
+    if not asks and use.published and one.state is KeyState.ACTIVE:
+        return KeyState.ACTIVE
     if works and one.state is not KeyState.RETIRED:
         return KeyState.ACTIVE
     if use == whole_use(one.role):

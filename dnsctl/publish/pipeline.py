@@ -236,7 +236,7 @@ class _Work:
         self.served[origin] = cacheable(signed, ((one.public, one.duty) for one in signing))
         if keys.begins and previous is not None:
             self.before[origin] = cacheable(previous, ())
-            self.unasked += unasked_keys(keys)
+        self.unasked += unasked_keys(wanted, keys)
         used = tokens((one.public, one.duty, whole_use(one.role)) for one in signing)
         return changes, signed, source_of(wanted, used)
 

@@ -15,6 +15,7 @@ from dnsctl.image.reader import Reader
 from dnsctl.model.authority import zone_above
 from dnsctl.model.key import ds_of, is_sep, whole_use
 from dnsctl.model.name import Name
+from dnsctl.model.parental import withdrawal
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import RRset, Type, rrset
 from dnsctl.model.zone import SignedZone, ValidatedZone
@@ -29,7 +30,7 @@ from dnsctl.sign.keystore import NewKey
 
 @dataclass(frozen=True)
 class Rolled:
-    """One zone's step. `before`: its keys now; `drafts`: keys made for it."""
+    """One zone's step. `before`: its keys now; `policy`: what it is signed by; `drafts`: keys made for it."""
 
     before: KeySet
     step: Step
@@ -44,6 +45,11 @@ class Rolled:
     @property
     def origin(self) -> Name:
         return self.step.keys.zone
+
+    @property
+    def is_withdrawal(self) -> bool:
+        """True where the parent is asked to have no DS any more."""
+        return self.step.action == "withdraw"
 
 
 def rolled(
@@ -82,7 +88,10 @@ def _stepped(parent: Reader, step: Rolled, begun: ZoneIntent | None) -> ZoneInte
     """Return the zone with its keys used as `step` says. `begun`: with what another step changed in it."""
     served, entry = parent.signed_zone(step.origin), _entry(parent, step.origin)
     nodes = dict(begun.zone.nodes if begun is not None else served_data(served))
-    nodes[step.origin] = tuple(_apex(nodes[step.origin], served, step))
+    nodes[step.origin] = tuple(sorted(_apex(nodes[step.origin], served, step), key=lambda one: one.rdtype))
+    if step.step.action == "unsign":
+        told = f"{step.step.text}: {step.step.reason}; no cache holds a DS any more"
+        return ZoneIntent(ValidatedZone(step.origin, nodes), roll=told, unsigning=told)
     uses = {each.public: each.use for each in step.keys.keys if each.use}
     used = tokens((each.public, each.use, whole_use(each.role)) for each in step.keys.keys if each.use)
     return ZoneIntent(
@@ -92,14 +101,24 @@ def _stepped(parent: Reader, step: Rolled, begun: ZoneIntent | None) -> ZoneInte
         uses=uses,
         drafts=step.drafts,
         roll=f"{step.step.text}: {step.step.reason}",
+        unsigning=f"stays signed until its DS is gone: {step.step.text}" if step.is_withdrawal else "",
     )
 
 
 def _apex(node: Iterable[RRset], served: SignedZone, step: Rolled) -> Iterable[RRset]:
-    """Yield the apex without our own keys, and without CDS that are ours: they are made again."""
+    """Yield the apex without our own keys, and without CDS that are ours: they are made again.
+
+    CDS that ask for the DS to be removed are not made by signing: they stay until the zone is unsigned.
+    """
     own = {each.public.rdata for each in (*step.before.keys, *step.keys.keys)}
-    remade = tells_parent(served, step.before)
+    ends = step.step.action == "unsign"
+    remade = ends or tells_parent(served, step.before)
+    if step.is_withdrawal and remade:
+        dnskey = served.get(step.origin, Type.DNSKEY)
+        yield from withdrawal(step.origin, dnskey.ttl if dnskey is not None else step.policy.dnskey_ttl)
     for one in node:
+        if one.rdtype == Type.ZONEMD and ends:
+            continue
         if one.rdtype == Type.DNSKEY:
             if others := [each for each in one.rdatas if each not in own]:
                 yield one._replace(rdatas=tuple(others))
@@ -146,7 +165,7 @@ def _with_ds(wanted: ZoneIntent, step: Rolled, parent: Reader) -> ZoneIntent:
     ttl = found.ttl if found is not None else step.policy.dnskey_ttl
     nodes: dict[Name, tuple[RRset, ...]] = dict(wanted.zone.nodes)
     kept = [one for one in nodes[step.origin] if one.rdtype != Type.DS]
-    if ds := {*asked_ds(step.keys), *_others(parent, step)}:
+    if ds := {*asked_ds(step.keys), *(() if step.is_withdrawal else _others(parent, step))}:
         kept.append(rrset(step.origin, Type.DS, ttl, list(ds)))
     nodes[step.origin] = tuple(sorted(kept, key=lambda each: each.rdtype))
     return replace(wanted, zone=ValidatedZone(origin, nodes), source=outdated(wanted.source))

@@ -118,6 +118,8 @@ def wait_of(keys: KeySet, step: Step, seen: Observations, now: datetime) -> Wait
     found = dangers(Change(keys.zone, keys.served, asked_ds(keys), then.served, asked_ds(then)), seen, now)
     if not found:
         return None
+    if step.action == "unsign":  # our own keys stay until then: the DS has to go first
+        found = tuple(each for each in found if each.cause.kind == "ds") or found
     last = last_of(found)
     return Wait(step, _reason(keys, last, seen), last.until)
 

@@ -15,7 +15,8 @@ from dnsctl.control.push import Ending, Result, changed_zones
 from dnsctl.model.json_value import Json
 from dnsctl.model.name import to_text
 from dnsctl.model.repo import KEYS
-from dnsctl.publish.changeset import Fate
+from dnsctl.publish.changeset import UNSIGNING, Fate
+from dnsctl.publish.ds_changes import DS_WAITS
 from dnsctl.publish.faults import ZonesWithErrorsError
 from dnsctl.publish.intent import Progress
 from dnsctl.publish.pipeline import Release
@@ -50,6 +51,7 @@ def finish(result: Result, seconds: float, *, as_json: bool) -> None:
         output.json_result(to_json(result, seconds))
     else:
         _print(result, seconds)
+    _tell_waits(result)
     for zone, why in result.not_renewed:
         output.say(f"not renewed: {to_text(zone)}: {why}")
     tell_keys(result)
@@ -88,6 +90,16 @@ def _print(result: Result, seconds: float) -> None:
     if result.evidence:
         output.say(f"evidence: {result.evidence}")
     output.styled((_summary(result, seconds), _STYLES.get(result.ending, "bold red")))
+
+
+def _tell_waits(result: Result) -> None:
+    """Say of which zones the DS waits: one is asked for later, or has to go before the zone is unsigned."""
+    if result.release is None or result.ending == "dry run" or result.failed is not None:
+        return
+    for zone in result.release.zones:
+        for event in zone.events:
+            if event.name in (UNSIGNING, DS_WAITS):
+                output.say(f"{to_text(zone.origin)}: {event.message}")
 
 
 def tell_keys(result: Result) -> None:

@@ -21,7 +21,7 @@ from dnsctl.control.concerns import of_signatures
 from dnsctl.control.daemon.job import SHOWN, Verdict, Work, more_than_shown, named
 from dnsctl.control.host import ControlHost, unreached
 from dnsctl.control.push import Request, Result, renew
-from dnsctl.control.renewal import released_config, renewal_due
+from dnsctl.control.renewal import released_config, renewal_due, signing_policy
 from dnsctl.errors import ClockError, ReleaseRefusedError
 from dnsctl.model.name import to_text
 
@@ -121,7 +121,7 @@ def _overdue(work: Work, host: ControlHost) -> bool:
     with host.image.reader() as reader:
         return any(
             entry.signed
-            and of_signatures(entry.period, work.config.policy(entry.origin), now)
             and host.keystore.list(entry.origin)
+            and of_signatures(entry.period, signing_policy(work.config, host.keystore, entry.origin), now)
             for entry in reader.zones()
         )

@@ -42,7 +42,7 @@ from dnsctl.model.fleet import Network, Node, NodeSettings, ServeSettings
 from dnsctl.model.guard_limits import STANDARD_LIMITS, GuardLimits
 from dnsctl.model.name import Name
 from dnsctl.model.parent_policy import ParentPolicy
-from dnsctl.model.policy import Policy
+from dnsctl.model.policy import Lifetimes, Policy
 from dnsctl.model.repo import AUTHORITY, CONFIG, PASSPHRASE, Repo
 
 
@@ -121,6 +121,13 @@ class Config(Settings):
         if name == UNSIGNED:
             return None
         return replace(self.policies.get(name, Policy()), name=name)
+
+    @property
+    def last_policy(self) -> Policy:
+        """What a zone is signed by that is to be unsigned and may not be yet: the default, or `standard`."""
+        name = "standard" if self.defaults.dnssec == UNSIGNED else self.defaults.dnssec
+        found = self.policies.get(name, Policy())
+        return replace(found, name=name, lifetimes=Lifetimes(None, None, None), standby=False, cds="publish")
 
     def parent_policy(self, zone: Name, root: Path | None = None) -> ParentPolicy:
         """Return how the DS of `zone` is kept in step at its parent; its secret only with `root`.

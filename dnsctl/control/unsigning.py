@@ -1,0 +1,92 @@
+"""Zones that a commit asks to be unsigned: each stays signed until no cache holds a DS that leads to it.
+
+A push asks the parent to remove the DS (RFC 8078 §4), and keeps the zone signed by the keys that it is served
+with. `rolling` unsigns it, or a later push, once every server of the parent was seen to have no DS for as
+long as the largest TTL seen. Changes no file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from dnsctl.control.observations import recall
+from dnsctl.image.reader import Reader
+from dnsctl.model.key import KeyUse, PublicKey
+from dnsctl.model.name import Name
+from dnsctl.model.parental import withdrawal
+from dnsctl.model.repo import HostFiles
+from dnsctl.model.rrset import KEY_TYPES, Type
+from dnsctl.model.zone import ValidatedZone
+from dnsctl.publish.intent import Intent, ZoneIntent
+from dnsctl.publish.renewal import as_served
+from dnsctl.publish.uses import is_covered, key_set, served_uses
+from dnsctl.rollover.caches import Observations
+from dnsctl.rollover.planning import Plan, plan
+from dnsctl.sign.keystore import Keystore, StoredKey
+
+_HOW = (
+    "`dnsctl control` unsigns it once every server of its parent was seen without a DS for the largest TTL"
+    " seen; `dnsctl status` says what is waited for"
+)
+
+
+def kept_signed(
+    intent: Intent,
+    reader: Reader,
+    keystore: Keystore,
+    state: HostFiles,
+    now: datetime,
+    at_once: Callable[[Name], bool] = lambda _: False,
+) -> Intent:
+    """Return `intent` in which zones that may not be unsigned yet stay signed. `reader`: what is served.
+
+    `at_once`: zones that are unsigned whatever the parent has. A zone that keys elsewhere sign is left to the
+    guards.
+    """
+    kept = {
+        origin: found
+        for origin, wanted in intent.zones.items()
+        if not wanted.signed and not at_once(origin)
+        if (found := _kept(wanted, intent, reader, keystore, state, now)) is not None
+    }
+    return replace(intent, zones={**intent.zones, **kept}) if kept else intent
+
+
+def _kept(
+    wanted: ZoneIntent, intent: Intent, reader: Reader, keystore: Keystore, state: HostFiles, now: datetime
+) -> ZoneIntent | None:
+    """Return the zone as it is served next; None where it was not served signed by keys of `keystore`."""
+    origin = wanted.zone.origin
+    entry = reader.zone(origin)
+    stored = keystore.list(origin) if entry is not None and entry.signed else ()
+    uses = served_uses(reader, origin, stored) if stored else {}
+    if not is_covered(uses.values()):
+        return None
+    known = recall(state, origin)
+    told = plan(key_set(origin, stored, uses), None, Observations(known.served, known.ds), now)
+    if told.step is not None and told.step.action == "unsign":
+        return replace(wanted, unsigning="signing ends: no server of its parent has a DS, and no cache")
+    return _signed(wanted, intent, reader, stored, told)
+
+
+def _signed(
+    wanted: ZoneIntent, intent: Intent, reader: Reader, stored: tuple[StoredKey, ...], told: Plan
+) -> ZoneIntent:
+    """Return the zone, signed by the keys that it is served with, and asking for no DS."""
+    zone, served = wanted.zone, reader.signed_zone(wanted.zone.origin)
+    keys = told.step.keys if told.step is not None else told.keys
+    uses: dict[PublicKey, KeyUse] = {each.public: each.use for each in keys.used}
+    signing = tuple(one for one in stored if one.public in uses)
+    policy = as_served(intent.last_policy, served, signing)
+    apex = [one for one in zone.nodes[zone.origin] if one.rdtype not in KEY_TYPES - {Type.DNSKEY}]
+    node = tuple(sorted((*apex, *withdrawal(zone.origin, policy.dnskey_ttl)), key=lambda one: one.rdtype))
+    what = told.step.text if told.step is not None else f"it waits {told.wait.told}" if told.wait else ""
+    return replace(
+        wanted,
+        zone=ValidatedZone(zone.origin, {**zone.nodes, zone.origin: node}, zone.file),
+        policy=policy,
+        uses=uses,
+        unsigning=f"stays signed until its DS is gone: {what}; {_HOW}",
+    )
