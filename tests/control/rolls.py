@@ -21,7 +21,9 @@ from dnsctl.load.revision import WorkTree
 from dnsctl.load.settings.file import load_config
 from dnsctl.model.name import from_text
 from dnsctl.model.observation import ParentView
+from dnsctl.model.parental import DELETE
 from dnsctl.model.repo import Repo
+from dnsctl.model.rrset import Type
 from dnsctl.sign.keyfile import KeyState
 from dnsctl.sign.keystore import Keystore, StoredKey
 from tests.control.operations import NODES, PASSPHRASE, Operations, made, zone
@@ -75,7 +77,8 @@ class Rolling:
 
     def observe(self, ttl: int = 1) -> None:
         """Let the parent take what the zone asks for, and look at it. `ttl`: seconds, of its DS."""
-        if asked := tuple(sorted(self.rdatas("CDS"))):
+        if cds := self.rdatas("CDS"):
+            asked = () if cds == {DELETE[Type.CDS]} else tuple(sorted(cds))
             self.ds = tuple(sorted(self.parent(asked)))
         state, now = Repo(self.repo.root).state, datetime.now(UTC)
         views = [ParentView(f"ns{each}.example.", "dc1", now, self.ds, ttl) for each in (1, 2)]

@@ -314,10 +314,14 @@ def insecure(tmp_path: Path) -> Iterator[Rolling]:
         yield found
 
 
-def _sign(rolls: Rolling) -> None:
+def _set(rolls: Rolling, before: str, after: str) -> None:
     config = (rolls.repo.root / "dnsctl.yaml").read_text()
-    rolls.repo.write("dnsctl.yaml", config.replace("dnssec: none", "dnssec: standard"))
-    rolls.repo.commit("signed")
+    rolls.repo.write("dnsctl.yaml", config.replace(f"dnssec: {before}", f"dnssec: {after}"))
+    rolls.repo.commit(after)
+
+
+def _sign(rolls: Rolling) -> None:
+    _set(rolls, "none", "standard")
     done = rolls.repo.run("push", "--allow", "ds-change", "--reason", "from now on it is signed")
     assert done.returncode == 0, done
 
@@ -341,6 +345,66 @@ def test_zone_that_was_unsigned_asks_for_its_ds_by_a_release_of_its_own(insecure
     assert insecure.repo.json("key", "ds", "example.com")["waits"] is None
     assert insecure.repo.run("key", "ds", "example.com").stderr == ""
     assert insecure.repo.json("plan")["zones"] == [], "a push after it has nothing to do"
+
+
+def test_zone_is_unsigned_by_a_release_of_its_own_once_its_ds_is_gone(split: Rolling):
+    split.watch = lambda: _chain_is_whole(split) if split.ds else None
+    _set(split, "standard", "none")
+    planned = split.repo.json("plan", code=2)
+    assert planned["guards"] == []
+    assert [each["event"] for each in planned["zones"][0]["dnssec"]] == ["unsigning"]
+    pushed = split.repo.run("push")
+    assert pushed.returncode == 0, pushed
+    assert "example.com.: stays signed until its DS is gone: ask the parent to withdraw" in pushed.stderr
+    assert split.rdatas("CDS") == {bytes(5)}
+    assert split.signers("A", "www.example.com.")
+    assert split.repo.json("plan")["zones"] == []
+    split.repo.write("zones/example.com.yaml", zone(more="a: {type: A, value: 192.0.2.1}\n"))
+    split.repo.commit("a record")
+    assert split.repo.run("push").returncode == 0
+    assert split.repo.run("push", "--renew").returncode == 0
+    split.parent = lambda asked: split.ds
+    split.observe()
+    assert split.advance().release is None
+    told = [each["message"] for each in split.repo.json("status")["concerns"]]
+    assert any(
+        "a roll waits for ns1.example. from dc1, ns2.example. from dc1 to drop the DS" in each
+        for each in told
+    )
+    planned = split.repo.json("key", "roll", "example.com", "--plan")["timetable"]
+    assert planned[-1]["step"].startswith("remove all signatures, and ")
+    assert (
+        "the zone is to be unsigned, and waits for ns1" in split.repo.run("key", "ds", "example.com").stderr
+    )
+    refused = split.repo.run("key", "roll", "example.com", "--undo")
+    assert "to have it stay signed, push it with a policy" in refused.stderr
+    split.parent = lambda asked: asked
+    assert [each.split()[0] for each in split.roll()] == ["remove"]
+    for node in ("ns1", "ns2"):
+        assert (
+            split.rdatas("DNSKEY", node) == split.rdatas("CDS", node) == split.rdatas("RRSIG", node) == set()
+        )
+        assert split.rdatas("A", node, "a.example.com.")
+    assert split.repo.json("verify", "--full")["verdict"] == "consistent"
+    assert split.repo.json("status")["concerns"] == []
+    assert {one.state for one in split.stored()} == {KeyState.ACTIVE}, "it may be signed with them again"
+
+
+def test_zone_that_is_to_be_signed_after_all_asks_for_its_ds_again(csk: Rolling):
+    csk.watch = lambda: _chain_is_whole(csk) if csk.ds else None
+    before = csk.ds
+    _set(csk, "standard", "none")
+    assert csk.repo.run("push").returncode == 0
+    csk.observe()
+    assert csk.ds == ()
+    _set(csk, "none", "standard")
+    back = csk.repo.run("push")
+    assert back.returncode == 0, back
+    assert csk.rdatas("CDS") == set()
+    assert [each.split()[0] for each in csk.roll()] == ["ask"]
+    assert csk.ds == before
+    assert len(csk.stored()) == 1
+    assert csk.repo.json("plan")["zones"] == []
 
 
 def test_new_key_for_a_lost_one_is_refused_while_caches_hold_the_old_keys(split: Rolling):
