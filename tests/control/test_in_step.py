@@ -10,6 +10,7 @@ from typing import Any
 
 import dns.message
 import dns.opcode
+import dns.query
 import pytest
 
 from dnsctl.model.fleet import Endpoint
@@ -123,6 +124,43 @@ def test_zone_that_is_newly_signed_waits_until_caches_have_forgotten_it_unsigned
     assert repo.run("push").returncode == 0
     by(repo, registry, f'ds: update, server: "{registry}", key: {{name: {KEY.name}}}')
     assert "took" not in observe(repo)["message"]
+
+
+def unsign(repo: Operations) -> None:
+    """Push `dnssec: none` for a zone whose parent has the DS."""
+    assert in_step(repo)
+    config = (repo.root / "dnsctl.yaml").read_text()
+    repo.write("dnsctl.yaml", config.replace("dnssec: standard", "dnssec: none"))
+    repo.commit("unsigned")
+    assert repo.run("push").returncode == 0
+
+
+def test_update_removes_the_ds_of_a_zone_that_is_to_be_unsigned(repo: Operations, registry: Endpoint) -> None:
+    by(repo, registry, f'ds: update, server: "{registry}", key: {{name: {KEY.name}}}')
+    observe(repo)
+    unsign(repo)
+    query = dns.message.make_query("example.com.", "DS")
+    assert dns.query.udp(query, str(registry.address), port=registry.port, timeout=5).answer
+    assert f"asked for the DS none: {registry} took the update" in observe(repo)["message"]
+    assert not dns.query.udp(query, str(registry.address), port=registry.port, timeout=5).answer
+    observe(repo)
+    waits = [each["message"] for each in repo.json("status")["concerns"]]
+    assert any(
+        "a roll waits for caches to drop the DS of key" in each and "until 20" in each for each in waits
+    )
+    assert repo.json("key", "roll", "example.com", "--continue")["step"] is None
+
+
+def test_command_is_told_that_the_ds_is_to_go(repo: Operations, registry: Endpoint, tmp_path: Path) -> None:
+    by(repo, registry, f'ds: update, server: "{registry}", key: {{name: {KEY.name}}}')
+    observe(repo)
+    unsign(repo)
+    hook = tmp_path / "registrar"
+    hook.write_text(f"#!/bin/sh\ncat > {tmp_path}/told\n")
+    hook.chmod(0o755)
+    by(repo, registry, f"ds: hook, command: [{hook}]")
+    assert "took it" in observe(repo)["message"]
+    assert (tmp_path / "told").read_text() == ""
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -174,3 +174,56 @@ def test_bind_that_takes_updates_follows_without_one_servfail(repo: Operations, 
             time.sleep(1.2)
             assert told(port, f"first.{CHILD}") == ("NOERROR", True)
             assert rolled(repo, port) > 9
+
+
+def released(repo: Operations, dnssec: str, *allowed: str) -> None:
+    """Push the child with another policy, or unsigned."""
+    config = (repo.root / "dnsctl.yaml").read_text().partition("parents:")[0]
+    zones = f"{{example.org: {{parent: none}}, corp.example.org: {{dnssec: {dnssec}}}}}"
+    repo.write("dnsctl.yaml", f"{config}parents: {{none: {{watch: off}}}}\nzones: {zones}\n")
+    repo.commit(dnssec)
+    done = repo.run("push", *allowed)
+    assert done.returncode == 0, done
+
+
+def rounds(repo: Operations, port: int, prefix: str, until: Callable[[], bool]) -> int:
+    """Go round until it is as wanted; return how many answers were asked for, none of them SERVFAIL."""
+    deadline, asked = time.monotonic() + LONGEST, 0
+    while not until():
+        assert time.monotonic() < deadline, repo.run("status", "--zones")
+        done = repo.run("control", "--once")
+        assert done.returncode == 0, done
+        for _ in range(3):
+            asked += 1
+            for name in (f"{prefix}{asked}.{CHILD}", f"same.{CHILD}"):
+                assert told(port, name)[0] == "NOERROR", done
+            time.sleep(0.2)
+    return asked
+
+
+@pytest.mark.skipif(os.environ.get("DNSCTL_PARENTS") != "all", reason="takes half a minute")
+def test_zone_goes_from_insecure_to_secure_and_back_without_one_servfail(
+    repo: Operations, tmp_path: Path
+) -> None:
+    repo.write(f"zones/{PARENT}yaml", NS + HOSTS + DELEGATION)
+    released(repo, "none")
+    node = repo.ports["ns1"][0]
+
+    def there(rdtype: str) -> bool:
+        query = dns.message.make_query(CHILD, rdtype)
+        return bool(dns.query.udp(query, "127.0.0.1", port=node, timeout=5).answer)
+
+    with resolver(tmp_path / "resolver", node, node) as port:
+        assert told(port, f"same.{CHILD}") == ("NOERROR", False)
+        released(repo, "standard", "--allow", "ds-change", "--reason", "signed from now on")
+        assert there("DNSKEY")
+        assert not there("DS")
+        assert not there("CDS")
+        assert rounds(repo, port, "s", lambda: told(port, f"secure.{CHILD}") == ("NOERROR", True))
+        assert there("DS")
+        released(repo, "none")
+        assert there("DNSKEY"), "it stays signed"
+        assert not there("DS"), "and its DS goes at once: the parent is ours"
+        assert rounds(repo, port, "u", lambda: not there("DNSKEY"))
+        assert told(port, f"last.{CHILD}") == ("NOERROR", False)
+    assert repo.json("verify", "--full")["verdict"] == "consistent"
