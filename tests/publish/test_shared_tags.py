@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsctl.control.zone_rolls import zone_roll
+from dnsctl.control.zone_rolls import Goal, zone_roll
 from dnsctl.errors import KeystoreError
 from dnsctl.image.reader import Reader
 from dnsctl.model.key import PublicKey
@@ -154,6 +154,6 @@ def test_keys_that_share_a_tag_are_not_rolled(host: Host, policy: Policy, tmp_pa
     long_after, state = NOW + timedelta(days=365), HostFiles(tmp_path / "state")
     keystore = Keystore(tmp_path / "keys", lambda: PASSPHRASE)
     with host.image.reader() as reader:
-        found = zone_roll(reader, keystore, state, ORIGIN, policy, long_after)
+        found = zone_roll(reader, keystore, state, ORIGIN, Goal(policy, policy), long_after)
     assert found.plan.is_settled
     assert "is that of" in str(found.fault)
