@@ -319,7 +319,8 @@ def _events(
         yield DnssecEvent("roll", wanted.roll)
     elif wanted.signed and was and previous is not None:
         yield from _key_changes(wanted, keys, previous)
-        yield from _roll_ahead(wanted, keys)
+        if not wanted.unsigning:
+            yield from _roll_ahead(wanted, keys)
     if policy is not None and was and previous is not None:
         nsec3 = previous.nsec3
         was_denied = _denial("nsec" if nsec3 is None else "nsec3", nsec3 is not None and nsec3.opt_out)

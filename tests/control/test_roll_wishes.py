@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from dnsctl.control.roll_wishes import coming_back, leaving, wished
-from dnsctl.control.zone_rolls import ZoneRoll
+from dnsctl.control.zone_rolls import Goal, ZoneRoll
 from dnsctl.model.key import PublicKey, whole_use
 from dnsctl.model.name import from_text
 from dnsctl.model.policy import Algorithm, Policy
@@ -23,7 +23,7 @@ def key(algorithm: Algorithm, number: int) -> RolledKey:
 
 def zone_roll(*keys: RolledKey) -> ZoneRoll:
     held = KeySet(ZONE, keys)
-    return ZoneRoll(held, POLICY, Observations(), Plan(held))
+    return ZoneRoll(held, Goal(POLICY, POLICY), Observations(), Plan(held))
 
 
 def test_roll_of_a_role_is_of_both_algorithms() -> None:

@@ -127,7 +127,8 @@ class Config(Settings):
         """What a zone is signed by that is to be unsigned and may not be yet: the default, or `standard`."""
         name = "standard" if self.defaults.dnssec == UNSIGNED else self.defaults.dnssec
         found = self.policies.get(name, Policy())
-        return replace(found, name=name, lifetimes=Lifetimes(None, None, None), standby=False, cds="publish")
+        kept = Lifetimes(None, None, None)
+        return replace(found, name=name, beside=None, lifetimes=kept, standby=False, cds="publish")
 
     def parent_policy(self, zone: Name, root: Path | None = None) -> ParentPolicy:
         """Return how the DS of `zone` is kept in step at its parent; its secret only with `root`.
