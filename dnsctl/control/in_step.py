@@ -5,13 +5,16 @@ asked, and asked again after a while. What is wanted is what the zone's CDS say;
 that should have one as far as its roll is, and of other signers' (of a pre-signed zone: of what signs its
 keys). That no DS is wanted only CDS can say: of a zone of which nothing is known, nothing is asked. A zone
 that was served unsigned until lately waits until caches have forgotten that.
+
+A round of asking is bounded in time, since jobs that cannot wait are done in the same thread: parents that it
+does not get to are the first of the next.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -32,7 +35,9 @@ from dnsctl.model.rrset import KEY_TYPES, MADE_BY_SIGNING, Type
 from dnsctl.model.rrsig import signers_of
 from dnsctl.parent.exchange import ExchangeError
 from dnsctl.parent.hook import HookResult, Outcome, run_hook
-from dnsctl.parent.notify import notify_cds, targets
+from dnsctl.parent.looking import GIVEN_UP
+from dnsctl.parent.notify import Targets, notify_cds, targets
+from dnsctl.parent.patience import Patience
 from dnsctl.parent.servers import ParentUnknownError, Resolvers
 from dnsctl.parent.update import replace_ds
 from dnsctl.publish.keys import live_keys
@@ -43,38 +48,64 @@ AGAIN: Mapping[Outcome, timedelta] = {  # until a parent that lags is asked for 
     "later": timedelta(),
     "refused": timedelta(hours=6),
 }
+ASKING = 300.0  # seconds for all parents; what began before they are over is ended, a hook by its `timeout`
+TELLING = 30.0  # seconds for the targets of NOTIFY(CDS) for one zone
 
 
 @dataclass(frozen=True)
 class _Step:
-    """What is to be asked of the parent of one zone."""
+    """What is to be asked of the parent of one zone. `last`: when it was asked for anything, if it was."""
 
     zone: Name
     policy: ParentPolicy
     wanted: tuple[bytes, ...]
     ttl: int
     keys: tuple[bytes, ...]
+    last: datetime | None
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What came of asking parents. `left`: zones whose parents there was no time for."""
+
+    asked: tuple[tuple[Name, Asked], ...] = ()
+    left: tuple[Name, ...] = ()
+
+
+@dataclass
+class _Means:
+    """What a round of asking has. `silences`: of each target, how many times in a row it did not answer."""
+
+    patience: Patience
+    resolvers: Resolvers
+    tell: Tell
+    silences: dict[Endpoint, int] = field(default_factory=dict)
 
 
 def keep_in_step(
-    root: Path, config: Config, found: Round, now: datetime, tell: Tell
-) -> tuple[tuple[Name, Asked], ...]:
-    """Ask the parents that lag behind for what is wanted; return what came of it. Remembers it.
+    root: Path, config: Config, found: Round, now: datetime, tell: Tell, patience: Patience | None = None
+) -> Asking:
+    """Ask the parents that lag behind for what is wanted, who waits longest first. Remembers what came of it.
 
-    `tell`: a line for the log. Raises ConfigError for a secret, SystemRefusalError for a disk.
+    `tell`: a line for the log; `patience`: for all of them, `ASKING` if not given. Raises ConfigError for a
+    secret, SystemRefusalError for a disk.
     """
     state = Repo(root).state
     asked: list[tuple[Name, Asked]] = []
-    resolvers = Resolvers(config.resolvers)
     with released(state) as reader:
         steps = [] if reader is None else list(_steps(root, config, reader, found.seen, now))
-    for step in steps:
-        outcome, message = _ask(step, root, config, resolvers, tell)
+    steps.sort(key=lambda each: (each.last is not None, each.last or now))
+    patience = patience or Patience(ASKING)
+    means = _Means(patience, Resolvers(config.resolvers, patience), tell)
+    for number, step in enumerate(steps):
+        if patience.is_over:
+            return Asking(tuple(asked), tuple(each.zone for each in steps[number:]))
+        outcome, message = _ask(step, root, config, means)
         one = Asked(now, step.wanted, step.policy.ds, outcome, message)
         tell(f"{to_text(step.zone)}: its parent was asked for the DS {ds_tags(step.wanted)}: {message}")
         amend(state, step.zone, partial(_with_asked, asked=one))
         asked.append((step.zone, one))
-    return tuple(asked)
+    return Asking(tuple(asked))
 
 
 def _steps(
@@ -104,7 +135,7 @@ def _steps(
         if wanted and not any(told) and _is_new(keystore, reader, zone, now):
             continue
         ttl = observed.ds.ttl if any(told) else policy.ttl
-        yield _Step(zone, policy, wanted, ttl, keys)
+        yield _Step(zone, policy, wanted, ttl, keys, None if before is None else before.at)
 
 
 def _with_asked(before: Observed, asked: Asked | None) -> Observed:
@@ -151,15 +182,15 @@ def _is_new(keystore: Keystore, reader: Reader, zone: Name, now: datetime) -> bo
     return bool(active) and now < min(active) + timedelta(seconds=longest)
 
 
-def _ask(step: _Step, root: Path, config: Config, resolvers: Resolvers, tell: Tell) -> tuple[Outcome, str]:
+def _ask(step: _Step, root: Path, config: Config, means: _Means) -> tuple[Outcome, str]:
     policy = step.policy
     try:
         if policy.ds == "hook":
-            return _by_hook(step, root, config, tell)
+            return _by_hook(step, root, config, means.tell)
         if policy.ds == "update" and policy.server is not None:
             replace_ds(step.zone, step.wanted, step.ttl, policy.server, policy.key)
             return "done", f"{policy.server} took the update"
-        return _by_notify(step, resolvers)
+        return _by_notify(step, means)
     except (ExchangeError, ParentUnknownError) as error:
         where = f"{policy.server} " if policy.ds == "update" else ""
         return "later", f"{where}{error}"
@@ -177,24 +208,34 @@ def _by_hook(step: _Step, root: Path, config: Config, tell: Tell) -> tuple[Outco
     return done.outcome, done.reason or f"{policy.command[0]} took it"
 
 
-def _by_notify(step: _Step, resolvers: Resolvers) -> tuple[Outcome, str]:
+def _by_notify(step: _Step, means: _Means) -> tuple[Outcome, str]:
     policy = step.policy
-    to: tuple[Endpoint, ...]
+    to = Targets()
     if policy.notify is not None:
-        to = (policy.notify,)
+        to = Targets((policy.notify,))
     elif policy.servers:
         return "done", "it reads the CDS when it does: no `notify` is set, and DSYNC is not asked for"
     else:
-        parent = resolvers.parent_of(step.zone).zone
-        to = targets(step.zone, parent, resolvers) if parent is not None else ()
-    if not to:
+        parent = means.resolvers.parent_of(step.zone).zone
+        to = targets(step.zone, parent, means.resolvers) if parent is not None else to
+    if not to.endpoints:
         return "done", "it reads the CDS when it does: it names no target for NOTIFY (RFC 9859)"
     faults: list[str] = []
-    for target in to:
+    patience = means.patience.within(TELLING)
+    for number, target in enumerate(to.endpoints):
+        if patience.is_over:
+            faults.append(f"{len(to.endpoints) - number} more targets were not told: no time was left")
+            break
+        if means.silences.get(target, 0) >= GIVEN_UP:
+            faults.append(f"{target} was not told: it answered none of {GIVEN_UP} messages")
+            continue
         try:
             notify_cds(step.zone, target)
         except ExchangeError as error:
+            means.silences[target] = means.silences.get(target, 0) + 1
             faults.append(f"{target} {error}")
         else:
             return "done", f"{target} took the NOTIFY for CDS"
+    if to.left_out:
+        faults.append(f"it names too many targets: {to.left_out} were not told")
     return "later", "; ".join(faults)

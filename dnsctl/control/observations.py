@@ -13,13 +13,14 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any, get_args
 
 from dnsctl.errors import SystemRefusalError
 from dnsctl.files import durable
 from dnsctl.files.lock import lock_file, take
 from dnsctl.model.json_value import Json
-from dnsctl.model.name import Name
+from dnsctl.model.name import Name, to_text
 from dnsctl.model.observation import DsMemory, ServedMemory, time_of
 from dnsctl.model.repo import HostFiles
 from dnsctl.parent.hook import Outcome
@@ -119,6 +120,30 @@ def amend(state: HostFiles, zone: Name, change: Callable[[Observed], Observed]) 
     finally:
         os.close(descriptor)
     return after
+
+
+def next_zone(state: HostFiles) -> str:
+    """Return the name of the zone that the next round of looks begins with; empty: the first."""
+    with contextlib.suppress(OSError, ValueError):
+        return _next(state).read_text("ascii").strip()
+    return ""
+
+
+def begin_next_at(state: HostFiles, zone: Name | None) -> None:
+    """Have the next round of looks begin with `zone`. Raises SystemRefusalError where that cannot be kept."""
+    path = _next(state)
+    try:
+        if zone is not None:
+            durable.make_directory(path.parent)
+            durable.write(path, to_text(zone).encode() + b"\n")
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise SystemRefusalError.of(error, path) from None
+
+
+def _next(state: HostFiles) -> Path:
+    return state.observation("").with_name(".next")
 
 
 def remember(state: HostFiles, zone: Name, observed: Observed) -> None:

@@ -3,6 +3,10 @@
 The parent of a zone is, in this order: the servers that `parents` of dnsctl.yaml names; our own nodes, where
 a zone above it is released too; what the resolvers find. One that cannot be found or asked stops nothing:
 what was known is remembered as it was, with a look that failed.
+
+A round is bounded in time. Of zones that it does not get to, nothing is remembered, as before a look; where
+the next round begins is in `state/observations/.next`. So that each round gets further, the first zone is not
+among them: a look that took all the time has failed.
 """
 
 from __future__ import annotations
@@ -13,24 +17,32 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from dnsctl.control.observations import Observed, amend
+from dnsctl.control.observations import Observed, amend, begin_next_at, next_zone
 from dnsctl.control.own_image import released
 from dnsctl.image.reader import Reader
 from dnsctl.load.settings.config import Config
 from dnsctl.model.authority import zone_above
-from dnsctl.model.name import Name
+from dnsctl.model.name import Name, to_text
 from dnsctl.model.repo import HostFiles, Repo
 from dnsctl.parent.looking import Look, look_at_all
-from dnsctl.parent.servers import Parent, ParentUnknownError, Resolvers, Server
+from dnsctl.parent.patience import Patience
+from dnsctl.parent.servers import OutOfTimeError, Parent, ParentUnknownError, Resolvers, Server
 from dnsctl.publish.intent import Progress, no_progress
+
+FINDING = 120.0  # seconds to find who serves all parents
+LOOKING = 180.0  # seconds to ask them; what began before is ended
 
 
 @dataclass(frozen=True)
 class Round:
-    """One look at the parents of all zones. `faults`: of zones whose parent could not be looked at."""
+    """One look at the parents of all zones. `faults`: of zones whose parent could not be looked at.
+
+    `left`: zones that there was no time for.
+    """
 
     seen: dict[Name, Observed]
     faults: dict[Name, str]
+    left: tuple[Name, ...] = ()
 
 
 def observe(root: Path, config: Config, now: datetime, progress: Progress = no_progress) -> Round:
@@ -41,12 +53,18 @@ def observe(root: Path, config: Config, now: datetime, progress: Progress = no_p
     """
     state = Repo(root).state
     with released(state) as reader:
-        zones = [] if reader is None else [each.origin for each in reader.zones()]
-        return (
-            Round({}, {})
-            if reader is None
-            else look_at_parents(state, config, reader, zones, now, progress, by_a_right_clock=True)
-        )
+        if reader is None:
+            return Round({}, {})
+        zones = turned([each.origin for each in reader.zones()], next_zone(state))
+        found = look_at_parents(state, config, reader, zones, now, progress, by_a_right_clock=True)
+    begin_next_at(state, found.left[0] if found.left else None)
+    return found
+
+
+def turned(zones: Sequence[Name], first: str) -> list[Name]:
+    """Return `zones` from the one named `first` on, then those before it; as they are, if none is."""
+    start = next((number for number, each in enumerate(zones) if to_text(each) == first), 0)
+    return [*zones[start:], *zones[:start]]
 
 
 def look_at_parents(
@@ -56,14 +74,16 @@ def look_at_parents(
     zones: Sequence[Name],
     now: datetime,
     progress: Progress = no_progress,
+    times: tuple[float, float] = (FINDING, LOOKING),
     *,
     by_a_right_clock: bool = False,
 ) -> Round:
     """Look at the parents of `zones`, and remember what they say. `reader`: what is released.
 
-    `by_a_right_clock`: `now` was compared with the nodes' clocks; else nothing counts as gone since `now`.
+    `times`: seconds to find who serves all parents, and to ask them. `by_a_right_clock`: `now` was compared
+    with the nodes' clocks; else nothing counts as gone since `now`.
     """
-    resolvers = Resolvers(config.resolvers)
+    resolvers = Resolvers(config.resolvers, Patience(times[0]))
     watched = [each for each in zones if config.parent_policy(each).watch]
     found: dict[Name, Parent] = {}
     faults: dict[Name, str] = {}
@@ -71,17 +91,22 @@ def look_at_parents(
         progress("find parents", done, len(watched))
         try:
             found[zone] = parent_of(zone, config, reader, resolvers)
+        except OutOfTimeError:
+            continue
         except ParentUnknownError as error:
             faults[zone] = str(error)
     seen: dict[Name, Observed] = {}
-    looks = look_at_all(((zone, parent.servers) for zone, parent in found.items()), now)
+    asked = ((zone, parent.servers) for zone, parent in found.items())
+    looks = look_at_all(asked, now, Patience(times[1]))
     for done, (zone, told) in enumerate(looks):
         progress("ask parents", done, len(found))
         seen[zone] = amend(state, zone, partial(_with, looks=told, now=now, timed=by_a_right_clock))
+    if watched and watched[0] not in (*seen, *faults):
+        faults[watched[0]] = f"its parent took more than {sum(times):g} s"
     for zone, fault in faults.items():
         seen[zone] = amend(state, zone, partial(_without, fault=fault, now=now))
     progress("ask parents", len(found), len(found))
-    return Round(seen, faults)
+    return Round(seen, faults, tuple(each for each in watched if each not in seen))
 
 
 def parent_of(zone: Name, config: Config, reader: Reader, resolvers: Resolvers) -> Parent:

@@ -89,6 +89,7 @@ def _with_parents(
     if config is not None:
         looked = look_at_parents(state, config, reader, asked, now)
         notes += [Note(zone, f"its parent could not be asked: {why}") for zone, why in looked.faults.items()]
+        notes += [Note(zone, "its parent was not asked: no time was left") for zone in looked.left]
     found = [one for each in parent_states(state, reader, asked) for one in each.differences]
     notes += [Note(each.zone, each.advice if each.weight == "act" else each.message) for each in found]
     faults = faults_of(each for each in found if each.weight == "act")

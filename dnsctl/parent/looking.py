@@ -8,6 +8,7 @@ answers, that one counts alone.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -25,11 +26,14 @@ from dnsctl.model.fleet import Endpoint
 from dnsctl.model.name import Name
 from dnsctl.model.observation import ParentView
 from dnsctl.parent.exchange import UDP_PAYLOAD, ExchangeError, exchange
+from dnsctl.parent.patience import Patience
 from dnsctl.parent.servers import Server
 from dnsctl.parent.view import DelegationView
 
 WORKERS = 16  # questions under way
 GIVEN_UP = 3  # questions in a row without an answer
+SLOW = 2.0  # seconds for a look at one server, which takes milliseconds
+TOO_SLOW = 10.0  # seconds of slow looks at one server
 MAX_DS = 64  # records: more are not a DS RRset that anybody meant
 
 
@@ -51,19 +55,29 @@ class _UnusableError(Exception):
 
 
 def look_at_all(
-    asked: Iterable[tuple[Name, Sequence[Server]]], now: datetime
+    asked: Iterable[tuple[Name, Sequence[Server]]], now: datetime, patience: Patience | None = None
 ) -> Iterator[tuple[Name, list[Look]]]:
     """Ask, for each zone, all of the servers given with it; yield zones in their order.
 
-    Each look ends in seconds. A server that answered none of `GIVEN_UP` questions in a row is not asked for
-    more zones: it would hold up all of them.
+    Each look ends in seconds. A server that answered none of `GIVEN_UP` questions in a row, or drew out its
+    answers for `TOO_SLOW`, is not asked for more zones: it would hold up all of them. Once `patience` is
+    over, no question begins, and a zone that was not asked about at all of its servers is not yielded.
     """
     silences: dict[Endpoint, int] = {}
+    drawn_out: dict[Endpoint, float] = {}
 
-    def once(server: Server, zone: Name) -> Look:
+    def once(server: Server, zone: Name) -> Look | None:
+        if patience is not None and patience.is_over:
+            return None
         if silences.get(server.endpoint, 0) >= GIVEN_UP:
-            return _unasked(server, now)
+            return _unasked(server, now, f"it answered none of {GIVEN_UP} questions")
+        if drawn_out.get(server.endpoint, 0.0) >= TOO_SLOW:
+            return _unasked(server, now, "it answers too slowly")
+        began = time.monotonic()
         found = look(server, zone, now)
+        took = time.monotonic() - began
+        if took > SLOW and not found.is_silent:
+            drawn_out[server.endpoint] = drawn_out.get(server.endpoint, 0.0) + took
         silences[server.endpoint] = silences.get(server.endpoint, 0) + 1 if found.is_silent else 0
         return found
 
@@ -72,7 +86,10 @@ def look_at_all(
             (zone, [pool.submit(once, server, zone) for server in servers]) for zone, servers in asked
         ]
         for zone, looks in under_way:
-            yield zone, _reachable([each.result() for each in looks])
+            told = [each.result() for each in looks]
+            found = [each for each in told if each is not None]
+            if len(found) == len(told):
+                yield zone, _reachable(found)
 
 
 def look(server: Server, zone: Name, now: datetime) -> Look:
@@ -96,8 +113,8 @@ def look(server: Server, zone: Name, now: datetime) -> Look:
     return Look(server, ds, delegation, is_silent, no_route)
 
 
-def _unasked(server: Server, now: datetime) -> Look:
-    fault = f"was not asked again: it answered none of {GIVEN_UP} questions"
+def _unasked(server: Server, now: datetime, why: str) -> Look:
+    fault = f"was not asked again: {why}"
     view = ParentView(str(server), server.site, now, None, 0, fault)
     return Look(server, view, DelegationView(str(server), None, fault=fault), is_silent=True)
 

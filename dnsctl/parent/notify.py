@@ -1,6 +1,12 @@
-"""NOTIFY(CDS): tell the parent that the CDS of a zone have changed (RFC 9859)."""
+"""NOTIFY(CDS): tell the parent that the CDS of a zone have changed (RFC 9859).
+
+The parent names whom to tell, and may name thousands: a few of them are told, in bounded time.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import dns.flags
 import dns.message
@@ -17,10 +23,19 @@ from dnsctl.parent.servers import Resolvers
 
 DSYNC = 66  # RFC 9859 §2.1
 NOTIFY_SCHEME = 1  # RFC 9859 §2.1
+MAX_NAMES = 4  # DSYNC records of a parent that are followed
+MAX_TARGETS = 8  # addresses that are told, of all of them
 _LABEL = b"_dsync"
 
 
-def targets(zone: Name, parent: Name, resolvers: Resolvers) -> tuple[Endpoint, ...]:
+class Targets(NamedTuple):
+    """Where a parent wants NOTIFY(CDS), `MAX_TARGETS` at most. `left_out`: what it names beside, in words."""
+
+    endpoints: tuple[Endpoint, ...] = ()
+    left_out: str = ""
+
+
+def targets(zone: Name, parent: Name, resolvers: Resolvers) -> Targets:
     """Return where `parent` wants NOTIFY(CDS) for `zone`; nothing where it says nothing (RFC 9859 §4.1).
 
     Raises ParentUnknownError where the resolvers do not answer.
@@ -28,18 +43,33 @@ def targets(zone: Name, parent: Name, resolvers: Resolvers) -> tuple[Endpoint, .
     above = labels(parent)
     own = labels(zone)[: len(labels(zone)) - len(above)]
     for name in ((*own, _LABEL, *above), (_LABEL, *above)):
-        found = [
-            each
+        named = {
+            (from_wire(each.target.to_wire()), int(each.port)): None  # type: ignore[attr-defined]
             for each in resolvers.records(from_labels(list(name)), DSYNC)
             if (each.rrtype, each.scheme) == (Type.CDS, NOTIFY_SCHEME)  # type: ignore[attr-defined]
-        ]
-        if found:
-            return tuple(
-                Endpoint(address.address, each.port)  # type: ignore[attr-defined]
-                for each in found
-                for address in resolvers.addresses(from_wire(each.target.to_wire()))  # type: ignore[attr-defined]
+        }
+        if named:
+            followed = list(named)[:MAX_NAMES]
+            found = list(
+                dict.fromkeys(
+                    Endpoint(address.address, port)
+                    for target, port in followed
+                    for address in resolvers.addresses(target)
+                )
             )
-    return ()
+            left_out = _left_out(len(named) - len(followed), len(found) - MAX_TARGETS)
+            return Targets(tuple(found[:MAX_TARGETS]), left_out)
+    return Targets()
+
+
+def _left_out(names: int, addresses: int) -> str:
+    def counted() -> Iterator[str]:
+        if names > 0:
+            yield f"{names} more DSYNC records"
+        if addresses > 0:
+            yield f"{addresses} more addresses"
+
+    return " and ".join(counted())
 
 
 def notify_cds(zone: Name, target: Endpoint) -> None:

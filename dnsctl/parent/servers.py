@@ -1,11 +1,14 @@
 """Who serves the parent of a zone: found through resolvers, every address of every name server.
 
-What resolvers say is not validated: they tell whom to ask, and every server is asked.
+What resolvers say is not validated: they tell whom to ask, and every server is asked. What a parent says of
+itself, or leaves unanswered, is bounded in number and time, so that it does not hold up the looks at others.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -19,10 +22,14 @@ import dns.resolver
 
 from dnsctl.model.fleet import Endpoint
 from dnsctl.model.name import ROOT, Name, ancestors, from_wire, to_text
+from dnsctl.parent.patience import Patience
 
 DNS_PORT = 53
 PATIENCE = 5.0  # seconds for one question to all resolvers
 MAX_SERVERS = 128  # addresses; the root has 26
+MAX_NAMES = 64  # name servers; the root has 13
+FINDING = 30.0  # seconds for the addresses of all name servers of one zone
+ALIVE = 2.0  # seconds for the question whether the resolvers answer at all
 
 
 class Server(NamedTuple):
@@ -50,10 +57,21 @@ class ParentUnknownError(Exception):
     """The parent's servers could not be found, and why."""
 
 
-class Resolvers:
-    """The resolvers that are asked who serves a zone: those given, or the system's."""
+class OutOfTimeError(ParentUnknownError):
+    """The patience of this round was over before the parent's servers were found."""
 
-    def __init__(self, servers: Sequence[Endpoint] = ()) -> None:
+    def __init__(self) -> None:
+        super().__init__("no time was left in this round")
+
+
+class Resolvers:
+    """The resolvers that are asked who serves a zone: those given, or the system's.
+
+    `patience`: for all questions; when it is over, all raise OutOfTimeError.
+    """
+
+    def __init__(self, servers: Sequence[Endpoint] = (), patience: Patience | None = None) -> None:
+        self._patience = patience or Patience(math.inf)
         try:
             self._stub = dns.resolver.Resolver(configure=not servers)
         except dns.resolver.NoResolverConfiguration:
@@ -61,6 +79,8 @@ class Resolvers:
         if servers:
             self._stub.nameservers = [dns.nameserver.Do53Nameserver(*each) for each in servers]
         self._parents: dict[Name, Parent] = {}  # by the parent zone
+        self._faults: dict[Name, str] = {}  # of parent zones whose servers were not found
+        self._unanswered: set[tuple[dns.name.Name, dns.rdatatype.RdataType]] = set()
         self._silent = ""
 
     def parent_of(self, zone: Name) -> Parent:
@@ -70,8 +90,16 @@ class Resolvers:
         above = next((each for each in ancestors(zone, ROOT) if self._is_apex(each)), None)
         if above is None:
             raise ParentUnknownError("the resolvers know no zone above it")
+        if above in self._faults:
+            raise ParentUnknownError(self._faults[above])
         if above not in self._parents:
-            self._parents[above] = Parent(above, self._servers(above))
+            try:
+                self._parents[above] = Parent(above, self._servers(above))
+            except OutOfTimeError:
+                raise
+            except ParentUnknownError as error:
+                self._faults[above] = str(error)
+                raise
         return self._parents[above]
 
     def addresses(self, name: Name) -> tuple[Endpoint, ...]:
@@ -85,20 +113,26 @@ class Resolvers:
         return tuple(self._ask(_name(name), dns.rdatatype.RdataType.make(rdtype)) or ())
 
     def _is_apex(self, name: Name) -> bool:
-        if name in self._parents or name == ROOT:
+        if name in self._parents or name in self._faults or name == ROOT:
             return True
         answer = self._ask(_name(name), dns.rdatatype.SOA)
         return answer is not None and answer.rrset is not None and answer.canonical_name == _name(name)
 
     def _servers(self, zone: Name) -> tuple[Server, ...]:
         answer = self._ask(_name(zone), dns.rdatatype.NS)
-        targets = [each.target for each in answer or ()]
-        found = [
-            Server(to_text(from_wire(target.to_wire())), Endpoint(str(rdata.address), DNS_PORT))
-            for target in sorted(targets)
-            for rdtype in (dns.rdatatype.A, dns.rdatatype.AAAA)
-            for rdata in self._ask(target, rdtype) or ()
-        ]
+        names = sorted(each.target for each in answer or ())
+        if len(names) > MAX_NAMES:
+            raise ParentUnknownError(f"{to_text(zone)} has more than {MAX_NAMES} name servers")
+        patience = self._patience.within(FINDING)
+        found: list[Server] = []
+        for target, rdtype in itertools.product(names, (dns.rdatatype.A, dns.rdatatype.AAAA)):
+            if patience.is_over and not self._patience.is_over:
+                raise ParentUnknownError(
+                    f"the addresses of name servers of {to_text(zone)} took more than {FINDING:g} s to find"
+                )
+            addresses = self._ask(target, rdtype) or ()
+            name = to_text(from_wire(target.to_wire()))
+            found += [Server(name, Endpoint(str(each.address), DNS_PORT)) for each in addresses]
         usable = [each for each in found if not ipaddress.ip_address(each.endpoint.address).is_unspecified]
         if not usable:
             raise ParentUnknownError(f"no address of a name server of {to_text(zone)} is found")
@@ -109,16 +143,43 @@ class Resolvers:
     def _ask(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> dns.resolver.Answer | None:
         if self._silent:
             raise ParentUnknownError(self._silent)
+        if self._patience.is_over:
+            raise OutOfTimeError
+        what = f"{name} {dns.rdatatype.to_text(rdtype)}"
+        late = ParentUnknownError(f"the resolvers find no answer to {what} in {PATIENCE:g} s")
+        if (name, rdtype) in self._unanswered:
+            raise late
+        lifetime = min(PATIENCE, self._patience.left)
         try:
-            return self._stub.resolve(name, rdtype, raise_on_no_answer=False, lifetime=PATIENCE, search=False)
+            return self._resolved(name, rdtype, lifetime)
         except (dns.resolver.NXDOMAIN, dns.resolver.YXDOMAIN):
             return None
         except dns.resolver.LifetimeTimeout:
+            if lifetime < PATIENCE:
+                raise OutOfTimeError from None
+            if self._are_alive():  # whoever serves that name is silent, which says nothing of others
+                self._unanswered.add((name, rdtype))
+                raise late from None
             self._silent = f"no resolver answers ({self._names()})"
             raise ParentUnknownError(self._silent) from None
         except (dns.exception.DNSException, OSError, ValueError) as error:
             what = str(error) or type(error).__name__
             raise ParentUnknownError(f"the resolvers ({self._names()}) give no answer: {what}") from None
+
+    def _resolved(
+        self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType, lifetime: float
+    ) -> dns.resolver.Answer:
+        return self._stub.resolve(name, rdtype, raise_on_no_answer=False, lifetime=lifetime, search=False)
+
+    def _are_alive(self) -> bool:
+        """True where a resolver answers, whatever it is, a question that all can answer."""
+        try:
+            self._resolved(dns.name.root, dns.rdatatype.NS, ALIVE)
+        except dns.resolver.LifetimeTimeout:
+            return False
+        except (dns.exception.DNSException, OSError, ValueError):
+            return True
+        return True
 
     def _names(self) -> str:
         return ", ".join(str(each) for each in self._stub.nameservers) or "none is configured"

@@ -17,6 +17,9 @@ import dns.update
 from dnsctl.model.fleet import Endpoint, TransferKey
 from dnsctl.model.name import ROOT, Name, ancestors
 from dnsctl.parent.exchange import ExchangeError, exchange, over_tcp
+from dnsctl.parent.patience import Patience
+
+FINDING = 30.0  # seconds until the server has named a zone above
 
 
 def replace_ds(zone: Name, ds: Iterable[bytes], ttl: int, server: Endpoint, key: TransferKey | None) -> None:
@@ -45,7 +48,10 @@ def replace_ds(zone: Name, ds: Iterable[bytes], ttl: int, server: Endpoint, key:
 
 def _parent_at(zone: Name, server: Endpoint) -> dns.name.Name:
     """Return the zone above `zone` that `server` is authoritative for."""
+    patience = Patience(FINDING)
     for each in ancestors(zone, ROOT):
+        if patience.is_over:
+            raise ExchangeError(f"does not name a zone above it in {FINDING:g} s")
         name = _name(each)
         answer = exchange(dns.message.make_query(name, dns.rdatatype.SOA), server)
         if answer.flags & dns.flags.AA and any(

@@ -12,8 +12,10 @@ import pytest
 from dnsctl.demo.ports import free_port
 from dnsctl.model.fleet import Endpoint
 from dnsctl.model.name import from_text
+from dnsctl.parent import looking
 from dnsctl.parent.looking import look, look_at_all
-from dnsctl.parent.servers import ParentUnknownError, Resolvers, Server
+from dnsctl.parent.patience import Patience
+from dnsctl.parent.servers import OutOfTimeError, ParentUnknownError, Resolvers, Server
 from tests.parent.scripted import answer, rdtype_of, serving
 from tests.serve.peer_servers import bind, knot, nsd
 
@@ -196,6 +198,62 @@ def test_resolver_that_is_away_is_waited_for_once() -> None:
         with pytest.raises(ParentUnknownError):
             found.parent_of(from_text(zone))
     assert time.monotonic() - began < 8
+
+
+def test_zone_whose_servers_are_silent_does_not_blind_the_looks_at_others() -> None:
+    def script(query: bytes, tcp: bool) -> list[bytes]:
+        question = dns.message.from_wire(query).question[0]
+        return [] if question.name.to_text() == "hostile." else resolver(query, tcp)
+
+    with serving(script) as stub:
+        found = Resolvers((stub.endpoint,))
+        began = time.monotonic()
+        for zone in ("a.hostile.", "b.hostile.", "c.hostile."):
+            with pytest.raises(ParentUnknownError, match=r"no answer to hostile\. SOA in 5 s"):
+                found.parent_of(from_text(zone))
+        assert time.monotonic() - began < 8  # that is waited for once
+        assert found.parent_of(from_text("www.child.example.")).zone == from_text("example.")
+
+
+def test_parent_with_more_name_servers_than_anybody_has_is_not_followed() -> None:
+    asked: list[str] = []
+
+    def script(query: bytes, tcp: bool) -> list[bytes]:
+        question = dns.message.from_wire(query).question[0]
+        asked.append(question.name.to_text())
+        if question.rdtype.name != "NS":
+            return resolver(query, tcp)
+        if not tcp:
+            return [answer(query, aa=False, tc=True)]
+        return [answer(query, aa=False, sections=([f"example. 60 NS ns{n}.example." for n in range(65)],))]
+
+    with serving(script) as stub:
+        found = Resolvers((stub.endpoint,))
+        for _ in range(2):
+            with pytest.raises(ParentUnknownError, match="more than 64 name servers"):
+                found.parent_of(from_text("child.example."))
+    assert set(asked) <= {"example."}
+
+
+def test_no_question_is_asked_once_the_patience_is_over() -> None:
+    with pytest.raises(OutOfTimeError):
+        Resolvers((Endpoint("127.0.0.1", free_port()),), Patience(0)).parent_of(from_text("a.example."))
+    assert list(look_at_all([(ZONE, [Server("ns.", Endpoint("192.0.2.1", 53))])], NOW, Patience(0))) == []
+
+
+def test_server_that_draws_out_its_answers_holds_up_no_other_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looking, "SLOW", 0.02)
+    monkeypatch.setattr(looking, "TOO_SLOW", 0.1)
+
+    def slow(query: bytes, _tcp: bool) -> list[bytes]:
+        time.sleep(0.03)
+        return [answer(query, sections=([], [SOA]))]
+
+    zones = [from_text(f"child{n}.example.") for n in range(40)]
+    with serving(slow) as server:
+        looks = [told[0].ds for _, told in look_at_all(((zone, [server]) for zone in zones), NOW)]
+    assert looks[0].ds == ()
+    assert looks[-1].fault == "was not asked again: it answers too slowly"
 
 
 def test_server_that_is_away_holds_up_no_other_zone() -> None:

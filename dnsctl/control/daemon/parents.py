@@ -2,12 +2,13 @@
 lag behind our keys are told, by the way that dnsctl.yaml names.
 
 A parent that was never seen, such as of a zone that is not delegated yet, raises no alarm; one that
-was seen and cannot be asked any more is told, because what waits for it goes on waiting.
+was seen and cannot be asked any more is told, because what waits for it goes on waiting. All of it is bounded
+in time, whatever parents do: `renew` waits for the same thread.
 """
 
 from __future__ import annotations
 
-from dnsctl.control.daemon.job import Verdict, Work
+from dnsctl.control.daemon.job import Verdict, Work, named
 from dnsctl.control.host import require_right_clock
 from dnsctl.control.in_step import keep_in_step
 from dnsctl.control.observing import observe
@@ -25,7 +26,8 @@ def observed(work: Work) -> Verdict:
     """
     require_right_clock(work.root, work.config.nodes(), work.passphrase)
     found = observe(work.root, work.config, work.now, work.progress)
-    asked = keep_in_step(work.root, work.config, found, work.now, work.tell)
+    asking = keep_in_step(work.root, work.config, found, work.now, work.tell)
+    asked, left = asking.asked, tuple(dict.fromkeys((*found.left, *asking.left)))
     known = {zone: seen for zone, seen in found.seen.items() if seen.ds.views}
     silent = [zone for zone, seen in known.items() if seen.ds.silent]
     never = len(found.seen) - len(known)
@@ -33,13 +35,15 @@ def observed(work: Work) -> Verdict:
     if never:
         first = next(iter(found.faults.items()))
         told += f"; of {never} none is known ({to_text(first[0])}: {first[1]})"
+    if left:
+        told += f"; there was no time for {named(left)}, the first of the next round"
     if asked:
         zone, one = max(asked, key=lambda each: _ORDER.index(each[1].outcome))
         told += f"; {to_text(zone)}: asked for the DS {ds_tags(one.ds)}: {one.message}"
         if one.outcome != "done":
             return Verdict("act" if one.outcome == "refused" else "unknown", told)
     if not silent:
-        return Verdict("well", told)
+        return Verdict("unknown" if left else "well", told)
     view = known[silent[0]].ds.silent[0]
     more = f" (and of {len(silent) - 1} more zones)" if len(silent) > 1 else ""
     return Verdict("unknown", f"{told}; of {to_text(silent[0])}{more}: {view.place}: {view.fault}")
