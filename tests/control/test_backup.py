@@ -284,6 +284,18 @@ HOSTILE: dict[str, tuple[Any, str]] = {
     "itself": (index("."), "leads out"),
     "git's": (index(".git/hooks/post-checkout"), "leads out"),
     "git's in capitals": (index(".GIT/config"), "leads out"),
+    **{
+        f"git's as {part!r}": (index(f"{part}/config"), "leads out")
+        for part in (
+            ".git.",
+            ".git ",
+            ".g\u200cit",
+            ".git::$INDEX_ALLOCATION",
+            "git~1",
+            "\uff0egit",
+            ".git\\x",
+        )
+    },
     "a NUL": (index("keys/a\0b"), "leads out"),
     "an empty part": (index("keys//a"), "leads out"),
     "twice": (index("keys/a", "keys/a"), "stands twice"),
@@ -318,26 +330,58 @@ def test_index_that_would_fill_memory_is_refused(tmp_path: Path) -> None:
     assert "its index would have 4294967295 octets" in told.line
 
 
-def test_link_in_the_repository_of_a_backup_leads_nothing_out_of_it(tmp_path: Path) -> None:
-    outside = tmp_path / "outside"
-    outside.mkdir()
+def with_link(tmp_path: Path, link: str, to: str) -> Operations:
+    """Return an operations repo at `evil` in whose git repository a link stands."""
     with made(tmp_path / "ops") as repo:
         subprocess.run(("cp", "-a", repo.root, tmp_path / "evil"), check=True)
     evil = Operations(tmp_path / "evil")
-    shutil.rmtree(evil.root / "keys")
+    if link == "keys":
+        shutil.rmtree(evil.root / "keys")
     evil.write(".gitignore", "")
-    (evil.root / "keys").symlink_to(outside)
-    evil.commit("keys elsewhere")
+    (evil.root / link).symlink_to(to)
+    evil.commit("a link")
+    return evil
+
+
+@pytest.mark.parametrize(
+    ("link", "to", "path"),
+    [
+        ("keys", "{}/outside", "keys/passphrase"),
+        ("keys", ".git", "keys/config"),
+        ("keys", ".git/hooks", "keys/post-checkout"),
+        ("keys", ".git", "notes.txt"),  # its mode would be changed
+        ("keys", "zones", "keys/passphrase"),
+        ("secrets", ".git", "secrets/config"),
+        ("secrets", ".git", "secrets/hooks/post-checkout"),
+        ("state", ".git", "state/config"),
+    ],
+)
+def test_link_in_the_repository_of_a_backup_leads_nothing_elsewhere(
+    link: str, to: str, path: str, tmp_path: Path
+) -> None:
+    (tmp_path / "outside").mkdir()
+    evil = with_link(tmp_path, link, to.format(tmp_path))
     bundle = tmp_path / "bundle"
     evil.git("bundle", "create", "--quiet", str(bundle), "--all", "HEAD")
     content = bundle.read_bytes()
-    wanted = index("repo.bundle", "keys/passphrase")
+    wanted = index("repo.bundle", path)
     wanted["files"][0]["size"] = len(content)
     told = restored(sealed(tmp_path / "hostile", wanted, content + b"x"), tmp_path / "new")
     assert told.code == 1
-    assert "leads keys out of it" in told.line
-    assert not list(outside.iterdir())
+    assert f"a link in its git repository leads {link} elsewhere" in told.line
+    assert not list((tmp_path / "outside").iterdir())
     assert not (tmp_path / "new").exists()
+
+
+def test_link_of_a_clone_leads_nothing_into_what_is_gits(tmp_path: Path) -> None:
+    evil = with_link(tmp_path, "keys", ".git")
+    before = (evil.root / ".git/config").read_bytes()
+    told = dnsctl(
+        "restore", sealed(tmp_path / "hostile", index("keys/config"), b"x"), evil.root, "--overwrite", *UNDER
+    )
+    assert told.code == 1
+    assert "leads keys into git's own directory" in told.line
+    assert (evil.root / ".git/config").read_bytes() == before
 
 
 def test_empty_directory_that_a_shell_stands_in_is_filled(backup: Path, tmp_path: Path) -> None:

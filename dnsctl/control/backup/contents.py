@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -33,7 +34,11 @@ _PUBLIC = re.compile(r"keys/(?:README\.md|.+\.(?:key|pub|crt))")
 _REF = re.compile(
     r"(?!-)(?!.*\.\.)[^\s~^:?*\[\\\x00-\x1f\x7f]+"
 )  # of a branch or a remote: git-check-ref-format(1)
-_UNWANTED = ("", ".", "..", ".git")
+_NO_NAME = ("", ".", "..")
+_GIT = (".git", "git~1")
+_UNSEEN = dict.fromkeys(  # what HFS+ leaves out of names, so that it has other spellings of .git
+    (*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +144,17 @@ def _refuse_items(items: Iterable[Item]) -> None:
 
 def _refuse_path(path: str) -> None:
     parts = path.split("/")
-    if len(path) > _MAX_PATH or "\0" in path or any(each.lower() in _UNWANTED for each in parts):
+    if len(path) > _MAX_PATH or "\0" in path or any(map(_leads_out, parts)):
         raise ValueError(f"{path[:80]!r} leads out of the operations repo")
+
+
+def _leads_out(part: str) -> bool:
+    """True for a part that is no name, or that a file system takes for git's directory.
+
+    Some ignore case, code points that are not seen, or what follows a name: spaces, dots, `:stream`.
+    """
+    plain = unicodedata.normalize("NFKC", part.translate(_UNSEEN)).casefold()
+    return part in _NO_NAME or re.split(r"[:\\]", plain, maxsplit=1)[0].rstrip(" .") in _GIT
 
 
 def _text(value: object) -> str:

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from dnsctl.control.backup.contents import BUNDLE, LENGTH, MAX_INDEX, Contents, Item, mode_of
 from dnsctl.control.backup.sealed import HEAD, unsealed
@@ -31,6 +31,7 @@ from dnsctl.model.repo import CONFIG, KEYS, KEYS_README, Repo
 
 _ASIDE = f"{durable.TEMPORARY_PREFIX}restore-"  # git ignores it
 _REPLACED = "replaced"
+GIT: Final = ".git"
 _README = Path(KEYS_README).name
 
 
@@ -193,13 +194,30 @@ def _put(clone: Path, target: Path) -> None:
 
 
 def _refuse_links(items: Iterable[Item], place: Path, clone: Path) -> None:
-    """Raise BackupError where a link in the git repository would lead a file out of it."""
-    for directory in {(place / each.path).parent for each in items}:
-        if not directory.resolve().is_relative_to(clone.resolve()):
+    """Raise BackupError where a link in the git repository stands in the way of a file.
+
+    Also of one that stays inside of it: git's own directory is there.
+    """
+    ways = {place / KEYS, *(directory for each in items for directory in (place / each.path).parents)}
+    for way in sorted(ways):
+        if way.is_relative_to(clone) and way.is_symlink():
             raise BackupError(
-                f"a link in its git repository leads {directory.relative_to(clone)} out of it",
+                f"a link in its git repository leads {way.relative_to(clone)} elsewhere",
                 where=str(clone.name),
                 advice="do not trust it; if the link is yours, restore into a clone",
+                rule=RefusalRule.BACKUP_HOSTILE,
+            )
+
+
+def _refuse_git(items: Iterable[Item], target: Path) -> None:
+    """Raise BackupError where a link of an operations repo leads a file into git's directory."""
+    known = target.resolve().parts.count(GIT)
+    for directory in {target / KEYS, *((target / each.path).parent for each in items)}:
+        if directory.resolve().parts.count(GIT) > known:
+            raise BackupError(
+                f"a link leads {directory.relative_to(target)} into git's own directory",
+                where=str(target),
+                advice="remove that link; do not trust who made it",
                 rule=RefusalRule.BACKUP_HOSTILE,
             )
 
@@ -222,6 +240,7 @@ def _into(reader: _Reader, aside: Path, target: Path, now: datetime, *, overwrit
     """Restore keys and records to an operations repo that is there."""
     contents = reader.contents
     mine = [each for each in contents.items if each.path != BUNDLE]
+    _refuse_git(mine, target)
     if not overwrite:
         _refuse_present(mine, target)
     files = aside / "files"
