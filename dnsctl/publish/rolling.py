@@ -21,7 +21,7 @@ from dnsctl.model.rrset import RRset, Type, rrset
 from dnsctl.model.zone import SignedZone, ValidatedZone
 from dnsctl.publish.intent import Intent, ZoneIntent
 from dnsctl.publish.renewal import as_served, served_data
-from dnsctl.publish.source import outdated, with_keys
+from dnsctl.publish.source import followed, with_keys
 from dnsctl.publish.uses import tokens
 from dnsctl.rollover.keyset import KeySet
 from dnsctl.rollover.planning import Step, asked_ds
@@ -71,7 +71,8 @@ def rolled(
         if over is not None:
             policy = policy_of(over)
             if policy is not None:
-                zones[over] = _with_ds(zones.get(over) or _as_it_is(parent, over, policy), step, parent)
+                begun = zones.get(over) or _as_it_is(parent, over, policy)
+                zones[over] = _with_ds(begun, step, parent, policy)
     return Intent(zones, commit, partial=True)
 
 
@@ -158,8 +159,8 @@ def _as_it_is(parent: Reader, origin: Name, policy: Policy) -> ZoneIntent:
     return ZoneIntent(zone, as_served(policy, served, ()), source=_entry(parent, origin).source)
 
 
-def _with_ds(wanted: ZoneIntent, step: Rolled, parent: Reader) -> ZoneIntent:
-    """Return the zone above with the DS of `step`; the next push makes it from its file once more."""
+def _with_ds(wanted: ZoneIntent, step: Rolled, parent: Reader, policy: Policy) -> ZoneIntent:
+    """Return the zone above, released under `policy`, with the DS of `step`."""
     origin = wanted.zone.origin
     found = parent.get(step.origin, Type.DS, origin)
     ttl = found.ttl if found is not None else step.policy.dnskey_ttl
@@ -168,7 +169,8 @@ def _with_ds(wanted: ZoneIntent, step: Rolled, parent: Reader) -> ZoneIntent:
     if ds := {*asked_ds(step.keys), *(() if step.is_withdrawal else _others(parent, step))}:
         kept.append(rrset(step.origin, Type.DS, ttl, list(ds)))
     nodes[step.origin] = tuple(sorted(kept, key=lambda each: each.rdtype))
-    return replace(wanted, zone=ValidatedZone(origin, nodes), source=outdated(wanted.source))
+    zone = ValidatedZone(origin, nodes)
+    return replace(wanted, zone=zone, source=followed(wanted.source, wanted.zone, zone, policy))
 
 
 def _entry(parent: Reader, origin: Name) -> ZoneEntry:

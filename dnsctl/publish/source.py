@@ -1,9 +1,9 @@
 """The digest of what a zone is made from: with an equal digest, the zone need not be made again.
 
 Covers, in canonical order, every RRset with owner, type, TTL and rdata; what of the policy shapes the signed
-zone; and its keys, with what each does. Left out: positions in files, and the SOA's serial, which a release
-chooses. A pre-signed zone's serial and signatures are its own, so they are covered. When signatures are due
-is not in it: see `changeset`.
+zone; and its keys, with what each does. Left out: positions in files; the SOA's serial, which a release
+chooses, and how far its expire is above what it is lowered to. A pre-signed zone's serial and signatures are
+its own, so they are covered. When signatures are due is not in it: see `changeset`.
 """
 
 from __future__ import annotations
@@ -11,16 +11,18 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Iterable
+from dataclasses import replace
 
 from dnsctl.image.layout import FORMAT
 from dnsctl.model.policy import Lifetimes, Policy
 from dnsctl.model.rrset import Type
-from dnsctl.model.soa import with_serial
+from dnsctl.model.soa import with_expire_at_most, with_serial
 from dnsctl.model.validity import timing
 from dnsctl.model.zone import ValidatedZone
 from dnsctl.publish.intent import ZoneIntent
 from dnsctl.sign.presigned import is_presigned
 
+_OF_KEYS = frozenset((Type.DNSKEY, Type.CDS, Type.CDNSKEY))
 _HALF = 32  # hexadecimal digits: half for the keys, half for the data
 _HEAD = struct.Struct("!BHIHH")  # length of the owner, type, TTL, number of rdatas and of signatures
 
@@ -35,9 +37,20 @@ def with_keys(source: str, keys: Iterable[bytes]) -> str:
     return keys_digest(keys) + source[_HALF:]
 
 
-def outdated(source: str) -> str:
-    """Return a digest by the same keys that no data have: the next push makes the zone again."""
-    return source[:_HALF] + "0" * _HALF
+def followed(source: str, before: ValidatedZone, after: ValidatedZone, policy: Policy) -> str:
+    """Return the digest of `after`, by the same keys, where `source` is that of `before`.
+
+    Both as they are served. Where that is not what a person wrote, such as keys of another signer, it is a
+    digest that no data have: the next push makes the zone again.
+    """
+    known = source[_HALF:] == data_digest(_written(before), policy)
+    return source[:_HALF] + (data_digest(_written(after), policy) if known else "0" * _HALF)
+
+
+def _written(served: ValidatedZone) -> ValidatedZone:
+    """Return a zone without the keys in its apex, and what asks for their DS: most often, these are ours."""
+    apex = tuple(one for one in served.nodes[served.origin] if one.rdtype not in _OF_KEYS)
+    return replace(served, nodes={**served.nodes, served.origin: apex})
 
 
 def keys_digest(keys: Iterable[bytes]) -> str:
@@ -48,8 +61,9 @@ def keys_digest(keys: Iterable[bytes]) -> str:
 
 def data_digest(zone: ValidatedZone, policy: Policy | None) -> str:
     """Return the digest of a zone's data and policy. `policy` is None for a zone that is not signed here."""
-    state = hashlib.sha256(b"dnsctl source 2, image %d\0" % FORMAT)
+    state = hashlib.sha256(b"dnsctl source 3, image %d\0" % FORMAT)
     shape: list[bytes] = []
+    expire = timing(policy, zone.rrsets()).expire if policy is not None else None
     if policy is not None:
         shape = [
             str(each).encode()
@@ -59,7 +73,7 @@ def data_digest(zone: ValidatedZone, policy: Policy | None) -> str:
                 policy.denial,
                 policy.opt_out,
                 policy.dnskey_ttl,
-                timing(policy, zone.rrsets()).expire,  # the SOA's is lowered to it
+                expire,  # the SOA's is lowered to it
             )
         ]
         if policy.beside is not None:
@@ -78,6 +92,8 @@ def data_digest(zone: ValidatedZone, policy: Policy | None) -> str:
         rdatas = one.rdatas
         if one.rdtype == Type.SOA and not presigned:
             rdatas = tuple(with_serial(each, 0) for each in rdatas)
+            if expire is not None:
+                rdatas = tuple(with_expire_at_most(each, expire) for each in rdatas)
         signatures = one.signatures if presigned else ()
         state.update(
             _HEAD.pack(len(one.owner), one.rdtype, one.ttl, len(rdatas), len(signatures)) + one.owner

@@ -302,6 +302,7 @@ def test_ds_in_a_parent_of_ours_changes_in_the_release_that_asks_for_it(tmp_path
         assert all(ds == cds for ds, cds in generations), "DS and CDS change together"
         assert generations[-1][0] == {new.public.ds()}
         assert rolls.repo.json("verify", "--full")["verdict"] == "consistent"
+        assert rolls.repo.json("plan")["zones"] == [], "the zone above is what its file and the new DS make"
         rolls.repo.write("zones/sub.example.com.yaml", "'': {type: NS, value: ns2.example.com.}\n")
         rolls.repo.commit("another name server")
         assert rolls.repo.run("push", "--allow", "apex-ns", "--reason", "meant").returncode == 0
