@@ -25,10 +25,10 @@ def shared_tags(stored: Iterable[StoredKey], served: Iterable[bytes] = ()) -> It
     it is revoked counts as well (RFC 5011 §3).
     """
     keys, published = tuple(stored), frozenset(served)
-    own = {one.public.rdata for one in keys}
-    yield from _beside(keys, published)
-    lost = {(rdata[3], key_tag(rdata)) for rdata in published - own}
-    for one in keys:
+    if len(keys) > 1:
+        yield from _beside(keys, published)
+    lost = {(rdata[3], key_tag(rdata)) for rdata in published.difference(one.public.rdata for one in keys)}
+    for one in keys if lost else ():
         works = one.state is not KeyState.REMOVED and not one.roll.ended
         if works and one.public.rdata not in published and (one.public.algorithm, one.public.tag) in lost:
             yield KeystoreError(
