@@ -185,6 +185,6 @@ class ZoneImage:
 
 def _type(rdtype: str) -> dns.rdatatype.RdataType:
     try:
-        return dns.rdatatype.from_text(rdtype)
-    except (dns.rdatatype.UnknownRdatatype, ValueError):
+        return dns.rdatatype.RdataType.make(rdtype)  # a number of dnspython's does, too
+    except (dns.rdatatype.UnknownRdatatype, ValueError, TypeError):
         raise DnsctlError(f"{rdtype} is not a type", rule=RefusalRule.COMMAND_LINE) from None

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import dns.rdatatype
 import pytest
 
 import dnsctl
@@ -136,6 +137,14 @@ def test_question_that_cannot_be_asked_is_an_error(
         with pytest.raises(dnsctl.DnsctlError, match=told) as caught:
             ask(image)
         assert caught.value.rule == "command-line"
+
+
+def test_type_may_be_one_of_dnspythons(place: Path) -> None:
+    with dnsctl.build_image(dnsctl.check_zones("zones"), "image") as image:
+        number = dns.rdatatype.NS
+        assert image.answer("example.com", number).answer  # type: ignore[arg-type]  # as programs have them
+        with pytest.raises(dnsctl.DnsctlError, match="is not a type"):
+            image.answer("example.com", 70000)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
