@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -145,7 +146,7 @@ def _way_to_a_key(context: Context, name: Name) -> str:
 
 
 def generate(context: Context, zone: str, role: str | None, *, another: bool = False, as_json: bool) -> None:
-    """Make keys of `role`, or of every role that the policy of `zone` asks for.
+    """Make keys of `role`, or of every role, of each algorithm that the policy of `zone` asks for.
 
     Raises KeystoreError where one waits to be used already, unless `another` is wanted.
     """
@@ -160,7 +161,7 @@ def generate(context: Context, zone: str, role: str | None, *, another: bool = F
     store = keystore_of(context, config)
     if not another:
         _refuse_second(store.list(name), policy, wanted, context)
-    made = [store.generate(name, policy, each, datetime.now(UTC)) for each in wanted]
+    made = [store.generate(name, one, each, datetime.now(UTC)) for one in _single(policy) for each in wanted]
     if as_json:
         output.json_result({"keys": [key_json(each, context) for each in made]})
         return
@@ -180,12 +181,18 @@ def signing_policy(config: Config, name: Name) -> Policy:
     return policy
 
 
+def _single(policy: Policy) -> Iterator[Policy]:
+    """Yield what `policy` asks for, an algorithm at a time."""
+    for algorithm in policy.algorithms:
+        yield replace(policy, algorithm=algorithm, beside=None)
+
+
 def _refuse_second(
     stored: tuple[StoredKey, ...], policy: Policy, roles: tuple[KeyRole, ...], context: Context
 ) -> None:
     """Raise KeystoreError where a key of one of `roles` was generated before and is not in use yet."""
     for each in stored:
-        if each.role in roles and is_ahead(each, policy, each.role):
+        if each.role in roles and any(is_ahead(each, one, each.role) for one in _single(policy)):
             raise KeystoreError(
                 f"this {each.role} was generated before, and the first signing that needs one uses it",
                 where=path_of(each, context),

@@ -43,6 +43,19 @@ def test_key_is_generated_and_listed_and_its_ds_is_what_dnspython_makes(root: Pa
     assert (made_ds.algorithm, made_ds.key_tag) == (18, key["tag"])
 
 
+def test_keys_of_both_algorithms_are_generated_once(tmp_path: Path) -> None:
+    place = made(tmp_path / "ops", "beside: MLDSA44, keys: ksk+zsk")
+    assert dnsctl("key", "generate", "example.com", "--role", "zsk", root=place).code == 0
+    assert dnsctl("key", "generate", "example.com", "--role", "ksk", root=place).code == 0
+    keys = dnsctl("key", "list", "--json", root=place).json["keys"]
+    assert sorted((each["algorithm"], each["role"]) for each in keys) == [
+        (13, "ksk"), (13, "zsk"), (18, "ksk"), (18, "zsk")
+    ]  # fmt: skip
+    again = dnsctl("key", "generate", "example.com", root=place)
+    assert again.code == 1
+    assert "was generated before" in again.line
+
+
 def test_no_file_for_bind_is_written(root: Path, tmp_path: Path) -> None:
     told = dnsctl("key", "export", "example.com", "--private", "--to", tmp_path / "out", "--yes", root=root)
     assert told.code == 1
