@@ -6,6 +6,7 @@ with ssh, a group may not read it either, unless the file belongs to another use
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -38,6 +39,15 @@ def fault(status: os.stat_result, *, group: bool = False) -> str:
 
 
 def read_key(path: Path) -> bytes:
-    """Return the octets of a key file, as many as one may have. Raises OSError."""
-    with path.open("rb") as file:
+    """Return the octets of a key file, as many as one may have.
+
+    Raises OSError, at once also for a pipe that nobody writes to, or a device.
+    """
+    with open(path, "rb", opener=_unwaiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
         return file.read(MAX_KEY_FILE)
+
+
+def _unwaiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)

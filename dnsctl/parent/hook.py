@@ -42,7 +42,10 @@ def run_hook(
     directory: Path,
     environment: Mapping[str, str],
 ) -> HookResult:
-    """Run `command` in `directory`. It is ended, with all that it started, after `patience`."""
+    """Run `command` in `directory`. After `patience`, or its end, all of its process group is ended.
+
+    What it started in a session of its own (`setsid`) goes on.
+    """
     name = to_text(zone)
     told = "".join(f"{name} {ttl} IN DS {rdata_text(Type.DS, each)}\n" for each in ds)
     arguments = [each.replace("{zone}", name) for each in command]
@@ -57,8 +60,9 @@ def run_hook(
                 env={**environment, "DNSCTL_ZONE": name},
                 start_new_session=True,
             )
-        except OSError as error:
-            return HookResult("refused", "", f"{arguments[0]}: {error.strerror or error}")
+        except (OSError, ValueError) as error:  # ValueError: nothing that the system can be asked to start
+            reason = error.strerror if isinstance(error, OSError) else None
+            return HookResult("refused", "", f"{_printable(arguments[0])}: {reason or error}")
         try:
             with contextlib.suppress(BrokenPipeError):  # it need not read it
                 process.communicate(told.encode(), timeout=patience.total_seconds())
@@ -84,5 +88,8 @@ def _end_of(descriptor: int) -> str:
     """Return the last of what was printed, without what a terminal would act on."""
     length = os.fstat(descriptor).st_size
     octets = os.pread(descriptor, _SHOWN, max(0, length - _SHOWN))
-    text = octets.decode("utf-8", "replace").strip()
+    return _printable(octets.decode("utf-8", "replace").strip())
+
+
+def _printable(text: str) -> str:
     return "".join(each if each.isprintable() or each == "\n" else "?" for each in text)

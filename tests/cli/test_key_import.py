@@ -1,6 +1,7 @@
 """`dnsctl key import` and `export`: keys that BIND, Knot and PowerDNS made, and that they take back."""
 
 import base64
+import os
 import re
 import resource
 import shutil
@@ -560,3 +561,18 @@ def test_private_text_of_every_algorithm_comes_back_as_it_was(tmp_path: Path) ->
             assert b"ENCRYPTED" not in private.private_bytes(
                 Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
             )
+
+
+@pytest.mark.parametrize("which", ["x.pem", "Kexample.com.+013+12345.private", "Kexample.com.+013+12345.key"])
+def test_pipe_that_nobody_writes_to_is_refused_at_once(which: str, root: Path, tmp_path: Path) -> None:
+    (tmp_path / "keys").mkdir()
+    pipe = tmp_path / "keys" / which
+    os.mkfifo(pipe)
+    told = imported(root, pipe.parent if which.endswith(".key") else pipe, "--role", "csk")
+    assert told.code == 1
+    assert f"{which}: not a regular file" in told.line
+
+
+def test_device_is_refused_at_once(root: Path) -> None:
+    told = imported(root, "/dev/zero", "--role", "csk")
+    assert (told.code, "/dev/zero: not a regular file" in told.line) == (1, True)

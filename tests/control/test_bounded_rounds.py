@@ -143,3 +143,21 @@ def test_next_round_begins_where_the_last_one_ended(tmp_path: Path) -> None:
     assert turned(ZONES, next_zone(state)) == [*ZONES]
     begin_next_at(state, None)
     assert next_zone(state) == ""
+
+
+def test_command_that_cannot_be_started_stops_no_other_zone(root: Path) -> None:
+    parents = {"bad": {"servers": "192.0.2.1", "ds": "hook", "command": ["/bin/echo", "a\0b"]}}
+    parents["above"] = {"servers": "192.0.2.1", "ds": "hook", "command": ["/bin/true"]}
+    settings = Config.model_validate(
+        {
+            "version": 1,
+            "parents": parents,
+            "defaults": {"parent": "above"},
+            "zones": {"z0.example": {"parent": "bad"}},
+        }
+    )
+    told = keep_in_step(root, settings, seen_without_a_ds(), NOW, lambda _: None)
+    assert [(zone, one.outcome) for zone, one in told.asked] == [
+        (ZONES[0], "refused"),
+        *((zone, "done") for zone in ZONES[1:]),
+    ]

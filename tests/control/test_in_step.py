@@ -171,6 +171,8 @@ def test_command_is_told_that_the_ds_is_to_go(repo: Operations, registry: Endpoi
         ("command: [x]", "`command` is for ds: hook, and this parent has ds: cds"),
         ("ds: fax", "should be 'none', 'cds', 'update' or 'hook'"),
         ("ds: hook, command: [x], timeout: 0s", "no command ends in no time"),
+        ('ds: hook, command: [/bin/echo, "a\\0b"]', "with a NUL in its name or arguments"),
+        ('ds: hook, command: [""]', "or with an empty name"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_with_their_place(tmp_path: Path, way: str, said: str) -> None:

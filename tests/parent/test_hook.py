@@ -85,3 +85,21 @@ def test_command_that_reads_nothing_or_says_too_much_does_no_harm(tmp_path: Path
 def test_command_that_is_not_there_is_named(tmp_path: Path) -> None:
     done = run_hook(["/none/such"], ZONE, (DS,), 3600, timedelta(seconds=1), tmp_path, {})
     assert (done.outcome, done.reason) == ("refused", "/none/such: No such file or directory")
+
+
+@pytest.mark.parametrize("command", [["/bin/echo", "a\0b"], ["a\0b"], [""], ["/bin/echo", "\ud800"]])
+def test_command_that_nothing_can_start_is_refused_and_raises_nothing(
+    command: list[str], tmp_path: Path
+) -> None:
+    done = run_hook(command, ZONE, (DS,), 3600, timedelta(seconds=5), tmp_path, {})
+    assert (done.outcome, done.printed) == ("refused", "")
+    assert done.reason.isprintable()
+
+
+def test_what_a_command_leaves_in_its_process_group_ends_with_it(tmp_path: Path) -> None:
+    done = run(tmp_path, "sleep 300 >/dev/null 2>&1 & echo $!")
+    assert done.outcome == "done"
+    deadline = time.monotonic() + 10
+    while _runs(done.printed):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

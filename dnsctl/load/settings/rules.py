@@ -141,6 +141,9 @@ def _parents(config: Config) -> Iterator[Contradiction]:
             if given is not None and parent.ds != way:
                 what = f"`{setting}` is for ds: {way}, and this parent has ds: {parent.ds}"
                 yield Contradiction((*at, setting), what, f"set ds: {way}, or drop `{setting}`")
+        if any("\0" in each for each in parent.command) or parent.command[:1] == ("",):
+            what = "no program can be started with a NUL in its name or arguments, or with an empty name"
+            yield Contradiction((*at, "command"), what, "name the program, then each argument")
         if parent.timeout.total_seconds() < 1:
             yield Contradiction((*at, "timeout"), "no command ends in no time", "set it to a second or more")
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dnsctl.errors import KeystoreError, SigningError
+from dnsctl.files import secrecy
 from dnsctl.model.key import KeyRole, PublicKey
 from dnsctl.model.name import Name, to_text
 from dnsctl.sign.algorithm import scheme
@@ -110,7 +111,7 @@ def _unexpected(directory: Path, error: Exception) -> KeystoreError:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return secrecy.read_key(path)
     except OSError as error:
         raise KeystoreError(
             error.strerror or str(error), where=str(path), advice="keymgr names this key: look for its file"
