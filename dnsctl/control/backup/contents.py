@@ -149,7 +149,7 @@ def _refuse_path(path: str) -> None:
 
 
 def _leads_out(part: str) -> bool:
-    """True for a part that is no name, or that a file system takes for git's directory.
+    """True for a part that names no file, or that a file system takes for git's directory.
 
     Some ignore case, code points that are not seen, or what follows a name: spaces, dots, `:stream`.
     """
