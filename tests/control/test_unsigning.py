@@ -1,15 +1,21 @@
 """Zones that a commit asks to be unsigned: signed until no cache holds a DS, and then no longer."""
 
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from dnsctl.control import push as pushing
+from dnsctl.control.host import control_host
 from dnsctl.control.in_step import wanted_ds
 from dnsctl.control.observations import Observed, remember
+from dnsctl.control.push import Request, push
 from dnsctl.control.unsigning import kept_signed
 from dnsctl.control.zone_rolls import Goal, ZoneRoll, zone_roll
+from dnsctl.load.revision import WorkTree
+from dnsctl.load.settings.file import load_config
 from dnsctl.model.observation import NodeView, ParentView
 from dnsctl.model.parental import DELETE
 from dnsctl.model.policy import Algorithm, Lifetimes, Policy, SignaturePolicy
@@ -22,6 +28,9 @@ from dnsctl.publish.pipeline import Release, certify
 from dnsctl.publish.renewal import renewal_of
 from dnsctl.publish.rolling import Rolled, rolled
 from dnsctl.sign.keyfile import KeyState
+from dnsctl.verify.consistency import verify_fleet
+from dnsctl.verify.report import Fault, Report
+from tests.control.operations import NODES, PASSPHRASE, Operations, made, zone
 from tests.publish.host import NOW, SIMPLE, STANDARD, Host, adopt, intent, master_text, name
 from tests.publish.test_delegations import LOW, MIDDLE, ZONES, ds, events, fates, of_keys, with_policy
 from tests.release.releases import release_key
@@ -300,3 +309,40 @@ def test_unsigned_zone_stays_as_it_is(tmp_path: Path) -> None:
     fleet.push(intent({LOW: SIMPLE}, None))
     wanted = intent({LOW: SIMPLE}, None)
     assert fleet.wanted(wanted, NOW + DAY) is wanted
+
+
+def test_push_that_is_taken_back_unsigns_only_what_it_began_to_sign(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing: set[int] = set()
+
+    def finding(nodes: object, reader: object, **options: object) -> Report:
+        report = verify_fleet(nodes, reader, **options)  # type: ignore[arg-type]
+        assert report.consistent
+        owner = name("www.example.com.")
+        fault = Fault("ns2", "192.0.2.1:53", owner, "data", owner, 1, "192.0.2.99", "192.0.2.66")
+        found = {each: getattr(report, each) for each in report.__slots__}
+        return Report(**found | {"faults": (fault,)}) if report.generation in failing else report
+
+    def pushed(repo: Operations, dnssec: str, address: str = "192.0.2.80") -> tuple[str, bool]:
+        """Push the zone; return how that ended, and whether it is served signed."""
+        config = (repo.root / "dnsctl.yaml").read_text()
+        repo.write("dnsctl.yaml", re.sub("dnssec: [a-z]+", f"dnssec: {dnssec}", config))
+        repo.write("zones/example.com.yaml", zone(address))
+        repo.commit(dnssec)
+        with control_host(repo.root, load_config(WorkTree(repo.root)), PASSPHRASE) as host:
+            allow = ("ds-change",) if dnssec == "standard" else ()
+            result = push(host, Request(allow=allow, reason="signed from now on"))
+            with host.image.reader() as reader:
+                return result.ending, reader.signed_zone(name("example.com.")).signed
+
+    monkeypatch.setattr(pushing, "verify_fleet", finding)
+    with made(tmp_path / "ops", "none") as repo:
+        repo.start(*NODES)
+        assert pushed(repo, "none") == ("served", False)
+        failing.add(2)
+        assert pushed(repo, "standard") == ("rolled back", False)
+        assert pushed(repo, "standard", "192.0.2.81") == ("served", True)
+        assert pushed(repo, "none") == ("served", True), "its parent was not looked at yet"
+        failing.add(6)
+        assert pushed(repo, "none", "192.0.2.82") == ("rolled back", True)
