@@ -1,8 +1,8 @@
 """Keys at rest: `<root>/<zone>/K<zone>.+013+12345.{key,private.pem,state}` (dnssec.md, "Keys").
 
-Invariants: a file is there whole or not at all (see `files.durable`); a new
-key's `.state` is written first and says `generated`, so that whatever else is incomplete is damage and is
-told, never papered over with a new key; private halves are encrypted and mode 0600; nothing is written under
+Invariants: a file is there whole or not at all (see `files.durable`); a new key's `.state` is written first
+and says `generated`, its `.key` last, so that whatever else is incomplete is damage and is told, never
+papered over with a new key; private halves are encrypted and mode 0600; nothing is written under
 a passphrase that does not open what is there; one writer at a time (flock on `<root>/.lock`); a key tag is
 never given twice in a zone, revoked tags included. The `.key` and `.state` of a removed key stay, because its
 tags stay taken. Reading needs no lock and, for the public side, no passphrase.
@@ -264,7 +264,11 @@ class Keystore:
 
     def _generate(self, zone: Name, policy: Policy, role: KeyRole, now: datetime) -> StoredKey:
         made = self.draft(zone, policy, role, now)
-        self._store(made)
+        try:
+            self._store(made)
+        except BaseException:
+            self._discard([made])
+            raise
         return made.stored
 
     def _store(self, new: NewKey) -> None:
@@ -276,9 +280,14 @@ class Keystore:
         _make_directory(stored.path.parent)
         durable.remove_unfinished(stored.path.parent)
         known = {one.public.rdata: one.state for one in self.list(stored.public.zone)}
-        if known.get(stored.public.rdata, KeyState.GENERATED) is KeyState.GENERATED:
-            self._enter(stored, new.ttl, KeyState.GENERATED, stored.times.generated)
-        _write(stored.private_path, private_pem(new.signing.private, passphrase, self._common_salt()), 0o600)
+        private = private_pem(new.signing.private, passphrase, self._common_salt())
+        if known.get(stored.public.rdata, KeyState.GENERATED) is not KeyState.GENERATED:
+            _write(stored.private_path, private, 0o600)  # which was lost; the other files are as they were
+            return
+        times = stored.times.entered(KeyState.GENERATED, stored.times.generated)
+        _write_state(stored, KeyState.GENERATED, times)
+        _write(stored.private_path, private, 0o600)
+        _write_public(stored, new.ttl, times)  # the last: until then, nothing lists it
 
     def _common_salt(self) -> bytes:
         self._salt = self._salt or keystore_salt(self._root)
@@ -318,9 +327,8 @@ class Keystore:
 
     def _enter(self, stored: StoredKey, ttl: int, state: KeyState, now: datetime) -> None:
         times = stored.times.entered(state, now)
-        content = StateFile.of(stored.public, stored.role, state, times, stored.roll).to_text()
-        _write(stored.state_path, content.encode(), 0o600)
-        _write(stored.path, key_text(stored.public, stored.role, ttl, times).encode(), 0o644)
+        _write_state(stored, state, times)
+        _write_public(stored, ttl, times)
 
     def _passphrase(self) -> bytes:
         if self._told is None:
@@ -454,6 +462,15 @@ def _write(path: Path, content: bytes, mode: int) -> None:
         durable.write(path, content, mode)
     except OSError as error:
         raise _unwritable(path, error) from None
+
+
+def _write_state(stored: StoredKey, state: KeyState, times: KeyTimes) -> None:
+    content = StateFile.of(stored.public, stored.role, state, times, stored.roll).to_text()
+    _write(stored.state_path, content.encode(), 0o600)
+
+
+def _write_public(stored: StoredKey, ttl: int, times: KeyTimes) -> None:
+    _write(stored.path, key_text(stored.public, stored.role, ttl, times).encode(), 0o644)
 
 
 def _make_directory(directory: Path) -> None:

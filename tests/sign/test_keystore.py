@@ -1,5 +1,6 @@
 """The keystore: files, modes, passphrases, tags, two writers, damage."""
 
+import errno
 import os
 import re
 import shutil
@@ -8,12 +9,14 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from dnsctl.errors import KeystoreError, PassphraseError
+from dnsctl.files import durable
 from dnsctl.model.key import REVOKE_FLAG, PublicKey, key_tag
 from dnsctl.model.name import ROOT, Name, from_text
 from dnsctl.model.policy import Algorithm, Policy
@@ -21,6 +24,7 @@ from dnsctl.sign import keystore as keystore_module
 from dnsctl.sign.algorithm import scheme
 from dnsctl.sign.keyfile import KeyState, directory_name, file_stem, revoked_tag
 from dnsctl.sign.keystore import Keystore
+from tests.cli.kills import killed_at
 from tests.peers import need
 
 NOW = datetime(2026, 11, 21, 20, 0, tzinfo=UTC)
@@ -203,6 +207,39 @@ def test_making_that_was_interrupted_is_done_again(tmp_path: Path) -> None:
     torn.path.unlink()
     (used,) = keystore(tmp_path).signing_keys(ZONE, Policy(), NOW)
     assert used.public != torn.public
+
+
+def test_making_that_is_killed_anywhere_leaves_no_key_or_a_whole_one(tmp_path: Path) -> None:
+    event, seen, hit = 0, set(), True
+    while hit:
+        event += 1
+        root = tmp_path / str(event)
+        hit = killed_at(lambda: keystore(root).generate(ZONE, ED25519, "csk", NOW), event, root)  # noqa: B023
+        found = keystore(root).list(ZONE)
+        assert all(one.private_path.exists() for one in found)
+        seen.add(len(found))
+    keystore(root).open(found[0])
+    assert seen == {0, 1}
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_disk_that_fills_up_while_a_key_is_made_leaves_nothing_of_it(
+    count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keystore(tmp_path).generate(ZONE, ED25519, "csk", NOW)
+    before = sorted((tmp_path / "example.com").iterdir())
+    written = []
+
+    def full(path: Path, content: bytes, mode: int = 0o644) -> None:
+        written.append(path)
+        if len(written) > count:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        durable.write(path, content, mode)
+
+    monkeypatch.setattr(keystore_module, "durable", SimpleNamespace(**{**vars(durable), "write": full}))
+    with pytest.raises(KeystoreError, match="No space left"):
+        keystore(tmp_path).generate(ZONE, ED25519, "csk", NOW)
+    assert sorted((tmp_path / "example.com").iterdir()) == before
 
 
 def test_taken_tag_is_not_given_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,7 +103,10 @@ def _require_open_keys(keystore: Keystore) -> None:
         if one.private_path.exists():
             keystore.open(one)
         elif one.state is not KeyState.REMOVED:
-            raise KeystoreError("missing", where=str(one.private_path), advice="restore it from a backup")
+            advice = "restore it from a backup"
+            if one.state is KeyState.GENERATED:  # the making of it was killed, under an earlier dnsctl
+                advice += f"; or, as it is in no zone, remove {one.path.name} and {one.state_path.name}"
+            raise KeystoreError("missing", where=str(one.private_path), advice=advice)
 
 
 def _write(file: BinaryIO, passphrase: bytes, contents: Contents, sources: Iterable[Path]) -> None:
