@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import typer
 
@@ -20,6 +21,7 @@ from dnsctl.control.own_image import released
 from dnsctl.control.push import Request, Result
 from dnsctl.control.roll_wishes import coming_back, leaving, timetable_of, wished, written
 from dnsctl.control.rolling import advance
+from dnsctl.control.served import look
 from dnsctl.control.zone_rolls import ZoneRoll, goals, zone_roll
 from dnsctl.errors import KeystoreError
 from dnsctl.image.reader import Reader
@@ -28,11 +30,14 @@ from dnsctl.model.name import Name, to_text
 from dnsctl.model.repo import Repo
 from dnsctl.model.rrset import Type
 from dnsctl.model.timestamp import stamp
+from dnsctl.publish.pipeline import Release
 from dnsctl.release.archive import Archive, activated
 from dnsctl.rollover.keyset import RolledKey
 from dnsctl.rollover.planning import Wait
 from dnsctl.rollover.timetable import Entry
 from dnsctl.sign.keystore import Keystore
+
+_MOST = 10  # steps of one emergency: no roll has more
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ def roll(context: Context, zone: str, wanted: Wanted, *, plan_only: bool, as_jso
     hurry = _told_twice(origin, wanted)
     if plan_only:
         found, entries = _planned(context, origin, wanted)
-        _print(origin, entries, None, found.plan.wait, as_json=as_json)
+        _print(origin, entries, (), found.plan.wait, as_json=as_json)
         return
     with opened(context, "", renewal=True) as host, told() as progress:
         now = datetime.now(UTC)
@@ -63,16 +68,25 @@ def roll(context: Context, zone: str, wanted: Wanted, *, plan_only: bool, as_jso
             found = _found(context, reader, host.keystore, origin, now)
         go, stay = _wish(found, wanted)
         reason = f"{'emergency ' if wanted.emergency else ''}roll of {to_text(origin)}"
+        step = partial(
+            advance, host, Request(reason=reason), progress, zones=frozenset((origin,)), hurry=hurry
+        )
         with written(host.keystore, found.keys, go, stay, now):
-            result, waits = advance(
-                host, Request(reason=reason), progress, zones=frozenset((origin,)), hurry=hurry
-            )
+            result, waits = step()
+        results = [result]
+        while (
+            hurry and results[-1].release is not None and results[-1].exit_code == 0 and len(results) < _MOST
+        ):
+            result, waits = step()
+            results.append(result)
         now = datetime.now(UTC)
         with host.image.reader() as reader:
+            if results[0].release is not None:
+                look(host, reader, (origin,), now)
             found = _found(context, reader, host.keystore, origin, now)
             entries = timetable_of(found, found.keys, _ttls(reader, origin), now)
-    _print(origin, entries, result, waits.get(origin), as_json=as_json)
-    raise typer.Exit(result.exit_code)
+    _print(origin, entries, results, waits.get(origin), hurry=hurry, as_json=as_json)
+    raise typer.Exit(results[-1].exit_code)
 
 
 def ds_wait(context: Context, origin: Name) -> Wait | None:
@@ -167,27 +181,39 @@ def _ttls(reader: Reader, origin: Name) -> tuple[int, int]:
 
 
 def _print(
-    origin: Name, entries: Sequence[Entry], result: Result | None, wait: Wait | None, *, as_json: bool
+    origin: Name,
+    entries: Sequence[Entry],
+    results: Sequence[Result],
+    wait: Wait | None,
+    *,
+    hurry: bool = False,
+    as_json: bool,
 ) -> None:
-    release = result.release if result is not None else None
+    """Print the steps that were taken, what the next one waits for, and the timetable."""
+    steps = [
+        (each.release.generation, _step_of(each.release, origin))
+        for each in results
+        if each.release is not None
+    ]
     if as_json:
         output.json_result(
             {
                 "zone": to_text(origin),
-                "generation": release.generation if release is not None else None,
-                "step": _step_of(result, origin),
+                "generation": steps[-1][0] if steps else None,
+                "step": steps[-1][1] if steps else None,
+                "steps": [{"generation": number, "step": text} for number, text in steps],
                 "waits": None if wait is None else wait.to_json(),
-                "backup_wanted": result is not None and bool(keys_made(result)),
+                "backup_wanted": any(keys_made(each) for each in results),
                 "timetable": [
                     {"at": stamp(each.at), "step": each.text, "reason": each.reason} for each in entries
                 ],
             }
         )
         return
-    if release is not None:
-        output.line(f"generation {release.generation}: {_step_of(result, origin)}")
-    if result is not None:
-        tell_keys(result)
+    for number, text in steps:
+        output.line(f"generation {number}: {text}")
+    for each in results:
+        tell_keys(each)
     if wait is not None:
         output.line(f"waits {wait.told}")
     if entries:
@@ -195,15 +221,16 @@ def _print(
             ("earliest", "step", "because"),
             ((f"{each.at:%Y-%m-%d %H:%M:%S}Z", each.text, each.reason) for each in entries),
         )
-        if result is not None:
-            next_step = f"dnsctl key roll {to_text(origin).removesuffix('.')} --continue"
-            output.say(f"`dnsctl control` takes the next steps; by hand: {next_step}")
+        if results:
+            zone = to_text(origin).removesuffix(".")
+            waits = ", and waits for caches" if hurry else ""
+            broken = f" --emergency --break-chain {zone}" if hurry else ""
+            by_hand = f"dnsctl key roll {zone} --continue{broken}"
+            output.say(f"`dnsctl control` takes the next steps{waits}; by hand: {by_hand}")
     else:
         output.line(f"{to_text(origin)}: nothing is to be rolled")
 
 
-def _step_of(result: Result | None, origin: Name) -> str | None:
-    if result is None or result.release is None:
-        return None
-    events = [each.events for each in result.release.zones if each.origin == origin]
+def _step_of(release: Release, origin: Name) -> str | None:
+    events = [each.events for each in release.zones if each.origin == origin]
     return next((one.message for each in events for one in each if one.name == "roll"), None)

@@ -45,7 +45,7 @@ class Aim:
         return self.uses.get(key.public, KeyUse())
 
     def why(self, key: RolledKey) -> str:
-        return (self.reasons or {}).get(key.public, "it was told to leave")
+        return (self.reasons or {}).get(key.public, "a roll is asked for")
 
 
 def aim_of(keys: KeySet, policy: Policy | None, now: datetime) -> Aim:
@@ -134,4 +134,4 @@ def _why_made(
         of = "" if policy.beside is None else f" of {algorithm.name}"
         return None, f"policy {policy.name} asks for a {role}{of}"
     old = same[0]
-    return old.public, f"{old} leaves: {reasons.get(old.public, 'it was told to')}"
+    return old.public, f"{old} leaves: {reasons.get(old.public, 'a roll is asked for')}"

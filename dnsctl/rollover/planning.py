@@ -293,7 +293,7 @@ def _reason(keys: KeySet, danger: Danger, seen: Observations) -> str:
     behind = [each for each in seen.served.views if each.served != keys.served]
     if behind:
         places = _at(f"{each.place}{_fault(each.fault)}" for each in behind)
-        return f"for {places} to serve the last release, instead of {what}"
+        return f"for {places} to be seen with the last release, instead of {what}"
     return f"for a look at every node, whether one still serves {what}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -213,7 +213,7 @@ def test_key_roll_prints_a_timetable_then_takes_step_by_step(csk: Rolling):
     csk.observe()
     begun = csk.repo.json("key", "roll", "example.com")
     assert begun["step"].startswith("publish csk ")
-    assert f"csk {old.public.tag} leaves: it was told to leave" in begun["step"]
+    assert f"csk {old.public.tag} leaves: a roll is asked for" in begun["step"]
     again = csk.repo.run("key", "roll", "example.com")
     assert again.returncode == 0, again
     assert len(csk.rdatas("DNSKEY")) == 2, "a roll that is under way is not begun again"
@@ -248,8 +248,37 @@ def test_emergency_waits_for_caches_unless_it_is_told_twice(split: Rolling):
     refused = split.repo.run("key", "roll", "example.com", "--emergency", "--break-chain", "example.org")
     assert "--break-chain: names example.org, and the zone is example.com" in refused.stderr
     twice = ("--continue", "--emergency", "--break-chain", "example.com")
-    steps = [split.repo.json("key", "roll", "example.com", *twice)["step"] for _ in range(2)]
-    assert [each.split()[0] for each in steps] == ["publish", "remove"], "no cache is waited for"
+    told = split.repo.json("key", "roll", "example.com", *twice)
+    steps = [each["step"].split()[0] for each in told["steps"]]
+    assert steps == ["publish", "remove"], "no cache is waited for, and one command does it"
+    assert (told["step"], told["generation"]) == tuple(
+        told["steps"][-1][each] for each in ("step", "generation")
+    )
+    assert told["waits"] is None
+
+
+def test_stolen_csk_is_replaced_but_for_the_ds_that_the_parent_still_gives(csk: Rolling):
+    """No cache is waited for; whoever holds nothing old always has a chain."""
+    (old,) = csk.stored()
+    csk.observe()
+    told = csk.repo.json("key", "roll", "example.com", "--emergency", "--break-chain", "example.com")
+    assert [each["step"].split()[0] for each in told["steps"]] == ["publish", "sign", "ask"]
+    assert "the DS" in told["waits"]["for"]
+    assert old.public.rdata in csk.rdatas("DNSKEY"), "the DS at the parent leads to it"
+    csk.observe()
+    again = csk.repo.run(
+        "key", "roll", "example.com", "--continue", "--emergency", "--break-chain", "example.com"
+    )
+    assert again.returncode == 0, again.stderr
+    assert old.public.rdata not in csk.rdatas("DNSKEY")
+
+
+def test_timetable_after_a_step_counts_from_that_step(csk: Rolling):
+    csk.observe()
+    begun = csk.repo.json("key", "roll", "example.com")
+    assert begun["steps"]
+    first = datetime.fromisoformat(begun["timetable"][0]["at"])
+    assert first < datetime.now(UTC) + timedelta(minutes=5), "nodes were looked at after the step"
 
 
 def test_key_roll_of_what_is_not_there_is_refused_in_one_line(csk: Rolling):

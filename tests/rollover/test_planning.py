@@ -176,7 +176,7 @@ def test_roll_waits_for_the_node_that_is_behind_and_says_so():
     world.lag = lambda tick: 1000
     world.tell(lambda each: each.role == "zsk", True)
     world.run(50)
-    assert world.last.wait.reason.startswith("for ns2 (dc2) (behind) to serve the last release")
+    assert world.last.wait.reason.startswith("for ns2 (dc2) (behind) to be seen with the last release")
 
 
 def test_wait_for_caches_has_an_end():
@@ -260,7 +260,7 @@ def test_timetable_tells_steps_with_times_and_reasons():
     assert times[2] - times[1] == timedelta(hours=3)
     assert times[4] - times[3] >= timedelta(hours=4)
     assert entries[1].text == "publish the new csk"
-    assert "leaves: it was told to" in entries[0].reason
+    assert "leaves: a roll is asked for" in entries[0].reason
     assert "TTL" in entries[2].reason
 
 

@@ -230,7 +230,8 @@ def roll(
         typer.Option(
             "--break-chain",
             metavar="ZONE",
-            help="With --emergency, the zone's name again: wait for no cache, so that some resolvers fail.",
+            help="With --emergency, the zone's name again: take each step that only caches would hold back. "
+            "Resolvers with old data fail; what servers still give is waited for.",
         ),
     ] = None,
     as_json: JsonOption = False,
