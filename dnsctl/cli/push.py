@@ -13,7 +13,6 @@ from dnsctl.cli.context import Context
 from dnsctl.cli.context.opened import opened
 from dnsctl.cli.output.ended import finish, told
 from dnsctl.control.concerns import of_ends
-from dnsctl.control.newest import take_over_newest
 from dnsctl.control.push import Request, check_request, renew
 from dnsctl.control.push import push as push_through
 
@@ -22,9 +21,8 @@ def push(context: Context, request: Request, *, renewal: bool, as_json: bool) ->
     """Release what `request` says, or renew signatures; print how it ended, and exit with its code."""
     check_request(request)
     started = time.monotonic()
-    if request.dry_run:
-        take_over_newest(context.root, output.say)
-    with opened(context, request.without, renewal=renewal) as host, told() as progress:
+    newest = request.dry_run
+    with opened(context, request.without, renewal=renewal, newest=newest) as host, told() as progress:
         result = renew(host, request, progress) if renewal else push_through(host, request, progress)
         with host.image.reader() as reader:
             for each in of_ends(reader, host.keystore, time.time()):

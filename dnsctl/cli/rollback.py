@@ -8,11 +8,9 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from dnsctl.cli import output
 from dnsctl.cli.context import Context
 from dnsctl.cli.context.opened import opened
 from dnsctl.cli.output.ended import finish, told
-from dnsctl.control.newest import take_over_newest
 from dnsctl.control.push import Request, check_request
 from dnsctl.control.push import rollback as roll_back
 
@@ -21,9 +19,7 @@ def rollback(context: Context, generation: int | None, request: Request, *, as_j
     """Release the records of `generation` again; print how it ended, and exit with its code."""
     check_request(request)
     started = time.monotonic()
-    if request.dry_run:
-        take_over_newest(context.root, output.say)
-    with opened(context, request.without) as host, told() as progress:
+    with opened(context, request.without, newest=request.dry_run) as host, told() as progress:
         result = roll_back(host, generation, request, progress)
         result = replace(result, notes=tuple(host.notes))
     finish(result, time.monotonic() - started, as_json=as_json)

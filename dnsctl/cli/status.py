@@ -81,13 +81,12 @@ def _print_jobs(journal: Journal, holder: Holder | None) -> None:
     if not journal.jobs:
         return
     for name, record in journal.jobs.items():
-        output.line(
-            f"  {name}: {VERDICTS[record.weight]} at {stamp(record.ended)}: {output.visible(record.message)}"
-        )
+        verdict, when = VERDICTS[record.weight], _minute(record.ended)
+        output.line(f"  {name}: {verdict} at {when}: {output.visible(record.message)}")
     if holder is not None and holder.mode == "daemon":
         standby = "" if holder.standby is None else ", standing by for another host"
         who = f"`dnsctl control` (process {holder.pid})"
-        output.line(f"Jobs are done by {who} since {stamp(holder.since)}{standby}")
+        output.line(f"Jobs are done by {who} since {_minute(holder.since)}{standby}")
     else:
         output.line("No daemon runs on this host")
 
@@ -222,6 +221,10 @@ def _nearest(answers: Iterable[NodeStatus], origin: str) -> int | None:
 
 def _time(seconds: int | None) -> str:
     return "-" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%MZ")
+
+
+def _minute(when: datetime) -> str:
+    return _time(int(when.timestamp()))
 
 
 def _stamp(seconds: int | None) -> str | None:

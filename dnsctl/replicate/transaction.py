@@ -297,6 +297,6 @@ def _stopped(client: AgentClient, failure: DnsctlError, others: int) -> DnsctlEr
     return ReleaseRefusedError(  # nothing has changed: a refusal, not a push that reached some
         failure.what,
         where=failure.where,
-        advice=f"restore it, or go ahead with --without {client.node.site} --reason TEXT",
+        advice=f"restore it, or go ahead: push and rollback take --without {client.node.site} --reason TEXT",
         rule=failure.rule,
     )

@@ -238,3 +238,10 @@ def test_interrupt_while_modules_are_loaded_leaves_no_traceback(after: float):
     _, told = started.communicate(timeout=60)
     assert "Traceback" not in told and "KeyboardInterrupt" not in told
     assert started.returncode in (-signal.SIGINT, 130, 0)
+
+
+@pytest.mark.parametrize("verb", ["push", "rollback"])
+def test_second_site_to_go_ahead_without_is_refused(verb: str, tmp_path: Path):
+    told = run(verb, "--without", "dc1", "--without", "dc2", "--reason", "x", root=repo(tmp_path))
+    assert told.code == 1
+    assert "--without: names one site, and these are 2: dc1, dc2" in told.line

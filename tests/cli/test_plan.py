@@ -197,6 +197,16 @@ def test_zone_with_errors_stops_the_plan_and_names_the_place(
     assert told.err.splitlines()[-1] == "dnsctl: 1 error, named above; correct what is named, and commit it"
 
 
+def test_warnings_are_listed_beside_errors_as_check_lists_them(
+    repo: Repo, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repo.commit("www: {type: A, value: 192.0.2.256}\nmail: {type: A, value: 192.0.2.25, colour: red}\n")
+    assert _plan(repo) == 1
+    told = capsys.readouterr()
+    assert "warning: [unknown-key]" in told.err or "warning [unknown-key]" in told.err
+    assert told.err.splitlines()[-1] == "dnsctl: 1 error, named above; correct what is named, and commit it"
+
+
 def test_offline_plan_says_that_no_node_is_asked(repo: Repo, capsys: pytest.CaptureFixture[str]) -> None:
     assert _plan(repo, "--offline") == 2
     assert "offline: compared with what this host knows" in capsys.readouterr().err

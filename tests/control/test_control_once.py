@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -40,6 +41,9 @@ def test_one_round_renews_verifies_cleans_and_watches(repo: Operations) -> None:
     again = repo.json("control", "--once")
     assert [each["job"] for each in again["jobs"] if each["done"]] == ["renew", "observe", "roll", "watch"]
     assert repo.generations() == {"ns1": 3, "ns2": 3}
+    shown = repo.run("status").stdout
+    assert not re.search(r"\d\dT\d\d:", shown), "times for people have one form"
+    assert re.search(r"^  renew: well at \d{4}-\d\d-\d\d \d\d:\d\dZ: ", shown, re.MULTILINE), shown
 
 
 def test_node_that_somebody_is_about_to_add_does_not_stop_renewal(repo: Operations) -> None:
@@ -87,6 +91,7 @@ def test_node_that_is_away_is_not_known_and_then_caught_up(repo: Operations) -> 
         ("observe", "clean-up"), "well"
     )
     assert "no signature runs out soon" in told["jobs"][0]["message"]
+    assert "(and " not in told["jobs"][-1]["message"], "how many more is said once"
     repo.start("ns2")
     again = repo.json("control", "--once")
     assert [each["job"] for each in again["jobs"] if each["done"]] == [

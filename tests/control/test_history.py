@@ -202,6 +202,8 @@ def test_rollback_that_removes_a_zone_asks_as_a_push_does(repo: Operations) -> N
     assert repo.generations() == before
     done = repo.run("rollback", "--allow", "removed-zone", "--reason", "too early")
     assert done.returncode == 0, done.stderr
+    assert "1 zone with all " in done.stdout
+    assert " RRsets removed" in done.stdout
     assert addresses(repo, "www.example.org.") == []
 
 

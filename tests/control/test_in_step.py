@@ -110,7 +110,7 @@ def test_parent_gets_notify_for_cds(repo: Operations, registry: Endpoint) -> Non
 
 def test_nothing_is_sent_where_a_person_does_it(repo: Operations, registry: Endpoint) -> None:
     by(repo, registry, "ds: none")
-    assert observe(repo)["message"] == "the parents of 1 zones were asked"
+    assert observe(repo)["message"] == "the parents of 1 zone were asked"
 
 
 def test_zone_that_is_newly_signed_waits_until_caches_have_forgotten_it_unsigned(

@@ -9,7 +9,11 @@ from typing import Any
 
 import pytest
 
+from dnsctl.control.daemon.parents import looked_at
+from dnsctl.control.observations import Observed
+from dnsctl.control.observing import Round
 from dnsctl.demo.ports import free_port
+from dnsctl.model.name import from_text
 from tests.control.operations import NODES, Operations, made
 from tests.parent.com import com
 from tests.serve.peer_servers import bind
@@ -125,7 +129,7 @@ def test_daemon_looks_at_the_parent_in_each_round(repo: Operations, parent: Pare
         jobs = {each["job"]: each for each in repo.json("control", "--once")["jobs"]}
     assert (jobs["observe"]["verdict"], jobs["observe"]["message"]) == (
         "well",
-        "the parents of 1 zones were asked",
+        "the parents of 1 zone were asked",
     )
 
 
@@ -135,3 +139,10 @@ def test_push_does_not_wait_for_resolvers_that_are_away(repo: Operations) -> Non
     assert repo.run("push").returncode == 0
     told = repo.json("verify", "--parents")
     assert "its parent could not be asked: no resolver answers" in told["notes"][0]["message"]
+
+
+def test_round_that_could_ask_no_parent_does_not_say_that_parents_were_asked() -> None:
+    names = [from_text("example.com."), from_text("example.org.")]
+    nobody = Round(dict.fromkeys(names, Observed()), {names[0]: "no resolver answers"})
+    assert looked_at(nobody).startswith("no parent could be asked; of 2 zones none is known")
+    assert looked_at(Round({}, {})) == "the parents of 0 zones were asked"

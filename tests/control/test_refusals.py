@@ -149,6 +149,8 @@ def test_nothing_is_written_under_a_passphrase_that_opens_nothing(repo: Operatio
     assert done.returncode == 1
     assert "the passphrase does not open this key, so nothing is written under it" in done.stderr
     assert files(repo.root / "keys") == before
+    refused = repo.run("push", "--dry-run").stderr
+    assert refused.count("the passphrase does not open this key") == 1, "one fault is said once"
     (repo.root / "keys/passphrase").write_bytes(PASSPHRASE)  # without a line break at its end
     assert repo.run("key", "generate", "example.com").returncode == 0
     assert repo.run("push").returncode == 0

@@ -194,6 +194,8 @@ def test_contradiction_is_refused_with_its_place(old: str, new: str, said: str) 
         ("guards:", "version: 1\nguards:", "'version' is set twice"),
         ("guards:", "guards: !!python/object:os.system x\nx:", "tag !!python/object:os.system is not read"),
         ("sites:", "sites: {}\nzzz:", "sites"),
+        ("guards:", "parents: {x: {ds: hook, command: /bin/true}}\nguards:", "x.command: should be a list;"),
+        ("guards:", "parents: 5\nguards:", "parents: should be a mapping;"),
     ],
 )
 def test_malformed_value_says_what_is_accepted(old: str, new: str, said: str) -> None:

@@ -67,6 +67,16 @@ ReasonOption = Annotated[
     ),
 ]
 WithoutOption = Annotated[
-    str,
+    list[str] | None,
     typer.Option("--without", metavar="SITE", help="Go ahead without this site; it catches up by itself."),
 ]
+
+
+def one_site(without: list[str] | None) -> str:
+    """Return the site that `--without` names; empty where none is. Raises typer.BadParameter for two."""
+    sites = list(dict.fromkeys(without or ()))
+    if len(sites) > 1:
+        raise typer.BadParameter(
+            f"names one site, and these are {len(sites)}: {', '.join(sites)}", param_hint="--without"
+        )
+    return sites[0] if sites else ""

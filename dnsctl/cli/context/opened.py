@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 
 from dnsctl.cli import output
 from dnsctl.cli.context import Context
 from dnsctl.cli.output.changes import errors_listed
 from dnsctl.control.host import ControlHost, control_host
+from dnsctl.control.newest import take_over_newest
 from dnsctl.control.renewal import fleet_config
+from dnsctl.errors import DnsctlError
 
 
 @contextmanager
-def opened(context: Context, without: str, *, renewal: bool = False) -> Iterator[ControlHost]:
-    """Open the control host; print its notes, and list errors of zones before the failure."""
-    config = fleet_config(context.root, output.say) if renewal else context.config()
-    with (
-        errors_listed(),
-        control_host(context.root, config, context.passphrase(config), without, tell=output.say) as host,
-    ):
+def opened(
+    context: Context, without: str, *, renewal: bool = False, newest: bool = False
+) -> Iterator[ControlHost]:
+    """Open the control host; print its notes, and list findings in zones before the failure.
+
+    `newest`: fetch what the fleet serves before.
+    """
+    unheard: list[str] = []
+    if newest:
+        take_over_newest(context.root, unheard.append)
+    with errors_listed(), ExitStack() as stack:
+        try:
+            config = fleet_config(context.root, output.say) if renewal else context.config()
+            passphrase = context.passphrase(config)
+            host = stack.enter_context(
+                control_host(context.root, config, passphrase, without, tell=output.say)
+            )
+        except DnsctlError as error:  # said once, as what ends the command
+            _say(each for each in unheard if str(error) not in each)
+            raise
+        _say(unheard)
         try:
             yield host
         finally:
-            for note in host.notes:
-                output.say(note)
+            _say(host.notes)
+
+
+def _say(lines: Iterable[str]) -> None:
+    for each in lines:
+        output.say(each)

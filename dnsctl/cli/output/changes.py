@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from dnsctl.cli import output
+from dnsctl.model.finding import by_position
 from dnsctl.model.json_value import Json
 from dnsctl.model.name import Name, to_relative_text, to_text
 from dnsctl.model.rrset import RRset, Type, rdata_text, type_text
 from dnsctl.publish.changes import RecordChange
 from dnsctl.publish.changeset import Fate, ZoneChangeset
-from dnsctl.publish.faults import ZonesWithErrorsError, errors_of
+from dnsctl.publish.faults import ZonesWithErrorsError
 from dnsctl.publish.guards import GuardVerdict
 
 _SHOWN = 200  # RRsets of a new zone: all of it stands in its file anyway
@@ -21,17 +22,17 @@ _STYLES = {"+": "green", "-": "red", "~": "yellow", "!": "bold yellow"}
 
 @contextmanager
 def errors_listed() -> Iterator[None]:
-    """List the errors of zones before the one line of the failure."""
+    """List what was found in zones, as `check` does, before the one line of the failure."""
     try:
         yield
     except ZonesWithErrorsError as error:
-        list_errors(error)
+        list_findings(error)
         raise error.below_its_findings() from None
 
 
-def list_errors(error: ZonesWithErrorsError) -> None:
-    """List the errors of zones that ended a release."""
-    output.findings(errors_of(error.findings), sys.stderr)
+def list_findings(error: ZonesWithErrorsError) -> None:
+    """List what was found in zones that ended a release, warnings beside errors."""
+    output.findings(by_position(error.findings), sys.stderr)
 
 
 def print_zones(zones: Iterable[ZoneChangeset], guards: Iterable[GuardVerdict]) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import typer
 
 from dnsctl.cli import output
-from dnsctl.cli.output.changes import guard_json, list_errors, print_zones
+from dnsctl.cli.output.changes import guard_json, list_findings, print_zones
 from dnsctl.cli.output.failed import failure_json
 from dnsctl.control.push import Ending, Result, changed_zones
 from dnsctl.model.json_value import Json
@@ -58,7 +58,7 @@ def finish(result: Result, seconds: float, *, as_json: bool) -> None:
     if result.refused is not None:
         told = result.refused
         if isinstance(told, ZonesWithErrorsError):
-            list_errors(told)
+            list_findings(told)
             told = told.below_its_findings()
         output.failure(str(told))
     raise typer.Exit(result.exit_code)
@@ -180,7 +180,13 @@ def _content(release: Release) -> str:
     untouched = output.plural(release.carried, "zone")
     if release.changes == 0 and all(each.fate is Fate.RENEWED for each in release.zones):
         return f"signatures of {zones} renewed, {untouched} untouched"
-    return f"{zones} with {output.plural(release.changes, 'RRset')} changed, {untouched} untouched"
+    gone = [each.rrsets_before for each in release.zones if each.fate is Fate.REMOVED]
+    removed = f"{output.plural(len(gone), 'zone')} with all {output.plural(sum(gone), 'RRset')} removed"
+    if len(gone) == len(release.zones) and gone:
+        return f"{removed}, {untouched} untouched"
+    zones = output.plural(len(release.zones) - len(gone), "zone")
+    changed = f"{zones} with {output.plural(release.changes, 'RRset')} changed"
+    return f"{changed}{f', {removed}' if gone else ''}, {untouched} untouched"
 
 
 def to_json(result: Result, seconds: float) -> dict[str, Json]:

@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from dnsctl.cli.command_line.given import AllowOption, JsonOption, ReasonOption, WithoutOption, examples, here
+from dnsctl.cli.command_line.given import (
+    AllowOption,
+    JsonOption,
+    ReasonOption,
+    WithoutOption,
+    examples,
+    here,
+    one_site,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -39,7 +47,7 @@ def push(
             " what was written since does not matter.",
         ),
     ] = False,
-    without: WithoutOption = "",
+    without: WithoutOption = None,
     allow: AllowOption = None,
     reason: ReasonOption = "",
     as_json: JsonOption = False,
@@ -50,5 +58,5 @@ def push(
     from dnsctl.cli.push import push as run
     from dnsctl.control.push import Request
 
-    request = Request(rev, tuple(allow or ()), without, reason, dry_run)
+    request = Request(rev, tuple(allow or ()), one_site(without), reason, dry_run)
     run(here(ctx), request, renewal=renewal, as_json=as_json)

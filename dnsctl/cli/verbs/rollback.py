@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from dnsctl.cli.command_line.given import AllowOption, JsonOption, ReasonOption, WithoutOption, examples, here
+from dnsctl.cli.command_line.given import (
+    AllowOption,
+    JsonOption,
+    ReasonOption,
+    WithoutOption,
+    examples,
+    here,
+    one_site,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +40,7 @@ def rollback(
         bool,
         typer.Option("--dry-run", help="Show what would change; send nothing to any node."),
     ] = False,
-    without: WithoutOption = "",
+    without: WithoutOption = None,
     allow: AllowOption = None,
     reason: ReasonOption = "",
     as_json: JsonOption = False,
@@ -41,4 +49,5 @@ def rollback(
     from dnsctl.cli.rollback import rollback as run
     from dnsctl.control.push import Request
 
-    run(here(ctx), generation, Request("", tuple(allow or ()), without, reason, dry_run), as_json=as_json)
+    request = Request("", tuple(allow or ()), one_site(without), reason, dry_run)
+    run(here(ctx), generation, request, as_json=as_json)

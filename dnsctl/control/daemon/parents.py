@@ -11,9 +11,10 @@ from __future__ import annotations
 from dnsctl.control.daemon.job import Verdict, Work, named
 from dnsctl.control.host import require_right_clock
 from dnsctl.control.in_step import keep_in_step
-from dnsctl.control.observing import observe
+from dnsctl.control.observations import Observed
+from dnsctl.control.observing import Round, observe
 from dnsctl.model.key import ds_tags
-from dnsctl.model.name import to_text
+from dnsctl.model.name import Name, to_text
 
 _ORDER = ("done", "later", "refused")
 
@@ -28,13 +29,9 @@ def observed(work: Work) -> Verdict:
     found = observe(work.root, work.config, work.now, work.progress)
     asking = keep_in_step(work.root, work.config, found, work.now, work.tell)
     asked, left = asking.asked, tuple(dict.fromkeys((*found.left, *asking.left)))
-    known = {zone: seen for zone, seen in found.seen.items() if seen.ds.views}
+    known = _known(found)
     silent = [zone for zone, seen in known.items() if seen.ds.silent]
-    never = len(found.seen) - len(known)
-    told = f"the parents of {len(known)} zones were asked"
-    if never:
-        first = next(iter(found.faults.items()))
-        told += f"; of {never} none is known ({to_text(first[0])}: {first[1]})"
+    told = looked_at(found)
     if left:
         told += f"; there was no time for {named(left)}, the first of the next round"
     if asked:
@@ -47,3 +44,22 @@ def observed(work: Work) -> Verdict:
     view = known[silent[0]].ds.silent[0]
     more = f" (and of {len(silent) - 1} more zones)" if len(silent) > 1 else ""
     return Verdict("unknown", f"{told}; of {to_text(silent[0])}{more}: {view.place}: {view.fault}")
+
+
+def looked_at(found: Round) -> str:
+    """Say how many parents were asked, and of how many zones none is known, with the first reason."""
+    known = len(_known(found))
+    never = len(found.seen) - known
+    asked = f"the parents of {_zones(known)} were asked" if known or not never else "no parent could be asked"
+    if not never:
+        return asked
+    first = next((f" ({to_text(zone)}: {fault})" for zone, fault in found.faults.items()), "")
+    return f"{asked}; of {_zones(never)} none is known, which is well before a delegation{first}"
+
+
+def _known(found: Round) -> dict[Name, Observed]:
+    return {zone: seen for zone, seen in found.seen.items() if seen.ds.views}
+
+
+def _zones(count: int) -> str:
+    return f"{count} zone{'' if count == 1 else 's'}"

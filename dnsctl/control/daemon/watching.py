@@ -39,6 +39,6 @@ def watched(work: Work) -> Verdict:
     if not told:
         message = f"{len(found.nodes)} nodes as they should be"
     else:
-        more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
+        more = f"; {len(told) - 1} more in `dnsctl status`" if len(told) > 1 else ""
         message = f"{told[0].about}: {told[0].message}{more}"
     return Verdict(weight, message, endings=found.endings, concerns=told)

@@ -93,6 +93,15 @@ def _repeated(node: yaml_nodes.Node) -> Iterator[yaml_nodes.Scalar]:
             yield from _repeated(item)
 
 
+_KINDS = {  # of a value that is of another kind, in the words of YAML
+    "tuple_type": "should be a list",
+    "list_type": "should be a list",
+    "dict_type": "should be a mapping",
+    "model_type": "should be a mapping",
+    "model_attributes_type": "should be a mapping",
+}
+
+
 def _config_error(error: ValidationError, tree: yaml_nodes.Node, path: str) -> ConfigError:
     """Turn the first complaint in the file's order into one line a person can act on."""
     faults = error.errors(include_url=False, include_context=False, include_input=False)
@@ -105,7 +114,8 @@ def _config_error(error: ValidationError, tree: yaml_nodes.Node, path: str) -> C
     elif first["type"] == "missing":
         what, advice = f"{name} is missing", "write version: 1" if loc == ("version",) else "set it"
     else:
-        reason = str(first["msg"]).removeprefix("Value error, ").replace("Input should", "should")
+        reason = _KINDS.get(first["type"]) or str(first["msg"]).removeprefix("Value error, ")
+        reason = reason.replace("Input should", "should")
         what, advice = f"{name}: {reason}", "" if ":" in reason else "correct it"
     return ConfigError(what + more, where=_where(tree, loc, path), advice=advice)
 
