@@ -1,4 +1,4 @@
-"""Which of many zones answers a question (RFC 1034 §4.3.2 step 2, RFC 4035 §3.1.4.1).
+"""The zone of a question: which of many zones answers it (RFC 1034 §4.3.2 step 2, RFC 4035 §3.1.4.1).
 
 By plain rules, for code that judges answers. The code that answers has its own rules (`serve.zone.names`).
 """

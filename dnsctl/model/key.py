@@ -1,4 +1,4 @@
-"""The public side of DNSSEC keys: DNSKEY rdata, key tags, DS (RFC 4034 §2, §5, Appendix B).
+"""The public side of CSK, KSK and ZSK: DNSKEY rdata, key tags, DS (RFC 4034 §2, §5, Appendix B).
 
 Nothing here is secret; private halves live in `dnsctl.sign.keystore` only.
 """

@@ -1,4 +1,4 @@
-"""Which data of a zone is authoritative, and what zone cuts and DNAMEs hide (RFC 4035 §2.2, §2.3).
+"""Which data of a zone is authoritative, and which is occluded by cuts and DNAMEs (RFC 4035 §2.2, §2.3).
 
 NS below the apex make a zone cut: the owner belongs to the child but for its DS, and what stands below it is
 glue or occluded (RFC 2136 §7.18). A DNAME, one at the apex too, occludes all that stands below it (RFC 6672

@@ -1,4 +1,4 @@
-"""RRsets (RFC 2181 §5, RFC 9499) in wire form, and the type codes the project itself must know.
+"""RRsets (RFC 2181 §5, RFC 9499) in wire form, with owner and type, and type codes the project must know.
 
 `rdatas` are in canonical form (RFC 4034 §6.2 as amended by RFC 6840 §5.1: uncompressed, names lower-cased in
 the types it lists), sorted as octet strings and without duplicates, so that two equal RRsets are equal tuples

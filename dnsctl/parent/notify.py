@@ -1,6 +1,6 @@
 """NOTIFY(CDS): tell the parent that the CDS of a zone have changed (RFC 9859).
 
-The parent names whom to tell, and may name thousands: a few of them are told, in bounded time.
+The parent's DSYNC name whom to tell, and may name thousands: a few of them are told, in bounded time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What comes next for the keys of a zone, and what is waited for (RFC 7583, RFC 6781 §4).
+"""What comes next in a key rollover of a zone, and what is waited for (RFC 7583, RFC 6781 §4).
 
 One function of keys, policy, what was seen, and the time; the table of moves stands below. ZSKs are rolled by
 pre-publication, KSKs and CSKs by double signature, algorithms conservatively: signatures first, then DNSKEY,

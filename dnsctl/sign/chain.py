@@ -1,7 +1,8 @@
 """The denial chain of a signed zone, walked whole (RFC 4035 §2.3, RFC 5155 §7.1).
 
-Every authoritative name must have its record, each record must lead to the next, and each type bitmap must
-say what is there: a validator believes the record, not the zone. Knows nothing of signatures: see `examine`.
+Every authoritative name, and with NSEC3 every empty non-terminal, must have its record, each record must
+lead to the next, and each type bitmap must say what is there: a validator believes the record, not the zone.
+Knows nothing of signatures: see `examine`.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from dnsctl.model.zone import Nodes, SignedZone
 from dnsctl.sign.batch import Claim, verified
 from dnsctl.sign.published import KeyId, PublishedKeys, algorithm_text, key_text
 from dnsctl.sign.rrsig import message
-from dnsctl.sign.told import Told
+from dnsctl.sign.zone_findings import ZoneFindings
 
 Progress = Callable[[int, int], None]  # signatures verified, of how many
 
@@ -33,7 +33,7 @@ _KEY_SIGNED = frozenset((Type.CDS, Type.CDNSKEY))
 def examine(
     zone: SignedZone,
     keys: PublishedKeys,
-    told: Told,
+    told: ZoneFindings,
     now: datetime | None,
     before: SignedZone | None = None,
     workers: int = 1,
@@ -66,7 +66,7 @@ class _Examination:
         self,
         zone: SignedZone,
         keys: PublishedKeys,
-        told: Told,
+        told: ZoneFindings,
         now: datetime | None,
         before: SignedZone | None,
     ) -> None:

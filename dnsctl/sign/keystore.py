@@ -1,4 +1,4 @@
-"""Keys at rest: `<root>/<zone>/K<zone>.+013+12345.{key,private.pem,state}` (dnssec.md, "Keys").
+"""Keys at rest: `<root>/<zone>/K<zone>.+013+12345.{key,private.pem,state}`.
 
 Invariants: a file is there whole or not at all (see `files.durable`); a new key's `.state` is written first
 and says `generated`, its `.key` last, so that whatever else is incomplete is damage and is told, never

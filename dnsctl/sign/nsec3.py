@@ -1,4 +1,4 @@
-"""Denial of existence with hashed names (RFC 5155), made with 0 iterations and no salt (RFC 9276 §3.1).
+"""NSEC3, denial of existence with hashed names (RFC 5155), with 0 iterations and no salt (RFC 9276 §3.1).
 
 Invariant: the chain holds the hash of each authoritative owner and of each empty non-terminal once,
 ascending, and the last one names the first. With opt-out, delegations without DS, and empty non-terminals

@@ -23,7 +23,7 @@ from dnsctl.sign.chain import Break, breaks
 from dnsctl.sign.examine import Progress, examine
 from dnsctl.sign.published import PublishedKeys, algorithm_text, key_text
 from dnsctl.sign.signer import earliest_expiry
-from dnsctl.sign.told import Told
+from dnsctl.sign.zone_findings import ZoneFindings
 from dnsctl.sign.zonemd import zonemd_fault
 
 
@@ -52,7 +52,7 @@ def take(
     `now`: when its signatures must be valid; None: at any time. Signatures that `before` holds were verified
     when that was released, and are not verified again.
     """
-    told = Told(zone.origin, zone.file)
+    told = ZoneFindings(zone.origin, zone.file)
     denial = _denial(zone, told)
     soa = zone.get(zone.origin, Type.SOA)
     assert soa is not None  # noqa: S101  a ValidatedZone has one
@@ -74,7 +74,7 @@ def take(
     return Taken(None if told.errors else signed, told.findings(), told.errors)
 
 
-def _tell_end(signed: SignedZone, soa: RRset, now: datetime, told: Told) -> None:
+def _tell_end(signed: SignedZone, soa: RRset, now: datetime, told: ZoneFindings) -> None:
     """Report signatures that expire within a week, or before secondaries would stop."""
     expiry = earliest_expiry(signed)
     if expiry is None:
@@ -87,7 +87,7 @@ def _tell_end(signed: SignedZone, soa: RRset, now: datetime, told: Told) -> None
         told.add(rules.EXPIRE, f"EXPIRE is {expire} s, and signatures last {int(left)} s", soa)
 
 
-def _tell_keys(keys: PublishedKeys, dnskey: RRset, told: Told) -> None:
+def _tell_keys(keys: PublishedKeys, dnskey: RRset, told: ZoneFindings) -> None:
     for key, why in keys.unusable.items():
         told.add(rules.KEY, f"DNSKEY of {key_text(key)} is one {why}", dnskey)
     for key in keys.shared():
@@ -115,7 +115,7 @@ class _Denial:
     breaks: tuple[Break, ...]
 
 
-def _denial(zone: ValidatedZone, told: Told) -> _Denial:
+def _denial(zone: ValidatedZone, told: ZoneFindings) -> _Denial:
     """Choose as other servers do: NSEC3 where an NSEC3PARAM says that a chain is complete, else NSEC.
 
     Each that is named must be whole; of several, the first is used. What is not used of NSEC3 goes out in
@@ -162,7 +162,7 @@ def _empty(found: RRset | None, nodes: dict[Name, tuple[RRset, ...]], zone: Vali
     return Break(found or nodes[zone.origin][0], message)
 
 
-def _usable(zone: ValidatedZone, told: Told) -> list[Nsec3Parameters]:
+def _usable(zone: ValidatedZone, told: ZoneFindings) -> list[Nsec3Parameters]:
     """Return what the NSEC3PARAMs say; one with flags set is not to be used (RFC 5155 §4.1.2)."""
     usable = []
     found = zone.get(zone.origin, Type.NSEC3PARAM)

@@ -1,4 +1,4 @@
-"""Making and checking signatures over wire form (RFC 4034 §3, §6.2; RFC 4035 §5.3).
+"""RRSIG: making and checking signatures over wire form (RFC 4034 §3, §6.2; RFC 4035 §5.3).
 
 An RRset of the model is canonical already, so what is signed is a concatenation: RRSIG rdata without the
 signature, then each record. No object is made per record. Times are unix seconds modulo 2^32.

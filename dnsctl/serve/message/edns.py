@@ -1,4 +1,4 @@
-"""The OPT record of a response (RFC 6891): payload size, extended RCODE, DO echoed, and its options.
+"""EDNS, the OPT record of a response (RFC 6891): payload size, extended RCODE, DO echoed, and its options.
 
 A response has an option only if the query has it: NSID (RFC 5001), EXPIRE (RFC 7314), COOKIE (see `cookies`),
 tcp-keepalive (RFC 7828) and ZONEVERSION (RFC 9660). Extended errors are the exception: any query with EDNS

@@ -2,6 +2,7 @@
 
 `answer` walks one name at a time: the question's, then the targets of CNAMEs and DNAMEs inside the zone. For
 each it finds the node, or the cut, DNAME or wildcard that stands for it, and fills the sections of a `Draft`.
+Below a cut that is a referral, with glue.
 """
 
 from __future__ import annotations

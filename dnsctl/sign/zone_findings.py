@@ -16,7 +16,7 @@ _KEPT = 10  # of one rule in one zone
 _BY_NAME = {name: (severity, advice) for name, severity, _, advice in RULES}
 
 
-class Told:
+class ZoneFindings:
     """Collects findings of the zone `origin`, whose file is `file`."""
 
     def __init__(self, origin: Name, file: str) -> None:
