@@ -162,6 +162,10 @@ def _of_a_fleet(root: Path) -> Iterator[tuple[str, Any]]:
         yield "key list", _twice(fleet)
         yield "key roll", fleet.json("key", "roll", "example.com", "--plan")
         yield "key roll", fleet.json("key", "roll", "example.com")
+        yield (
+            "key roll",
+            fleet.json("key", "roll", "example.com", "--emergency", "--break-chain", "example.com"),
+        )
         fleet.json("key", "roll", "example.com", "--undo")
         yield from _of_changes(fleet)
         yield "verify", _drift(fleet)
