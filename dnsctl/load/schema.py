@@ -6,15 +6,25 @@ Made from the models and tables that loading uses. What a schema of zone files r
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from dnsctl.load import rdata_fields
 from dnsctl.load.presentation import TYPES
 from dnsctl.load.settings.config import Config
+from dnsctl.load.settings.meanings import MEANINGS
+from dnsctl.load.settings.values import NEITHER, UNLIMITED
 from dnsctl.load.zone_yaml import UNSERVED
+from dnsctl.model.duration import to_text
 from dnsctl.model.json_value import Json
+from dnsctl.model.policy import Algorithm
 from dnsctl.model.rrset import Type, type_text
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_ISO = re.compile(r"P(\d+D)?(T(\d+H)?(\d+M)?(\d+S)?)?")  # a duration as pydantic writes it
 _SCALAR: dict[str, Json] = {"type": ["string", "number", "boolean"]}
 _TTL: dict[str, Json] = {
     "description": "seconds, or 1h30m; defaults.ttl of dnsctl.yaml where it is missing",
@@ -41,7 +51,74 @@ _COMMON: dict[str, Json] = {
 def config_schema() -> dict[str, Json]:
     """Return the schema of dnsctl.yaml."""
     made = Config.model_json_schema(by_alias=True, mode="validation")
+    for path, setting in reversed(list(settings(made))):  # what a mapping has comes before it
+        if path in MEANINGS:
+            setting["description"] = MEANINGS[path]
+        if "default" in setting:
+            _write_default(setting, made)
     return {"$schema": _DIALECT, "title": "dnsctl.yaml", **{k: v for k, v in made.items() if k != "title"}}
+
+
+def settings(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield path and schema of every setting below `schema`, as `MEANINGS` names them, outer ones first."""
+    yield from _below(schema, "", schema)
+
+
+def resolved(setting: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """Return what a setting is: not a reference, and of two kinds not null."""
+    if "$ref" in setting:
+        return resolved(schema["$defs"][setting["$ref"].rpartition("/")[2]], schema)
+    for kind in setting.get("anyOf", ()):
+        if "$ref" in kind or kind.get("type") in ("object", "array"):
+            return resolved(kind, schema)
+    return setting
+
+
+def _below(
+    setting: dict[str, Any], path: str, schema: dict[str, Any]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    kind = resolved(setting, schema)
+    if "items" in kind:
+        yield from _below(kind["items"], f"{path}[]", schema)
+    for name, inner in kind.get("properties", {}).items():
+        below = f"{path}.{name}" if path else name
+        yield below, inner
+        yield from _below(inner, below, schema)
+    named = [kind["additionalProperties"]] if isinstance(kind.get("additionalProperties"), dict) else []
+    for inner in (*kind.get("patternProperties", {}).values(), *named):
+        yield f"{path}.NAME", inner
+        yield from _below(inner, f"{path}.NAME", schema)
+
+
+def _write_default(setting: dict[str, Any], schema: dict[str, Any]) -> None:
+    """Put the default of a setting as a person would write it; of a mapping, the defaults of what it has."""
+    default, pattern, choices = setting["default"], setting.get("pattern", ""), setting.get("enum", ())
+    own = resolved(setting, schema).get("properties", {})
+    if own and default is not None:
+        setting["default"] = {name: each["default"] for name, each in own.items() if "default" in each}
+    elif default is None:
+        kinds = [each.get("const") for each in setting.get("anyOf", ())]
+        del setting["default"]
+        for none in (UNLIMITED, NEITHER):
+            if none in (*choices, *kinds):
+                setting["default"] = none
+    elif isinstance(default, bool):
+        setting["default"] = ("on" if default else "off") if "on" in choices else default
+    elif any(isinstance(each, str) and each in Algorithm.__members__ for each in choices):
+        setting["default"] = Algorithm(default).name
+    elif isinstance(default, float):
+        setting["default"] = f"{default:.0%}"
+    elif isinstance(default, str) and _ISO.fullmatch(default):
+        span = TypeAdapter(timedelta).validate_python(default)
+        seconds = int(span.total_seconds())
+        setting["default"] = _time_of_day(seconds) if ":" in pattern else to_text(seconds)
+    elif isinstance(default, int) and "smhd" in pattern:
+        setting["default"] = to_text(default)
+
+
+def _time_of_day(seconds: int) -> str:
+    hours, minutes = divmod(seconds // 60, 60)
+    return f"{hours:02}:{minutes:02}"
 
 
 def zone_schema() -> dict[str, Json]:

@@ -80,7 +80,7 @@ def test_defaults_of_a_policys_signatures_are_those_of_its_fields() -> None:
     signatures = schema["$defs"]["PolicyConfig"]["properties"]["signatures"]
     fields = resolve(signatures, schema)["properties"]
     assert signatures["default"] == {name: field["default"] for name, field in fields.items()}
-    assert signatures["default"]["lifetime"] == "P14D"
+    assert signatures["default"]["lifetime"] == "14d"
 
 
 def test_every_type_with_fields_has_its_mapping() -> None:
