@@ -23,10 +23,10 @@ def opened(
     `newest`: fetch what the fleet serves before.
     """
     unheard: list[str] = []
-    if newest:
-        take_over_newest(context.root, unheard.append)
     with errors_listed(), ExitStack() as stack:
         try:
+            if newest:
+                take_over_newest(context.root, unheard.append)
             config = fleet_config(context.root, output.say) if renewal else context.config()
             passphrase = context.passphrase(config)
             host = stack.enter_context(
