@@ -38,7 +38,7 @@ from dnsctl.parent.hook import HookResult, Outcome, run_hook
 from dnsctl.parent.looking import GIVEN_UP
 from dnsctl.parent.notify import Targets, notify_cds, targets
 from dnsctl.parent.patience import Patience
-from dnsctl.parent.servers import ParentUnknownError, Resolvers
+from dnsctl.parent.servers import OutOfTimeError, ParentUnknownError, Resolvers
 from dnsctl.parent.update import replace_ds
 from dnsctl.publish.keys import live_keys
 from dnsctl.sign.keystore import Keystore
@@ -100,7 +100,12 @@ def keep_in_step(
     for number, step in enumerate(steps):
         if patience.is_over:
             return Asking(tuple(asked), tuple(each.zone for each in steps[number:]))
-        outcome, message = _ask(step, root, config, means)
+        try:
+            outcome, message = _ask(step, root, config, means)
+        except OutOfTimeError as error:
+            if number:  # a later round has more of it
+                return Asking(tuple(asked), tuple(each.zone for each in steps[number:]))
+            outcome, message = "later", str(error)
         one = Asked(now, step.wanted, step.policy.ds, outcome, message)
         tell(f"{to_text(step.zone)}: its parent was asked for the DS {ds_tags(step.wanted)}: {message}")
         amend(state, step.zone, partial(_with_asked, asked=one))
@@ -191,6 +196,8 @@ def _ask(step: _Step, root: Path, config: Config, means: _Means) -> tuple[Outcom
             replace_ds(step.zone, step.wanted, step.ttl, policy.server, policy.key)
             return "done", f"{policy.server} took the update"
         return _by_notify(step, means)
+    except OutOfTimeError:
+        raise
     except (ExchangeError, ParentUnknownError) as error:
         where = f"{policy.server} " if policy.ds == "update" else ""
         return "later", f"{where}{error}"

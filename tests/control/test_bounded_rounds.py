@@ -161,3 +161,19 @@ def test_command_that_cannot_be_started_stops_no_other_zone(root: Path) -> None:
         (ZONES[0], "refused"),
         *((zone, "done") for zone in ZONES[1:]),
     ]
+
+
+def test_parent_whose_targets_are_not_found_in_time_is_left_for_the_next_round(root: Path) -> None:
+    clock = Clock()
+
+    def resolver(query: bytes, _tcp: bool) -> list[bytes]:
+        clock.now += 100
+        return [answer(query, aa=False, sections=([], [SOA]))]
+
+    with serving(resolver) as stub:
+        settings = Config.model_validate({"version": 1, "resolvers": str(stub.endpoint)})
+        found = seen_without_a_ds()
+        told = keep_in_step(root, settings, found, NOW, lambda _: None, Patience(300, clock))
+    assert [zone for zone, _ in told.asked] + [*told.left] == [*ZONES]
+    assert told.left
+    assert all("no time was left" not in one.message for _, one in told.asked[1:])

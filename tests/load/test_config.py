@@ -213,6 +213,22 @@ def test_no_settings_at_all_is_one_error(data: bytes) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("lifetime: 14d", "lifetime: " + "x" * 10_000),
+        ("ECDSAP256SHA256", "9" * 10_000),
+        ("dnssec: standard", "dnssec: " + "x" * 10_000),
+        ("guards: {", "guards: {" + "x" * 10_000 + ": 1, "),
+        ("ttl: 1h", "ttl: " + "x " * 5_000),
+    ],
+)
+def test_value_without_an_end_is_not_repeated_whole(old: str, new: str) -> None:
+    told = refused(old, new)
+    assert told.startswith("dnsctl.yaml:")
+    assert len(told) < 1500
+
+
 def test_missing_file_says_how_to_get_one() -> None:
     with pytest.raises(ConfigError, match="dnsctl init"):
         load_config(MemorySource())

@@ -6,6 +6,7 @@ is not of its kind and a contradiction raise ConfigError with `file:line:column`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from types import UnionType
 from typing import Annotated, get_args, get_origin
@@ -21,6 +22,9 @@ from dnsctl.load.settings.policy import WRITTEN
 from dnsctl.load.settings.rules import Path, contradictions
 from dnsctl.model.finding import Position
 from dnsctl.model.repo import CONFIG
+
+_LONG_WORD = re.compile(r"(\S{80})\S{200,}")  # longer than a name of DNS, or a path that anybody wrote
+_LONGEST = 1000  # characters of a message
 
 
 def load_config(source: Source, path: str = CONFIG, *, fleet: bool = True) -> Config:
@@ -50,7 +54,9 @@ def parse_config(data: bytes, path: str = CONFIG, *, fleet: bool = True) -> Conf
         raise ConfigError("is not a mapping of settings", where=path, advice="see docs, or run `dnsctl init`")
     for key in _repeated(tree):
         raise ConfigError(
-            f"{key.text!r} is set twice", where=_place(path, key.line, key.column), advice="keep one of them"
+            f"{_cut(key.text)!r} is set twice",
+            where=_place(path, key.line, key.column),
+            advice="keep one of them",
         )
     plain = _plain(tree)
     try:
@@ -61,7 +67,7 @@ def parse_config(data: bytes, path: str = CONFIG, *, fleet: bool = True) -> Conf
         where = _place(path, tree.line, tree.column)
         raise ConfigError("sites is missing", where=where, advice="name the sites and nodes of the fleet")
     for found in contradictions(config, lambda at: _has(plain, at)):
-        raise ConfigError(found.what, where=_where(tree, found.path, path), advice=found.advice)
+        raise ConfigError(_cut(found.what), where=_where(tree, found.path, path), advice=_cut(found.advice))
     zones = tree.get("zones")
     keys = (key for key, _ in zones.items.values()) if isinstance(zones, yaml_nodes.Mapping) else ()
     return config.located({key.text: Position(path, key.line, key.column) for key in keys})
@@ -117,7 +123,13 @@ def _config_error(error: ValidationError, tree: yaml_nodes.Node, path: str) -> C
         reason = _KINDS.get(first["type"]) or str(first["msg"]).removeprefix("Value error, ")
         reason = reason.replace("Input should", "should")
         what, advice = f"{name}: {reason}", "" if ":" in reason else "correct it"
-    return ConfigError(what + more, where=_where(tree, loc, path), advice=advice)
+    return ConfigError(_cut(what) + more, where=_where(tree, loc, path), advice=_cut(advice))
+
+
+def _cut(text: str) -> str:
+    """Return a message, of what it repeats of the file no more than a terminal shows well."""
+    text = _LONG_WORD.sub(r"\1…", text)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _known_keys(loc: Path) -> list[str]:
