@@ -368,7 +368,7 @@ def test_link_in_the_repository_of_a_backup_leads_nothing_elsewhere(
     wanted["files"][0]["size"] = len(content)
     told = restored(sealed(tmp_path / "hostile", wanted, content + b"x"), tmp_path / "new")
     assert told.code == 1
-    assert f"a link in its git repository leads {link} elsewhere" in told.line
+    assert f"hostile: a link in its git repository leads {link} elsewhere" in told.line
     assert not list((tmp_path / "outside").iterdir())
     assert not (tmp_path / "new").exists()
 

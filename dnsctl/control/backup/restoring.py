@@ -99,19 +99,19 @@ class _Reader:
     """A backup that is read from its beginning."""
 
     def __init__(self, file: BinaryIO, passphrase: bytes, source: Path) -> None:
-        self._where = str(source)
-        self._pieces = unsealed(file, passphrase, self._where)
+        self.where = str(source)
+        self._pieces = unsealed(file, passphrase, self.where)
         self._rest = b""
         size = int.from_bytes(self._exactly(LENGTH), "big")
         if size > MAX_INDEX:
             raise BackupError(
-                f"its index would have {size} octets", where=self._where, advice="do not trust it"
+                f"its index would have {size} octets", where=self.where, advice="do not trust it"
             )
-        self.contents = Contents.from_octets(self._exactly(size), self._where)
+        self.contents = Contents.from_octets(self._exactly(size), self.where)
         if self.contents.size > os.fstat(file.fileno()).st_size - HEAD:
             raise BackupError(
                 f"is cut off: its files have {self.contents.size} octets",
-                where=self._where,
+                where=self.where,
                 advice="take another copy, or an earlier backup",
             )
 
@@ -128,7 +128,7 @@ class _Reader:
         """Raise BackupError unless all has been read, and nothing follows."""
         if self._rest or any(self._pieces):
             raise BackupError(
-                "has more in it than its index says", where=self._where, advice="do not trust it"
+                "has more in it than its index says", where=self.where, advice="do not trust it"
             )
 
     def _next(self) -> bytes:
@@ -136,7 +136,7 @@ class _Reader:
             return next(self._pieces)
         except StopIteration:
             raise BackupError(
-                "has less in it than its index says", where=self._where, advice="do not trust it"
+                "has less in it than its index says", where=self.where, advice="do not trust it"
             ) from None
 
     def _exactly(self, size: int) -> bytes:
@@ -167,7 +167,7 @@ def _whole(reader: _Reader, aside: Path, target: Path) -> Restored:
     if contents.has_repository:
         _clone(aside / "files" / BUNDLE, clone, contents)
         (aside / "files" / BUNDLE).unlink()
-        _refuse_links(contents.items, place, clone)
+        _refuse_links(contents.items, place, clone, reader.where)
     _move_below(aside / "files", place)
     (place / KEYS).mkdir(exist_ok=True)
     (place / KEYS).chmod(0o700)
@@ -193,7 +193,7 @@ def _put(clone: Path, target: Path) -> None:
         raise
 
 
-def _refuse_links(items: Iterable[Item], place: Path, clone: Path) -> None:
+def _refuse_links(items: Iterable[Item], place: Path, clone: Path, where: str) -> None:
     """Raise BackupError where a link in the git repository stands in the way of a file.
 
     Also of one that stays inside of it: git's own directory is there.
@@ -203,7 +203,7 @@ def _refuse_links(items: Iterable[Item], place: Path, clone: Path) -> None:
         if way.is_relative_to(clone) and way.is_symlink():
             raise BackupError(
                 f"a link in its git repository leads {way.relative_to(clone)} elsewhere",
-                where=str(clone.name),
+                where=where,
                 advice="do not trust it; if the link is yours, restore into a clone",
                 rule=RefusalRule.BACKUP_HOSTILE,
             )
