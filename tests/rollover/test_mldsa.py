@@ -148,7 +148,7 @@ def test_timetable_names_the_algorithms_of_keys_that_come_together() -> None:
     seen = Observations(world.served_seen, world.ds_seen)
     entries = timetable(world.keys, replace(before, beside=MLDSA44), seen, world.now, (3 * HOUR, 7 * HOUR))
     assert [(each.text, each.reason) for each in entries[:2]] == [
-        ("make a new csk of ECDSAP256SHA256", f"{old} leaves: it was told to"),
+        ("make a new csk of ECDSAP256SHA256", f"{old} leaves: a roll is asked for"),
         ("make a new csk of MLDSA44", "policy standard asks for a csk of MLDSA44"),
     ]
     assert "publish the new csk of MLDSA44" in {each.text for each in entries}
