@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 from pydantic import TypeAdapter
+from pydantic.json_schema import JsonSchemaValue
 
 from dnsctl.load import rdata_fields
 from dnsctl.load.presentation import TYPES
@@ -59,12 +59,12 @@ def config_schema() -> dict[str, Json]:
     return {"$schema": _DIALECT, "title": "dnsctl.yaml", **{k: v for k, v in made.items() if k != "title"}}
 
 
-def settings(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def settings(schema: JsonSchemaValue) -> Iterator[tuple[str, JsonSchemaValue]]:
     """Yield path and schema of every setting below `schema`, as `MEANINGS` names them, outer ones first."""
     yield from _below(schema, "", schema)
 
 
-def resolved(setting: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+def resolved(setting: JsonSchemaValue, schema: JsonSchemaValue) -> JsonSchemaValue:
     """Return what a setting is: not a reference, and of two kinds not null."""
     if "$ref" in setting:
         return resolved(schema["$defs"][setting["$ref"].rpartition("/")[2]], schema)
@@ -75,8 +75,8 @@ def resolved(setting: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _below(
-    setting: dict[str, Any], path: str, schema: dict[str, Any]
-) -> Iterator[tuple[str, dict[str, Any]]]:
+    setting: JsonSchemaValue, path: str, schema: JsonSchemaValue
+) -> Iterator[tuple[str, JsonSchemaValue]]:
     kind = resolved(setting, schema)
     if "items" in kind:
         yield from _below(kind["items"], f"{path}[]", schema)
@@ -90,7 +90,7 @@ def _below(
         yield from _below(inner, f"{path}.NAME", schema)
 
 
-def _write_default(setting: dict[str, Any], schema: dict[str, Any]) -> None:
+def _write_default(setting: JsonSchemaValue, schema: JsonSchemaValue) -> None:
     """Put the default of a setting as a person would write it; of a mapping, the defaults of what it has."""
     default, pattern, choices = setting["default"], setting.get("pattern", ""), setting.get("enum", ())
     own = resolved(setting, schema).get("properties", {})
