@@ -13,7 +13,7 @@ from dnsctl.model.json_value import Json
 from dnsctl.model.processors import usable_processors
 from dnsctl.publish.work_tree import Checked, known_zones
 from dnsctl.publish.work_tree import check as check_work_tree
-from dnsctl.sign.keystore import Keystore
+from dnsctl.sign.keystore import public_side
 
 
 def check(context: Context, zones: list[str], *, as_json: bool) -> None:
@@ -24,7 +24,7 @@ def check(context: Context, zones: list[str], *, as_json: bool) -> None:
     workers = usable_processors()
     with output.stages() as progress:
         checked = check_work_tree(
-            context.work_tree(), config, only, datetime.now(UTC), workers, progress, _public_keys(context)
+            context.work_tree(), config, only, datetime.now(UTC), workers, progress, public_side(context.keys)
         )
     if as_json:
         output.json_result(_to_json(checked))
@@ -35,11 +35,6 @@ def check(context: Context, zones: list[str], *, as_json: bool) -> None:
             output.say("no zone yet: put NAME.yaml or NAME.zone into zones/")
     if checked.count(Severity.ERROR):
         raise typer.Exit(1)
-
-
-def _public_keys(context: Context) -> Keystore:
-    """Return the keystore of this host, for what needs no passphrase; it may have no keys."""
-    return Keystore(context.keys, lambda: b"")
 
 
 def _to_json(checked: Checked) -> dict[str, Json]:

@@ -35,7 +35,7 @@ from dnsctl.release.archive import Archive, activated
 from dnsctl.rollover.keyset import RolledKey
 from dnsctl.rollover.planning import Wait
 from dnsctl.rollover.timetable import Entry
-from dnsctl.sign.keystore import Keystore
+from dnsctl.sign.keystore import Keystore, public_side
 
 _MOST = 10  # steps of one emergency: no roll has more
 
@@ -94,7 +94,7 @@ def ds_wait(context: Context, origin: Name) -> Wait | None:
     with released(context.state) as reader:
         if reader is None:
             return None
-        keystore = Keystore(Repo(context.root).keys.directory, lambda: b"")
+        keystore = public_side(context.keys)
         try:
             return _found(context, reader, keystore, origin, datetime.now(UTC)).plan.wait
         except KeystoreError:
@@ -137,7 +137,7 @@ def _planned(context: Context, origin: Name, wanted: Wanted) -> tuple[ZoneRoll, 
     with released(context.state) as reader:
         if reader is None:
             raise _not_here(origin)
-        keystore = Keystore(Repo(context.root).keys.directory, lambda: b"")
+        keystore = public_side(context.keys)
         found = _found(context, reader, keystore, origin, now)
         keys = wished(found.keys, *_wish(found, wanted))
         return found, timetable_of(found, keys, _ttls(reader, origin), now)

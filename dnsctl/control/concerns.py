@@ -219,9 +219,8 @@ def _otherwise(answer: NodeStatus, expected: Served) -> str:
 
 
 def of_clocks(answers: Answers, now: float) -> Iterator[Concern]:
-    told = clocks_of(each for each in answers.values() if isinstance(each, NodeStatus))
     try:
-        require_agreement(told, now)
+        require_agreement(clocks_of(answers.values()), now)
     except ClockError as error:
         yield Concern(
             "act", error.where or "clocks", f"{error.what}; no push is possible until it is set right"

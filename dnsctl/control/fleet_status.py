@@ -38,7 +38,7 @@ from dnsctl.replicate import pki
 from dnsctl.replicate.answers import NodeStatus
 from dnsctl.replicate.client import AgentClient
 from dnsctl.replicate.staging import Served
-from dnsctl.sign.keystore import Keystore
+from dnsctl.sign.keystore import public_side
 
 Answer = NodeStatus | DnsctlError
 
@@ -74,7 +74,7 @@ def fleet_status(root: Path, config: Config, passphrase: bytes, now: float, *, z
     longest = max(ALARMS[0] * 86400, *map(least, (None, *policies)))
     with connections(root, nodes, passphrase) as fleet:
         answers = fleet.run(_asked(fleet.clients, longest, now, zones=zones))
-    keystore = Keystore(repo.keys.directory, lambda: b"")
+    keystore = public_side(repo.keys.directory)
 
     @functools.cache
     def policy_of(origin: str) -> Policy | None:

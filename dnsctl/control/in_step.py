@@ -41,7 +41,7 @@ from dnsctl.parent.patience import Patience
 from dnsctl.parent.servers import OutOfTimeError, ParentUnknownError, Resolvers
 from dnsctl.parent.update import replace_ds
 from dnsctl.publish.keys import live_keys
-from dnsctl.sign.keystore import Keystore
+from dnsctl.sign.keystore import Keystore, public_side
 
 AGAIN: Mapping[Outcome, timedelta] = {  # until a parent that lags is asked for the same again
     "done": timedelta(hours=6),
@@ -117,7 +117,7 @@ def _steps(
     root: Path, config: Config, reader: Reader, seen: Mapping[Name, Observed], now: datetime
 ) -> Iterator[_Step]:
     state = Repo(root).state
-    keystore = Keystore(Repo(root).keys.directory, lambda: b"")
+    keystore = public_side(Repo(root).keys.directory)
     for zone, observed in seen.items():
         policy = config.parent_policy(zone, root)
         wanted = wanted_ds(reader, keystore, zone)

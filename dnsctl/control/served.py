@@ -51,8 +51,7 @@ def look(host: ControlHost, reader: Reader, zones: Iterable[Name], now: datetime
     answers = dict(
         zip((each.name for each in host.nodes), host.fleet.run(statuses(host.fleet.clients)), strict=True)
     )
-    clocks = clocks_of(each for each in answers.values() if isinstance(each, NodeStatus))
-    require_witness(clocks, now.timestamp())
+    require_witness(clocks_of(answers.values()), now.timestamp())
     for origin in zones:
         told = _known(host, reader, origin, recall(state, origin).served)
         views = [

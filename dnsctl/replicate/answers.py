@@ -127,8 +127,9 @@ class NodeStatus:
         }
 
 
-def clocks_of(statuses: Iterable[NodeStatus]) -> dict[str, Offset]:
-    """Return the offset of each node's clock, if the node says it, by the node's name."""
+def clocks_of(answers: Iterable[NodeStatus | BaseException]) -> dict[str, Offset]:
+    """Return the offset of each node's clock, if the node answers and says it, by the node's name."""
+    statuses = (one for one in answers if isinstance(one, NodeStatus))
     return {one.name: one.clock for one in statuses if one.clock is not None}
 
 

@@ -382,8 +382,7 @@ async def recover(staging: Staging, writer: Executor, clients: Sequence[AgentCli
     """
     before = staging.served.generation
     answers = await asyncio.gather(*(client.status() for client in clients), return_exceptions=True)
-    told = [each for each in answers if isinstance(each, NodeStatus)]
-    require_agreement(clocks_of(told), time.time())
+    require_agreement(clocks_of(answers), time.time())
     ahead = []
     for client, answer in zip(clients, answers, strict=True):
         if isinstance(answer, NodeStatus):

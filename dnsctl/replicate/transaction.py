@@ -179,8 +179,7 @@ async def _prepare(outgoing: Outgoing, clients: Sequence[AgentClient], progress:
 async def clocks_ahead(clients: Sequence[AgentClient]) -> dict[str, float]:
     """Return how many seconds each node's clock is ahead of ours; nodes that do not say are left out."""
     answers = await _each(clients, "reach", _silent, lambda client: client.status())
-    told = clocks_of(each for each in answers.values() if isinstance(each, NodeStatus))
-    return {name: offset.seconds for name, offset in told.items()}
+    return {name: offset.seconds for name, offset in clocks_of(answers.values()).items()}
 
 
 async def _activate(

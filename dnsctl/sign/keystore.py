@@ -360,6 +360,11 @@ class Keystore:
             os.close(descriptor)  # releases the lock
 
 
+def public_side(root: Path) -> Keystore:
+    """Return the keystore in directory `root` for what needs no passphrase: it lists keys, and opens none."""
+    return Keystore(root, lambda: b"")
+
+
 def _missing(active: tuple[StoredKey, ...], policy: Policy) -> tuple[KeyRole, ...]:
     have = {one.role for one in active if one.public.algorithm == policy.algorithm}
     return tuple(role for role in policy.roles if role not in have)

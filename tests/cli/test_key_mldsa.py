@@ -9,19 +9,14 @@ import pytest
 
 from dnsctl.model.name import from_text
 from dnsctl.sign.keystore import Keystore
-from tests.cli.shell import CONFIG, dnsctl, repo
+from tests.cli.shell import dnsctl
+from tests.cli.test_key_import import made as operations_repo
 
 ZONE = from_text("example.com.")
-RECORDS = "www: {type: A, value: 192.0.2.1}\n"
 
 
 def made(root: Path, policy: str = "algorithm: MLDSA44") -> Path:
-    config = f"{CONFIG}  dnssec: ours\npolicies: {{ours: {{{policy}}}}}\n"
-    place = repo(root, config, example_com_yaml=RECORDS)
-    (place / "keys").mkdir()
-    (place / "keys/passphrase").write_text("correct horse\n")
-    (place / "keys/passphrase").chmod(0o600)
-    return place
+    return operations_repo(root, f"{{{policy}}}")
 
 
 @pytest.fixture

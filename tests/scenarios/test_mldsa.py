@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import dns.flags
@@ -18,13 +17,10 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 
-from dnsctl.demo.ports import free_port
 from tests.control.operations import NODES, Operations, made
-from tests.peers import need, unbound_config
-from tests.serve.peer_servers import running
+from tests.scenarios.test_rolls_at_parents import CHILD, PARENT, resolver
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(300)]
-PARENT, CHILD = "example.org.", "corp.example.org."
 NS = "'': {type: NS, values: [ns1.example.org., ns2.example.org.]}\n"
 HOSTS = "ns1: {type: A, value: 192.0.2.53}\nns2: {type: A, value: 198.51.100.53}\n"
 DELEGATION = "corp: {type: NS, values: [ns1.example.org., ns2.example.org.]}\n"
@@ -135,23 +131,9 @@ def rolled(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Rolled]:
         repo.start(*NODES)
         found = Rolled(repo, config)
         found.policy(getattr(request, "param", ""))
-        with resolver(tmp_path / "resolver", repo.ports["ns1"][0]) as found.resolver:
+        node = repo.ports["ns1"][0]
+        with resolver(tmp_path / "resolver", node, node) as found.resolver:
             yield found
-
-
-@contextmanager
-def resolver(directory: Path, node: int) -> Iterator[int]:
-    """Yield the port of an Unbound that trusts the keys of the parent."""
-    program, port = need("unbound"), free_port()
-    directory.mkdir()
-    query = dns.message.make_query(PARENT, "DNSKEY")
-    keys = dns.query.udp(query, "127.0.0.1", port=node, timeout=5).answer[0]
-    settings = [f'trust-anchor: "{PARENT} DNSKEY {key.to_text()}"' for key in keys]
-    stubs = f"stub-zone:\n  name: {PARENT}\n  stub-addr: 127.0.0.1@{node}\n"
-    stubs += f"stub-zone:\n  name: {CHILD}\n  stub-addr: 127.0.0.1@{node}\n"
-    (directory / "unbound.conf").write_text(unbound_config(directory, port, settings) + stubs)
-    with running([program, "-d", "-c", str(directory / "unbound.conf")], port, [PARENT], directory / "log"):
-        yield port
 
 
 def test_18_comes_beside_13_and_who_does_not_know_it_stays_secure(rolled: Rolled) -> None:
