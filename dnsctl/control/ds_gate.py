@@ -2,7 +2,8 @@
 
 What counts is every DS RRset that a server of the parent showed, and that a cache may still hold. Only what
 was remembered is judged: a release waits for nobody else's server. A chain that is broken already stops
-nothing: the release may be what mends it.
+nothing: the release may be what mends it. The end of signing mends none, so that any DS stops it, also one
+that leads to none of our keys: it may lead to another signer's (RFC 8901).
 """
 
 from __future__ import annotations
@@ -36,13 +37,15 @@ def judge_ds_seen(
             continue  # keys that are made at the push are judged there
         zone = each.origin
         memory = recall(state, zone).ds
-        before = signers_of(served.get(zone, Type.DNSKEY, zone)) if served.zone(zone) is not None else ()
-        if before and set(before) <= set(each.key_signers):
+        entry = served.zone(zone)
+        before = signers_of(served.get(zone, Type.DNSKEY, zone)) if entry is not None else ()
+        stays_unsigned = entry is not None and not entry.signed and not each.key_signers
+        if stays_unsigned or (before and set(before) <= set(each.key_signers)):
             continue
         for version in memory.versions:
             if not version.what or leads(zone, version.what, each.key_signers):
                 continue
-            if before and not leads(zone, version.what, before):
+            if before and each.key_signers and not leads(zone, version.what, before):
                 continue
             until = held_until(version, memory.ttl)
             if until is None or until > now:

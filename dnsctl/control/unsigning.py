@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from dnsctl.control.observations import recall
+from dnsctl.control.zone_rolls import Goal, zone_roll
 from dnsctl.image.reader import Reader
 from dnsctl.model.key import KeyUse, PublicKey
 from dnsctl.model.name import Name
@@ -21,9 +21,8 @@ from dnsctl.model.rrset import KEY_TYPES, Type
 from dnsctl.model.zone import ValidatedZone
 from dnsctl.publish.intent import Intent, ZoneIntent
 from dnsctl.publish.renewal import as_served
-from dnsctl.publish.uses import is_covered, key_set, served_uses
-from dnsctl.rollover.caches import Observations
-from dnsctl.rollover.planning import Plan, plan
+from dnsctl.publish.uses import is_covered
+from dnsctl.rollover.planning import Plan
 from dnsctl.sign.keystore import Keystore, StoredKey
 
 _HOW = (
@@ -60,15 +59,15 @@ def _kept(
     """Return the zone as it is served next; None where it was not served signed by keys of `keystore`."""
     origin = wanted.zone.origin
     entry = reader.zone(origin)
-    stored = keystore.list(origin) if entry is not None and entry.signed else ()
-    uses = served_uses(reader, origin, stored) if stored else {}
-    if not is_covered(uses.values()):
+    if entry is None or not entry.signed:
         return None
-    known = recall(state, origin)
-    told = plan(key_set(origin, stored, uses), None, Observations(known.served, known.ds), now)
+    found = zone_roll(reader, keystore, state, origin, Goal(None, intent.last_policy), now)
+    if not is_covered(each.use for each in found.keys.used):
+        return None
+    told = found.plan
     if told.step is not None and told.step.action == "unsign":
         return replace(wanted, unsigning="signing ends: no server of its parent has a DS, and no cache")
-    return _signed(wanted, intent, reader, stored, told)
+    return _signed(wanted, intent, reader, keystore.list(origin), told)
 
 
 def _signed(

@@ -46,7 +46,9 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """What was seen of a zone. `foreign`: DNSKEYs of other signers (RFC 8901), which are not judged."""
+    """What was seen of a zone. `foreign`: DNSKEYs of other signers (RFC 8901), which are not judged while the
+    zone is signed.
+    """
 
     served: ServedMemory = field(default_factory=ServedMemory)
     ds: DsMemory = field(default_factory=DsMemory)
@@ -104,12 +106,18 @@ class Change:
     then_served: ServedKeys
     then_asked: Rdatas
 
+    @property
+    def ends_signing(self) -> bool:
+        """True where the zone is signed no longer: any DS makes it bogus then, whose key it may lead to."""
+        return bool(self.served.data_signers) and not self.then_served.data_signers
+
 
 def dangers(change: Change, seen: Observations, now: datetime) -> tuple[Danger, ...]:
     """Return what a release would break for whoever holds something old.
 
     The parent may take what it is asked for at any moment. What is broken already is not counted, such as by
-    a DS that names no key of ours.
+    a DS that names no key of ours; but where signing ends, every DS counts. It may lead to another signer's
+    key (RFC 8901), whose DNSKEY RRset leads to ours.
     """
     zone, current = change.zone, change.served
     key_parts = _parts("keys", current, change.then_served, seen, now)
@@ -119,6 +127,7 @@ def dangers(change: Change, seen: Observations, now: datetime) -> tuple[Danger, 
     for ds in _ds_parts(change, known, seen, now):
         if not ds.held or (
             not ds.new
+            and not change.ends_signing
             and fault_of(zone, ds.held, current.keys, current.key_signers, current.data_signers, known)
         ):
             continue
@@ -144,7 +153,7 @@ def fault_of(
     """Return why a strict validator refuses these together; empty where it does not.
 
     `known`: our own keys, all that may be in caches. DS that name none of those are another signer's, or
-    nobody's.
+    nobody's, and lead to nothing here.
     """
     if not ds:
         return ""

@@ -89,6 +89,22 @@ def test_other_key_without_a_ds_is_refused_and_the_same_keys_never(host: Host, t
 
 def test_chain_that_is_broken_already_stops_no_release_that_may_mend_it(host: Host, tmp_path: Path) -> None:
     files = seen(tmp_path / "state", (NOW, ((OTHER,),)))
+    assert verdicts(host, files, Policy(), NOW + DAY) == []
+    for each in host.keystore.list(name(ZONE)):
+        for path in (each.path, each.private_path, each.state_path):
+            path.unlink()
+    assert verdicts(host, files, Policy(), NOW + DAY) == []
+
+
+def test_ds_that_leads_to_no_key_of_ours_stops_the_end_of_signing(host: Host, tmp_path: Path) -> None:
+    files = seen(tmp_path / "state", (NOW, ((OTHER,),)))
+    (told,) = verdicts(host, files, None, NOW + DAY)
+    assert "no key would sign it" in told.message
+
+
+def test_zone_that_is_unsigned_already_may_change_whatever_ds_it_has(host: Host, tmp_path: Path) -> None:
+    host.push(intent({ZONE: SIMPLE}, None), NOW + HOUR)
+    files = seen(tmp_path / "state", (NOW, ((OTHER,),)))
     assert verdicts(host, files, None, NOW + DAY) == []
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dnsctl.control import push as pushing
+from dnsctl.control.ds_gate import judge_ds_seen
 from dnsctl.control.host import control_host
 from dnsctl.control.in_step import wanted_ds
 from dnsctl.control.observations import Observed, remember
@@ -16,11 +17,12 @@ from dnsctl.control.unsigning import kept_signed
 from dnsctl.control.zone_rolls import Goal, ZoneRoll, zone_roll
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.settings.file import load_config
+from dnsctl.model.key import PublicKey
 from dnsctl.model.observation import NodeView, ParentView
 from dnsctl.model.parental import DELETE
 from dnsctl.model.policy import Algorithm, Lifetimes, Policy, SignaturePolicy
 from dnsctl.model.repo import HostFiles
-from dnsctl.model.rrset import Type
+from dnsctl.model.rrset import Type, rdata_text
 from dnsctl.publish.changeset import Fate, changeset_of
 from dnsctl.publish.intent import Intent
 from dnsctl.publish.keys import live_keys, settle, settle_roll
@@ -39,6 +41,8 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 LAST = Policy(lifetimes=Lifetimes(None, None, None))
 SPLIT = Policy(keys="ksk+zsk", denial="nsec3", algorithm=Algorithm.ED25519)
 GOAL = Goal(None, LAST)
+SAME, OTHER = (PublicKey(name(LOW), each, 257, bytes(range(64))) for each in (13, 8))
+NOBODYS = PublicKey(name(LOW), 13, 257, bytes(64))
 
 
 class Fleet(Host):
@@ -185,6 +189,38 @@ def test_server_of_the_parent_that_is_silent_keeps_it_signed(fleet: Fleet) -> No
     waits = fleet.roll(NOW + DAY + HOUR).plan.wait
     assert waits is not None
     assert "for an answer of ns1. from dc1 (timed out) about the DS" in waits.reason
+
+
+@pytest.mark.parametrize("theirs", [SAME, OTHER, NOBODYS], ids=["same algorithm", "another", "nobody's"])
+@pytest.mark.parametrize("beside_ours", [True, False])
+def test_ds_that_leads_to_no_key_of_ours_keeps_it_signed(
+    tmp_path: Path, theirs: PublicKey, beside_ours: bool
+) -> None:
+    """Such as one of another signer's key (RFC 8901): its DNSKEY RRset leads to ours."""
+    fleet = Fleet(tmp_path / "host")
+    text = SIMPLE if theirs is NOBODYS else SIMPLE + f"@ DNSKEY {rdata_text(Type.DNSKEY, theirs.rdata)}\n"
+    fleet.push(intent({LOW: text}))
+    (key,) = fleet.keystore.list(name(LOW))
+    there = (theirs.ds(), key.public.ds()) if beside_ours else (theirs.ds(),)
+    fleet.look(NOW, tuple(sorted(there)))
+    fleet.unsign(NOW + DAY, text)
+    fleet.observed = Observed()  # another control host goes on, which does not know what was asked for before
+    fleet.look(NOW + DAY, (theirs.ds(),))
+    now = NOW + 5 * DAY
+    fleet.look(now, (theirs.ds(),))
+    waits = fleet.roll(now).plan.wait
+    assert waits is not None, "the daemon would unsign it"
+    assert waits.told.startswith(f"for ns0. from dc1 to drop the DS of key {theirs.tag}")
+    assert fleet.unsign(now, text) is None, "the push would unsign it"
+    forced = fleet.build(fleet.wanted(intent({LOW: text}, None), now, at_once=True), now)
+    assert forced is not None
+    with fleet.image.reader() as reader:
+        (told,) = judge_ds_seen(fleet.state, reader, forced.zones, now)
+    assert f"its parent has the DS {theirs.tag}, and no key would sign it" in told.message
+    fleet.look(now + HOUR, ())
+    assert fleet.unsign(now + 2 * HOUR, text) is None
+    fleet.unsign(now + 3 * HOUR, text)
+    assert not fleet.zone(LOW).signed
 
 
 def test_second_push_and_plan_change_nothing_and_records_go_on_changing(fleet: Fleet) -> None:
