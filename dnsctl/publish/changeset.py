@@ -18,6 +18,7 @@ from dnsctl.image.reader import Reader
 from dnsctl.model.key import SEP_FLAG, key_tag, signs_keys
 from dnsctl.model.name import Name
 from dnsctl.model.observation import ServedKeys
+from dnsctl.model.parental import DELETE
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.rrsig import parse
 from dnsctl.model.validity import timing, why_due
@@ -264,18 +265,22 @@ def compare(before: Intent, after: Intent) -> Changeset:
 
 def _policy_events(old: ZoneIntent, wanted: ZoneIntent) -> Iterator[DnssecEvent]:
     if wanted.signed != old.signed:
-        yield _signing_event(wanted, ds_relevant=True)
+        yield _signing_event(wanted)
     elif (wanted.policy, wanted.presigned) != (old.policy, old.presigned):
         told = wanted.policy.name if wanted.policy is not None else "the signer it comes from"
         yield DnssecEvent("policy", f"signing now follows {told}", wanted.presigned != old.presigned)
 
 
-def _signing_event(wanted: ZoneIntent, *, ds_relevant: bool) -> DnssecEvent:
+def _signing_event(wanted: ZoneIntent, *, is_new: bool = False) -> DnssecEvent:
+    """Report that signing starts or ends. Where it starts here, a DS is asked for later, by a roll; CDS that
+    come with the zone, or keys of another signer, a parent may act on while caches hold unsigned answers.
+    """
     if not wanted.signed:
         return DnssecEvent(UNSIGNED, f"signing ends; {way_to_unsigned(wanted)}", True)
-    policy = wanted.policy
+    policy, zone = wanted.policy, wanted.zone
     how = "as it came, pre-signed" if policy is None else f"{policy.algorithm.name}, {policy.denial}"
-    return DnssecEvent("signed", f"signing starts ({how})", ds_relevant)
+    asks = any(zone.get(zone.origin, each) is not None for each in DELETE)
+    return DnssecEvent("signed", f"signing starts ({how})", not is_new and (policy is None or asks))
 
 
 def _is_emptied(wanted: ZoneIntent, changes: ZoneChanges) -> bool:
@@ -304,7 +309,7 @@ def _events(
     if wanted.unsigning:
         yield DnssecEvent(UNSIGNING if wanted.signed else UNSIGNED, wanted.unsigning)
     elif wanted.signed != was:
-        yield _signing_event(wanted, ds_relevant=before is not None)
+        yield _signing_event(wanted, is_new=before is None)
     yield from ds_events(wanted)
     if keys.begins:
         yield from first_ds_waits(wanted, now)

@@ -33,7 +33,7 @@ GUARDS: Final[dict[str, str]] = {
     "emptied-owner": "a name that the zone file still has would lose all its records",
     "removed-zone": "a zone would no longer be served",
     "apex-ns": "the name servers of a zone would change; the parent's NS must follow",
-    DS_CHANGE: "DNSSEC would be added or removed, or the keys that a DS points to would change",
+    DS_CHANGE: "signing would end, or start with CDS, or the keys that a DS points to would change",
     DS_MISMATCH: "the DS that one of our zones holds for another would lead to none of its keys",
     DS_SEEN: "a DS that the parent was seen to have, or a cache may hold, would lead to no key of the zone",
     OLD_CACHES: "keys would change so that a resolver which holds an answer of before could not validate",

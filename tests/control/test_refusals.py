@@ -72,11 +72,12 @@ def test_push_that_a_guard_refuses_leaves_no_key(repo: Operations, options: tupl
     repo.write(
         "dnsctl.yaml", (repo.root / "dnsctl.yaml").read_text().replace("dnssec: none", "dnssec: standard")
     )
-    repo.commit("signed")
+    repo.write("zones/example.com.yaml", zone().replace("value: 192.0.2.25", "ttl: 30d, value: 192.0.2.25"))
+    repo.commit("signed, with a long TTL")
     before = files(repo.root / "keys")
     done = repo.run("push", *options)
     assert done.returncode == 1
-    assert "guard ds-change" in done.stderr
+    assert "guard ttl-jump" in done.stderr
     assert files(repo.root / "keys") == before
 
 

@@ -76,11 +76,24 @@ def test_other_name_servers_at_the_apex_are_guarded(host: Host) -> None:
     ]
 
 
-def test_adding_and_removing_dnssec_is_guarded(host: Host) -> None:
+def test_end_of_signing_is_guarded_and_its_start_is_not(host: Host) -> None:
     unsigned, signed = intent({COM: SIMPLE}, None), intent({COM: SIMPLE})
-    assert _after(host, unsigned, signed) == ["ds-change"]
+    assert _after(host, unsigned, signed) == []
     host.push(signed)
     assert _names(host.build(unsigned)) == ["ds-change"]
+
+
+@pytest.mark.parametrize("cds", ["@ CDS 0 0 0 00\n", "@ CDNSKEY 0 3 0 AA==\n"])
+def test_start_of_signing_with_cds_of_the_zone_file_is_guarded(host: Host, cds: str) -> None:
+    """A parent may act on these while caches hold unsigned answers."""
+    assert _after(host, intent({COM: SIMPLE}, None), intent({COM: SIMPLE + cds})) == ["ds-change"]
+
+
+def test_zone_that_comes_signed_from_elsewhere_is_guarded(host: Host, tmp_path: Path) -> None:
+    signer = Host(tmp_path / "signer")
+    signer.push(intent({COM: SIMPLE}))
+    signed = intent({COM: master_text(signer.zone(COM))})
+    assert "ds-change" in _after(host, intent({COM: SIMPLE}, None), signed)
 
 
 def test_key_that_is_gone_from_the_keystore_is_guarded(host: Host, tmp_path: Path) -> None:

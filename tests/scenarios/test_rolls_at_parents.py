@@ -215,7 +215,7 @@ def test_zone_goes_from_insecure_to_secure_and_back_without_one_servfail(
 
     with resolver(tmp_path / "resolver", node, node) as port:
         assert told(port, f"same.{CHILD}") == ("NOERROR", False)
-        released(repo, "standard", "--allow", "ds-change", "--reason", "signed from now on")
+        released(repo, "standard")
         assert there("DNSKEY")
         assert not there("DS")
         assert not there("CDS")
