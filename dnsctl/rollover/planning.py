@@ -143,12 +143,30 @@ def _steps(aim: Aim, *, unsigned: bool) -> Iterator[Step]:
     """Yield what could be done, in the order of the table: what is ready is used before more is made so."""
     for action, uses, text in _WITHDRAWAL if unsigned else _MOVES:
         every = [(key, use) for key, use in uses(aim) if use != key.use]
-        choices = [every]
-        if action in ("publish", "remove", "stop") and len(every) > 1:
-            choices += [[each] for each in every]
-        for chosen in choices:
+        for chosen in _choices(every) if action in ("publish", "remove", "stop") else [every]:
             if chosen:
-                yield _step(aim, action, chosen, text)
+                step = _step(aim, action, chosen, text)
+                if _keys_are_signed(step.keys) or not _keys_are_signed(aim.keys):
+                    yield step
+
+
+def _choices(every: list[tuple[RolledKey, KeyUse]]) -> Iterator[list[tuple[RolledKey, KeyUse]]]:
+    """Yield all, those of each algorithm, and each alone: some have to wait for what others need not."""
+    yield every
+    algorithms = dict.fromkeys(key.public.algorithm for key, _ in every)
+    if len(algorithms) > 1:
+        for algorithm in algorithms:
+            yield [each for each in every if each[0].public.algorithm == algorithm]
+    if len(every) > 1:
+        for each in every:
+            yield [each]
+
+
+def _keys_are_signed(keys: KeySet) -> bool:
+    """True where each algorithm of the DNSKEY RRset signs it (RFC 4035 §2.2)."""
+    published = [each for each in keys.keys if each.use.published]
+    signing = {each.public.algorithm for each in published if each.use.signs_keys}
+    return all(each.public.algorithm in signing for each in published)
 
 
 def _step(aim: Aim, action: Action, chosen: list[tuple[RolledKey, KeyUse]], text: str) -> Step:

@@ -13,16 +13,21 @@ from tests.rollover.world import Parent, World, parents
 
 _CSK = Policy(lifetimes=Lifetimes(csk=timedelta(days=25)))
 _SPLIT = Policy(keys="ksk+zsk", lifetimes=Lifetimes(ksk=timedelta(days=41), zsk=timedelta(days=15)))
+_SPLIT_BESIDE = replace(_SPLIT, beside=Algorithm.MLDSA44)
 Wishes = Callable[[World, int], None]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A policy, and what is wished, by seed, at multiples of `every` ticks; 0: nothing ever."""
+    """A policy, and what is wished, by seed, at multiples of `every` ticks; 0: nothing ever.
+
+    `stays_secure`: also for validators that do not know ML-DSA, wherever the zone has a DS.
+    """
 
     policy: Policy | None
     wishes: Callable[[int], Wishes] = lambda seed: lambda world, tick: None
     every: int = 0
+    stays_secure: bool = False
 
 
 def world_of(kind: str, parent: Parent, seed: int) -> World:
@@ -47,13 +52,22 @@ def cases(kind: str, seed: int) -> Iterator[tuple[str, Parent]]:
             yield name, parent
 
 
-def _turns(first: Policy | None, *policies: Policy | None, every: int = 24 * 17) -> Kind:
+def faults_of(kind: str, world: World) -> list[str]:
+    """Return what went wrong in a world of this kind."""
+    if KINDS[kind].stays_secure and world.insecure is not None:
+        return [*world.bogus, f"tick {world.insecure}: insecure for who does not know ML-DSA"]
+    return world.bogus
+
+
+def _turns(
+    first: Policy | None, *policies: Policy | None, every: int = 24 * 17, stays_secure: bool = False
+) -> Kind:
     """Change the policy from time to time."""
 
     def wishes(world: World, tick: int) -> None:
         world.policy = policies[(tick // every) % len(policies)]
 
-    return Kind(first, lambda seed: wishes, every)
+    return Kind(first, lambda seed: wishes, every, stays_secure)
 
 
 def _changes_of_mind(seed: int) -> Wishes:
@@ -100,7 +114,14 @@ KINDS = {
     "roles and algorithm": _turns(
         _CSK, Policy(), Policy(keys="ksk+zsk", algorithm=Algorithm.ED25519), every=24 * 11
     ),
+    "second algorithm": _turns(_CSK, _CSK, replace(_CSK, beside=Algorithm.MLDSA44), stays_secure=True),
+    "second algorithm of ksk and zsk": _turns(
+        _SPLIT_BESIDE, _SPLIT_BESIDE, _SPLIT, every=24 * 29, stays_secure=True
+    ),
     "insecure and back": _turns(None, None, Policy()),
     "changes of mind": Kind(Policy(keys="ksk+zsk"), _changes_of_mind, 61),
     "changes of mind, csk": Kind(Policy(), _changes_of_mind, 61),
+    "changes of mind, second algorithm": Kind(
+        Policy(keys="ksk+zsk", beside=Algorithm.MLDSA44), _changes_of_mind, 61, stays_secure=True
+    ),
 }

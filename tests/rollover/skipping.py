@@ -35,6 +35,7 @@ def remains(world: World) -> object:
         (world.tick, world.catches_up, world.ticks, world.states, world.steps, world.rolls),
         (
             world.bogus,
+            world.insecure,
             world.shapes,
             world.last,
             [[(each.place, each.fault) for each in one] for one in looks],

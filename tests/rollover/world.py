@@ -1,7 +1,7 @@
 """A world to roll keys in, on a clock of its own: a parent, two nodes, and validators that cache everything.
 
-What a validator accepts is written here a second time, and caches are modelled by what was served when and
-with which TTL, not by what `rollover` remembers. Times are in ticks, of an hour.
+What a validator accepts is written a second time, in `validators`, and caches are modelled by what was served
+when and with which TTL, not by what `rollover` remembers. Times are in ticks, of an hour.
 """
 
 from __future__ import annotations
@@ -22,15 +22,14 @@ from dnsctl.model.policy import Policy
 from dnsctl.rollover.caches import Observations
 from dnsctl.rollover.keyset import KeySet, RolledKey
 from dnsctl.rollover.planning import Plan, asked_ds, plan
+from tests.rollover.validators import WITHOUT_MLDSA, Rdatas, Shape, Verdict, shape_of, strict
 
 ZONE = from_text("example.org.")
 TICK = timedelta(hours=1)
 START = datetime(2030, 1, 1, tzinfo=UTC)
 HOUR = 3600  # seconds
 _STRANGER = bytes(32)  # the digest of nobody's key
-Ds = tuple[bytes, ...]
 Lie = Literal["", "nothing", "stranger"]
-Shape = tuple[tuple[int, int, bool, bool, bool, bool], ...]
 
 
 class Cache:
@@ -67,10 +66,10 @@ class Parent:
     turns_back: Callable[[int, int], tuple[int, ...]] = lambda tick, changed: ()
     lies: Callable[[int], Lie] = lambda tick: ""
     ttl: Callable[[int], int] = lambda tick: 4
-    sets: list[Ds] = field(default_factory=lambda: [(), ()])
-    before: list[Ds] = field(default_factory=lambda: [(), ()])
+    sets: list[Rdatas] = field(default_factory=lambda: [(), ()])
+    before: list[Rdatas] = field(default_factory=lambda: [(), ()])
     changed: list[int] = field(default_factory=lambda: [0, 0])
-    asked: Ds = ()
+    asked: Rdatas = ()
 
     def move(self, tick: int) -> None:
         for server, delay in enumerate(self.delay):
@@ -78,7 +77,7 @@ class Parent:
                 self.before[server], self.sets[server] = self.sets[server], self.asked
                 self.changed[server] = tick
 
-    def served(self, server: int, tick: int) -> Ds:
+    def served(self, server: int, tick: int) -> Rdatas:
         shown = self.sets[server]
         if server in self.turns_back(tick, self.changed[server]):
             shown = self.before[server]
@@ -114,8 +113,9 @@ class Parent:
 class World:
     """A zone that is rolled. `lag`: ticks for which the second node misses a release that is made then.
 
-    `wishes`: what persons do, at ticks that are multiples of `wish_every`; 0: never. `shapes`: the verdict on
-    each state of caches that was met, whatever the keys in it are called.
+    `wishes`: what persons do, at ticks that are multiples of `wish_every`; 0: never. `shapes`: the states of
+    caches that were met. `insecure`: the first tick at which a validator that does not know ML-DSA may have
+    taken the zone for insecure although it held a DS.
     """
 
     parent: Parent
@@ -136,12 +136,13 @@ class World:
     steps: int = 0
     rolls: int = 0
     bogus: list[str] = field(default_factory=list)
-    shapes: dict[Shape, bool] = field(default_factory=dict)
+    insecure: int | None = None
+    shapes: dict[Shape, None] = field(default_factory=dict)
     last: Plan | None = None
     was_settled: bool = True
     _made: int = 0
     _caches: tuple[Cache, Cache, Cache] = field(default_factory=lambda: (Cache(), Cache(), Cache()))
-    _judged: dict[object, bool] = field(default_factory=dict)
+    _judged: dict[object, tuple[Verdict, Verdict]] = field(default_factory=dict)
 
     @property
     def now(self) -> datetime:
@@ -182,7 +183,7 @@ class World:
         seen = Observations(self.served_seen, self.ds_seen)
         told = plan(self.keys, self.policy, seen, self.now)
         if told.make:
-            made = tuple(self.make(each.role, each.standby) for each in told.make)
+            made = tuple(self.make(each.role, each.standby, each.algorithm) for each in told.make)
             self.keys = replace(told.keys, keys=(*told.keys.keys, *made))
             told = plan(self.keys, self.policy, seen, self.now)
         self.last = told
@@ -214,11 +215,11 @@ class World:
         self.ds_seen = self.ds_seen.decided(asked_ds(keys), self.now)
         self.parent.asked = asked_ds(keys)
 
-    def make(self, role, standby: bool = False) -> RolledKey:
+    def make(self, role, standby: bool = False, algorithm: int | None = None) -> RolledKey:
         self._made += 1
         public = hashlib.sha256(b"%d" % self._made).digest() * 2
         flags = 256 if role == "zsk" else 257
-        key = PublicKey(ZONE, int(self.policy.algorithm), flags, public)
+        key = PublicKey(ZONE, int(algorithm or self.policy.algorithm), flags, public)
         return RolledKey(key, role, KeyUse(), self.now, standby=standby)
 
     def tell(self, which: Callable[[RolledKey], bool], leaves: bool) -> None:
@@ -236,13 +237,22 @@ class World:
         held = [each.held(self.tick) for each in self._caches]
         for ds, (keys, signers), data in product(*held):
             self.states += 1
-            state = (ds, keys, signers, data)
-            if state not in self._judged:
-                self._judged[state] = self.shapes[shape_of(*state)] = is_accepted(*state)
-            if not self._judged[state]:
+            told, without = self._verdicts(ds, keys, signers, data)
+            if told == "bogus":
                 self.bogus.append(
                     f"tick {self.tick}: DS {_short(ds)}, keys {_short(keys)}, data {_short(data)}"
                 )
+            if ds and without == "insecure" and self.insecure is None:
+                self.insecure = self.tick
+
+    def _verdicts(self, *state: Rdatas) -> tuple[Verdict, Verdict]:
+        """Return what those say who know all algorithms, and those who do not know ML-DSA."""
+        if (known := self._judged.get(state)) is not None:
+            return known
+        shape = shape_of(ZONE, *state)
+        self.shapes[shape] = None
+        self._judged[state] = strict(shape), strict(shape, WITHOUT_MLDSA)
+        return self._judged[state]
 
     def _serve(self) -> None:
         for cache, (values, ttl) in zip(self._caches, self._served(self.tick), strict=True):
@@ -278,39 +288,7 @@ class World:
         self.states += ticks * prod(len(each) for each in self.held())
 
 
-def shape_of(ds: Ds, keys: Ds, signers: Ds, data: Ds) -> Shape:
-    """Return a state of caches without the names of its keys, which no validator looks at.
-
-    A row for each key: its algorithm and flags, and whether there is a DS of it, it is published, it signs
-    the DNSKEY RRset, and it signs data. A DS that leads to no key has flags 0.
-    """
-    known = {*keys, *signers, *data}
-    digests = {each[4:]: each[2] for each in ds}
-    rows = [
-        (key[3], int.from_bytes(key[:2]), _digest(key) in digests, key in keys, key in signers, key in data)
-        for key in known
-    ]
-    strange = set(digests) - {_digest(key) for key in known}
-    return tuple(sorted([*rows, *((digests[each], 0, True, False, False, False) for each in strange)]))
-
-
-def is_accepted(ds: Ds, keys: Ds, signers: Ds, data: Ds) -> bool:
-    """What a strict validator says (RFC 4035 §2.2, §5.2): insecure counts as accepted, bogus does not."""
-    if not ds:
-        return True
-    anchored = [key for key in keys if key in signers and _digest(key) in {each[4:] for each in ds}]
-    if {each[2] for each in ds} - {key[3] for key in anchored}:
-        return False  # an algorithm that the DS RRset signals leads to no key
-    algorithms = {key[3] for key in keys}
-    signed = {key[3] for key in keys if key in data}
-    return bool(algorithms) and algorithms <= signed
-
-
-def _digest(key: bytes) -> bytes:
-    return hashlib.sha256(ZONE + key).digest()
-
-
-def _short(rdatas: Ds) -> list[str]:
+def _short(rdatas: Rdatas) -> list[str]:
     return [each[4:8].hex() for each in rdatas]
 
 
