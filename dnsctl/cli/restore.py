@@ -48,6 +48,11 @@ def restore(
         output.line(f"{output.visible(str(done.root))}: restored")
     if done.replaced:
         output.say(f"keys/ of before is kept in {done.replaced}")
+    if done.other_release_key:
+        output.say(
+            "warning: its release key is not the one of before, and nodes that trust that take no release;"
+            " if it is a backup of another fleet, remove keys/ and put the one of before back in its place"
+        )
     if done.contents.remotes:
         output.say("what was committed since: git pull")
     output.say(f"then: dnsctl -C {done.root} push, which takes from the nodes what was released since")

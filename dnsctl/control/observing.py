@@ -26,7 +26,14 @@ from dnsctl.model.name import Name, to_text
 from dnsctl.model.repo import HostFiles, Repo
 from dnsctl.parent.looking import Look, look_at_all
 from dnsctl.parent.patience import Patience
-from dnsctl.parent.servers import OutOfTimeError, Parent, ParentUnknownError, Resolvers, Server
+from dnsctl.parent.servers import (
+    NoResolverError,
+    OutOfTimeError,
+    Parent,
+    ParentUnknownError,
+    Resolvers,
+    Server,
+)
 from dnsctl.publish.intent import Progress, no_progress
 
 FINDING = 120.0  # seconds to find who serves all parents
@@ -37,12 +44,13 @@ LOOKING = 180.0  # seconds to ask them; what began before is ended
 class Round:
     """One look at the parents of all zones. `faults`: of zones whose parent could not be looked at.
 
-    `left`: zones that there was no time for.
+    `left`: zones that there was no time for; `blind`: those whose parent there was nobody to ask for.
     """
 
     seen: dict[Name, Observed]
     faults: dict[Name, str]
     left: tuple[Name, ...] = ()
+    blind: tuple[Name, ...] = ()
 
 
 def observe(root: Path, config: Config, now: datetime, progress: Progress = no_progress) -> Round:
@@ -87,6 +95,7 @@ def look_at_parents(
     watched = [each for each in zones if config.parent_policy(each).watch]
     found: dict[Name, Parent] = {}
     faults: dict[Name, str] = {}
+    blind: list[Name] = []
     for done, zone in enumerate(watched):
         progress("find parents", done, len(watched))
         try:
@@ -95,6 +104,7 @@ def look_at_parents(
             continue
         except ParentUnknownError as error:
             faults[zone] = str(error)
+            blind += [zone] if isinstance(error, NoResolverError) else []
     seen: dict[Name, Observed] = {}
     asked = ((zone, parent.servers) for zone, parent in found.items())
     looks = look_at_all(asked, now, Patience(times[1]))
@@ -106,7 +116,7 @@ def look_at_parents(
     for zone, fault in faults.items():
         seen[zone] = amend(state, zone, partial(_without, fault=fault, now=now))
     progress("ask parents", len(found), len(found))
-    return Round(seen, faults, tuple(each for each in watched if each not in seen))
+    return Round(seen, faults, tuple(each for each in watched if each not in seen), tuple(blind))
 
 
 def parent_of(zone: Name, config: Config, reader: Reader, resolvers: Resolvers) -> Parent:

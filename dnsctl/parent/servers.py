@@ -64,6 +64,15 @@ class OutOfTimeError(ParentUnknownError):
         super().__init__("no time was left in this round")
 
 
+class NoResolverError(ParentUnknownError):
+    """There is nobody to ask who serves a parent."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no resolver is configured, neither in `resolvers` of dnsctl.yaml nor on this system"
+        )
+
+
 class Resolvers:
     """The resolvers that are asked who serves a zone: those given, or the system's.
 
@@ -87,6 +96,8 @@ class Resolvers:
         """Return the parent of `zone`. Raises ParentUnknownError; at once, where none answered before."""
         if zone == ROOT:
             raise ParentUnknownError("the root has no parent")
+        if not self._stub.nameservers:
+            raise NoResolverError
         above = next((each for each in ancestors(zone, ROOT) if self._is_apex(each)), None)
         if above is None:
             raise ParentUnknownError("the resolvers know no zone above it")
@@ -182,7 +193,7 @@ class Resolvers:
         return True
 
     def _names(self) -> str:
-        return ", ".join(str(each) for each in self._stub.nameservers) or "none is configured"
+        return ", ".join(str(each) for each in self._stub.nameservers)
 
 
 def _name(wire: Name) -> dns.name.Name:

@@ -476,10 +476,26 @@ def test_what_is_there_is_not_overwritten_unless_told_and_is_kept_then(
     assert str(aside) in told.err
     assert (aside / "example.org/made-later").exists()
     assert (tmp_path / "clone/keys/release.pem").read_bytes() == (aside / "release.pem").read_bytes()
+    assert "release key" not in told.err
     ignored = subprocess.run(
         ("git", "status", "--porcelain"), cwd=tmp_path / "clone", check=True, capture_output=True, text=True
     )
     assert ignored.stdout == ""
+
+
+def test_backup_of_another_fleet_is_named_as_such_and_the_way_back_works(
+    backup: Path, tmp_path: Path
+) -> None:
+    with made(tmp_path / "other") as other:
+        before = files(other.root / "keys")
+        told = restored(backup, other.root, "--overwrite")
+        assert told.code == 0
+        assert "its release key is not the one of before" in told.err
+        assert "if it is a backup of another fleet, remove keys/ and put the one of before back" in told.err
+        [aside] = (other.root / "state/replaced").iterdir()
+        shutil.rmtree(other.root / "keys")
+        aside.rename(other.root / "keys")
+        assert files(other.root / "keys") == before
 
 
 def test_restore_that_is_killed_anywhere_leaves_nothing_or_all_of_it(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import dns.resolver
 import pytest
 
 from dnsctl.control.daemon.parents import looked_at
@@ -146,3 +148,22 @@ def test_round_that_could_ask_no_parent_does_not_say_that_parents_were_asked() -
     nobody = Round(dict.fromkeys(names, Observed()), {names[0]: "no resolver answers"})
     assert looked_at(nobody).startswith("no parent could be asked; of 2 zones none is known")
     assert looked_at(Round({}, {})) == "the parents of 0 zones were asked"
+
+
+def test_host_without_any_resolver_could_not_tell_and_says_so(
+    repo: Operations, parent: Parent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = dns.resolver.Resolver.read_resolv_conf
+    monkeypatch.setattr(dns.resolver.Resolver, "read_resolv_conf", lambda stub, _: read(stub, io.StringIO()))
+    jobs = {each["job"]: each for each in repo.json("control", "--once", code=2)["jobs"]}
+    assert (jobs["observe"]["verdict"], jobs["observe"]["message"]) == (
+        "could not tell",
+        "no parent could be asked; of example.com. it could not be told: no resolver is configured, neither"
+        " in `resolvers` of dnsctl.yaml nor on this system",
+    )
+    with parent.says(ds_of(repo)) as port:  # whom to ask is known without a resolver
+        repo.write(
+            "dnsctl.yaml", f'{base(repo)}  parent: com\nparents: {{com: {{servers: "127.0.0.1:{port}"}}}}\n'
+        )
+        jobs = {each["job"]: each for each in repo.json("control", "--once")["jobs"]}
+    assert jobs["observe"]["verdict"] == "well"

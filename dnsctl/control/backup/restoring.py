@@ -23,11 +23,12 @@ from typing import BinaryIO, Final
 from dnsctl.control.backup.contents import BUNDLE, LENGTH, MAX_INDEX, Contents, Item, mode_of
 from dnsctl.control.backup.sealed import HEAD, unsealed
 from dnsctl.control.host import locked
-from dnsctl.errors import BackupError, RefusalRule, SystemRefusalError
+from dnsctl.errors import BackupError, KeystoreError, RefusalRule, SystemRefusalError
 from dnsctl.files import durable
 from dnsctl.files.exchange import exchange
 from dnsctl.load.revision import git
-from dnsctl.model.repo import CONFIG, KEYS, KEYS_README, Repo
+from dnsctl.model.release_key import public_release_key
+from dnsctl.model.repo import CONFIG, KEYS, KEYS_README, KeyFiles, Repo
 
 _ASIDE = f"{durable.TEMPORARY_PREFIX}restore-"  # git ignores it
 _REPLACED = "replaced"
@@ -37,11 +38,15 @@ _README = Path(KEYS_README).name
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What was restored to the operations repo at `root`. `replaced`: where keys/ of before is."""
+    """What was restored to the operations repo at `root`. `replaced`: where keys/ of before is.
+
+    `other_release_key`: its release key is not the one of before, such as in a backup of another fleet.
+    """
 
     contents: Contents
     root: Path
     replaced: Path | None = None
+    other_release_key: bool = False
 
 
 def contents_of(source: Path, passphrase: bytes) -> Contents:
@@ -251,6 +256,7 @@ def _into(reader: _Reader, aside: Path, target: Path, now: datetime, *, overwrit
         keys = files / KEYS
         keys.mkdir(0o700, exist_ok=True)
         replaced = _set_aside(repo, keys, now)
+        before, after = _release_key(repo.keys), _release_key(KeyFiles(keys))
         for name in ("-wal", "-shm"):
             repo.state.records.with_name(repo.state.records.name + name).unlink(missing_ok=True)
         ready = aside / KEYS
@@ -263,7 +269,15 @@ def _into(reader: _Reader, aside: Path, target: Path, now: datetime, *, overwrit
             exchange(ready, old)
             if replaced is not None:
                 durable.move(ready, replaced)
-    return Restored(contents, target, replaced)
+    return Restored(contents, target, replaced, before is not None and before != after)
+
+
+def _release_key(keys: KeyFiles) -> bytes | None:
+    """Return the public release key; None where there is none that can be read."""
+    try:
+        return public_release_key(keys.release_public.read_bytes(), str(keys.release_public))
+    except (OSError, KeystoreError):
+        return None
 
 
 def _refuse_present(items: list[Item], target: Path) -> None:

@@ -32,6 +32,8 @@ def observed(work: Work) -> Verdict:
     known = _known(found)
     silent = [zone for zone, seen in known.items() if seen.ds.silent]
     told = looked_at(found)
+    if found.blind:
+        told += f"; of {named(found.blind)} it could not be told: {found.faults[found.blind[0]]}"
     if left:
         told += f"; there was no time for {named(left)}, the first of the next round"
     if asked:
@@ -40,7 +42,7 @@ def observed(work: Work) -> Verdict:
         if one.outcome != "done":
             return Verdict("act" if one.outcome == "refused" else "unknown", told)
     if not silent:
-        return Verdict("unknown" if left else "well", told)
+        return Verdict("unknown" if left or found.blind else "well", told)
     view = known[silent[0]].ds.silent[0]
     more = f" (and of {len(silent) - 1} more zones)" if len(silent) > 1 else ""
     return Verdict("unknown", f"{told}; of {to_text(silent[0])}{more}: {view.place}: {view.fault}")
@@ -49,11 +51,13 @@ def observed(work: Work) -> Verdict:
 def looked_at(found: Round) -> str:
     """Say how many parents were asked, and of how many zones none is known, with the first reason."""
     known = len(_known(found))
-    never = len(found.seen) - known
-    asked = f"the parents of {_zones(known)} were asked" if known or not never else "no parent could be asked"
+    never = sum(not seen.ds.views and zone not in found.blind for zone, seen in found.seen.items())
+    nobody = not known and (never or found.blind)
+    asked = "no parent could be asked" if nobody else f"the parents of {_zones(known)} were asked"
     if not never:
         return asked
-    first = next((f" ({to_text(zone)}: {fault})" for zone, fault in found.faults.items()), "")
+    faults = ((zone, fault) for zone, fault in found.faults.items() if zone not in found.blind)
+    first = next((f" ({to_text(zone)}: {fault})" for zone, fault in faults), "")
     return f"{asked}; of {_zones(never)} none is known, which is well before a delegation{first}"
 
 
