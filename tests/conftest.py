@@ -1,4 +1,4 @@
-"""What every test runs under: one hypothesis profile, bytecode, and a loopback of its own for each worker."""
+"""What every test runs under: one hypothesis profile, bytecode, one salt, and a loopback for each worker."""
 
 import compileall
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from dnsctl.model import prctl
+from dnsctl.model import pkcs8, prctl
 
 _CLONE_NEWNET = 0x40000000  # linux/sched.h
 
@@ -17,9 +17,22 @@ settings.register_profile(
 )
 settings.load_profile("dnsctl")
 
+_fresh_salt = pkcs8.fresh_salt
+
+
+@pytest.fixture
+def fresh_salts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every keystore draw a salt of its own, as it does outside of tests."""
+    monkeypatch.setattr(pkcs8, "fresh_salt", _fresh_salt)
+
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Write bytecode once, for hundreds of processes that may be told to write none themselves."""
+    """Write bytecode once, for hundreds of processes that may be told to write none themselves.
+
+    Keystores that this process makes share a salt, so that it derives once from each passphrase (0.3 s).
+    """
+    salt = _fresh_salt()
+    pkcs8.fresh_salt = lambda: salt
     if hasattr(config, "workerinput"):  # of pytest-xdist
         _leave_network()
     else:

@@ -24,6 +24,7 @@ from tests.cli.shell import dnsctl
 
 _PROGRAM = str(Path(sys.executable).with_name("dnsctl"))
 _ZONE = "www: {type: A, value: 192.0.2.1}\n"
+pytestmark = pytest.mark.usefixtures("fresh_salts")
 
 
 @pytest.fixture
@@ -67,6 +68,10 @@ def test_keys_of_every_kind_are_under_scrypt_with_one_salt(root: Path) -> None:
     assert len(keys(root)) == 4
     assert len(salts(root)) == 1
     assert None not in salts(root)
+
+
+def test_every_salt_is_drawn_anew() -> None:
+    assert len({pkcs8.fresh_salt() for _ in range(100)}) == 100
 
 
 def test_openssl_reads_a_key_and_its_parameters(root: Path) -> None:

@@ -20,6 +20,8 @@ from dnsctl.sign.passphrase import locked
 from tests.cli import kills
 from tests.cli.shell import dnsctl
 
+pytestmark = pytest.mark.usefixtures("fresh_salts")
+
 
 @pytest.fixture(autouse=True, scope="module")
 def cheap() -> Iterator[None]:

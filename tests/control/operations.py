@@ -20,10 +20,9 @@ from dnsctl.cli import main
 from dnsctl.demo.ports import free_port
 from dnsctl.release.envelope import ensure_release_key
 from dnsctl.replicate.pki import ensure_authority
+from tests.processes import FORKED
 
 DNSCTL = (sys.executable, "-c", "from dnsctl.__main__ import main; main()")
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["dnsctl.cli.main", "dnsctl.cli.serve", "dnsctl.replicate.agent"])
 PASSPHRASE = b"correct horse battery staple"
 NODES = {"ns1": "dc1", "ns2": "dc2"}
 
@@ -142,7 +141,7 @@ class Operations:
         log.mkdir(exist_ok=True)
         for name in names:
             arguments = ["-C", str(self.root), "serve", "--node", name]
-            process = _processes.Process(target=_serve, args=(arguments, log / f"{name}.log"))
+            process = FORKED.Process(target=_serve, args=(arguments, log / f"{name}.log"))
             process.start()
             self.running[name] = process
         self.wait(lambda status: all(status[name]["reachable"] for name in names))

@@ -28,11 +28,10 @@ from dnsctl.replicate.answers import NodeStatus
 from dnsctl.replicate.api import Limits
 from dnsctl.replicate.client import AgentClient, Patience
 from dnsctl.startup.anew import _vouched
+from tests.processes import FORKED
 from tests.replicate.control import Control
 
 PATIENCE = Patience(connect=2, short=5, long=15)
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["dnsctl.replicate.agent"])
 _Result = TypeVar("_Result")
 
 
@@ -135,7 +134,7 @@ class Fleet:
         for name in names:
             arguments = (self.settings(name), self.limits, largest_file)
             serve = _serve_whole if self._whole else _serve
-            process = _processes.Process(target=serve, args=arguments, daemon=True)
+            process = FORKED.Process(target=serve, args=arguments, daemon=True)
             process.start()
             self._running[name] = process
         for name in names if wait else ():
