@@ -34,6 +34,7 @@ PACKAGES = {  # program: the Debian package that brings it
     "faketime": "faketime",
     "pdns_server": "pdns-server pdns-backend-sqlite3",
     "pdnsutil": "pdns-server",
+    "perl": "libnet-dns-sec-perl",
 }
 
 

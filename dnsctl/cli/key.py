@@ -243,16 +243,17 @@ def _since(key: StoredKey) -> str:
 
 
 def path_of(key: StoredKey, context: Context) -> str:
-    return _below(context.root, key.path)
+    return below(context.root, key.path)
 
 
-def _below(root: Path, path: Path) -> str:
+def below(root: Path, path: Path) -> str:
+    """Return a path as messages name it: from the root of the repo, where it is in it."""
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
 
 def _fault_json(error: KeystoreError, context: Context) -> dict[str, Json]:
     return {
-        "file": _below(context.root, Path(error.where)),
+        "file": below(context.root, Path(error.where)),
         "message": error.what,
         "advice": error.advice,
     }

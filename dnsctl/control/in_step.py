@@ -23,9 +23,10 @@ from dnsctl.control.observations import Asked, Observed, amend
 from dnsctl.control.observing import Round, own_parent
 from dnsctl.control.own_image import released
 from dnsctl.control.telling import Tell
+from dnsctl.errors import KeystoreError, PassphraseError
 from dnsctl.image.reader import Reader
 from dnsctl.load.settings.config import Config
-from dnsctl.model.fleet import Endpoint
+from dnsctl.model.fleet import Endpoint, TransferKey
 from dnsctl.model.key import ds_of, ds_tags, is_sep
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.parent_policy import ParentPolicy
@@ -42,6 +43,8 @@ from dnsctl.parent.servers import OutOfTimeError, ParentUnknownError, Resolvers
 from dnsctl.parent.update import replace_ds
 from dnsctl.publish.keys import live_keys
 from dnsctl.sign.keystore import Keystore, public_side
+from dnsctl.sign.sig0 import Sig0Key
+from dnsctl.sign.sig0_keys import chosen, opened
 
 AGAIN: Mapping[Outcome, timedelta] = {  # until a parent that lags is asked for the same again
     "done": timedelta(hours=6),
@@ -79,16 +82,23 @@ class _Means:
     patience: Patience
     resolvers: Resolvers
     tell: Tell
+    keystore: Keystore
     silences: dict[Endpoint, int] = field(default_factory=dict)
 
 
 def keep_in_step(
-    root: Path, config: Config, found: Round, now: datetime, tell: Tell, patience: Patience | None = None
+    root: Path,
+    config: Config,
+    found: Round,
+    now: datetime,
+    tell: Tell,
+    patience: Patience | None = None,
+    passphrase: bytes = b"",
 ) -> Asking:
     """Ask the parents that lag behind for what is wanted, who waits longest first. Remembers what came of it.
 
-    `tell`: a line for the log; `patience`: for all of them, `ASKING` if not given. Raises ConfigError for a
-    secret, SystemRefusalError for a disk.
+    `tell`: a line for the log; `patience`: for all of them, `ASKING` if not given; `passphrase`: of the keys
+    that sign updates. Raises ConfigError for a secret, SystemRefusalError for a disk.
     """
     state = Repo(root).state
     asked: list[tuple[Name, Asked]] = []
@@ -96,7 +106,8 @@ def keep_in_step(
         steps = [] if reader is None else list(_steps(root, config, reader, found.seen, now))
     steps.sort(key=lambda each: (each.last is not None, each.last or now))
     patience = patience or Patience(ASKING)
-    means = _Means(patience, Resolvers(config.resolvers, patience), tell)
+    keystore = Keystore(Repo(root).keys.directory, lambda: passphrase)
+    means = _Means(patience, Resolvers(config.resolvers, patience), tell, keystore)
     for number, step in enumerate(steps):
         if patience.is_over:
             return Asking(tuple(asked), tuple(each.zone for each in steps[number:]))
@@ -193,14 +204,23 @@ def _ask(step: _Step, root: Path, config: Config, means: _Means) -> tuple[Outcom
         if policy.ds == "hook":
             return _by_hook(step, root, config, means.tell)
         if policy.ds == "update" and policy.server is not None:
-            replace_ds(step.zone, step.wanted, step.ttl, policy.server, policy.key)
+            replace_ds(step.zone, step.wanted, step.ttl, policy.server, _update_key(policy, means.keystore))
             return "done", f"{policy.server} took the update"
         return _by_notify(step, means)
     except OutOfTimeError:
         raise
+    except (KeystoreError, PassphraseError) as error:  # of this key: other parents are asked all the same
+        return "later", str(error)
     except (ExchangeError, ParentUnknownError) as error:
         where = f"{policy.server} " if policy.ds == "update" else ""
         return "later", f"{where}{error}"
+
+
+def _update_key(policy: ParentPolicy, keystore: Keystore) -> TransferKey | Sig0Key | None:
+    """Return what signs updates. Raises KeystoreError, PassphraseError."""
+    if policy.sig0 is None:
+        return policy.key
+    return opened(keystore, chosen(keystore.root, policy.sig0.owner, policy.sig0.tag))
 
 
 def _by_hook(step: _Step, root: Path, config: Config, tell: Tell) -> tuple[Outcome, str]:

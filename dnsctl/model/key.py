@@ -16,6 +16,7 @@ from dnsctl.model.name import Name
 ZONE_FLAG = 0x0100  # RFC 4034 §2.1.1
 SEP_FLAG = 0x0001  # RFC 4034 §2.1.1
 REVOKE_FLAG = 0x0080  # RFC 5011 §3
+HOST_FLAG = 0x0200  # RFC 2535 §3.1.2, of a KEY: its owner is an entity that is not a zone
 DNSKEY_PROTOCOL = 3  # RFC 4034 §2.1.2
 
 KeyRole = Literal["csk", "ksk", "zsk"]
@@ -65,7 +66,10 @@ DS_DIGEST = 2  # SHA-256: the one that all validators know
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A DNSKEY of `zone`. `public` is the algorithm's key field (RFC 4034 §2.1.4)."""
+    """A DNSKEY of `zone`. `public` is the algorithm's key field (RFC 4034 §2.1.4).
+
+    A KEY (RFC 2535 §3.1) has the same form: then `zone` is its owner.
+    """
 
     zone: Name
     algorithm: int

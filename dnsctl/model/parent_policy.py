@@ -7,8 +7,17 @@ from datetime import timedelta
 from typing import Literal
 
 from dnsctl.model.fleet import Endpoint, TransferKey
+from dnsctl.model.name import Name
 
 Way = Literal["none", "cds", "update", "hook"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sig0Name:
+    """Which key signs updates by SIG(0). `owner`: of its KEY record; `tag`: where the owner has several."""
+
+    owner: Name
+    tag: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +28,8 @@ class ParentPolicy:
     `watch`: whether the parent is looked at; `servers`: its servers, instead of those that DNS tells.
 
     `ds`: the way to a parent that is not ours: a person, NOTIFY(CDS), an update, a command. `notify`: who
-    gets NOTIFY(CDS), instead of whom DSYNC names. `server` and `key`: who takes updates, and what signs them.
+    gets NOTIFY(CDS), instead of whom DSYNC names. `server`: who takes updates; `key`, a shared secret, or
+    `sig0`, a key pair, signs them.
     `command`: an argument list; `timeout`: how long it may take. `ttl` (seconds): of a first DS.
     """
 
@@ -31,6 +41,7 @@ class ParentPolicy:
     notify: Endpoint | None = None
     server: Endpoint | None = None
     key: TransferKey | None = field(default=None, repr=False)
+    sig0: Sig0Name | None = None
     command: tuple[str, ...] = ()
     timeout: timedelta = timedelta(minutes=1)
     ttl: int = 3600

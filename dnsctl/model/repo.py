@@ -5,6 +5,7 @@
     keys/                             keys of zones below, each in a directory of its own
       release.pem  release.pub        the key that signs releases
       passphrase  cookie.secret  tsig/NAME
+      sig0/NAME/                      keys that sign updates (SIG(0)), whose KEY records stand at parents
       pki/ca.crt  pki/ca.pem          the fleet's authority
       pki/control.*  pki/NODE.*       certificates of the control host and the nodes, with their keys
     state/                            of the control host: control.db, push.lock, image/, archive/, evidence/,
@@ -34,6 +35,8 @@ RELEASE_PRIVATE = f"{KEYS}/release.pem"
 PASSPHRASE = f"{KEYS}/passphrase"
 COOKIE_SECRET = f"{KEYS}/cookie.secret"
 TSIG = f"{KEYS}/tsig"
+_SIG0 = "sig0"
+SIG0 = f"{KEYS}/{_SIG0}"
 
 YAML, MASTER = ".yaml", ".zone"
 ZONE_SUFFIXES = (YAML, MASTER)  # of zone files: the rest of the name is the apex
@@ -68,6 +71,10 @@ class KeyFiles:
     @property
     def release_public(self) -> Path:
         return self.directory / "release.pub"
+
+    @property
+    def sig0(self) -> Path:
+        return self.directory / _SIG0
 
     @property
     def pki(self) -> PkiFiles:

@@ -40,7 +40,7 @@ def _adopted(
             where=one.where,
             advice="leave it; or give it other times there (dnssec-settime, keymgr set)",
         )
-    field = _public_field(one)
+    field = public_field(one)
     known = one.public
     if known is not None:
         _refuse_public(known, one, zone, field)
@@ -53,7 +53,7 @@ def _adopted(
     return NewKey(stored, SigningKey(public, role, one.private, created), policy.dnskey_ttl)
 
 
-def _public_field(one: ForeignKey) -> bytes:
+def public_field(one: ForeignKey) -> bytes:
     """Return the DNSKEY key field of the private half. Raises KeystoreError."""
     try:
         return scheme(one.algorithm).field(one.private)

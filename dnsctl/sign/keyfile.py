@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 from dnsctl.errors import KeystoreError, NameSyntaxError, PassphraseError
 from dnsctl.model import pkcs8
@@ -37,6 +38,13 @@ _SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_")
 _MAX_STEM = 200  # octets; with prefix, suffix and `.private.pem` a file name stays below Linux's 255
 _FORMAT = "; dnsctl key state 1"
 _DEFAULT_TTL = Policy().dnskey_ttl
+
+
+KeyType = Literal["DNSKEY", "KEY"]
+_OTHER: dict[KeyType, str] = {
+    "DNSKEY": "it signs a zone: for SIG(0), make a KEY with `dnsctl key generate NAME --sig0`",
+    "KEY": "it signs messages, not zones: add --sig0",
+}
 
 
 class KeyState(StrEnum):
@@ -133,23 +141,25 @@ def key_text(public: PublicKey, role: KeyRole, ttl: int, times: KeyTimes) -> str
     return "\n".join(lines) + "\n"
 
 
-def parse_key(text: str, where: str) -> PublicKey:
+def parse_key(text: str, where: str, rdtype: KeyType = "DNSKEY") -> PublicKey:
     """Return the key of a `.key` file (BIND's as well). Raises KeystoreError naming `where`."""
     for line in text.splitlines():
         fields = line.split(";")[0].split()
-        if "DNSKEY" not in fields:
+        if rdtype not in fields:
             continue
-        place = fields.index("DNSKEY")
+        place = fields.index(rdtype)
         try:
             flag, protocol, algorithm = (int(one) for one in fields[place + 1 : place + 4])
             public = base64.b64decode("".join(fields[place + 4 :]), validate=True)
             zone = from_text(fields[0], ROOT)
         except (ValueError, NameSyntaxError) as error:
-            raise KeystoreError(f"malformed DNSKEY record: {error}", where=where, advice=_RESTORE) from None
+            raise KeystoreError(f"malformed {rdtype} record: {error}", where=where, advice=_RESTORE) from None
         if protocol != DNSKEY_PROTOCOL or not public or place == 0:
             break
         return PublicKey(zone, algorithm, flag, public)
-    raise KeystoreError("no DNSKEY record in it", where=where, advice=_RESTORE)
+    if other := next((each for each in _OTHER if each != rdtype and each in text.split()), None):
+        raise KeystoreError(f"holds a {other} record, not a {rdtype}", where=where, advice=_OTHER[other])
+    raise KeystoreError(f"no {rdtype} record in it", where=where, advice=_RESTORE)
 
 
 def key_ttl(text: str) -> int:

@@ -28,6 +28,7 @@ from dnsctl.model.key import KeyRole, KeyUse, PublicKey, whole_use
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.policy import Policy
 from dnsctl.sign.algorithm import PrivateKey, scheme
+from dnsctl.sign.disk import entries, make_directory, read, read_private, unwritable, write
 from dnsctl.sign.keyfile import (
     KeyState,
     KeyTimes,
@@ -116,7 +117,7 @@ class Keystore:
         if zone is not None:
             directories = [self._root / directory_name(zone)]
         else:
-            directories = sorted(one for one in _entries(self._root) if one.is_dir())
+            directories = sorted(one for one in entries(self._root) if one.is_dir())
         found = (_stored(stem) for directory in directories for stem in _stems(directory))
         return tuple(one for one in found if one is not None)
 
@@ -202,7 +203,7 @@ class Keystore:
     def record(self, stored: StoredKey, state: KeyState, roll: RollState, now: datetime) -> None:
         """Write down the state of a key, and where it stands in a roll."""
         with self._lock():
-            ttl = key_ttl(_read(stored.path).decode("utf-8", "replace"))
+            ttl = key_ttl(read(stored.path).decode("utf-8", "replace"))
             self._enter(replace(stored, roll=roll), ttl, state, now)
 
     def end(self, stored: StoredKey, state: KeyState, now: datetime) -> None:
@@ -212,23 +213,43 @@ class Keystore:
             try:
                 stored.private_path.unlink(missing_ok=True)
             except OSError as error:
-                raise _unwritable(stored.private_path, error) from None
+                raise unwritable(stored.private_path, error) from None
 
     def open(self, stored: StoredKey) -> SigningKey:
         """Decrypt the private half. Raises KeystoreError where it is not there, or not of the public one."""
-        where = str(stored.private_path)
-        private = parse_private(_read_private(stored.private_path), self._passphrase(), where)
+        private = self.decrypted(stored.public, stored.private_path)
+        return SigningKey(stored.public, stored.role, private, stored.times.generated)
+
+    def encrypted(self, private: PrivateKey) -> bytes:
+        """Return a private half as it is kept at rest.
+
+        Raises PassphraseError where the passphrase does not open the other keys.
+        """
+        passphrase = self._passphrase()
+        if not self._checked:
+            check_passphrase(self._root, passphrase)
+            self._checked = True
+        return private_pem(private, passphrase, self._common_salt())
+
+    def decrypted(self, public: PublicKey, path: Path) -> PrivateKey:
+        """Return the private half of `public` in `path`. Raises KeystoreError, PassphraseError."""
+        private = parse_private(read_private(path), self._passphrase(), str(path))
         try:
-            belongs = scheme(stored.public.algorithm).field(private) == stored.public.public
+            belongs = scheme(public.algorithm).field(private) == public.public
         except SigningError:  # not even a key of that algorithm
             belongs = False
         if not belongs:
             raise KeystoreError(
-                f"the private key does not belong to the public one in {stored.path.name}",
-                where=where,
+                f"the private key does not belong to the public one in {file_stem(public)}.key",
+                where=str(path),
                 advice="restore both from one backup",
             )
-        return SigningKey(stored.public, stored.role, private, stored.times.generated)
+        return private
+
+    @property
+    def root(self) -> Path:
+        """The directory that the keys are below."""
+        return self._root
 
     @contextlib.contextmanager
     def still(self) -> Iterator[None]:
@@ -253,7 +274,7 @@ class Keystore:
                     private = pkcs8.opened(secrecy.read_key(path), self._passphrase())
                 except (OSError, ValueError, TypeError):
                     continue  # reported where it is needed
-                _write(path, pkcs8.encrypted(private, self._passphrase(), self._common_salt()), 0o600)
+                write(path, pkcs8.encrypted(private, self._passphrase(), self._common_salt()), 0o600)
                 renewed.append(path)
         return tuple(renewed)
 
@@ -272,21 +293,17 @@ class Keystore:
         return made.stored
 
     def _store(self, new: NewKey) -> None:
-        passphrase = self._passphrase()
-        if not self._checked:
-            check_passphrase(self._root, passphrase)
-            self._checked = True
+        private = self.encrypted(new.signing.private)
         stored = new.stored
-        _make_directory(stored.path.parent)
+        make_directory(stored.path.parent)
         durable.remove_unfinished(stored.path.parent)
         known = {one.public.rdata: one.state for one in self.list(stored.public.zone)}
-        private = private_pem(new.signing.private, passphrase, self._common_salt())
         if known.get(stored.public.rdata, KeyState.GENERATED) is not KeyState.GENERATED:
-            _write(stored.private_path, private, 0o600)  # which was lost; the other files are as they were
+            write(stored.private_path, private, 0o600)  # which was lost; the other files are as they were
             return
         times = stored.times.entered(KeyState.GENERATED, stored.times.generated)
         _write_state(stored, KeyState.GENERATED, times)
-        _write(stored.private_path, private, 0o600)
+        write(stored.private_path, private, 0o600)
         _write_public(stored, new.ttl, times)  # the last: until then, nothing lists it
 
     def _common_salt(self) -> bytes:
@@ -342,12 +359,12 @@ class Keystore:
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:
-        _make_directory(self._root)
+        make_directory(self._root)
         path = self._root / ".lock"
         try:
             descriptor = lock_file(path)
         except OSError as error:
-            raise _unwritable(path, error) from None
+            raise unwritable(path, error) from None
         try:
             if not take(descriptor, _LOCK_PATIENCE):
                 raise KeystoreError(
@@ -397,7 +414,7 @@ def _stems(directory: Path) -> list[Path]:
     return sorted(
         {
             path.with_name(path.name.removesuffix(suffix))
-            for path in _entries(directory)
+            for path in entries(directory)
             for suffix in (".key", ".state", ".private.pem")
             if path.name.startswith("K") and path.name.endswith(suffix)
         }
@@ -407,10 +424,10 @@ def _stems(directory: Path) -> list[Path]:
 def _stored(stem: Path) -> StoredKey | None:
     """Read the public side of a key; None for one whose making was interrupted before it had a `.key`."""
     path, state_path = (stem.with_name(stem.name + suffix) for suffix in (".key", ".state"))
-    told = StateFile.from_text(_read(state_path).decode("utf-8", "replace"), str(state_path))
+    told = StateFile.from_text(read(state_path).decode("utf-8", "replace"), str(state_path))
     if told.state is KeyState.GENERATED and not path.exists():
         return None
-    public = parse_key(_read(path).decode("utf-8", "replace"), str(path))
+    public = parse_key(read(path).decode("utf-8", "replace"), str(path))
     if (told.zone, told.algorithm, told.tag) != (public.zone, public.algorithm, public.tag):
         raise KeystoreError(
             f"it describes another key than {path.name}", where=str(state_path), advice="restore both files"
@@ -424,36 +441,6 @@ def _stored(stem: Path) -> StoredKey | None:
     return StoredKey(public, told.role, told.state, told.times, path, told.roll)
 
 
-def _entries(directory: Path) -> tuple[Path, ...]:
-    try:
-        return tuple(directory.iterdir())
-    except (FileNotFoundError, NotADirectoryError):
-        return ()
-    except OSError as error:
-        raise KeystoreError(
-            error.strerror or str(error), where=str(directory), advice="check its owner and mode"
-        ) from None
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise KeystoreError("missing", where=str(path), advice="restore it from a backup") from None
-    except OSError as error:
-        raise KeystoreError(
-            error.strerror or str(error), where=str(path), advice="check its owner and mode"
-        ) from None
-
-
-def _read_private(path: Path) -> bytes:
-    """Read a private half. Raises KeystoreError also where others than its owner may."""
-    pem = _read(path)
-    if shared := secrecy.fault(path.stat()):
-        raise KeystoreError(shared, where=str(path), advice=f"chmod 600 {path}")
-    return pem
-
-
 def _is_old(path: Path) -> bool:
     """True for a private key that is not encrypted as new ones are; False where that cannot be read."""
     try:
@@ -462,32 +449,10 @@ def _is_old(path: Path) -> bool:
         return False
 
 
-def _write(path: Path, content: bytes, mode: int) -> None:
-    try:
-        durable.write(path, content, mode)
-    except OSError as error:
-        raise _unwritable(path, error) from None
-
-
 def _write_state(stored: StoredKey, state: KeyState, times: KeyTimes) -> None:
     content = StateFile.of(stored.public, stored.role, state, times, stored.roll).to_text()
-    _write(stored.state_path, content.encode(), 0o600)
+    write(stored.state_path, content.encode(), 0o600)
 
 
 def _write_public(stored: StoredKey, ttl: int, times: KeyTimes) -> None:
-    _write(stored.path, key_text(stored.public, stored.role, ttl, times).encode(), 0o644)
-
-
-def _make_directory(directory: Path) -> None:
-    try:
-        durable.make_directory(directory, 0o700)
-    except OSError as error:
-        raise _unwritable(directory, error) from None
-
-
-def _unwritable(path: Path, error: OSError) -> KeystoreError:
-    return KeystoreError(
-        f"cannot be written: {error.strerror or error}",
-        where=str(path),
-        advice="check the disk, and owner and mode of the directory",
-    )
+    write(stored.path, key_text(stored.public, stored.role, ttl, times).encode(), 0o644)

@@ -28,6 +28,7 @@ def locked(keys: Path) -> Iterator[Path]:
     fixed = (files.release_private, files.pki.key(AUTHORITY), files.pki.key(CONTROL))
     yield from (path for path in fixed if path.exists())
     yield from sorted(keys.glob("*/K*.private.pem"))
+    yield from sorted(files.sig0.glob("*/K*.private.pem"))
 
 
 def keystore_salt(keys: Path) -> bytes:

@@ -14,12 +14,18 @@ import dns.query
 import pytest
 
 from dnsctl.model.fleet import Endpoint
-from tests.control.operations import NODES, Operations, made
+from dnsctl.model.name import from_text
+from dnsctl.sign.keystore import Keystore
+from dnsctl.sign.sig0 import Sig0Key
+from dnsctl.sign.sig0_keys import chosen, key_record, opened
+from tests.control.operations import NODES, PASSPHRASE, Operations, made
 from tests.parent.com import com
 from tests.parent.scripted import answer, serving
-from tests.parent.updates import KEY, SECRET, parent
+from tests.parent.sig0_parent import sig0_parent
+from tests.parent.updates import KEY, SECRET, parent, sig0_named
 
 pytestmark = pytest.mark.peer
+NAME = "updates.com."
 
 
 @pytest.fixture
@@ -70,6 +76,44 @@ def test_update_puts_the_ds_in_place_and_then_leaves_the_parent_alone(
     assert in_step(repo)
     assert "took" not in observe(repo)["message"]
     assert repo.json("status")["concerns"] == []
+
+
+def of_sig0(repo: Operations) -> Sig0Key:
+    """Make a key for SIG(0) as an operator does, and return it."""
+    record = repo.run("key", "generate", NAME, "--sig0").stdout.strip()
+    keystore = Keystore(repo.root / "keys", lambda: PASSPHRASE)
+    key = opened(keystore, chosen(keystore.root, from_text(NAME), None))
+    assert record == key_record(key.public)
+    return key
+
+
+def test_update_with_sig0_puts_the_ds_in_place_and_then_leaves_the_parent_alone(
+    repo: Operations, tmp_path: Path
+) -> None:
+    """At a BIND that has the KEY record that `key generate` prints."""
+    record = key_record(of_sig0(repo).public)
+    zone = com() + f"{record}\n"
+    with parent(tmp_path / "bind", "com.", zone, [NAME.removesuffix(".")], sig0_named()) as registry:
+        by(repo, registry, f'ds: update, server: "{registry}", sig0: {{name: {NAME}}}')
+        assert f"{registry} took the update" in observe(repo)["message"]
+        assert in_step(repo)
+        assert "took" not in observe(repo)["message"]
+        assert repo.json("status")["concerns"] == []
+
+
+def test_update_with_sig0_is_valid_to_another_verifier_and_the_parent_is_looked_at(
+    repo: Operations,
+) -> None:
+    with sig0_parent("com.", "example.com.", of_sig0(repo)) as registry:
+        by(repo, registry.endpoint, f'ds: update, server: "{registry.endpoint}", sig0: {{name: {NAME}}}')
+        assert f"{registry.endpoint} took the update" in observe(repo)["message"]
+        assert registry.verdicts == ["valid"]
+        ours = repo.run("key", "ds", "example.com").stdout.split("DS ")[1].split()
+        assert [each.lower() for each in registry.ds[0].split("DS ")[1].split()] == [
+            each.lower() for each in ours
+        ]
+        observe(repo)
+        assert len(registry.updates) == 1, "it has the DS, and is left alone"
 
 
 def test_command_gets_the_ds_and_is_not_run_again_while_the_parent_follows(
@@ -168,6 +212,14 @@ def test_command_is_told_that_the_ds_is_to_go(repo: Operations, registry: Endpoi
     [
         ("ds: update", "ds: update needs `server`"),
         ("ds: hook", "ds: hook needs `command`"),
+        ("sig0: {name: a.example}", "`sig0` is for ds: update, and this parent has ds: cds"),
+        (
+            'ds: update, server: "192.0.2.1", key: {name: a}, sig0: {name: a.example}',
+            "an update is signed once: by the TSIG key `key`, or by `sig0`",
+        ),
+        ('ds: update, server: "192.0.2.1", sig0: {name: a..b}', "'a..b' is not a domain name"),
+        ('ds: update, server: "192.0.2.1", sig0: {name: a.example, tag: 65536}', "65535"),
+        ('ds: update, server: "192.0.2.1", sig0: {name: a.example, kye: 1}', "kye"),
         ("command: [x]", "`command` is for ds: hook, and this parent has ds: cds"),
         ("ds: fax", "should be 'none', 'cds', 'update' or 'hook'"),
         ("ds: hook, command: [x], timeout: 0s", "no command ends in no time"),

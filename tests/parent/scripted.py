@@ -70,7 +70,7 @@ def answer(
     query: bytes, *, aa: bool = True, rcode: int = 0, sections: tuple[list[str], ...] = (), tc: bool = False
 ) -> bytes:
     """Return an answer with records as text, by section: answer, authority, additional."""
-    message = dns.message.make_response(dns.message.from_wire(query))
+    message = dns.message.make_response(dns.message.from_wire(query, ignore_trailing=True))
     message.set_rcode(dns.rcode.Rcode.make(rcode))
     message.flags |= (dns.flags.AA if aa else 0) | (dns.flags.TC if tc else 0)
     for section, lines in zip(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -36,6 +37,16 @@ class Role(StrEnum):
     ZSK = "zsk"
 
 
+class Sig0Algorithm(StrEnum):
+    """Algorithms of keys for SIG(0), as dnsctl.yaml names those of zones."""
+
+    RSASHA256 = "RSASHA256"
+    ECDSAP256SHA256 = "ECDSAP256SHA256"
+    ECDSAP384SHA384 = "ECDSAP384SHA384"
+    ED25519 = "ED25519"
+    ED448 = "ED448"
+
+
 class KeyForm(StrEnum):
     """Forms that private halves are exported in."""
 
@@ -49,11 +60,17 @@ def register(app: typer.Typer) -> None:
         epilog=examples("dnsctl key list", "dnsctl key ds example.com"),
     )
     keys.callback(invoke_without_command=True)(help_alone)
-    keys.command("list", epilog=examples("dnsctl key list", "dnsctl key list example.com --json"))(list_keys)
+    keys.command(
+        "list",
+        epilog=examples("dnsctl key list", "dnsctl key list example.com --json", "dnsctl key list --sig0"),
+    )(list_keys)
     keys.command(
         "ds", epilog=examples("dnsctl key ds example.com", "dnsctl key ds example.com --digest sha384")
     )(ds)
-    keys.command("generate", epilog=examples("dnsctl key generate example.com"))(generate)
+    keys.command(
+        "generate",
+        epilog=examples("dnsctl key generate example.com", "dnsctl key generate updates.example.com --sig0"),
+    )(generate)
     keys.command(
         "import",
         epilog=examples(
@@ -61,6 +78,7 @@ def register(app: typer.Typer) -> None:
             "dnsctl key import example.com Kexample.com.+013+12345.private --active",
             "dnsctl key import example.com /var/lib/knot/keys",
             "dnsctl key import example.com exported.txt --role csk",
+            "dnsctl key import updates.example.com Kupdates.example.com.+013+12345.private --sig0",
         ),
     )(import_keys)
     keys.command(
@@ -68,6 +86,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "dnsctl key export example.com",
             "dnsctl key export example.com 12345 --private --to /media/safe",
+            "dnsctl key export updates.example.com --sig0",
         ),
     )(export_keys)
     keys.command(
@@ -88,15 +107,27 @@ def register(app: typer.Typer) -> None:
     app.add_typer(keys, name="key")
 
 
+Sig0Option = Annotated[
+    bool,
+    typer.Option("--sig0", help="A key that signs updates to a parent: ZONE is the name of its KEY record."),
+]
+
+
 def list_keys(
     ctx: typer.Context,
     zone: Annotated[
         str | None,
         typer.Argument(metavar="ZONE", help="Of this zone; default: of all.", autocompletion=complete_zone),
     ] = None,
+    sig0: Annotated[bool, typer.Option("--sig0", help="Keys that sign updates to parents.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """List keys with their state. Needs no passphrase."""
+    if sig0:
+        from dnsctl.cli.keys_sig0 import list_keys as run_sig0
+
+        run_sig0(here(ctx), zone, as_json=as_json)
+        return
     from dnsctl.cli.key import list_keys as run
 
     run(here(ctx), zone, as_json=as_json)
@@ -129,9 +160,24 @@ def generate(
     another: Annotated[
         bool, typer.Option("--another", help="Although one that was made before still waits to be used.")
     ] = False,
+    sig0: Sig0Option = False,
+    algorithm: Annotated[
+        Sig0Algorithm | None,
+        typer.Option(help="With --sig0; default: ECDSAP256SHA256.", show_default=False),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a key in state `generated`: it is on disk, and the first signing that needs one uses it."""
+    if sig0:
+        from dnsctl.cli.keys_sig0 import generate as run_sig0
+        from dnsctl.model.policy import Algorithm
+
+        refuse_beside_sig0({"--role": role})
+        chosen = None if algorithm is None else Algorithm[algorithm.value]
+        run_sig0(here(ctx), zone, chosen, another=another, as_json=as_json)
+        return
+    if algorithm is not None:
+        raise typer.BadParameter("goes with --sig0: of a zone, its policy says it", param_hint="--algorithm")
     from dnsctl.cli.key import generate as run
 
     run(here(ctx), zone, role, another=another, as_json=as_json)
@@ -158,12 +204,21 @@ def import_keys(
             "--active", help="In state `active`: all of them sign, once the zone is served from here."
         ),
     ] = False,
+    sig0: Sig0Option = False,
     as_json: JsonOption = False,
 ) -> None:
     """Take over keys of another name server: all that are named, or none.
 
     They are in state `generated`, and the first signing that needs a key uses one for each role.
     """
+    if sig0:
+        from dnsctl.cli.keys_sig0 import import_key
+
+        refuse_beside_sig0({"--role": role, "--active": active or None})
+        if len(paths) > 1:
+            raise typer.BadParameter("name one key, with --sig0", param_hint="PATH")
+        import_key(here(ctx), zone, paths[0], as_json=as_json)
+        return
     from dnsctl.cli.keys_elsewhere import import_keys as run
 
     run(here(ctx), zone, paths, role, active=active, as_json=as_json)
@@ -176,6 +231,7 @@ def export_keys(
         list[int] | None,
         typer.Argument(metavar="[TAG...]", help="Key tags; default: all that are not removed."),
     ] = None,
+    *,
     private: Annotated[
         bool, typer.Option("--private", help="Also private halves, NOT encrypted; asks first.")
     ] = False,
@@ -186,12 +242,26 @@ def export_keys(
         KeyForm, typer.Option("--format", help="bind: for BIND, Knot and PowerDNS; pem: PKCS#8.")
     ] = KeyForm.BIND,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    sig0: Sig0Option = False,
     as_json: JsonOption = False,
 ) -> None:
     """Print the public halves of keys as DNSKEY records; with --private, write files for another server."""
+    if sig0:
+        from dnsctl.cli.keys_sig0 import export_keys as run_sig0
+
+        refuse_beside_sig0({"--private": private or None, "--to": directory, "--yes": yes or None})
+        run_sig0(here(ctx), zone, tags or [], as_json=as_json)
+        return
     from dnsctl.cli.keys_elsewhere import export_keys as run
 
     run(here(ctx), zone, tags or [], private=private, to=directory, form=form, yes=yes, as_json=as_json)
+
+
+def refuse_beside_sig0(given: Mapping[str, object]) -> None:
+    """Raise typer.BadParameter for an option that is for keys of zones. `given`: None where it was not."""
+    for option, value in given.items():
+        if value is not None:
+            raise typer.BadParameter("is for keys of zones: leave it out, or --sig0", param_hint=option)
 
 
 TagArgument = Annotated[int, typer.Argument(metavar="TAG", help="The key's tag: see `dnsctl key list`.")]

@@ -33,6 +33,7 @@ from dnsctl.files import durable
 from dnsctl.load.revision import git, head, is_dirty
 from dnsctl.load.settings.config import Config
 from dnsctl.model.repo import KEYS, RELEASED, STATE, Repo
+from dnsctl.sign import sig0_keys
 from dnsctl.sign.keyfile import KeyState
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.passphrase import check_passphrase
@@ -99,6 +100,8 @@ def make(
 
 
 def _require_open_keys(keystore: Keystore) -> None:
+    for each in sig0_keys.listed(keystore.root):
+        sig0_keys.opened(keystore, each)
     for one in keystore.list():
         if one.private_path.exists():
             keystore.open(one)

@@ -27,7 +27,7 @@ def observed(work: Work) -> Verdict:
     """
     require_right_clock(work.root, work.config.nodes(), work.passphrase)
     found = observe(work.root, work.config, work.now, work.progress)
-    asking = keep_in_step(work.root, work.config, found, work.now, work.tell)
+    asking = keep_in_step(work.root, work.config, found, work.now, work.tell, passphrase=work.passphrase)
     asked, left = asking.asked, tuple(dict.fromkeys((*found.left, *asking.left)))
     known = _known(found)
     silent = [zone for zone, seen in known.items() if seen.ds.silent]

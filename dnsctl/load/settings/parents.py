@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from dnsctl.load.settings.tsig import TsigKeyConfig
 from dnsctl.load.settings.values import (
@@ -18,7 +18,7 @@ from dnsctl.load.settings.values import (
     absolute_name,
 )
 from dnsctl.model.fleet import TransferKey
-from dnsctl.model.parent_policy import ParentPolicy, Way
+from dnsctl.model.parent_policy import ParentPolicy, Sig0Name, Way
 
 _STANDARD = ParentPolicy()
 
@@ -39,6 +39,22 @@ class UpdateKeyConfig(TsigKeyConfig):
         return TransferKey(self.name, self.algorithm, self.octets(self.name, root))
 
 
+class Sig0KeyConfig(Settings):
+    """The key of SIG(0) that signs updates. `name`: of its KEY record; `tag`: where the name has several."""
+
+    name: str
+    tag: Annotated[int, Field(ge=0, le=0xFFFF)] | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _is_name(cls, value: str) -> str:
+        absolute_name(value)
+        return value
+
+    def key(self) -> Sig0Name:
+        return Sig0Name(absolute_name(self.name), self.tag)
+
+
 class ParentConfig(Settings):
     """How the DS is kept in step: see `model.parent_policy.ParentPolicy`."""
 
@@ -49,6 +65,7 @@ class ParentConfig(Settings):
     notify: SecondaryAddress | None = None
     server: SecondaryAddress | None = None
     key: UpdateKeyConfig | None = None
+    sig0: Sig0KeyConfig | None = None
     command: tuple[str, ...] = ()
     timeout: Span = _STANDARD.timeout
     ttl: Seconds = _STANDARD.ttl
@@ -67,6 +84,7 @@ class ParentConfig(Settings):
             notify=self.notify,
             server=self.server,
             key=self.key.key(root) if self.key is not None and root is not None else None,
+            sig0=self.sig0.key() if self.sig0 is not None else None,
             command=self.command,
             timeout=self.timeout,
             ttl=self.ttl,

@@ -135,12 +135,16 @@ def _parents(config: Config) -> Iterator[Contradiction]:
         for setting, way, given in (
             ("server", "update", parent.server),
             ("key", "update", parent.key),
+            ("sig0", "update", parent.sig0),
             ("command", "hook", parent.command or None),
             ("notify", "cds", parent.notify),
         ):
             if given is not None and parent.ds != way:
                 what = f"`{setting}` is for ds: {way}, and this parent has ds: {parent.ds}"
                 yield Contradiction((*at, setting), what, f"set ds: {way}, or drop `{setting}`")
+        if parent.key is not None and parent.sig0 is not None:
+            what = "an update is signed once: by the TSIG key `key`, or by `sig0`"
+            yield Contradiction((*at, "sig0"), what, "drop one of the two")
         if any("\0" in each for each in parent.command) or parent.command[:1] == ("",):
             what = "no program can be started with a NUL in its name or arguments, or with an empty name"
             yield Contradiction((*at, "command"), what, "name the program, then each argument")

@@ -17,9 +17,26 @@ from dnsctl.model.key import PublicKey
 from dnsctl.model.name import Name
 from dnsctl.sign.foreign import bind_state, kasp, pem, private_text
 from dnsctl.sign.foreign.key import ForeignKey
-from dnsctl.sign.keyfile import parse_key
+from dnsctl.sign.keyfile import KeyType, parse_key
 
 _PRIVATE, _PUBLIC, _STATE = ".private", ".key", ".state"
+
+
+def key_pair(path: Path, now: datetime, rdtype: KeyType) -> ForeignKey:
+    """Return the key that `path`, not a directory, names; its public half is of `rdtype`.
+
+    Raises KeystoreError.
+    """
+    if path.is_dir():
+        raise KeystoreError("is a directory", where=str(path), advice="name the file of one key")
+    private, public = _beside(path)
+    if not (path.exists() or private.exists() or public.exists()):
+        raise KeystoreError(
+            "no such file or directory",
+            where=str(path),
+            advice="name the file of a key, such as K….private, or its directory",
+        )
+    return _key(private, public if public.is_file() else None, now, rdtype)
 
 
 def keys_in(path: Path, zone: Name, now: datetime) -> tuple[ForeignKey, ...]:
@@ -31,14 +48,7 @@ def keys_in(path: Path, zone: Name, now: datetime) -> tuple[ForeignKey, ...]:
                 "has no key of this zone", where=str(path), advice="name the file of a key, or its directory"
             )
         return found
-    private, public = _beside(path)
-    if not (path.exists() or private.exists() or public.exists()):
-        raise KeystoreError(
-            "no such file or directory",
-            where=str(path),
-            advice="name the file of a key, such as K….private, or its directory",
-        )
-    return (_key(private, public if public.is_file() else None, now),)
+    return (key_pair(path, now, "DNSKEY"),)
 
 
 def _beside(path: Path) -> tuple[Path, Path]:
@@ -60,13 +70,13 @@ def _pairs(directory: Path, zone: Name, now: datetime) -> Iterator[ForeignKey]:
             error.strerror or str(error), where=str(directory), advice="check its owner and mode"
         ) from None
     for path in paths:
-        if _public(path).zone == zone:
-            yield _key(*_beside(path), now)
+        if _public(path, "DNSKEY").zone == zone:
+            yield _key(*_beside(path), now, "DNSKEY")
 
 
-def _key(private: Path, public: Path | None, now: datetime) -> ForeignKey:
+def _key(private: Path, public: Path | None, now: datetime, rdtype: KeyType) -> ForeignKey:
     octets = _read(private)
-    known = _public(public) if public is not None else None
+    known = _public(public, rdtype) if public is not None else None
     if pem.is_pem(octets):
         algorithm, half = pem.parse(octets, str(private))
         return ForeignKey(str(private), known.algorithm if known else algorithm, half, known)
@@ -83,8 +93,8 @@ def _key(private: Path, public: Path | None, now: datetime) -> ForeignKey:
     return ForeignKey(str(private), told.algorithm, told.private, known, role, created, told.ended(now))
 
 
-def _public(path: Path) -> PublicKey:
-    return parse_key(_read(path).decode("utf-8", "replace"), str(path))
+def _public(path: Path, rdtype: KeyType) -> PublicKey:
+    return parse_key(_read(path).decode("utf-8", "replace"), str(path), rdtype)
 
 
 def _read(path: Path) -> bytes:
