@@ -44,6 +44,9 @@ SAME = {
     "key import": "key list",
     "key retire": "key list",
     "key remove": "key list",
+    "key generate --sig0": "key list --sig0",
+    "key import --sig0": "key list --sig0",
+    "key export --sig0": "key list --sig0",
 }  # section that stands for a command's own
 TO_A_FILE = ("--private", "--yes", "--to")
 ZONE = "www: {type: A, value: 192.0.2.1}\nalias: {type: CNAME, value: gone.example.com.}\n"
@@ -173,6 +176,9 @@ def _of_a_fleet(root: Path) -> Iterator[tuple[str, Any]]:
         yield "status", _refused(fleet)
         yield "status", _mended(fleet)
         yield "key list", fleet.json("key", "generate", "example.com")
+        yield "key list --sig0", fleet.json("key", "generate", "updates.example.net", "--sig0")
+        yield "key list --sig0", fleet.json("key", "list", "--sig0")
+        yield "key list --sig0", fleet.json("key", "export", "updates.example.net", "--sig0")
         yield "key export", fleet.json("key", "export", "example.com")
         yield "key export", fleet.json("key", "export", "example.com", *TO_A_FILE, str(fleet.root / "out"))
         yield "key passphrase", fleet.json("key", "passphrase")
