@@ -44,9 +44,6 @@ SAME = {
     "key import": "key list",
     "key retire": "key list",
     "key remove": "key list",
-    "key generate --sig0": "key list --sig0",
-    "key import --sig0": "key list --sig0",
-    "key export --sig0": "key list --sig0",
 }  # section that stands for a command's own
 TO_A_FILE = ("--private", "--yes", "--to")
 ZONE = "www: {type: A, value: 192.0.2.1}\nalias: {type: CNAME, value: gone.example.com.}\n"
