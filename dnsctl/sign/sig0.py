@@ -17,7 +17,8 @@ from dnsctl.model.serial import MODULUS
 from dnsctl.sign.algorithm import PrivateKey, scheme
 
 WINDOW = 300  # seconds before and after now: RFC 2931 §3, against replay
-ALGORITHMS: tuple[Algorithm, ...] = tuple(each for each in Algorithm if each is not Algorithm.MLDSA44)  # no server checks that one
+# No server checks ML-DSA-44.
+ALGORITHMS: tuple[Algorithm, ...] = tuple(each for each in Algorithm if each is not Algorithm.MLDSA44)
 _HEAD = struct.Struct("!HBBIIIH")  # covers no type, algorithm, labels, TTL, expiration, inception, key tag
 
 
