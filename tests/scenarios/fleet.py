@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import dns.flags
 import dns.message
 import dns.query
 import dns.rdatatype
 
-from dnsctl.demo.rehearsal import Ran, Rehearsal, rehearsal
+from dnsctl.demo.rehearsal import Ran, Rehearsal, RehearsalError, environment, rehearsal
+from tests import processes
 
 ZONE = """\
 '':
@@ -21,6 +25,32 @@ mail: {type: A, value: 192.0.2.25}
 www: {type: A, ttl: 300, value: 192.0.2.80}
 '*.apps': {type: CNAME, value: www.example.com.}
 """
+
+
+class Forked(Rehearsal):
+    """A rehearsal whose processes do not load all modules anew: each is forked from one that has them."""
+
+    def run(self, *arguments: str, expect: tuple[int, ...] = (0,)) -> Ran:
+        with tempfile.TemporaryDirectory() as told:
+            results, events = Path(told, "results"), Path(told, "events")
+            process = processes.start(arguments, self.root, environment(), results, events)
+            code = process.wait(60)
+            ran = Ran(code, *(tuple(each.read_text().splitlines()) for each in (results, events)))
+        if code not in expect:
+            raise RehearsalError(f"{arguments} ended with exit code {code}: {ran.told or ran.lines}")
+        return ran
+
+    def start(self, name: str) -> None:
+        log = self._log(name)
+        process = processes.start(("serve", "--node", name), self.root, environment(), log, log)
+        self.nodes[name] = cast("subprocess.Popen[bytes]", process)
+
+
+@contextlib.contextmanager
+def forked(directory: Path) -> Iterator[Rehearsal]:
+    """Yield what `rehearsal` does, with processes that are forked."""
+    with rehearsal(directory) as stage:
+        yield Forked(stage.root, stage.nodes)  # whatever runs at the end is ended as in any rehearsal
 
 
 def write_zone(stage: Rehearsal, text: str, name: str = "example.com.yaml") -> None:
@@ -83,7 +113,7 @@ def start_all(stage: Rehearsal) -> None:
 @contextlib.contextmanager
 def deployed(directory: Path, zone: str = ZONE) -> Iterator[Rehearsal]:
     """Yield a fleet that serves `zone` as example.com after a first push."""
-    with rehearsal(directory) as stage:
+    with forked(directory) as stage:
         stage.run("init")
         stage.use_free_ports()
         write_zone(stage, zone)

@@ -5,10 +5,9 @@ from pathlib import Path
 import dns.rcode
 import dns.rdatatype
 
-from dnsctl.demo.rehearsal import rehearsal
 from tests.cli.test_serve import ask as ask_server
 from tests.cli.test_serve import serving
-from tests.scenarios.fleet import ask, commit, start_all, texts, write_zone
+from tests.scenarios.fleet import ask, commit, forked, start_all, texts, write_zone
 
 ROOT = """\
 $TTL 1d
@@ -31,7 +30,7 @@ alone: {type: TXT, value: in the root}
 
 
 def test_root_zone_is_pushed_changed_verified_and_rolled_back(tmp_path: Path) -> None:
-    with rehearsal(tmp_path) as stage:
+    with forked(tmp_path) as stage:
         stage.run("init")
         stage.use_free_ports()
         write_zone(stage, ROOT, "..zone")

@@ -25,9 +25,9 @@ import dns.rcode
 import pytest
 
 from dnsctl.demo.ports import free_port
-from dnsctl.demo.rehearsal import Rehearsal, rehearsal
+from dnsctl.demo.rehearsal import Rehearsal
 from tests.peers import need, unbound_config
-from tests.scenarios.fleet import is_up
+from tests.scenarios.fleet import forked, is_up
 from tests.scenarios.test_operations import STEP, run_block
 
 pytestmark = pytest.mark.peer
@@ -263,7 +263,7 @@ def test_zones_of_bind_and_knot_come_with_their_keys_and_go_back_and_validate_al
         servers.start(bind, knot, manual=False)
         before = {zone: tags(zone, port) for zone, port in servers.ports.items()}
         resolver = Resolver(cache, anchors(bind, knot))
-        with rehearsal(tmp_path / "ops") as stage, resolver.running():
+        with forked(tmp_path / "ops") as stage, resolver.running():
             stage.run("init")
             stage.use_free_ports()
             for name in stage.fleet:
