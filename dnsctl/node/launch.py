@@ -35,7 +35,7 @@ from dnsctl.node.worker import Ready, answer_datagrams, answer_streams, cookie_p
 from dnsctl.serve.message.cookies import fresh_secret, read_secrets
 from dnsctl.serve.metrics.counters import Block
 from dnsctl.serve.metrics.tally import Tally, is_silent
-from dnsctl.serve.transport.listen import Listener, listen, listen_http
+from dnsctl.serve.transport.listen import Listener, listen, listen_http, try_listen
 from dnsctl.serve.transport.rate_limit import FlowTable, RateLimiter
 
 _log = logging.getLogger(__name__)
@@ -229,7 +229,7 @@ def try_node(settings: NodeSettings, bequest: Bequest) -> None:
     Raises what `run_node` and the processes of a node would: DnsctlError.
     """
     with _locked(settings.state, bequest):
-        listen(settings.serve.listen, settings.serve.workers, _kept_listeners(bequest))
+        try_listen(settings.serve.listen, settings.serve.workers, _kept_listeners(bequest))
         if settings.metrics is not None and _kept_http(settings.metrics, bequest) is None:
             listen_http(settings.metrics)
         if settings.serve.cookies:

@@ -9,6 +9,7 @@ successor.
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
@@ -69,6 +70,20 @@ def listen(
     return tuple(bound)
 
 
+def try_listen(endpoints: Sequence[Endpoint], workers: int, kept: Sequence[Listener]) -> None:
+    """Find out whether `listen` could bind what it is asked for, and keep nothing. Raises ListenError.
+
+    Beside what is `kept` nothing is bound: the kernel would give the new socket a share of the clients, and
+    what they asked would be lost when it closes.
+    """
+    known = {one.endpoint: one for one in kept}
+    for one in listen([each for each in endpoints if each not in known], workers):
+        one.close()
+    for endpoint in endpoints:
+        if endpoint in known and workers > len(known[endpoint].datagrams):
+            _try_beside(known[endpoint])
+
+
 def listen_http(endpoint: Endpoint) -> tuple[Endpoint, socket.socket]:
     """Bind one TCP address for a web server; return it with the port the kernel chose. Raises ListenError."""
     one = _bind(endpoint, socket.SOCK_STREAM, shared=False)
@@ -99,6 +114,23 @@ def _listen_beside(kept: Listener, workers: int) -> Listener:
         more.append(_bind(kept.endpoint, socket.SOCK_DGRAM, shared=True))
         _set_up_datagrams(more[-1])
     return Listener(kept.endpoint, (*kept.datagrams, *more), kept.stream)
+
+
+def _try_beside(kept: Listener) -> None:
+    """See whether we have what a UDP socket beside `kept` needs: a privilege for the port, the same user."""
+    try:
+        with socket.socket(kept.stream.family, socket.SOCK_STREAM) as probe:
+            probe.bind(kept.stream.getsockname())
+    except OSError as fault:
+        if fault.errno != errno.EADDRINUSE:  # by our own: it asks for privileges first
+            raise _listen_error(kept.endpoint, socket.SOCK_DGRAM, fault) from fault
+    owner, we = os.fstat(kept.datagrams[0].fileno()).st_uid, os.geteuid()
+    if owner != we:
+        raise ListenError(
+            f"its UDP sockets were bound by user {owner}; user {we} cannot bind another beside them",
+            where=str(kept.endpoint),
+            advice="restart the node instead of reloading it",
+        )
 
 
 def _bind_datagrams(endpoint: Endpoint, workers: int) -> tuple[socket.socket, ...]:
