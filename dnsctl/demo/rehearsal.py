@@ -25,7 +25,7 @@ from dnsctl.load.settings.file import load_config
 from dnsctl.model.fleet import Endpoint, Node
 from dnsctl.model.repo import Repo
 
-PATIENCE = 15.0  # seconds that a node may take for anything
+PATIENCE = 60.0  # seconds that a node may take for anything
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _COMMAND_LIMIT = 60.0  # seconds
 _POLL = 0.02  # seconds

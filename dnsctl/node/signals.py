@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Final
 
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)  # to the supervisor: end the node
+HELD_SIGNALS: Final = (*STOP_SIGNALS, signal.SIGHUP)  # wait, while a supervisor begins or hands over
 STRAY_SIGNALS: Final = tuple(
     sorted(
         {
@@ -43,17 +44,21 @@ def ignore_strays() -> None:
 
 @contextmanager
 def held_signals() -> Iterator[None]:
-    """Hold back SIGTERM and SIGINT, so that neither interrupts a clean-up or gets lost in a fork.
+    """Hold back SIGTERM, SIGINT and SIGHUP, so that none interrupts a clean-up or gets lost on the way.
 
-    Code inside that waits for long must look for them: with sigwait(3), or as `Supervisor.run` does. Stray
-    signals are ignored.
+    Code inside that waits for long must look for the first two: with sigwait(3), or as `Supervisor.run` does,
+    which takes SIGHUP as well. What nobody took is forgotten at the end. Other stray signals are ignored.
     """
     handlers = {number: signal.getsignal(number) for number in STRAY_SIGNALS}
-    ignore_strays()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_SIGNALS)
+    for number in STRAY_SIGNALS:
+        if number not in HELD_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # one that is ignored would not wait
     try:
         yield
     finally:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         for number, handler in handlers.items():
             signal.signal(number, handler)

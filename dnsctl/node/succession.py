@@ -21,7 +21,7 @@ from typing import Final, NoReturn
 from dnsctl.errors import DnsctlError, RefusalRule
 from dnsctl.model.fleet import Endpoint
 from dnsctl.model.prctl import die_with_parent
-from dnsctl.node.signals import STOP_SIGNALS, ignore_strays
+from dnsctl.node.signals import HELD_SIGNALS, STOP_SIGNALS, ignore_strays
 
 KEPT: Final = "DNSCTL_KEPT"  # environment variable: the descriptor that the bequest is read from
 FORMAT: Final = 1  # of a bequest; a program that knows another one does not take over
@@ -172,24 +172,27 @@ class Succession:
             os.kill(self._pid, signal.SIGKILL)
             self._deadline = time.monotonic() + TRIAL_TIME
 
-    def take_place(self, children: Mapping[int, Predecessor], *, again: bool) -> None:
-        """Execute the program in this process. Returns only where that fails: then this one goes on."""
+    def take_place(self, children: Mapping[int, Predecessor], again: Callable[[], bool]) -> None:
+        """Execute the program in this process. Returns only where that fails: then this one goes on.
+
+        `again`: whether SIGHUP came once more; one that comes later waits until the program handles it.
+        """
         self.is_due = False
-        bequest = Bequest(self._bequest.lock, self._bequest.sockets, tuple(children.items()), again)
-        if (files := _opened(bequest.written)) is None:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_SIGNALS)
+        try:
+            self._hand_on(Bequest(self._bequest.lock, self._bequest.sockets, tuple(children.items()), again()))
+        finally:
             os.close(self._order)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def _hand_on(self, bequest: Bequest) -> None:
+        if (files := _opened(bequest.written)) is None:
             return
         (kept,) = files
-        environment = self._environment(self._program.handed, self._order, kept)
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # they wait until it handles them
-        handler = signal.signal(signal.SIGHUP, signal.SIG_IGN)
         try:
-            self._execute(environment)
+            self._execute(self._environment(self._program.handed, self._order, kept))
         except OSError as fault:
-            signal.signal(signal.SIGHUP, handler)
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             os.close(kept)
-            os.close(self._order)
             _refuse(str(fault.strerror))
 
     def _environment(self, variable: str, order: int, kept: int) -> dict[str, str]:

@@ -190,7 +190,7 @@ class Supervisor:
         self._succession.look()
         if self._succession.is_due:
             running = {child.pid: Predecessor(child.role.name) for child in self._children if child.pid}
-            self._succession.take_place(running | self._predecessors, again=self._is_succession_asked)
+            self._succession.take_place(running | self._predecessors, lambda: self._is_succession_asked)
         elif self._is_succession_asked and self._was_ready and not self._succession.pid:
             self._is_succession_asked = False
             self._succession.begin()
