@@ -158,14 +158,13 @@ def test_two_reloads_at_once_end_with_one_set_of_processes(stage: Rehearsal):
 def test_reload_that_is_asked_for_while_a_program_takes_over_reads_what_was_written_since(stage: Rehearsal):
     config, pid = stage.root / "dnsctl.yaml", stage.nodes["ns1"].pid
     text = config.read_text()
-    ready, program = served(stage), Path(f"/proc/{pid}/auxv")  # which the kernel makes anew for each program
+    program = Path(f"/proc/{pid}/auxv")  # the kernel makes it anew for each program
     before = program.read_bytes()
     stage.nodes["ns1"].send_signal(signal.SIGHUP)
     until(lambda: program.read_bytes() != before, 60)
     config.write_text(text.replace("workers: 2", "workers: 4"))
     stage.nodes["ns1"].send_signal(signal.SIGHUP)
-    until(lambda: served(stage) == ready + 2, 60)
-    stage.wait(lambda: children(stage).keys() == ROLES | {"udp2", "udp3"}, "the workers that were asked for")
+    stage.wait(lambda: {"udp2", "udp3"} <= children(stage).keys(), "the workers that were asked for")
     config.write_text(text)
     reload(stage)
     stage.wait(lambda: children(stage).keys() == ROLES, "as many workers as before")
