@@ -180,7 +180,8 @@ class Succession:
         self.is_due = False
         before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_SIGNALS)
         try:
-            self._hand_on(Bequest(self._bequest.lock, self._bequest.sockets, tuple(children.items()), again()))
+            kept = self._bequest
+            self._hand_on(Bequest(kept.lock, kept.sockets, tuple(children.items()), again()))
         finally:
             os.close(self._order)
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
