@@ -250,6 +250,10 @@ class ReleaseRefusedError(ReleaseError):
     rule = RefusalRule.REFUSED
 
 
+class UnknownRequestError(ReleaseRefusedError):
+    """A node does not know what it is asked for: its version is older than this."""
+
+
 class ClockError(ReleaseRefusedError):
     """Clocks of two hosts differ by more than signatures allow; nothing has changed."""
 

@@ -107,6 +107,7 @@ class ServeSettings:
 class NodeSettings:
     """All a node's supervisor needs. `state` holds image/, releases/ and the generation counter.
 
+    `parents`: servers of parents of zones that settings name: this node may be sent to look at them.
     `metrics`: where /metrics and /health are served; None: nowhere.
     """
 
@@ -120,3 +121,4 @@ class NodeSettings:
     certificate: Path | None = None  # this node's own (PEM)
     key: Path | None = None  # its private key (PEM)
     metrics: Endpoint | None = None
+    parents: tuple[Endpoint, ...] = ()

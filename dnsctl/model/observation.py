@@ -29,6 +29,8 @@ _NOT_ASKED = "was not asked"
 class ParentView:
     """One look from `site` at one name server of the parent.
 
+    `site` is empty where the control host looked, `server` where no node of the site could look at all.
+
     `ds`: the sorted rdatas; empty: there is none, proven or plainly said; None: no usable answer, and `fault`
     says why. `ttl`: seconds as the server gave it; of a negative answer, how long that may be cached.
     """
@@ -43,6 +45,8 @@ class ParentView:
     @property
     def place(self) -> str:
         """Where this was seen, as messages name it."""
+        if not self.server:
+            return self.site
         return f"{self.server} from {self.site}" if self.site else self.server
 
 
@@ -134,16 +138,22 @@ class DsMemory:
     asked: tuple[bytes, ...] | None = None
     superseded: tuple[tuple[bytes, ...], ...] = ()
 
-    def after(self, views: Iterable[ParentView], now: datetime, *, timed: bool = True) -> DsMemory:
+    def after(self, views: Sequence[ParentView], now: datetime, *, timed: bool = True) -> DsMemory:
         """Return the memory with one more round of looks, at all servers of the parent from all sites.
 
-        A round without any view is one in which no place answered. `timed`: `now` is by a clock that others
-        agree with; else what is shown is remembered, and nothing counts as gone.
+        A round without any view is one in which no place answered. `timed`: all sites looked, and `now` is by
+        a clock that others agree with. Else what is shown is remembered, nothing counts as gone, and sites
+        that did not look show what they showed last.
         """
         told = tuple(views) or tuple(
             replace(each, at=now, ds=None, ttl=0, fault=_NOT_ASKED) for each in self.views
         )
         places = {each.place: self._places.get(each.place, _Place()).after(each.ds, now) for each in told}
+        if views and not timed:
+            looked = {each.site for each in told}
+            kept = tuple(each for each in self.views if each.site not in looked)
+            places |= {each.place: self._places.get(each.place, _Place()) for each in kept}
+            told += kept
         shown = [(each.ds, (each.ttl,)) for each in told if each.ds is not None]
         complete = timed and len(shown) == len(told) > 0
         has_followed = complete and all(_shows(ds, self.asked) for ds, _ in shown)

@@ -17,7 +17,7 @@ class DelegationView:
     """One look at one server. `ns`: names as text; `glue`: addresses by name; TTLs in seconds, the largest.
 
     `ns` is None where the server says nothing of the delegation: `fault` tells why, or it answers for the
-    zone itself, and `fault` is empty.
+    zone itself, and `fault` is empty. `site`: whose node looked; empty: the control host.
     """
 
     server: str
@@ -26,6 +26,7 @@ class DelegationView:
     glue: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     glue_ttl: int = 0
     fault: str = ""
+    site: str = ""
 
     def to_json(self) -> dict[str, Json]:
         return {
@@ -35,6 +36,7 @@ class DelegationView:
             "glue": {name: list(addresses) for name, addresses in self.glue.items()},
             "glue_ttl": self.glue_ttl,
             "fault": self.fault,
+            "site": self.site,
         }
 
     @classmethod
@@ -47,4 +49,5 @@ class DelegationView:
             {str(name): tuple(map(str, addresses)) for name, addresses in told["glue"].items()},
             int(told["glue_ttl"]),
             str(told["fault"]),
+            str(told.get("site", "")),
         )

@@ -209,6 +209,7 @@ class _Agent:
                 name, control = self._settings.node.name, self._settings.node.control
                 _log.info("agent of %s on %s, generation %d", name, control, staging.served.generation)
                 await server.serve()
+            api.end()
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)

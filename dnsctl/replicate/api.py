@@ -9,13 +9,15 @@
     POST prepare              a sealed manifest
     POST abort                {"manifest": DIGEST}
     POST follow               {"releases": [{"manifest", "certificate"}, …]}
+    POST look                 servers of parents, and zones to ask them about: see `parent.errand`
     POST restore              {"manifest", "certificate"}, then a snapshot of that release
 
 For who may do what, see `rights`. If a body has two parts, the header `dnsctl-head` has the length of the
 first. Nothing is stored before the release keys' seal on the first part vouches for it, and nothing is
 deleted on request: with a certificate alone, even the control host's, one can neither fill a disk nor delete
 anything. What the control host activates is current: a silent node answers from then on. All work on the
-image is handed to the one thread that owns its write transaction.
+image is handed to the one thread that owns its write transaction. A look at servers of parents changes
+nothing here: one at a time, in threads of its own, and bounded in number, time and targets.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ import functools
 import hashlib
 import json
 import logging
+import math
 import os
 import shutil
 import tempfile
@@ -35,7 +38,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import lmdb
 from starlette.applications import Starlette
@@ -71,6 +74,10 @@ from dnsctl.replicate.rights import RIGHTS, Right, require
 from dnsctl.replicate.staging import Served, Staging, refused
 from dnsctl.replicate.tls import Peer, peer_of
 from dnsctl.replicate.trust import Certified
+
+if TYPE_CHECKING:
+    from dnsctl.parent.errand import Errand
+    from dnsctl.parent.patience import Patience
 
 PEER_CERTIFICATE = "peer_certificate"  # key of the connection's state, see `agent`
 _MAX_SEALED_CERTIFICATE = 4 * MAX_CERTIFICATE  # octets: base64 and the signatures of many keys
@@ -170,6 +177,8 @@ class Api:
         self._transfers: dict[str, asyncio.Semaphore] = {}  # places of each peer, by its name
         self._lists: dict[str, asyncio.Lock] = {}  # of each peer: one list of releases is made at a time
         self._restoring = asyncio.Lock()
+        self._looking = threading.Lock()
+        self._has_ended = False
         self._summary: _Summary | None = None
         self.last_received = float("-inf")  # when a blob last came, by the monotonic clock
 
@@ -184,6 +193,7 @@ class Api:
             ("POST", "/v1/prepare"): self.prepare,
             ("POST", "/v1/abort"): self.abort,
             ("POST", "/v1/follow"): self.follow,
+            ("POST", "/v1/look"): self.look,
             ("POST", "/v1/restore"): self.restore,
         }
         return Starlette(
@@ -342,6 +352,43 @@ class Api:
                             yield part
                 except (lmdb.Error, DnsctlError) as error:  # what is cut short here is refused there
                     _log.error("a snapshot ends early: the image cannot be read: %s", error)
+
+    async def look(self, request: Request) -> Response:
+        """Ask servers of parents about zones that are served here. One request at a time."""
+        # Here, because it takes a tenth of a second of each start, and most nodes are never asked.
+        from dnsctl.parent import errand  # noqa: PLC0415 - as above
+        from dnsctl.parent.patience import Patience  # noqa: PLC0415 - as above
+
+        body = await self._body(request, errand.MAX_ERRAND)
+        try:
+            wanted = await asyncio.to_thread(errand.Errand.from_bytes, body)
+        except errand.TooManyLooksError as error:
+            raise _TooLargeError(str(error)) from None
+        except ValueError as error:
+            raise ReleaseError(f"no errand: {error}") from None
+        patience = Patience(wanted.seconds, self._counted)
+        brought = await asyncio.to_thread(self._carry_out, wanted, patience)
+        return Response(brought, media_type="application/json")
+
+    def _carry_out(self, wanted: Errand, patience: Patience) -> bytes:
+        from dnsctl.parent.errand import carried_out  # noqa: PLC0415 - as in `look`
+
+        if not self._looking.acquire(blocking=False):  # in this thread, which goes on if who asked has gone
+            raise _BusyError("a look at parents is under way", advice="try again in a minute")
+        try:
+            with self._image.reader() as reader:
+                served = {each.origin for each in reader.zones()}
+            return carried_out(wanted, self._settings.parents, served.__contains__, patience).to_bytes()
+        finally:
+            self._looking.release()
+
+    def _counted(self) -> float:
+        """Return a time in seconds; all patience is over when this agent ends."""
+        return math.inf if self._has_ended else time.monotonic()
+
+    def end(self) -> None:
+        """Begin nothing more of what is under way."""
+        self._has_ended = True
 
     # -- What changes something ----------------------------------------------------------------------------
 

@@ -24,7 +24,14 @@ from typing import NamedTuple, Self
 
 import httpx
 
-from dnsctl.errors import AgentGoneError, NodeUnreachableError, PkiError, RefusalRule, ReleaseRefusedError
+from dnsctl.errors import (
+    AgentGoneError,
+    NodeUnreachableError,
+    PkiError,
+    RefusalRule,
+    ReleaseRefusedError,
+    UnknownRequestError,
+)
 from dnsctl.model.fleet import Node
 from dnsctl.release.envelope import MAX_ENVELOPE
 from dnsctl.release.manifest import MAX_DELTA_SIZE
@@ -53,6 +60,7 @@ class _Size(NamedTuple):
 
 _SMALL_ANSWER = _Size(64 * 1024, 1024)
 _STATUS_OF_ZONES = _Size(80 * 2**20, 3_200_000)  # of 200,000 zones, with names of 200 characters
+_BROUGHT = _Size(48 * 2**20, 3_200_000)  # 20,000 looks at servers of parents, `parent.errand`
 _RELEASES = _Size(3 * MAX_ENVELOPE, 32_768)  # 64 releases with 64 signatures each; one of whatever size fits
 
 
@@ -157,6 +165,20 @@ class AgentClient:
                     raise
         return int(generation), path
 
+    async def look(self, errand: bytes, seconds: float) -> Mapping[str, object]:
+        """Have the node look at servers of parents; return what it says, as `parent.errand` reads it.
+
+        `seconds`: that it may take. Raises UnknownRequestError for a node whose version cannot.
+        """
+        return await self._json(
+            "POST",
+            "/v1/look",
+            content=errand,
+            sent=len(errand),
+            within=seconds + self._patience.short,
+            size=_BROUGHT._replace(seconds=seconds + self._patience.status),
+        )
+
     # -- Requests that change something --------------------------------------------------------------------
 
     async def put_delta(self, digest: str, delta: bytes, sealed: bytes) -> None:
@@ -169,7 +191,7 @@ class AgentClient:
 
     async def prepare(self, sealed: bytes) -> float:
         """Have a release prepared; return the seconds it stays so. Raises ReleaseRefusedError."""
-        answer = await self._json("POST", "/v1/prepare", content=sealed, long=True)
+        answer = await self._json("POST", "/v1/prepare", content=sealed, within=self._patience.long)
         with self._sensible("an answer"):
             return seconds(answer, "expires_in")
 
@@ -185,14 +207,19 @@ class AgentClient:
         """Have releases taken in one step, those between never served; their deltas were sent before."""
         body = {"releases": [_release_json(release) for release in releases]}
         content = json.dumps(body).encode()
-        await self._json("POST", "/v1/follow", content=content, sent=len(content), long=True)
+        await self._json("POST", "/v1/follow", content=content, sent=len(content), within=self._patience.long)
 
     async def restore(self, release: Certified, snapshot: Path) -> None:
         """Have the image replaced by the snapshot of `release` in a file."""
         head = json.dumps(_release_json(release)).encode()
         sent = len(head) + snapshot.stat().st_size
         await self._json(
-            "POST", "/v1/restore", content=_parts(head, snapshot), head=len(head), sent=sent, long=True
+            "POST",
+            "/v1/restore",
+            content=_parts(head, snapshot),
+            head=len(head),
+            sent=sent,
+            within=self._patience.long,
         )
 
     # -- Inside --------------------------------------------------------------------------------------------
@@ -206,13 +233,13 @@ class AgentClient:
         content: bytes | AsyncIterator[bytes] | None = None,
         head: int | None = None,
         sent: int = 0,
-        long: bool = False,
+        within: float | None = None,
         size: _Size = _SMALL_ANSWER,
     ) -> Mapping[str, object]:
         body, values = bytearray(), size.values
         latest = asyncio.get_running_loop().time() + size.seconds
         async with self._request(
-            method, path, params=params, content=content, head=head, sent=sent, long=long
+            method, path, params=params, content=content, head=head, sent=sent, within=within
         ) as (response, limit):
             async for chunk in self._chunks(response, size.octets, limit, latest):
                 values -= chunk.count(b"[") + chunk.count(b"{") + chunk.count(b",")
@@ -237,15 +264,16 @@ class AgentClient:
         content: bytes | AsyncIterator[bytes] | None = None,
         head: int | None = None,
         sent: int = 0,
-        long: bool = False,
+        within: float | None = None,
         missing: bool = False,
     ) -> AsyncIterator[tuple[httpx.Response, asyncio.Timeout]]:
         """Begin a response, with its deadline; refusals and failures raise. With `missing`, 404 is an answer.
 
-        `head`: octets of the first part of a `content` of two; `sent`: octets of all of it.
+        `head`: octets of the first part of a `content` of two; `sent`: octets of all of it. `within`: seconds
+        that it may take, besides; `short` ones, if not given.
         """
         patience = self._patience
-        within = patience.long if long else patience.short
+        within = patience.short if within is None else within
         request = self._http.build_request(
             method,
             path,
@@ -303,7 +331,8 @@ class AgentClient:
             return NodeUnreachableError(
                 what, where=self.node.name, advice=advice or "see the agent's log", rule=rule
             )
-        return ReleaseRefusedError(what, where=self.node.name, advice=advice, rule=rule)
+        kind = UnknownRequestError if response.status_code == 404 and rule is None else ReleaseRefusedError
+        return kind(what, where=self.node.name, advice=advice, rule=rule)
 
     @contextmanager
     def _sensible(self, what: str) -> Iterator[None]:

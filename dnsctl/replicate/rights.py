@@ -39,6 +39,7 @@ RIGHTS: Final = (
     Right("POST", "/v1/prepare", _CONTROL),
     Right("POST", "/v1/abort", _CONTROL),
     Right("POST", "/v1/follow", _CONTROL),
+    Right("POST", "/v1/look", _CONTROL),  # at servers of parents, see `parent.errand`
     Right("POST", "/v1/restore", _CONTROL),  # a snapshot, after the sealed release that it belongs to
 )
 

@@ -103,6 +103,7 @@ class Fleet:
             for number in range(1, size + 1)
         )
         self.notify: tuple[Secondary, ...] = ()
+        self.parents: tuple[Endpoint, ...] = ()  # servers that the settings of all nodes name
         self.detours: dict[str, str] = {}  # where other nodes find an agent, in place of where it is
         self.metrics = {node.name: Endpoint("127.0.0.1", free_port()) for node in self.nodes}
         self.keys = root / "keys"
@@ -128,6 +129,7 @@ class Fleet:
             certificate=self.keys / f"pki/{name}.crt",
             key=self.keys / f"pki/{name}.pem",
             metrics=self.metrics[name] if self._whole else None,
+            parents=self.parents,
         )
 
     def start(self, *names: str, largest_file: int = 0, wait: bool = True) -> None:

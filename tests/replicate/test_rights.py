@@ -56,6 +56,7 @@ def put(fleet: Fleet, digest: str, head: bytes, body: bytes) -> httpx.Response:
         ("POST", "/v1/prepare", True, False),
         ("POST", "/v1/abort", True, False),
         ("POST", "/v1/follow", True, False),
+        ("POST", "/v1/look", True, False),
         ("POST", "/v1/restore", True, False),
     ],
 )

@@ -212,4 +212,5 @@ class Config(Settings):
             certificate=pki.certificate(name),
             key=pki.key(name),
             metrics=own.metrics,
+            parents=tuple(sorted({server for each in self.parents.values() for server in each.servers})),
         )
