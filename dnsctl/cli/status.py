@@ -25,6 +25,7 @@ from dnsctl.model.key import ds_tags
 from dnsctl.model.name import to_text
 from dnsctl.model.rrset import Type, rdata_text
 from dnsctl.model.timestamp import stamp
+from dnsctl.parent.comparison import unseen
 from dnsctl.replicate.answers import NodeStatus
 
 _SHOWN = 20  # concerns
@@ -169,7 +170,7 @@ def _print_parents(found: FleetStatus) -> None:
                 to_text(each.zone),
                 ds_tags({rdata for view in each.seen.ds.views for rdata in view.ds or ()}),
                 each.word,
-                str(len(each.seen.ds.views)),
+                str(len({view.server for view in each.seen.ds.views if view.server})),
                 str(len(each.seen.ds.silent)),
                 _time(_seen_at(each)),
             )
@@ -197,7 +198,10 @@ def _parent_json(parent: ParentState) -> dict[str, Json]:
                 "fault": each.fault,
             }
             for each in parent.seen.ds.views
+            if each.server
         ],
+        "unseen": [{"site": site, "fault": fault} for site, fault in unseen(parent.seen.ds.views)],
+        "stand_ins": [{"site": site, "reason": why} for site, why in parent.seen.stand_ins.items()],
         "asked": {
             "at": _stamp(int(asked.at.timestamp())),
             "way": asked.way,

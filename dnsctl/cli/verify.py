@@ -12,8 +12,9 @@ import typer
 
 from dnsctl.cli import output
 from dnsctl.cli.context import Context, zone_name
-from dnsctl.control.verifying import verified
-from dnsctl.errors import ConfigError
+from dnsctl.control.sites import Sites, sites_of
+from dnsctl.control.verifying import AtParents, verified
+from dnsctl.errors import ConfigError, DnsctlError
 from dnsctl.load.nearest import did_you_mean
 from dnsctl.load.settings.config import Config
 from dnsctl.model.fleet import Node
@@ -39,12 +40,23 @@ def verify(
     """
     config = context.config()
     wanted = {zone_name(each) for each in zones} or None
-    report = _verified(context, _nodes(config, site), wanted, config if parents else None, full=full)
+    at_parents = AtParents(config, _sites(context, config)) if parents else None
+    report = _verified(context, _nodes(config, site), wanted, at_parents, full=full)
     if as_json:
         output.json_result(report.to_json())
     else:
         show(report)
     raise typer.Exit(report.exit_code)
+
+
+def _sites(context: Context, config: Config) -> Sites | None:
+    """Return what looks from every site; None where nobody has the passphrase at hand, or no certificate."""
+    if config.keystore.passphrase == "prompt":  # noqa: S105 - how it is named, not what it is
+        return None
+    try:
+        return sites_of(context.root, config, context.passphrase(config))
+    except DnsctlError:
+        return None
 
 
 def _nodes(config: Config, site: str | None) -> Sequence[Node]:
@@ -59,7 +71,7 @@ def _nodes(config: Config, site: str | None) -> Sequence[Node]:
 
 
 def _verified(
-    context: Context, nodes: Sequence[Node], zones: set[Name] | None, parents: Config | None, *, full: bool
+    context: Context, nodes: Sequence[Node], zones: set[Name] | None, parents: AtParents | None, *, full: bool
 ) -> Report:
     with output.progress() as bar:
         task = bar.add_task("verifying zones", total=None)

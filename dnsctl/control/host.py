@@ -257,11 +257,16 @@ def control_host(
 
 def connections(root: Path, nodes: Sequence[Node], passphrase: bytes) -> Connections:
     """Return connections as the control host. Raises PkiError, PassphraseError for its certificate."""
+    return Connections(nodes, shown_by_control(root, passphrase))
+
+
+def shown_by_control(root: Path, passphrase: bytes) -> ssl.SSLContext:
+    """Return what shows the control host's certificate. Raises PkiError, PassphraseError for it."""
     pki = Repo(root).keys.pki
     credentials = Credentials(
         pki.certificate(AUTHORITY), pki.certificate(CONTROL), pki.key(CONTROL), lambda: passphrase
     )
-    return Connections(nodes, tls.client_context(credentials, datetime.now(UTC)))
+    return tls.client_context(credentials, datetime.now(UTC))
 
 
 def require_right_clock(root: Path, nodes: Sequence[Node], passphrase: bytes) -> None:

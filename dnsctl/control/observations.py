@@ -61,6 +61,7 @@ class Asked:
 class Observed:
     """What is remembered of one zone. `fault`: why its parent could not be looked at the last time.
 
+    `stand_ins`: by site, why the control host's look counted for it.
     `asked`: what the parent was asked for and does not yet have.
     """
 
@@ -69,6 +70,7 @@ class Observed:
     delegation: tuple[DelegationView, ...] = ()
     fault: str = ""
     asked: Asked | None = None
+    stand_ins: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Json]:
         return {
@@ -77,6 +79,7 @@ class Observed:
             "served": self.served.to_json(),
             "delegation": [each.to_json() for each in self.delegation],
             "fault": self.fault,
+            "stand_ins": dict(self.stand_ins),
         }
 
 
@@ -92,7 +95,8 @@ def recall(state: HostFiles, zone: Name) -> Observed:
         with contextlib.suppress(ValueError):
             found = replace(found, served=ServedMemory.from_json(told["served"]))
         views = tuple(DelegationView.from_json(each) for each in told["delegation"])
-        found = replace(found, delegation=views, fault=str(told["fault"]))
+        stand_ins = {str(site): str(why) for site, why in told.get("stand_ins", {}).items()}
+        found = replace(found, delegation=views, fault=str(told["fault"]), stand_ins=stand_ins)
         if told["asked"] is not None:
             found = replace(found, asked=Asked.from_json(told["asked"]))
     return found

@@ -2,7 +2,8 @@
 
 The parent of a zone is, in this order: the servers that `parents` of dnsctl.yaml names; our own nodes, where
 a zone above it is released too; what the resolvers find. One that cannot be found or asked stops nothing:
-what was known is remembered as it was, with a look that failed.
+what was known is remembered as it was, with a look that failed. Servers that are not our own are looked at
+from here and from every site (`sites`): what a zone is remembered by is of all of them.
 
 A round is bounded in time. Of zones that it does not get to, nothing is remembered, as before a look; where
 the next round begins is in `state/observations/.next`. So that each round gets further, the first zone is not
@@ -11,14 +12,16 @@ among them: a look that took all the time has failed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from dnsctl.control.observations import Observed, amend, begin_next_at, next_zone
 from dnsctl.control.own_image import released
+from dnsctl.control.sites import SiteLook, Sites
 from dnsctl.image.reader import Reader
 from dnsctl.load.settings.config import Config
 from dnsctl.model.authority import zone_above
@@ -41,22 +44,44 @@ LOOKING = 180.0  # seconds to ask them; what began before is ended
 
 
 @dataclass(frozen=True)
+class Means:
+    """What a round of looks has. `sites`: what looks from every site.
+
+    `is_full`: it does so, and the time of the round was compared with the nodes' clocks; else nothing counts
+    as gone since then, and what sites do not see now stays as they saw it last. `times`: seconds to find who
+    serves all parents, and to ask them.
+    """
+
+    sites: Sites | None = None
+    is_full: bool = False
+    times: tuple[float, float] = (FINDING, LOOKING)
+    progress: Progress = no_progress
+
+
+_ALONE = Means()
+
+
+@dataclass(frozen=True)
 class Round:
     """One look at the parents of all zones. `faults`: of zones whose parent could not be looked at.
 
     `left`: zones that there was no time for; `blind`: those whose parent there was nobody to ask for.
+    `stand_ins`: by site, why the look from here counted for it.
     """
 
     seen: dict[Name, Observed]
     faults: dict[Name, str]
     left: tuple[Name, ...] = ()
     blind: tuple[Name, ...] = ()
+    stand_ins: Mapping[str, str] = field(default_factory=dict)
 
 
-def observe(root: Path, config: Config, now: datetime, progress: Progress = no_progress) -> Round:
+def observe(
+    root: Path, config: Config, now: datetime, sites: Sites, progress: Progress = no_progress
+) -> Round:
     """Look at the parent of every released zone, and remember it. Holds no lock: a push need not wait.
 
-    `now` was compared with the nodes' clocks.
+    `now` was compared with the nodes' clocks. `sites`: what looks from every site.
     Raises SystemRefusalError where what was seen cannot be kept.
     """
     state = Repo(root).state
@@ -64,7 +89,8 @@ def observe(root: Path, config: Config, now: datetime, progress: Progress = no_p
         if reader is None:
             return Round({}, {})
         zones = turned([each.origin for each in reader.zones()], next_zone(state))
-        found = look_at_parents(state, config, reader, zones, now, progress, by_a_right_clock=True)
+        means = Means(sites, is_full=True, progress=progress)
+        found = look_at_parents(state, config, reader, zones, now, means)
     begin_next_at(state, found.left[0] if found.left else None)
     return found
 
@@ -81,23 +107,46 @@ def look_at_parents(
     reader: Reader,
     zones: Sequence[Name],
     now: datetime,
-    progress: Progress = no_progress,
-    times: tuple[float, float] = (FINDING, LOOKING),
-    *,
-    by_a_right_clock: bool = False,
+    means: Means = _ALONE,
 ) -> Round:
-    """Look at the parents of `zones`, and remember what they say. `reader`: what is released.
-
-    `times`: seconds to find who serves all parents, and to ask them. `by_a_right_clock`: `now` was compared
-    with the nodes' clocks; else nothing counts as gone since `now`.
-    """
-    resolvers = Resolvers(config.resolvers, Patience(times[0]))
+    """Look at the parents of `zones`, and remember what they say. `reader`: what is released."""
+    times, progress, is_full = means.times, means.progress, means.is_full
     watched = [each for each in zones if config.parent_policy(each).watch]
+    found, faults, blind = _found(watched, config, reader, Patience(times[0]), progress)
+    looks, from_sites = _looks(found, now, Patience(times[1]), means.sites, progress)
+    stand_ins = {each.site: each.stand_in for each in from_sites if each.stand_in}
+    seen: dict[Name, Observed] = {}
+    for zone, told in looks.items():
+        parent = found[zone]
+        others = from_sites if not _is_ours(parent) else ()
+        known = tuple(each for each in others if each.is_known(zone, parent.servers))
+        if not is_full:
+            others = tuple(each for each in known if not each.fault)
+        elif known != others:
+            continue
+        seen[zone] = amend(
+            state, zone, partial(_with, zone=zone, looks=told, others=others, now=now, is_full=is_full)
+        )
+    if watched and watched[0] not in (*seen, *faults):
+        faults[watched[0]] = f"its parent took more than {sum(times):g} s"
+    for zone, fault in faults.items():
+        seen[zone] = amend(state, zone, partial(_without, fault=fault, now=now))
+    progress("ask parents", len(found), len(found))
+    return Round(seen, faults, tuple(each for each in watched if each not in seen), blind, stand_ins)
+
+
+def _found(
+    zones: Sequence[Name], config: Config, reader: Reader, patience: Patience, progress: Progress
+) -> tuple[dict[Name, Parent], dict[Name, str], tuple[Name, ...]]:
+    """Return the parents of `zones` that were found in time, why others were not, and of which of these there
+    was nobody to ask.
+    """
+    resolvers = Resolvers(config.resolvers, patience)
     found: dict[Name, Parent] = {}
     faults: dict[Name, str] = {}
     blind: list[Name] = []
-    for done, zone in enumerate(watched):
-        progress("find parents", done, len(watched))
+    for done, zone in enumerate(zones):
+        progress("find parents", done, len(zones))
         try:
             found[zone] = parent_of(zone, config, reader, resolvers)
         except OutOfTimeError:
@@ -105,18 +154,28 @@ def look_at_parents(
         except ParentUnknownError as error:
             faults[zone] = str(error)
             blind += [zone] if isinstance(error, NoResolverError) else []
-    seen: dict[Name, Observed] = {}
+    return found, faults, tuple(blind)
+
+
+def _looks(
+    found: Mapping[Name, Parent], now: datetime, patience: Patience, sites: Sites | None, progress: Progress
+) -> tuple[dict[Name, list[Look]], tuple[SiteLook, ...]]:
+    """Return what was seen from here, by zone, and from each site, both at the same time."""
     asked = ((zone, parent.servers) for zone, parent in found.items())
-    looks = look_at_all(asked, now, Patience(times[1]))
-    for done, (zone, told) in enumerate(looks):
-        progress("ask parents", done, len(found))
-        seen[zone] = amend(state, zone, partial(_with, looks=told, now=now, timed=by_a_right_clock))
-    if watched and watched[0] not in (*seen, *faults):
-        faults[watched[0]] = f"its parent took more than {sum(times):g} s"
-    for zone, fault in faults.items():
-        seen[zone] = amend(state, zone, partial(_without, fault=fault, now=now))
-    progress("ask parents", len(found), len(found))
-    return Round(seen, faults, tuple(each for each in watched if each not in seen), tuple(blind))
+    of_others = {zone: parent.servers for zone, parent in found.items() if not _is_ours(parent)}
+    looks: dict[Name, list[Look]] = {}
+    with sites(of_others, now, patience) if sites is not None else nullcontext() as waiting:
+        for zone, told in look_at_all(asked, now, patience):
+            progress("ask parents", len(looks), len(found))
+            looks[zone] = told
+        done = len(looks)
+        from_sites = waiting(lambda: progress("ask parents", done, len(found))) if waiting else ()
+    return looks, from_sites
+
+
+def _is_ours(parent: Parent) -> bool:
+    """True for a parent that our own nodes serve: all are asked, and which release each serves is known."""
+    return any(each.site for each in parent.servers)
 
 
 def parent_of(zone: Name, config: Config, reader: Reader, resolvers: Resolvers) -> Parent:
@@ -150,10 +209,28 @@ def _without(before: Observed, fault: str, now: datetime) -> Observed:
     return replace(before, ds=before.ds.after((), now), delegation=(), fault=fault)
 
 
-def _with(before: Observed, looks: Sequence[Look], now: datetime, *, timed: bool) -> Observed:
+def _with(
+    before: Observed,
+    zone: Name,
+    looks: Sequence[Look],
+    others: Sequence[SiteLook],
+    now: datetime,
+    *,
+    is_full: bool,
+) -> Observed:
+    """Return what is remembered after a look from here, and from `others`."""
+    views = [each.ds for each in looks] + [one for each in others for one in each.views(zone, now)]
+    there = [each.delegation for each in looks]
+    there += [one for each in others for one in each.delegations(zone)]
+    stand_ins = {each.site: each.stand_in for each in others if each.stand_in}
+    if not is_full:
+        looked = {"", *(each.site for each in others)}
+        there += [each for each in before.delegation if each.site not in looked]
+        stand_ins |= {site: why for site, why in before.stand_ins.items() if site not in looked}
     return replace(
         before,
-        ds=before.ds.after([each.ds for each in looks], now, timed=timed),
-        delegation=tuple(each.delegation for each in looks),
+        ds=before.ds.after(views, now, timed=is_full),
+        delegation=tuple(there),
         fault="",
+        stand_ins=stand_ins,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -16,7 +16,7 @@ from dnsctl.model.parental import asks_to_delete
 from dnsctl.model.repo import HostFiles
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.rrsig import signers_of
-from dnsctl.parent.comparison import Difference, Ours, differences
+from dnsctl.parent.comparison import Difference, Ours, differences, unseen
 from dnsctl.verify.report import Fault
 
 _ORDER = ("act", "note", "unknown")  # a server that is silent stops only what waits for it
@@ -89,9 +89,30 @@ def parent_states(state: HostFiles, reader: Reader, zones: Iterable[Name]) -> It
             yield ParentState(zone, seen, tuple(found))
 
 
-def parent_concerns(parents: Iterable[ParentState]) -> Iterator[Concern]:
-    """Yield what a person should know of parents: the gravest of each zone, and what it refuses."""
+def out_of_sight(parents: Iterable[ParentState]) -> Iterator[tuple[Name, str, str]]:
+    """Yield each site that does not see parents, with a zone of those, and what to know of it."""
+    faults: dict[tuple[str, str], list[Name]] = {}
+    stand_ins: dict[tuple[str, str], Name] = {}
+    for each in parents:
+        for key in unseen(each.seen.ds.views):
+            faults.setdefault(key, []).append(each.zone)
+        for key in each.seen.stand_ins.items():
+            stand_ins.setdefault(key, each.zone)
+    for (site, why), zones in faults.items():
+        more = f" and of {len(zones) - 1} more zones" if len(zones) > 1 else ""
+        what = f"could not look at the parent of {to_text(zones[0])}{more}: {why}"
+        yield zones[0], site, f"{what}; what waits for it goes on waiting"
+    for (site, why), zone in stand_ins.items():
+        yield zone, site, f"{why}; what the control host sees of parents counts for it"
+
+
+def parent_concerns(parents: Sequence[ParentState]) -> Iterator[Concern]:
+    """Yield what a person should know of parents: the gravest of each zone, what it refuses, and sites that
+    do not see them.
+    """
     weight: Weight
+    for _, site, message in out_of_sight(parents):
+        yield Concern("soon", site, message)
     for each in parents:
         found, asked = each.differences, each.seen.asked
         if found and asked is not None and asked.outcome != "done":

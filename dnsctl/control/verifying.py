@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from dnsctl.control.newest import take_over_newest
-from dnsctl.control.observing import look_at_parents
+from dnsctl.control.observing import Means, look_at_parents
 from dnsctl.control.own_image import damage, generation_of, open_own
-from dnsctl.control.parents import faults_of, parent_states
+from dnsctl.control.parents import faults_of, out_of_sight, parent_states
+from dnsctl.control.sites import Sites
 from dnsctl.control.telling import Tell
 from dnsctl.errors import InconclusiveError, RefusalRule
 from dnsctl.image.reader import Reader
@@ -25,6 +27,13 @@ from dnsctl.verify.consistency import verify_fleet
 from dnsctl.verify.report import Note, Report
 
 
+class AtParents(NamedTuple):
+    """How parents are looked at: by these settings, and from all sites; None: from the control host alone."""
+
+    config: Config
+    sites: Sites | None = None
+
+
 def verified(
     root: Path,
     nodes: Sequence[Node],
@@ -34,13 +43,13 @@ def verified(
     progress: Callable[[int, int], None],
     *,
     full: bool,
-    parents: Config | None = None,
+    parents: AtParents | None = None,
 ) -> Report:
     """Ask the nodes; again, where they differ from a release that another clone has followed up since.
 
     They are compared with a whole image: a damaged one of this host would show as their drift. `zones` None:
-    all. `parents`: the settings by which the parents are looked at now; without, what was seen of them last
-    is judged. Raises InconclusiveError where this host has no release.
+    all. `parents`: how the parents are looked at now; without, what was seen of them last is judged. Raises
+    InconclusiveError where this host has no release.
     """
     state = Repo(root).state
 
@@ -80,17 +89,19 @@ def _with_parents(
     state: HostFiles,
     reader: Reader,
     zones: set[Name] | None,
-    config: Config | None,
+    at_parents: AtParents | None,
     now: datetime,
 ) -> Report:
     """Return `report` with what differs at parents: what makes resolvers fail is a fault, the rest a note."""
     asked = [each.origin for each in reader.zones() if zones is None or each.origin in zones]
     notes: list[Note] = []
-    if config is not None:
-        looked = look_at_parents(state, config, reader, asked, now)
+    if at_parents is not None:
+        looked = look_at_parents(state, at_parents.config, reader, asked, now, Means(at_parents.sites))
         notes += [Note(zone, f"its parent could not be asked: {why}") for zone, why in looked.faults.items()]
         notes += [Note(zone, "its parent was not asked: no time was left") for zone in looked.left]
-    found = [one for each in parent_states(state, reader, asked) for one in each.differences]
+    parents = tuple(parent_states(state, reader, asked))
+    found = [one for each in parents for one in each.differences]
+    notes += [Note(zone, f"{site}: {message}") for zone, site, message in out_of_sight(parents)]
     notes += [Note(each.zone, each.advice if each.weight == "act" else each.message) for each in found]
     faults = faults_of(each for each in found if each.weight == "act")
     return replace(report, faults=(*report.faults, *faults), notes=(*report.notes, *notes))

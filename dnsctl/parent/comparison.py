@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 from dnsctl.model.key import ds_tags, key_tag
 from dnsctl.model.name import Name, to_text
@@ -17,6 +17,8 @@ from dnsctl.model.rrset import Type
 from dnsctl.parent.view import DelegationView
 
 Weight = Literal["act", "unknown", "note"]
+_HERE = "the control host"
+_View = TypeVar("_View", ParentView, DelegationView)
 
 
 @dataclass(frozen=True)
@@ -58,40 +60,70 @@ class Difference(NamedTuple):
 def differences(
     ours: Ours, views: Sequence[ParentView], delegations: Sequence[DelegationView]
 ) -> Iterator[Difference]:
-    """Yield what differs, what says DNSSEC first. Views are of one round of looks."""
-    for view in views:
+    """Yield what differs, what says DNSSEC first. Views are of one round of looks.
+
+    What all sites see alike at a server is told once. Sites that could not look are left to `unseen`.
+    """
+    seen = list(
+        _by_place((each.server, each.site, (each.ds, each.fault), each) for each in views if each.server)
+    )
+    for place, view in seen:
         if view.ds is None:
-            yield _silent(ours, view)
+            yield _silent(ours, place, view)
         else:
-            yield from _of_ds(ours, view)
-    told = {each.ds for each in views if each.ds is not None}
-    if len(told) > 1:
-        yield from _half_updated(ours, [each for each in views if each.ds is not None])
-    for delegation in delegations:
+            yield from _of_ds(ours, place, view)
+    if len({view.ds for _, view in seen if view.ds is not None}) > 1:
+        yield _half_updated(ours, [(place, view) for place, view in seen if view.ds is not None])
+    there = ((each.server, each.site, (each.ns, *each.glue.items()), each) for each in delegations)
+    for place, delegation in _by_place(there):
         if delegation.ns is not None:
-            yield from _of_delegation(ours, delegation)
+            yield from _of_delegation(ours, place, delegation)
 
 
-def _silent(ours: Ours, view: ParentView) -> Difference:
+def unseen(views: Iterable[ParentView]) -> Iterator[tuple[str, str]]:
+    """Yield each site that could not look at all, and why."""
+    for each in views:
+        if not each.server:
+            yield each.site, each.fault
+
+
+def _by_place(views: Iterable[tuple[str, str, object, _View]]) -> Iterator[tuple[str, _View]]:
+    """Yield one of the views that show the same at the same server, and where that is, as messages name it.
+
+    `views`: of a server, from a site, what it shows, the view itself.
+    """
+    sites: dict[str, list[str]] = {}
+    alike: dict[tuple[str, object], tuple[list[str], _View]] = {}
+    for server, site, shown, view in views:
+        sites.setdefault(server, []).append(site)
+        alike.setdefault((server, shown), ([], view))[0].append(site)
+    for (server, _), (some, view) in alike.items():
+        if some == sites[server] and (len(some) > 1 or not some[0]):
+            yield server, view
+        else:
+            yield f"{server} from {' and '.join(each or _HERE for each in some)}", view
+
+
+def _silent(ours: Ours, place: str, view: ParentView) -> Difference:
     return Difference(
         "unknown",
         "parent-silent",
         ours.zone,
         Type.DS,
-        view.place,
+        place,
         "an answer about the DS",
         view.fault,
         "what waits for the parent goes on waiting",
     )
 
 
-def _of_ds(ours: Ours, view: ParentView) -> Iterator[Difference]:
+def _of_ds(ours: Ours, place: str, view: ParentView) -> Iterator[Difference]:
     zone, ds = ours.zone, view.ds or ()
     if not ours.signers:
         if ds:
             expected, got = "no DS: the zone is not signed", f"DS {ds_tags(ds)}"
             advice = "validators refuse all of the zone: have the DS removed, or sign the zone"
-            yield Difference("act", "parent-ds", zone, Type.DS, view.place, expected, got, advice)
+            yield Difference("act", "parent-ds", zone, Type.DS, place, expected, got, advice)
         return
     wanted = f"DS {ds_tags(ours.wanted)}" if ours.wanted else f"a DS of key {_key_tags(ours.signers)}"
     if not ds:
@@ -100,14 +132,14 @@ def _of_ds(ours: Ours, view: ParentView) -> Iterator[Difference]:
             if ours.parent_is_ours:
                 way = "a `dnsctl push` gives it the DS, once caches have forgotten the zone unsigned"
             advice = f"nobody validates the zone: {way}"
-            yield Difference("note", "parent-ds-missing", zone, Type.DS, view.place, wanted, "none", advice)
+            yield Difference("note", "parent-ds-missing", zone, Type.DS, place, wanted, "none", advice)
     elif not leads(zone, ds, ours.signers):
         advice = "validators refuse all of the zone: have the DS replaced at once, see `dnsctl key ds`"
-        yield Difference("act", "parent-ds", zone, Type.DS, view.place, wanted, f"DS {ds_tags(ds)}", advice)
+        yield Difference("act", "parent-ds", zone, Type.DS, place, wanted, f"DS {ds_tags(ds)}", advice)
     elif ours.wanted and set(ours.wanted) - set(ds):
         advice = "the zone validates; the parent has yet to follow"
         yield Difference(
-            "note", "parent-ds-missing", zone, Type.DS, view.place, wanted, f"DS {ds_tags(ds)}", advice
+            "note", "parent-ds-missing", zone, Type.DS, place, wanted, f"DS {ds_tags(ds)}", advice
         )
     elif strange := [
         each for each in ds if each not in ours.wanted and not leads(zone, (each,), ours.signers)
@@ -118,30 +150,35 @@ def _of_ds(ours: Ours, view: ParentView) -> Iterator[Difference]:
             "parent-ds-foreign",
             zone,
             Type.DS,
-            view.place,
+            place,
             wanted,
             f"DS {ds_tags(strange)} as well",
             advice,
         )
 
 
-def _half_updated(ours: Ours, views: Sequence[ParentView]) -> Iterator[Difference]:
-    shown = "; ".join(f"{each.place} has {ds_tags(each.ds or ())}" for each in views)
-    yield Difference(
+def _half_updated(ours: Ours, views: Sequence[tuple[str, ParentView]]) -> Difference:
+    servers = {view.server for _, view in views}
+    if len(servers) > 1:
+        who, expected, what = f"{len(servers)} servers", "the same DS at each", "the parent is being updated"
+    else:
+        who, expected = servers.pop(), "the same DS from every site"
+        what = "the parent is being updated, or shows sites different things"
+    return Difference(
         "note",
         "parent-differs",
         ours.zone,
         Type.DS,
-        f"{len(views)} servers",
-        "the same DS at each",
-        shown,
-        "the parent is being updated; what waits for it waits for the last of them",
+        who,
+        expected,
+        "; ".join(f"{place} has {ds_tags(view.ds or ())}" for place, view in views),
+        f"{what}; what waits for it waits for the last of them",
     )
 
 
-def _of_delegation(ours: Ours, view: DelegationView) -> Iterator[Difference]:
+def _of_delegation(ours: Ours, where: str, view: DelegationView) -> Iterator[Difference]:
     there, here = set(view.ns or ()), set(ours.ns)
-    zone, where = ours.zone, view.server
+    zone = ours.zone
     if there != here:
         weight: Weight = "note" if there & here else "act"
         expected, got = ", ".join(sorted(here)), ", ".join(sorted(there)) or "none"

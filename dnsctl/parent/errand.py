@@ -28,7 +28,6 @@ LONGEST: Final = 180.0  # seconds that an errand may take
 MAX_LOOKS: Final = 20_000  # of one zone at one server each: 400 zones below the root, or below com
 MAX_ERRAND: Final = 4 * 2**20  # octets of JSON
 _MAX_PORT: Final = 2**16 - 1
-_LONGEST_NAME: Final = 255  # characters of a server's name
 _LONGEST_TEXT: Final = 1100  # characters of a name with all octets escaped, or of a reason
 _MOST: Final = 256  # names of a delegation, or addresses of one
 _LONGEST_TTL: Final = 2**31 - 1  # seconds (RFC 2181 §8)
@@ -176,7 +175,7 @@ def _asked(told: Any) -> Asked:
 
 
 def _server(name: object, address: object, port: object) -> Server:
-    return Server(_text(name, _LONGEST_NAME), _endpoint(address, port))
+    return Server(_text(name, _LONGEST_TEXT), _endpoint(address, port))
 
 
 def _endpoint(address: object, port: object) -> Endpoint:

@@ -251,8 +251,10 @@ def _observed(fleet: Operations) -> Any:
     state, origin, now = Repo(fleet.root).state, from_text("example.com."), datetime.now(UTC)
     views = [ParentView("a.", "", now, (), 60), ParentView("b.", "", now, None, fault="does not answer")]
     views.append(ParentView("c.", "", now, (bytes.fromhex("30390d02" + "ab" * 32),), 60))
+    views.append(ParentView("", "dc2", now, None, fault="no node can look"))
     asked = Asked(now, (), "hook", "later", "exit code 75")
-    remember(state, origin, Observed(ds=DsMemory().after(views, now), asked=asked))
+    stand_ins = {"dc1": "ns1 runs an older version"}
+    remember(state, origin, Observed(ds=DsMemory().after(views, now), asked=asked, stand_ins=stand_ins))
     try:
         return fleet.json("status", code=1)
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import multiprocessing
@@ -16,10 +17,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import dns.query
+
 from dnsctl.cli import main
 from dnsctl.demo.ports import free_port
 from dnsctl.release.envelope import ensure_release_key
+from dnsctl.replicate import api
 from dnsctl.replicate.pki import ensure_authority
+from dnsctl.replicate.rights import RIGHTS
 from tests.processes import FORKED
 
 DNSCTL = (sys.executable, "-c", "from dnsctl.__main__ import main; main()")
@@ -56,8 +61,16 @@ class Done(NamedTuple):
     stderr: str
 
 
-def _serve(arguments: list[str], log: Path) -> None:
-    """Be `dnsctl serve`, writing to `log`."""
+def _serve(arguments: list[str], log: Path, source: str, lacks: str) -> None:
+    """Be `dnsctl serve`, writing to `log`, on a host whose own questions come from `source`, if given.
+
+    `lacks`: a path of the agent that its version does not know.
+    """
+    if lacks:
+        vars(api)["RIGHTS"] = tuple(each for each in RIGHTS if each.path != lacks)
+    if source:
+        for name in ("udp", "tcp"):
+            setattr(dns.query, name, functools.partial(getattr(dns.query, name), source=source))
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
@@ -73,6 +86,8 @@ class Operations:
         default_factory=lambda: {name: (free_port(), free_port()) for name in NODES}
     )
     running: dict[str, multiprocessing.process.BaseProcess] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)  # of the questions that nodes send, by node
+    lacking: dict[str, str] = field(default_factory=dict)  # what agents of older nodes do not know, by node
 
     def make(self, dnssec: str = "standard", issued: datetime | None = None) -> None:
         sites = "\n".join(
@@ -141,7 +156,10 @@ class Operations:
         log.mkdir(exist_ok=True)
         for name in names:
             arguments = ["-C", str(self.root), "serve", "--node", name]
-            process = FORKED.Process(target=_serve, args=(arguments, log / f"{name}.log"))
+            process = FORKED.Process(
+                target=_serve,
+                args=(arguments, log / f"{name}.log", self.sources.get(name, ""), self.lacking.get(name, "")),
+            )
             process.start()
             self.running[name] = process
         self.wait(lambda status: all(status[name]["reachable"] for name in names))

@@ -12,7 +12,7 @@ import pytest
 
 from dnsctl.control.in_step import keep_in_step
 from dnsctl.control.observations import Observed, begin_next_at, next_zone, recall
-from dnsctl.control.observing import Round, look_at_parents, turned
+from dnsctl.control.observing import Means, Round, look_at_parents, turned
 from dnsctl.load.settings.config import Config
 from dnsctl.model.name import Name
 from dnsctl.model.observation import DsMemory, ParentView
@@ -120,7 +120,7 @@ def test_zones_that_a_round_of_looks_does_not_get_to_keep_what_is_known_and_are_
     state = Repo(root).state
     with serving(slow) as server, Host(root / "state").image.reader() as reader:
         settings = config(servers=str(server.endpoint))
-        found = look_at_parents(state, settings, reader, ZONES, NOW, times=(1.0, 0.1))
+        found = look_at_parents(state, settings, reader, ZONES, NOW, Means(times=(1.0, 0.1)))
     assert set(found.seen) | set(found.left) == set(ZONES)
     assert not any(recall(state, zone).ds.views for zone in found.left)
 
@@ -130,7 +130,9 @@ def test_first_zone_of_a_round_never_remains_so_that_the_next_round_gets_further
 ) -> None:
     state = Repo(root).state
     with Host(root / "state").image.reader() as reader:
-        found = look_at_parents(state, config(servers="192.0.2.1"), reader, ZONES, NOW, times=(1.0, 0.0))
+        found = look_at_parents(
+            state, config(servers="192.0.2.1"), reader, ZONES, NOW, Means(times=(1.0, 0.0))
+        )
     assert (found.faults, found.left) == ({ZONES[0]: "its parent took more than 1 s"}, ZONES[1:])
 
 

@@ -71,6 +71,57 @@ def test_server_that_was_silent_begins_again_and_others_do_not():
     assert memory.everywhere_since(_NEW) == _T0 + 4 * _HOUR
 
 
+def _sites(hour, ttl=3600, **shown):
+    """One server of a parent at one hour, as each site sees it."""
+    at = _T0 + hour * _HOUR
+    return [ParentView("ns.", site, at, ds, ttl) for site, ds in shown.items()]
+
+
+def _of_sites(*rounds):
+    memory = DsMemory()
+    for hour, shown in enumerate(rounds):
+        memory = memory.after(_sites(hour, **shown), _T0 + hour * _HOUR)
+    return memory
+
+
+def test_one_site_delays_what_others_see_and_hastens_nothing():
+    memory = _of_sites(
+        {"dc1": (_OLD,), "dc2": (_OLD,)}, {"dc1": (_OLD,), "dc2": (_NEW,)}, {"dc1": (_NEW,), "dc2": (_NEW,)}
+    )
+    assert memory.everywhere_since(_NEW) == memory.nowhere_since(_OLD) == _T0 + 2 * _HOUR
+    (old,) = (each for each in memory.versions if each.what == (_OLD,))
+    assert old.gone == _T0 + 2 * _HOUR
+
+
+def test_site_that_could_not_look_keeps_ds_from_counting_as_everywhere_or_nowhere():
+    memory = _of_sites({"dc1": (_NEW,), "dc2": (_NEW,)})
+    unseen = ParentView("", "dc2", _T0 + _HOUR, None, fault="ns2 is away")
+    memory = memory.after([*_sites(1, dc1=(_NEW,)), unseen], _T0 + _HOUR)
+    assert [each.place for each in memory.silent] == ["dc2"]
+    assert memory.everywhere_since(_NEW) is memory.nowhere_since(_OLD) is None
+    assert DsMemory.from_json(memory.to_json()) == memory
+    memory = memory.after(_sites(2, dc1=(_NEW,), dc2=(_NEW,)), _T0 + 2 * _HOUR)
+    assert memory.everywhere_since(_NEW) == _T0 + 2 * _HOUR
+
+
+def test_look_without_a_site_forgets_nothing_that_the_site_saw():
+    memory = _of_sites({"dc1": (_OLD,), "dc2": (_OLD,)}, {"dc1": (_NEW,), "dc2": (_OLD,)})
+    memory = memory.after(_sites(2, dc1=(_NEW,)), _T0 + 2 * _HOUR, timed=False)
+    assert [(each.site, each.ds, each.at) for each in memory.views] == [
+        ("dc1", (_NEW,), _T0 + 2 * _HOUR),
+        ("dc2", (_OLD,), _T0 + _HOUR),
+    ]
+    assert memory.everywhere_since(_NEW) is memory.nowhere_since(_OLD) is None
+    assert [each.gone for each in memory.versions if each.what == (_OLD,)] == [None]
+    memory = memory.after(_sites(3, dc1=(_NEW,), dc2=(_NEW,)), _T0 + 3 * _HOUR)
+    assert memory.everywhere_since(_NEW) == _T0 + 3 * _HOUR
+
+
+def test_largest_ttl_that_a_site_sees_counts():
+    memory = DsMemory().after([*_sites(0, 60, dc1=(_OLD,)), *_sites(0, 7200, dc2=(_OLD,))], _T0)
+    assert memory.ttl == 7200
+
+
 def test_ds_that_flaps_at_one_server_begins_again():
     memory = _ds_memory(((_NEW,), (_NEW,)), ((_NEW,), (_OLD,)), ((_NEW,), (_NEW,)))
     assert memory.everywhere_since(_NEW) == _T0 + 2 * _HOUR

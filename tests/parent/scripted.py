@@ -7,6 +7,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import dns.flags
 import dns.message
@@ -22,8 +23,14 @@ Script = Callable[[bytes, bool], list[bytes]]
 
 
 @contextlib.contextmanager
-def serving(script: Script) -> Iterator[Server]:
-    """Answer by `script` until the block ends."""
+def serving(script: Script | Callable[[str], Script], *, by_client: bool = False) -> Iterator[Server]:
+    """Answer by `script` until the block ends; `by_client`: by what it returns for the client's address."""
+
+    def told(query: bytes, tcp: bool, client: str) -> list[bytes]:
+        if by_client:
+            return cast("Callable[[str], Script]", script)(client)(query, tcp)
+        return cast("Script", script)(query, tcp)
+
     port = free_port()
     datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     datagrams.bind(("127.0.0.1", port))
@@ -36,17 +43,17 @@ def serving(script: Script) -> Iterator[Server]:
                 query, client = datagrams.recvfrom(65535)
                 if ended.is_set():
                     return
-                for each in script(query, False):
+                for each in told(query, False, client[0]):
                     datagrams.sendto(each, client)
 
     def over_tcp() -> None:
         while True:
-            connection, _ = streams.accept()
+            connection, client = streams.accept()
             with connection, contextlib.suppress(OSError, struct.error):
                 if ended.is_set():
                     return
                 (length,) = struct.unpack("!H", connection.recv(2))
-                for each in script(connection.recv(length), True):
+                for each in told(connection.recv(length), True, client[0]):
                     connection.sendall(struct.pack("!H", len(each)) + each)
 
     threads = [threading.Thread(target=each, daemon=True) for each in (over_udp, over_tcp)]

@@ -1,4 +1,4 @@
-"""Looks at servers of parents that an agent makes for the control host, and for nobody else. Real processes."""
+"""Looks at servers of parents that a real agent makes for the control host, and for nobody else."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The job `observe`: every server of every zone's parent is asked, what it says is remembered, and those that
-lag behind our keys are told, by the way that dnsctl.yaml names.
+"""The job `observe`: every server of every zone's parent is asked, from here and from every site, what it
+says is remembered, and those that lag behind our keys are told, by the way that dnsctl.yaml names.
 
 A parent that was never seen, such as of a zone that is not delegated yet, raises no alarm; one that
 was seen and cannot be asked any more is told, because what waits for it goes on waiting. All of it is bounded
@@ -13,6 +13,7 @@ from dnsctl.control.host import require_right_clock
 from dnsctl.control.in_step import keep_in_step
 from dnsctl.control.observations import Observed
 from dnsctl.control.observing import Round, observe
+from dnsctl.control.sites import sites_of
 from dnsctl.model.key import ds_tags
 from dnsctl.model.name import Name, to_text
 
@@ -26,12 +27,13 @@ def observed(work: Work) -> Verdict:
     ClockError where no node's clock agrees with this host's: until when caches hold a DS counts from a look.
     """
     require_right_clock(work.root, work.config.nodes(), work.passphrase)
-    found = observe(work.root, work.config, work.now, work.progress)
+    sites = sites_of(work.root, work.config, work.passphrase)
+    found = observe(work.root, work.config, work.now, sites, work.progress)
     asking = keep_in_step(work.root, work.config, found, work.now, work.tell, passphrase=work.passphrase)
     asked, left = asking.asked, tuple(dict.fromkeys((*found.left, *asking.left)))
     known = _known(found)
     silent = [zone for zone, seen in known.items() if seen.ds.silent]
-    told = looked_at(found)
+    told = "; ".join((looked_at(found), *(f"{site}: {why}" for site, why in found.stand_ins.items())))
     if found.blind:
         told += f"; of {named(found.blind)} it could not be told: {found.faults[found.blind[0]]}"
     if left:
