@@ -26,7 +26,7 @@ from dnsctl.model.rrset import Type, rdata_text
 from dnsctl.sign.keyfile import KeyState
 from dnsctl.sign.keystore import Keystore
 from tests.control.operations import NODES, PASSPHRASE, Operations, made
-from tests.parent.updates import KEY, SECRET
+from tests.parent.updates import KEY, SECRET, sig0_named
 from tests.peers import need, unbound_config
 from tests.serve.peer_servers import running
 
@@ -46,6 +46,7 @@ ns2.example.org. A 198.51.100.53
 corp.example.org. NS ns1.example.org.
 corp.example.org. NS ns2.example.org.
 """
+UPDATES = "updates.example.org."  # the owner of a KEY, for SIG(0)
 LONGEST = 150.0  # seconds for a roll on a busy machine
 
 
@@ -64,11 +65,14 @@ def repo(tmp_path: Path) -> Iterator[Operations]:
 
 
 @contextlib.contextmanager
-def signed_bind(directory: Path) -> Iterator[Endpoint]:
-    """Serve the parent with a BIND that signs it, and takes DS by updates with a TSIG key."""
-    program, port = need("named"), free_port()
+def signed_bind(directory: Path, program: str = "", more: str = "") -> Iterator[Endpoint]:
+    """Serve the parent with a BIND that signs it, and takes DS by updates: with a TSIG key, or with SIG(0).
+
+    `more`: records of the zone, such as the KEY of UPDATES.
+    """
+    program, port = program or need("named"), free_port()
     directory.mkdir()
-    (directory / "zone").write_text(TEXT)
+    (directory / "zone").write_text(TEXT + more)
     (directory / "named.conf").write_text(
         f'key "{KEY.name}" {{ algorithm {KEY.algorithm}; secret "{SECRET}"; }};\n'
         f'options {{ directory "{directory}"; key-directory "{directory}"; pid-file "{directory}/pid";\n'
@@ -76,7 +80,7 @@ def signed_bind(directory: Path) -> Iterator[Endpoint]:
         "  listen-on-v6 { none; }; recursion no; notify no; dnssec-validation no; };\ncontrols {};\n"
         f'zone "{PARENT}" {{ type primary; file "{directory}/zone"; dnssec-policy default;\n'
         "  inline-signing no;\n"
-        f'  update-policy {{ grant "{KEY.name}" zonesub DS; }}; }};\n'
+        f'  update-policy {{ grant "{KEY.name}" zonesub DS; grant "{UPDATES}" zonesub DS; }}; }};\n'
     )
     command = [program, "-g", "-n", "1", "-c", str(directory / "named.conf")]
     with running(command, port, [PARENT], directory / "log"):
@@ -154,22 +158,39 @@ def test_parent_of_our_own_follows_without_one_servfail_and_keeps_the_ds_of_anot
     assert OTHER.ds() in {each.to_wire() for each in found}
 
 
+def told_by_updates(repo: Operations, bind: Endpoint, signed: str) -> None:
+    """Have the DS go to a BIND by updates, which `signed` signs; and go there for the first time."""
+    way = f'ds: update, server: "{bind}", servers: "{bind}", {signed}, ttl: 1s'
+    config = (repo.root / "dnsctl.yaml").read_text()
+    repo.write(
+        "dnsctl.yaml",
+        f"{config}parents: {{bind: {{{way}}}}}\nzones: {{corp.example.org: {{parent: bind}}}}\n",
+    )
+    repo.commit("its parent is a BIND")
+    time.sleep(1.2)
+    assert "took the update" in repo.run("control", "--once").stdout
+
+
+def with_tsig(repo: Operations) -> str:
+    """Give the repo the TSIG key; return the setting."""
+    repo.write("keys/tsig/parent-update", SECRET + "\n")
+    (repo.root / "keys/tsig/parent-update").chmod(0o600)
+    return f"key: {{name: {KEY.name}}}"
+
+
 @pytest.mark.skipif(os.environ.get("DNSCTL_PARENTS") != "all", reason="takes half a minute")
-def test_bind_that_takes_updates_follows_without_one_servfail(repo: Operations, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["TSIG", "SIG(0)"])
+def test_bind_that_takes_updates_follows_without_one_servfail(
+    how: str, repo: Operations, tmp_path: Path
+) -> None:
     done = repo.run("push")
     assert done.returncode == 0, done
-    with signed_bind(tmp_path / "bind") as bind:
-        repo.write("keys/tsig/parent-update", SECRET + "\n")
-        (repo.root / "keys/tsig/parent-update").chmod(0o600)
-        way = f'ds: update, server: "{bind}", servers: "{bind}", key: {{name: {KEY.name}}}, ttl: 1s'
-        config = (repo.root / "dnsctl.yaml").read_text()
-        repo.write(
-            "dnsctl.yaml",
-            f"{config}parents: {{bind: {{{way}}}}}\nzones: {{corp.example.org: {{parent: bind}}}}\n",
-        )
-        repo.commit("its parent is a BIND")
-        time.sleep(1.2)
-        assert "took the update" in repo.run("control", "--once").stdout
+    program, record, signed = "", "", with_tsig(repo)
+    if how == "SIG(0)":
+        program, signed = sig0_named(), f"sig0: {{name: {UPDATES}}}"
+        record = repo.run("key", "generate", UPDATES, "--sig0").stdout
+    with signed_bind(tmp_path / "bind", program, record) as bind:
+        told_by_updates(repo, bind, signed)
         with resolver(tmp_path / "resolver", bind.port, repo.ports["ns1"][0]) as port:
             time.sleep(1.2)
             assert told(port, f"first.{CHILD}") == ("NOERROR", True)

@@ -20,6 +20,7 @@ from dnsctl.files import durable
 from dnsctl.model.key import REVOKE_FLAG, PublicKey, key_tag
 from dnsctl.model.name import ROOT, Name, from_text
 from dnsctl.model.policy import Algorithm, Policy
+from dnsctl.sign import disk
 from dnsctl.sign import keystore as keystore_module
 from dnsctl.sign.algorithm import scheme
 from dnsctl.sign.keyfile import KeyState, directory_name, file_stem, revoked_tag
@@ -236,7 +237,7 @@ def test_disk_that_fills_up_while_a_key_is_made_leaves_nothing_of_it(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         durable.write(path, content, mode)
 
-    monkeypatch.setattr(keystore_module, "durable", SimpleNamespace(**{**vars(durable), "write": full}))
+    monkeypatch.setattr(disk, "durable", SimpleNamespace(**{**vars(durable), "write": full}))
     with pytest.raises(KeystoreError, match="No space left"):
         keystore(tmp_path).generate(ZONE, ED25519, "csk", NOW)
     assert sorted((tmp_path / "example.com").iterdir()) == before
