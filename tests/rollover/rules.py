@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,8 +11,9 @@ import pytest
 from dnsctl.model import observation
 from dnsctl.model.observation import DsMemory, ServedMemory
 from dnsctl.rollover.caches import Observations
-from tests.rollover.kinds import world_of
+from tests.rollover.kinds import KINDS, world_of
 from tests.rollover.skipping import run_fast
+from tests.rollover.validators import Shape, strict
 from tests.rollover.world import Parent, World, parents
 
 _DAYS = 100
@@ -97,3 +98,16 @@ def broken_without(rule: str, seed: int) -> tuple[str, World] | None:
                     if world.bogus:
                         return name, world
     return None
+
+
+def bogus_without(rule: str, seed: int, days: int, kinds: Iterable[str] = KINDS) -> set[Shape]:
+    """Return the states of caches that a strict validator refuses, and that rolls come to without a rule."""
+    leave_out, _ = RULES[rule]
+    found: set[Shape] = set()
+    with pytest.MonkeyPatch.context() as patch:
+        leave_out(patch)
+        for kind in kinds:
+            for _, parent in parents(seed):
+                world = run_fast(world_of(kind, parent, seed), 24 * days)
+                found |= {shape for shape in world.shapes if strict(shape) == "bogus"}
+    return found

@@ -7,7 +7,8 @@ said here is said apart from `dnsctl.rollover`, on purpose.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import combinations_with_replacement, product
 from typing import Literal, NamedTuple
 
 from dnsctl.model.name import Name
@@ -51,6 +52,18 @@ def shape_of(zone: Name, ds: Rdatas, keys: Rdatas, signers: Rdatas, data: Rdatas
     ]
     strange = set(digests) - {_digest(zone, key) for key in known}
     return tuple(sorted([*rows, *(Row(digests[each], 0, True, False, False, False) for each in strange)]))
+
+
+def pairs() -> Iterator[Shape]:
+    """Yield all that one key or two can do, of three algorithms: two that all know, and ML-DSA."""
+    rows = [
+        Row(algorithm, flags, *uses)
+        for algorithm, flags, uses in product((13, 15, 18), (256, 257), product((False, True), repeat=4))
+        if any(uses)
+    ]
+    rows += [Row(algorithm, 0, True, False, False, False) for algorithm in (13, 15, 18)]
+    yield from ((row,) for row in rows)
+    yield from (tuple(sorted(pair)) for pair in combinations_with_replacement(rows, 2))
 
 
 def _digest(zone: Name, key: bytes) -> bytes:
