@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import TextIO
 
 FORKED = multiprocessing.get_context("forkserver")
 FORKED.set_forkserver_preload(
@@ -33,6 +36,7 @@ FORKED.set_forkserver_preload(
         "dnsctl.node.notifier",
         "dnsctl.replicate.agent",
         "tests.control.operations",
+        "tests.node.running",
         "tests.replicate.nodes",
     ]
 )
@@ -40,11 +44,11 @@ _PATIENCE = 60.0  # seconds
 
 
 class Forked:
-    """A command that was started, in a session of its own; what is used of `subprocess.Popen`."""
+    """A process in a session of its own, and what it says: what tests use of `subprocess.Popen`."""
 
-    def __init__(self, process: BaseProcess) -> None:
+    def __init__(self, process: BaseProcess, stderr: TextIO | None) -> None:
         assert process.pid is not None
-        self._process, self.pid = process, process.pid
+        self._process, self.pid, self.stderr = process, process.pid, stderr
 
     @property
     def returncode(self) -> int | None:
@@ -53,8 +57,15 @@ class Forked:
     def poll(self) -> int | None:
         return self._process.exitcode
 
+    def send_signal(self, number: signal.Signals) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
     def terminate(self) -> None:
-        self._process.terminate()
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
 
     def wait(self, timeout: float | None = None) -> int:
         self._process.join(timeout)
@@ -64,38 +75,83 @@ class Forked:
         return code
 
 
-def start(arguments: tuple[str, ...], directory: Path, variables: Mapping[str, str], *logs: Path) -> Forked:
-    """Start `dnsctl` in a directory. `logs`: what it prints and what it says are appended to them."""
-    process = FORKED.Process(target=_be_dnsctl, args=(arguments, directory, dict(variables), logs))
-    process.start()
-    started = Forked(process)
-    deadline = time.monotonic() + _PATIENCE
-    while started.poll() is None and not _leads(started.pid):  # until then no signal reaches its group
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
-    return started
+def start(
+    work: Callable[..., object],
+    *arguments: object,
+    directory: Path | None = None,
+    variables: Mapping[str, str] | None = None,
+    output: Path | None = None,
+    errors: Path | None = None,
+) -> Forked:
+    """Start `work` in a process. `variables`: its whole environment, by default ours.
+
+    What it writes on standard output and error is appended to files; without `errors` it is read from
+    `stderr` of what is returned.
+    """
+    with tempfile.TemporaryDirectory() as aside:
+        told, reader = errors or Path(aside, "told"), None
+        if errors is None:
+            os.mkfifo(told)
+            reader = os.open(told, os.O_RDONLY | os.O_NONBLOCK)
+        logs = output or Path(os.devnull), told
+        place, environment = directory or Path.cwd(), dict(os.environ if variables is None else variables)
+        process = FORKED.Process(target=_be, args=(work, arguments, place, environment, logs))
+        process.start()
+        stderr = None
+        deadline = time.monotonic() + _PATIENCE
+        while process.is_alive() and not _leads(process.pid):
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        if reader is not None:
+            os.set_blocking(reader, True)
+            stderr = os.fdopen(reader)
+        return Forked(process, stderr)
+
+
+def run(
+    arguments: tuple[str, ...], directory: Path, variables: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run `dnsctl` in a directory to its end. Raises subprocess.TimeoutExpired after a minute."""
+    with tempfile.TemporaryDirectory() as aside:
+        output, errors = Path(aside, "output"), Path(aside, "errors")
+        process = start(
+            dnsctl, *arguments, directory=directory, variables=variables, output=output, errors=errors
+        )
+        code = process.wait(_PATIENCE)
+        return subprocess.CompletedProcess(arguments, code, output.read_text(), errors.read_text())
+
+
+def dnsctl(*arguments: str) -> None:
+    """Be the command, in a process that was started for it; `dnsctl serve` does not start itself anew."""
+    from dnsctl.__main__ import main
+
+    sys.argv, sys.orig_argv = ["dnsctl", *arguments], []
+    main()
 
 
 def _leads(pid: int) -> bool:
+    """Return whether a process has its session, and thereby its files."""
     try:
         return os.getpgid(pid) == pid
     except ProcessLookupError:
         return True
 
 
-def _be_dnsctl(
-    arguments: tuple[str, ...], directory: Path, variables: dict[str, str], logs: tuple[Path, Path]
+def _be(
+    work: Callable[..., object],
+    arguments: tuple[object, ...],
+    directory: Path,
+    variables: dict[str, str],
+    logs: tuple[Path, Path],
 ) -> None:
-    from dnsctl.__main__ import main
-
-    os.setsid()
-    os.chdir(directory)
-    os.environ.clear()
-    os.environ.update(variables)
     for descriptor, log in zip((1, 2), logs, strict=True):
         opened = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.dup2(opened, descriptor)
         os.close(opened)
-    sys.argv = ["dnsctl", *arguments]
-    sys.orig_argv = [sys.executable, "-m", "dnsctl", *arguments]
-    main()
+    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - stays open, as the next
+    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
+    os.chdir(directory)
+    os.environ.clear()
+    os.environ.update(variables)
+    os.setsid()
+    work(*arguments)

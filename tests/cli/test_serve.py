@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from dnsctl.cli.serve import parse_endpoint
 from dnsctl.demo.ports import free_port
 from dnsctl.errors import ListenError
 from dnsctl.model.fleet import Endpoint
+from tests import processes
 from tests.node.running import RunningNode
 from tests.peers import need
 
@@ -50,13 +51,20 @@ def zones(tmp_path: Path) -> Path:
     return directory
 
 
+def started(*arguments: str) -> subprocess.Popen[str]:
+    """Start `dnsctl` as a person does, with all that it loads."""
+    return subprocess.Popen([DNSCTL, *arguments], stderr=subprocess.PIPE, text=True)
+
+
+def forked(*arguments: str) -> processes.Forked:
+    return processes.start(processes.dnsctl, *arguments)
+
+
 @contextmanager
-def serving(zones: Path, *options: str) -> Iterator[RunningNode]:
-    process = subprocess.Popen(
-        [DNSCTL, "serve", "--zones", str(zones), "--listen", "127.0.0.1:0", *options],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def serving(
+    zones: Path, *options: str, start: Callable[..., subprocess.Popen[str] | processes.Forked] = forked
+) -> Iterator[RunningNode]:
+    process = start("serve", "--zones", str(zones), "--listen", "127.0.0.1:0", *options)
     node = RunningNode(process)
     try:
         yield node
@@ -64,7 +72,7 @@ def serving(zones: Path, *options: str) -> Iterator[RunningNode]:
         if process.poll() is None:
             process.terminate()  # not killed: it removes its temporary state
         try:
-            process.wait(10)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             raise
@@ -76,9 +84,7 @@ def ask(node: RunningNode, name: str, rdtype: str = "A", *, at: int = 0) -> dns.
 
 
 def refused(*arguments: str) -> tuple[int, list[str]]:
-    ended = subprocess.run(
-        [DNSCTL, "serve", *arguments], check=False, capture_output=True, text=True, timeout=20
-    )
+    ended = processes.run(("serve", *arguments), Path())
     assert ended.stdout == ""
     assert "Traceback" not in ended.stderr
     return ended.returncode, ended.stderr.splitlines()
@@ -86,7 +92,7 @@ def refused(*arguments: str) -> tuple[int, list[str]]:
 
 def test_files_are_served_as_written_and_state_is_temporary(zones: Path):
     (zones / "example.net.yaml").write_text("www: {type: A, value: 192.0.2.2}\n")
-    with serving(zones) as node:
+    with serving(zones, start=started) as node:
         assert ask(node, "www.example.com").answer[0][0].address == "192.0.2.1"
         assert ask(node, "example.com", "SOA").answer[0][0].serial == 2026112101
         assert ask(node, "www.example.net").answer[0][0].address == "192.0.2.2"
@@ -238,14 +244,10 @@ def test_settings_without_a_fleet_are_enough_where_no_fleet_is_served(zones: Pat
         assert ask(node, "www.example.com").answer[0][0].address == "192.0.2.1"
     missing = "sites is missing; name the sites and nodes of the fleet"
     for command in (("plan",), ("push",), ("verify",), ("status",), ("serve", "--node", "ns1")):
-        ended = subprocess.run(
-            [DNSCTL, "-C", str(tmp_path), *command], check=False, capture_output=True, text=True, timeout=60
-        )
+        ended = processes.run(("-C", str(tmp_path), *command), tmp_path)
         assert ended.returncode in (1, 2), command
         assert missing in ended.stderr or "not a git repository" in ended.stderr, (command, ended.stderr)
-    checked = subprocess.run(
-        [DNSCTL, "-C", str(tmp_path), "check"], check=False, capture_output=True, text=True, timeout=60
-    )
+    checked = processes.run(("-C", str(tmp_path), "check"), tmp_path)
     assert (checked.returncode, checked.stdout.splitlines()[-1][:15]) == (0, "1 zone checked:")
 
 
@@ -324,8 +326,8 @@ def test_interrupted_while_compiling_leaves_no_temporary_state(
     monkeypatch.setenv("TMPDIR", str(temporary))
     hosts = "".join(f"h{number} A 192.0.2.1\n" for number in range(100_000))
     (zones / "example.com.zone").write_text(GOOD + hosts)
-    with serving(zones) as node:
-        deadline = time.monotonic() + 10
+    with serving(zones, start=started) as node:
+        deadline = time.monotonic() + 60
         while not list(temporary.iterdir()):
             assert time.monotonic() < deadline
             time.sleep(0.01)

@@ -1,7 +1,8 @@
 """A node in real processes, for tests: zones compiled into an image, `run_node` in a process of its own."""
 
 import contextlib
-import json
+import ipaddress
+import logging
 import os
 import re
 import signal
@@ -14,42 +15,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from dnsctl.errors import DnsctlError
 from dnsctl.image.compiler import compile_zone
 from dnsctl.image.difference import difference
 from dnsctl.image.generation import GenerationCounter
 from dnsctl.image.store import Image
+from dnsctl.model.fleet import Endpoint, Node, NodeSettings, Secondary, ServeSettings, TransferKey
 from dnsctl.model.name import to_text
 from dnsctl.model.repo import NodeFiles
 from dnsctl.model.zone import SignedZone, ValidatedZone
+from tests.processes import Forked, start
 
-_START = """
-import ipaddress, json, logging, sys
-from pathlib import Path
-from dnsctl.errors import DnsctlError
-from dnsctl.model.fleet import Endpoint, Node, NodeSettings, Secondary, ServeSettings, TransferKey
-from dnsctl.node.launch import run_node
-
-logging.basicConfig(format="dnsctl: %(message)s", level=logging.INFO)
-name, state, listen, workers, transfer, metrics, by_zone, more = sys.argv[1:]
-endpoints = tuple(Endpoint(*one) for one in json.loads(listen))
-networks = tuple(map(ipaddress.ip_network, json.loads(transfer)))
-more = json.loads(more)
-more["keys"] = tuple(TransferKey(one, how, secret.encode()) for one, how, secret in more.get("keys", ()))
-if "cookie_secret" in more:
-    more["cookie_secret"] = Path(more["cookie_secret"])
-more["zone_metrics"] = by_zone == "True"
-more["notify"] = tuple(
-    Secondary(Endpoint(*where), next((one for one in more["keys"] if one.name == key), None), tuple(zones))
-    for where, key, zones in more.get("notify", ())
-)
-serve = ServeSettings(endpoints, workers=int(workers), transfer=networks, **more)
-own = Node(name, "site", endpoints, "")
-where = Endpoint(*json.loads(metrics)) if metrics else None
-try:
-    run_node(NodeSettings(own, serve, Path(state), metrics=where))
-except DnsctlError as fault:
-    sys.exit(f"dnsctl: {fault}")
-"""
 READY = re.compile(r"dnsctl: (\S+) serving on (.+) udp tcp \(generation (\d+)\)")
 
 
@@ -89,10 +65,40 @@ def publish(
     counter.close()
 
 
+def _serve(
+    state: Path,
+    listen: list[tuple[str, int]],
+    workers: int,
+    transfer: tuple[str, ...],
+    metrics: tuple[str, int] | None,
+    more: dict[str, Any],
+) -> None:
+    """Be the node `ns1`."""
+    from dnsctl.node.launch import run_node
+
+    logging.basicConfig(format="dnsctl: %(message)s", level=logging.INFO)
+    endpoints = tuple(Endpoint(*one) for one in listen)
+    keys = tuple(TransferKey(one, how, secret.encode()) for one, how, secret in more.pop("keys", ()))
+    by_name = {one.name: one for one in keys}
+    notify = tuple(
+        Secondary(Endpoint(*where), by_name.get(key), tuple(zones))
+        for where, key, zones in more.pop("notify", ())
+    )
+    if "cookie_secret" in more:
+        more["cookie_secret"] = Path(more["cookie_secret"])
+    networks = tuple(map(ipaddress.ip_network, transfer))
+    serve = ServeSettings(endpoints, workers=workers, transfer=networks, keys=keys, notify=notify, **more)
+    where = Endpoint(*metrics) if metrics else None
+    try:
+        run_node(NodeSettings(Node("ns1", "site", endpoints, ""), serve, state, metrics=where))
+    except DnsctlError as fault:
+        sys.exit(f"dnsctl: {fault}")
+
+
 class RunningNode:
     """The supervisor's process, its lines on standard error, and the ports it told."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str] | Forked) -> None:
         self.process = process
         self.lines: list[str] = []
         self._reading = threading.Thread(target=self._read, daemon=True)
@@ -135,7 +141,7 @@ class RunningNode:
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        code = self.process.wait(10)
+        code = self.process.wait(60)
         self._reading.join(10)
         return code
 
@@ -171,17 +177,11 @@ def running(
     `more`: further fields of ServeSettings; `keys` as (name, algorithm, text of the secret);
     `notify` as (address and port, name of the key or "", zones).
     """
-    process = subprocess.Popen(
-        [
-            sys.executable, "-c", _START, "ns1", str(state),
-            json.dumps(listen or [("127.0.0.1", 0)]), str(workers), json.dumps(transfer),
-            json.dumps(metrics) if metrics else "", str(by_zone),
-            json.dumps(more or {}),
-        ],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **(environment or {})},
-    )  # fmt: skip
+    process = start(
+        *(_serve, state, listen or [("127.0.0.1", 0)], workers, transfer, metrics),
+        {**(more or {}), "zone_metrics": by_zone},
+        variables={**os.environ, **(environment or {})},
+    )
     node = RunningNode(process)
     try:
         yield node

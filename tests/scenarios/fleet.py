@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -31,18 +30,18 @@ class Forked(Rehearsal):
     """A rehearsal whose processes do not load all modules anew: each is forked from one that has them."""
 
     def run(self, *arguments: str, expect: tuple[int, ...] = (0,)) -> Ran:
-        with tempfile.TemporaryDirectory() as told:
-            results, events = Path(told, "results"), Path(told, "events")
-            process = processes.start(arguments, self.root, environment(), results, events)
-            code = process.wait(60)
-            ran = Ran(code, *(tuple(each.read_text().splitlines()) for each in (results, events)))
-        if code not in expect:
-            raise RehearsalError(f"{arguments} ended with exit code {code}: {ran.told or ran.lines}")
+        done = processes.run(arguments, self.root, environment())
+        ran = Ran(done.returncode, tuple(done.stdout.splitlines()), tuple(done.stderr.splitlines()))
+        if ran.code not in expect:
+            raise RehearsalError(f"{arguments} ended with exit code {ran.code}: {ran.told or ran.lines}")
         return ran
 
     def start(self, name: str) -> None:
         log = self._log(name)
-        process = processes.start(("serve", "--node", name), self.root, environment(), log, log)
+        command = processes.dnsctl, "serve", "--node", name
+        process = processes.start(
+            *command, directory=self.root, variables=environment(), output=log, errors=log
+        )
         self.nodes[name] = cast("subprocess.Popen[bytes]", process)
 
 
