@@ -124,6 +124,8 @@ def look_at_parents(
             others = tuple(each for each in known if not each.fault)
         elif known != others:
             continue
+        if _is_below_unsigned(zone, config, reader):
+            amend(state, zone, _without_requests)
         seen[zone] = amend(
             state, zone, partial(_with, zone=zone, looks=told, others=others, now=now, is_full=is_full)
         )
@@ -196,6 +198,13 @@ def own_parent(zone: Name, config: Config, reader: Reader) -> Name | None:
     return zone_above(zone, lambda name: reader.zone(name) is not None)
 
 
+def _is_below_unsigned(zone: Name, config: Config, reader: Reader) -> bool:
+    """True where the parent is a zone of ours that is unsigned: no release puts a DS there."""
+    above = own_parent(zone, config, reader)
+    entry = reader.zone(above) if above is not None else None
+    return entry is not None and not entry.signed
+
+
 def _own_servers(config: Config) -> Iterator[Server]:
     for node in config.nodes():
         for endpoint in node.listen:
@@ -207,6 +216,10 @@ def _without(before: Observed, fault: str, now: datetime) -> Observed:
     if not before.ds.views:
         return replace(before, fault=fault)
     return replace(before, ds=before.ds.after((), now), delegation=(), fault=fault)
+
+
+def _without_requests(before: Observed) -> Observed:
+    return replace(before, ds=before.ds.without_requests())
 
 
 def _with(

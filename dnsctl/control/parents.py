@@ -35,13 +35,16 @@ def ours_of(reader: Reader, zone: Name) -> Ours:
     ns = _rdatas(reader.get(zone, Type.NS, zone))
     addresses = {to_text(Name(each)): _addresses(reader, Name(each), zone) for each in ns}
     dnskey, cds = reader.get(zone, Type.DNSKEY, zone), reader.get(zone, Type.CDS, zone)
+    above = zone_above(zone, lambda name: reader.zone(name) is not None)
+    over = reader.zone(above) if above is not None else None
     return Ours(
         zone,
         signers_of(dnskey),
         tuple(each for each in _rdatas(cds) if not asks_to_delete(Type.CDS, each)),
         tuple(sorted(addresses)),
         {name: found for name, found in addresses.items() if found},
-        zone_above(zone, lambda name: reader.zone(name) is not None) is not None,
+        over is not None,
+        over is not None and not over.signed,
     )
 
 

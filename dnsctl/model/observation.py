@@ -175,6 +175,10 @@ class DsMemory:
         versions = _versions_after(self.versions, [(each, (0,)) for each in superseded], False, now)
         return replace(self, versions=versions, asked=asked, superseded=superseded)
 
+    def without_requests(self) -> DsMemory:
+        """Return the memory of a parent that took nothing it was asked for, and will not: it is insecure."""
+        return replace(self, superseded=())
+
     @property
     def silent(self) -> tuple[ParentView, ...]:
         """The views of the last round that gave no usable answer."""

@@ -26,7 +26,7 @@ class Ours:
     """What we serve of a zone. `signers`: DNSKEYs that sign the DNSKEY RRset, all empty where it is unsigned.
 
     `wanted`: the DS that the parent is asked for (CDS); `ns`: names as text; `addresses`: of those of them
-    that stand in the zone, by name. `parent_is_ours`: it is in the same release.
+    that stand in the zone, by name. `parent_is_ours`: it is in the same release, where it may be unsigned.
     """
 
     zone: Name
@@ -35,6 +35,7 @@ class Ours:
     ns: tuple[str, ...] = ()
     addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     parent_is_ours: bool = False
+    parent_is_unsigned: bool = False
 
 
 class Difference(NamedTuple):
@@ -129,7 +130,9 @@ def _of_ds(ours: Ours, place: str, view: ParentView) -> Iterator[Difference]:
     if not ds:
         if ours.wanted:
             way = f"give it the DS that `dnsctl key ds {to_text(zone)}` prints"
-            if ours.parent_is_ours:
+            if ours.parent_is_unsigned:
+                way = "the zone above it, which is ours, is unsigned"
+            elif ours.parent_is_ours:
                 way = "a `dnsctl push` gives it the DS, once caches have forgotten the zone unsigned"
             advice = f"nobody validates the zone: {way}"
             yield Difference("note", "parent-ds-missing", zone, Type.DS, place, wanted, "none", advice)

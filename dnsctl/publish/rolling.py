@@ -66,12 +66,16 @@ def rolled(
     """
     zones: dict[Name, ZoneIntent] = {}
     for step in steps:
-        zones[step.origin] = _stepped(parent, step, zones.get(step.origin))
+        begun = zones.get(step.origin)
+        zones[step.origin] = _stepped(parent, step, begun)
+        if step.step.action == "unsign":
+            zones[step.origin] = _without_ds(zones[step.origin], parent, follows)
         over = _following(parent, step) if follows(step.origin) else None
         if over is not None:
             policy = policy_of(over)
-            if policy is not None:
-                begun = zones.get(over) or _as_it_is(parent, over, policy)
+            begun = zones.get(over)
+            if policy is not None and (begun is None or begun.signed):
+                begun = begun or _as_it_is(parent, over, policy)
                 zones[over] = _with_ds(begun, step, parent, policy)
     return Intent(zones, commit, partial=True)
 
@@ -171,6 +175,18 @@ def _with_ds(wanted: ZoneIntent, step: Rolled, parent: Reader, policy: Policy) -
     nodes[step.origin] = tuple(sorted(kept, key=lambda each: each.rdtype))
     zone = ValidatedZone(origin, nodes)
     return replace(wanted, zone=zone, source=followed(wanted.source, wanted.zone, zone, policy))
+
+
+def _without_ds(wanted: ZoneIntent, parent: Reader, follows: Callable[[Name], bool]) -> ZoneIntent:
+    """Return a zone that is unsigned now without the DS that followed the keys of zones of ours below it."""
+    zone = wanted.zone
+    nodes = {
+        owner: tuple(one for one in node if one.rdtype != Type.DS)
+        if owner != zone.origin and parent.zone(owner) is not None and follows(owner)
+        else node
+        for owner, node in zone.nodes.items()
+    }
+    return replace(wanted, zone=ValidatedZone(zone.origin, nodes))
 
 
 def _entry(parent: Reader, origin: Name) -> ZoneEntry:

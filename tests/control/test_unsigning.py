@@ -18,6 +18,7 @@ from dnsctl.control.zone_rolls import Goal, ZoneRoll, zone_roll
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.settings.file import load_config
 from dnsctl.model.key import PublicKey
+from dnsctl.model.name import to_text
 from dnsctl.model.observation import NodeView, ParentView
 from dnsctl.model.parental import DELETE
 from dnsctl.model.policy import Algorithm, Lifetimes, Policy, SignaturePolicy
@@ -46,10 +47,11 @@ NOBODYS = PublicKey(name(LOW), 13, 257, bytes(64))
 
 
 class Fleet(Host):
-    """A control host with one node, and a parent that has one server."""
+    """A control host with one node, and the parent of `origin`."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, origin: str = LOW) -> None:
         super().__init__(root)
+        self.origin = name(origin)
         self.state = HostFiles(root / "state")
         self.observed = Observed()
 
@@ -64,7 +66,7 @@ class Fleet(Host):
 
     def look(self, now: datetime, *there: tuple[bytes, ...] | None) -> None:
         """See what the node serves, and what each server of the parent has."""
-        origin = name(LOW)
+        origin = self.origin
         with self.image.reader() as reader:
             keys = live_keys(self.keystore, reader, origin)
             asked = tuple(sorted(one.public.ds() for one in keys.signing if keys.use(one).ds))
@@ -85,7 +87,7 @@ class Fleet(Host):
 
     def roll(self, now: datetime) -> ZoneRoll:
         with self.image.reader() as reader:
-            return zone_roll(reader, self.keystore, self.state, name(LOW), GOAL, now)
+            return zone_roll(reader, self.keystore, self.state, self.origin, GOAL, now)
 
     def step(self, now: datetime) -> Release:
         """Take the next step, as the daemon does."""
@@ -308,6 +310,25 @@ def test_step_of_the_daemon_withdraws_it_at_a_parent_of_ours_as_well(tmp_path: P
     assert set(fates(release)) == {MIDDLE, LOW}
     assert fleet.asks() == set(DELETE.items())
     assert ds(fleet, MIDDLE, LOW) == ()
+
+
+def test_parent_of_ours_that_is_unsigned_by_the_daemon_keeps_no_ds_of_zones_below_it(tmp_path: Path) -> None:
+    """As a push of that zone leaves none: it would stand there while the keys below are rolled."""
+    fleet = Fleet(tmp_path / "host", MIDDLE)
+    fleet.push(intent(ZONES))
+    fleet.look(NOW, of_keys(fleet, MIDDLE))
+    wanted = with_policy(intent(ZONES), MIDDLE, None)
+    fleet.push(fleet.wanted(wanted, NOW + DAY), NOW + DAY)
+    assert ds(fleet, MIDDLE, LOW) == of_keys(fleet, LOW), "it is signed still"
+    fleet.look(NOW + DAY, ())
+    fleet.step(NOW + DAY + 3 * HOUR)
+    assert not fleet.zone(MIDDLE).signed
+    assert ds(fleet, MIDDLE, LOW) == ()
+    later = NOW + DAY + 4 * HOUR
+    left = fleet.push(fleet.wanted(wanted, later), later)
+    assert [(to_text(each.origin), [one.rdtype for one in each.records]) for each in left.zones] == [
+        (MIDDLE, [Type.SOA])
+    ], "a push has nothing to add, but the expire that signing had lowered"
 
 
 def test_push_that_was_killed_after_its_decision_still_asks_for_no_ds(fleet: Fleet) -> None:

@@ -249,6 +249,17 @@ def test_parent_has_followed_whatever_its_digests_and_other_signers_keys(asked, 
     assert (_asked(asked, (shown, shown)).superseded == ()) is over
 
 
+def test_parent_that_takes_nothing_has_what_it_shows_and_nothing_else_to_come():
+    memory = DsMemory().after(_ds(0, (_OLD,), (_OLD,)), _T0).decided((_OLD,), _T0).decided((_NEW,), _T0)
+    follows = memory.after(_ds(1, (), ()), _T0 + _HOUR)
+    assert follows.superseded == ((_OLD,),)
+    assert [each.gone for each in follows.versions if each.what == (_OLD,)] == [None]
+    insecure = memory.without_requests().after(_ds(1, (), ()), _T0 + _HOUR)
+    assert [each.gone for each in insecure.versions if each.what == (_OLD,)] == [_T0 + _HOUR]
+    silent = memory.without_requests().after(_ds(1, (), None), _T0 + _HOUR)
+    assert [each.gone for each in silent.versions if each.what == (_OLD,)] == [None]
+
+
 def test_look_by_a_clock_that_nobody_confirms_makes_nothing_gone():
     """Counted from a clock that is two days slow, caches would have dropped the old DS before it went."""
     memory = _ds_memory(((_OLD,), (_OLD,)), ttl=86400)
