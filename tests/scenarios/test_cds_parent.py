@@ -6,14 +6,9 @@ The key that comes is another signer's (RFC 8901), which is published beside our
 from __future__ import annotations
 
 import contextlib
-import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import dns.message
-import dns.opcode
-import dns.query
 import pytest
 
 from dnsctl.model.fleet import Endpoint
@@ -22,9 +17,9 @@ from dnsctl.model.name import from_text
 from dnsctl.model.rrset import Type, rdata_text
 from tests.control.operations import NODES, Operations, made
 from tests.parent.com import com
-from tests.parent.scripted import answer, serving
-from tests.parent.updates import KEY, SECRET, parent
-from tests.peers import need
+from tests.parent.registry import Registry
+from tests.parent.scripted import serving
+from tests.parent.updates import parent
 
 pytestmark = pytest.mark.peer
 FOREIGN = PublicKey(from_text("example.com."), 13, 257, bytes(range(64)))
@@ -44,49 +39,10 @@ def repo(tmp_path: Path) -> Iterator[Operations]:
         yield operations
 
 
-class Registry:
-    """A BIND that is the parent, and what scans children for it at a NOTIFY(CDS)."""
-
-    def __init__(self, directory: Path, server: Endpoint, child: int) -> None:
-        self.server, self._directory, self._child = server, directory, child
-        self.scanned = threading.Event()
-        self._key = directory / "tsig"
-        self._key.write_text(f'key "{KEY.name}" {{ algorithm {KEY.algorithm}; secret "{SECRET}"; }};\n')
-
-    def update(self, commands: str) -> None:
-        told = f"server {self.server.address} {self.server.port}\n{commands}send\n"
-        subprocess.run([need("nsupdate"), "-k", str(self._key)], input=told, text=True, check=True)
-
-    def ds(self) -> set[str]:
-        query = dns.message.make_query("example.com.", "DS")
-        found = dns.query.udp(query, self.server.address, port=self.server.port, timeout=5)
-        return {rdata.to_text().lower() for rrset in found.answer for rdata in rrset}
-
-    def script(self, query: bytes, _tcp: bool) -> list[bytes]:
-        message = dns.message.from_wire(query)
-        if message.opcode() == dns.opcode.NOTIFY and message.question[0].rdtype == Type.CDS:
-            threading.Thread(target=self._scan, daemon=True).start()
-        return [answer(query)]
-
-    def _scan(self) -> None:
-        """Take the child's CDS, and let `dnssec-cds` verify them by the DS that is there (RFC 7344 §4.1)."""
-        records = []
-        for rdtype in ("DNSKEY", "CDS", "CDNSKEY"):
-            query = dns.message.make_query("example.com.", rdtype, want_dnssec=True)
-            records += dns.query.udp(query, "127.0.0.1", port=self._child, timeout=5).answer
-        child, known = self._directory / "child", self._directory / "dsset"
-        child.write_text("".join(f"{each.to_text()}\n" for each in records))
-        known.write_text("".join(f"example.com. 3600 IN DS {each}\n" for each in self.ds()))
-        command = [need("dnssec-cds"), "-u", "-s", "-7200", "-T", "600", "-f", str(child), "-d", str(known)]
-        made = subprocess.run([*command, "example.com"], capture_output=True, text=True, check=True)
-        self.update(made.stdout.replace("show\n", "").replace("send\n", ""))
-        self.scanned.set()
-
-
 @contextlib.contextmanager
 def registry(repo: Operations, directory: Path) -> Iterator[tuple[Registry, Endpoint]]:
     with parent(directory, "com.", com()) as server:
-        found = Registry(directory, server, repo.ports["ns1"][0])
+        found = Registry(directory, server, repo.ports["ns1"][0], "example.com.", 600)
         with serving(found.script) as scanner:
             yield found, scanner.endpoint
 
