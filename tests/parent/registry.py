@@ -67,7 +67,7 @@ class Registry:
 
     def _require_valid(self, records: list[dns.rrset.RRset]) -> None:
         """Check that a key that the DS leads to signs the DNSKEYs, and one of these the CDS."""
-        found = {(each.rdtype, each.covers): each for each in records}
+        found = {(int(each.rdtype), int(each.covers)): each for each in records}
         keys, origin = found[Type.DNSKEY, 0], dns.name.from_text(self._zone)
         known = {dns.rdata.from_text("IN", "DS", each) for each in self.ds()}
         entry = [each for each in keys if dns.dnssec.make_ds(origin, each, "SHA256") in known]
