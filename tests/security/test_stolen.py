@@ -79,6 +79,7 @@ def test_keys_without_the_passphrase_open_nothing_but_what_nodes_have(tmp_path: 
     assert dnsctl("init", tmp_path / "dns").code == 0
     (tmp_path / "dns/zones/example.com.yaml").write_text("www: {type: A, value: 192.0.2.1}\n")
     assert dnsctl("key", "generate", "example.com", root=tmp_path / "dns").code == 0
+    assert dnsctl("key", "generate", "updates.example.com", "--sig0", root=tmp_path / "dns").code == 0
     clear = set()
     for path in (tmp_path / "dns/keys").rglob("*.pem"):
         try:
