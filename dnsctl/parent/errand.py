@@ -19,17 +19,16 @@ from dnsctl.model.fleet import Endpoint
 from dnsctl.model.json_value import Json
 from dnsctl.model.name import Name, from_text, to_text
 from dnsctl.model.observation import ParentView
-from dnsctl.parent.looking import MAX_DS, Look, look_at_all
+from dnsctl.parent.looking import MAX_DS, MAX_GLUE, Look, look_at_all
 from dnsctl.parent.patience import Patience
-from dnsctl.parent.servers import DNS_PORT, Server
+from dnsctl.parent.servers import DNS_PORT, MAX_NAMES, Server
 from dnsctl.parent.view import DelegationView
 
 LONGEST: Final = 180.0  # seconds that an errand may take
-MAX_LOOKS: Final = 20_000  # of one zone at one server each: 400 zones below the root, or below com
+MAX_LOOKS: Final = 5_000  # of one zone at one server each: of 190 zones below com
 MAX_ERRAND: Final = 4 * 2**20  # octets of JSON
 _MAX_PORT: Final = 2**16 - 1
 _LONGEST_TEXT: Final = 1100  # characters of a name with all octets escaped, or of a reason
-_MOST: Final = 256  # names of a delegation, or addresses of one
 _LONGEST_TTL: Final = 2**31 - 1  # seconds (RFC 2181 §8)
 _DS_LENGTHS: Final = range(5, 513)  # octets
 _THIS_NETWORK: Final = IPv4Network("0.0.0.0/8")  # RFC 1122 §3.2.1.3
@@ -223,25 +222,18 @@ def _require_all(looks: Iterable[Look], servers: Iterable[Server], refused: Coll
 
 def _delegation(told: object, server: str, site: str) -> DelegationView:
     ns, ns_ttl, glue, glue_ttl, fault = _list(told)
-    found = DelegationView(
-        server,
-        None if ns is None else tuple(_text(each, _LONGEST_TEXT) for each in _few(ns)),
-        _ttl(ns_ttl),
-        {_text(name, _LONGEST_TEXT): tuple(map(_address, _few(each))) for name, each in _items(glue)},
-        _ttl(glue_ttl),
-        _reason(fault),
-        site,
-    )
-    if len(found.glue) > _MOST:
-        raise ValueError("glue")
-    return found
+    names = None if ns is None else tuple(_text(each, _LONGEST_TEXT) for each in _list(ns))
+    addresses = {_text(name, _LONGEST_TEXT): tuple(map(_address, _list(each))) for name, each in _items(glue)}
+    if len(names or ()) > MAX_NAMES or sum(map(len, addresses.values())) > MAX_GLUE:
+        raise ValueError("delegation")
+    return DelegationView(server, names, _ttl(ns_ttl), addresses, _ttl(glue_ttl), _reason(fault), site)
 
 
 def _look_json(look: Look) -> list[Json]:
     ds, there = look.ds, look.delegation
     rdatas: Json = None if ds.ds is None else [each.hex() for each in ds.ds]
-    names: Json = None if there.ns is None else [*there.ns[:_MOST]]
-    glue: dict[str, Json] = {name: list(each)[:_MOST] for name, each in [*there.glue.items()][:_MOST]}
+    names: Json = None if there.ns is None else list(there.ns)
+    glue: dict[str, Json] = {name: list(each) for name, each in there.glue.items()}
     delegation: list[Json] = [names, there.ns_ttl, glue, there.glue_ttl, there.fault]
     return [*look.server.endpoint, rdatas, ds.ttl, ds.fault, delegation]
 
@@ -250,13 +242,6 @@ def _list(value: object) -> list[Any]:
     if not isinstance(value, list):
         raise ValueError("list")
     return value
-
-
-def _few(value: object) -> list[Any]:
-    found = _list(value)
-    if len(found) > _MOST:
-        raise ValueError("too many")
-    return found
 
 
 def _items(value: object) -> Iterable[tuple[str, Any]]:

@@ -9,6 +9,7 @@ answers, that one counts alone.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -27,7 +28,7 @@ from dnsctl.model.name import Name
 from dnsctl.model.observation import ParentView
 from dnsctl.parent.exchange import UDP_PAYLOAD, ExchangeError, exchange
 from dnsctl.parent.patience import Patience
-from dnsctl.parent.servers import Server
+from dnsctl.parent.servers import MAX_NAMES, Server
 from dnsctl.parent.view import DelegationView
 
 WORKERS = 16  # questions under way
@@ -35,6 +36,7 @@ GIVEN_UP = 3  # questions in a row without an answer
 SLOW = 2.0  # seconds for a look at one server, which takes milliseconds
 TOO_SLOW = 10.0  # seconds of slow looks at one server
 MAX_DS = 64  # records: more are not a DS RRset that anybody meant
+MAX_GLUE = 128  # addresses of all name servers of a zone
 
 
 class Look(NamedTuple):
@@ -82,10 +84,11 @@ def look_at_all(
         return found
 
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="parent") as pool:
-        under_way = [
+        under_way = deque(
             (zone, [pool.submit(once, server, zone) for server in servers]) for zone, servers in asked
-        ]
-        for zone, looks in under_way:
+        )
+        while under_way:
+            zone, looks = under_way.popleft()  # what was yielded takes no more memory here
             told = [each.result() for each in looks]
             found = [each for each in told if each is not None]
             if len(found) == len(told):
@@ -169,6 +172,8 @@ def _delegation_of(answer: dns.message.Message, name: dns.name.Name, server: str
     ns = _rrset(answer.authority, name, dns.rdatatype.NS)
     if ns is None:
         raise _UnusableError("does not delegate the zone")
+    if len(ns) > MAX_NAMES:
+        raise _UnusableError(f"delegates the zone to {len(ns)} name servers")
     targets = {each.target for each in ns}
     glue: dict[str, set[str]] = {}
     ttl = 0
@@ -176,6 +181,8 @@ def _delegation_of(answer: dns.message.Message, name: dns.name.Name, server: str
         if each.name in targets and each.rdtype in (dns.rdatatype.A, dns.rdatatype.AAAA):
             glue.setdefault(_text(each.name), set()).update(rdata.address for rdata in each)
             ttl = max(ttl, each.ttl)
+    if sum(map(len, glue.values())) > MAX_GLUE:
+        raise _UnusableError(f"gives more than {MAX_GLUE} addresses of the zone's name servers")
     return DelegationView(
         server,
         tuple(sorted(map(_text, targets))),

@@ -60,7 +60,7 @@ class _Size(NamedTuple):
 
 _SMALL_ANSWER = _Size(64 * 1024, 1024)
 _STATUS_OF_ZONES = _Size(80 * 2**20, 3_200_000)  # of 200,000 zones, with names of 200 characters
-_BROUGHT = _Size(48 * 2**20, 3_200_000)  # 20,000 looks at servers of parents, `parent.errand`
+_BROUGHT = _Size(64 * 2**20, 2_000_000)  # 5,000 looks at servers of parents, `parent.errand`
 _RELEASES = _Size(3 * MAX_ENVELOPE, 32_768)  # 64 releases with 64 signatures each; one of whatever size fits
 
 

@@ -12,13 +12,19 @@ from typing import Any
 
 import pytest
 
+from dnsctl.control.daemon.job import StoppedError
 from dnsctl.control.observations import Observed, recall
 from dnsctl.control.observing import Round, observe
-from dnsctl.control.sites import sites_of
+from dnsctl.control.sites import _requests, sites_of
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.settings.file import load_config
+from dnsctl.model.fleet import Endpoint
+from dnsctl.model.name import from_text
 from dnsctl.model.repo import Repo
 from dnsctl.model.rrset import Type, rdata_text
+from dnsctl.parent.errand import Errand
+from dnsctl.parent.servers import Server
+from dnsctl.publish.intent import Progress, no_progress
 from dnsctl.sign.keyfile import KeyState
 from tests.control.operations import NODES, PASSPHRASE, made, zone
 from tests.control.rolls import ORIGIN, POLICY, Rolling
@@ -60,12 +66,10 @@ class World(Rolling):
 
     com: Parent = field(default_factory=Parent)
 
-    def look(self) -> Round:
+    def look(self, progress: Progress = no_progress) -> Round:
         """Do what the job `observe` does first."""
-        config = load_config(WorkTree(self.repo.root))
-        return observe(
-            self.repo.root, config, datetime.now(UTC), sites_of(self.repo.root, config, PASSPHRASE)
-        )
+        root, config = self.repo.root, load_config(WorkTree(self.repo.root))
+        return observe(root, config, datetime.now(UTC), sites_of(root, config, PASSPHRASE), progress)
 
     @property
     def known(self) -> Observed:
@@ -125,7 +129,7 @@ def test_roll_waits_until_every_site_sees_the_new_ds_and_goes_on_then(seen: Worl
     new = tuple(sorted(seen.rdatas("CDS")))
     tag = str(int.from_bytes(new[0][:2]))
     seen.com.ds[HERE] = seen.com.ds[DC1] = new
-    for _ in range(8):  # seconds, for TTLs of one
+    for _ in range(5):  # for longer than a TTL of a second
         seen.look()
         seen.advance()
         assert old.public.rdata in seen.rdatas("DNSKEY")
@@ -201,3 +205,32 @@ def test_look_from_here_counts_for_a_node_of_an_older_version_and_that_is_told(s
     jobs = {each["job"]: each for each in seen.repo.json("control", "--once", code=None)["jobs"]}
     assert "dc2: ns2 runs an older version" in jobs["observe"]["message"]
     assert jobs["observe"]["verdict"] == "well"
+
+
+def test_zones_of_all_parents_are_asked_for_in_few_requests_each_once() -> None:
+    com = tuple(
+        Server(f"{letter}.", Endpoint(f"192.0.2.{n}", 53)) for n, letter in enumerate("abcdefghijklm")
+    )
+    twice = Server("z.", com[0].endpoint)  # two names of one address
+    zones = {from_text(f"z{number}.example."): (*com, twice) for number in range(405)}
+    zones |= {from_text(f"z{number}.example.org."): (twice,) for number in range(7)}
+    requests = [Errand(1, each) for each in _requests(zones)]
+    assert len(requests) == 2
+    asked = [zone for each in requests for zone, _ in each.asked()]
+    assert sorted(asked) == sorted(zones)
+    assert [Errand.from_bytes(each.to_bytes()) for each in requests] == requests
+    assert list(_requests({})) == []
+
+
+def test_round_that_is_given_up_waits_for_no_site(seen: World) -> None:
+    seen.com.ds[DC1] = seen.com.ds[DC2] = None
+    began = time.monotonic()
+
+    def stop(what: str, done: int, _total: int) -> None:
+        if what == "ask parents" and done:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        seen.look(stop)
+    assert time.monotonic() - began < 60, "a site may take three minutes"
+    assert seen.known == Observed()

@@ -205,7 +205,7 @@ def changed(change: Callable[[list[Any]], Any]) -> dict[str, Any]:
         changed(lambda looks: looks[0].__setitem__(4, None)),
         changed(lambda looks: looks[0].pop()),
         changed(lambda looks: looks[0][5].__setitem__(0, ["\x1b[2J"])),
-        changed(lambda looks: looks[0][5].__setitem__(0, ["ns."] * 257)),
+        changed(lambda looks: looks[0][5].__setitem__(0, ["ns."] * 65)),
         changed(lambda looks: looks[0][5].__setitem__(2, {"ns.": ["ns."]})),
         changed(lambda looks: looks[0][5].__setitem__(2, [])),
     ],

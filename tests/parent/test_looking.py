@@ -128,6 +128,25 @@ def test_rrset_of_absurd_size_is_not_taken() -> None:
     assert seen.ds.ds is None or len(seen.ds.ds) <= 64
 
 
+def test_delegation_of_absurd_size_is_not_taken() -> None:
+    many = [f"child.example. 60 NS ns{each}.child.example." for each in range(65)]
+    glue = [f"ns1.child.example. 60 A 198.51.100.{each}" for each in range(129)]
+    absurd: list[tuple[Sections, str]] = [
+        (([], many, []), "delegates the zone to 65 name servers"),
+        (([], NS, glue), "gives more than 128 addresses of the zone's name servers"),
+    ]
+    for sections, fault in absurd:
+
+        def script(query: bytes, tcp: bool, sections: Sections = sections) -> list[bytes]:
+            if rdtype_of(query) == "DS":
+                return honest(query)
+            return [answer(query, aa=False, sections=sections)] if tcp else [answer(query, aa=False, tc=True)]
+
+        with serving(script) as server:
+            seen = look(server, ZONE, NOW)
+        assert (seen.ds.ds, seen.delegation.ns, seen.delegation.fault) == ((WIRE,), None, fault)
+
+
 def test_server_that_is_away_delays_no_other_and_is_told() -> None:
     dead = Server("dead.", Endpoint("127.0.0.1", free_port()))
     with serving(honest) as server:
