@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-WORKERS ?= 3
+WORKERS ?= 4
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
 .PHONY: help demo test lint bench lock clean compiled
@@ -14,7 +14,7 @@ help: ## this list
 demo: compiled ## two datacenters on this machine, end to end, in half a minute
 	@$(BIN)/dnsctl demo
 
-test: lint ## style, types, layers, then every test (WORKERS=3 at a time)
+test: lint ## style, types, layers, then every test (WORKERS=4 at a time)
 	@$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 lint: $(VENV)/.test ## style, types and layers only

@@ -15,31 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 FORKED = multiprocessing.get_context("forkserver")
-FORKED.set_forkserver_preload(
-    [
-        "anyio._core._sockets",  # these five are loaded by anyio and httpx when they are first used
-        "anyio._core._streams",
-        "anyio._core._tasks",
-        "anyio.streams.tls",
-        "httpcore",
-        "cryptography.hazmat.backends.openssl.backend",
-        "dnsctl.cli.check",
-        "dnsctl.cli.main",
-        "dnsctl.cli.plan",
-        "dnsctl.cli.push",
-        "dnsctl.cli.serve",
-        "dnsctl.cli.status",
-        "dnsctl.cli.verbs.serve",
-        "dnsctl.cli.verify",
-        "dnsctl.node.launch",
-        "dnsctl.node.metrics",
-        "dnsctl.node.notifier",
-        "dnsctl.replicate.agent",
-        "tests.control.operations",
-        "tests.node.running",
-        "tests.replicate.nodes",
-    ]
-)
+FORKED.set_forkserver_preload(["tests.loaded"])
 _PATIENCE = 60.0  # seconds
 
 

@@ -1,0 +1,34 @@
+"""What commands and nodes load, and what they make of it once: for the process that tests fork them from."""
+
+from __future__ import annotations
+
+import importlib
+
+from dnsctl.cli.main import command_line
+from dnsctl.load.settings.config import Config
+
+for _name in (
+    "anyio._core._sockets",  # these five are loaded by anyio and httpx when they are first used
+    "anyio._core._streams",
+    "anyio._core._tasks",
+    "anyio.streams.tls",
+    "httpcore",
+    "cryptography.hazmat.backends.openssl.backend",
+    "dnsctl.cli.check",
+    "dnsctl.cli.plan",
+    "dnsctl.cli.push",
+    "dnsctl.cli.serve",
+    "dnsctl.cli.status",
+    "dnsctl.cli.verify",
+    "dnsctl.node.launch",
+    "dnsctl.node.metrics",
+    "dnsctl.node.notifier",
+    "dnsctl.replicate.agent",
+    "tests.control.operations",
+    "tests.node.running",
+    "tests.replicate.nodes",
+):
+    importlib.import_module(_name)
+for _verb in ("check", "plan", "push", "serve", "status", "verify"):
+    command_line().commands[_verb]
+Config.model_rebuild()
