@@ -124,6 +124,17 @@ def keep_in_step(
     return Asking(tuple(asked))
 
 
+def require_update_keys(root: Path, config: Config, zones: Iterable[Name], passphrase: bytes) -> None:
+    """Open each key for SIG(0) that updates to the parents of `zones` need, before a roll needs it.
+
+    Raises KeystoreError, PassphraseError naming the key.
+    """
+    keystore = Keystore(Repo(root).keys.directory, lambda: passphrase)
+    policies = (config.parent_policy(zone) for zone in zones)
+    for each in dict.fromkeys(one.sig0 for one in policies if one.sig0 is not None):
+        opened(keystore, chosen(keystore.root, each.owner, each.tag))
+
+
 def _steps(
     root: Path, config: Config, reader: Reader, seen: Mapping[Name, Observed], now: datetime
 ) -> Iterator[_Step]:

@@ -114,6 +114,11 @@ def test_update_with_sig0_is_valid_to_another_verifier_and_the_parent_is_looked_
         ]
         observe(repo)
         assert len(registry.updates) == 1, "it has the DS, and is left alone"
+        (private,) = repo.root.glob("keys/sig0/*/*.private.pem")
+        private.unlink()
+        told = observe(repo, code=1)
+        assert told["verdict"] == "act now", "before a roll needs the key"
+        assert "private.pem: missing; restore it from a backup" in told["message"]
 
 
 def test_command_gets_the_ds_and_is_not_run_again_while_the_parent_follows(

@@ -9,9 +9,10 @@ from pathlib import Path
 import dns.opcode
 import pytest
 
-from dnsctl.control.in_step import AGAIN, Asking, keep_in_step
+from dnsctl.control.in_step import AGAIN, Asking, keep_in_step, require_update_keys
 from dnsctl.control.observations import Observed, recall
 from dnsctl.control.observing import Round
+from dnsctl.errors import KeystoreError, PassphraseError
 from dnsctl.load.settings.config import Config
 from dnsctl.model.fleet import Endpoint
 from dnsctl.model.observation import DsMemory, ParentView
@@ -42,19 +43,24 @@ def stored(root: Path) -> Iterator[StoredSig0Key]:
     yield store(Keystore(root / "keys", lambda: PASSPHRASE), KEY, NOW)
 
 
-def asked(root: Path, server: Endpoint, now: datetime = NOW, tag: int | None = None) -> Asking:
-    """Go round once: the parent of one zone takes updates with SIG(0), that of the other has a command."""
+def settings(server: Endpoint, tag: int | None = None) -> Config:
+    """Return settings by which one zone's parent takes updates with SIG(0); the other's has a command."""
     sig0 = {"name": "updates.example."} | ({} if tag is None else {"tag": tag})
     parents = {
         "bind": {"servers": str(server), "ds": "update", "server": str(server), "sig0": sig0},
         "hook": {"servers": str(server), "ds": "hook", "command": ["/bin/true"]},
     }
     zones = {"child.example": {"parent": "bind"}, "other.example": {"parent": "hook"}}
-    config = Config.model_validate({"version": 1, "parents": parents, "zones": zones})
+    return Config.model_validate({"version": 1, "parents": parents, "zones": zones})
+
+
+def asked(root: Path, server: Endpoint, now: datetime = NOW, tag: int | None = None) -> Asking:
+    """Go round once, with parents that have no DS."""
     memory = DsMemory().after([ParentView("ns", "", now, (), 300)], now)
     state = Repo(root).state
     seen = {zone: Observed(ds=memory, asked=recall(state, zone).asked) for zone in (ZONE, OTHER)}
-    return keep_in_step(root, config, Round(seen, {}), now, lambda _: None, passphrase=PASSPHRASE)
+    found = Round(seen, {})
+    return keep_in_step(root, settings(server, tag), found, now, lambda _: None, passphrase=PASSPHRASE)
 
 
 def test_parent_that_only_says_that_it_took_an_update_is_asked_again(
@@ -132,6 +138,17 @@ def test_key_that_cannot_be_used_is_named_and_the_parents_of_other_zones_are_ask
         assert told[ZONE].outcome == "later"
         assert told[OTHER].outcome == "done"
         assert registry.updates == []
+    with pytest.raises(KeystoreError) as alarm:
+        require_update_keys(root, settings(registry.endpoint), (ZONE, OTHER), PASSPHRASE)
+    assert said in str(alarm.value)
+    require_update_keys(root, settings(registry.endpoint), (OTHER,), PASSPHRASE)
+
+
+def test_key_that_opens_and_a_wrong_passphrase_are_told_apart(root: Path, stored: StoredSig0Key) -> None:
+    config = settings(Endpoint("192.0.2.1", 53))
+    require_update_keys(root, config, (ZONE, OTHER), PASSPHRASE)
+    with pytest.raises(PassphraseError, match="does not open this key"):
+        require_update_keys(root, config, (ZONE,), b"another")
 
 
 def test_one_of_several_keys_is_taken_by_its_tag(root: Path, stored: StoredSig0Key) -> None:

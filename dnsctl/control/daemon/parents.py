@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dnsctl.control.daemon.job import Verdict, Work, named
 from dnsctl.control.host import require_right_clock
-from dnsctl.control.in_step import keep_in_step
+from dnsctl.control.in_step import keep_in_step, require_update_keys
 from dnsctl.control.observations import Observed
 from dnsctl.control.observing import Round, observe
 from dnsctl.control.sites import sites_of
@@ -24,12 +24,14 @@ def observed(work: Work) -> Verdict:
     """Look at all parents, and keep them in step.
 
     Raises SystemRefusalError where what they say cannot be kept, ConfigError for a secret that is not there,
+    KeystoreError for a key that signs updates and does not open, in use or not yet,
     ClockError where no node's clock agrees with this host's: until when caches hold a DS counts from a look.
     """
     require_right_clock(work.root, work.config.nodes(), work.passphrase)
     sites = sites_of(work.root, work.config, work.passphrase)
     found = observe(work.root, work.config, work.now, sites, work.progress)
     asking = keep_in_step(work.root, work.config, found, work.now, work.tell, passphrase=work.passphrase)
+    require_update_keys(work.root, work.config, found.seen, work.passphrase)
     asked, left = asking.asked, tuple(dict.fromkeys((*found.left, *asking.left)))
     known = _known(found)
     silent = [zone for zone, seen in known.items() if seen.ds.silent]
