@@ -10,6 +10,7 @@ from dnsctl.cli import output
 from dnsctl.cli.context import Context, domain_name
 from dnsctl.cli.key import below, keystore_of
 from dnsctl.errors import KeystoreError
+from dnsctl.files import secrecy
 from dnsctl.load.settings.config import Config
 from dnsctl.model.json_value import Json
 from dnsctl.model.name import Name, to_text
@@ -75,8 +76,11 @@ def generate(
 def import_key(context: Context, name: str, path: Path, *, as_json: bool) -> None:
     """Take over the key pair of `name` in `path`, such as BIND's for nsupdate; print its KEY record."""
     config, now = context.config(fleet=False), datetime.now(UTC)
-    made = adopted(key_pair(path, now, "KEY"), domain_name(name))
+    found = key_pair(path, now, "KEY")
+    made = adopted(found, domain_name(name))
     _tell(store(keystore_of(context, config), made, now), context, config, as_json=as_json)
+    if shared := secrecy.fault(Path(found.where).stat()):
+        output.say(f"{found.where}: {shared}; who has read it can sign as you: change to a new key")
     output.say("Delete the original when you no longer need it")
 
 

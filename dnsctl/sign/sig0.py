@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from dnsctl.model.key import PublicKey
-from dnsctl.model.name import to_text
 from dnsctl.model.policy import Algorithm
 from dnsctl.model.serial import MODULUS
 from dnsctl.sign.algorithm import PrivateKey, scheme
@@ -28,9 +27,6 @@ class Sig0Key:
 
     public: PublicKey
     private: PrivateKey = field(repr=False)
-
-    def __str__(self) -> str:
-        return f"key {self.public.tag} of {to_text(self.public.zone)}"
 
 
 def sig_rdata(message: bytes, key: Sig0Key, now: datetime) -> bytes:

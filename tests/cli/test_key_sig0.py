@@ -123,8 +123,18 @@ def test_pair_of_bind_is_taken_over_with_its_tag_and_record(
     assert told.out.split() == [*theirs.split()[:6], "".join(theirs.split()[6:])]
     key = opened(keystore(root), chosen(root / "keys", OWNER, None))
     assert f"+{key.public.tag:05d}.private" in private.name
+    assert "opens it to" not in told.err
     again = dnsctl("key", "import", NAME, str(private), "--sig0", root=root)
     assert (again.code, "is there already" in again.line) == (1, True)
+
+
+@pytest.mark.peer
+def test_pair_that_everybody_could_read_is_taken_over_with_a_warning(root: Path, tmp_path: Path) -> None:
+    private = bind_pair(tmp_path / "bind", "ED25519")
+    private.chmod(0o644)
+    told = dnsctl("key", "import", NAME, str(private), "--sig0", root=root)
+    assert told.code == 0
+    assert "0644 opens it to every user of this host; who has read it can sign as you" in told.err
 
 
 @pytest.mark.peer

@@ -52,6 +52,7 @@ class Sig0KeyConfig(Settings):
         return value
 
     def key(self) -> Sig0Name:
+        """Return the same as a frozen type."""
         return Sig0Name(absolute_name(self.name), self.tag)
 
 
