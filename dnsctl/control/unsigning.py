@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from dnsctl.control.zone_rolls import Goal, zone_roll
+from dnsctl.control.zone_rolls import Goal, ZoneRoll, zone_roll
 from dnsctl.image.reader import Reader
 from dnsctl.model.key import KeyUse, PublicKey
 from dnsctl.model.name import Name
@@ -22,7 +22,6 @@ from dnsctl.model.zone import ValidatedZone
 from dnsctl.publish.intent import Intent, ZoneIntent
 from dnsctl.publish.renewal import as_served
 from dnsctl.publish.uses import is_covered
-from dnsctl.rollover.planning import Plan
 from dnsctl.sign.keystore import Keystore, StoredKey
 
 _HOW = (
@@ -67,21 +66,23 @@ def _kept(
     told = found.plan
     if told.step is not None and told.step.action == "unsign":
         return replace(wanted, unsigning="signing ends: no server of its parent has a DS, and no cache")
-    return _signed(wanted, intent, reader, keystore.list(origin), told)
+    return _signed(wanted, intent, reader, keystore.list(origin), found)
 
 
 def _signed(
-    wanted: ZoneIntent, intent: Intent, reader: Reader, stored: tuple[StoredKey, ...], told: Plan
+    wanted: ZoneIntent, intent: Intent, reader: Reader, stored: tuple[StoredKey, ...], found: ZoneRoll
 ) -> ZoneIntent:
     """Return the zone, signed by the keys that it is served with, and asking for no DS."""
-    zone, served = wanted.zone, reader.signed_zone(wanted.zone.origin)
+    zone, served, told = wanted.zone, reader.signed_zone(wanted.zone.origin), found.plan
     keys = told.step.keys if told.step is not None else told.keys
     uses: dict[PublicKey, KeyUse] = {each.public: each.use for each in keys.used}
     signing = tuple(one for one in stored if one.public in uses)
     policy = as_served(intent.last_policy, served, signing)
     apex = [one for one in zone.nodes[zone.origin] if one.rdtype not in KEY_TYPES - {Type.DNSKEY}]
     node = tuple(sorted((*apex, *withdrawal(zone.origin, policy.dnskey_ttl)), key=lambda one: one.rdtype))
-    what = told.step.text if told.step is not None else f"it waits {told.wait.told}" if told.wait else ""
+    what = f"it waits {told.wait.told}" if told.wait is not None else str(found.fault or "")
+    if told.step is not None:
+        what = told.step.text
     return replace(
         wanted,
         zone=ValidatedZone(zone.origin, {**zone.nodes, zone.origin: node}, zone.file),

@@ -18,7 +18,7 @@ from dnsctl.model.policy import Policy
 from dnsctl.model.repo import HostFiles, Repo
 from dnsctl.model.rrset import Type
 from dnsctl.model.validity import moment
-from dnsctl.publish.uses import is_covered, key_set, served_uses
+from dnsctl.publish.uses import is_covered, key_set, served_uses, unknown_signers
 from dnsctl.rollover.caches import Observations
 from dnsctl.rollover.keyset import KeySet
 from dnsctl.rollover.planning import Plan, Wait, plan
@@ -43,7 +43,7 @@ class Goal:
 class ZoneRoll:
     """One zone's keys, and what comes next for them. `goal`: that of the release.
 
-    `fault`: why nothing does, where its keys in the keystore share a tag.
+    `fault`: why nothing does, where its keys in the keystore share a tag, or one that signs is not there.
     """
 
     keys: KeySet
@@ -103,7 +103,19 @@ def zone_roll(
         return ZoneRoll(keys, goal, seen, Plan(keys), fault)
     if not is_covered(uses.values()):
         return ZoneRoll(keys, goal, seen, Plan(keys))
+    if unknown := unknown_signers(reader, origin, stored):
+        return ZoneRoll(keys, goal, seen, Plan(keys), _elsewhere(origin, unknown))
     return ZoneRoll(keys, goal, seen, plan(keys, goal.policy, seen, now, hurry=hurry))
+
+
+def _elsewhere(origin: Name, tags: tuple[int, ...]) -> KeystoreError:
+    """Return why a zone is not rolled here: another host made a key, and a step from here would drop it."""
+    return KeystoreError(
+        f"is signed by key {', '.join(map(str, tags))} as well, which is not in keys/: no roll goes on here",
+        where=to_text(origin),
+        advice="copy keys/ from the host that made it, or restore its backup; if it is lost, a push signs"
+        " without it",
+    )
 
 
 def is_at_rest(found: ZoneRoll) -> bool:

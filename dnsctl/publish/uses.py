@@ -46,6 +46,17 @@ def served_uses(served: Reader, origin: Name, stored: Iterable[StoredKey]) -> di
     return uses
 
 
+def unknown_signers(served: Reader, origin: Name, stored: Iterable[StoredKey]) -> tuple[int, ...]:
+    """Return the tags of what signs the zone as it is served and is none of `stored`: keys of ours that are
+    elsewhere. Other signers (RFC 8901) sign nothing that is served here.
+    """
+    known = {(one.public.algorithm, one.public.tag) for one in stored}
+    signers = _signers(served.get(origin, Type.DNSKEY, origin)) | _signers(
+        served.get(origin, Type.SOA, origin)
+    )
+    return tuple(sorted(tag for _, tag in signers - known))
+
+
 def _rdatas(uses: Uses, is_used: Callable[[KeyUse], bool]) -> tuple[bytes, ...]:
     return tuple(sorted(key.rdata for key, use in uses.items() if is_used(use)))
 

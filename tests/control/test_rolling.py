@@ -186,6 +186,47 @@ def test_node_that_is_down_stops_a_roll(csk: Rolling):
     assert [one.state for one in csk.stored() if one.public == old.public] == [KeyState.REMOVED]
 
 
+def test_host_without_a_key_that_signs_takes_no_step_and_makes_no_other(csk: Rolling, tmp_path: Path):
+    """Such as a second control host to which keys/ was not copied since."""
+    csk.leave(*csk.stored())
+    while len(csk.stored()) == 1:
+        csk.observe()
+        csk.advance()
+    old, new = sorted(csk.stored(), key=lambda one: one.state is KeyState.PUBLISHED)
+    ours = {each: tmp_path / each.name for each in (new.path, new.private_path, new.state_path)}
+    for path, aside in ours.items():
+        path.rename(aside)
+    served = csk.rdatas("DNSKEY")
+    assert served == {old.public.rdata, new.public.rdata}
+    csk.observe()
+    assert csk.advance().release is None
+    assert [one.public for one in csk.stored()] == [old.public]
+    told = csk.repo.json("status", code=1)["concerns"]
+    what = f"is signed by key {new.public.tag} as well, which is not in keys/: no roll goes on here"
+    assert any(each["weight"] == "act" and what in each["message"] for each in told)
+    refused = csk.repo.run("key", "roll", "example.com", "--continue")
+    assert refused.returncode == 1
+    assert what in refused.stderr
+    for path, aside in ours.items():
+        aside.rename(path)
+    assert csk.roll()
+    assert csk.rdatas("DNSKEY") == {new.public.rdata}
+
+
+def test_key_that_signs_and_is_lost_for_good_is_left_out_by_a_push(csk: Rolling):
+    csk.leave(*csk.stored())
+    while len(csk.stored()) == 1:
+        csk.observe()
+        csk.advance()
+    old, lost = sorted(csk.stored(), key=lambda one: one.state is KeyState.PUBLISHED)
+    for path in (lost.path, lost.private_path, lost.state_path):
+        path.unlink()
+    done = csk.repo.run("push", "--allow", "ds-change", "--allow", "old-caches", "--reason", "lost")
+    assert done.returncode == 0, done
+    assert csk.rdatas("DNSKEY") == {old.public.rdata}
+    assert csk.roll(), "its roll begins again with another key"
+
+
 def test_key_comes_back_in_the_middle_of_its_roll(csk: Rolling):
     (old,) = csk.stored()
     csk.leave(old)

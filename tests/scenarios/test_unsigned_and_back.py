@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import dns.flags
 import dns.message
 import dns.query
 import dns.rcode
+import dns.rdatatype
 import pytest
 
 from dnsctl.demo.ports import free_port
@@ -77,6 +79,18 @@ class World:
     def there(self, rdtype: str, owner: str) -> bool:
         query = dns.message.make_query(owner, rdtype)
         return bool(dns.query.udp(query, "127.0.0.1", port=self.first.ports["ns1"][0], timeout=5).answer)
+
+    def algorithms(self, zone: str) -> set[int]:
+        """Return the algorithms of the keys in the DNSKEY RRset, without another signer's."""
+        return {each.algorithm for each in self.ask("DNSKEY", zone, dns.rdatatype.DNSKEY)}
+
+    def signers(self, zone: str) -> set[int]:
+        return {each.algorithm for each in self.ask("SOA", zone, dns.rdatatype.RRSIG)}
+
+    def ask(self, rdtype: str, zone: str, wanted: dns.rdatatype.RdataType) -> list[Any]:
+        query = dns.message.make_query(zone, rdtype, want_dnssec=True)
+        found = dns.query.tcp(query, "127.0.0.1", port=self.first.ports["ns1"][0], timeout=5).answer
+        return [each for one in found if one.rdtype == wanted for each in one]
 
     def commit(self, *unsigned: str) -> None:
         """Say which zones are to be unsigned; all hosts get that commit."""
@@ -255,3 +269,39 @@ def test_other_control_host_goes_on_in_the_middle(repo: Operations, tmp_path: Pa
         world.hosts = [Operations(tmp_path / "third", repo.ports), second]
         world.rounds(world.is_settled)
         assert not any(map(world.secure, BELOW))
+
+
+def test_second_algorithm_comes_and_is_rolled_on_by_a_host_that_got_the_keys(
+    repo: Operations, tmp_path: Path
+) -> None:
+    with watched(repo, tmp_path / "resolver") as world:
+        world.rounds(lambda: True, least=2)
+        second = Operations(tmp_path / "second", repo.ports)
+        shutil.copytree(repo.root, second.root, ignore=shutil.ignore_patterns("state", "log"))
+        first = world.hosts
+        world.hosts = [repo, second]
+        world.base = world.base.replace("foreign-keys: allow", "foreign-keys: allow, beside: MLDSA44")
+        world.push()
+        world.hosts = first
+        world.rounds(lambda: all(world.signers(each) == {13, 18} for each in BELOW))
+        made = {one.public for each in BELOW for one in keys(repo, each)}
+        generation = repo.generations()
+        done = second.run("control", "--once")
+        assert done.returncode == 1, done
+        assert "as well, which is not in keys/: no roll goes on here" in done.stdout + done.stderr
+        world.watch()
+        assert repo.generations() == generation, "it took no step"
+        assert {one.public for each in BELOW for one in keys(second, each)} < made, "and made no key"
+        shutil.copytree(repo.root / "keys", second.root / "keys", dirs_exist_ok=True)
+        world.hosts = [second]
+        world.rounds(lambda: all(world.algorithms(each) == {13, 18} for each in BELOW), least=1)
+        world.hosts = [second, repo]
+        world.base = world.base.replace(", beside: MLDSA44", "")
+        second.write(
+            "dnsctl.yaml", repo.root.joinpath("dnsctl.yaml").read_text().replace(", beside: MLDSA44", "")
+        )
+        second.commit("13 alone")
+        assert second.run("push").returncode == 0
+        world.hosts = [second]
+        world.rounds(lambda: all(world.algorithms(each) == world.signers(each) == {13} for each in BELOW))
+        assert {one.public for each in BELOW for one in keys(second, each)} == made
