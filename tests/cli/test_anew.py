@@ -61,7 +61,12 @@ def test_no_library_starts_a_thread_that_would_take_signals_held_back():
 @pytest.mark.parametrize(
     "order",
     [
-        NodeOrder(NodeSettings(Node("ns1", "dc1", SETTINGS.listen, ""), SETTINGS, Path("state")), "nobody"),
+        NodeOrder(
+            NodeSettings(
+                Node("ns1", "dc1", SETTINGS.listen, ""), SETTINGS, Path("state"), parents=SETTINGS.listen
+            ),
+            "nobody",
+        ),
         ZonesOrder(Path("zones"), SETTINGS, None, "", sign=True, strict=False, metrics=Endpoint("::1", 9153)),
     ],
     ids=["node", "zones"],

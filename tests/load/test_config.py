@@ -291,6 +291,17 @@ def test_optional_settings_reach_the_node(tmp_path: Path) -> None:
     assert settings.certificate == tmp_path / "keys/pki/ns1.crt"
 
 
+def test_node_knows_the_servers_that_parents_name(tmp_path: Path) -> None:
+    (tmp_path / "keys").mkdir()
+    public = Ed25519PrivateKey.generate().public_key()
+    (tmp_path / "keys/release.pub").write_bytes(
+        public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    )
+    named = 'parents: {a: {servers: ["192.0.2.9", "[2001:db8::9]:5300"]}, b: {servers: 192.0.2.9}, c: {}}'
+    settings = parse_config(f"{DOCUMENTED}\n{named}\n".encode()).node_settings("ns1", tmp_path)
+    assert set(settings.parents) == {Endpoint("192.0.2.9", 53), Endpoint("2001:db8::9", 5300)}
+
+
 @pytest.mark.parametrize("encoding", ["openssh", "base64"])
 def test_release_key_is_read_in_other_encodings(encoding: str, tmp_path: Path) -> None:
     public = Ed25519PrivateKey.generate().public_key()
