@@ -168,15 +168,16 @@ class AgentClient:
     async def look(self, errand: bytes, seconds: float) -> Mapping[str, object]:
         """Have the node look at servers of parents; return what it says, as `parent.errand` reads it.
 
-        `seconds`: that it may take. Raises UnknownRequestError for a node whose version cannot.
+        `seconds`: until no further look begins. Raises UnknownRequestError for a node whose version cannot.
         """
+        within = seconds + self._patience.status  # each of the last takes as long as its server draws it out
         return await self._json(
             "POST",
             "/v1/look",
             content=errand,
             sent=len(errand),
-            within=seconds + self._patience.short,
-            size=_BROUGHT._replace(seconds=seconds + self._patience.status),
+            within=within,
+            size=_BROUGHT._replace(seconds=within),
         )
 
     # -- Requests that change something --------------------------------------------------------------------

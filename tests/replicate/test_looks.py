@@ -147,11 +147,18 @@ def test_node_makes_one_look_at_a_time_also_for_those_who_went_away(tmp_path: Pa
             time.sleep(0.1)
 
 
-def test_look_at_a_silent_server_ends_in_time_and_holds_up_no_other_request(tmp_path: Path) -> None:
-    with sent(tmp_path, lambda query, tcp: []) as (fleet, server), ThreadPoolExecutor(1) as pool:
+def test_look_that_a_server_draws_out_ends_in_time_and_holds_up_no_other_request(tmp_path: Path) -> None:
+    ended = threading.Event()
+
+    def drawn_out(query: bytes, tcp: bool) -> list[bytes]:
+        if tcp:
+            ended.wait(60)
+        return []
+
+    with sent(tmp_path, drawn_out) as (fleet, server), ThreadPoolExecutor(1) as pool:
         wanted = errand(server, ZONE, seconds=1)
         first = pool.submit(brought, fleet, wanted)
         assert fleet.status("ns1").zone_count == 1
         (look,) = first.result().looks[ZONE]
-    assert look.ds.ds is None
-    assert look.ds.fault
+        ended.set()
+    assert (look.ds.ds, look.ds.fault) == (None, "does not answer")
