@@ -1,25 +1,30 @@
-"""Signing side by side: ours with one and two processes, raw signatures, ldns-signzone, dnssec-signzone.
+"""Signing side by side: ours with one and two processes, raw signatures, and the signers of others.
 
 .venv/bin/python bench/sign.py [--names 100000] [--timeout 300] [--skip-peers]
 
 The zone is that of docs/performance.md in small: of 20 names, 18 have an A and every second of these an AAAA,
-one is a delegation with DS and one without. All keys are ECDSA P-256, denial is NSEC. Times are wall clock;
-the row "raw signatures" is what `cryptography` takes for the signatures alone, "raw verifications" for
-checking them.
+one is a delegation with DS and one without; 900,000 names are 1.35 million records. All keys are ECDSA P-256,
+denial is NSEC. *Raw* is what `cryptography` takes for the signatures and their verifications alone, on one
+core. Each row has the seconds that passed, the CPU seconds of all its processes, these as a multiple of raw,
+and the memory of its largest process; ours holds the zone as it was read, too. ldns-signzone, kzonesign and
+`dnssec-signzone -P` do not verify what they made.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from dnsctl.model.key import PublicKey
 from dnsctl.model.name import from_text, to_text
@@ -33,6 +38,31 @@ from dnsctl.sign.signer import sign_zone
 
 ORIGIN = from_text("bench.example.")
 SAMPLE = 5000  # raw signatures timed; the rest is multiplied
+KNOT = """\
+database:
+    storage: {directory}/knot
+policy:
+  - id: bench
+    algorithm: ecdsap256sha256
+    single-type-signing: on
+    signing-threads: 2
+template:
+  - id: default
+    storage: {directory}
+    dnssec-signing: on
+    dnssec-policy: bench
+zone:
+  - domain: bench.example
+    file: zone
+"""
+
+
+class Cost(NamedTuple):
+    """`passed` and `cpu` in seconds, `memory` of the largest process in MB."""
+
+    passed: float
+    cpu: float
+    memory: int
 
 
 def records(names: int) -> list[RRset]:
@@ -56,16 +86,62 @@ def records(names: int) -> list[RRset]:
     return made
 
 
-def sign_into(
-    kept: list[SignedZone], zone: ValidatedZone, key: SigningKey, policy: Policy, now: datetime, workers: int
-) -> None:
-    kept.append(sign_zone(zone, [key], policy, now, 1, workers=workers))
+class Ours(NamedTuple):
+    """What a process of ours is to sign."""
+
+    zone: ValidatedZone
+    key: SigningKey
+    policy: Policy
+    now: datetime
+
+    def sign(self, workers: int, previous: SignedZone | None = None) -> SignedZone:
+        return sign_zone(self.zone, [self.key], self.policy, self.now, 1, previous=previous, workers=workers)
+
+
+def in_a_process(work: Callable[[], object]) -> Cost:
+    """Run `work` in a process of its own, which begins with what this one holds."""
+    began = time.perf_counter()
+    pid = os.fork()
+    if not pid:
+        try:
+            work()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return _ended(pid, began, "one of our own")
+
+
+def run(command: list[str], directory: Path, timeout: float) -> Cost | None:
+    """Run a command in `directory`; None where it took longer than `timeout` seconds."""
+    began = time.perf_counter()
+    with (directory / "said").open("wb") as said:
+        process = subprocess.Popen(command, cwd=directory, stdout=said, stderr=said)
+    late = threading.Timer(timeout, process.kill)
+    late.start()
+    try:
+        cost = _ended(process.pid, began, command[0])
+    except RuntimeError as fault:
+        sys.exit(f"{fault}: {(directory / 'said').read_text(errors='replace').strip()}")
+    if not late.is_alive():
+        return None
+    late.cancel()
+    return cost
+
+
+def _ended(pid: int, began: float, what: str) -> Cost:
+    _, status, used = os.wait4(pid, 0)
+    passed = time.perf_counter() - began
+    if os.WIFEXITED(status) and os.WEXITSTATUS(status):
+        raise RuntimeError(f"{what} ended with {os.WEXITSTATUS(status)}")
+    return Cost(passed, used.ru_utime + used.ru_stime, used.ru_maxrss >> 10)
 
 
 def timed(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
+    """Return the CPU seconds of `work` in this process."""
+    before = resource.getrusage(resource.RUSAGE_SELF)
     work()
-    return time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
 def raw(key: SigningKey) -> tuple[float, float]:
@@ -79,54 +155,51 @@ def raw(key: SigningKey) -> tuple[float, float]:
     return signing / SAMPLE, checking / SAMPLE
 
 
-def peers(directory: Path, timeout: float) -> dict[str, float | None]:
-    """Time the other signers over the same zone; None where one is missing or took too long."""
+def own_rows(ours: Ours, directory: Path, results: dict[str, Cost | None]) -> int:
+    """Put our rows into `results`; return how many signatures the zone has."""
+    counted, unchanged = directory / "count", directory / "unchanged"
 
-    def key(*options: str) -> str:
-        made = subprocess.run(
-            ["ldns-keygen", "-a", "ECDSAP256SHA256", *options, "bench.example"],
-            cwd=directory, capture_output=True, text=True, check=True,
-        )  # fmt: skip
+    def sign(workers: int) -> None:
+        signed = ours.sign(workers)
+        counted.write_text(str(sum(len(one.signatures) for one in signed.rrsets())))
+
+    def again() -> None:
+        previous = ours.sign(2)
+        unchanged.write_text(str(timed(lambda: ours.sign(1, previous))))
+
+    results["dnsctl, 1 process"] = in_a_process(lambda: sign(1))
+    results["dnsctl, 2 processes"] = in_a_process(lambda: sign(2))
+    memory = in_a_process(again).memory
+    cpu = float(unchanged.read_text())
+    results["dnsctl again, nothing changed"] = Cost(cpu, cpu, memory)
+    return int(counted.read_text())
+
+
+def peers(directory: Path, timeout: float) -> dict[str, Cost | None]:
+    """Cost of the other signers over the same zone; those that are not installed are left out."""
+
+    def key(*command: str) -> str:
+        made = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=True)
         return made.stdout.strip()
 
-    found: dict[str, float | None] = {}
+    found: dict[str, Cost | None] = {}
     if shutil.which("ldns-signzone"):
-        found["ldns-signzone"] = run(
-            ["ldns-signzone", "-f", "signed.ldns", "zone", key("-k")], directory, timeout
-        )
+        made = key("ldns-keygen", "-a", "ECDSAP256SHA256", "-k", "bench.example")
+        found["ldns-signzone"] = run(["ldns-signzone", "-f", "signed.ldns", "zone", made], directory, timeout)
+    if shutil.which("kzonesign"):
+        (directory / "knot.conf").write_text(KNOT.format(directory=directory))
+        for one in ("knot", "signed.knot"):
+            (directory / one).mkdir()
+        key("keymgr", "-c", "knot.conf", "bench.example", "generate", "algorithm=13", "ksk=yes", "zsk=yes")
+        command = ["kzonesign", "-c", "knot.conf", "-o", "signed.knot", "bench.example"]
+        found["kzonesign, 2 threads"] = run(command, directory, timeout)
     if shutil.which("dnssec-signzone"):
-        made = subprocess.run(
-            ["dnssec-keygen", "-q", "-a", "ECDSAP256SHA256", "-f", "KSK", "bench.example"],
-            cwd=directory, capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        command = [
-            "dnssec-signzone",
-            "-z",
-            "-P",
-            "-S",
-            "-n",
-            "2",
-            "-o",
-            "bench.example",
-            "-f",
-            "signed.bind",
-        ]  # BIND renames onto it: as root, /dev/null would be gone
-        found["dnssec-signzone -n 2"] = run([*command, "zone", made.stdout.strip()], directory, timeout)
-        found["dnssec-signzone -n 2, verifying (no -P)"] = run(
-            [one for one in [*command, "zone", made.stdout.strip()] if one != "-P"], directory, timeout
-        )
+        made = key("dnssec-keygen", "-q", "-a", "ECDSAP256SHA256", "-f", "KSK", "bench.example")
+        # BIND renames onto its output: as root, /dev/null would be gone
+        command = ["dnssec-signzone", "-z", "-S", "-n", "2", "-o", "bench.example", "-f", "signed.bind"]
+        found["dnssec-signzone -n 2 -P"] = run([*command, "-P", "zone", made], directory, timeout)
+        found["dnssec-signzone -n 2, verifying"] = run([*command, "zone", made], directory, timeout)
     return found
-
-
-def run(command: list[str], directory: Path, timeout: float) -> float | None:
-    start = time.perf_counter()
-    try:
-        subprocess.run(command, cwd=directory, capture_output=True, timeout=timeout, check=True)
-    except subprocess.TimeoutExpired:
-        return None
-    except subprocess.CalledProcessError as error:
-        sys.exit(f"{command[0]} failed: {error.stderr.decode(errors='replace').strip()}")
-    return time.perf_counter() - start
 
 
 def write(path: Path, made: list[RRset]) -> None:
@@ -147,35 +220,27 @@ def main() -> None:
     private = scheme(policy.algorithm).generate()
     public = PublicKey(ORIGIN, int(policy.algorithm), flags("csk"), scheme(policy.algorithm).field(private))
     key = SigningKey(public, "csk", private, now)
-    made = records(options.names)
-    zone = ValidatedZone(ORIGIN, nodes_of(made))
+    results: dict[str, Cost | None] = {}
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        made = records(options.names)
+        total = sum(len(one.rdatas) for one in made)
+        write(directory / "zone", made)
+        count = own_rows(Ours(ValidatedZone(ORIGIN, nodes_of(made)), key, policy, now), directory, results)
+        signing, checking = raw(key)
+        results["raw signatures, one core"] = Cost(signing * count, signing * count, 0)
+        results["raw verifications, one core"] = Cost(checking * count, checking * count, 0)
+        if not options.skip_peers:
+            results |= peers(directory, options.timeout)
 
-    results: dict[str, float | None] = {}
-    kept: list[SignedZone] = []
-    for workers, label in ((1, "dnsctl, 1 process"), (2, "dnsctl, 2 processes")):
-        kept.clear()
-        results[label] = timed(partial(sign_into, kept, zone, key, policy, now, workers))
-    previous = kept[0]
-    results["dnsctl again, nothing changed"] = timed(
-        lambda: sign_zone(zone, [key], policy, now, 1, previous=previous)
-    )
-    count = sum(len(one.signatures) for one in previous.rrsets())
-    signing, checking = raw(key)
-    results["raw signatures, one core"] = signing * count
-    results["raw verifications, one core"] = checking * count
-    if not options.skip_peers:
-        with tempfile.TemporaryDirectory() as directory:
-            write(Path(directory) / "zone", made)
-            results |= peers(Path(directory), options.timeout)
-
-    total = sum(len(one.rdatas) for one in made)
     print(f"{options.names} names, {total} records, {count} signatures, algorithm 13, NSEC, {now:%Y-%m-%d}")
-    print(f"{'':42}{'seconds':>10}{'x raw':>8}{'us each':>9}")
-    for label, seconds in results.items():
-        if seconds is None:
-            print(f"{label:42}{'timed out':>10}")
+    print(f"{'':34}{'passed s':>10}{'CPU s':>9}{'x raw':>8}{'MB':>7}")
+    for label, cost in results.items():
+        if cost is None:
+            print(f"{label:34}{'timed out':>10}")
         else:
-            print(f"{label:42}{seconds:10.2f}{seconds / (signing * count):8.2f}{seconds / count * 1e6:9.1f}")
+            multiple = cost.cpu / (signing + checking) / count
+            print(f"{label:34}{cost.passed:10.2f}{cost.cpu:9.2f}{multiple:8.2f}{cost.memory:7}")
 
 
 if __name__ == "__main__":
