@@ -44,7 +44,7 @@ def running(offset: str, command: Sequence[str], log: Path) -> Iterator[subproce
         yield process
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 _SLEEP = """\

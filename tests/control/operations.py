@@ -190,13 +190,13 @@ class Operations:
         """End a node with all its processes."""
         process = self.running.pop(name)
         process.terminate()
-        process.join(10)
+        process.join(60)
 
     def stop(self) -> None:
         for process in self.running.values():
             process.terminate()
         for process in self.running.values():
-            process.join(10)
+            process.join(60)
         self.running.clear()
 
     def generations(self) -> dict[str, int]:

@@ -52,15 +52,15 @@ def daemon(repo: Operations, *arguments: str) -> Iterator[list[str]]:
         wait(lambda: any("does the jobs of this host" in line for line in lines))
         yield lines
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(60)
         reader.join(10)
     assert lines[-1] == "dnsctl control: ended\n", lines
 
 
-def wait(until: Callable[[], bool], seconds: float = 40) -> None:
+def wait(until: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not until():
         assert time.monotonic() < deadline
@@ -173,7 +173,7 @@ def test_daemon_that_is_ended_at_any_moment_leaves_one_release(
         assert "does the jobs of this host" in process.stderr.readline()
         time.sleep(after - 0.8)
         process.send_signal(number)
-        assert process.wait(30) == (0 if number == signal.SIGTERM else -number)
+        assert process.wait(60) == (0 if number == signal.SIGTERM else -number)
         assert "Traceback" not in process.stderr.read()
     told = repo.json("control", "--once", code=None)
     assert {each["job"]: each["verdict"] for each in told["jobs"] if each["job"] != "watch"} == {

@@ -109,7 +109,7 @@ class RunningNode:
         for line in self.process.stderr:
             self.lines.append(line.rstrip("\n"))
 
-    def wait_for(self, pattern: str, seconds: float = 30.0) -> re.Match[str]:
+    def wait_for(self, pattern: str, seconds: float = 60.0) -> re.Match[str]:
         """Return the first line that `pattern` is found in."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -148,7 +148,7 @@ class RunningNode:
 
 def children_of(supervisor: int) -> dict[str, int]:
     """Return name to process id of a supervisor's children, once each has the name of what it does."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while True:
         found = {}
         for child in Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split():
@@ -188,4 +188,4 @@ def running(
     finally:
         if process.poll() is None:
             process.kill()
-        process.wait(10)
+        process.wait(60)

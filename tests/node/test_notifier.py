@@ -33,7 +33,7 @@ def zone(number: int, origin: str = ZONE) -> ValidatedZone:
     return validated(origin, text + f"www 300 TXT {number}\n", apex=False)
 
 
-def wait(until: Callable[[], bool], what: str, seconds: float = 40) -> None:
+def wait(until: Callable[[], bool], what: str, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not until():
         assert time.monotonic() < deadline, what
@@ -173,7 +173,7 @@ def test_secondary_that_is_down_is_told_again_until_it_answers(tmp_path: Path) -
         Fake(lambda message: next(silent, response(message).to_wire())) as fake,
         notifying(tmp_path, [[fake.where, "", []]]) as node,
     ):
-        node.wait_for(r"answered NOTIFY of example\.com\. 3$", 30)
+        node.wait_for(r"answered NOTIFY of example\.com\. 3$")
         time.sleep(1)
     first, second = (later - earlier for earlier, later in zip(fake.times, fake.times[1:], strict=False))
     assert len(fake.came) == 3
@@ -235,7 +235,7 @@ def test_signed_notify_is_answered_by_a_signed_response_alone(tmp_path: Path) ->
     fake = Fake(unsigned_first)
     with fake, notifying(tmp_path, [[fake.where, KEY, []]]) as node:
         node.wait_for(r"answered NOTIFY of example\.com\. 3 with NOERROR without TSIG")
-        node.wait_for(r"answered NOTIFY of example\.com\. 3$", 20)
+        node.wait_for(r"answered NOTIFY of example\.com\. 3$")
     assert len(fake.came) == 2
 
 
@@ -255,7 +255,7 @@ def test_thousand_zones_are_told_of_at_a_bounded_rate_and_in_few_lines(tmp_path:
     with Fake(says(0)) as fake, notifying(tmp_path, [[fake.where, "", []]]) as node:
         wait(lambda: len(set(fake.zones())) == 300, "not all were told")
         assert fake.times[-1] - fake.times[0] > 2.5  # 100 a second
-        node.wait_for(r"answered NOTIFY: \d+ more in 10 s", 30)
+        node.wait_for(r"answered NOTIFY: \d+ more in 10 s")
         assert sum("answered NOTIFY of" in line for line in node.lines) <= 150
 
 

@@ -65,9 +65,9 @@ def _runs(process: str) -> bool:
 def test_command_that_does_not_end_is_ended_with_all_it_started(tmp_path: Path) -> None:
     began = time.monotonic()
     done = run(tmp_path, "sleep 300 & echo $!; sleep 300", seconds=1)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
     assert (done.outcome, done.reason) == ("later", f"{tmp_path}/hook: no end after 1 s")
-    deadline = time.monotonic() + 10  # the kernel ends it when it next runs
+    deadline = time.monotonic() + 60  # the kernel ends it when it next runs
     while _runs(done.printed):
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -99,7 +99,7 @@ def test_command_that_nothing_can_start_is_refused_and_raises_nothing(
 def test_what_a_command_leaves_in_its_process_group_ends_with_it(tmp_path: Path) -> None:
     done = run(tmp_path, "sleep 300 >/dev/null 2>&1 & echo $!")
     assert done.outcome == "done"
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while _runs(done.printed):
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -216,7 +216,7 @@ def test_resolver_that_is_away_is_waited_for_once() -> None:
     for zone in ("a.example.", "b.example.", "c.example."):
         with pytest.raises(ParentUnknownError):
             found.parent_of(from_text(zone))
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 12
 
 
 def test_zone_whose_servers_are_silent_does_not_blind_the_looks_at_others() -> None:
@@ -230,7 +230,7 @@ def test_zone_whose_servers_are_silent_does_not_blind_the_looks_at_others() -> N
         for zone in ("a.hostile.", "b.hostile.", "c.hostile."):
             with pytest.raises(ParentUnknownError, match=r"no answer to hostile\. SOA in 5 s"):
                 found.parent_of(from_text(zone))
-        assert time.monotonic() - began < 8  # that is waited for once
+        assert time.monotonic() - began < 12  # that is waited for once
         assert found.parent_of(from_text("www.child.example.")).zone == from_text("example.")
 
 

@@ -158,7 +158,7 @@ class Fleet:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(each, signal.SIGKILL)
         process.join()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while any(_is_running(each) for each in family):  # whoever starts next finds its ports free
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -167,7 +167,7 @@ class Fleet:
         for process in self._running.values():
             process.terminate()
         for name, process in self._running.items():
-            process.join(5)
+            process.join(60)
             if process.exitcode != 0:
                 process.kill()
                 raise AssertionError(f"{name} ended with {process.exitcode} on {signal.SIGTERM.name}")
@@ -213,7 +213,7 @@ class Fleet:
     def status(self, name: str) -> NodeStatus:
         return self.ask(name, lambda client: client.status(zones=True))
 
-    def wait(self, name: str, until: Callable[[NodeStatus], bool], seconds: float = 30) -> NodeStatus:
+    def wait(self, name: str, until: Callable[[NodeStatus], bool], seconds: float = 60) -> NodeStatus:
         """Poll the node's status until it is as wanted."""
         deadline = time.monotonic() + seconds
         while True:

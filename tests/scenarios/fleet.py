@@ -71,14 +71,14 @@ def change(stage: Rehearsal, old: str, new: str, name: str = "example.com.yaml")
 
 
 def ask(
-    stage: Rehearsal, node: str, owner: str, rdtype: str = "A", *, stream: bool = False
+    stage: Rehearsal, node: str, owner: str, rdtype: str = "A", *, stream: bool = False, timeout: float = 20
 ) -> dns.message.Message:
     endpoint = stage.fleet[node].listen[0]
     query = dns.message.make_query(owner, rdtype, want_dnssec=True, payload=1232)
     query.flags &= ~dns.flags.RD
     if stream:
-        return dns.query.tcp(query, endpoint.address, timeout=3, port=endpoint.port)
-    return dns.query.udp_with_fallback(query, endpoint.address, timeout=3, port=endpoint.port)[0]
+        return dns.query.tcp(query, endpoint.address, timeout=timeout, port=endpoint.port)
+    return dns.query.udp_with_fallback(query, endpoint.address, timeout=timeout, port=endpoint.port)[0]
 
 
 def texts(answer: dns.message.Message, rdtype: str) -> set[str]:
@@ -98,7 +98,7 @@ def serials(stage: Rehearsal, zone: str = "example.com.") -> dict[str, int]:
 
 def is_up(stage: Rehearsal, node: str) -> bool:
     with contextlib.suppress(OSError, dns.exception.DNSException):
-        ask(stage, node, "example.com.", "SOA")
+        ask(stage, node, "example.com.", "SOA", timeout=3)
         return True
     return False
 

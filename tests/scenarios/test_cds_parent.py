@@ -61,7 +61,7 @@ def test_parent_that_is_notified_takes_the_cds_of_all_signers(repo: Operations, 
         assert pushed.returncode == 0, pushed.stdout + pushed.stderr
         jobs = {each["job"]: each for each in repo.json("control", "--once")["jobs"]}
         assert "took the NOTIFY for CDS" in jobs["observe"]["message"]
-        assert parent_.scanned.wait(20)
+        assert parent_.scanned.wait(60)
         assert parent_.ds() == {first.lower(), rdata_text(Type.DS, FOREIGN.ds()).lower()}
         told = repo.json("verify", "--parents")
         assert (told["verdict"], told["notes"]) == ("consistent", [])

@@ -112,12 +112,12 @@ class Servers:
         for process in self._running:
             process.terminate()
         for process in self._running:
-            process.wait(20)
+            process.wait(60)
         self._running.clear()
 
 
 def wait(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 60
     while True:
         with contextlib.suppress(OSError, dns.exception.DNSException):
             if condition():
@@ -166,7 +166,7 @@ class Resolver:
                 if self._asking.is_alive():
                     self._asking.join()
                 process.terminate()
-                process.wait(10)
+                process.wait(60)
 
     def begin(self) -> None:
         self._asking.start()

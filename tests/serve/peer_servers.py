@@ -15,7 +15,7 @@ from tests.peers import need
 
 
 def wait_until_served(port, origins, process):
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     waiting = list(origins)
     while waiting:
         assert process.poll() is None, "the peer ended at once"
@@ -43,7 +43,7 @@ def running(command, port, origins, log: Path):
     finally:
         process.terminate()
         try:
-            process.wait(10)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -153,7 +153,7 @@ def resolver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
             for process in running:
                 process.terminate()
             for process in running:
-                process.wait(10)
+                process.wait(60)
 
 
 def _nsd(directory: Path, port: int) -> str:
@@ -191,7 +191,7 @@ def _unbound(directory: Path, authoritative: int, port: int) -> str:
 
 
 def _wait(port: int, directory: Path) -> None:
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     query = dns.message.make_query("version.server.", "TXT", "CH")
     while time.monotonic() < deadline:
         try:

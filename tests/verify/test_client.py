@@ -58,20 +58,20 @@ def test_query_without_edns_has_no_opt(image):
 
 def test_dead_port_is_told_at_once():
     started = time.monotonic()
-    with Channel(Endpoint("127.0.0.1", free_port())) as channel:
+    with Channel(Endpoint("127.0.0.1", free_port()), timeout=60) as channel:
         replies = channel.ask([WWW] * (WINDOW * 3))
     assert [each.wire for each in replies] == [None] * (WINDOW * 3)
-    assert channel.silent == "Connection refused" and time.monotonic() - started < 0.9
+    assert channel.silent == "Connection refused" and time.monotonic() - started < 30
 
 
 def test_port_that_swallows_everything_costs_one_batch():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as hole:
         hole.bind(("127.0.0.1", 0))
         started = time.monotonic()
-        with Channel(Endpoint(*hole.getsockname()), timeout=0.1, attempts=2) as channel:
-            replies = channel.ask([WWW] * (WINDOW * 4))
+        with Channel(Endpoint(*hole.getsockname()), timeout=0.5, attempts=2) as channel:
+            replies = channel.ask([WWW] * (WINDOW * 16))
     assert channel.silent and all(each.reason == channel.silent for each in replies)
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 8
 
 
 def test_what_is_lost_again_and_again_is_asked_until_it_is_answered():
