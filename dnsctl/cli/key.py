@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -159,9 +160,13 @@ def generate(context: Context, zone: str, role: str | None, *, another: bool = F
         if not wanted:
             raise typer.BadParameter(f"policy {policy.name} has {policy.keys}", param_hint="--role")
     store = keystore_of(context, config)
+    kinds = [(one, each) for one in _single(policy) for each in wanted]
     if not another:
-        _refuse_second(store.list(name), policy, wanted, context)
-    made = [store.generate(name, one, each, datetime.now(UTC)) for one in _single(policy) for each in wanted]
+        _refuse_second(store.list(name), kinds, context)
+    made = []
+    for kind in kinds:
+        check = partial(_refuse_second, kinds=() if another else (kind,), context=context)
+        made.append(store.generate(name, *kind, datetime.now(UTC), check))
     if as_json:
         output.json_result({"keys": [key_json(each, context) for each in made]})
         return
@@ -188,11 +193,11 @@ def _single(policy: Policy) -> Iterator[Policy]:
 
 
 def _refuse_second(
-    stored: tuple[StoredKey, ...], policy: Policy, roles: tuple[KeyRole, ...], context: Context
+    stored: tuple[StoredKey, ...], kinds: Iterable[tuple[Policy, KeyRole]], context: Context
 ) -> None:
-    """Raise KeystoreError where a key of one of `roles` was generated before and is not in use yet."""
+    """Raise KeystoreError where a key of one of `kinds` was generated before and is not in use yet."""
     for each in stored:
-        if each.role in roles and any(is_ahead(each, one, each.role) for one in _single(policy)):
+        if any(is_ahead(each, *kind) for kind in kinds):
             raise KeystoreError(
                 f"this {each.role} was generated before, and the first signing that needs one uses it",
                 where=path_of(each, context),

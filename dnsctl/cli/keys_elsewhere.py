@@ -12,11 +12,14 @@ import typer
 from dnsctl.cli import output
 from dnsctl.cli.context import Context, zone_name
 from dnsctl.cli.key import key_json, keystore_of, path_of, signing_policy, with_tag
+from dnsctl.control.host import locked
+from dnsctl.control.own_image import served_dnskeys
 from dnsctl.errors import DnsctlError, KeystoreError, SystemRefusalError
 from dnsctl.files import durable, secrecy
 from dnsctl.model.json_value import Json
-from dnsctl.model.key import ROLES, KeyRole
+from dnsctl.model.key import ROLES, KeyRole, key_tag
 from dnsctl.model.name import Name, to_text
+from dnsctl.model.repo import HostFiles, Repo
 from dnsctl.publish.work_tree import known_zones
 from dnsctl.sign.adoption import adopted
 from dnsctl.sign.foreign import bind_state, pem, private_text
@@ -47,11 +50,16 @@ def import_keys(
             where=path_of(present[0], context),
             advice=f"every key that is named here is in keys/, in state {states}: nothing is left to import",
         )
-    store.store(new)
     if active:
-        for each in _listed(store, name, made):
-            if each.state is KeyState.GENERATED:  # what was lost and is here again has its state
-                store.activate(each, now)
+        state = Repo(context.root).state
+        with locked(state):  # a push would choose a key of its own meanwhile
+            _refuse_beside_served(state, name, made)
+            store.store(new)
+            for each in _listed(store, name, made):
+                if each.state is KeyState.GENERATED:  # what was lost and is here again has its state
+                    store.activate(each, now)
+    else:
+        store.store(new)
     stored = _listed(store, name, made)
     if as_json:
         output.json_result({"keys": [key_json(each, context) for each in stored]})
@@ -66,6 +74,18 @@ def import_keys(
     if made:
         output.say(
             "they want a backup: dnsctl backup FILE. Delete the originals when you no longer need them"
+        )
+
+
+def _refuse_beside_served(state: HostFiles, zone: Name, made: Sequence[NewKey]) -> None:
+    """Raise KeystoreError where the zone is served signed, and not with these: they would sign nothing."""
+    served = served_dnskeys(state, [zone]).get(zone, ())
+    if served and not any(each.stored.public.rdata in served for each in made):
+        tags = ", ".join(str(key_tag(each)) for each in served)
+        raise KeystoreError(
+            f"is served signed by key {tags} already: an active key beside it would sign nothing",
+            where=to_text(zone),
+            advice="import it without --active, and `dnsctl key roll` has it take over",
         )
 
 

@@ -141,12 +141,21 @@ class Keystore:
             active = self._active(zone, policy)
         return tuple(self.open(one) for one in active)
 
-    def generate(self, zone: Name, policy: Policy, role: KeyRole, now: datetime) -> StoredKey:
+    def generate(
+        self,
+        zone: Name,
+        policy: Policy,
+        role: KeyRole,
+        now: datetime,
+        check: Callable[[tuple[StoredKey, ...]], None] = lambda stored: None,
+    ) -> StoredKey:
         """Make a key pair, in state `generated`: on disk, in no zone yet.
 
+        `check` gets the zone's keys while no other writer can add one; what it raises ends this.
         Raises PassphraseError, before anything is written, where the passphrase does not open the other keys.
         """
         with self._lock():
+            check(self.list(zone))
             return self._generate(zone, policy, role, now)
 
     def draft(

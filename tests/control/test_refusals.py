@@ -5,14 +5,17 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dns.dnssec
 import dns.message
 import dns.query
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from dnsctl.model.name import from_text
+from dnsctl.model.policy import Policy
 from dnsctl.sign.keyfile import KeyState
 from dnsctl.sign.keystore import Keystore, StoredKey
 from tests.control.operations import NODES, PASSPHRASE, Operations, made, zone
@@ -108,6 +111,34 @@ def test_first_push_killed_at_any_moment_leaves_keys_that_the_next_one_takes(
     assert key.state is KeyState.ACTIVE
     assert served_tags(repo) == {key.public.tag}
     assert repo.run("verify").returncode == 0
+
+
+def test_keys_that_are_generated_at_one_moment_are_one(repo: Operations) -> None:
+    """Each would find none that waits to be used, if another could come between look and making."""
+    asked = [repo.begin("key", "generate", "example.com") for _ in range(3)]
+    told = [each.communicate(timeout=60)[1] for each in asked]
+    (made,) = keys(repo)
+    assert sorted(each.returncode for each in asked) == [0, 1, 1]
+    assert sum("was generated before" in each and made.path.name in each for each in told) == 2
+
+
+@pytest.mark.parametrize("pause", [0.0, 1.0, 2.0])
+def test_active_key_that_is_imported_beside_a_push_signs_or_is_refused(
+    repo: Operations, tmp_path: Path, pause: float
+) -> None:
+    other = Keystore(tmp_path / "other", lambda: PASSPHRASE)
+    one = other.generate(COM, Policy(), "csk", datetime.now(UTC))
+    pem = tmp_path / "key.pem"
+    pem.write_bytes(other.open(one).private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    push = repo.begin("push")
+    time.sleep(pause)
+    importing = repo.begin("key", "import", "example.com", str(pem), "--role", "csk", "--active")
+    told = [each.communicate(timeout=60)[1] for each in (push, importing)]
+    assert importing.returncode == 0 or "already" in told[1] or "another" in told[1], told
+    assert repo.run("push").returncode == 0
+    active = [each.public for each in keys(repo) if each.state is KeyState.ACTIVE]
+    assert served_tags(repo) == {each.tag for each in active} and len(active) == 1, told
+    assert (importing.returncode == 0) is (active == [one.public])
 
 
 def test_control_host_without_keys_is_refused_and_goes_on_once_the_copy_is_back(
