@@ -78,10 +78,13 @@ def import_keys(
 
 
 def _refuse_beside_served(state: HostFiles, zone: Name, made: Sequence[NewKey]) -> None:
-    """Raise KeystoreError where the zone is served signed, and not with these: they would sign nothing."""
-    served = served_dnskeys(state, [zone]).get(zone, ())
-    if served and not any(each.stored.public.rdata in served for each in made):
-        tags = ", ".join(str(key_tag(each)) for each in served)
+    """Raise KeystoreError where the zone is served signed, and not with these: they would sign nothing.
+
+    One with the tag of a served key is left to the keystore, which tells more of it.
+    """
+    served = {key_tag(each): each for each in served_dnskeys(state, [zone]).get(zone, ())}
+    if served and not any(each.stored.public.tag in served for each in made):
+        tags = ", ".join(map(str, sorted(served)))
         raise KeystoreError(
             f"is served signed by key {tags} already: an active key beside it would sign nothing",
             where=to_text(zone),
