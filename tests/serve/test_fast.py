@@ -1,8 +1,11 @@
 """The fast path gives the octets of the full path, or leaves it the query."""
 
+import functools
+import tempfile
 import tracemalloc
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import dns.message
 import pytest
@@ -200,18 +203,23 @@ def test_query_that_fails_in_a_batch_costs_the_others_nothing(tmp_path, monkeypa
     assert "a query failed on the fast path" in caplog.text
 
 
+@functools.lru_cache(maxsize=8)
+def _compiled(label, text):
+    """Return the zone example.com, signed once for all tests that ask for the same."""
+    policy, made = POLICIES[label], validated("example.com.", text)
+    if policy is None:
+        return compile_zone(unsigned_zone(made, 1))
+    with tempfile.TemporaryDirectory() as keys:
+        signing = Keystore(Path(keys), lambda: b"test").signing_keys(made.origin, policy, NOW)
+    return compile_zone(sign_zone(made, signing, policy, NOW, 1))
+
+
 @contextmanager
 def served(tmp_path, label, text):
     """A zone example.com that was asked for before, and who answers from it."""
-    policy, made = POLICIES[label], validated("example.com.", text)
-    if policy is None:
-        zone = unsigned_zone(made, 1)
-    else:
-        keystore = Keystore(tmp_path / "keys", lambda: b"test")
-        zone = sign_zone(made, keystore.signing_keys(made.origin, policy, NOW), policy, NOW, 1)
     with Image.open(tmp_path / "image", readonly=False) as image:
         with image.writer() as writer:
-            writer.apply(difference(writer, [compile_zone(zone)]))
+            writer.apply(difference(writer, [_compiled(label, text)]))
         with image.reader() as reader:
             paths = Paths(reader)
             paths.full(dns.message.make_query("example.com", "SOA").to_wire())
