@@ -28,6 +28,11 @@ _HOW = (
     "`dnsctl control` unsigns it once every server of its parent was seen without a DS for the largest TTL"
     " seen; `dnsctl status` says what is waited for"
 )
+_UNSEEN = (
+    ". Not every server of its parent was seen lately. Where that is so for good (`watch: off`), and you know"
+    " that no server has a DS, nor had one for its TTL, push with `--allow ds-change`: if you are wrong,"
+    " validators refuse all of the zone"
+)
 
 
 def kept_signed(
@@ -66,7 +71,8 @@ def _kept(
     told = found.plan
     if told.step is not None and told.step.action == "unsign":
         return replace(wanted, unsigning="signing ends: no server of its parent has a DS, and no cache")
-    return _signed(wanted, intent, reader, keystore.list(origin), found)
+    kept = _signed(wanted, intent, reader, keystore.list(origin), found)
+    return replace(kept, unsigning=kept.unsigning + _UNSEEN) if found.seen.unseen_ds(now) else kept
 
 
 def _signed(
