@@ -1,6 +1,6 @@
 """Signing side by side: ours with one and two processes, raw signatures, and the signers of others.
 
-.venv/bin/python bench/sign.py [--names 100000] [--timeout 300] [--skip-peers]
+.venv/bin/python bench/sign.py [--names 100000] [--processes 1 2] [--timeout 300] [--skip-peers]
 
 The zone is that of docs/performance.md in small: of 20 names, 18 have an A and every second of these an AAAA,
 one is a delegation with DS and one without; 900,000 names are 1.35 million records. All keys are ECDSA P-256,
@@ -23,6 +23,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -155,7 +156,7 @@ def raw(key: SigningKey) -> tuple[float, float]:
     return signing / SAMPLE, checking / SAMPLE
 
 
-def own_rows(ours: Ours, directory: Path, results: dict[str, Cost | None]) -> int:
+def own_rows(ours: Ours, processes: list[int], directory: Path, results: dict[str, Cost | None]) -> int:
     """Put our rows into `results`; return how many signatures the zone has."""
     counted, unchanged = directory / "count", directory / "unchanged"
 
@@ -167,8 +168,8 @@ def own_rows(ours: Ours, directory: Path, results: dict[str, Cost | None]) -> in
         previous = ours.sign(2)
         unchanged.write_text(str(timed(lambda: ours.sign(1, previous))))
 
-    results["dnsctl, 1 process"] = in_a_process(lambda: sign(1))
-    results["dnsctl, 2 processes"] = in_a_process(lambda: sign(2))
+    for workers in processes:
+        results[f"dnsctl, processes: {workers}"] = in_a_process(partial(sign, workers))
     memory = in_a_process(again).memory
     cpu = float(unchanged.read_text())
     results["dnsctl again, nothing changed"] = Cost(cpu, cpu, memory)
@@ -212,6 +213,7 @@ def write(path: Path, made: list[RRset]) -> None:
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     asked.add_argument("--names", type=int, default=100_000)
+    asked.add_argument("--processes", type=int, nargs="+", default=[1, 2], help="of ours")
     asked.add_argument("--timeout", type=float, default=300, help="seconds for each peer")
     asked.add_argument("--skip-peers", action="store_true")
     options = asked.parse_args()
@@ -226,7 +228,8 @@ def main() -> None:
         made = records(options.names)
         total = sum(len(one.rdatas) for one in made)
         write(directory / "zone", made)
-        count = own_rows(Ours(ValidatedZone(ORIGIN, nodes_of(made)), key, policy, now), directory, results)
+        ours = Ours(ValidatedZone(ORIGIN, nodes_of(made)), key, policy, now)
+        count = own_rows(ours, options.processes, directory, results)
         signing, checking = raw(key)
         results["raw signatures, one core"] = Cost(signing * count, signing * count, 0)
         results["raw verifications, one core"] = Cost(checking * count, checking * count, 0)
