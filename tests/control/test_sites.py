@@ -129,13 +129,13 @@ def test_roll_waits_until_every_site_sees_the_new_ds_and_goes_on_then(seen: Worl
     new = tuple(sorted(seen.rdatas("CDS")))
     tag = str(int.from_bytes(new[0][:2]))
     seen.com.ds[HERE] = seen.com.ds[DC1] = new
+    until(seen, lambda: ORIGIN in seen.waits and seen.waits[ORIGIN].reason.endswith(" from dc2"))
     for _ in range(5):  # for longer than a TTL of a second
         seen.look()
         seen.advance()
         assert old.public.rdata in seen.rdatas("DNSKEY")
         time.sleep(0.5)
     assert seen.shown() == {"": {tag}, "dc1": {tag}, "dc2": {str(old.public.tag)}}
-    assert "from dc2" in seen.waits[ORIGIN].told
     seen.com.ds[DC2] = new
     until(seen, lambda: old.public not in {one.public for one in seen.stored(KeyState.ACTIVE)})
     assert seen.rdatas("DNSKEY") != {old.public.rdata}
