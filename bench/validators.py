@@ -40,7 +40,7 @@ def main() -> int:
     faults = _compare("that rolls come to", met)
     faults += _compare("that rolls come to without one of the rules on time", refused - met)
     if arguments.pairs:
-        faults += _compare("that one key or two can be in", set(pairs()) - met - refused)
+        faults += _compare("that one key or two can be in", set(pairs()))
     print(f"{time.monotonic() - began:.0f} s")
     return int(faults > 0)
 
@@ -68,7 +68,7 @@ def _met(seed: int, days: int) -> set[Shape]:
 def _compare(what: str, shapes: set[Shape]) -> int:
     """Print what the model and Unbound say of states; return in how many cases they differ."""
     print(
-        f"\n{len(shapes):,} states {what}: {_counted(strict(each) for each in shapes)} if validated strictly"
+        f"\n{len(shapes):,} states {what}: {_counted(strict(each) for each in shapes)} to a strict validator"
     )
     faults = 0
     with tempfile.TemporaryDirectory() as directory:
