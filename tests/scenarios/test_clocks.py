@@ -17,7 +17,7 @@ import dns.query
 import dns.rdatatype
 import pytest
 
-from dnsctl.control.observations import amend, recall
+from dnsctl.control.observations import Observed, amend, recall
 from dnsctl.model.name import from_text
 from dnsctl.model.observation import ParentView
 from dnsctl.model.repo import Repo
@@ -115,6 +115,37 @@ def test_parents_are_not_looked_at_by_a_wrong_clock(repo: Operations, offset: st
     assert code in (1, 2)
     assert re.search("observe.*clock of this host", told), told
     assert recall(state, zone_seen) == before
+
+
+def test_zone_is_not_unsigned_by_a_wrong_clock(repo: Operations) -> None:
+    """By a clock that is ahead, all caches seem to have dropped the DS that its parent has just removed."""
+    repo.start(*NODES)
+    assert repo.run("push").returncode == 0
+    state, origin = Repo(repo.root).state, from_text("example.com.")
+
+    def looked(known: Observed, ds: tuple[bytes, ...]) -> Observed:
+        now = datetime.now(UTC)
+        return replace(
+            known, ds=known.ds.after([replace(each, ds=ds, ttl=3600) for each in _views(b"old")], now)
+        )
+
+    amend(state, origin, lambda known: looked(known, (b"\0\1\15\2old",)))
+    config = (repo.root / "dnsctl.yaml").read_text()
+    repo.write("dnsctl.yaml", config.replace("dnssec: standard", "dnssec: none"))
+    repo.commit("unsigned from now on")
+    assert repo.run("push").returncode == 0
+    amend(state, origin, lambda known: looked(known, ()))
+    edit(repo, "192.0.2.81")
+    for offset, *arguments in (("+2h", "push"), ("+2h", "control", "--once"), ("-2h", "push")):
+        code, text = at(repo, offset, *arguments)
+        assert (code, "the clock of this host" in text) == (1, True), text
+    assert [served(repo, node) for node in NODES] == [(["192.0.2.80"], True)] * 2
+    done = repo.run("push")
+    assert done.returncode == 0, done
+    assert [served(repo, node) for node in NODES] == [(["192.0.2.81"], True)] * 2, "it stays signed"
+    told = repo.json("control", "--once", code=None)
+    (roll,) = (each["message"] for each in told["jobs"] if each["job"] == "roll")
+    assert "example.com. waits for" in roll
 
 
 def _views(digest: bytes) -> list[ParentView]:
