@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from dnsctl.errors import DnsctlError
 from dnsctl.model.fleet import Endpoint
@@ -166,7 +166,9 @@ def _is_nobody(address: IPv4Address | IPv6Address) -> bool:
 # -- From JSON: each raises ValueError, KeyError, TypeError, AttributeError for what does not belong there ---
 
 
-def _asked(told: Any) -> Asked:
+def _asked(told: object) -> Asked:
+    if not isinstance(told, Mapping):
+        raise ValueError("object")
     servers = tuple(_server(*_list(each)) for each in _list(told["servers"]))
     if len({each.endpoint for each in servers}) != len(servers):
         raise ValueError("a server twice")
@@ -238,13 +240,13 @@ def _look_json(look: Look) -> list[Json]:
     return [*look.server.endpoint, rdatas, ds.ttl, ds.fault, delegation]
 
 
-def _list(value: object) -> list[Any]:
+def _list(value: object) -> list[object]:
     if not isinstance(value, list):
         raise ValueError("list")
     return value
 
 
-def _items(value: object) -> Iterable[tuple[str, Any]]:
+def _items(value: object) -> Iterable[tuple[str, object]]:
     if not isinstance(value, dict):
         raise ValueError("object")
     return value.items()

@@ -12,7 +12,7 @@ from dnsctl.model.fleet import Endpoint, Node, NodeSettings, RateLimit, ServeSet
 from dnsctl.startup import HANDED
 from dnsctl.startup.anew import NodeOrder, ZonesOrder
 from dnsctl.startup.order import read, written
-from tests.cli.test_serve import DNSCTL, GOOD, ask, serving
+from tests.cli.test_serve import DNSCTL, GOOD, ask, serving, started
 
 LEFT_BEHIND = ("pydantic", "cryptography", "/yaml/")  # libraries that read settings, zones and keys
 SETTINGS = ServeSettings(
@@ -33,7 +33,7 @@ def zones(tmp_path: Path) -> Path:
 
 
 def test_processes_carry_nothing_of_what_read_the_command_line(zones: Path):
-    with serving(zones, "--sign") as node:
+    with serving(zones, "--sign", start=started) as node:
         assert ask(node, "www.example.com").answer
         for pid in (node.process.pid, *node.children().values()):
             mapped = Path(f"/proc/{pid}/maps").read_text()
@@ -42,7 +42,7 @@ def test_processes_carry_nothing_of_what_read_the_command_line(zones: Path):
 
 
 def test_process_is_the_one_that_was_begun(zones: Path):
-    with serving(zones) as node:
+    with serving(zones, start=started) as node:
         assert node.ports
         told = Path(f"/proc/{node.process.pid}/cmdline").read_bytes().split(b"\0")
         assert told[1:4] == [DNSCTL.encode(), b"serve", b"--zones"]
