@@ -70,7 +70,7 @@ def ask_all(port: int, queries: list[dns.message.Message], clients: int) -> None
     """Ask each query once, from as many sockets as `clients`, which the kernel spreads over the workers."""
     sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(clients)]
     for one in sockets:
-        one.settimeout(5)
+        one.settimeout(60)
         one.connect(("127.0.0.1", port))
     for number, query in enumerate(queries):
         one = sockets[number % clients]

@@ -55,7 +55,7 @@ class Counted:
     ) -> None:
         self.socket = socket.socket(family, socket.SOCK_DGRAM)
         self.socket.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
-        self.socket.settimeout(2)
+        self.socket.settimeout(60)
         self.image: Image = before.image if before else Image.open(NodeFiles(state).image)
         self.block: Block = before.block if before else Block()
         self.tally = Tally(self.block, by_zone=by_zone)

@@ -64,7 +64,7 @@ class Server:
         self.now = 1000 * SECOND
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
-        self.socket.settimeout(2)
+        self.socket.settimeout(60)
         self.image = published.image
         self.block = Block()
         self.tally = Tally(self.block)

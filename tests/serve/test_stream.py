@@ -75,7 +75,7 @@ def serve(
             running = asyncio.create_task(server.run([listening], ready.set))
             await ready.wait()
             try:
-                async with asyncio.timeout(15):
+                async with asyncio.timeout(60):
                     await client(listening.getsockname()[1])
             finally:
                 running.cancel()

@@ -50,7 +50,7 @@ def serve(state: Path, client: Client, limits: StreamLimits) -> None:
             running = asyncio.create_task(server.run([listening], ready.set))
             await ready.wait()
             try:
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(60):
                     await client(listening.getsockname()[1], server)
             finally:
                 running.cancel()
