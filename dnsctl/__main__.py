@@ -39,8 +39,11 @@ def _told(work: Callable[[], None]) -> int:
     try:
         work()
     except BaseException as fault:  # noqa: BLE001 - told, and made an exit code of
-        from dnsctl.cli.main import told  # noqa: PLC0415 - with all that was left behind
-
+        try:
+            from dnsctl.cli.main import told  # noqa: PLC0415 - with all that was left behind
+        except (OSError, ImportError):  # whom we became may not read it: --user, capabilities given up
+            _say(f"serve: {fault}")
+            return 1
         return told(fault, "serve")
     return 0
 
@@ -68,9 +71,12 @@ def _unloaded(error: Exception) -> int:
     """Say in one line why no module can be loaded that says more: mostly no descriptor is left."""
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     where = getattr(error, "filename", None)
-    told = f"dnsctl: {f'{where}: ' if where else ''}{reason}; dnsctl cannot be loaded\n"
-    os.write(2, told.encode("utf-8", "replace"))
+    _say(f"{f'{where}: ' if where else ''}{reason}; dnsctl cannot be loaded")
     return 1
+
+
+def _say(line: str) -> None:
+    os.write(2, f"dnsctl: {line}\n".encode("utf-8", "replace"))
 
 
 def _main(interruptible: bool) -> None:

@@ -22,6 +22,7 @@ import pytest
 
 from dnsctl.demo.ports import free_port
 from dnsctl.demo.rehearsal import Rehearsal, rehearsal
+from dnsctl.model.repo import NodeFiles
 from tests.build import validated
 from tests.node.running import RunningNode, publish, running
 from tests.peers import need
@@ -244,6 +245,10 @@ def serve_low(directory: Path) -> list[str]:
     ]  # fmt: skip
 
 
+def as_owner(path: Path) -> tuple[int, int]:
+    return path.stat().st_uid, path.stat().st_gid
+
+
 def held_capabilities(node: RunningNode) -> dict[str, set[int]]:
     """Return, by process, the sets of capabilities that its threads hold, each set as a number."""
     return {
@@ -277,6 +282,27 @@ def test_capability_to_bind_low_ports_is_given_up_once_they_are_bound(
         assert wait_until(lambda: node.children().get("udp0", before) != before)
         assert held_capabilities(node)["udp0"] == {0}
         assert not [line for line in node.lines if re.search("capabilities|as root|Traceback", line)]
+
+
+@as_root
+def test_fault_that_comes_once_rights_are_given_up_is_told(as_nobody: list[str], tmp_path: Path):
+    arguments = serve_low(tmp_path / "own")
+    secret = NodeFiles(tmp_path / "own" / "state").cookie_secret
+    secret.parent.mkdir()
+    secret.write_text("no secret")
+    secret.chmod(0o600)
+    for one in (secret.parent, secret):
+        os.chown(one, *as_owner(tmp_path / "own"))
+    ended = subprocess.run(
+        [*as_nobody, sys.executable, "-m", "dnsctl", *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ended.returncode == 1
+    assert str(secret) in ended.stderr.splitlines()[-1]
+    assert "cannot be loaded" not in ended.stderr
 
 
 @as_root
