@@ -121,9 +121,11 @@ def look_at_parents(
         others = from_sites if not _is_ours(parent) else ()
         known = tuple(each for each in others if each.is_known(zone, parent.servers))
         if not is_full:
-            others = tuple(each for each in known if not each.fault)
+            others = tuple(each for each in known if each.sees(zone))
         elif known != others:
             continue
+        others = tuple(each.beside(zone, told) for each in others)
+        stand_ins = {each.site: each.stand_in for each in others if each.stand_in} | stand_ins
         if _is_below_unsigned(zone, config, reader):
             amend(state, zone, _without_requests)
         seen[zone] = amend(

@@ -1,19 +1,20 @@
 """Looks at parents from every site: one node of each is sent there, and what it saw counts as seen from it.
 
 A site of which no node can look is silent, as a server is: what waits for parents waits for it. Where a node
-answers but does not look, because its version is older or its settings do not name a server, the control
-host's own look counts for its site, and that is told.
+answers but does not look, because its version is older or its settings do not name a server, or looks and no
+server of the parent answers it, the control host's own look counts for its site, and that is told.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from ipaddress import ip_address
 from itertools import groupby
 from pathlib import Path
@@ -28,6 +29,7 @@ from dnsctl.model.fleet import Endpoint, Node
 from dnsctl.model.name import Name
 from dnsctl.model.observation import ParentView
 from dnsctl.parent.errand import LONGEST, MAX_LOOKS, Asked, Brought, Errand, is_of_one_host
+from dnsctl.parent.exchange import NO_WAY
 from dnsctl.parent.looking import Look
 from dnsctl.parent.patience import Patience
 from dnsctl.parent.servers import Server
@@ -36,15 +38,20 @@ from dnsctl.replicate.client import AgentClient
 
 _BUSY: Final = 1.0  # seconds until a node that makes another look is asked again
 _BEAT: Final = 0.2  # seconds between two looks at whether somebody still waits
+_SILENCES: Final = (  # how nodes tell, of any version, that nothing came back
+    "does not answer",
+    "was not asked again: it answered none of ",
+    *(os.strerror(each) for each in NO_WAY),
+)
 Zones = Mapping[Name, Sequence[Server]]
 
 
 @dataclass(frozen=True)
 class SiteLook:
-    """What was seen from one site. `fault`: why no node of it could look.
+    """What was seen from one site, by `node`. `fault`: why no node of it could look.
 
     `stand_in`: why the control host's look counts for it, at the servers of `brought.refused`, or, where
-    the node `is_old`, at all.
+    the node `is_old` or was answered by nobody (`beside`), at all.
     """
 
     site: str
@@ -52,6 +59,7 @@ class SiteLook:
     fault: str = ""
     stand_in: str = ""
     is_old: bool = False
+    node: str = ""
 
     def is_known(self, zone: Name, servers: Sequence[Server]) -> bool:
         """True where the zone was seen from here, or cannot be; False where there was no time for it."""
@@ -61,6 +69,36 @@ class SiteLook:
             or zone in self.brought.looks
             or zone in self.brought.unknown
             or all(each.endpoint in self.brought.refused for each in servers)
+        )
+
+    def sees(self, zone: Name) -> bool:
+        """True unless this is why the zone was not seen from here: nobody looked, or nobody answered."""
+        return not (self.fault or zone in self.brought.unknown or self._is_cut_off(zone))
+
+    def beside(self, zone: Name, here: Iterable[Look]) -> SiteLook:
+        """Return what counts of this look at `zone`: nothing, and why, where no server of the parent answered
+        it, and one told the control host of the DS (`here`).
+        """
+        if not self._is_cut_off(zone) or all(each.ds.ds is None for each in here):
+            return self
+        asked = [each.server for each in self.brought.looks[zone]]
+        more = f" (and {len(asked) - 1} more)" if len(asked) > 1 else ""
+        why = f"{self.node} gets no answer from {min(asked)}{more}: let it send questions there"
+        return replace(self, brought=Brought({}), stand_in="; ".join(filter(None, (self.stand_in, why))))
+
+    def _is_cut_off(self, zone: Name) -> bool:
+        """True where the node asked servers about the zone, and none of them answered it about any."""
+        looks = self.brought.looks.get(zone, ())
+        return bool(looks) and all(each.server.endpoint not in self._answering for each in looks)
+
+    @cached_property
+    def _answering(self) -> frozenset[Endpoint]:
+        """Servers that answered the node anything about any zone, were it nonsense."""
+        looks = (each for told in self.brought.looks.values() for each in told)
+        return frozenset(
+            each.server.endpoint
+            for each in looks
+            if each.ds.ds is not None or not each.ds.fault.startswith(_SILENCES)
         )
 
     def views(self, zone: Name, now: datetime) -> tuple[ParentView, ...]:
@@ -155,7 +193,7 @@ async def _from_site(
         except DnsctlError as error:
             faults.append(f"{node} {error.what}")
         else:
-            return SiteLook(site, brought, stand_in=_passed_over(node, brought.refused))
+            return SiteLook(site, brought, stand_in=_passed_over(node, brought.refused), node=node)
     if old:
         stand_in = f"{old} runs an older version, which does not look at parents"
         return SiteLook(site, stand_in=stand_in, is_old=True)

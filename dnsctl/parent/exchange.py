@@ -19,7 +19,7 @@ UDP_PAYLOAD = 1232  # DNS Flag Day 2020
 UDP_PATIENCE = 1.5  # seconds
 TCP_PATIENCE = 4.0  # seconds for all of it: a server may send an octet a second
 _TRIES = 2  # over UDP: a datagram may be lost
-_NO_WAY = frozenset((errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL))
+NO_WAY = frozenset((errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL))
 
 
 class ExchangeError(Exception):
@@ -45,7 +45,7 @@ def exchange(query: dns.message.Message, server: Endpoint) -> dns.message.Messag
         except dns.exception.Timeout:
             continue
         except OSError as error:
-            if error.errno in _NO_WAY:
+            if error.errno in NO_WAY:
                 raise ExchangeError(error.strerror or "no route", no_route=True) from None
             continue  # nothing listens there for datagrams
         except (dns.exception.DNSException, ValueError) as error:

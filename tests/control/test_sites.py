@@ -85,10 +85,10 @@ class World(Rolling):
 
 
 @contextmanager
-def world(directory: Path) -> Iterator[World]:
+def world(directory: Path, *, streams: bool = True) -> Iterator[World]:
     """Yield a zone that is served and signed, with its DS at the parent, and seen from both sites."""
     com = Parent()
-    with serving(com.to, by_client=True) as server, made(directory / "ops") as operations:
+    with serving(com.to, by_client=True, streams=streams) as server, made(directory / "ops") as operations:
         config = (operations.root / "dnsctl.yaml").read_text()
         config = config.replace("defaults:\n", "defaults:\n  ttl: 1s\n  parent: com\n")
         config = config.replace("hostmaster.example.com.}", "hostmaster.example.com., minimum: 1s}")
@@ -205,6 +205,31 @@ def test_look_from_here_counts_for_a_node_of_an_older_version_and_that_is_told(s
     jobs = {each["job"]: each for each in seen.repo.json("control", "--once", code=None)["jobs"]}
     assert "dc2: ns2 runs an older version" in jobs["observe"]["message"]
     assert jobs["observe"]["verdict"] == "well"
+
+
+def test_parent_that_only_the_control_host_reaches_is_seen_by_it_alone_and_that_is_told(
+    tmp_path: Path,
+) -> None:
+    with world(tmp_path, streams=False) as hidden:
+        hidden.com.ds[DC1] = hidden.com.ds[DC2] = None
+        found = hidden.look()
+        assert hidden.known.ds.began is not None, "rolls go on"
+        assert not hidden.known.ds.silent
+        assert hidden.shown().keys() == {""}
+        assert found.stand_ins.keys() == {"dc1", "dc2"}
+        (concern, _) = hidden.repo.json("status")["concerns"]
+        assert (concern["weight"], concern["about"]) == ("soon", "dc1")
+        assert concern["message"].startswith("ns1 gets no answer from 127.0.0.1 port ")
+        assert concern["message"].endswith("what the control host sees of parents counts for it")
+
+        (key,) = hidden.stored()
+        hidden.com.everywhere((key.public.ds(),))
+        assert hidden.look().stand_ins == {}
+        assert hidden.shown().keys() == {"", "dc1", "dc2"}
+        hidden.com.ds[DC1] = hidden.com.ds[DC2] = None
+        hidden.repo.json("verify", "--parents")
+        assert not hidden.known.ds.silent, "a site stays as it saw it last"
+        assert hidden.shown().keys() == {"", "dc1", "dc2"}
 
 
 def test_zones_of_all_parents_are_asked_for_in_few_requests_each_once() -> None:

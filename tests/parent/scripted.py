@@ -23,8 +23,13 @@ Script = Callable[[bytes, bool], list[bytes]]
 
 
 @contextlib.contextmanager
-def serving(script: Script | Callable[[str], Script], *, by_client: bool = False) -> Iterator[Server]:
-    """Answer by `script` until the block ends; `by_client`: by what it returns for the client's address."""
+def serving(
+    script: Script | Callable[[str], Script], *, by_client: bool = False, streams: bool = True
+) -> Iterator[Server]:
+    """Answer by `script` until the block ends; `by_client`: by what it returns for the client's address.
+
+    `streams`: else connections are refused.
+    """
 
     def told(query: bytes, tcp: bool, client: str) -> list[bytes]:
         if by_client:
@@ -34,7 +39,7 @@ def serving(script: Script | Callable[[str], Script], *, by_client: bool = False
     port = free_port()
     datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     datagrams.bind(("127.0.0.1", port))
-    streams = socket.create_server(("127.0.0.1", port))
+    listener = socket.create_server(("127.0.0.1", port)) if streams else None
     ended = threading.Event()
 
     def over_udp() -> None:
@@ -47,8 +52,8 @@ def serving(script: Script | Callable[[str], Script], *, by_client: bool = False
                     datagrams.sendto(each, client)
 
     def over_tcp() -> None:
-        while True:
-            connection, client = streams.accept()
+        while listener is not None:
+            connection, client = listener.accept()
             with connection, contextlib.suppress(OSError, struct.error):
                 if ended.is_set():
                     return
@@ -70,7 +75,8 @@ def serving(script: Script | Callable[[str], Script], *, by_client: bool = False
         for each in threads:
             each.join(5)
         datagrams.close()
-        streams.close()
+        if listener is not None:
+            listener.close()
 
 
 def answer(
