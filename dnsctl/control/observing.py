@@ -134,7 +134,7 @@ def look_at_parents(
     if watched and watched[0] not in (*seen, *faults):
         faults[watched[0]] = f"its parent took more than {sum(times):g} s"
     for zone, fault in faults.items():
-        seen[zone] = amend(state, zone, partial(_without, fault=fault, now=now))
+        seen[zone] = amend(state, zone, partial(_without, fault=fault, now=now, is_full=is_full))
     progress("ask parents", len(found), len(found))
     return Round(seen, faults, tuple(each for each in watched if each not in seen), blind, stand_ins)
 
@@ -213,11 +213,18 @@ def _own_servers(config: Config) -> Iterator[Server]:
             yield Server(node.name, endpoint, node.site)
 
 
-def _without(before: Observed, fault: str, now: datetime) -> Observed:
+def _without(before: Observed, fault: str, now: datetime, *, is_full: bool) -> Observed:
     """Return what is remembered after a round in which the parent could not be found."""
     if not before.ds.views:
         return replace(before, fault=fault)
-    return replace(before, ds=before.ds.after((), now), delegation=(), fault=fault)
+    after = before.ds.after((), now)
+    if is_full:
+        return replace(before, ds=after, delegation=(), fault=fault)
+    own = tuple(each for each in after.views if not each.site)
+    ds = before.ds.after(own, now, timed=False) if own else before.ds
+    return replace(
+        before, ds=ds, delegation=tuple(each for each in before.delegation if each.site), fault=fault
+    )
 
 
 def _without_requests(before: Observed) -> Observed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import dns.message
 import pytest
 
 from dnsctl.control.in_step import keep_in_step
-from dnsctl.control.observations import Observed, begin_next_at, next_zone, recall
+from dnsctl.control.observations import Observed, begin_next_at, next_zone, recall, remember
 from dnsctl.control.observing import Means, Round, look_at_parents, turned
 from dnsctl.load.settings.config import Config
 from dnsctl.model.name import Name
@@ -19,6 +20,7 @@ from dnsctl.model.observation import DsMemory, ParentView
 from dnsctl.model.repo import HostFiles, Repo
 from dnsctl.parent import exchange
 from dnsctl.parent.patience import Patience
+from dnsctl.parent.view import DelegationView
 from tests.parent.scripted import Script, answer, serving
 from tests.publish.host import NOW, SIMPLE, Host, intent, name
 
@@ -134,6 +136,31 @@ def test_first_zone_of_a_round_never_remains_so_that_the_next_round_gets_further
             state, config(servers="192.0.2.1"), reader, ZONES, NOW, Means(times=(1.0, 0.0))
         )
     assert (found.faults, found.left) == ({ZONES[0]: "its parent took more than 1 s"}, ZONES[1:])
+
+
+@pytest.mark.parametrize("is_full", [True, False], ids=["round", "verification"])
+def test_parent_that_is_not_found_is_silent_but_sites_stay_as_they_saw_it_in_a_verification(
+    root: Path, is_full: bool
+) -> None:
+    state, zone, ds = Repo(root).state, ZONES[0], b"\x12\x34\x0d\x02" + bytes(32)
+    views = [ParentView("192.0.2.1", site, NOW, (ds,), 300) for site in ("", "dc1")]
+    there = tuple(DelegationView("192.0.2.1", ("ns.example.",), site=site) for site in ("", "dc1"))
+    stand_ins = {"dc2": "ns2 runs an older version"}
+    remember(state, zone, Observed(ds=DsMemory().after(views, NOW), delegation=there, stand_ins=stand_ins))
+    no_time = Means(is_full=is_full, times=(0.0, 0.0))
+    with Host(root / "state").image.reader() as reader:
+        settings = config(servers="192.0.2.1")
+        found = look_at_parents(state, settings, reader, [zone], NOW + timedelta(hours=1), no_time)
+    seen = recall(state, zone)
+    assert seen == found.seen[zone]
+    assert seen.fault == found.faults[zone]
+    shown = {each.site: each.ds for each in seen.ds.views}
+    assert shown == {"": None, "dc1": None if is_full else (ds,)}
+    assert [each.site for each in seen.delegation] == ([] if is_full else ["dc1"])
+    assert seen.stand_ins == stand_ins
+    later = NOW + timedelta(hours=2)
+    again = seen.ds.after([replace(each, at=later) for each in views], later)
+    assert again.everywhere_since(ds) == later, "the control host's own look failed"
 
 
 def test_next_round_begins_where_the_last_one_ended(tmp_path: Path) -> None:
