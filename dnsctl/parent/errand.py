@@ -19,7 +19,7 @@ from dnsctl.model.fleet import Endpoint
 from dnsctl.model.json_value import Json
 from dnsctl.model.name import Name, from_text, to_text
 from dnsctl.model.observation import ParentView
-from dnsctl.parent.looking import MAX_DS, MAX_GLUE, Look, look_at_all
+from dnsctl.parent.looking import DS_LENGTHS, MAX_DS, MAX_GLUE, Look, look_at_all
 from dnsctl.parent.patience import Patience
 from dnsctl.parent.servers import DNS_PORT, MAX_NAMES, Server
 from dnsctl.parent.view import DelegationView
@@ -30,7 +30,6 @@ MAX_ERRAND: Final = 4 * 2**20  # octets of JSON
 _MAX_PORT: Final = 2**16 - 1
 _LONGEST_TEXT: Final = 1100  # characters of a name with all octets escaped, or of a reason
 _LONGEST_TTL: Final = 2**31 - 1  # seconds (RFC 2181 §8)
-_DS_LENGTHS: Final = range(5, 513)  # octets
 _THIS_NETWORK: Final = IPv4Network("0.0.0.0/8")  # RFC 1122 §3.2.1.3
 
 
@@ -280,6 +279,6 @@ def _rdata(value: object) -> bytes:
     if not isinstance(value, str):
         raise ValueError("ds")
     octets = bytes.fromhex(value)
-    if len(octets) not in _DS_LENGTHS:
+    if len(octets) not in DS_LENGTHS:
         raise ValueError("ds")
     return octets

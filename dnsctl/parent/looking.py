@@ -20,6 +20,7 @@ import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
+import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
@@ -28,7 +29,7 @@ from dnsctl.model.name import Name
 from dnsctl.model.observation import ParentView
 from dnsctl.parent.exchange import UDP_PAYLOAD, ExchangeError, exchange
 from dnsctl.parent.patience import Patience
-from dnsctl.parent.servers import MAX_NAMES, Server
+from dnsctl.parent.servers import MAX_NAMES, Server, address_of
 from dnsctl.parent.view import DelegationView
 
 WORKERS = 16  # questions under way
@@ -36,7 +37,11 @@ GIVEN_UP = 3  # questions in a row without an answer
 SLOW = 2.0  # seconds for a look at one server, which takes milliseconds
 TOO_SLOW = 10.0  # seconds of slow looks at one server
 MAX_DS = 64  # records: more are not a DS RRset that anybody meant
+DS_LENGTHS = range(5, 513)  # octets of one; SHA-384 makes 52
+MAX_DS_OCTETS = 4096  # of all of a zone
 MAX_GLUE = 128  # addresses of all name servers of a zone
+MAX_NAMES_TEXT = 8192  # characters of the names of all of them
+_NOT_AGAIN = "was not asked again"
 
 
 class Look(NamedTuple):
@@ -72,9 +77,11 @@ def look_at_all(
         if patience is not None and patience.is_over:
             return None
         if silences.get(server.endpoint, 0) >= GIVEN_UP:
-            return _unasked(server, now, f"it answered none of {GIVEN_UP} questions")
+            return _unknown(
+                server, now, f"{_NOT_AGAIN}: it answered none of {GIVEN_UP} questions", is_silent=True
+            )
         if drawn_out.get(server.endpoint, 0.0) >= TOO_SLOW:
-            return _unasked(server, now, "it answers too slowly")
+            return _unknown(server, now, f"{_NOT_AGAIN}: it answers too slowly", is_silent=True)
         began = time.monotonic()
         found = look(server, zone, now)
         took = time.monotonic() - began
@@ -96,7 +103,16 @@ def look_at_all(
 
 
 def look(server: Server, zone: Name, now: datetime) -> Look:
-    """Ask one server. Never raises for what it does."""
+    """Ask one server. Never raises for what it does: the looks at all others would end with it."""
+    try:
+        return _look(server, zone, now)
+    except Exception as error:  # noqa: BLE001 - whatever a stranger's octets bring about
+        return _unknown(
+            server, now, f"cannot be understood: {type(error).__name__}: {error}", is_silent=False
+        )
+
+
+def _look(server: Server, zone: Name, now: datetime) -> Look:
     name = dns.name.from_wire(zone, 0)[0]
     is_silent = no_route = False
     try:
@@ -116,10 +132,9 @@ def look(server: Server, zone: Name, now: datetime) -> Look:
     return Look(server, ds, delegation, is_silent, no_route)
 
 
-def _unasked(server: Server, now: datetime, why: str) -> Look:
-    fault = f"was not asked again: {why}"
+def _unknown(server: Server, now: datetime, fault: str, *, is_silent: bool) -> Look:
     view = ParentView(str(server), server.site, now, None, 0, fault)
-    return Look(server, view, DelegationView(str(server), None, fault=fault), is_silent=True)
+    return Look(server, view, DelegationView(str(server), None, fault=fault), is_silent)
 
 
 def _reachable(looks: list[Look]) -> list[Look]:
@@ -138,6 +153,8 @@ def _asked(server: Server, name: dns.name.Name, rdtype: dns.rdatatype.RdataType)
         answer = exchange(query, server.endpoint)
     if answer.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
         raise _UnusableError(f"answers {dns.rcode.to_text(answer.rcode())}")
+    for section in (answer.answer, answer.authority, answer.additional):
+        section[:] = [each for each in section if each.rdclass == dns.rdataclass.IN]
     return answer
 
 
@@ -153,7 +170,11 @@ def _ds_of(answer: dns.message.Message, name: dns.name.Name) -> tuple[tuple[byte
             raise _UnusableError("answers NXDOMAIN, with a DS")
         if len(found) > MAX_DS:
             raise _UnusableError(f"answers with {len(found)} DS records")
-        return tuple(sorted(each.to_digestable() for each in found)), found.ttl
+        rdatas = tuple(sorted(each.to_digestable() for each in found))
+        odd = next((each for each in rdatas if len(each) not in DS_LENGTHS), None)
+        if odd is not None or sum(map(len, rdatas)) > MAX_DS_OCTETS:
+            raise _UnusableError(f"answers with DS of {len(odd or b''.join(rdatas))} octets")
+        return rdatas, found.ttl
     if any(each.rdtype not in (dns.rdatatype.RRSIG,) for each in answer.answer):
         raise _UnusableError("answers with something else than a DS")
     soa = next((each for each in answer.authority if each.rdtype == dns.rdatatype.SOA), None)
@@ -175,11 +196,13 @@ def _delegation_of(answer: dns.message.Message, name: dns.name.Name, server: str
     if len(ns) > MAX_NAMES:
         raise _UnusableError(f"delegates the zone to {len(ns)} name servers")
     targets = {each.target for each in ns}
+    if sum(len(_text(each)) for each in targets) > MAX_NAMES_TEXT:
+        raise _UnusableError("delegates the zone to name servers with absurdly long names")
     glue: dict[str, set[str]] = {}
     ttl = 0
     for each in answer.additional:
         if each.name in targets and each.rdtype in (dns.rdatatype.A, dns.rdatatype.AAAA):
-            glue.setdefault(_text(each.name), set()).update(rdata.address for rdata in each)
+            glue.setdefault(_text(each.name), set()).update(map(address_of, each))
             ttl = max(ttl, each.ttl)
     if sum(map(len, glue.values())) > MAX_GLUE:
         raise _UnusableError(f"gives more than {MAX_GLUE} addresses of the zone's name servers")

@@ -117,7 +117,7 @@ class Resolvers:
         """Return the addresses of a host, without a port that means anything."""
         types = (dns.rdatatype.A, dns.rdatatype.AAAA)
         found = (rdata for rdtype in types for rdata in self._ask(_name(name), rdtype) or ())
-        return tuple(Endpoint(str(each.address), DNS_PORT) for each in found)
+        return tuple(Endpoint(address_of(each), DNS_PORT) for each in found)
 
     def records(self, name: Name, rdtype: int) -> tuple[dns.rdata.Rdata, ...]:
         """Return the records of a name; none where there are none, or it does not exist."""
@@ -143,7 +143,7 @@ class Resolvers:
                 )
             addresses = self._ask(target, rdtype) or ()
             name = to_text(from_wire(target.to_wire()))
-            found += [Server(name, Endpoint(str(each.address), DNS_PORT)) for each in addresses]
+            found += [Server(name, Endpoint(address_of(each), DNS_PORT)) for each in addresses]
         usable = [each for each in found if not ipaddress.ip_address(each.endpoint.address).is_unspecified]
         if not usable:
             raise ParentUnknownError(f"no address of a name server of {to_text(zone)} is found")
@@ -194,6 +194,11 @@ class Resolvers:
 
     def _names(self) -> str:
         return ", ".join(str(each) for each in self._stub.nameservers)
+
+
+def address_of(rdata: dns.rdata.Rdata) -> str:
+    """Return the address in an A or AAAA record, written as Python writes it, at every host alike."""
+    return str(ipaddress.ip_address(rdata.address))
 
 
 def _name(wire: Name) -> dns.name.Name:

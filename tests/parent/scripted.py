@@ -82,7 +82,9 @@ def serving(
 def answer(
     query: bytes, *, aa: bool = True, rcode: int = 0, sections: tuple[list[str], ...] = (), tc: bool = False
 ) -> bytes:
-    """Return an answer with records as text, by section: answer, authority, additional."""
+    """Return an answer with records as text, by section: answer, authority, additional; class IN if none
+    stands there.
+    """
     message = dns.message.make_response(dns.message.from_wire(query, ignore_trailing=True))
     message.set_rcode(dns.rcode.Rcode.make(rcode))
     message.flags |= (dns.flags.AA if aa else 0) | (dns.flags.TC if tc else 0)
@@ -90,8 +92,9 @@ def answer(
         (message.answer, message.authority, message.additional), sections, strict=False
     ):
         for line in lines:
-            name, ttl, rdtype, *rdata = line.split(None, 3)
-            section.append(dns.rrset.from_text(name, int(ttl), "IN", rdtype, *rdata))
+            name, ttl, rest = line.split(None, 2)
+            rdclass, rest = rest.split(None, 1) if rest.startswith(("CH ", "CLASS")) else ("IN", rest)
+            section.append(dns.rrset.from_text(name, int(ttl), rdclass, *rest.split(None, 1)))
     return message.to_wire(max_size=65535)
 
 

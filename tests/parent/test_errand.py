@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import dns.rdata
 import pytest
 
 from dnsctl.model.fleet import Endpoint
@@ -25,7 +26,7 @@ from dnsctl.parent.errand import (
     may_ask,
 )
 from dnsctl.parent.patience import Patience
-from dnsctl.parent.servers import Server
+from dnsctl.parent.servers import Server, address_of
 from tests.parent.scripted import answer, rdtype_of, serving
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
@@ -49,6 +50,13 @@ BROUGHT: dict[str, Any] = {"looks": LOOKS, "refused": [], "unknown": ["other.exa
 
 def test_errand_is_read_as_it_was_written() -> None:
     assert Errand.from_bytes(ERRAND.to_bytes()) == ERRAND
+
+
+@pytest.mark.parametrize("text", ["2001:db8::1", "::ffff:192.0.2.1", "::192.0.2.1", "64:ff9b::192.0.2.1"])
+def test_address_of_a_server_is_written_alike_here_and_at_a_node(text: str) -> None:
+    server = Server("ns1.example.", Endpoint(address_of(dns.rdata.from_text("IN", "AAAA", text)), 53))
+    errand = Errand(60.0, (Asked((server,), (ZONE,)),))
+    assert Errand.from_bytes(errand.to_bytes()) == errand
 
 
 def test_what_a_node_brings_is_read_as_seen_from_its_site() -> None:

@@ -21,7 +21,7 @@ from tests.serve.peer_servers import bind, knot, nsd
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 Sections = tuple[list[str], ...]
-ZONE = from_text("child.example.")
+ZONE, OTHER = from_text("child.example."), from_text("other.example.")
 DS = f"child.example. 3600 DS 12345 13 2 {'ab' * 32}"
 WIRE = bytes.fromhex("30390d02" + "ab" * 32)
 NS = ["child.example. 7200 NS ns1.child.example.", "child.example. 7200 NS ns.example.net."]
@@ -128,11 +128,68 @@ def test_rrset_of_absurd_size_is_not_taken() -> None:
     assert seen.ds.ds is None or len(seen.ds.ds) <= 64
 
 
+@pytest.mark.parametrize(
+    ("ds", "fault"),
+    [
+        (f"child.example. 60 DS 1 13 200 {'ab' * 600}", "answers with DS of 604 octets"),
+        ("child.example. 60 CLASS1 TYPE43 \\# 4 00010dc8", "answers with DS of 4 octets"),
+    ],
+)
+def test_ds_of_absurd_size_is_not_taken(ds: str, fault: str) -> None:
+    with serving(says(sections=([ds], [], []))) as server:
+        seen = look(server, ZONE, NOW)
+    assert (seen.ds.ds, seen.ds.fault) == (None, fault)
+
+
+def test_ds_of_absurd_size_together_are_not_taken() -> None:
+    many = [f"child.example. 60 DS {each} 13 200 {'ab' * 200}" for each in range(21)]
+
+    def script(query: bytes, tcp: bool) -> list[bytes]:
+        return [answer(query, sections=(many, [], []))] if tcp else [answer(query, tc=True)]
+
+    with serving(script) as server:
+        seen = look(server, ZONE, NOW)
+    assert (seen.ds.ds, seen.ds.fault) == (None, "answers with DS of 4284 octets")
+
+
+@pytest.mark.parametrize(
+    "glue",
+    [
+        "ns1.child.example. 60 CH TYPE28 \\# 16 20010db8000000000000000000000001",
+        "ns1.child.example. 60 CLASS5 TYPE1 \\# 4 c6336401",
+        "ns1.child.example. 60 CH A . 1",
+    ],
+)
+def test_glue_of_another_class_ends_no_round_and_is_no_glue(glue: str) -> None:
+    def script(query: bytes, tcp: bool) -> list[bytes]:
+        if rdtype_of(query) == "DS":
+            return honest(query)
+        own = [glue, "ns1.child.example. 60 A 198.51.100.1"]
+        return [answer(query, aa=False, sections=([], NS, own))]
+
+    with serving(script) as hostile, serving(honest) as server:
+        found = dict(look_at_all([(ZONE, [hostile]), (OTHER, [server])], NOW))
+    assert found[ZONE][0].delegation.glue == {"ns1.child.example.": ("198.51.100.1",)}
+    assert OTHER in found
+
+
+def test_look_that_fails_as_nobody_thought_of_is_a_fault_of_that_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(looking, "_ds_of", lambda answer, name: answer.no_such_attribute)
+    with serving(honest) as server:
+        seen = look(server, ZONE, NOW)
+    assert seen.ds.ds is None
+    assert seen.ds.fault.startswith("cannot be understood: AttributeError")
+
+
 def test_delegation_of_absurd_size_is_not_taken() -> None:
     many = [f"child.example. 60 NS ns{each}.child.example." for each in range(65)]
+    long = [f"child.example. 60 NS {'.'.join([str(each) + 'a' * 58] * 3)}." for each in range(50)]
     glue = [f"ns1.child.example. 60 A 198.51.100.{each}" for each in range(129)]
     absurd: list[tuple[Sections, str]] = [
         (([], many, []), "delegates the zone to 65 name servers"),
+        (([], long, []), "delegates the zone to name servers with absurdly long names"),
         (([], NS, glue), "gives more than 128 addresses of the zone's name servers"),
     ]
     for sections, fault in absurd:
