@@ -198,7 +198,7 @@ class Resolvers:
 
 def address_of(rdata: dns.rdata.Rdata) -> str:
     """Return the address in an A or AAAA record, written as Python writes it, at every host alike."""
-    return str(ipaddress.ip_address(rdata.address))
+    return str(ipaddress.ip_address(rdata.to_digestable()))
 
 
 def _name(wire: Name) -> dns.name.Name:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dnsctl.demo.ports import free_port
 from dnsctl.errors import ListenError
 from dnsctl.model.fleet import Endpoint
 from dnsctl.serve.transport.listen import Listener, listen, try_listen
@@ -88,12 +89,6 @@ def received(one: socket.socket) -> int:
 
 def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def below_1024() -> Listener:
