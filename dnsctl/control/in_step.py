@@ -1,10 +1,11 @@
 """Keep the DS at parents of others in step with our keys, by the way that `parents` of dnsctl.yaml names.
 
-Acts on what was just seen: a parent whose servers all have what is wanted is left alone, one that lags is
-asked, and asked again after a while. What is wanted is what the zone's CDS say; without CDS, a DS of each key
-that should have one as far as its roll is, and of other signers' (of a pre-signed zone: of what signs its
-keys). That no DS is wanted only CDS can say: of a zone of which nothing is known, nothing is asked. A zone
-that was served unsigned until lately waits until caches have forgotten that.
+Acts on what this host just saw itself, so that no node can have anything written by what it claims to see: a
+parent whose servers all have what is wanted is left alone, one that lags is asked, and asked again after a
+while. What is wanted is what the zone's CDS say; without CDS, a DS of each key that should have one as far as
+its roll is, and of other signers' (of a pre-signed zone: of what signs its keys). That no DS is wanted only
+CDS can say: of a zone of which nothing is known, nothing is asked. A zone that was served unsigned until
+lately waits until caches have forgotten that.
 
 A round of asking is bounded in time, since jobs that cannot wait are done in the same thread: parents that it
 does not get to are the first of the next.
@@ -147,7 +148,8 @@ def _steps(
             continue
         dnskey = reader.get(zone, Type.DNSKEY, zone)
         keys = dnskey.rdatas if dnskey is not None else ()
-        told = [each.ds for each in observed.ds.views if each.ds is not None]
+        own = [each for each in observed.ds.views if not each.site]
+        told = [each.ds for each in own if each.ds is not None]
         if not told or all(same_keys(zone, each, wanted, keys) for each in told):
             if told and observed.asked is not None:
                 amend(state, zone, partial(_with_asked, asked=None))
@@ -161,7 +163,7 @@ def _steps(
             continue
         if wanted and not any(told) and _is_new(keystore, reader, zone, now):
             continue
-        ttl = observed.ds.ttl if any(told) else policy.ttl
+        ttl = max((each.ttl for each in own if each.ds), default=policy.ttl)
         yield _Step(zone, policy, wanted, ttl, keys, None if before is None else before.at)
 
 
