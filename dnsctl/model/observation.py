@@ -5,12 +5,13 @@ Pure: views are values, made by whoever looks, and the clock is an argument. A *
 looks after another (`after`). It knows since when something is everywhere or nowhere, and keeps each version
 of what was served until the last cache that may hold it has dropped it. A place that is silent neither
 confirms nor resets what others show, but nothing counts as everywhere or nowhere while one is silent. Losing
-a memory loses time only: what has not been seen has yet to be waited for.
+a memory loses time only: what has not been seen has yet to be waited for. What a parent shows is remembered
+up to `MOST_SETS` and `MOST_OCTETS` only, so that one which shows other DS in each round fills no disk.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
@@ -18,11 +19,17 @@ from typing import Any, Generic, TypeVar
 from dnsctl.model.json_value import Json
 
 LONGEST_CACHED = 7 * 86400  # seconds: no cache of good manners keeps a record longer (RFC 8767 §4)
+MOST_SETS = 64  # DS sets of a zone at a time: a roll brings two or three within the longest TTL
+MOST_OCTETS = 65536  # of rdata in these sets together
 _FIXED_FIELDS = 4  # octets before digest or public key (RFC 4034 §2.1, §5.1)
 _LONGEST_TTL = 2**31 - 1  # seconds (RFC 2181 §8)
 _FIRST_YEAR, _LAST_YEAR = 1970, 9900
 _FORMAT = 1
 _NOT_ASKED = "was not asked"
+_ONE_TOO_MANY = (
+    f"shows yet another DS set: of those that caches may hold, {MOST_SETS} sets ({MOST_OCTETS} octets) are "
+    "remembered, and this one does not count as an answer"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +107,10 @@ class Version(Generic[_What]):
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """What one place showed. `answering`: since when without a failed look; None after one.
+    """What one place showed.
 
-    `since`: since when it has each item of its last answer, and since when it has lacked others.
+    `has`, `lacks`: since when it has each item of its last answer, and since when it has lacked others.
+    `answering`: since when, without a failed look, it has lacked all that neither names; None after one.
     """
 
     answering: datetime | None = None
@@ -121,14 +129,24 @@ class _Place:
             {each: self.lacks.get(each, at) for each in gone},
         )
 
+    def remembering(self, known: Container[bytes]) -> _Place:
+        """Return the place without what it lacks and is not `known`: lacked since the last of that went."""
+        forgotten = [at for each, at in self.lacks.items() if each not in known]
+        return _Place(
+            self.answering and max([self.answering, *forgotten]),
+            self.has,
+            {each: at for each, at in self.lacks.items() if each in known},
+        )
+
 
 @dataclass(frozen=True)
 class DsMemory:
     """What is remembered of a zone's DS at its parent. `views`: the last round of looks.
 
-    `began`: when all servers answered for the first time. What caches held before is not known. `asked`: the
-    DS set that the parent is asked for; None where that is not known. `superseded`: sets that it was asked
-    for before, and may have taken, or may yet take, until all its servers show the DS that is asked for now.
+    `began`: when all servers answered for the first time, or again after more DS sets were shown than are
+    remembered. What caches held before is not known. `asked`: the DS set that the parent is asked for; None
+    where that is not known. `superseded`: sets that it was asked for before, and may have taken, or may yet
+    take, until all its servers show the DS that is asked for now.
     """
 
     views: tuple[ParentView, ...] = ()
@@ -143,11 +161,13 @@ class DsMemory:
 
         A round without any view is one in which no place answered. `timed`: all sites looked, and `now` is by
         a clock that others agree with. Else what is shown is remembered, nothing counts as gone, and sites
-        that did not look show what they showed last.
+        that did not look show what they showed last. A look that shows a set beyond what is remembered counts
+        as failed, but what else was served is gone all the same.
         """
         told = tuple(views) or tuple(
             replace(each, at=now, ds=None, ttl=0, fault=_NOT_ASKED) for each in self.views
         )
+        told, too_many = self._within_bounds(told)
         places = {each.place: self._places.get(each.place, _Place()).after(each.ds, now) for each in told}
         if views and not timed:
             looked = {each.site for each in told}
@@ -155,13 +175,36 @@ class DsMemory:
             places |= {each.place: self._places.get(each.place, _Place()) for each in kept}
             told += kept
         shown = [(each.ds, (each.ttl,)) for each in told if each.ds is not None]
-        complete = timed and len(shown) == len(told) > 0
+        all_answered = timed and len(shown) + too_many == len(told) > 0
+        complete = all_answered and not too_many
         has_followed = complete and all(_shows(ds, self.asked) for ds, _ in shown)
         superseded = () if has_followed else self.superseded
         may_be = [*shown, *((each, (0,)) for each in superseded)]
-        versions = _versions_after(self.versions, may_be, complete, now)
-        began = self.began or (now if complete else None)
+        versions = _versions_after(self.versions, may_be, all_answered, now)
+        began = None if too_many else self.began or (now if complete else None)
+        known = frozenset(self.asked or ()).union(*(each.what for each in versions))
+        places = {place: each.remembering(known) for place, each in places.items()}
         return DsMemory(told, versions, began, places, self.asked, superseded)
+
+    def _within_bounds(self, views: Sequence[ParentView]) -> tuple[tuple[ParentView, ...], int]:
+        """Return the views, those failed that show a set beyond the bounds; and how many these are.
+
+        The set that the parent is asked for is always within them.
+        """
+        sets = {each.what for each in self.versions}
+        octets = sum(_octets_in(each) for each in sets)
+        told, too_many = [], 0
+        for each in views:
+            if each.ds is not None and each.ds not in sets:
+                size = octets + _octets_in(each.ds)
+                if each.ds != self.asked and (len(sets) >= MOST_SETS or size > MOST_OCTETS):
+                    told.append(replace(each, ds=None, ttl=0, fault=_ONE_TOO_MANY))
+                    too_many += 1
+                    continue
+                sets.add(each.ds)
+                octets = size
+            told.append(each)
+        return tuple(told), too_many
 
     def decided(self, asked: tuple[bytes, ...], now: datetime) -> DsMemory:
         """Return the memory with the DS set that the parent is about to be asked for.
@@ -364,6 +407,10 @@ def _versions_after(
     return tuple(
         each for each in after.values() if each.gone is None or now < each.gone + timedelta(seconds=longest)
     )
+
+
+def _octets_in(ds: Iterable[bytes]) -> int:
+    return sum(map(len, ds))
 
 
 def _shows(ds: tuple[bytes, ...], asked: tuple[bytes, ...] | None) -> bool:

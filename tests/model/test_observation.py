@@ -7,6 +7,8 @@ import pytest
 
 from dnsctl.model.observation import (
     LONGEST_CACHED,
+    MOST_OCTETS,
+    MOST_SETS,
     DsMemory,
     NodeView,
     ParentView,
@@ -18,6 +20,7 @@ from dnsctl.model.observation import (
 _T0 = datetime(2030, 1, 1, tzinfo=UTC)
 _HOUR = timedelta(hours=1)
 _OLD, _NEW, _THIRD = b"\0\1\15\2old", b"\0\2\15\2new", b"\0\3\15\2third"
+_AT_REST = (b"\0\4\15\2at rest",)
 _K, _L = b"\1\1\3\15first", b"\1\1\3\15second"  # DNSKEYs
 _A, _B = ServedKeys((_K,), (_K,), (_K,)), ServedKeys((_K, _L), (_K,), (_K,))
 
@@ -277,6 +280,96 @@ def test_what_went_by_a_clock_that_was_ahead_went_now_at_the_latest():
     assert {each.what: each.gone for each in memory.versions} == {(_OLD,): _T0 + _HOUR, (_NEW,): None}
     memory = memory.after(_ds(3, (_NEW,), (_NEW,), 7200), _T0 + 3 * _HOUR)
     assert {each.what for each in memory.versions} == {(_NEW,)}
+
+
+def _set(number, octets=8):
+    """A DS set of one record that no other number has."""
+    return (number.to_bytes(8, "big").ljust(octets, b"."),)
+
+
+def _restless(rounds, *, octets=8, ttl=3600, asked=None):
+    """A parent whose second server shows another DS set in each hour, while the first shows the old one."""
+    memory = DsMemory() if asked is None else DsMemory().decided(asked, _T0)
+    for hour in range(rounds):
+        memory = memory.after(_ds(hour, (_OLD,), _set(hour, octets), ttl), _T0 + hour * _HOUR)
+    return memory
+
+
+def _stored(memory):
+    return len(json.dumps(memory.to_json()))
+
+
+def _told(memory):
+    return json.loads(json.dumps(memory.to_json()))
+
+
+@pytest.mark.parametrize(
+    ("octets", "shown_before"), [(8, MOST_SETS - 1), (4096, (MOST_OCTETS - len(_OLD)) // 4096)]
+)
+def test_look_that_shows_more_ds_sets_than_are_remembered_counts_as_failed(octets, shown_before):
+    memory = _restless(shown_before, octets=octets, ttl=LONGEST_CACHED)
+    assert not memory.silent
+    for hour in range(shown_before, shown_before + 10):
+        memory = memory.after(_ds(hour, (_OLD,), _set(hour, octets), LONGEST_CACHED), _T0 + hour * _HOUR)
+        (view,) = memory.silent
+        assert (view.server, view.ds) == ("ns2.parent.example.", None)
+        assert "yet another DS set" in view.fault
+        assert memory.everywhere_since(_OLD) is memory.nowhere_since(_set(0, octets)[0]) is None
+        assert len(memory.versions) == shown_before + 1
+    assert DsMemory.from_json(_told(memory)) == memory
+
+
+def test_parent_that_shows_other_ds_in_each_round_fills_no_disk():
+    for octets in (8, 16384):
+        early = _restless(MOST_SETS + 1, octets=octets, ttl=LONGEST_CACHED)
+        assert _stored(_restless(MOST_SETS + 101, octets=octets, ttl=LONGEST_CACHED)) <= _stored(early) + 100
+        assert _stored(early) < 10 * MOST_OCTETS
+
+
+def test_set_that_the_parent_is_asked_for_counts_however_many_others_it_showed():
+    memory = _restless(MOST_SETS + 9, ttl=LONGEST_CACHED, asked=(_NEW,))
+    hours = MOST_SETS + 9
+    memory = memory.after(_ds(hours, (_NEW,), (_NEW,)), _T0 + hours * _HOUR)
+    assert memory.everywhere_since(_NEW) == _T0 + hours * _HOUR
+
+
+def test_parent_that_comes_to_rest_after_too_many_ds_sets_is_followed_once_caches_have_dropped_them():
+    """What it showed beyond what is remembered is not known: caches may hold it from then on for a TTL."""
+    hours = MOST_SETS + 9
+    memory = _restless(hours, ttl=86400 * 3)
+    assert memory.began is None
+    rest = next(
+        hour
+        for hour in range(hours, hours + 8 * 24)
+        if not (memory := memory.after(_ds(hour, _AT_REST, _AT_REST), _T0 + hour * _HOUR)).silent
+    )
+    assert hours < rest < hours + 3 * 24
+    assert memory.everywhere_since(_AT_REST[0]) == memory.began == _T0 + rest * _HOUR
+
+
+def test_ds_that_caches_have_dropped_is_forgotten_and_counts_as_nowhere_no_earlier():
+    memory = _ds_memory(((_OLD,), (_OLD,)), ((_NEW,), (_NEW,)), ((_NEW,), (_NEW,)))
+    assert [each.what for each in memory.versions] == [(_NEW,)]
+    assert memory.nowhere_since(_OLD) == _T0 + _HOUR
+    assert _OLD.hex() not in json.dumps(memory.to_json())
+
+
+def test_ds_that_one_server_still_has_is_remembered_as_lacked_by_the_others():
+    memory = _ds_memory(((_OLD,), (_OLD,)), *[((_NEW,), (_OLD,))] * 9, ((_NEW,), (_NEW,)))
+    assert memory.nowhere_since(_OLD) == _T0 + 10 * _HOUR
+    one = _told(memory)["places"]["ns1.parent.example. from dc1"]
+    assert one["lacks"] == {_OLD.hex(): (_T0 + _HOUR).isoformat()}
+
+
+def test_what_an_earlier_version_remembered_without_end_is_dropped_at_the_next_look():
+    told = _told(_ds_memory(((_OLD,), (_OLD,)), ((_NEW,), (_NEW,))))
+    for each in told["places"].values():
+        each["lacks"] |= {_set(number)[0].hex(): (_T0 + _HOUR / 2).isoformat() for number in range(1280)}
+    memory = DsMemory.from_json(told)
+    assert memory.nowhere_since(_set(7)[0]) == _T0 + _HOUR / 2
+    memory = memory.after(_ds(2, (_NEW,), (_NEW,)), _T0 + 2 * _HOUR)
+    assert memory.nowhere_since(_set(7)[0]) == _T0 + _HOUR
+    assert all(not each["lacks"] for each in _told(memory)["places"].values())
 
 
 def test_same_request_again_changes_nothing():
