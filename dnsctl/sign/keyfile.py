@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -38,6 +39,7 @@ _SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_")
 _MAX_STEM = 200  # octets; with prefix, suffix and `.private.pem` a file name stays below Linux's 255
 _FORMAT = "; dnsctl key state 1"
 _DEFAULT_TTL = Policy().dnskey_ttl
+_BEFORE_COMMENT = re.compile(r"(?:[^;\\]|\\.?)*")
 
 
 KeyType = Literal["DNSKEY", "KEY"]
@@ -144,7 +146,7 @@ def key_text(public: PublicKey, role: KeyRole, ttl: int, times: KeyTimes) -> str
 def parse_key(text: str, where: str, rdtype: KeyType = "DNSKEY") -> PublicKey:
     """Return the key of a `.key` file (BIND's as well). Raises KeystoreError naming `where`."""
     for line in text.splitlines():
-        fields = line.split(";")[0].split()
+        fields = _fields(line)
         if rdtype not in fields:
             continue
         place = fields.index(rdtype)
@@ -165,11 +167,17 @@ def parse_key(text: str, where: str, rdtype: KeyType = "DNSKEY") -> PublicKey:
 def key_ttl(text: str) -> int:
     """Return the TTL in seconds of the record in a `.key` file; an hour where it has none, as BIND's."""
     for line in text.splitlines():
-        fields = line.split(";")[0].split()
+        fields = _fields(line)
         if "DNSKEY" in fields:
             before = fields[1 : fields.index("DNSKEY")]
             return next((int(each) for each in before if each.isdigit()), _DEFAULT_TTL)
     return _DEFAULT_TTL
+
+
+def _fields(line: str) -> list[str]:
+    """Return the fields of a line without its comment; an escaped `;` is part of a name (RFC 1035 §5.1)."""
+    content = _BEFORE_COMMENT.match(line)
+    return content[0].split() if content is not None else []
 
 
 _RESTORE = "restore it from a backup"

@@ -99,6 +99,15 @@ def test_keys_for_sig0_are_not_among_those_of_zones_whatever_the_zone_is_called(
     assert told["name"] == f"{NAME}."
 
 
+@pytest.mark.parametrize("name", [r"a\;b.example", r"a\\b.example", r"a\059.example"])
+def test_key_of_a_name_with_an_escape_is_listed_and_exported(root: Path, name: str) -> None:
+    made = dnsctl("key", "generate", name, "--sig0", root=root)
+    assert made.code == 0
+    assert dnsctl("key", "list", "--sig0", root=root).code == 0
+    told = dnsctl("key", "export", name, "--sig0", root=root)
+    assert (told.code, told.out) == (0, made.out)
+
+
 def test_second_key_of_a_name_is_made_only_where_it_is_asked_for(root: Path) -> None:
     dnsctl("key", "generate", NAME, "--sig0", root=root)
     before = files(root)

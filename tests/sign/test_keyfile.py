@@ -20,6 +20,7 @@ from dnsctl.sign.keyfile import (
     StateFile,
     directory_name,
     key_text,
+    key_ttl,
     parse_key,
     parse_private,
     private_pem,
@@ -54,6 +55,15 @@ def test_key_file_reads_back_with_its_times_in_comments() -> None:
     assert parse_key(text, "x") == KEY
     assert text.startswith(f"; This is a key-signing key, keyid {KEY.tag}, for example.com.\n")
     assert "; Activate: 20261121200000 (Sat Nov 21 20:00:00 2026)\n" in text
+
+
+@pytest.mark.parametrize("label", [b"a;b", b"a\\", b"a\\;b", b";", b'"; DNSKEY', b"a b;"])
+def test_key_file_of_a_name_with_a_semicolon_or_backslash_reads_back(label: bytes) -> None:
+    key = replace(KEY, zone=from_labels((label, b"example")))
+    text = key_text(key, "ksk", 7200, STATE.times)
+    for told in (text, text.rstrip("\n") + " ; a comment\n", text.rstrip("\n") + "; one \\; more\n"):
+        assert parse_key(told, "x") == key
+        assert key_ttl(told) == 7200
 
 
 def test_key_file_of_bind_without_ttl_and_class_in_pieces_is_read() -> None:

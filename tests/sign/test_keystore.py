@@ -273,6 +273,12 @@ def _private_of(path: Path) -> ed25519.Ed25519PrivateKey:
     return private
 
 
+def test_key_of_a_zone_with_a_semicolon_in_its_name_is_found_again(tmp_path: Path) -> None:
+    zone = from_text(r"a\;b.example.")
+    made = keystore(tmp_path).generate(zone, Policy(), "csk", NOW)
+    assert keystore(tmp_path).list() == keystore(tmp_path).list(zone) == (made,)
+
+
 def test_many_writers_at_once_make_one_key(tmp_path: Path) -> None:
     def sign(_: int) -> int:
         return keystore(tmp_path).signing_keys(ZONE, Policy(), NOW)[0].public.tag
