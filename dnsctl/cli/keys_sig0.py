@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from dnsctl.cli import output
@@ -60,17 +61,26 @@ def export_keys(context: Context, name: str, tags: list[int], *, as_json: bool) 
 def generate(
     context: Context, name: str, algorithm: Algorithm | None, *, another: bool, as_json: bool
 ) -> None:
-    """Make a key of `name`, and print its KEY record."""
+    """Make a key of `name`, and print its KEY record.
+
+    Raises KeystoreError where the name has one already, unless `another` is wanted.
+    """
     owner, config = domain_name(name), context.config(fleet=False)
     known = listed(context.keys, owner)
+    check = partial(_refuse_second, another=another, context=context)
+    check(known)
+    made = drafted(owner, algorithm or Algorithm.ECDSAP256SHA256, known)
+    stored = store(keystore_of(context, config), made, datetime.now(UTC), check)
+    _tell(stored, context, config, as_json=as_json)
+
+
+def _refuse_second(known: tuple[StoredSig0Key, ...], *, another: bool, context: Context) -> None:
     if known and not another:
         raise KeystoreError(
             "this key for SIG(0) is there already",
             where=below(context.root, known[0].path),
             advice="`dnsctl key export NAME --sig0` prints its record; to make one more, add --another",
         )
-    made = drafted(owner, algorithm or Algorithm.ECDSAP256SHA256, known)
-    _tell(store(keystore_of(context, config), made, datetime.now(UTC)), context, config, as_json=as_json)
 
 
 def import_key(context: Context, name: str, path: Path, *, as_json: bool) -> None:

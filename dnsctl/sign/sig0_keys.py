@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -125,14 +125,24 @@ def adopted(one: ForeignKey, name: Name) -> Sig0Key:
     return Sig0Key(known, one.private)
 
 
-def store(keystore: Keystore, key: Sig0Key, now: datetime) -> StoredSig0Key:
-    """Write both halves of a key, or neither. Raises KeystoreError where it, or its tag, is there already."""
+def store(
+    keystore: Keystore,
+    key: Sig0Key,
+    now: datetime,
+    check: Callable[[tuple[StoredSig0Key, ...]], None] = lambda known: None,
+) -> StoredSig0Key:
+    """Write both halves of a key, or neither. Raises KeystoreError where it, or its tag, is there already.
+
+    `check` gets the keys of its name while no other writer can add one; what it raises ends this.
+    """
     root, public = keystore.root, key.public
     path = KeyFiles(root).sig0 / directory_name(public.zone) / (file_stem(public) + _PUBLIC)
     stored = StoredSig0Key(public, path)
     with keystore.still():
+        known = listed(root, public.zone)
+        check(known)
         private = keystore.encrypted(key.private)
-        before = next((each for each in listed(root, public.zone) if each.public.tag == public.tag), None)
+        before = next((each for each in known if each.public.tag == public.tag), None)
         if before is not None:
             _refuse_taken(before, public)
         for directory in (path.parent.parent, path.parent):

@@ -5,16 +5,22 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Barrier
+from typing import Any
 
 import dns.rdata
 import pytest
 
+from dnsctl.cli import keys_sig0
+from dnsctl.cli.main import run
 from dnsctl.model.name import from_text
 from dnsctl.model.policy import Algorithm
 from dnsctl.sign import disk
 from dnsctl.sign.keystore import Keystore
+from dnsctl.sign.sig0 import Sig0Key
 from dnsctl.sign.sig0_keys import chosen, drafted, key_record, listed, opened, store
 from tests.cli.shell import dnsctl, repo
 from tests.peers import need
@@ -118,6 +124,25 @@ def test_second_key_of_a_name_is_made_only_where_it_is_asked_for(root: Path) -> 
     assert files(root) == before
     assert dnsctl("key", "generate", NAME, "--sig0", "--another", root=root).code == 0
     assert len(listed(root / "keys", OWNER)) == 2
+
+
+def test_of_commands_at_one_moment_one_makes_the_key(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All have seen that there is no key, and made one in memory, before the first can store its own."""
+    together = Barrier(3)
+
+    def drafted_together(*known: Any) -> Sig0Key:
+        made = drafted(*known)
+        together.wait(60)
+        return made
+
+    monkeypatch.setattr(keys_sig0, "drafted", drafted_together)
+    with ThreadPoolExecutor(3) as pool:
+        command = ["-C", str(root), "key", "generate", NAME, "--sig0"]
+        codes = list(pool.map(lambda _: run(command), range(3)))
+    assert sorted(codes) == [0, 1, 1]
+    assert len(listed(root / "keys", OWNER)) == 1
+    assert len(files(root)) == 2
+    assert chosen(root / "keys", OWNER, None)
 
 
 @pytest.mark.peer
