@@ -103,13 +103,13 @@ def ds(
     context: Context,
     zone: str,
     digest: int,
-    wait_of: Callable[[Context, Name], Wait | None],
+    wait_of: Callable[[Context, Name, bool], Wait | None],
     *,
     as_json: bool,
 ) -> None:
     """Print the DS records of `zone`, with digests of type `digest`, to give to its parent.
 
-    `wait_of` a zone whose parent was not asked for a DS: what that waits for.
+    `wait_of` a zone, and whether its parent was asked for a DS: what that waits for.
     """
     name = zone_name(zone)
     stored = keystore_of(context).list(name)
@@ -122,7 +122,7 @@ def ds(
             "has no key that a DS could name", where=to_text(name), advice=_way_to_a_key(context, name)
         )
     records = [(each, each.public.ds(digest)) for each in used]
-    waits = wait_of(context, name) if all(each.roll.ds is False for each in used) else None
+    waits = wait_of(context, name, any(each.roll.ds is not False for each in used))
     if as_json:
         told = None if waits is None else waits.to_json()
         output.json_result({"ds": [_ds_json(key, rdata) for key, rdata in records], "waits": told})

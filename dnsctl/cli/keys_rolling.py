@@ -32,8 +32,8 @@ from dnsctl.model.rrset import Type
 from dnsctl.model.timestamp import stamp
 from dnsctl.publish.pipeline import Release
 from dnsctl.release.archive import Archive, activated
-from dnsctl.rollover.keyset import RolledKey
-from dnsctl.rollover.planning import Wait
+from dnsctl.rollover.keyset import KeySet, RolledKey
+from dnsctl.rollover.planning import Step, Wait
 from dnsctl.rollover.timetable import Entry
 from dnsctl.sign.keystore import Keystore, public_side
 
@@ -83,16 +83,26 @@ def roll(context: Context, zone: str, wanted: Wanted, *, plan_only: bool, as_jso
         with host.image.reader() as reader:
             if results[0].release is not None:
                 look(host, reader, (origin,), now)
-            found = _found(context, reader, host.keystore, origin, now)
-            entries = timetable_of(found, found.keys, _ttls(reader, origin), now)
+            entries = ()
+            if _is_signed(reader, origin):  # the step may have been the one that unsigns it
+                found = _found(context, reader, host.keystore, origin, now)
+                entries = timetable_of(found, found.keys, _ttls(reader, origin), now)
     _print(origin, entries, results, waits.get(origin), hurry=hurry, as_json=as_json)
     raise typer.Exit(results[-1].exit_code)
 
 
-def ds_wait(context: Context, origin: Name) -> Wait | None:
-    """Return what the first DS of a zone that is served signed waits for; None: nothing holds it back."""
+def ds_wait(context: Context, origin: Name, *, is_asked_for: bool) -> Wait | None:
+    """Return what a DS of the zone waits for; None: nothing holds it back, or nothing is served yet.
+
+    A zone that is served unsigned has no use for one; where it is signed, the first may have to wait.
+    """
     with released(context.state) as reader:
-        if reader is None:
+        if reader is None or (entry := reader.zone(origin)) is None:
+            return None
+        if not entry.signed:
+            step = Step("ask", KeySet(origin), "give its DS to the parent", "the zone is signed")
+            return Wait(step, "for it to be served signed")
+        if is_asked_for:
             return None
         keystore = public_side(context.keys)
         try:
@@ -143,6 +153,11 @@ def _planned(context: Context, origin: Name, wanted: Wanted) -> tuple[ZoneRoll, 
         return found, timetable_of(found, keys, _ttls(reader, origin), now)
 
 
+def _is_signed(reader: Reader, origin: Name) -> bool:
+    entry = reader.zone(origin)
+    return entry is not None and entry.signed
+
+
 def _found(context: Context, reader: Reader, keystore: Keystore, origin: Name, now: datetime) -> ZoneRoll:
     """Return where the keys of `origin` stand.
 
@@ -150,8 +165,7 @@ def _found(context: Context, reader: Reader, keystore: Keystore, origin: Name, n
     """
     manifest = activated(Archive(context.state.archive), reader.generation)
     goal = goals(context.root, manifest.commit if manifest is not None else None)(origin)
-    entry = reader.zone(origin)
-    if entry is None or goal is None or not entry.signed:
+    if goal is None or not _is_signed(reader, origin):
         raise _not_here(origin)
     found = zone_roll(reader, keystore, Repo(context.root).state, origin, goal, now)
     if found.fault is not None:
