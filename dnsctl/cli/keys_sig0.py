@@ -99,10 +99,12 @@ def _tell(stored: StoredSig0Key, context: Context, config: Config, *, as_json: b
         output.json_result(_to_json([stored], context, config))
     else:
         output.line(key_record(stored.public))
-    name = to_text(stored.public.zone)
+    named = f"name: {to_text(stored.public.zone)}"
+    if len(listed(context.keys, stored.public.zone)) > 1:
+        named += f", tag: {stored.public.tag}"
     output.say(
         f"{below(context.root, stored.path)}: it wants a backup: dnsctl backup FILE. Give this record to the "
-        f"operator of the parent; `ds: update, sig0: {{name: {name}}}` in dnsctl.yaml signs updates with it"
+        f"operator of the parent; `ds: update, sig0: {{{named}}}` in dnsctl.yaml signs updates with it"
     )
 
 
