@@ -91,7 +91,7 @@ def roll(context: Context, zone: str, wanted: Wanted, *, plan_only: bool, as_jso
     raise typer.Exit(results[-1].exit_code)
 
 
-def ds_wait(context: Context, origin: Name, *, is_asked_for: bool) -> Wait | None:
+def ds_wait(context: Context, origin: Name) -> Wait | None:
     """Return what a DS of the zone waits for; None: nothing holds it back, or nothing is served yet.
 
     A zone that is served unsigned has no use for one; where it is signed, the first may have to wait.
@@ -102,8 +102,6 @@ def ds_wait(context: Context, origin: Name, *, is_asked_for: bool) -> Wait | Non
         if not entry.signed:
             step = Step("ask", KeySet(origin), "give its DS to the parent", "the zone is signed")
             return Wait(step, "for it to be served signed")
-        if is_asked_for:
-            return None
         keystore = public_side(context.keys)
         try:
             return _found(context, reader, keystore, origin, datetime.now(UTC)).plan.wait

@@ -109,6 +109,14 @@ def served_dnskeys(state: HostFiles, zones: Iterable[Name]) -> dict[Name, tuple[
     return found
 
 
+def is_served_unsigned(state: HostFiles, zone: Name) -> bool:
+    """True where `zone` is served, and not signed, as far as this host can tell."""
+    with contextlib.suppress(DnsctlError), released(state) as reader:
+        entry = reader.zone(zone) if reader is not None else None
+        return entry is not None and not entry.signed
+    return False
+
+
 def is_there(state: HostFiles) -> bool:
     return (state.image / "data.mdb").exists()
 

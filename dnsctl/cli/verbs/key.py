@@ -142,10 +142,10 @@ def ds(
     """Print the DS records to give to the parent zone."""
     from dnsctl.cli.key import ds as run
 
-    def wait_of(context: Context, origin: Name, is_asked_for: bool) -> Wait | None:
+    def wait_of(context: Context, origin: Name) -> Wait | None:
         from dnsctl.cli.keys_rolling import ds_wait
 
-        return ds_wait(context, origin, is_asked_for=is_asked_for)
+        return ds_wait(context, origin)
 
     run(here(ctx), zone, digest.number, wait_of, as_json=as_json)
 
