@@ -8,7 +8,6 @@ server of the parent answers it, the control host's own look counts for its site
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
@@ -29,8 +28,7 @@ from dnsctl.model.fleet import Endpoint, Node
 from dnsctl.model.name import Name
 from dnsctl.model.observation import ParentView
 from dnsctl.parent.errand import LONGEST, MAX_LOOKS, Asked, Brought, Errand, is_of_one_host
-from dnsctl.parent.exchange import NO_WAY
-from dnsctl.parent.looking import Look
+from dnsctl.parent.looking import SILENCES, Look
 from dnsctl.parent.patience import Patience
 from dnsctl.parent.servers import Server
 from dnsctl.parent.view import DelegationView
@@ -38,11 +36,6 @@ from dnsctl.replicate.client import AgentClient
 
 _BUSY: Final = 1.0  # seconds until a node that makes another look is asked again
 _BEAT: Final = 0.2  # seconds between two looks at whether somebody still waits
-_SILENCES: Final = (  # how nodes tell, of any version, that nothing came back
-    "does not answer",
-    "was not asked again: it answered none of ",
-    *(os.strerror(each) for each in NO_WAY),
-)
 Zones = Mapping[Name, Sequence[Server]]
 
 
@@ -81,9 +74,8 @@ class SiteLook:
         """
         if not self._is_cut_off(zone) or all(each.ds.ds is None for each in here):
             return self
-        asked = [each.server for each in self.brought.looks[zone]]
-        more = f" (and {len(asked) - 1} more)" if len(asked) > 1 else ""
-        why = f"{self.node} gets no answer from {min(asked)}{more}: let it send questions there"
+        asked = _first(each.server for each in self.brought.looks[zone])
+        why = f"{self.node} gets no answer from {asked}: let it send questions there"
         return replace(self, brought=Brought({}), stand_in="; ".join(filter(None, (self.stand_in, why))))
 
     def _is_cut_off(self, zone: Name) -> bool:
@@ -98,7 +90,7 @@ class SiteLook:
         return frozenset(
             each.server.endpoint
             for each in looks
-            if each.ds.ds is not None or not each.ds.fault.startswith(_SILENCES)
+            if each.ds.ds is not None or not each.ds.fault.startswith(SILENCES)
         )
 
     def views(self, zone: Name, now: datetime) -> tuple[ParentView, ...]:
@@ -236,11 +228,16 @@ def _passed_over(node: str, refused: Iterable[Endpoint]) -> str:
 
     A loopback address is another host at each site: what is seen there from here says all.
     """
-    named = sorted(each for each in refused if not is_of_one_host(ip_address(each.address)))
+    named = [each for each in refused if not is_of_one_host(ip_address(each.address))]
     if not named:
         return ""
-    more = f" (and {len(named) - 1} more)" if len(named) > 1 else ""
-    return f"{node} may not ask {named[0]}{more}: give it the dnsctl.yaml that names it under `parents`"
+    return f"{node} may not ask {_first(named)}: give it the dnsctl.yaml that names it under `parents`"
+
+
+def _first(servers: Iterable[Server] | Iterable[Endpoint]) -> str:
+    """Name the first of `servers`, and how many more there are."""
+    first, *more = sorted(servers)
+    return f"{first} (and {len(more)} more)" if more else str(first)
 
 
 def _requests(zones: Zones) -> Iterator[tuple[Asked, ...]]:

@@ -213,7 +213,7 @@ def _looks(told: object, servers: Iterable[Server], site: str, now: datetime) ->
 
 
 def _require_all(looks: Iterable[Look], servers: Iterable[Server], refused: Collection[Endpoint]) -> None:
-    """Raise ValueError where a server is passed over, except at an address that there is no way to."""
+    """Raise ValueError for a server that is neither told of nor refused, and answered at no other address."""
     told = {each.server.endpoint for each in looks}
     answered = {each.server.name for each in looks if each.ds.ds is not None}
     for each in servers:

@@ -19,6 +19,7 @@ UDP_PAYLOAD = 1232  # DNS Flag Day 2020
 UDP_PATIENCE = 1.5  # seconds
 TCP_PATIENCE = 4.0  # seconds for all of it: a server may send an octet a second
 _TRIES = 2  # over UDP: a datagram may be lost
+SILENT = "does not answer"
 NO_WAY = frozenset((errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL))
 
 
@@ -61,11 +62,11 @@ def over_tcp(query: dns.message.Message, server: Endpoint) -> dns.message.Messag
     try:
         answer = dns.query.tcp(query, server.address, timeout=TCP_PATIENCE, port=server.port)
     except dns.exception.Timeout:
-        raise ExchangeError("does not answer") from None
+        raise ExchangeError(SILENT) from None
     except EOFError:
         raise ExchangeError("closes the connection without an answer") from None
     except OSError as error:
-        raise ExchangeError(f"does not answer: {error.strerror or type(error).__name__}") from None
+        raise ExchangeError(f"{SILENT}: {error.strerror or type(error).__name__}") from None
     except (dns.exception.DNSException, ValueError) as error:
         raise ExchangeError(f"malformed answer: {type(error).__name__}") from None
     if answer.flags & dns.flags.TC:

@@ -8,12 +8,13 @@ answers, that one counts alone.
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import dns.exception
 import dns.flags
@@ -27,7 +28,7 @@ import dns.rrset
 from dnsctl.model.fleet import Endpoint
 from dnsctl.model.name import Name
 from dnsctl.model.observation import ParentView
-from dnsctl.parent.exchange import UDP_PAYLOAD, ExchangeError, exchange
+from dnsctl.parent.exchange import NO_WAY, SILENT, UDP_PAYLOAD, ExchangeError, exchange
 from dnsctl.parent.patience import Patience
 from dnsctl.parent.servers import MAX_NAMES, Server, address_of
 from dnsctl.parent.view import DelegationView
@@ -42,6 +43,9 @@ MAX_DS_OCTETS = 4096  # of all of a zone
 MAX_GLUE = 128  # addresses of all name servers of a zone
 MAX_NAMES_TEXT = 8192  # characters of the names of all of them
 _NOT_AGAIN = "was not asked again"
+_GAVE_UP = f"{_NOT_AGAIN}: it answered none of "
+# A look that brought nothing back is told by a reason that begins with one of these, at a node of any version
+SILENCES: Final = (SILENT, _GAVE_UP, *(os.strerror(each) for each in NO_WAY))
 
 
 class Look(NamedTuple):
@@ -77,9 +81,7 @@ def look_at_all(
         if patience is not None and patience.is_over:
             return None
         if silences.get(server.endpoint, 0) >= GIVEN_UP:
-            return _unknown(
-                server, now, f"{_NOT_AGAIN}: it answered none of {GIVEN_UP} questions", is_silent=True
-            )
+            return _unknown(server, now, f"{_GAVE_UP}{GIVEN_UP} questions", is_silent=True)
         if drawn_out.get(server.endpoint, 0.0) >= TOO_SLOW:
             return _unknown(server, now, f"{_NOT_AGAIN}: it answers too slowly", is_silent=True)
         began = time.monotonic()

@@ -377,7 +377,7 @@ class Api:
             raise _BusyError("a look at parents is under way", advice="try again in a minute")
         try:
             with self._image.reader() as reader:
-                served = {each.origin for each in reader.zones()}
+                served = {zone for zone, _ in wanted.asked() if reader.zone(zone) is not None}
             return carried_out(wanted, self._settings.parents, served.__contains__, patience).to_bytes()
         finally:
             self._looking.release()

@@ -130,7 +130,7 @@ def test_second_key_of_a_name_is_made_only_where_it_is_asked_for(root: Path) -> 
 
 
 def test_of_commands_at_one_moment_one_makes_the_key(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All have seen that there is no key, and made one in memory, before the first can store its own."""
+    """Three commands find no key and make one in memory; only then does each try to store its own."""
     together = Barrier(3)
 
     def drafted_together(*known: Any) -> Sig0Key:

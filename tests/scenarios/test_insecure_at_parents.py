@@ -25,11 +25,11 @@ from tests.parent.updates import KEY, SECRET
 from tests.peers import need
 from tests.scenarios.test_rolls_at_parents import (
     CHILD,
-    LONGEST,
     PARENT,
     TEXT,
     repo,
     resolver,
+    rounds,
     signed_bind,
     told,
     told_by_updates,
@@ -104,16 +104,7 @@ def goes_insecure(repo: Operations, parent: Endpoint, port: int) -> int:
     assert done.returncode == 0, done
     assert there(node, "DNSKEY"), "it stays signed"
     assert there(parent, "DS")
-    deadline, asked = time.monotonic() + LONGEST, 0
-    while there(node, "DNSKEY"):
-        assert time.monotonic() < deadline, repo.run("status", "--zones")
-        done = repo.run("control", "--once")
-        assert done.returncode == 0, done
-        for _ in range(3):
-            asked += 1
-            for name in (f"n{asked}.{CHILD}", f"same.{CHILD}"):
-                assert told(port, name)[0] == "NOERROR", done
-            time.sleep(0.2)
+    asked = rounds(repo, port, "n", lambda: not there(node, "DNSKEY"))
     assert not there(parent, "DS")
     assert told(port, f"last.{CHILD}") == ("NOERROR", False)
     assert repo.json("verify", "--full")["verdict"] == "consistent"
