@@ -28,6 +28,7 @@ from typing import Literal
 
 from dnsctl.control.cache_gate import judge_caches
 from dnsctl.control.ds_gate import judge_ds_seen
+from dnsctl.control.full_check import check_in_full
 from dnsctl.control.host import ControlHost, actor
 from dnsctl.control.keeping import as_kept, keep, prepared, room_for
 from dnsctl.control.renewal import renewal_due
@@ -80,13 +81,17 @@ Ending = Literal[
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for. `rev` empty: HEAD, and the work tree must be clean. `allow`: guards, by name."""
+    """What is asked for. `rev` empty: HEAD, and the work tree must be clean. `allow`: guards, by name.
+
+    `full_check`: every RRset of the zones that change is verified before anything leaves.
+    """
 
     rev: str = ""
     allow: tuple[str, ...] = ()
     without: str = ""
     reason: str = ""
     dry_run: bool = False
+    full_check: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,8 @@ class Result:
     `left_out`: nodes of the site that was left out on purpose. `not_renewed`: zones whose signatures are due
     and could not be made, each with why. `refused`: what the command ends with, though it did something: a
     guard's refusal after a dry run, records that have expired after signatures were renewed. `notes`: of this
-    host's own state, what was damaged and mended, and what could not be kept.
+    host's own state, what was damaged and mended, and what could not be kept. `full_check`: what was compared
+    before the release left, where that was asked for.
     """
 
     ending: Ending
@@ -112,6 +118,7 @@ class Result:
     not_renewed: tuple[tuple[Name, str], ...] = ()
     refused: DnsctlError | None = None
     notes: tuple[str, ...] = ()
+    full_check: Report | None = None
 
     @property
     def exit_code(self) -> int:
@@ -180,13 +187,17 @@ def ended(
     before = host.supply.served().generation
     if release is None:
         return Result("nothing", before, recovered=recovered, left_out=_left_out(host), action=action)
+    refused = _refusal(release, request)
+    if refused is not None and not request.dry_run:
+        raise refused
+    checked = check_in_full(host, release, progress) if request.full_check else None
     if request.dry_run:
-        return Result("dry run", before, release, action=action, refused=_refusal(release, request))
-    enforce(release.guards, request.allow)
+        return Result("dry run", before, release, action=action, refused=refused, full_check=checked)
     result = _out(host, release, action, request, progress)
     if result.ending == "unverified" and action != "rollback":
         result = _taken_back(host, result, before, progress)
-    return replace(result, recovered=recovered, left_out=_left_out(host), action=action)
+    left_out = _left_out(host)
+    return replace(result, recovered=recovered, left_out=left_out, action=action, full_check=checked)
 
 
 def _refusal(release: Release, request: Request) -> DnsctlError | None:

@@ -87,6 +87,10 @@ class Channel:
         except OSError as error:
             self.silent = error.strerror or str(error)
 
+    @property
+    def address(self) -> str:
+        return str(self.endpoint)
+
     def __enter__(self) -> Channel:
         return self
 
@@ -170,7 +174,7 @@ class Channel:
         wanted = [
             at
             for at, (question, reply) in enumerate(zip(batch.questions, batch.replies, strict=True))
-            if question.stream or (reply.wire is not None and reply.wire[2] & _TC)
+            if question.stream or (reply.wire is not None and is_truncated(reply.wire))
         ]
         if not wanted:
             return
@@ -198,6 +202,11 @@ class Channel:
             reason = f"TCP: {getattr(error, 'strerror', None) or 'closed before the answer'}"
             return [each if each.wire else Reply(None, reason=reason) for each in replies]
         return replies
+
+
+def is_truncated(response: bytes) -> bool:
+    """True where TC is set: the answer is cut short (RFC 1035 §4.1.1)."""
+    return bool(response[2] & _TC)
 
 
 def _echoes(wire: bytes, question: Question) -> bool:

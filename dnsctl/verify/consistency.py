@@ -1,5 +1,7 @@
 """Prove from outside that every node serves exactly the release, over real DNS.
 
+`verify_responder` does the same to a name server that is a function, before a release leaves.
+
 All addresses of all nodes are asked the same questions, a batch at a time; while one batch is judged, the
 next is under way. Octets that came from two nodes alike are decoded and judged once, and counted for both.
 """
@@ -28,9 +30,12 @@ from dnsctl.verify.asking import Asked, Asking, Progress
 from dnsctl.verify.client import MIN_UDP_PAYLOAD, WINDOW, Channel, Reply
 from dnsctl.verify.comparison import Mismatch
 from dnsctl.verify.decoders import Answer, decode
+from dnsctl.verify.direct import Direct, Respond
 from dnsctl.verify.expectation import mismatches
 from dnsctl.verify.report import Fault, NodeResult, Note, Report
 
+RESPONDER = "release"  # what answers in this process, in reports
+_IN_PROCESS = Node(RESPONDER, "", (), "")
 KEPT_FAULTS = 1000  # a node that serves something else entirely fails at every question
 
 
@@ -39,7 +44,7 @@ class _Target:
     """One address under test, and its results so far."""
 
     node: Node
-    channel: Channel
+    channel: Channel | Direct
     answers: int = 0
     faults: int = 0
     expiry: int | None = None
@@ -50,7 +55,7 @@ class _Target:
         return NodeResult(
             self.node.name,
             self.node.site,
-            str(self.channel.endpoint),
+            self.channel.address,
             self.channel.silent,
             self.answers,
             self.faults,
@@ -82,17 +87,38 @@ def verify_fleet(
     the release publishes. Raises InconclusiveError where there is no release or no node to compare, or a
     zone is named that the release does not hold.
     """
+    if not nodes:
+        raise InconclusiveError("no node to ask", advice="name a site of dnsctl.yaml that has nodes")
     started = time.monotonic()
-    entries = _entries(nodes, reader, zones)
-    run = _Run(nodes, reader)
+    entries = _entries(reader, zones)
+    run = _Run(reader, [_Target(node, Channel(endpoint)) for node in nodes for endpoint in addresses(node)])
     asking = Asking(reader, anchors or {}, now, run.told)
     run.over(asking.questions(entries, touched, progress, full=full))
     return run.report(entries, time.monotonic() - started)
 
 
-def _entries(nodes: Sequence[Node], reader: Reader, zones: Collection[Name] | None) -> list[ZoneEntry]:
-    if not nodes:
-        raise InconclusiveError("no node to ask", advice="name a site of dnsctl.yaml that has nodes")
+def verify_responder(
+    respond: Respond,
+    reader: Reader,
+    *,
+    now: datetime,
+    zones: Collection[Name],
+    anchors: Anchors | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Ask `respond` for every RRset of `zones`, and compare with the release that `reader` holds.
+
+    As `verify_fleet` with `full`; its one node is called `RESPONDER`.
+    """
+    started = time.monotonic()
+    entries = _entries(reader, zones)
+    run = _Run(reader, [_Target(_IN_PROCESS, Direct(respond))])
+    asking = Asking(reader, anchors or {}, now, run.told)
+    run.over(asking.questions(entries, None, progress, full=True))
+    return run.report(entries, time.monotonic() - started)
+
+
+def _entries(reader: Reader, zones: Collection[Name] | None) -> list[ZoneEntry]:
     if not reader.generation:
         raise InconclusiveError(
             "nothing was released yet", advice="run `dnsctl push` first", rule=RefusalRule.NOTHING_RELEASED
@@ -116,9 +142,9 @@ def _entries(nodes: Sequence[Node], reader: Reader, zones: Collection[Name] | No
 class _Run:
     """One verification: its targets, and what was found."""
 
-    def __init__(self, nodes: Sequence[Node], reader: Reader) -> None:
+    def __init__(self, reader: Reader, targets: Sequence[_Target]) -> None:
         self._reader = reader
-        self._targets = [_Target(node, Channel(endpoint)) for node in nodes for endpoint in addresses(node)]
+        self._targets = targets
         self._faults: dict[Fault, None] = {}  # in the order they were found
         self._more = 0
         self._notes: list[Note] = []
@@ -213,7 +239,7 @@ class _Run:
                 target.lost.add(asked.origin)
 
     def _found(self, target: _Target, asked: Asked, mismatch: Mismatch) -> None:
-        fault = Fault(target.node.name, str(target.channel.endpoint), asked.origin, *mismatch)
+        fault = Fault(target.node.name, target.channel.address, asked.origin, *mismatch)
         if fault not in self._faults:  # an RRset comes with several answers
             target.faults += 1
             self._keep(fault)

@@ -41,8 +41,9 @@ class Fault(NamedTuple):
         }
 
     def __str__(self) -> str:
+        where = f"{self.node} ({self.address})" if self.address else self.node
         return (
-            f"{self.node} ({self.address}): {to_text(self.owner)} {type_text(self.rdtype)} in zone "
+            f"{where}: {to_text(self.owner)} {type_text(self.rdtype)} in zone "
             f"{to_text(self.zone)} [{self.rule}]: expected {self.expected}; got {self.got}"
         )
 

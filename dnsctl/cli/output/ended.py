@@ -89,6 +89,8 @@ def _print(result: Result, seconds: float) -> None:
             output.say(f"  {silent.node} ({silent.address}): {silent.silent}")
     if result.evidence:
         output.say(f"evidence: {result.evidence}")
+    if result.full_check:
+        output.line(f"Full check before it left: {_checked(result.full_check)}")
     output.styled((_summary(result, seconds), _STYLES.get(result.ending, "bold red")))
 
 
@@ -163,6 +165,11 @@ def _compared(report: Report | None) -> str:
     return f", {report.checked} of {report.rrsets} RRsets compared"
 
 
+def _checked(report: Report) -> str:
+    zones = output.plural(report.zones, "zone")
+    return f"{report.checked} of {report.rrsets} RRsets of {zones} verified ({report.seconds:.1f} s)"
+
+
 def _names(names: Sequence[str]) -> str:
     if len(names) > 4:
         return output.plural(len(names), "node")
@@ -227,6 +234,7 @@ def to_json(result: Result, seconds: float) -> dict[str, Json]:
         "not_renewed": [{"zone": to_text(zone), "reason": why} for zone, why in result.not_renewed],
         "recovered": result.recovered,
         "notes": list(result.notes),
+        "full_check": result.full_check.to_json() if result.full_check else None,
         "verification": result.report.to_json() if result.report else None,
         "refused": failure_json(result.refused) if result.refused else None,
         "failed": to_json(result.failed, 0.0) if result.failed else None,

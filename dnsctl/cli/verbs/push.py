@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
             "dnsctl push",
             "dnsctl push --dry-run",
             "dnsctl push --renew",
+            "dnsctl push --full-check",
             'dnsctl push --allow deletes --reason "shop closed"',
             'dnsctl push --without dc2 --reason "power cut in dc2"',
         ),
@@ -32,6 +33,7 @@ def register(app: typer.Typer) -> None:
 
 def push(
     ctx: typer.Context,
+    *,
     rev: Annotated[
         str, typer.Option("--rev", metavar="REV", help="The commit to release; default: a clean HEAD.")
     ] = "",
@@ -47,6 +49,14 @@ def push(
             " what was written since does not matter.",
         ),
     ] = False,
+    full_check: Annotated[
+        bool,
+        typer.Option(
+            "--full-check",
+            help="Before anything leaves, verify every RRset, signature and proof of the zones that change,"
+            " unchanged ones included.",
+        ),
+    ] = False,
     without: WithoutOption = None,
     allow: AllowOption = None,
     reason: ReasonOption = "",
@@ -58,5 +68,5 @@ def push(
     from dnsctl.cli.push import push as run
     from dnsctl.control.push import Request
 
-    request = Request(rev, tuple(allow or ()), one_site(without), reason, dry_run)
+    request = Request(rev, tuple(allow or ()), one_site(without), reason, dry_run, full_check)
     run(here(ctx), request, renewal=renewal, as_json=as_json)
