@@ -207,6 +207,13 @@ def _publish(aim: Aim) -> Iterator[tuple[RolledKey, KeyUse]]:
             yield key, replace(key.use, published=True, signs_keys=aim.use(key).signs_keys)
 
 
+def _sign_keys(aim: Aim) -> Iterator[tuple[RolledKey, KeyUse]]:
+    """Sign the DNSKEY RRset with keys that are in it already, such as one that another server published."""
+    for key in aim.keys.keys:
+        if key.use.published and aim.use(key).signs_keys and not key.use.signs_keys:
+            yield key, replace(key.use, signs_keys=True)
+
+
 def _swap(aim: Aim) -> Iterator[tuple[RolledKey, KeyUse]]:
     """Sign data with the new keys that are published instead of old ones of the same algorithm."""
     on = [each for each in aim.keys.keys if aim.use(each).signs_data and each.use.published]
@@ -262,6 +269,7 @@ _MOVES: tuple[_Move, ...] = (
     _Move("swap", _swap, "sign data with {on}"),
     _Move("ask", _ask, "ask the parent for the DS of {on}"),
     _Move("publish", _publish, "publish {on}"),
+    _Move("publish", _sign_keys, "sign the DNSKEY RRset with {on}"),
     _Move("remove", _remove, "remove {off} from the DNSKEY RRset"),
     _Move("stop", _stop, "drop the signatures of {off}"),
 )

@@ -68,6 +68,19 @@ def test_ksk_is_rolled_by_double_signature():
     assert all("zsk" not in text for *_, text in taken)
 
 
+def test_ksk_that_another_server_published_signs_and_takes_over():
+    world = _settled(_SPLIT)
+    old = next(each for each in world.keys.used if each.role == "ksk")
+    new = replace(world.make("ksk"), use=KeyUse(published=True))
+    world.keys = replace(world.keys, keys=(*world.keys.keys, new))
+    world.release(world.keys)
+    world.tell(lambda each: each == old, True)
+    taken = _steps(world)
+    assert [action for _, action, _ in taken] == ["publish", "ask", "remove"]
+    assert taken[0][2] == f"sign the DNSKEY RRset with {new}"
+    assert [each.public for each in world.keys.used if each.role == "ksk"] == [new.public]
+
+
 def test_csk_signs_data_and_gets_its_ds_apart():
     world = _settled(_CSK)
     world.tell(lambda each: True, True)
