@@ -1,4 +1,4 @@
-"""`dnsctl zone`: list and show zones of the work tree; export one as a master file, signed as released."""
+"""`dnsctl zone`: list and show zones of the work tree; export one, as a master file or for octoDNS."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from dnsctl.cli.context import Context, zone_name
 from dnsctl.control.own_image import released
 from dnsctl.errors import ImageError, RefusalRule
 from dnsctl.files import durable
+from dnsctl.interchange.octodns_yaml import octodns_yaml, unknown_types
+from dnsctl.interchange.signer import unsigned
 from dnsctl.load.settings.config import Config
 from dnsctl.model.json_value import Json
 from dnsctl.model.name import to_relative_text, to_text
@@ -115,6 +117,18 @@ def export(context: Context, zone: str, signed: bool | None, target: Path | None
             rule=RefusalRule.NOTHING_RELEASED,
         )
     _write(target, master_file(_loaded(context, zone)))
+
+
+def export_octodns(context: Context, zone: str, target: Path | None) -> None:
+    """Write a zone of the work tree for octoDNS; say what that does not know, and what is left out."""
+    found, gone = unsigned(_loaded(context, zone))
+    if unknown := unknown_types(found):
+        output.say(
+            f"octoDNS does not know {', '.join(unknown)}: remove these records before it reads the file"
+        )
+    if gone:
+        output.say(f"left out, as a signer makes them: {', '.join(f'{gone[each]} {each}' for each in gone)}")
+    _write(target, octodns_yaml(found))
 
 
 def _write(target: Path | None, text: Iterator[str]) -> None:

@@ -116,6 +116,35 @@ def test_export_to_a_file_is_whole_or_not_at_all(root: Path, tmp_path: Path):
     assert [each.name for each in tmp_path.iterdir() if each.name.startswith(".")] == []
 
 
+def test_export_for_octodns_is_what_loads_the_same(root: Path, tmp_path: Path):
+    (root / "zones" / "example.net.zone").write_text(
+        '$TTL 300\n@ TXT "v=spf1 -all; x"\nwww A 192.0.2.1\n'
+        "www RRSIG A 13 3 300 20300101000000 20260101000000 1 @ AQID\n"
+        'h HINFO "a" "b"\n'
+    )
+    target = tmp_path / "out.yaml"
+    told = dnsctl("zone", "export", "example.net", "--format", "octodns", "-o", target, root=root)
+    assert told.code == 0
+    assert "octoDNS does not know HINFO" in told.err
+    assert "left out, as a signer makes them: 1 RRSIG" in told.err
+    assert target.read_text().startswith("---\n'':\n  ttl: 300\n  type: TXT\n  value: v=spf1 -all\\; x\n")
+    before = dnsctl("zone", "show", "example.net", "--json", root=root).json["rrsets"]
+    (root / "zones" / "example.net.zone").unlink()
+    target.rename(root / "zones" / "example.net.yaml")
+    after = dnsctl("zone", "show", "example.net", "--json", root=root).json["rrsets"]
+    told_of = [
+        [(each["owner"], each["type"], each["ttl"], each["values"]) for each in one]
+        for one in (before, after)
+    ]
+    assert told_of[0] == told_of[1]
+
+
+def test_octodns_has_no_signatures(root: Path):
+    told = dnsctl("zone", "export", "example.com", "--format", "octodns", "--signed", root=root)
+    assert told.code != 0
+    assert "octoDNS has no signatures" in told.err
+
+
 @pytest.mark.peer
 @pytest.mark.parametrize("denial", ["nsec", "nsec3"])
 def test_exported_release_is_accepted_by_peers(root: Path, tmp_path: Path, denial: str):

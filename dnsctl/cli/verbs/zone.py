@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dnsctl.cli.command_line.given import JsonOption, ZoneArgument, examples, help_alone, here
+
+
+class ZoneFormat(StrEnum):
+    """What a zone is written as."""
+
+    ZONEFILE = "zonefile"
+    OCTODNS = "octodns"
 
 
 def register(app: typer.Typer) -> None:
@@ -23,6 +31,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "dnsctl zone export example.com --signed | ldns-verify-zone /dev/stdin",
             "dnsctl zone export example.com --unsigned -o example.com.zone",
+            "dnsctl zone export example.com --format octodns -o example.com.yaml",
         ),
     )(export)
     app.add_typer(zones, name="zone")
@@ -52,11 +61,24 @@ def export(
             help="As released, or from the work tree. Default: as released, if there is a release.",
         ),
     ] = None,
+    as_format: Annotated[
+        ZoneFormat,
+        typer.Option(
+            "--format", help="zonefile: a master file. octodns: octoDNS's YAML, of the zone in the work tree."
+        ),
+    ] = ZoneFormat.ZONEFILE,
     target: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Default: standard output.")
     ] = None,
 ) -> None:
-    """Write a zone as a master file: absolute names, one record a line."""
+    """Write a zone as a master file, absolute names and one record a line; or as octoDNS reads it."""
+    if as_format is ZoneFormat.OCTODNS:
+        if signed:
+            raise typer.BadParameter("is for master files: octoDNS has no signatures", param_hint="--signed")
+        from dnsctl.cli.zone import export_octodns
+
+        export_octodns(here(ctx), zone, target)
+        return
     from dnsctl.cli.zone import export as run
 
     run(here(ctx), zone, signed, target)
