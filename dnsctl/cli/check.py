@@ -11,6 +11,7 @@ from dnsctl.cli.context import Context, zone_name
 from dnsctl.model.finding import Severity
 from dnsctl.model.json_value import Json
 from dnsctl.model.processors import usable_processors
+from dnsctl.model.repo import shown_directories
 from dnsctl.publish.work_tree import Checked, known_zones
 from dnsctl.publish.work_tree import check as check_work_tree
 from dnsctl.sign.keystore import public_side
@@ -19,7 +20,7 @@ from dnsctl.sign.keystore import public_side
 def check(context: Context, zones: list[str], *, as_json: bool) -> None:
     """Load and validate `zones`, or all, and print what was found. Exits with 1 if there is an error."""
     config = context.config(fleet=False)
-    known = known_zones(context.work_tree())
+    known = known_zones(context.work_tree(), config)
     only = frozenset(zone_name(each, known) for each in zones) if zones else None
     workers = usable_processors()
     with output.stages() as progress:
@@ -32,7 +33,8 @@ def check(context: Context, zones: list[str], *, as_json: bool) -> None:
         output.findings(checked.findings)
         output.line(_summary(checked))
         if not checked.files:
-            output.say("no zone yet: put NAME.yaml or NAME.zone into zones/")
+            place = shown_directories(config.zone_files)
+            output.say(f"no zone yet: put NAME.yaml or NAME.zone into {place}")
     if checked.count(Severity.ERROR):
         raise typer.Exit(1)
 

@@ -20,7 +20,7 @@ from dnsctl.model.json_value import Json
 from dnsctl.model.key import KeyRole
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.policy import Policy
-from dnsctl.model.repo import CONFIG, Repo
+from dnsctl.model.repo import CONFIG, Repo, shown_directories
 from dnsctl.model.rrset import Type, rdata_text
 from dnsctl.model.timestamp import stamp
 from dnsctl.publish.work_tree import known_zones
@@ -78,11 +78,11 @@ def _why_none(context: Context, name: Name | None) -> str:
 
     Raises ConfigError outside of an operations repo, and DnsctlError for a zone that is not in it.
     """
-    if not Repo(context.root).config.exists():
-        context.config(fleet=False)  # raises: this is not an operations repo
     if name is None:
+        if not Repo(context.root).config.exists():
+            context.config(fleet=False)  # raises: this is not an operations repo
         return "no keys yet: `dnsctl push` makes them on first need"
-    zone_name(to_text(name), known_zones(context.work_tree()))
+    zone_name(to_text(name), known_zones(context.work_tree(), context.config(fleet=False)))
     return f"{to_text(name)} has no keys: {_way_to_a_key(context, name)}"
 
 
@@ -149,10 +149,11 @@ def _may_wait(context: Context, zone: Name, used: Iterable[StoredKey]) -> bool:
 
 
 def _way_to_a_key(context: Context, name: Name) -> str:
-    known = known_zones(context.work_tree())
-    if name not in known:
-        return "it has no file in zones/; `dnsctl zone list` shows what there is"
-    if context.config().policy(name) is None:
+    config = context.config(fleet=False)
+    if name not in known_zones(context.work_tree(), config):
+        place = shown_directories(config.zone_files)
+        return f"it has no file in {place}; `dnsctl zone list` shows what there is"
+    if config.policy(name) is None:
         return "it is not signed here: give it a policy in dnsctl.yaml"
     return "`dnsctl push` makes it, or, in advance, `dnsctl key generate`"
 
@@ -162,8 +163,8 @@ def generate(context: Context, zone: str, role: str | None, *, another: bool = F
 
     Raises KeystoreError where one waits to be used already, unless `another` is wanted.
     """
-    name = zone_name(zone, known_zones(context.work_tree()))
     config = context.config()
+    name = zone_name(zone, known_zones(context.work_tree(), config))
     policy = signing_policy(config, name)
     wanted = policy.roles
     if role is not None:

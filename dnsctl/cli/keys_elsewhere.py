@@ -32,8 +32,8 @@ def import_keys(
     context: Context, zone: str, paths: list[Path], role: str | None, *, active: bool, as_json: bool
 ) -> None:
     """Store the keys that `paths` name: all, or none. Of a directory, those that still are in use there."""
-    name, told = zone_name(zone, known_zones(context.work_tree())), _role(role)
     config = context.config()
+    name, told = zone_name(zone, known_zones(context.work_tree(), config)), _role(role)
     policy, now = signing_policy(config, name), datetime.now(UTC)
     found = [key for path in paths for key in keys_in(path, name, now)]
     several = any(path.is_dir() for path in paths)

@@ -11,10 +11,10 @@ from dnsctl.cli.context import Context
 from dnsctl.cli.output.changes import errors_listed, guard_json, print_zones, zone_json
 from dnsctl.control.planning import Plan
 from dnsctl.control.planning import plan as find_plan
-from dnsctl.errors import RevisionError
-from dnsctl.load.revision import is_dirty
+from dnsctl.errors import ConfigError, RevisionError
+from dnsctl.load.uncommitted import uncommitted
 from dnsctl.model.json_value import Json
-from dnsctl.model.repo import RELEASED, Repo
+from dnsctl.model.repo import CONFIG, Repo
 from dnsctl.publish.changeset import Fate
 
 CHANGES = 2  # exit code: there is something to release
@@ -41,7 +41,10 @@ def plan(context: Context, rev: str, against: str | None, *, offline: bool, as_j
 
 
 def _warn_if_dirty(context: Context) -> None:
-    changed = is_dirty(context.root, RELEASED)
+    try:
+        changed = uncommitted(context.root, context.config(fleet=False))
+    except ConfigError:  # which HEAD has not, or there would be no plan
+        changed = (CONFIG,)
     if changed:
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         output.say(f"warning: {changed[0]}{more} differs from HEAD; this is the plan of the commit")

@@ -74,9 +74,10 @@ def show(context: Context, zone: str, *, as_json: bool) -> None:
 
 def _loaded(context: Context, text: str) -> Zone:
     """Return the zone called `text`. Raises ZoneFaultsError after printing why it cannot be loaded."""
-    name = zone_name(text, known_zones(context.work_tree()))
+    tree, config = context.work_tree(), context.config(fleet=False)
+    name = zone_name(text, known_zones(tree, config))
     with output.stages() as progress:
-        zone, errors = load_one(context.work_tree(), context.config(fleet=False), name, progress)
+        zone, errors = load_one(tree, config, name, progress)
     output.findings(errors, sys.stderr)
     if zone is None:
         raise NamedZoneFaultsError(name)

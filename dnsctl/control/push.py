@@ -47,12 +47,14 @@ from dnsctl.errors import (
 )
 from dnsctl.files import durable
 from dnsctl.image.reader import Reader
-from dnsctl.load.revision import Revision, head, is_dirty
+from dnsctl.load.revision import Revision, head
+from dnsctl.load.settings.config import Config
 from dnsctl.load.settings.file import load_config
+from dnsctl.load.uncommitted import uncommitted
 from dnsctl.model.json_value import Json
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.processors import usable_processors
-from dnsctl.model.repo import RELEASED, Repo
+from dnsctl.model.repo import Repo
 from dnsctl.model.timestamp import stamp
 from dnsctl.publish.changeset import KEYS_MISSING, Fate
 from dnsctl.publish.commit import intent_of
@@ -136,7 +138,7 @@ def push(host: ControlHost, request: Request, progress: Progress = no_progress) 
     signatures do not wait for a person.
     """
     check_request(request)
-    rev = request.rev or _clean_head(host.root)
+    rev = request.rev or _clean_head(host.root, host.config)
     recovered = 0 if request.dry_run else level(host, progress)
     try:
         release = _judged(host, _built(host, rev, progress, at_once=_at_once(request)))
@@ -228,8 +230,8 @@ def check_request(request: Request) -> None:
 # -- The steps ---
 
 
-def _clean_head(root: Path) -> str:
-    changed = is_dirty(root, RELEASED)
+def _clean_head(root: Path, config: Config) -> str:
+    changed = uncommitted(root, config)
     if changed:
         head(root)  # where nothing is committed, there is no other way out
         more = f" (and {len(changed) - 1} more files)" if len(changed) > 1 else ""

@@ -1,4 +1,4 @@
-"""What `$INCLUDE` and `!include` may name: so many files, by a path inside zones/."""
+"""What `$INCLUDE` and `!include` may name: so many files, by a path inside one directory."""
 
 from __future__ import annotations
 

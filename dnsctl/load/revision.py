@@ -2,6 +2,7 @@
 
 Paths are posix and relative to the operations repo's root, which may be a directory inside a git repository.
 A symbolic link is followed where it stays inside the repo and refused where it leaves it, in both sources.
+Nothing is read of what is this host's own (keys/, state/, .git/), neither by its path nor through a link.
 git is called with argument lists, without a shell, and a revision can never be taken for an option.
 """
 
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from dnsctl.errors import RevisionError
+from dnsctl.model.repo import KEPT_HERE
 
 MAX_FILE = 256 * 2**20  # octets of one file, where the reader asks for no more
 _GIT_TIMEOUT = 60  # seconds
@@ -63,8 +65,10 @@ class WorkTree:
 
     commit: str | None = None
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, whole: bool = True) -> None:
+        """`whole`: `root` is that of the repo, and not a directory in it."""
         self.root = root
+        self._whole = whole
         self._real = Path(os.path.realpath(root))
 
     def read(self, path: str, limit: int = MAX_FILE) -> bytes:
@@ -88,7 +92,7 @@ class WorkTree:
             ) from None
 
     def below(self, directory: str) -> WorkTree:
-        return WorkTree(self._inside(directory))
+        return WorkTree(self._inside(directory), whole=False)
 
     def entries(self, directory: str) -> tuple[Entry, ...]:
         real = self._inside(directory)
@@ -120,6 +124,8 @@ class WorkTree:
             raise RevisionError(
                 "leads outside the operations repo", where=path, advice="keep files inside it"
             )
+        if self._whole:
+            _refuse_kept(real.relative_to(self._real).parts, path)
         return real
 
 
@@ -132,11 +138,14 @@ class Revision:
         prefix = os.fsdecode(git(root, "rev-parse", "--show-prefix")).rstrip("\n")
         self._tree = f"{self.commit}:"  # what git resolves paths and symbolic links in
         self._prefix = prefix
+        self._whole = True
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
     def read(self, path: str, limit: int = MAX_FILE) -> bytes:
         wanted = _normal(path)
+        if self._whole:
+            _refuse_kept(tuple(wanted.split("/")), path)
         if "\n" in wanted:
             raise RevisionError("a path with a line break", where=repr(path), advice="rename the file")
         with self._lock:
@@ -146,6 +155,7 @@ class Revision:
         """Return the files below `directory`. Paths and links are resolved in its own tree object."""
         confined = copy.copy(self)
         [(_, tree)] = self._resolved([_normal(directory)])
+        confined._whole = False
         confined._tree = f"{tree}:"
         confined._prefix = ""
         confined._process = None
@@ -301,6 +311,13 @@ def _normal(path: str) -> str:
     if posixpath.isabs(normal) or normal.split("/")[0] == "..":
         raise RevisionError("leads outside the operations repo", where=path, advice="keep files inside it")
     return "" if normal == "." else normal
+
+
+def _refuse_kept(parts: tuple[str, ...], path: str) -> None:
+    """Raise RevisionError for what is of this host alone: secrets must not become records or messages."""
+    if parts and parts[0] in KEPT_HERE:
+        what = f"is in {parts[0]}/, which is of this host alone"
+        raise RevisionError(what, where=path, advice="keep what zones need elsewhere in the repo")
 
 
 def _target(path: str, link: str) -> str:

@@ -60,6 +60,7 @@ class Listing:
     findings: list[Finding] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
     targets: set[str] = field(default_factory=set)  # where links among the files lead
+    empty: list[str] = field(default_factory=list)  # directories with nothing in them, or that are not there
 
     def fault(self, path: str, message: str, advice: str, zone: Name | None = None) -> None:
         """Collect an error about the name of a file; `zone`: one that has a file already."""
@@ -75,10 +76,25 @@ class Listing:
                 yield each.finding()
 
 
-def zone_files(source: Source, directory: str = ZONES) -> Listing:
-    """Return what stands in `directory`. Raises RevisionError where it cannot be listed."""
+def zone_files(source: Source, directories: tuple[str, ...] = (ZONES,)) -> Listing:
+    """Return what stands in `directories`. Raises RevisionError where one cannot be listed."""
     made = Listing()
-    for entry in source.entries(directory):
+    for directory in directories:
+        entries = source.entries(directory)
+        if not entries:
+            made.empty.append(directory)
+        within = [each for each in entries if not _leads_to_one(each, directories)]
+        _list(source, made, directory, within)
+    return made
+
+
+def _leads_to_one(entry: Entry, directories: tuple[str, ...]) -> bool:
+    """True for a directory that is one of `directories`, or that one of them is in."""
+    return any(f"{each}/".startswith(f"{entry.path}/") for each in directories)
+
+
+def _list(source: Source, made: Listing, directory: str, entries: Iterable[Entry]) -> None:
+    for entry in entries:
         name = entry.path.rpartition("/")[2]
         if _is_silent(name) or entry.path == CONFIG:
             continue
@@ -101,7 +117,6 @@ def zone_files(source: Source, directory: str = ZONES) -> Listing:
             made.findings.append(finding("file-unreadable", at, what, advice, zone))
         else:
             made.unread.append(_other(entry.path, name))
-    return made
 
 
 def _is_silent(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Read all zones of an operations repo that `zone_files` finds in zones/.
+"""Read all zones of an operations repo that `zone_files` finds in its directories.
 
 A zone that has a finding of severity error is not among `Loaded.zones`: nothing partial goes further by
 mistake. What could be read of it is in `Loaded.partial`, for rules that can say more about it.
@@ -25,7 +25,7 @@ from dnsctl.load.zone_files import Listing, ZoneFiles, zone_files
 from dnsctl.model.finding import Finding, Position, Severity, levelled
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.reading import finding
-from dnsctl.model.repo import MASTER, ZONES
+from dnsctl.model.repo import MASTER, ZONE_FILES, ZONES, shown_directories
 from dnsctl.model.rrset import Type
 from dnsctl.model.zone import Zone
 
@@ -50,9 +50,10 @@ def load_zone(
     today: date | None = None,
     included: set[str] | None = None,
 ) -> tuple[Zone | None, tuple[Finding, ...]]:
-    """Read the files of one zone; None where one cannot be read. They may include files beside them.
+    """Read the files of one zone; None where one cannot be read. They may include others.
 
-    `included` gets the paths of those.
+    A master file includes what is in its directory, a YAML file what is anywhere in the repo. `included` gets
+    the paths of those.
     """
     seen: set[str] = set() if included is None else included
     master = files.path.endswith(MASTER)
@@ -63,11 +64,10 @@ def load_zone(
         except RevisionError as error:
             fault = finding("file-unreadable", Position(path), error.what, error.advice, origin)
             return None, (fault,)
-    base = posixpath.dirname(files.path)
-    read = _includer(source, base, seen, masterfile.MAX_BYTES if master else MAX_FILE)
     if master:
+        read = _includer(source, posixpath.dirname(files.path), seen, masterfile.MAX_BYTES)
         return masterfile.parse(texts[files.path], files.path, origin, defaults, read)
-    include = _yaml_includer(read, base)
+    include = _yaml_includer(_includer(source, "", seen, MAX_FILE))
     return zone_yaml.parse_split(texts, files.path, origin, defaults, today=today, include=include)
 
 
@@ -81,9 +81,9 @@ def load_zones(
 ) -> Loaded:
     """Read every zone, or those in `only`. `today` (UTC's by default) is what `expires` is compared with.
 
-    Raises RevisionError where zones/ itself cannot be listed; everything else is a finding.
+    Raises RevisionError where a directory of zone files cannot be listed; everything else is a finding.
     """
-    listing = zone_files(source)
+    listing = zone_files(source, config.zone_files)
     found = [*listing.findings, *_without_file(listing, config, only)]
     wanted = {origin: files for origin, files in listing.zones.items() if only is None or origin in only}
     defaults = ZoneDefaults.of(config.defaults)
@@ -108,7 +108,7 @@ def load_directory(
             "is not a directory", where=str(directory), advice="name the directory with the zone files"
         )
     source = WorkTree(directory)
-    listing = zone_files(source, "")
+    listing = zone_files(source, ("",))
     defaults = LOCALHOST_DEFAULTS if config is None else ZoneDefaults.of(config.defaults)
     filled = replace(
         defaults, soa=defaults.soa or LOCALHOST_DEFAULTS.soa, ns=defaults.ns or LOCALHOST_DEFAULTS.ns
@@ -161,17 +161,21 @@ def _sorted_out(parsed: _Parsed, findings: list[Finding], config: Config | None)
 
 def _without_file(listing: Listing, config: Config, only: frozenset[Name] | None) -> Iterable[Finding]:
     """Report zones without a file that are asked for, or that dnsctl.yaml has settings for."""
-    files = listing.zones
+    files, place = listing.zones, shown_directories(config.zone_files)
     known = [to_text(origin) for origin in files]
     for origin in sorted(only or ()):
         if origin not in files:
             message = f"zone {to_text(origin)} has no file"
             advice = did_you_mean(to_text(origin), known) if known else "write one"
-            yield finding("zone-unknown", Position(ZONES), message, advice, origin)
+            yield finding("zone-unknown", Position(place), message, advice, origin)
     if only is None:
+        for directory in listing.empty if config.zone_files != (ZONES,) else ():
+            message = f"`{ZONE_FILES}` names {shown_directories((directory,))}, and no file is there"
+            advice = "correct it, or put a zone file there"
+            yield finding("zone-files-empty", config.zone_files_at, message, advice)
         for origin, position in config.named_zones().items():
             if origin not in files:
-                message = f"settings for zone {to_text(origin)}, which has no file in {ZONES}/"
+                message = f"settings for zone {to_text(origin)}, which has no file in {place}"
                 near = nearest(to_text(origin), known)
                 advice = f"did you mean {near}?" if near else "remove them, or add the file"
                 yield finding("zone-settings-unused", position, message, advice)
@@ -207,14 +211,14 @@ def _includer(source: Source, base: str, seen: set[str], limit: int) -> Callable
     return read
 
 
-def _yaml_includer(read: Callable[[str], bytes], base: str) -> yaml_nodes.Includer:
+def _yaml_includer(read: Callable[[str], bytes]) -> yaml_nodes.Includer:
     """Return what reads `!include NAME`, a path from the directory of the file that has it."""
 
     def include(name: str, within: str) -> tuple[str, bytes]:
-        path = included_path(name, within, base)
+        path = included_path(name, within, "")
         if path is None:
-            message = f"!include {name[:80]!r} is outside {base or 'the directory'}/"
-            raise yaml_nodes.YamlFault("yaml-include", message, "keep included files beside the zone's")
+            message = f"!include {name[:80]!r} is outside the operations repo"
+            raise yaml_nodes.YamlFault("yaml-include", message, "keep included files inside it")
         try:
             return path, read(path)
         except RevisionError as error:

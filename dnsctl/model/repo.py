@@ -1,7 +1,8 @@
 """The paths in an operations repo, and in the state that a host keeps beside it. Opens no file.
 
     dnsctl.yaml                       the settings
-    zones/  hooks/
+    zones/                            zone files, unless `zone-files` names other directories
+    hooks/
     keys/                             keys of zones below, each in a directory of its own
       release.pem  release.pub        the key that signs releases
       passphrase  cookie.secret  tsig/NAME
@@ -23,10 +24,11 @@ from pathlib import Path
 # Paths from the root of the repo, as git and messages name them.
 CONFIG = "dnsctl.yaml"
 ZONES = "zones"
+ZONE_FILES = "zone-files"  # the setting that names other directories
 HOOKS = "hooks"
 KEYS = "keys"
 STATE = "state"
-RELEASED = (CONFIG, ZONES)  # what a commit is released from
+KEPT_HERE = (KEYS, STATE, ".git")  # top directories with what is of this host, in which nothing is a zone's
 PRE_COMMIT = f"{HOOKS}/pre-commit"
 KEYS_README = f"{KEYS}/README.md"
 ZONES_README = f"{ZONES}/README.md"
@@ -43,6 +45,11 @@ ZONE_SUFFIXES = (YAML, MASTER)  # of zone files: the rest of the name is the ape
 
 AUTHORITY = "ca"
 CONTROL = "control"  # names in keys/pki/ that no node may have
+
+
+def shown_directories(directories: tuple[str, ...]) -> str:
+    """Return directories as messages name them, `dns/zones/, more/`; the root of the repo as `./`."""
+    return ", ".join(f"{each or '.'}/" for each in directories)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,9 +42,9 @@ class NamedZoneFaultsError(ZoneFaultsError):
         )
 
 
-def known_zones(tree: WorkTree) -> tuple[Name, ...]:
+def known_zones(tree: WorkTree, config: Config) -> tuple[Name, ...]:
     """Return the zones that have a file."""
-    return tuple(zone_files(tree).zones)
+    return tuple(zone_files(tree, config.zone_files).zones)
 
 
 def load_work_tree(
@@ -67,7 +67,7 @@ def check(
 
     `keystore`: with our own keys, where these are on this host.
     """
-    files = len(only if only is not None else known_zones(tree))
+    files = len(only if only is not None else known_zones(tree, config))
     judged = judge(load_work_tree(tree, config, only, progress), config.policy, config.checks)
     judged = judge_signatures(judged, now, workers, progress)
     of_keys = shared_with_ours(judged.zones, keystore) if keystore is not None else ()
@@ -88,7 +88,7 @@ def zones_above(
     tree: WorkTree, config: Config, qname: Name, progress: Progress = no_progress
 ) -> tuple[list[ValidatedZone], list[Finding], tuple[Name, ...]]:
     """Return our zones at or above `qname`, the errors that were found, and the zones that have some."""
-    known = known_zones(tree)
+    known = known_zones(tree, config)
     wanted = frozenset(each for each in (qname, *ancestors(qname, ROOT)) if each in known)
     if not wanted:
         return [], [], ()

@@ -7,6 +7,7 @@ already have, are issued again; nothing else that exists is touched. Secrets go 
 
 from __future__ import annotations
 
+import posixpath
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -59,13 +60,16 @@ def fill_repo(place: Path, tell: Callable[[str], None], *, example: bool) -> Rep
     """Add what `place` lacks; return what that was. `tell` is told what a person has to do by hand."""
     report = Report(place)
     repo = Repo(place)
+    zones: tuple[str, ...] = (ZONES,)
     if repo.config.exists():
-        for secret in _config(repo).secret_files():
+        present = _config(repo)
+        zones = present.zone_files
+        for secret in present.secret_files():
             refuse_tracked(place, secret)
     known = _known_passphrase(repo)
-    for directory in (place, *(place / each for each in (KEYS, f"{KEYS}/pki", HOOKS, ZONES))):
+    for directory in (place, *(place / each for each in (KEYS, f"{KEYS}/pki", HOOKS, *zones))):
         durable.remove_unfinished(directory)
-    _write_repo(report, example=example)
+    _write_repo(report, zones, example=example)
     _git_init(report, tell)
     config = _config(repo)
     _ignore(report, config)
@@ -89,10 +93,10 @@ def _ignore(report: Report, config: Config) -> None:
         refuse_taken(report.root, secret)
 
 
-def _write_repo(report: Report, *, example: bool) -> None:
-    """Write what is not secret."""
+def _write_repo(report: Report, zones: tuple[str, ...], *, example: bool) -> None:
+    """Write what is not secret, and what is a zone's into the first directory of `zones`."""
     root = report.root
-    for name, mode in ((ZONES, 0o777), (KEYS, 0o700), (HOOKS, 0o777)):
+    for name, mode in (*((each, 0o777) for each in zones), (KEYS, 0o700), (HOOKS, 0o777)):
         _directory(root / name, mode)
     example_texts = example_files()
     wanted: dict[str, bytes] = {}
@@ -101,7 +105,9 @@ def _write_repo(report: Report, *, example: bool) -> None:
     wanted[KEYS_README] = example_texts[KEYS_README]
     for path, content in template_files().items():
         wanted.setdefault(path, content)
-    for path, content in wanted.items():
+    for named, content in wanted.items():
+        within = named.removeprefix(f"{ZONES}/")
+        path = named if within == named else posixpath.join(zones[0], within)
         report.note(path, made=_create(root / path, content, 0o666))
     report.note(PRE_COMMIT, made=_create(root / PRE_COMMIT, HOOK, 0o777))
     report.note(".gitignore", made=ignore(root, ()))

@@ -60,7 +60,7 @@ policies:
     signatures: {lifetime: 14d, refresh: 7d, inception-offset: 1h, jitter: 12h}
     foreign-keys: refuse         # or allow: DNSKEY, CDS and CDNSKEY of zone files are published
 
-# Every file in zones/ is a zone. Settings of a single zone go here.
+# Every file in zones/ is a zone; `zone-files: DIRECTORY` names another place. Settings of a zone go here.
 zones:
   "*": {}
   # example.org: {dnssec: none, checks: {mx-target-resolves: off}}

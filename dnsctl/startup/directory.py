@@ -29,7 +29,7 @@ def check_directory(directory: Path) -> None:
     if not directory.is_dir():
         what = "is not a directory" if directory.exists() else "no such directory"
         raise DnsctlError(what, where=str(directory), advice=advice, rule=RefusalRule.NO_ZONES)
-    found = zone_files(WorkTree(directory), "")
+    found = zone_files(WorkTree(directory), ("",))
     if not found.zones and not found.findings:
         raise DnsctlError("no zone files", where=str(directory), advice=advice, rule=RefusalRule.NO_ZONES)
 

@@ -14,7 +14,7 @@ from dnsctl.load.example import example_files
 from dnsctl.model.release_key import public_release_key
 from dnsctl.release.envelope import load_release_key
 from dnsctl.replicate.pki import Credentials, check, ensure_authority
-from tests.cli.shell import Told, dnsctl, inside, repo
+from tests.cli.shell import CONFIG, Told, dnsctl, inside, repo
 
 
 def mode(path: Path) -> int:
@@ -253,3 +253,14 @@ def test_file_in_the_way_is_named(tmp_path: Path):
     told = dnsctl("init", tmp_path / "ops")
     assert told.code == 1
     assert "ops" in told.line
+
+
+def test_zones_of_an_example_go_where_dnsctl_yaml_has_zone_files(tmp_path: Path):
+    root = repo(tmp_path / "ops", CONFIG + "zone-files: [dns/zones, more]\n")
+    (root / "zones").rmdir()
+    told = dnsctl("init", root, "--example")
+    assert told.code == 0, told.err
+    files = tree(root)
+    assert {"dns/zones/README.md", "dns/zones/example.com.yaml"} <= set(files)
+    assert not (root / "zones").exists()
+    assert (root / "more").is_dir()

@@ -16,8 +16,8 @@ import dnsctl.cli.main
 from dnsctl import __version__
 from dnsctl.cli.main import VERBS, command_line
 from dnsctl.errors import NodeUnreachableError
+from tests.cli.shell import CONFIG, process, repo
 from tests.cli.shell import dnsctl as run
-from tests.cli.shell import process, repo
 
 
 def test_version_is_printed():
@@ -204,8 +204,13 @@ def test_colour_is_for_terminals_only(tmp_path: Path):
 
 
 def test_shell_completion_offers_verbs_and_zones(tmp_path: Path):
-    root = repo(tmp_path, example_com_yaml="", example_net_yaml="")
-    for typed, expected in (("dnsctl ch", "check"), ("dnsctl check example.n", "example.net")):
+    root = repo(tmp_path, CONFIG + "zone-files: [zones, dns]\n", example_com_yaml="", example_net_yaml="")
+    (root / "dns/example.org.").mkdir(parents=True)
+    for typed, expected in (
+        ("dnsctl ch", "check"),
+        ("dnsctl check example.n", "example.net"),
+        ("dnsctl check example.o", "example.org"),
+    ):
         done = subprocess.run(
             [sys.executable, "-c", "from dnsctl.__main__ import main; main()"],
             env={

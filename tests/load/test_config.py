@@ -370,3 +370,40 @@ serve: {cookie-secret: aside/cookies}
 """
     found = parse_config(text.encode(), fleet=False).secret_files()
     assert set(found) == {"keys/passphrase", "aside/xfr", "aside/update", "aside/cookies"}
+
+
+@pytest.mark.parametrize(
+    ("written", "directories"),
+    [
+        ("dns/zones", ("dns/zones",)),
+        ("./dns//zones/", ("dns/zones",)),
+        ("[dns, more/zones]", ("dns", "more/zones")),
+        (".", ("",)),
+    ],
+)
+def test_zone_files_is_a_directory_or_several(written: str, directories: tuple[str, ...]) -> None:
+    config = changed("version: 1\n", f"version: 1\nzone-files: {written}\n")
+    assert config.zone_files == directories
+    assert config.released == ("dnsctl.yaml", *directories)
+    assert config.zone_files_at.line == 2
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("../zones", "outside the operations repo"),
+        ("/etc/zones", "outside the operations repo"),
+        ("keys/zones", "is not for zone files"),
+        ("state", "is not for zone files"),
+        (".git", "is not for zone files"),
+        ("hooks", "is not for zone files"),
+        ("[]", "at least one"),
+        ("''", "is not a path"),
+        ("[dns, ./dns]", "named twice"),
+        ("{dns: 1}", "zone-files"),
+    ],
+)
+def test_zone_files_that_cannot_be_is_refused(written: str, message: str) -> None:
+    text = refused("version: 1\n", f"version: 1\nzone-files: {written}\n")
+    assert text.startswith("dnsctl.yaml:2:")
+    assert message in text

@@ -29,15 +29,15 @@ def put(zones: Path, name: str, text: str = GOOD) -> Path:
 
 def committed(root: Path) -> Revision:
     identity = ("-c", "user.name=T", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false")
-    for command in (("init", "-q"), ("add", "--all"), (*identity, "commit", "-qm", "x")):
+    for command in (("init", "-q"), ("add", "--all"), (*identity, "commit", "--allow-empty", "-qm", "x")):
         subprocess.run(("git", *command), cwd=root, check=True)
     return Revision(root, "HEAD")
 
 
-def both(zones: Path) -> Loaded:
-    """Load from the work tree and from a commit of it, which must say the same."""
-    tree = load_zones(WorkTree(zones.parent), settings())
-    commit = load_zones(committed(zones.parent), settings())
+def both(zones: Path, more: str = "") -> Loaded:
+    """Load from the work tree and from a commit of it, which must say the same. `more`: settings."""
+    tree = load_zones(WorkTree(zones.parent), settings(more))
+    commit = load_zones(committed(zones.parent), settings(more))
     assert _told(commit) == _told(tree)
     assert commit.zones == tree.zones
     return tree
@@ -319,12 +319,27 @@ def test_include_reads_files_beside_the_zone_and_keeps_their_places(zones: Path)
     assert (found.rule, str(found.position)) == ("rdata-syntax", "zones/parts/mail.yaml:2:8")
 
 
+def test_include_reads_any_directory_of_the_repo(zones: Path) -> None:
+    put(zones, "example.com.yaml", "a: !include ../shared/dns/a.yaml\nb: !include ../shared/dns/b.yaml\n")
+    put(zones.parent, "shared/dns/a.yaml", "{type: TXT, value: !include ../text.yaml}\n")
+    put(zones.parent, "shared/text.yaml", "one\n")
+    put(zones.parent, "shared/dns/b.yaml", "type: A\nvalue: 192.0.2.x\n")
+    loaded = both(zones)
+    assert [str(each.position) for each in loaded.findings] == ["shared/dns/b.yaml:2:8"]
+    put(zones.parent, "shared/dns/b.yaml", "type: A\nvalue: 192.0.2.1\n")
+    loaded = load_zones(WorkTree(zones.parent), settings())
+    assert (loaded.findings, txt(loaded, "a")) == ((), ['"one"'])
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: !include ../dnsctl.yaml\n", "is outside zones/"),
-        ("a: !include /etc/hostname\n", "is outside zones/"),
+        ("a: !include ../../hostname\n", "is outside the operations repo"),
+        ("a: !include /etc/hostname\n", "is outside the operations repo"),
         ("a: !include link\n", "leads outside"),
+        ("a: !include ../keys/passphrase\n", "is in keys/, which is of this host alone"),
+        ("a: !include to-keys/passphrase\n", "is in keys/, which is of this host alone"),
+        ("a: !include ../.git/config\n", "is in .git/, which is of this host alone"),
         ("a: !include none.yaml\n", "none.yaml"),
         ("a: !include example.com.yaml\n", "includes itself"),
         ("!include x: 1\n", "as a key"),
@@ -333,8 +348,9 @@ def test_include_reads_files_beside_the_zone_and_keeps_their_places(zones: Path)
     ],
 )
 def test_include_that_cannot_be_read_is_one_error(text: str, message: str, zones: Path) -> None:
-    (zones.parent / "secret").write_text("top-secret")
-    (zones / "link").symlink_to("../secret")
+    put(zones.parent, "keys/passphrase", "top-secret")
+    (zones / "link").symlink_to("../../secret")
+    (zones / "to-keys").symlink_to("../keys")
     put(zones, "broken", "{a: 1\n")
     bomb = ["a: &a [x,x,x,x,x,x,x,x,x,x]"]
     bomb += [f"{chr(98 + n)}: &{chr(98 + n)} [{','.join(['*' + chr(97 + n)] * 10)}]" for n in range(4)]
@@ -363,4 +379,48 @@ def test_directory_that_is_served_may_hold_what_an_operations_repo_has(tmp_path:
     assert [(each.rule, each.position.file) for each in loaded.findings if each.zone is None] == [
         ("zone-file-ignored", "more")
     ]
+    assert set(loaded.zones) == {COM}
+
+
+def test_zone_files_may_be_in_any_directories(zones: Path) -> None:
+    root = zones.parent
+    put(root, "dns/example.com.yaml", "a: !include ../shared.yaml\n")
+    put(root, "dns/customers/example.net.zone", "@ A 192.0.2.1\n$INCLUDE part\n")
+    put(root, "dns/customers/part", "b A 192.0.2.2\n")
+    put(root, "dns/customers/example.org./www.yaml")
+    put(root, "shared.yaml", "{type: TXT, value: x}\n")
+    put(root, "zones/example.edu.yaml")
+    loaded = both(zones, "zone-files: [dns, ./dns/customers/]\n")
+    assert [each for each in loaded.findings if each.severity is not Severity.NOTE] == []
+    assert set(loaded.zones) == {COM, NET, ORG}
+    assert txt(loaded, "a") == ['"x"']
+    assert set(both(zones, "zone-files: dns/customers\n").zones) == {NET, ORG}
+    [found] = [each for each in both(zones, "zone-files: dns\n").findings if each.zone is None]
+    assert (found.rule, found.position.file) == ("zone-file-ignored", "dns/customers")
+
+
+def test_zone_in_two_directories_is_an_error_that_names_both(zones: Path) -> None:
+    put(zones, "example.com.yaml")
+    put(zones.parent, "dns/example.com.yaml")
+    [found] = both(zones, "zone-files: [zones, dns]\n").findings
+    assert (found.rule, found.position.file) == ("zone-twice", "dns/example.com.yaml")
+    assert "zones/example.com.yaml" in found.message
+
+
+def test_directory_of_zones_without_a_file_is_an_error_where_it_is_named(zones: Path) -> None:
+    put(zones, "example.com.yaml")
+    [found] = both(zones, "zone-files: [zones, zone]\n").findings
+    assert (found.rule, found.severity) == ("zone-files-empty", Severity.ERROR)
+    assert "names zone/" in found.message
+    assert str(found.position).startswith("dnsctl.yaml:")
+    assert found.position.line > 1
+
+
+def test_root_of_the_repo_may_hold_the_zone_files(zones: Path) -> None:
+    put(zones.parent, "example.com.yaml")
+    put(zones.parent, "dnsctl.yaml", "version: 1\n")
+    put(zones.parent, "keys/release.pub")
+    put(zones, "example.net.yaml")
+    loaded = both(zones, "zone-files: .\n")
+    assert told(loaded) == [("zone-file-ignored", Severity.WARNING, "zones")]
     assert set(loaded.zones) == {COM}

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dnsctl.model.repo import ZONE_SUFFIXES, ZONES
+from dnsctl.load.zone_directories import zone_directories
+from dnsctl.model.repo import ZONE_SUFFIXES
 
 if TYPE_CHECKING:
     from dnsctl.cli.context import Context
@@ -34,8 +35,10 @@ def here(ctx: typer.Context) -> Context:
 
 def complete_zone(incomplete: str) -> list[str]:
     """Return the zones of the current directory's repo that begin so, for shell completion."""
-    stems = {path.stem for path in Path(ZONES).glob("*") if path.suffix in ZONE_SUFFIXES}
-    stems |= {path.name[:-1] for path in Path(ZONES).glob("*.") if path.is_dir()}  # split zones
+    stems: set[str] = set()
+    for place in zone_directories(Path()):
+        stems |= {path.stem for path in place.glob("*") if path.suffix in ZONE_SUFFIXES}
+        stems |= {path.name[:-1] for path in place.glob("*.") if path.is_dir()}  # split zones
     return sorted(each for each in stems if each.startswith(incomplete))
 
 

@@ -30,9 +30,10 @@ from dnsctl.control.host import locked
 from dnsctl.control.telling import Tell
 from dnsctl.errors import BackupError, KeystoreError, RevisionError, SystemRefusalError
 from dnsctl.files import durable
-from dnsctl.load.revision import git, head, is_dirty
+from dnsctl.load.revision import git, head
 from dnsctl.load.settings.config import Config
-from dnsctl.model.repo import KEYS, RELEASED, STATE, Repo
+from dnsctl.load.uncommitted import uncommitted
+from dnsctl.model.repo import KEYS, STATE, Repo
 from dnsctl.sign import sig0_keys
 from dnsctl.sign.keyfile import KeyState
 from dnsctl.sign.keystore import Keystore
@@ -140,7 +141,7 @@ def _gathered(root: Path, config: Config, aside: Path) -> _Gathered:
     except RevisionError as error:
         found.notes.append(f"the git repository is not in it: {error}")
     else:
-        _gather_repository(root, commit, aside, found)
+        _gather_repository(root, config, commit, aside, found)
     return found
 
 
@@ -191,7 +192,7 @@ def _gather_state(root: Path, aside: Path, found: _Gathered) -> None:
         found.files[f"{STATE}/{copy.name}"] = copy
 
 
-def _gather_repository(root: Path, commit: str, aside: Path, found: _Gathered) -> None:
+def _gather_repository(root: Path, config: Config, commit: str, aside: Path, found: _Gathered) -> None:
     if git(root, "rev-parse", "--is-shallow-repository").strip() == b"true":
         raise BackupError(
             "is a shallow clone, of which no other clone can be made",
@@ -206,7 +207,7 @@ def _gather_repository(root: Path, commit: str, aside: Path, found: _Gathered) -
     for name in git(root, "remote").decode().split():
         found.remotes[name] = git(root, "remote", "get-url", name).decode().strip()
     found.files[BUNDLE] = bundle
-    if changed := is_dirty(root, RELEASED):
+    if changed := uncommitted(root, config):
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         found.notes.append(f"changes that are not committed are not in it: {changed[0]}{more}")
 

@@ -28,6 +28,7 @@ from dnsctl.load.settings.policy import (
 )
 from dnsctl.load.settings.serve import ServeConfig, TransferConfig
 from dnsctl.load.settings.values import (
+    ONE_OR_MORE_TEXTS,
     Label,
     NotEmpty,
     OneOrMore,
@@ -35,6 +36,7 @@ from dnsctl.load.settings.values import (
     SecretReference,
     Settings,
     Share,
+    ZoneDirectory,
     absolute_name,
 )
 from dnsctl.model.finding import Level, Position
@@ -43,7 +45,7 @@ from dnsctl.model.guard_limits import STANDARD_LIMITS, GuardLimits
 from dnsctl.model.name import Name
 from dnsctl.model.parent_policy import ParentPolicy
 from dnsctl.model.policy import Lifetimes, Policy
-from dnsctl.model.repo import AUTHORITY, CONFIG, PASSPHRASE, Repo
+from dnsctl.model.repo import AUTHORITY, CONFIG, PASSPHRASE, ZONES, Repo
 
 
 class Guards(Settings):
@@ -78,6 +80,8 @@ class Config(Settings):
     # for what others serve; the system's where none is named
     resolvers: Annotated[tuple[SecondaryAddress, ...], OneOrMore] = ()
     parents: dict[Label, ParentConfig] = Field(default_factory=dict)
+    # with zone files, from the root of the repo
+    zone_files: Annotated[tuple[ZoneDirectory, ...], NotEmpty, OneOrMore, ONE_OR_MORE_TEXTS] = (ZONES,)
     zones: dict[str, ZoneConfig] = Field(default_factory=dict)
     guards: Guards = Guards()
     keystore: KeystoreConfig = KeystoreConfig()
@@ -86,6 +90,7 @@ class Config(Settings):
     serve: ServeConfig = ServeConfig()
 
     _places: dict[str, Position] = PrivateAttr(default_factory=dict)
+    _zone_files_at: Position = PrivateAttr(default=Position(CONFIG))
 
     @field_validator("version", mode="before")
     @classmethod
@@ -149,10 +154,21 @@ class Config(Settings):
                 merged.setdefault(rule, level)
         return merged
 
-    def located(self, places: dict[str, Position]) -> Config:
-        """Return the same settings, knowing where each entry under `zones` stands."""
+    @property
+    def released(self) -> tuple[str, ...]:
+        """Return the paths that a commit is released from, besides what files of zones include."""
+        return (CONFIG, *self.zone_files)
+
+    @property
+    def zone_files_at(self) -> Position:
+        """Return where `zone-files` stands."""
+        return self._zone_files_at
+
+    def located(self, places: dict[str, Position], zone_files: Position) -> Config:
+        """Return the same settings, knowing where each entry under `zones` stands, and `zone-files`."""
         made = self.model_copy()
         made._places = places
+        made._zone_files_at = zone_files
         return made
 
     def named_zones(self) -> dict[Name, Position]:

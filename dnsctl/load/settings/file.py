@@ -21,7 +21,7 @@ from dnsctl.load.settings.config import Config
 from dnsctl.load.settings.policy import WRITTEN
 from dnsctl.load.settings.rules import Path, contradictions
 from dnsctl.model.finding import Position
-from dnsctl.model.repo import CONFIG
+from dnsctl.model.repo import CONFIG, ZONE_FILES
 
 _LONG_WORD = re.compile(r"(\S{80})\S{200,}")  # longer than a name of DNS, or a path that anybody wrote
 _LONGEST = 1000  # characters of a message
@@ -70,7 +70,8 @@ def parse_config(data: bytes, path: str = CONFIG, *, fleet: bool = True) -> Conf
         raise ConfigError(_cut(found.what), where=_where(tree, found.path, path), advice=_cut(found.advice))
     zones = tree.get("zones")
     keys = (key for key, _ in zones.items.values()) if isinstance(zones, yaml_nodes.Mapping) else ()
-    return config.located({key.text: Position(path, key.line, key.column) for key in keys})
+    places = {key.text: Position(path, key.line, key.column) for key in keys}
+    return config.located(places, Position(path, *_position(tree, (ZONE_FILES,))))
 
 
 def _plain(node: yaml_nodes.Node | None) -> object:

@@ -55,6 +55,7 @@ MEANINGS: Mapping[str, str] = {
     "policies.NAME.cds": "whether CDS and CDNSKEY tell the parent which DS to have; `signal`: below names "
     "of the zone's name servers, too",
     "policies.NAME.zonemd": "whether the zone has a digest of itself",
+    "zone-files": "directories with zone files, from the root of the repo",
     "resolvers": "addresses of resolvers, for what others serve; the system's, if none is named",
     "parents": "how the DS of zones is kept in step at their parents, by name",
     "parents.NAME.ours": "whether the DS in a parent zone that is served here follows the keys",

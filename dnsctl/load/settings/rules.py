@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 from dnsctl.load.nearest import did_you_mean
 from dnsctl.load.settings.config import Config
 from dnsctl.load.settings.policy import STANDARD, UNSIGNED
+from dnsctl.model.repo import ZONE_FILES
 
 Path = tuple[int | str, ...]  # of keys and list positions, from the top of dnsctl.yaml
 
@@ -37,6 +38,8 @@ def contradictions(config: Config, written: Callable[[Path], bool]) -> Iterator[
             f"threshold {config.release.threshold} of {count} keys",
             "lower it or add keys",
         )
+    if len(set(config.zone_files)) < len(config.zone_files):
+        yield Contradiction((ZONE_FILES,), "a directory of zone files is named twice", "name each once")
     if len(set(config.release.keys)) < len(config.release.keys):
         yield Contradiction(("release", "keys"), "a release key is named twice", "name each once")
     yield from _signatures(config, written)

@@ -9,6 +9,7 @@ ValueError with the form that is accepted. `WithJsonSchema` says the same to edi
 from __future__ import annotations
 
 import ipaddress
+import posixpath
 import re
 from collections.abc import Sized
 from datetime import timedelta
@@ -23,6 +24,7 @@ from dnsctl.model.duration import parse_seconds
 from dnsctl.model.fleet import Endpoint, Network
 from dnsctl.model.name import FULL_STOPS, Name, from_labels, from_text, labels
 from dnsctl.model.policy import Algorithm
+from dnsctl.model.repo import HOOKS, KEPT_HERE
 from dnsctl.model.rrset import MAX_TTL
 
 Filled = TypeVar("Filled", bound=Sized)
@@ -220,6 +222,17 @@ def _path(value: object) -> str:
     return text
 
 
+def _directory(value: object) -> str:
+    """Return a directory of zone files as a path from the root of the repo; empty for the root itself."""
+    text = _path(value)
+    path = posixpath.normpath(text)
+    if posixpath.isabs(path) or path.split("/")[0] == "..":
+        raise ValueError(f"{text!r} is outside the operations repo: write a path in it, such as dns/zones")
+    if path.split("/")[0] in (*KEPT_HERE, HOOKS):
+        raise ValueError(f"{text!r} is not for zone files: name another directory, such as dns/zones")
+    return "" if path == "." else path
+
+
 def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
@@ -253,8 +266,10 @@ SecondAlgorithm = Annotated[
 ]
 SecretReference = Annotated[str, BeforeValidator(_reference), WithJsonSchema(_TEXT)]
 FilePath = Annotated[str, BeforeValidator(_path), WithJsonSchema(_TEXT)]
+ZoneDirectory = Annotated[str, BeforeValidator(_directory), WithJsonSchema(_TEXT)]
 NotEmpty = AfterValidator(_at_least_one)
 OneOrMore = BeforeValidator(_listed)  # of a tuple of texts: a single one need not be in a list
+ONE_OR_MORE_TEXTS = WithJsonSchema({"anyOf": [_TEXT, {"type": "array", "items": _TEXT, "minItems": 1}]})
 Switch = Annotated[bool, BeforeValidator(_switch), WithJsonSchema({"enum": ["on", "off", True, False]})]
 Shown = Annotated[str, BeforeValidator(_shown), WithJsonSchema({**_TEXT, "maxLength": MAX_SHOWN})]
 
