@@ -1,6 +1,7 @@
 """`dnsctl explain`: why a question gets its answer, explained by the code that answers it.
 
-From the image of the last release, or with `--work-tree` from the files as they are now, compiled unsigned.
+From the image of the last release; or unsigned, compiled from the files as they are now (`--work-tree`), or
+as they were in the commit of an earlier release (`--at`).
 """
 
 from __future__ import annotations
@@ -8,33 +9,52 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
 
 import dns.rdatatype
 import typer
 
 from dnsctl.cli import output
 from dnsctl.cli.context import Context, domain_name
+from dnsctl.control.earlier import files_at
 from dnsctl.control.own_image import released
 from dnsctl.errors import ImageError, RefusalRule
 from dnsctl.explain.explanation import Explanation, compiled, explanation
 from dnsctl.image.reader import Reader
+from dnsctl.load.revision import Source
+from dnsctl.load.settings.config import Config
+from dnsctl.load.settings.file import load_config
 from dnsctl.model.json_value import Json
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import Type, type_text
 from dnsctl.publish.work_tree import NamedZoneFaultsError, zones_above
 
 
-def explain(context: Context, name: str, rdtype: str, *, work_tree: bool, as_json: bool) -> None:
-    """Print zone, cut, wildcard, alias chain and proof of what answers `name` and `rdtype`."""
+def explain(
+    context: Context, name: str, rdtype: str, *, work_tree: bool, at: int | None, as_json: bool
+) -> None:
+    """Print zone, cut, wildcard, alias chain and proof of what answers `name` and `rdtype`.
+
+    `at`: as of the records of this generation.
+    """
     wanted = _type(rdtype)
     qname = domain_name(name)
-    opened = _from_files(context, qname) if work_tree else _from_release(context)
-    with opened as reader:
-        made = explanation(reader, qname, wanted)
+    with contextlib.ExitStack() as stack:
+        if at is not None:
+            source, today = stack.enter_context(files_at(context.root, at))
+            opened = _from_files(source, load_config(source, fleet=False), qname, today)
+        elif work_tree:
+            opened = _from_files(context.work_tree(), context.config(fleet=False), qname)
+        else:
+            opened = _from_release(context)
+        made = explanation(stack.enter_context(opened), qname, wanted)
+    if at is not None:
+        made = replace(made, generation=at)
     if as_json:
         output.json_result(_to_json(made))
     else:
-        _print(made, work_tree=work_tree)
+        _print(made, work_tree=work_tree, at=at)
 
 
 def _type(text: str) -> int:
@@ -58,10 +78,10 @@ def _from_release(context: Context) -> Iterator[Reader]:
 
 
 @contextlib.contextmanager
-def _from_files(context: Context, qname: Name) -> Iterator[Reader]:
+def _from_files(source: Source, config: Config, qname: Name, today: date | None = None) -> Iterator[Reader]:
     """Compile the zones that could answer into a temporary image."""
     with output.stages() as progress:
-        zones, errors, faulty = zones_above(context.work_tree(), context.config(fleet=False), qname, progress)
+        zones, errors, faulty = zones_above(source, config, qname, progress, today=today)
     output.findings(errors, sys.stderr)
     if faulty:
         raise NamedZoneFaultsError(faulty[0])
@@ -89,15 +109,19 @@ def _to_json(made: Explanation) -> dict[str, Json]:
     }
 
 
-def _print(made: Explanation, *, work_tree: bool) -> None:
+def _print(made: Explanation, *, work_tree: bool, at: int | None) -> None:
     asked = f"{to_text(made.name)} {type_text(made.rdtype)}"
     if made.view is None or made.found is None:
         output.line(f"{asked}: REFUSED, no zone of ours is at or above it")
         return
     output.line(f"{asked}: {made.found.rcode.name}{_kind(made)}")
     entry = made.view.entry
-    state = "work tree, unsigned" if work_tree else f"generation {made.generation}, serial {entry.serial}, "
-    if not work_tree:
+    if work_tree:
+        state = "work tree, unsigned"
+    elif at is not None:
+        state = f"the commit of generation {at}, unsigned"
+    else:
+        state = f"generation {made.generation}, serial {entry.serial}, "
         state += "not signed" if not entry.signed else "signed, NSEC3" if entry.nsec3 else "signed, NSEC"
     output.line(f"  zone {to_text(entry.origin)} ({state})")
     for _, _, sentence in made.steps:

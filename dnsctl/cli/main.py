@@ -40,6 +40,7 @@ VERBS: tuple[str, ...] = (  # in the order of a day's work; each is a module of 
     "verify",
     "status",
     "rollback",
+    "log",
     "control",
     "serve",
     "demo",

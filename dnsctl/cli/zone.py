@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 from dnsctl.cli import output
 from dnsctl.cli.context import Context, zone_name
+from dnsctl.control.earlier import files_at
 from dnsctl.control.own_image import released
 from dnsctl.errors import ImageError, RefusalRule
 from dnsctl.files import durable
 from dnsctl.interchange.octodns_yaml import octodns_yaml, unknown_types
 from dnsctl.interchange.signer import unsigned
+from dnsctl.load.revision import Source
 from dnsctl.load.settings.config import Config
+from dnsctl.load.settings.file import load_config
 from dnsctl.model.json_value import Json
 from dnsctl.model.name import to_relative_text, to_text
 from dnsctl.model.presentation import lines, master_file
@@ -50,9 +54,9 @@ def _row(zone: Zone, config: Config) -> dict[str, Json]:
     }
 
 
-def show(context: Context, zone: str, *, as_json: bool) -> None:
-    """Print the records of a zone of the work tree, and where each is written."""
-    found = _loaded(context, zone)
+def show(context: Context, zone: str, at: int | None, *, as_json: bool) -> None:
+    """Print the records of a zone of the work tree, or of generation `at`, and where each is written."""
+    found = _loaded(context, zone) if at is None else _released(context, zone, at)
     if as_json:
         output.json_result({"zone": to_text(found.origin), "file": found.file, "rrsets": _rrsets_json(found)})
         return
@@ -72,12 +76,21 @@ def show(context: Context, zone: str, *, as_json: bool) -> None:
     )
 
 
+def _released(context: Context, text: str, generation: int) -> Zone:
+    """Return the zone called `text` as it stands in the commit of a release."""
+    with files_at(context.root, generation) as (source, today):
+        return _one_of(source, load_config(source, fleet=False), text, today)
+
+
 def _loaded(context: Context, text: str) -> Zone:
     """Return the zone called `text`. Raises ZoneFaultsError after printing why it cannot be loaded."""
-    tree, config = context.work_tree(), context.config(fleet=False)
-    name = zone_name(text, known_zones(tree, config))
+    return _one_of(context.work_tree(), context.config(fleet=False), text)
+
+
+def _one_of(source: Source, config: Config, text: str, today: date | None = None) -> Zone:
+    name = zone_name(text, known_zones(source, config))
     with output.stages() as progress:
-        zone, errors = load_one(tree, config, name, progress)
+        zone, errors = load_one(source, config, name, progress, today=today)
     output.findings(errors, sys.stderr)
     if zone is None:
         raise NamedZoneFaultsError(name)

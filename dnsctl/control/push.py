@@ -29,6 +29,7 @@ from typing import Literal
 from dnsctl.control.cache_gate import judge_caches
 from dnsctl.control.ds_gate import judge_ds_seen
 from dnsctl.control.full_check import check_in_full
+from dnsctl.control.generations import ENDED, TAKEN_BACK, counts_of
 from dnsctl.control.host import ControlHost, actor
 from dnsctl.control.keeping import as_kept, keep, prepared, room_for
 from dnsctl.control.renewal import renewal_due
@@ -340,6 +341,7 @@ def _out(
         "allowed": [str(each) for each in release.guards],
         "keys": [each.stored.path.name for each in release.new_keys],
         "without": request.without,
+        "counts": counts_of(release.zones),
     }
     host.state.audit(actor(), action, request.reason, details, when=datetime.now(UTC))
     sealed, delta = release.sealed, release.delta
@@ -362,8 +364,17 @@ def _out(
             report = _verified(host, release, outcome, reader, progress)
     except (DnsctlError, OSError) as error:
         host.notes.append(f"what is served could not be verified: {worded(error)}")
-        return Result("not verified", manifest.generation, release, outcome)
-    return Result(_ending(outcome, report), manifest.generation, release, outcome, report)
+        return _logged(host, action, Result("not verified", manifest.generation, release, outcome))
+    result = Result(_ending(outcome, report), manifest.generation, release, outcome, report)
+    return _logged(host, action, result)
+
+
+def _logged(host: ControlHost, action: Action, result: Result) -> Result:
+    """Return `result`, after saying in the audit log how it ended. The log stops no push that is decided."""
+    details: dict[str, Json] = {"generation": result.generation, "ending": result.ending}
+    with contextlib.suppress(DnsctlError):
+        host.state.audit(actor(), f"{action} {ENDED}", "", details, when=datetime.now(UTC))
+    return result
 
 
 @contextmanager
@@ -453,6 +464,10 @@ def _taken_back(host: ControlHost, failed: Result, before: int, progress: Progre
             host.state.audit(actor(), "rollback failed", str(error), when=datetime.now(UTC))
         return replace(failed, ending="rollback failed", evidence=evidence)
     ending: Ending = "rollback failed" if result.ending == "unverified" else "rolled back"
+    if ending == "rolled back":
+        details: dict[str, Json] = {"generation": failed.generation, "by": result.generation}
+        with contextlib.suppress(DnsctlError):
+            host.state.audit(actor(), TAKEN_BACK, "", details, when=datetime.now(UTC))
     return replace(result, ending=ending, failed=failed, evidence=evidence)
 
 

@@ -3,7 +3,7 @@
 None of it is needed to serve, and any node has all of it except the audit log: a damaged database is put
 aside unchanged, and a new one begun. Every write is one transaction in WAL mode, synced before it returns.
 The clock is an argument: times are aware datetimes, kept as unix seconds. An object belongs to one thread, in
-the process that holds the control host's lock. The audit log is written here, and read with sqlite3(1).
+the process that holds the control host's lock. The audit log is written here, and read by `audit_log`.
 """
 
 from __future__ import annotations

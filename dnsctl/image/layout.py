@@ -81,6 +81,16 @@ def hash_key(digest: bytes, origin: Name) -> bytes:
     return zone_prefix(origin) + digest
 
 
+def prefix_of(key: bytes) -> bytes:
+    """Return the zone prefix of a node's key: all up to the first empty label. Raises ImageError."""
+    if key.startswith(b"\0"):
+        return b"\0"  # the root zone
+    end = key.find(b"\0\0")
+    if end < 0:
+        raise ImageError("a node's key without a zone")
+    return key[: end + 2]
+
+
 def owner_of(key: bytes, prefix: bytes) -> Name:
     """Return the owner name that stands behind `key` of the zone with `prefix`."""
     return from_canonical_key(prefix[:-1] + key[len(prefix) :])

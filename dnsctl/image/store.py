@@ -29,7 +29,7 @@ from dnsctl.errors import (
 from dnsctl.image.cursor import Cursor
 from dnsctl.image.difference import Change
 from dnsctl.image.digest import begins_bucket, bucket_digest, zone_digest
-from dnsctl.image.layout import FORMAT, Table, ZoneEntry, apex_of, zone_prefix
+from dnsctl.image.layout import FORMAT, Table, ZoneEntry, apex_of, prefix_of, zone_prefix
 from dnsctl.image.reader import (
     APEXES,
     GENERATION,
@@ -323,7 +323,7 @@ class Writer(Reader):
                 if value is None:
                     self._drop(key)
             else:
-                touched.setdefault(_prefix_of(key), {}).setdefault(table, []).append(key)
+                touched.setdefault(prefix_of(key), {}).setdefault(table, []).append(key)
             if value is None:
                 delete(key, db=database)
             elif key > last[table]:
@@ -504,13 +504,3 @@ def identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
-
-
-def _prefix_of(key: bytes) -> bytes:
-    """Return the zone prefix of a node's key: all up to the first empty label."""
-    if key.startswith(b"\0"):
-        return b"\0"  # the root zone
-    end = key.find(b"\0\0")
-    if end < 0:
-        raise ImageError("a node's key without a zone")
-    return key[: end + 2]

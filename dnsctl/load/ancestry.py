@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,5 +53,29 @@ def fork(root: Path, one: str, other: str) -> str | None:
 def only_in(root: Path, one: str, other: str) -> tuple[Commit, ...]:
     """Return the commits in the history of `one` and not in that of `other`, the newest first."""
     listing = git(root, "log", "-z", _DATE, f"--format={_FORMAT}", "--end-of-options", one, f"^{other}", "--")
+    return _commits(listing)
+
+
+def described(root: Path, commits: Iterable[str]) -> dict[str, Commit]:
+    """Return those of `commits`, full ids, that are in the repository; none where there is none."""
+    asked = "".join(f"{each}\n" for each in dict.fromkeys(commits)).encode()
+    if not asked:
+        return {}
+    listing = git(
+        root,
+        "log",
+        "-z",
+        "--no-walk=unsorted",
+        "--ignore-missing",
+        "--stdin",
+        _DATE,
+        f"--format={_FORMAT}",
+        check=False,
+        asked=asked,
+    )
+    return {each.id: each for each in _commits(listing)}
+
+
+def _commits(listing: bytes) -> tuple[Commit, ...]:
     fields = listing.decode("utf-8", "replace").split("\0")
     return tuple(Commit(*fields[at : at + 4]) for at in range(0, len(fields) - 3, 4))

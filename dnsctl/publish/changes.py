@@ -85,14 +85,15 @@ def zone_changes(
             if rdtype == Type.SOA and coming is not None and longest_expire is not None:
                 lowered = tuple(with_expire_at_most(each, longest_expire) for each in coming.rdatas)
                 coming = coming._replace(rdatas=lowered)
-            change = _compare(owner, rdtype, was.get(rdtype), coming)
+            change = record_change(owner, rdtype, was.get(rdtype), coming)
             if change is not None:
                 found.append(change)
     found.sort(key=lambda each: (canonical_key(each.owner), each.rdtype))
     return ZoneChanges(tuple(found), *totals)
 
 
-def _compare(owner: Name, rdtype: int, was: RRset | None, will: RRset | None) -> RecordChange | None:
+def record_change(owner: Name, rdtype: int, was: RRset | None, will: RRset | None) -> RecordChange | None:
+    """Compare two states of one RRset, at least one of which is there; None where they are the same."""
     if was is None:
         return RecordChange("add", owner, rdtype, None, will)
     if will is None:

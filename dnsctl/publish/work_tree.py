@@ -1,12 +1,12 @@
-"""The zones of the work tree, as they stand: what `check`, `zone` and `explain --work-tree` begin with."""
+"""The zones of the work tree, or of a commit: what `check`, `zone` and `explain` begin with."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from dnsctl.errors import ZoneFaultsError
-from dnsctl.load.revision import WorkTree
+from dnsctl.load.revision import Source, WorkTree
 from dnsctl.load.settings.config import Config
 from dnsctl.load.zone_files import zone_files
 from dnsctl.load.zones import Loaded, load_zones
@@ -42,16 +42,23 @@ class NamedZoneFaultsError(ZoneFaultsError):
         )
 
 
-def known_zones(tree: WorkTree, config: Config) -> tuple[Name, ...]:
+def known_zones(tree: Source, config: Config) -> tuple[Name, ...]:
     """Return the zones that have a file."""
     return tuple(zone_files(tree, config.zone_files).zones)
 
 
 def load_work_tree(
-    tree: WorkTree, config: Config, only: frozenset[Name] | None = None, progress: Progress = no_progress
+    tree: Source,
+    config: Config,
+    only: frozenset[Name] | None = None,
+    progress: Progress = no_progress,
+    *,
+    today: date | None = None,
 ) -> Loaded:
-    """Load all zones, or those of `only`."""
-    return load_zones(tree, config, only, progress=lambda done, total: progress("load", done, total))
+    """Load all zones, or those of `only`. `today` (UTC's by default): what `expires` is compared with."""
+    return load_zones(
+        tree, config, only, progress=lambda done, total: progress("load", done, total), today=today
+    )
 
 
 def check(
@@ -77,22 +84,22 @@ def check(
 
 
 def load_one(
-    tree: WorkTree, config: Config, name: Name, progress: Progress = no_progress
+    tree: Source, config: Config, name: Name, progress: Progress = no_progress, *, today: date | None = None
 ) -> tuple[Zone | None, list[Finding]]:
     """Return the zone called `name`, None where it cannot be loaded; and the errors that were found."""
-    loaded = load_work_tree(tree, config, frozenset((name,)), progress)
+    loaded = load_work_tree(tree, config, frozenset((name,)), progress, today=today)
     return loaded.zones.get(name), errors_of(loaded.findings)
 
 
 def zones_above(
-    tree: WorkTree, config: Config, qname: Name, progress: Progress = no_progress
+    tree: Source, config: Config, qname: Name, progress: Progress = no_progress, *, today: date | None = None
 ) -> tuple[list[ValidatedZone], list[Finding], tuple[Name, ...]]:
     """Return our zones at or above `qname`, the errors that were found, and the zones that have some."""
     known = known_zones(tree, config)
     wanted = frozenset(each for each in (qname, *ancestors(qname, ROOT)) if each in known)
     if not wanted:
         return [], [], ()
-    judged = judge(load_work_tree(tree, config, wanted, progress), config.policy, config.checks)
+    judged = judge(load_work_tree(tree, config, wanted, progress, today=today), config.policy, config.checks)
     zones = [each.zone for each in judged.zones.values()]
     faulty = tuple(each for each in wanted if each not in judged.zones)
     return zones, errors_of(judged.findings), faulty

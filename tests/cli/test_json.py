@@ -18,6 +18,7 @@ from dnsctl.control.host import connections
 from dnsctl.control.journal import doing_jobs, this_process
 from dnsctl.control.observations import Asked, Observed, remember
 from dnsctl.control.push import Result
+from dnsctl.control.state import ControlState
 from dnsctl.demo.ports import free_port
 from dnsctl.errors import RefusalRule, ReleaseRefusedError
 from dnsctl.load.revision import WorkTree
@@ -225,6 +226,11 @@ def _of_changes(fleet: Operations) -> Iterator[tuple[str, Any]]:
     yield "failure", fleet.json("push", code=1)["error"]
     yield "push", fleet.json("rollback", "--dry-run")
     yield "push", fleet.json("rollback")
+    missed: dict[str, Any] = {"generation": fleet.generations()["ns1"], "missed": {"ns2": "no answer"}}
+    with ControlState.open(Repo(fleet.root).state.records) as state:
+        state.audit("me", "rollback activated", "", missed, when=datetime.now(UTC))
+    yield "log", fleet.json("log")
+    yield "log", fleet.json("log", "www.example.com", "A")
 
 
 def _drift(fleet: Operations) -> Any:

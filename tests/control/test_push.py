@@ -209,6 +209,9 @@ def test_release_that_fails_verification_is_taken_back_and_evidence_kept(
     assert result.evidence is not None
     assert "192.0.2.66" in result.evidence.read_text()
     assert answer(repo, "ns1") == answer(repo, "ns2") == ["192.0.2.80"]
+    log = repo.json("log")["generations"]
+    endings = [(each["generation"], each["action"], each["ending"]) for each in log]
+    assert endings == [(3, "rollback", "served"), (2, "push", "rolled-back"), (1, "push", "served")]
 
 
 def test_address_that_serves_something_else_is_found_and_named(repo: Operations, tmp_path: Path) -> None:

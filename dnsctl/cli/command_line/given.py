@@ -54,6 +54,12 @@ def help_alone(ctx: typer.Context) -> None:
 
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON with stable keys.")]
+AtOption = Annotated[
+    int | None,
+    typer.Option(
+        "--at", metavar="GENERATION", min=1, help="As of this release: the files of its commit, unsigned."
+    ),
+]
 ZoneArgument = Annotated[
     str,
     typer.Argument(

@@ -76,7 +76,7 @@ def _lines(zone: ZoneChangeset) -> Iterator[tuple[str, str]]:
         yield "-", f"the zone with all its {output.plural(zone.rrsets_before, 'RRset')}"
     shown = zone.records[:_SHOWN] if zone.fate is Fate.NEW else zone.records
     for change in shown:
-        yield from _record_lines(change, zone)
+        yield from record_lines(change, to_relative_text(change.owner, zone.origin))
     if len(shown) < len(zone.records):
         yield "+", f"and {len(zone.records) - len(shown)} more RRsets (all with --json)"
     for event in zone.events:
@@ -85,8 +85,14 @@ def _lines(zone: ZoneChangeset) -> Iterator[tuple[str, str]]:
         yield " ", f"({effect.message})"
 
 
-def _record_lines(change: RecordChange, zone: ZoneChangeset) -> Iterator[tuple[str, str]]:
-    owner = to_relative_text(change.owner, zone.origin)
+def print_change(change: RecordChange) -> None:
+    """Print what becomes of one RRset, under its whole name."""
+    for sign, text in record_lines(change, to_text(change.owner)):
+        output.styled("  ", (sign, _STYLES.get(sign, "")), f" {text}")
+
+
+def record_lines(change: RecordChange, owner: str) -> Iterator[tuple[str, str]]:
+    """Yield (sign, text) of what becomes of one RRset; `owner`: its name as it is to be shown."""
     before, after = change.before, change.after
     if before is None or after is None:
         one, sign = (after, "+") if before is None else (before, "-")
@@ -117,11 +123,7 @@ def zone_json(zone: ZoneChangeset) -> dict[str, Json]:
         "serial": {"before": zone.serial_before, "after": zone.serial},
         "records": [
             {
-                "change": each.kind,
-                "owner": to_text(each.owner),
-                "type": type_text(each.rdtype),
-                "before": _rrset_json(each.before),
-                "after": _rrset_json(each.after),
+                **change_json(each),
                 "position": str(each.after.position) if each.after and each.after.position else None,
             }
             for each in zone.records
@@ -134,6 +136,17 @@ def zone_json(zone: ZoneChangeset) -> dict[str, Json]:
             {"effect": each.name, "owner": to_text(each.owner), "message": each.message}
             for each in zone.effects
         ],
+    }
+
+
+def change_json(change: RecordChange) -> dict[str, Json]:
+    """Return what becomes of an RRset."""
+    return {
+        "change": change.kind,
+        "owner": to_text(change.owner),
+        "type": type_text(change.rdtype),
+        "before": _rrset_json(change.before),
+        "after": _rrset_json(change.after),
     }
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dnsctl.cli.command_line.given import JsonOption, ZoneArgument, examples, help_alone, here
+from dnsctl.cli.command_line.given import AtOption, JsonOption, ZoneArgument, examples, help_alone, here
 
 
 class ZoneFormat(StrEnum):
@@ -25,7 +25,9 @@ def register(app: typer.Typer) -> None:
     )
     zones.callback(invoke_without_command=True)(help_alone)
     zones.command("list", epilog=examples("dnsctl zone list", "dnsctl zone list --json"))(list_zones)
-    zones.command("show", epilog=examples("dnsctl zone show example.com"))(show)
+    zones.command(
+        "show", epilog=examples("dnsctl zone show example.com", "dnsctl zone show example.com --at 41")
+    )(show)
     zones.command(
         "export",
         epilog=examples(
@@ -44,11 +46,11 @@ def list_zones(ctx: typer.Context, as_json: JsonOption = False) -> None:
     run(here(ctx), as_json=as_json)
 
 
-def show(ctx: typer.Context, zone: ZoneArgument, as_json: JsonOption = False) -> None:
-    """Show the records of a zone in the work tree, and where each is written."""
+def show(ctx: typer.Context, zone: ZoneArgument, at: AtOption = None, as_json: JsonOption = False) -> None:
+    """Show the records of a zone in the work tree, or of a release, and where each is written."""
     from dnsctl.cli.zone import show as run
 
-    run(here(ctx), zone, as_json=as_json)
+    run(here(ctx), zone, at, as_json=as_json)
 
 
 def export(
