@@ -28,6 +28,21 @@ class Algorithm(IntEnum):
         """True where most validators do not know the algorithm, and take the zone for insecure."""
         return self is Algorithm.MLDSA44
 
+    @property
+    def signature_octets(self) -> int:
+        """The length of a signature; of RSA, by the 2048 bits of the keys that are made here."""
+        return _SIGNATURE_OCTETS[self]
+
+
+_SIGNATURE_OCTETS = {
+    Algorithm.RSASHA256: 256,
+    Algorithm.ECDSAP256SHA256: 64,  # RFC 6605 §4
+    Algorithm.ECDSAP384SHA384: 96,
+    Algorithm.ED25519: 64,  # RFC 8080 §4
+    Algorithm.ED448: 114,
+    Algorithm.MLDSA44: 2420,  # FIPS 204, table 2
+}
+
 
 @dataclass(frozen=True, slots=True)
 class SignaturePolicy:

@@ -20,7 +20,8 @@ from dnsctl.model.name import Name
 from dnsctl.model.observation import ServedKeys
 from dnsctl.model.parental import DELETE
 from dnsctl.model.rrset import RRset, Type
-from dnsctl.model.rrsig import parse
+from dnsctl.model.rrset_size import RECORD
+from dnsctl.model.rrsig import SIGNER_AT, parse
 from dnsctl.model.validity import timing, why_due
 from dnsctl.model.zone import SignedZone
 from dnsctl.publish.changes import RecordChange, ZoneChanges, zone_changes
@@ -34,7 +35,7 @@ from dnsctl.publish.ds_changes import (
     signal_events,
     way_to_unsigned,
 )
-from dnsctl.publish.existence import Apexes, Effect, effects, removal_effects
+from dnsctl.publish.effects import Apexes, Effect, effects, removal_effects
 from dnsctl.publish.intent import Intent, Progress, ZoneIntent, no_progress
 from dnsctl.publish.keys import ZoneKeys, coming_keys, zone_keys
 from dnsctl.publish.other_signers import refuse_shared_with_ours
@@ -214,7 +215,7 @@ def zone_changeset(
         emptied=_is_emptied(wanted, changes),
         emptied_owners=_emptied_owners(wanted, changes),
         events=tuple(_events(wanted, keys, fate, before, previous, now)),
-        effects=tuple(effects(previous, wanted.zone, changes.records, apexes)),
+        effects=tuple(effects(previous, wanted.zone, changes.records, apexes, _signature_octets(wanted))),
         derived=tuple(derived_changes(wanted, previous)),
         key_signers=_key_signers(wanted, keys),
         keys=coming_keys(wanted, keys),
@@ -247,7 +248,15 @@ def compare(before: Intent, after: Intent) -> Changeset:
                     emptied=_is_emptied(wanted, changes),
                     emptied_owners=_emptied_owners(wanted, changes),
                     events=events,
-                    effects=tuple(effects(old.zone if old else None, wanted.zone, changes.records, apexes)),
+                    effects=tuple(
+                        effects(
+                            old.zone if old else None,
+                            wanted.zone,
+                            changes.records,
+                            apexes,
+                            _signature_octets(wanted),
+                        )
+                    ),
                 )
             )
     removed = tuple(
@@ -261,6 +270,14 @@ def compare(before: Intent, after: Intent) -> Changeset:
         if origin not in after.zones
     )
     return Changeset((*found, *removed), len(after.zones) - len(found))
+
+
+def _signature_octets(wanted: ZoneIntent) -> int:
+    """Return the octets of RRSIG rdata that each RRset will have, as in `effects`; 0: not signed here."""
+    if wanted.policy is None:
+        return 0
+    fixed = SIGNER_AT + len(wanted.zone.origin) + RECORD
+    return sum(fixed + each.signature_octets for each in wanted.policy.algorithms) - RECORD
 
 
 def _policy_events(old: ZoneIntent, wanted: ZoneIntent) -> Iterator[DnssecEvent]:

@@ -8,20 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dnsctl.model.message_size import MAX_MESSAGE, MAX_OFFSET, MAX_UDP_PAYLOAD
-from dnsctl.model.name import MAX_NAME, Name, to_text
+from dnsctl.model.message_size import MAX_MESSAGE, MAX_UDP_PAYLOAD
+from dnsctl.model.name import MAX_NAME, to_text
 from dnsctl.model.nsec3 import HASH_LABEL
-from dnsctl.model.rrset import COMPRESSIBLE, RRset
-from dnsctl.validate.rule import Fault, Scope, name_in, named
+from dnsctl.model.rrset import RRset
+from dnsctl.model.rrset_size import AROUND, BARE_HEADER, RECORD, saved_by_pointers
+from dnsctl.validate.rule import Fault, Scope, named
 
 MAX_SIGNED = 65535  # octets of an RRset in canonical form, RRSIG rdata included: validators hold no more
 MAX_RECORDS = 100  # max-records-per-type and max-types-per-name of BIND from 9.18.28 on
-_RECORD = 12  # octets: owner as pointer, type, class, TTL, length
 MAX_TSIG = 255 + 10 + 13 + 16 + 64  # octets: key name, head, hmac-sha512., fixed fields, MAC: RFC 8945 §4.2
-_BARE_HEADER = 12  # octets, RFC 1035 §4.1.1
-_HEADER = _BARE_HEADER + 4  # octets: header, question's type and class
-_AROUND = _HEADER + 11  # and OPT
-_POINTER = 2  # octets, RFC 1035 §4.1.4
 _FIXED = 10  # octets of a record beside owner and rdata
 _RRSIG_FIXED = 18  # octets of RRSIG rdata before the signer's name, RFC 4034 §3.1
 
@@ -50,7 +46,7 @@ def record_without_tsig_room(scope: Scope) -> Iterator[Fault]:
     for rrsets in scope.index.by_type.values():
         for one in rrsets:
             largest = max(map(len, one.rdatas)) + len(one.owner) + _FIXED
-            if largest > MAX_MESSAGE - _BARE_HEADER - MAX_TSIG:
+            if largest > MAX_MESSAGE - BARE_HEADER - MAX_TSIG:
                 yield Fault(
                     scope.at(one),
                     f"{named(one)} has a record of {largest} octets: a transfer has no room for a TSIG "
@@ -110,47 +106,15 @@ def apex_too_long(scope: Scope) -> Iterator[Fault]:
 
 
 def _large(scope: Scope, limit: int) -> Iterator[tuple[RRset, int]]:
-    floor = limit - MAX_NAME - _AROUND
+    floor = limit - MAX_NAME - AROUND
     for rrsets in scope.index.by_type.values():
         for one in rrsets:
             rdatas = one.rdatas
             size = (
-                len(rdatas[0]) + _RECORD
-                if len(rdatas) == 1
-                else sum(map(len, rdatas)) + _RECORD * len(rdatas)
+                len(rdatas[0]) + RECORD if len(rdatas) == 1 else sum(map(len, rdatas)) + RECORD * len(rdatas)
             )
-            size += sum(map(len, one.signatures)) + _RECORD * len(one.signatures)
-            if size > floor and (size := size + len(one.owner) + _AROUND) > limit:
-                size -= _saved(one)
+            size += sum(map(len, one.signatures)) + RECORD * len(one.signatures)
+            if size > floor and (size := size + len(one.owner) + AROUND) > limit:
+                size -= saved_by_pointers(one)
                 if size > limit:
                     yield one, size
-
-
-def _saved(one: RRset) -> int:
-    """Return what pointers save: each name ends at its longest suffix that stands before it, within reach."""
-    if one.rdtype not in COMPRESSIBLE:
-        return 0
-    before, count = COMPRESSIBLE[one.rdtype]
-    known = {rest for _, rest in _ends(one.owner)}
-    place, saved = _HEADER + len(one.owner), 0
-    for rdata in one.rdatas:
-        place += _RECORD + before
-        end = before
-        for _ in range(count):
-            whole = name_in(rdata, end)
-            end += len(whole)
-            kept = next((at for at, rest in _ends(whole) if rest in known), len(whole) - 1)
-            if place <= MAX_OFFSET:
-                known.update(rest for at, rest in _ends(whole) if at < kept)
-            saved += max(0, len(whole) - kept - _POINTER)
-            place += min(len(whole), kept + _POINTER)
-        place += len(rdata) - end
-    return saved
-
-
-def _ends(name: Name) -> Iterator[tuple[int, Name]]:
-    """Yield the suffixes of `name` but the root, longest first, and where each begins."""
-    at = 0
-    while name[at]:
-        yield at, Name(name[at:])
-        at += 1 + name[at]
