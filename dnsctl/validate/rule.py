@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar, cast
 
 from dnsctl.model.finding import Position, Severity
 from dnsctl.model.name import ROOT, Name, name_end, to_text
@@ -13,6 +13,8 @@ from dnsctl.model.rrset import RRset, Type, type_text
 from dnsctl.model.zone import Zone
 from dnsctl.validate.index import Index
 from dnsctl.validate.landscape import OUTSIDE, Landscape, Place, Standing
+
+_T = TypeVar("_T")
 
 
 class Fault(NamedTuple):
@@ -40,6 +42,7 @@ class Scope:
     landscape: Landscape
     policy: Policy | None
     _references: dict[int, tuple[Reference, ...]] = field(default_factory=dict, repr=False)
+    _kept: dict[object, object] = field(default_factory=dict, repr=False)
 
     @property
     def origin(self) -> Name:
@@ -49,6 +52,12 @@ class Scope:
     def signed(self) -> bool:
         """True where the zone will be signed here, so that DNSSEC data is not the user's."""
         return self.policy is not None
+
+    def once(self, find: Callable[[Scope], _T]) -> _T:
+        """Return what `find` finds in this zone: several rules ask, and it is found once."""
+        if find not in self._kept:
+            self._kept[find] = find(self)
+        return cast("_T", self._kept[find])
 
     def at(self, rrset: RRset | None = None) -> Position:
         """Return where `rrset` stands in its file, or the file."""
@@ -112,7 +121,8 @@ Check = Callable[[Scope], Iterator[Fault]]
 
 class Rule(NamedTuple):
     """A row of the table. `fixed`: later stages rely on it, so dnsctl.yaml cannot lower it. `whole`: it tells
-    of what is missing, which only a zone that was read completely shows."""
+    of what is missing, which only a zone that was read completely shows. `types`: it has nothing to say of a
+    zone without records of one of these types."""
 
     name: str
     severity: Severity
@@ -120,3 +130,4 @@ class Rule(NamedTuple):
     meaning: str
     fixed: bool = False
     whole: bool = False
+    types: frozenset[int] = frozenset()

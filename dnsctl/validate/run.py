@@ -62,8 +62,11 @@ def validate(
 
 
 def _judge(scope: Scope, levels: Mapping[str, Level], *, whole: bool) -> Iterator[Finding]:
+    types = scope.index.by_type
     for rule in RULES:
-        severity = severity_of(rule, levels)
+        if rule.types and rule.types.isdisjoint(types):
+            continue
+        severity = severity_of(rule, levels) if levels else rule.severity
         if severity is None or (rule.whole and not whole):
             continue
         for fault in rule.check(scope):
@@ -79,6 +82,8 @@ def severity_of(rule: Rule, levels: Mapping[str, Level]) -> Severity | None:
 
 def settings_findings(levels: Mapping[str, Level], file: str = CONFIG) -> Iterator[Finding]:
     """Judge what `checks` says: rules that do not exist, and rules that cannot be changed."""
+    if not levels:
+        return
     fixed = {rule.name for rule in RULES if rule.fixed}
     fixed |= {name for name, severity, _ in (*reading.RULES, *BESIDE) if severity is Severity.ERROR}
     for name, level in levels.items():
