@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from itertools import islice
 from typing import Final, NamedTuple
 
 import dns.exception
@@ -34,6 +35,7 @@ from dnsctl.parent.servers import MAX_NAMES, Server, address_of
 from dnsctl.parent.view import DelegationView
 
 WORKERS = 16  # questions under way
+AHEAD = 256  # zones whose looks are queued: enough for all workers, whatever the number of zones
 GIVEN_UP = 3  # questions in a row without an answer
 SLOW = 2.0  # seconds for a look at one server, which takes milliseconds
 TOO_SLOW = 10.0  # seconds of slow looks at one server
@@ -93,11 +95,11 @@ def look_at_all(
         return found
 
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="parent") as pool:
-        under_way = deque(
-            (zone, [pool.submit(once, server, zone) for server in servers]) for zone, servers in asked
-        )
+        queued = ((zone, [pool.submit(once, server, zone) for server in servers]) for zone, servers in asked)
+        under_way = deque(islice(queued, AHEAD))
         while under_way:
             zone, looks = under_way.popleft()  # what was yielded takes no more memory here
+            under_way.extend(islice(queued, 1))
             told = [each.result() for each in looks]
             found = [each for each in told if each is not None]
             if len(found) == len(told):

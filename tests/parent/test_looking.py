@@ -1,7 +1,7 @@
 """Looks at servers of a parent: what they say is taken, what they do wrong is named, and time is bounded."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,9 @@ import pytest
 
 from dnsctl.demo.ports import free_port
 from dnsctl.model.fleet import Endpoint
-from dnsctl.model.name import from_text
+from dnsctl.model.name import Name, from_text
 from dnsctl.parent import looking
-from dnsctl.parent.looking import look, look_at_all
+from dnsctl.parent.looking import AHEAD, look, look_at_all
 from dnsctl.parent.patience import Patience
 from dnsctl.parent.servers import OutOfTimeError, ParentUnknownError, Resolvers, Server
 from tests.parent.scripted import answer, rdtype_of, serving
@@ -342,3 +342,19 @@ def test_server_that_is_away_holds_up_no_other_zone() -> None:
         faults = [looks[0].ds.fault for _, looks in look_at_all(((zone, [server]) for zone in zones), NOW)]
     assert time.monotonic() - began < 30  # else 40 times that of one
     assert "was not asked again" in faults[-1]
+
+
+def test_looks_at_many_zones_are_queued_a_few_at_a_time() -> None:
+    taken: list[Name] = []
+    closed = Server("ns.", Endpoint("127.0.0.1", free_port()))
+
+    def asked() -> Iterator[tuple[Name, list[Server]]]:
+        for number in range(3 * AHEAD):
+            taken.append(from_text(f"zone{number}.example."))
+            yield taken[-1], [closed]
+
+    looks = look_at_all(asked(), NOW)
+    assert next(looks)[0] == taken[0]
+    assert len(taken) == AHEAD + 1
+    assert [zone for zone, _ in looks] == taken[1:]
+    assert len(taken) == 3 * AHEAD

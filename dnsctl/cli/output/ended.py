@@ -135,7 +135,8 @@ def _summary(result: Result, seconds: float) -> str:
         return f"Nothing to {result.action}: {on} {generation} ({took})"
     content = _content(release)
     if result.ending == "dry run":
-        return f"Dry run: generation {release.generation} would be released with {content} ({took})"
+        would = "released" if result.refused is None else "refused"
+        return f"Dry run: generation {release.generation} would be {would}, with {content} ({took})"
     if result.ending == "served":
         names = _names(result.outcome.activated if result.outcome else ())
         rest = f"; {left_out} will catch up" if left_out else ""
