@@ -40,6 +40,7 @@ class RefusalRule(StrEnum):
     GUARD_UNKNOWN = "guard-unknown"  # --allow names no guard
     IMAGE = "image"  # an image that cannot be opened, or of another format
     IMAGE_REPLACED = "image-replaced"  # since it was opened
+    IMPORT = "import"  # a file or a configuration of other software that cannot be taken
     INCONCLUSIVE = "inconclusive"  # no node answered
     INTERNAL = "internal"  # a bug
     KEYSTORE = "keystore"  # a key is missing, damaged, or cannot be used
@@ -74,6 +75,7 @@ class RefusalRule(StrEnum):
     TOO_LARGE = "too-large"  # what is sent to a node
     TOO_LATE = "too-late"  # an older release than is served
     TOO_SLOW = "too-slow"  # the last node was ready when the first was about to give up
+    TRANSFER = "transfer"  # a zone that another server does not give, or not whole
     UNCOMMITTED = "uncommitted"  # changes in the work tree
     UNEXPECTED = "unexpected"  # a node sent something else than was asked for
     UNLISTED_ZONE = "unlisted-zone"  # the delta touches a zone that the manifest does not list
@@ -83,6 +85,7 @@ class RefusalRule(StrEnum):
     WIRE_FORMAT = "wire-format"  # a message or rdata is malformed
     ZONE_DIFFERS = "zone-differs"  # a zone would not be what the manifest says
     ZONE_ERRORS = "zone-errors"  # zones have findings of severity error
+    ZONE_EXISTS = "zone-exists"  # a zone that would be imported has a file already
     ZONE_UNKNOWN = "zone-unknown"  # no zone of this name
 
 

@@ -135,6 +135,10 @@ def _of_files(root: Path) -> Iterator[tuple[str, Any]]:
     for command in ("check", "check --rules", "zone list", "key cookie"):
         yield command, dnsctl(*command.split(), "--json", root=root).json
     yield "zone show", dnsctl("zone", "show", "example.com", "--json", root=root).json
+    signed = root / "signed.zone"
+    signed.write_text("$TTL 300\n@ DNSKEY 257 3 13 AQID\nwww A 192.0.2.1\n")
+    arguments = ("zone", "import", "example.org", "--from", signed, "--dry-run", "--json")
+    yield "zone import", dnsctl(*arguments, root=root).json
     yield "failure", dnsctl("zone", "show", "example.net", "--json", root=root).json["error"]
 
 

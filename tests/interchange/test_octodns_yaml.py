@@ -29,13 +29,13 @@ def read(text: str) -> Zone:
     return zone
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(zones)
 def test_what_is_written_is_read_back_the_same(zone: Zone) -> None:
     assert content(read("".join(octodns_yaml(zone)))) == content(zone)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(zones)
 def test_a_master_file_that_is_written_is_read_back_the_same(zone: Zone) -> None:
     text = "".join(master_file(zone)).encode()

@@ -11,6 +11,13 @@ import typer
 from dnsctl.cli.command_line.given import AtOption, JsonOption, ZoneArgument, examples, help_alone, here
 
 
+class ZoneForm(StrEnum):
+    """What a zone's file in zones/ is."""
+
+    YAML = "yaml"
+    ZONE = "zone"
+
+
 class ZoneFormat(StrEnum):
     """What a zone is written as."""
 
@@ -20,7 +27,7 @@ class ZoneFormat(StrEnum):
 
 def register(app: typer.Typer) -> None:
     zones = typer.Typer(
-        help="List, show and export zones.",
+        help="List and show zones; import and export them.",
         epilog=examples("dnsctl zone list", "dnsctl zone export example.com -o example.com.zone"),
     )
     zones.callback(invoke_without_command=True)(help_alone)
@@ -36,6 +43,14 @@ def register(app: typer.Typer) -> None:
             "dnsctl zone export example.com --format octodns -o example.com.yaml",
         ),
     )(export)
+    zones.command(
+        "import",
+        epilog=examples(
+            "dnsctl zone import example.com --from /var/cache/bind/db.example.com",
+            "dnsctl zone import example.com --axfr 192.0.2.53@53 --tsig xfr.example:hmac-sha256:env:XFR",
+            "dnsctl zone import example.com --from signed.zone --presigned",
+        ),
+    )(import_zones)
     app.add_typer(zones, name="zone")
 
 
@@ -84,3 +99,60 @@ def export(
     from dnsctl.cli.zone import export as run
 
     run(here(ctx), zone, signed, target)
+
+
+def import_zones(
+    ctx: typer.Context,
+    zone: ZoneArgument,
+    *,
+    file: Annotated[
+        Path | None, typer.Option("--from", metavar="FILE", help="A master file (RFC 1035 §5.1).")
+    ] = None,
+    axfr: Annotated[
+        str, typer.Option("--axfr", metavar="ADDRESS[@PORT]", help="A name server that allows a transfer.")
+    ] = "",
+    tsig: Annotated[
+        str,
+        typer.Option(
+            "--tsig",
+            metavar="NAME:ALGORITHM:REF",
+            help="The key of the transfer; REF: file:PATH or env:NAME, which hold its secret in base64.",
+        ),
+    ] = "",
+    form: Annotated[
+        ZoneForm | None, typer.Option("--as", help="yaml (default), or zone: a master file.")
+    ] = None,
+    presigned: Annotated[
+        bool,
+        typer.Option("--presigned", help="Keep signatures and keys of another signer. Writes a master file."),
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the zone's file if it has one.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written, and end.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a zone's file in zones/ from a master file, or from a name server by AXFR.
+
+    What another signer made is left out, and named: RRSIG, NSEC, NSEC3, DNSKEY, CDS, CDNSKEY, ZONEMD.
+    Nothing is written unless all of the zone can be read.
+    """
+    if (file is None) == (not axfr):
+        raise typer.BadParameter("say where the zone comes from: --from FILE or --axfr ADDRESS")
+    if tsig and not axfr:
+        raise typer.BadParameter("is for --axfr", param_hint="--tsig")
+    if presigned and form is ZoneForm.YAML:
+        raise typer.BadParameter("is for master files: --as zone", param_hint="--presigned")
+    from dnsctl.cli import zone_import
+
+    manner = zone_import.Manner(
+        "zone" if presigned or form is ZoneForm.ZONE else "yaml",
+        presigned=presigned,
+        overwrite=overwrite,
+        dry_run=dry_run,
+        as_json=as_json,
+    )
+    if file is not None:
+        zone_import.from_file(here(ctx), zone, file, manner)
+    else:
+        zone_import.from_server(here(ctx), zone, axfr, tsig, manner)

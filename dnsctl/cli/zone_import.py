@@ -1,0 +1,136 @@
+"""`dnsctl zone import`: zones from files and servers of others, into zones/ of the work tree."""
+
+from __future__ import annotations
+
+import base64
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import dns.exception
+import dns.name
+import dns.tsig
+
+from dnsctl.cli import output
+from dnsctl.cli.context import Context, zone_name
+from dnsctl.errors import ConfigError, DnsctlError, PassphraseError, RefusalRule, ZoneFaultsError
+from dnsctl.interchange.axfr import Server, transferred
+from dnsctl.interchange.incoming import Form, Incoming, Written, errors_in, read_master_file, written
+from dnsctl.interchange.placing import place, replaced, writing
+from dnsctl.load.nearest import did_you_mean
+from dnsctl.load.revision import WorkTree
+from dnsctl.load.secret import resolve
+from dnsctl.model.json_value import Json
+from dnsctl.model.name import to_text
+
+_SERVER = re.compile(r"(?P<address>[^@]+)(?:@(?P<port>\d{1,5}))?")
+_ALGORITHMS = ("hmac-sha1", "hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512")  # RFC 8945 §6
+_TSIG = "write NAME:ALGORITHM:file:PATH, or NAME:ALGORITHM:env:NAME, such as xfr.example:hmac-sha256:env:XFR"
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How zones are written: see the options of the command line."""
+
+    form: Form = "yaml"
+    presigned: bool = False
+    overwrite: bool = False
+    dry_run: bool = False
+    as_json: bool = False
+
+
+def from_file(context: Context, zone: str, file: Path, manner: Manner) -> None:
+    """Take a zone from a master file; what it includes stands below the directory of the file."""
+    origin = zone_name(zone)
+    ttl = context.config(fleet=False).defaults.ttl
+    _take(context, [read_master_file(WorkTree(file.parent), file.name, origin, ttl)], manner)
+
+
+def from_server(context: Context, zone: str, server: str, tsig: str, manner: Manner) -> None:
+    """Take a zone from a name server by a transfer."""
+    context.config(fleet=False)  # a repo, before anything is asked for
+    found = _SERVER.fullmatch(server)
+    port = int(found["port"] or 53) if found else 0
+    if found is None or not 0 < port < 65536:
+        raise _wrong(f"--axfr {server}", "is not a server", "write ADDRESS or ADDRESS@PORT")
+    asked = Server(found["address"], port, _key(tsig, context.root) if tsig else None)
+    _take(context, [transferred(zone_name(zone), asked)], manner)
+
+
+def _key(text: str, root: Path) -> dns.tsig.Key:
+    """Return the TSIG key that `NAME:ALGORITHM:REFERENCE` names."""
+    parts = text.split(":", 2)
+    if len(parts) != 3:
+        raise _wrong("--tsig", "is not a TSIG key", _TSIG)
+    name, algorithm, reference = parts
+    if algorithm.lower() not in _ALGORITHMS:
+        raise _wrong("--tsig", f"there is no algorithm {algorithm!r}", did_you_mean(algorithm, _ALGORITHMS))
+    try:
+        secret = base64.b64decode(resolve(reference, root, group=True, given="--tsig").strip(), validate=True)
+        key = dns.tsig.Key(dns.name.from_text(name), secret, algorithm.lower() + ".")
+    except PassphraseError as error:
+        raise _wrong("--tsig", error.what.replace("passphrase", "secret"), error.advice) from None
+    except (dns.exception.DNSException, ValueError):
+        raise _wrong("--tsig", "is not a TSIG key, or its secret is not base64", _TSIG) from None
+    return key
+
+
+def _wrong(where: str, what: str, advice: str) -> DnsctlError:
+    return ConfigError(what, where=where, advice=advice, rule=RefusalRule.COMMAND_LINE)
+
+
+def _take(context: Context, zones: Sequence[Incoming], manner: Manner) -> None:
+    """Write `zones`, all or none, and print what was taken."""
+    output.findings((each for one in zones for each in one.findings), sys.stderr)
+    for one in zones:
+        if faults := errors_in(one):
+            raise ZoneFaultsError(
+                f"cannot be taken: {output.plural(len(faults), 'error')}, and nothing was written",
+                where=to_text(one.zone.origin),
+                advice="correct what is named above",
+            )
+    made = [written(each, manner.form, presigned=manner.presigned) for each in zones]
+    with writing(context.root):
+        old = replaced(context.work_tree(), made, overwrite=manner.overwrite)
+        if not manner.dry_run:
+            place(context.root, made, old)
+    _print(made, manner)
+
+
+def _print(made: Sequence[Written], manner: Manner) -> None:
+    if manner.as_json:
+        output.json_result({"written": not manner.dry_run, "zones": [_json(each) for each in made]})
+        return
+    output.table(
+        ("zone", "file", "rrsets", "records", "left out", "from"),
+        (
+            (
+                to_text(each.origin),
+                each.path,
+                str(each.rrsets),
+                str(each.records),
+                ", ".join(f"{count} {kind}" for kind, count in each.gone.items()),
+                each.source,
+            )
+            for each in made
+        ),
+    )
+    if any(each.gone for each in made):
+        output.say(
+            "left out is what another signer made; --presigned keeps it, and the zone is served as it is"
+        )
+    if manner.dry_run:
+        output.say("dry run: nothing was written")
+
+
+def _json(each: Written) -> dict[str, Json]:
+    return {
+        "zone": to_text(each.origin),
+        "file": each.path,
+        "from": each.source,
+        "rrsets": each.rrsets,
+        "records": each.records,
+        "left_out": [{"type": kind, "records": count} for kind, count in each.gone.items()],
+    }

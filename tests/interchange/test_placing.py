@@ -1,0 +1,81 @@
+"""Files that go to zones/ together: all are there, or all is as it was."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from dnsctl.errors import HostBusyError, RefusalRule
+from dnsctl.files.lock import lock_directory, take
+from dnsctl.interchange import placing
+from dnsctl.interchange.incoming import Written
+from dnsctl.load.revision import WorkTree
+from dnsctl.model.name import from_text
+from tests.refusals import refused_by
+
+
+def a_zone(zone: str, **files: str) -> Written:
+    return Written(from_text(zone), "a test", {name: text.encode() for name, text in files.items()}, {}, 0, 0)
+
+
+def tree(root: Path) -> dict[str, str]:
+    return {str(each.relative_to(root)): each.read_text() for each in root.rglob("*") if each.is_file()}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "zones").mkdir()
+    (tmp_path / "zones" / "example.com.yaml").write_text("old")
+    split = tmp_path / "zones" / "example.net."
+    split.mkdir()
+    (split / "www.yaml").write_text("old")
+    return tmp_path
+
+
+ZONES = [
+    a_zone("example.com.", **{"example.com.zone": "new"}),
+    a_zone("example.net.", **{"example.net./www.yaml": "new", "example.net./x.yaml": "x"}),
+    a_zone("example.org.", **{"example.org.yaml": "new"}),
+]
+
+
+def test_files_and_directories_take_the_place_of_others(root: Path) -> None:
+    old = placing.replaced(WorkTree(root), ZONES, overwrite=True)
+    placing.place(root, ZONES, old)
+    assert tree(root) == {
+        "zones/example.com.zone": "new",
+        "zones/example.net./www.yaml": "new",
+        "zones/example.net./x.yaml": "x",
+        "zones/example.org.yaml": "new",
+    }
+
+
+def test_where_one_cannot_be_placed_all_is_as_it_was(root: Path) -> None:
+    (root / "zones" / "example.org.yaml").mkdir()  # which no rename replaces
+    before = tree(root)
+    with pytest.raises(FileExistsError):
+        placing.place(root, ZONES, placing.replaced(WorkTree(root), ZONES[:2], overwrite=True))
+    assert tree(root) == before
+    assert not list((root / "zones").glob(".*"))
+
+
+def test_zones_that_are_there_are_refused(root: Path) -> None:
+    with refused_by(RefusalRule.ZONE_EXISTS, "zones/example.com.yaml"):
+        placing.replaced(WorkTree(root), ZONES, overwrite=False)
+
+
+def test_many_files_are_placed_as_well(root: Path) -> None:
+    many = [a_zone(f"z{count}.example.", **{f"z{count}.example.yaml": "x"}) for count in range(80)]
+    placing.place(root, many, [])
+    assert len(tree(root)) == 82
+
+
+def test_one_process_writes_at_a_time(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(placing, "PATIENCE", 0.05)
+    held = lock_directory(root / "zones")
+    try:
+        assert take(held)
+        with pytest.raises(HostBusyError), placing.writing(root):
+            pass
+    finally:
+        os.close(held)
