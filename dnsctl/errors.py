@@ -36,6 +36,7 @@ class RefusalRule(StrEnum):
     DELTA_MISSING = "delta-missing"  # the delta never arrived
     DIVERGED = "diverged"  # made on top of something else than is served
     FENCE = "fence"  # a node does not serve what this host builds on
+    FLEET_ELSEWHERE = "fleet-elsewhere"  # the repo is a clone, and the fleet's keys are not here
     GUARD = "guard"  # a guard refuses what changes
     GUARD_UNKNOWN = "guard-unknown"  # --allow names no guard
     IMAGE = "image"  # an image that cannot be opened, or of another format

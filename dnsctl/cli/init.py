@@ -14,10 +14,10 @@ from dnsctl.setup.repo import Report, fill_repo, git
 from dnsctl.setup.whole import whole_directory
 
 
-def init(root: Path, *, example: bool, as_json: bool) -> None:
+def init(root: Path, *, example: bool, new_fleet: bool, as_json: bool) -> None:
     """Make an operations repo at `root` with keys and certificates, or add what it lacks; say what."""
     with whole_directory(root) as place:
-        report = fill_repo(place, output.say, example=example)
+        report = fill_repo(place, output.say, example=example, new_fleet=new_fleet)
     report.root = root
     if as_json:
         output.json_result(

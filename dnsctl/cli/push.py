@@ -12,6 +12,7 @@ from dnsctl.cli import output
 from dnsctl.cli.context import Context
 from dnsctl.cli.context.opened import opened
 from dnsctl.cli.output.ended import finish, told
+from dnsctl.cli.output.leaving import shown
 from dnsctl.control.concerns import of_ends
 from dnsctl.control.push import Request, check_request, renew
 from dnsctl.control.push import push as push_through
@@ -23,6 +24,8 @@ def push(context: Context, request: Request, *, renewal: bool, as_json: bool) ->
     started = time.monotonic()
     newest = request.dry_run
     with opened(context, request.without, renewal=renewal, newest=newest) as host, told() as progress:
+        if not as_json:
+            request = replace(request, shows=shown(host))
         result = renew(host, request, progress) if renewal else push_through(host, request, progress)
         with host.image.reader() as reader:
             for each in of_ends(reader, host.keystore, time.time()):

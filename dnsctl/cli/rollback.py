@@ -11,6 +11,7 @@ from dataclasses import replace
 from dnsctl.cli.context import Context
 from dnsctl.cli.context.opened import opened
 from dnsctl.cli.output.ended import finish, told
+from dnsctl.cli.output.leaving import shown
 from dnsctl.control.push import Request, check_request
 from dnsctl.control.push import rollback as roll_back
 
@@ -20,6 +21,8 @@ def rollback(context: Context, generation: int | None, request: Request, *, as_j
     check_request(request)
     started = time.monotonic()
     with opened(context, request.without, newest=request.dry_run) as host, told() as progress:
+        if not as_json:
+            request = replace(request, shows=shown(host))
         result = roll_back(host, generation, request, progress)
         result = replace(result, notes=tuple(host.notes))
     finish(result, time.monotonic() - started, as_json=as_json)

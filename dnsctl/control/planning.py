@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dnsctl.control.branch_gate import judge_branch
 from dnsctl.control.cache_gate import judge_caches
 from dnsctl.control.concerns import of_ends
 from dnsctl.control.ds_gate import judge_ds_seen
@@ -74,7 +75,8 @@ def plan(
         take_over_newest(root, tell)
     told, changeset, findings, seen = _against_release(root, intent, tell, progress)
     history = judge_history(root, released(root), intent.commit, changeset.zones)
-    guards = (*history, *judge(changeset.zones, intent.limits), *seen)
+    branch = judge_branch(root, released(root), intent.commit) if changeset.zones else ()
+    guards = (*history, *branch, *judge(changeset.zones, intent.limits), *seen)
     return Plan(intent.commit, told, changeset, guards, findings)
 
 

@@ -26,6 +26,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
 
+from dnsctl.control.branch_gate import judge_branch
 from dnsctl.control.cache_gate import judge_caches
 from dnsctl.control.ds_gate import judge_ds_seen
 from dnsctl.control.full_check import check_in_full
@@ -82,11 +83,16 @@ Ending = Literal[
 ]
 
 
+def _show_nobody(_release: Release) -> None:
+    """Show nothing of what is about to leave."""
+
+
 @dataclass(frozen=True)
 class Request:
     """What is asked for. `rev` empty: HEAD, and the work tree must be clean. `allow`: guards, by name.
 
-    `full_check`: every RRset of the zones that change is verified before anything leaves.
+    `full_check`: every RRset of the zones that change is verified before anything leaves. `shows` is told of
+    the release right before it leaves, once no guard refuses it.
     """
 
     rev: str = ""
@@ -95,6 +101,7 @@ class Request:
     reason: str = ""
     dry_run: bool = False
     full_check: bool = False
+    shows: Callable[[Release], None] = _show_nobody
 
 
 @dataclass(frozen=True)
@@ -196,6 +203,7 @@ def ended(
     checked = check_in_full(host, release, progress) if request.full_check else None
     if request.dry_run:
         return Result("dry run", before, release, action=action, refused=refused, full_check=checked)
+    request.shows(release)
     result = _out(host, release, action, request, progress)
     if result.ending == "unverified" and action != "rollback":
         result = _taken_back(host, result, before, progress)
@@ -295,12 +303,13 @@ def _built_again(
 
 
 def _judged(host: ControlHost, release: Release | None) -> Release | None:
-    """Return `release` with the verdict of the guard `history`."""
+    """Return `release` with the verdicts of the guards `history` and `branch`."""
     if release is None:
         return None
     served = host.manifest(host.supply.served().generation)
     history = judge_history(host.root, served, release.manifest.commit, release.zones)
-    return replace(release, guards=(*history, *release.guards))
+    branch = judge_branch(host.root, served, release.manifest.commit)
+    return replace(release, guards=(*history, *branch, *release.guards))
 
 
 def build_intent(host: ControlHost, intent: Intent, progress: Progress) -> Release | None:

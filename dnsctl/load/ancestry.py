@@ -45,6 +45,14 @@ def is_ancestor(root: Path, earlier: str, later: str) -> bool:
     return not found.strip()
 
 
+def is_on_branch(root: Path, branch: str, commit: str) -> bool | None:
+    """True where `branch`, here or as last fetched, has `commit` in its history; None: there is none."""
+    names = (f"refs/heads/{branch}", f"refs/remotes/*/{branch}")
+    if git(root, "for-each-ref", "--count=1", f"--contains={commit}", *names).strip():
+        return True
+    return False if git(root, "for-each-ref", "--count=1", *names).strip() else None
+
+
 def fork(root: Path, one: str, other: str) -> str | None:
     """Return the last commit that both descend from; None where they share none."""
     return git(root, "merge-base", one, other, check=False).decode("ascii", "replace").strip() or None

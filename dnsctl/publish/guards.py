@@ -20,12 +20,14 @@ from dnsctl.publish.changeset import KEYS_MISSING, Fate, ZoneChangeset
 from dnsctl.publish.ds_changes import DS_MISMATCH
 
 HISTORY: Final = "history"
+BRANCH: Final = "branch"
 DS_CHANGE: Final = "ds-change"
 DS_SEEN: Final = "ds-seen"
 OLD_CACHES: Final = "old-caches"
 
 GUARDS: Final[dict[str, str]] = {
     HISTORY: "the last release is not part of what is pushed, and would be undone",
+    BRANCH: "the commit is not on the branch that dnsctl.yaml names",
     KEYS_MISSING: "a zone is served signed by keys that are not in keys/: other keys would replace them",
     "deletes": "a large share of a zone's RRsets would be deleted",
     "updates": "a large share of a zone's RRsets would change",

@@ -13,8 +13,9 @@ from dnsctl.errors import DnsctlError
 from dnsctl.load.ancestry import Commit, fork, has_commit, is_ancestor, is_shallow, only_in
 from dnsctl.load.revision import Revision
 from dnsctl.load.settings.file import load_config
-from dnsctl.model.name import to_text
+from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import type_text
+from dnsctl.publish.changes import RecordChange
 from dnsctl.publish.changeset import Changeset, Fate, ZoneChangeset, compare
 from dnsctl.publish.commit import intent_of
 from dnsctl.publish.guards import HISTORY, GuardVerdict
@@ -46,6 +47,33 @@ def judge_history(
     return (GuardVerdict(HISTORY, None, message, f"{fetch} and merge it, as `git pull` does"),)
 
 
+def lost_commits(root: Path, released: Manifest | None, pushed: str | None) -> tuple[Commit, ...]:
+    """Return the commits that were released and that `pushed` lacks, the newest first; none where unknown."""
+    before = released.commit if released is not None else None
+    if before is None or pushed is None or not has_commit(root, before):
+        return ()
+    return only_in(root, before, pushed)
+
+
+def taken_back(
+    root: Path, released: Manifest | None, pushed: str | None, zones: Iterable[ZoneChangeset]
+) -> frozenset[tuple[Name, RecordChange | None]]:
+    """Return which of the changes in `zones` undo what the commits changed that `pushed` lacks.
+
+    Each is the apex of a zone and one of its changes, or None: the zone is removed. Empty where that cannot
+    be told.
+    """
+    before = released.commit if released is not None else None
+    if before is None or pushed is None or not has_commit(root, before):
+        return frozenset()
+    found = set()
+    again = {each.origin: each for each in zones}
+    for origin, undone in _undone(root, before, pushed, tuple(again.values())):
+        by_rrset = {(each.owner, each.rdtype): each for each in again[origin].records}
+        found.add((origin, by_rrset[undone.owner, undone.rdtype] if undone is not None else None))
+    return frozenset(found)
+
+
 def _message(
     root: Path, before: str, pushed: str, lost: tuple[Commit, ...], changed: tuple[ZoneChangeset, ...]
 ) -> str:
@@ -62,8 +90,19 @@ def _message(
 
 
 def _taken_back(root: Path, before: str, pushed: str, changed: tuple[ZoneChangeset, ...]) -> Iterator[str]:
-    """Yield the RRsets and zones of the lost commits that the push changes again; none where that cannot be
-    told, since an older commit does not load any more.
+    """Yield the names of what `_undone` yields."""
+    for origin, change in _undone(root, before, pushed, changed):
+        if change is None:
+            yield f"zone {to_text(origin)}"
+        else:
+            yield f"{to_text(change.owner)} {type_text(change.rdtype)}"
+
+
+def _undone(
+    root: Path, before: str, pushed: str, changed: tuple[ZoneChangeset, ...]
+) -> Iterator[tuple[Name, RecordChange | None]]:
+    """Yield what the lost commits changed and the push changes again: apex and change, or None for a zone
+    that it removes. Nothing where that cannot be told, since an older commit does not load any more.
     """
     base = fork(root, before, pushed)
     try:
@@ -74,12 +113,12 @@ def _taken_back(root: Path, before: str, pushed: str, changed: tuple[ZoneChanges
     for zone in lost.zones if lost is not None else ():
         here = again.get(zone.origin)
         if here is not None and here.fate is Fate.REMOVED:
-            yield f"zone {to_text(zone.origin)}"
+            yield zone.origin, None
         elif here is not None:
             undone = {(each.owner, each.rdtype) for each in here.records}
             for each in zone.records:
                 if (each.owner, each.rdtype) in undone:
-                    yield f"{to_text(each.owner)} {type_text(each.rdtype)}"
+                    yield zone.origin, each
 
 
 def _between(root: Path, one: str, other: str) -> Changeset:

@@ -39,6 +39,7 @@ from dnsctl.replicate.pki import ensure_authority, renew
 from dnsctl.serve.message.cookies import fresh_secret
 from dnsctl.setup.ignored import ignore, refuse_taken, refuse_tracked
 from dnsctl.setup.scaffold import HOOK, template_files
+from dnsctl.setup.second_fleet import refuse_second_fleet
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.passphrase import check_passphrase, ensure_passphrase
 
@@ -56,8 +57,11 @@ class Report:
         (self.made if made else self.kept).append(path)
 
 
-def fill_repo(place: Path, tell: Callable[[str], None], *, example: bool) -> Report:
-    """Add what `place` lacks; return what that was. `tell` is told what a person has to do by hand."""
+def fill_repo(place: Path, tell: Callable[[str], None], *, example: bool, new_fleet: bool = False) -> Report:
+    """Add what `place` lacks; return what that was. `tell` is told what a person has to do by hand.
+
+    `new_fleet`: make keys also in a clone of another fleet's repo. Raises FleetElsewhereError there else.
+    """
     report = Report(place)
     repo = Repo(place)
     zones: tuple[str, ...] = (ZONES,)
@@ -66,6 +70,8 @@ def fill_repo(place: Path, tell: Callable[[str], None], *, example: bool) -> Rep
         zones = present.zone_files
         for secret in present.secret_files():
             refuse_tracked(place, secret)
+        if not new_fleet:
+            refuse_second_fleet(place, present)
     known = _known_passphrase(repo)
     for directory in (place, *(place / each for each in (KEYS, f"{KEYS}/pki", HOOKS, *zones))):
         durable.remove_unfinished(directory)

@@ -1,6 +1,7 @@
 """`dnsctl init`: from an empty directory to a first push, and again without touching what is there."""
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -264,3 +265,35 @@ def test_zones_of_an_example_go_where_dnsctl_yaml_has_zone_files(tmp_path: Path)
     assert {"dns/zones/README.md", "dns/zones/example.com.yaml"} <= set(files)
     assert not (root / "zones").exists()
     assert (root / "more").is_dir()
+
+
+def cloned(root: Path) -> Path:
+    """Return a clone of a new operations repo: without what git ignores, keys above all."""
+    assert dnsctl("init", root / "ops").code == 0
+    for arguments in (["add", "-A"], ["-c", "user.name=A", "-c", "user.email=a@b", "commit", "-qm", "first"]):
+        subprocess.run(["git", *arguments], cwd=root / "ops", check=True)
+    subprocess.run(["git", "clone", "-q", root / "ops", root / "clone"], check=True)
+    return root / "clone"
+
+
+def test_clone_of_a_fleets_repo_gets_no_keys_of_its_own_unless_told(tmp_path: Path):
+    clone = cloned(tmp_path)
+    before = tree(clone)
+    told = dnsctl("init", clone, "--json")
+    assert (told.code, told.json["error"]["rule"]) == (1, "fleet-elsewhere")
+    assert "keys/release.pem, keys/passphrase, keys/pki/ca.pem and those of zones are missing" in told.line
+    assert "`dnsctl restore BACKUP`" in told.line
+    assert "dnsctl init --new-fleet" in told.line
+    assert tree(clone) == before
+    assert dnsctl("init", clone, "--new-fleet").code == 0
+    assert (clone / "keys/release.pem").exists()
+    assert dnsctl("init", clone).code == 0, "it is a fleet of its own now"
+
+
+def test_clone_into_which_keys_were_copied_is_the_same_fleet(tmp_path: Path):
+    clone = cloned(tmp_path)
+    shutil.copytree(tmp_path / "ops/keys", clone / "keys", dirs_exist_ok=True)
+    (clone / "keys/pki/ns1.crt").unlink()
+    (clone / "keys/pki/ns1.pem").unlink()
+    assert dnsctl("init", clone).code == 0
+    assert (clone / "keys/release.pub").read_bytes() == (tmp_path / "ops/keys/release.pub").read_bytes()

@@ -1,5 +1,6 @@
 """Two clones, rewritten history and rollbacks on two real nodes: nothing released is taken back unasked."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -158,8 +159,76 @@ def test_history_without_the_released_commit_is_refused(repo: Operations, way: s
         assert "taken back: www.example.com. A" in done.stderr
     assert [each["guard"] for each in repo.json("plan", *options, code=2)["guards"]] == ["history"]
     assert addresses(repo) == ["192.0.2.99"]
-    assert repo.run("push", *options, "--allow", "history", "--reason", "it was wrong").returncode == 0
+    done = repo.run("push", *options, "--allow", "history", "--reason", "it was wrong")
+    assert done.returncode == 0
+    told = done.stdout.splitlines()
+    assert told[0] == "Takes back what 1 commit released that this one does not have:" or way == "unrelated"
+    assert '"move the web server"' in told[1]
+    if way != "unrelated":
+        after = {"amend": "192.0.2.98"}.get(way, "192.0.2.80")
+        assert told[2:5] == ["  ~ www.example.com. 3600 A", "      - A 192.0.2.99", f"      + A {after}"]
     assert addresses(repo) != ["192.0.2.99"]
+
+
+def test_push_and_rollback_print_what_they_are_about_to_change_before_anything_is_sent(
+    repo: Operations,
+) -> None:
+    change(repo, "192.0.2.99", FTP)
+    repo.end("ns2")
+    done = repo.run("push")
+    assert done.returncode == 1, "ns2 is away"
+    assert done.stdout == "", "no release is made while a node is away"
+    repo.start("ns2")
+    printed = repo.run("push").stdout.splitlines()
+    assert printed[0].startswith("example.com. changed, serial ")
+    assert printed[1:5] == [
+        "  + ftp 3600 A 192.0.2.21",
+        "  ~ www 3600 A",
+        "      - A 192.0.2.80",
+        "      + A 192.0.2.99",
+    ]
+    assert printed[-1].startswith("Generation 2 is served and verified")
+    back = repo.run("rollback").stdout.splitlines()
+    assert back[1:5] == [
+        "  - ftp 3600 A 192.0.2.21",
+        "  ~ www 3600 A",
+        "      - A 192.0.2.99",
+        "      + A 192.0.2.80",
+    ]
+    many = "".join(f"host{number}: {{type: A, value: 192.0.2.7}}\n" for number in range(150))
+    change(repo, "192.0.2.80", many)
+    repo.write("zones/example.org.yaml", ORG)
+    repo.commit("more")
+    printed = repo.run("push").stdout.splitlines()
+    assert "  + and 50 more RRsets" in printed
+    assert any(re.fullmatch(r"and 1 more zone with \d RRsets", each) for each in printed)
+
+
+def test_only_the_branch_that_dnsctl_yaml_names_is_released(repo: Operations) -> None:
+    repo.write("dnsctl.yaml", (repo.root / "dnsctl.yaml").read_text() + "branch: main\n")
+    change(repo, "192.0.2.81")
+    assert repo.run("push").returncode == 0
+    repo.git("checkout", "--quiet", "-b", "topic")
+    repo.write(
+        "dnsctl.yaml", (repo.root / "dnsctl.yaml").read_text().replace("branch: main", "branch: topic")
+    )
+    change(repo, "192.0.2.82")
+    for command in ("push", "plan"):
+        done = repo.run(command)
+        assert "guard branch: " in done.stderr + done.stdout
+        assert "is not on branch main, which dnsctl.yaml says is released from" in done.stderr + done.stdout
+        assert "merge it into main and push from there" in done.stderr + done.stdout
+    assert addresses(repo) == ["192.0.2.81"]
+    repo.git("checkout", "--quiet", "main")
+    repo.git("merge", "--quiet", "--ff-only", "topic")
+    repo.git("checkout", "--quiet", "--detach")
+    assert repo.run("push").returncode == 0, "a commit on the branch, whatever is checked out"
+    assert addresses(repo) == ["192.0.2.82"]
+    repo.git("branch", "--quiet", "--delete", "--force", "topic")
+    change(repo, "192.0.2.83")
+    assert "this clone does not have that branch; fetch it: git fetch origin topic" in repo.run("push").stderr
+    allowed = ("--allow", "branch", "--reason", "the branch is gone")
+    assert repo.run("push", *allowed).returncode == 0
 
 
 def test_shallow_clone_is_told_to_fetch_the_rest(repo: Operations) -> None:

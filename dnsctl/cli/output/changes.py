@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from dnsctl.cli import output
@@ -35,19 +35,35 @@ def list_findings(error: ZonesWithErrorsError) -> None:
     output.findings(by_position(error.findings), sys.stderr)
 
 
-def print_zones(zones: Iterable[ZoneChangeset], guards: Iterable[GuardVerdict]) -> None:
-    """Print every change, zone by zone, with what guards have against it; what is against all first."""
+def print_zones(
+    zones: Iterable[ZoneChangeset], guards: Iterable[GuardVerdict], most: int | None = None
+) -> None:
+    """Print every change, zone by zone, with what guards have against it; what is against all first.
+
+    `most`: RRsets that are shown; of those beyond it, and of their zones, the number.
+    """
     verdicts: dict[Name | None, list[GuardVerdict]] = {}
     for verdict in guards:
         verdicts.setdefault(verdict.zone, []).append(verdict)
     for verdict in verdicts.get(None, ()):
         output.styled(*_guard_line(verdict))
-    for zone in zones:
+    wanted = list(zones)
+    for place, zone in enumerate(wanted):
+        if most is not None and most <= 0:
+            output.line(_rest(wanted[place:]))
+            return
         output.styled((_heading(zone), "bold"))
-        for sign, text in _lines(zone):
+        for sign, text in _lines(zone, most):
             output.styled("  ", (sign, _STYLES.get(sign, "")), f" {text}")
         for verdict in verdicts.get(zone.origin, ()):
             output.styled("  ", *_guard_line(verdict))
+        if most is not None:
+            most -= max(1, len(zone.records))
+
+
+def _rest(zones: Sequence[ZoneChangeset]) -> str:
+    count = sum(len(each.records) for each in zones)
+    return f"and {output.plural(len(zones), 'more zone')} with {output.plural(count, 'RRset')}"
 
 
 def _guard_line(verdict: GuardVerdict) -> tuple[tuple[str, str], str]:
@@ -70,15 +86,17 @@ def _heading(zone: ZoneChangeset) -> str:
     return f"{to_text(zone.origin)} {zone.fate.value}{serials}"
 
 
-def _lines(zone: ZoneChangeset) -> Iterator[tuple[str, str]]:
-    """Yield (sign, text) of all that happens to a zone."""
+def _lines(zone: ZoneChangeset, most: int | None) -> Iterator[tuple[str, str]]:
+    """Yield (sign, text) of all that happens to a zone, but of RRsets at most `most`."""
     if zone.fate is Fate.REMOVED:
         yield "-", f"the zone with all its {output.plural(zone.rrsets_before, 'RRset')}"
-    shown = zone.records[:_SHOWN] if zone.fate is Fate.NEW else zone.records
+    limit = _SHOWN if zone.fate is Fate.NEW and most is None else most
+    shown = zone.records[:limit]
     for change in shown:
         yield from record_lines(change, to_relative_text(change.owner, zone.origin))
     if len(shown) < len(zone.records):
-        yield "+", f"and {len(zone.records) - len(shown)} more RRsets (all with --json)"
+        where = " (all with --json)" if most is None else ""
+        yield "+", f"and {len(zone.records) - len(shown)} more RRsets{where}"
     for event in zone.events:
         yield "~", f"DNSSEC: {event.message}"
     for effect in zone.effects:

@@ -25,10 +25,19 @@ def init(
     example: Annotated[
         bool, typer.Option("--example", help="Add the zones of a small mail provider.")
     ] = False,
+    new_fleet: Annotated[
+        bool,
+        typer.Option("--new-fleet", help="Make a fleet of its own, with new keys, of a clone."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make an operations repo with keys and certificates, or add what is missing; change no file of yours."""
     from dnsctl.cli.init import init as run
 
     root = here(ctx).root
-    run(root / directory if directory is not None else root, example=example, as_json=as_json)
+    run(
+        root / directory if directory is not None else root,
+        example=example,
+        new_fleet=new_fleet,
+        as_json=as_json,
+    )

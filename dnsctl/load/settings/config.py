@@ -29,6 +29,7 @@ from dnsctl.load.settings.policy import (
 from dnsctl.load.settings.serve import ServeConfig, TransferConfig
 from dnsctl.load.settings.values import (
     ONE_OR_MORE_TEXTS,
+    Branch,
     Label,
     NotEmpty,
     OneOrMore,
@@ -74,6 +75,7 @@ class Config(Settings):
 
     version: Literal[1]
     sites: Annotated[dict[Label, Site], NotEmpty] = Field(default_factory=dict)
+    branch: Branch | None = None
     release: ReleaseConfig = ReleaseConfig()
     defaults: Defaults = Defaults()
     policies: dict[Label, WrittenPolicy] = Field(default_factory=dict)

@@ -17,6 +17,7 @@ MEANINGS: Mapping[str, str] = {
     "sites.NAME.nodes.NAME.control": "where the node takes releases: the URL for the control host and nodes",
     "sites.NAME.nodes.NAME.metrics": "where its /metrics and /health listen; nowhere, if it is missing",
     "sites.NAME.nodes.NAME.workers": "processes that answer datagrams",
+    "branch": "the only branch that is released from; any, if it is missing",
     "release": "who may release",
     "release.keys": "files with public halves of the keys that sign releases",
     "release.threshold": "how many of these keys must have signed a release",

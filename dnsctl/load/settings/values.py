@@ -31,6 +31,7 @@ Filled = TypeVar("Filled", bound=Sized)
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _NOT_IN_HOSTS = re.compile(r"""[\s"'/:,;@]""")
 _TIME_OF_DAY = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)", re.ASCII)
+_BRANCH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%")
 MAX_SHOWN = 63  # characters: an identity must fit beside the longest question in 512 octets
 _SWITCHES = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
@@ -59,6 +60,13 @@ def _lifespan(value: object) -> timedelta | None:
     if not span:
         raise ValueError(f"a key cannot be rolled all the time: write {UNLIMITED}, or a duration such as 90d")
     return span
+
+
+def _branch(value: object) -> str:
+    text = str(value)
+    if not _BRANCH.fullmatch(text):
+        raise ValueError(f"{text!r} is not the name of a branch: write it as `git branch` does")
+    return text
 
 
 def _time_of_day(value: object) -> timedelta:
@@ -239,6 +247,7 @@ def _listed(value: object) -> object:
 
 Seconds = Annotated[int, BeforeValidator(_seconds), WithJsonSchema(_DURATION_SCHEMA)]
 Span = Annotated[timedelta, BeforeValidator(_span), WithJsonSchema(_DURATION_SCHEMA)]
+Branch = Annotated[str, BeforeValidator(_branch), WithJsonSchema(_TEXT)]
 TimeOfDay = Annotated[
     timedelta, BeforeValidator(_time_of_day), WithJsonSchema({**_TEXT, "pattern": r"^\d{1,2}:\d{2}$"})
 ]
