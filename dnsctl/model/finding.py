@@ -42,6 +42,11 @@ LEVELS: Mapping[Level, Severity | None] = {
 }
 
 
+def level_text(severity: Severity | None) -> Level:
+    """Return a severity as `checks` has it; None is `off`."""
+    return next(level for level, each in LEVELS.items() if each is severity)
+
+
 class Finding(NamedTuple):
     """One fault. `rule` is a kebab-case id, `message` says what, `advice` what to do about it."""
 

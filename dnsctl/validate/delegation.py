@@ -14,6 +14,7 @@ _AT_CUT = (
     frozenset({Type.NS, Type.DS, Type.NSEC, Type.RRSIG}) | _ADDRESS
 )  # RFC 4035 §2; addresses are judged apart
 _DIGEST_SHA1 = 1
+_GIVEN_UP = frozenset((1, 3, 5, 6, 7, 12))  # RSAMD5, DSA, RSASHA1 and ECC-GOST: RFC 8624 §3.1, RFC 9905
 
 
 def occluded_data(scope: Scope) -> Iterator[Fault]:
@@ -130,6 +131,17 @@ def ds_digest(scope: Scope) -> Iterator[Fault]:
                 scope.at(ds),
                 f"DS of {to_text(ds.owner)} has only SHA-1 digests, which fewer and fewer validators accept",
                 "add the DS with digest type 2, SHA-256 (RFC 8624 §3.3)",
+            )
+
+
+def ds_algorithm(scope: Scope) -> Iterator[Fault]:
+    for ds in scope.index.of(Type.DS):
+        if all(rdata[2] in _GIVEN_UP for rdata in ds.rdatas):
+            yield Fault(
+                scope.at(ds),
+                f"DS of {to_text(ds.owner)} has only algorithm {ds.rdatas[0][2]}: many validators treat the "
+                "zone as unsigned",
+                "have the zone signed with algorithm 13 or 8 (RFC 8624 §3.1)",
             )
 
 

@@ -122,10 +122,10 @@ Check = Callable[[Scope], Iterator[Fault]]
 class Rule(NamedTuple):
     """A row of the table. `fixed`: later stages rely on it, so dnsctl.yaml cannot lower it. `whole`: it tells
     of what is missing, which only a zone that was read completely shows. `types`: it has nothing to say of a
-    zone without records of one of these types."""
+    zone without records of one of these types. `severity`: None is off, until `checks` gives it one."""
 
     name: str
-    severity: Severity
+    severity: Severity | None
     check: Check
     meaning: str
     fixed: bool = False

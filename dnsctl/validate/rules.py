@@ -13,14 +13,17 @@ from dnsctl.model.rrset import Type
 from dnsctl.validate import (
     apex,
     bimi,
+    caa,
     cds,
     cname,
+    dane,
     delegation,
     dkim,
     dmarc,
     dnssec,
     mail,
     names,
+    services,
     size,
     spf,
     target,
@@ -31,6 +34,7 @@ from dnsctl.validate import (
 from dnsctl.validate.rule import Rule
 
 _NOTE, _WARNING, _ERROR = Severity.NOTE, Severity.WARNING, Severity.ERROR
+_OFF = None  # until `checks` of a zone gives it a severity
 _OUTSIDE = "owner-outside-zone"  # found while reading, and in a zone that was made otherwise
 
 
@@ -39,6 +43,7 @@ def _of(*types: int) -> frozenset[int]:
 
 
 _TXT, _MX, _CDS = _of(Type.TXT), _of(Type.MX), _of(Type.CDS, Type.CDNSKEY)
+_SVCB = _of(Type.SVCB, Type.HTTPS)
 
 # fmt: off
 RULES: tuple[Rule, ...] = (
@@ -81,6 +86,8 @@ RULES: tuple[Rule, ...] = (
     Rule("ds-without-ns", _ERROR, delegation.ds_without_ns,
          "A DS is not at a delegation.", fixed=True, whole=True, types=_of(Type.DS)),
     Rule("ds-at-apex", _ERROR, delegation.ds_at_apex, "A DS is at the apex.", fixed=True),
+    Rule("ds-algorithm", _WARNING, delegation.ds_algorithm,
+         "A DS has only algorithms that validators give up.", types=_of(Type.DS)),
     Rule("ds-digest", _WARNING, delegation.ds_digest, "A DS has only SHA-1 digests.", types=_of(Type.DS)),
     Rule("wildcard-delegation", _ERROR, delegation.wildcard_delegation, "A wildcard has NS, DS or DNAME.",
          types=_of(Type.NS, Type.DS, Type.DNAME)),
@@ -100,7 +107,7 @@ RULES: tuple[Rule, ...] = (
     Rule("srv-target-is-alias", _WARNING, target.srv_target_is_alias, "A service host is an alias.",
          types=_of(Type.SRV)),
     Rule("svcb-target-resolves", _WARNING, target.svcb_target_resolves,
-         "The target of SVCB or HTTPS has no address.", types=_of(Type.SVCB, Type.HTTPS)),
+         "The target of SVCB or HTTPS has no address.", types=_SVCB),
     Rule("ptr-target-resolves", _WARNING, target.ptr_target_resolves, "The target of a PTR does not exist.",
          types=_of(Type.PTR)),
     Rule("target-is-address", _WARNING, target.target_is_address, "An address stands where a name belongs."),
@@ -157,6 +164,23 @@ RULES: tuple[Rule, ...] = (
          "A name has more than one record of DKIM, DMARC, MTA-STS, TLS reporting or BIMI.", types=_TXT),
     Rule("policy-misplaced", _WARNING, mail.policy_misplaced,
          "A record about mail stands at the apex, where it is not looked for.", types=_TXT),
+    Rule("caa-none-beside-others", _WARNING, caa.caa_none_beside_others,
+         "A CAA that forbids all CAs has others beside it.", types=_of(caa.CAA)),
+    Rule("caa-issuewild-missing", _OFF, caa.caa_issuewild_missing,
+         "CAA says who may issue, but not wildcard certificates.", types=_of(caa.CAA)),
+    Rule("tlsa-owner", _WARNING, dane.tlsa_owner, "A TLSA is not at a port and a protocol.",
+         types=_of(dane.TLSA)),
+    Rule("tlsa-usage", _WARNING, dane.tlsa_usage, "A TLSA for mail has a usage that mail does not use.",
+         types=_of(dane.TLSA)),
+    Rule("tlsa-full", _NOTE, dane.tlsa_full, "A TLSA holds a whole certificate or key.",
+         types=_of(dane.TLSA)),
+    Rule("sshfp-sha1", _NOTE, dane.sshfp_sha1, "A host key has fingerprints of SHA-1 alone.",
+         types=_of(dane.SSHFP)),
+    Rule("srv-owner", _WARNING, services.srv_owner, "An SRV is not at a service and a protocol.",
+         types=_of(Type.SRV)),
+    Rule("svcb-loop", _WARNING, services.svcb_loop, "SVCB or HTTPS leads back to itself.", types=_SVCB),
+    Rule("svcb-hint-differs", _WARNING, services.svcb_hint_differs,
+         "An address hint is none of the target's addresses.", types=_SVCB),
     Rule("dnssec-by-hand", _ERROR, dnssec.dnssec_by_hand,
          "A zone that is signed here holds DNSSEC records.", fixed=True),
     Rule(dnssec.TAG_SHARED, _ERROR, dnssec.dnskey_tag_shared,

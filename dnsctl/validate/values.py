@@ -13,11 +13,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 
 from dnsctl.model.name import ROOT, Name, to_text
 from dnsctl.model.rrset import RRset, Type, type_text
+from dnsctl.validate import caa
+from dnsctl.validate.dane import SSHFP, SSHFP_ALGORITHMS, TLSA
 from dnsctl.validate.rule import Fault, Scope, name_in
+from dnsctl.validate.services import svc_parameters
 
 _AFSDB, _X25, _ISDN, _LOC, _CERT, _APL = 18, 19, 20, 29, 37, 42
-_SSHFP, _IPSECKEY, _DHCID, _TLSA, _SMIMEA, _CSYNC = 44, 45, 49, 52, 53, 62
-_LP, _URI, _CAA = 107, 256, 257
+_IPSECKEY, _DHCID, _SMIMEA, _CSYNC = 45, 49, 53, 62
+_LP, _URI = 107, 256
 
 Wrong = Iterator[tuple[str, str]]  # what is wrong, and the source or the way out
 Look = Callable[[RRset, bytes], Wrong]
@@ -27,12 +30,16 @@ _DEGREE = 3600 * 1000  # thousandths of a second of arc, RFC 1876 §2
 _EQUATOR = 2**31
 _REGEXP_FLAGS = re.compile(rb"i?")  # RFC 3402 §3.2
 _SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*:")  # RFC 3986 §3.1
-_MAX_TAG = 15  # octets, RFC 6844 §5.1; NSD and ldns refuse longer ones
-_ISSUERS = frozenset((b"issue", b"issuewild", b"issuemail", b"issuevmc"))  # RFC 8659 §4, RFC 9495
-_TAGS = _ISSUERS | {b"iodef", b"contactemail", b"contactphone"}  # IANA: CAA property tags
-_LABEL = rb"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
-_ISSUER = re.compile(rb"[ \t]*(?:%b(?:\.%b)*[ \t]*)?(?:;.*)?" % (_LABEL, _LABEL), re.DOTALL)  # RFC 8659 §4.2
 _NO_PARAMETER = 65535  # SvcParamKey "Invalid key", RFC 9460 §14.3.2
+_ALPN = 1  # SvcParamKey, RFC 9460 §7.1
+_PROTOCOLS = {  # what is written at times, and what is meant: IANA, ALPN protocol ids
+    b"http1.1": "http/1.1",
+    b"http/2": "h2",
+    b"http2": "h2",
+    b"http/3": "h3",
+    b"http3": "h3",
+    b"quic": "h3",
+}
 _DOH_PATH = 7  # SvcParamKey, RFC 9461 §5
 _TEMPLATE = re.compile(rb"/.*\{[^{}]*\bdns\b[^{}]*\}.*", re.DOTALL)  # RFC 6570, with the variable `dns`
 
@@ -129,24 +136,10 @@ def _dnskey(_: RRset, rdata: bytes) -> Wrong:
         )
 
 
-def _caa_tag(_: RRset, rdata: bytes) -> Wrong:
-    if rdata[1] > _MAX_TAG:
-        yield f"a tag has at most {_MAX_TAG} characters, this one {rdata[1]}", "RFC 6844 §5.1"
-
-
 def _doh_path(_: RRset, rdata: bytes) -> Wrong:
-    for key, value in _parameters(rdata):
+    for key, value in svc_parameters(rdata):
         if key == _DOH_PATH and not (_TEMPLATE.fullmatch(value) and _is_utf_8(value)):
             yield "dohpath is not a path with a variable `dns`, such as /dns-query{?dns}", "RFC 9461 §5"
-
-
-def _parameters(rdata: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the keys and values of SVCB and HTTPS rdata (RFC 9460 §2.2)."""
-    at = 2 + len(name_in(rdata, 2))
-    while at < len(rdata):
-        key, length = int.from_bytes(rdata[at : at + 2], "big"), int.from_bytes(rdata[at + 2 : at + 4], "big")
-        yield key, rdata[at + 4 : at + 4 + length]
-        at += 4 + length
 
 
 def _is_utf_8(octets: bytes) -> bool:
@@ -164,7 +157,7 @@ _INVALID: Mapping[int, Look] = {
     Type.NAPTR: _naptr_regexp,
     Type.DNSKEY: _dnskey,
     Type.CDNSKEY: _dnskey,
-    _CAA: _caa_tag,
+    caa.CAA: caa.invalid,
     Type.SVCB: _doh_path,
     Type.HTTPS: _doh_path,
 }
@@ -215,20 +208,6 @@ def _uri(_: RRset, rdata: bytes) -> Wrong:
         yield "the target is not a URI: it has no scheme such as https:", "RFC 7553 §4.4"
 
 
-def _caa_flags(flags: int) -> Wrong:
-    if flags & 0x7F:
-        yield f"flags {flags}: only 0 and 128 (critical) have a meaning", "RFC 8659 §4.1"
-
-
-def _caa(_: RRset, rdata: bytes) -> Wrong:
-    yield from _caa_flags(rdata[0])
-    tag, value = rdata[2 : 2 + rdata[1]].lower(), rdata[2 + rdata[1] :]
-    if tag not in _TAGS and len(tag) <= _MAX_TAG:
-        yield f"tag {tag.decode()} is not registered, and CAs ignore it", "RFC 8659 §4.1"
-    if tag in _ISSUERS and not _ISSUER.fullmatch(value):
-        yield f"the value of {tag.decode()} names no CA, which forbids all of them", "RFC 8659 §4.2"
-
-
 def _csync(_: RRset, rdata: bytes) -> Wrong:
     flags = int.from_bytes(rdata[4:6], "big")
     if flags & ~3:
@@ -236,8 +215,13 @@ def _csync(_: RRset, rdata: bytes) -> Wrong:
 
 
 def _svcb(_: RRset, rdata: bytes) -> Wrong:
-    if any(key == _NO_PARAMETER for key, _value in _parameters(rdata)):
-        yield f"key{_NO_PARAMETER} is reserved as the invalid key", "RFC 9460 §14.3.2"
+    for key, value in svc_parameters(rdata):
+        if key == _NO_PARAMETER:
+            yield f"key{_NO_PARAMETER} is reserved as the invalid key", "RFC 9460 §14.3.2"
+        if key == _ALPN:
+            for written, meant in _PROTOCOLS.items():
+                if bytes((len(written), *written)) in value:
+                    yield f"alpn {written.decode()} is not a protocol", f"write {meant}; see RFC 7301 §6"
 
 
 def _lp(one: RRset, rdata: bytes) -> Wrong:
@@ -263,18 +247,18 @@ _UNUSUAL: Mapping[int, Look] = {
         ("algorithm", 2, 1, range(1, 255), "RFC 4034 §5.1.2"),
         ("digest type", 3, 1, _DIGESTS, "RFC 8624 §3.3"),
     ),
-    _SSHFP: _assigned(
-        ("key algorithm", 0, 1, (1, 2, 3, 4, 6), "RFC 4255 §3.1.1, RFC 8709 §7"),
+    SSHFP: _assigned(
+        ("key algorithm", 0, 1, SSHFP_ALGORITHMS, "RFC 4255 §3.1.1, RFC 8709 §7"),
         ("fingerprint type", 1, 1, (1, 2), "RFC 4255 §3.1.2, RFC 6594 §4"),
     ),
     _IPSECKEY: _assigned(("algorithm", 2, 1, (0, 1, 2, 3, 4), "RFC 4025 §2.4, RFC 9373 §3")),
     _DHCID: _dhcid,
-    _TLSA: _DANE,
+    TLSA: _DANE,
     _SMIMEA: _DANE,
     _CSYNC: _csync,
     Type.SVCB: _svcb,
     Type.HTTPS: _svcb,
     _LP: _lp,
     _URI: _uri,
-    _CAA: _caa,
+    caa.CAA: caa.unusual,
 }

@@ -116,4 +116,36 @@ MAIL: Mapping[str, Example] = {
     ),
 }
 
-EXAMPLES: Mapping[str, Example] = {**MAIL}
+_HASH = "AB" * 32
+_DELEGATED = "sub NS ns1\nsub DS 1 "
+SERVICES: Mapping[str, Example] = {
+    "caa-none-beside-others": Example(
+        '@ CAA 0 issue ";"\n@ CAA 0 issue ca.example.net\n',
+        '@ CAA 0 issuewild ";"\n@ CAA 0 issue ca.example.net\n',
+    ),
+    "caa-issuewild-missing": Example(
+        "@ CAA 0 issue ca.example.net\n",
+        "@ CAA 0 issue ca.example.net\n@ CAA 0 issuewild ca.example.net\n",
+    ),
+    "tlsa-owner": Example(
+        f"tcp TLSA 3 1 1 {_HASH}\n",
+        f"_443._tcp TLSA 3 1 1 {_HASH}\n_25._tcp CNAME mx\nmx TLSA 3 1 1 {_HASH}\n",
+    ),
+    "tlsa-usage": Example(f"_25._tcp TLSA 1 1 1 {_HASH}\n", f"_443._tcp TLSA 1 1 1 {_HASH}\n"),
+    "tlsa-full": Example("_25._tcp TLSA 3 1 0 ABAB\n", f"_25._tcp TLSA 3 1 2 {_HASH * 2}\n"),
+    "sshfp-sha1": Example(f"a SSHFP 4 1 {'AB' * 20}\n", f"a SSHFP 4 1 {'AB' * 20}\na SSHFP 4 2 {_HASH}\n"),
+    "srv-owner": Example("imap SRV 0 1 143 ns1\n", "_imap._tcp SRV 0 1 143 ns1\n*._udp SRV 0 0 0 .\n"),
+    "svcb-loop": Example(
+        "a HTTPS 0 b.example.com.\nb HTTPS 0 a.example.com.\n",
+        "a HTTPS 0 b.example.com.\nb HTTPS 1 ns1.example.com.\n",
+    ),
+    "svcb-hint-differs": Example(
+        "www HTTPS 1 . ipv4hint=192.0.2.1,192.0.2.9\nwww A 192.0.2.1\n",
+        "www HTTPS 1 . ipv4hint=192.0.2.1\nwww A 192.0.2.1\nwww A 192.0.2.2\n",
+    ),
+    "ds-algorithm": Example(
+        f"{_DELEGATED}5 2 {_HASH}\n", f"{_DELEGATED}5 2 {_HASH}\nsub DS 1 13 2 {_HASH}\n"
+    ),
+}
+
+EXAMPLES: Mapping[str, Example] = {**MAIL, **SERVICES}

@@ -50,6 +50,10 @@ UNUSUAL = [
     "a SVCB 1 . key65535=a",
     "a HTTPS 0 x.example.net.\na HTTPS 1 .",
     "a LP 10 a.example.com.",
+    "a HTTPS 1 . alpn=http2",
+    'a CAA 0 iodef "security@example.com"',
+    'a CAA 0 issue "ca.example.net; account"',
+    'a CAA 0 issue "ca.example.net; accounturl=https://ca.example.net/1"',
 ]
 FINE = [
     "a LOC 90 0 0 N 180 0 0 W 0m",
@@ -57,9 +61,11 @@ FINE = [
     'a NAPTR 1 1 U "E2U+sip" "!^.*$!sip:x@example.net!i" .',
     r'a NAPTR 1 1 U "E2U+sip" "!^a\\\\!b$!sip:x!" .',
     'a NAPTR 1 1 S "SIP+D2U" "" _sip._udp.example.net.',
-    f"a SSHFP 6 2 {HASH}\na SSHFP 4 1 {'AB' * 20}",
+    f"a SSHFP 6 2 {HASH}\na SSHFP 4 1 {'AB' * 20}\na SSHFP 4 2 {HASH}",
     f"_25._tcp TLSA 3 1 1 {HASH}\n_25._tcp TLSA 255 255 255 AB",
     "a CAA 128 issue ca.example.net",
+    'a CAA 0 issue "ca.example.net; accounturi=https://ca.example.net/1; validationmethods=dns-01"',
+    "a HTTPS 1 . alpn=h2,h3,http/1.1",
     'a CAA 0 ISSUE ";"\na CAA 0 issuewild ""\na CAA 0 issuemail " ca.example.net ; account=1"',
     'a CAA 0 iodef "mailto:security@example.com"\na CAA 0 contactemail security@example.com',
     "a SVCB 1 x.example.net. dohpath=/dns-query{?dns}",
@@ -135,3 +141,8 @@ def test_finding_names_owner_type_fault_and_source():
     finding = only("a CAA 1 issue ca.example.net\n", "value-unusual")
     assert finding.message == "a.example.com. CAA: flags 1: only 0 and 128 (critical) have a meaning"
     assert "RFC 8659 §4.1" in finding.advice
+
+
+def test_tag_of_caa_that_is_misspelt_is_told_with_the_nearest_one():
+    assert "did you mean issuewild?" in only("a CAA 0 isuewild ca.example.net\n", "value-unusual").advice
+    assert "did you mean" not in only("a CAA 0 x ca.example.net\n", "value-unusual").advice

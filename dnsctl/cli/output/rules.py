@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from dnsctl.cli import output
 from dnsctl.model import reading
-from dnsctl.model.finding import Severity
+from dnsctl.model.finding import Severity, level_text
 from dnsctl.validate.rules import BESIDE, RULES
 
 
 def print_rules(*, as_json: bool) -> None:
     """Print all rules, as a table or as JSON."""
     judged = {rule.name for rule in RULES}
-    rules = [(rule.name, rule.severity, rule.fixed, rule.meaning) for rule in RULES]
+    rules: list[tuple[str, Severity | None, bool, str]] = [
+        (rule.name, rule.severity, rule.fixed, rule.meaning) for rule in RULES
+    ]
     rules += [
         (name, severity, severity is Severity.ERROR, meaning)
         for name, severity, meaning in (*reading.RULES, *BESIDE)
         if name not in judged
     ]
     rows: list[dict[str, str | bool]] = [
-        {"rule": name, "severity": severity.name.lower(), "fixed": fixed, "meaning": meaning}
+        {"rule": name, "severity": level_text(severity), "fixed": fixed, "meaning": meaning}
         for name, severity, fixed, meaning in rules
     ]
     if as_json:
