@@ -60,20 +60,17 @@ def show(context: Context, zone: str, at: int | None, *, as_json: bool) -> None:
     if as_json:
         output.json_result({"zone": to_text(found.origin), "file": found.file, "rrsets": _rrsets_json(found)})
         return
-    output.table(
-        ("owner", "ttl", "type", "value", "line"),
-        (
-            (
-                to_relative_text(one.owner, found.origin),
-                str(one.ttl),
-                type_text(one.rdtype),
-                rdata_text(one.rdtype, rdata),
-                _line(one),
-            )
-            for one in found.rrsets()
-            for rdata in one.rdatas
-        ),
-    )
+    output.table(("owner", "ttl", "type", "value", "line"), _rows(found))
+
+
+def _rows(zone: Zone) -> Iterator[tuple[str, ...]]:
+    for one in zone.rrsets():
+        owner = to_relative_text(one.owner, zone.origin)
+        for rdata in one.rdatas:
+            yield owner, str(one.ttl), type_text(one.rdtype), rdata_text(one.rdtype, rdata), _line(one)
+    for each in zone.aliases:
+        owner = to_relative_text(each.owner, zone.origin)
+        yield owner, str(each.ttl), each.kind, to_text(each.target), str(each.position.line)
 
 
 def _released(context: Context, text: str, generation: int) -> Zone:
@@ -102,7 +99,7 @@ def _line(one: RRset) -> str:
 
 
 def _rrsets_json(zone: Zone) -> list[dict[str, Json]]:
-    return [
+    written: list[dict[str, Json]] = [
         {
             "owner": to_text(one.owner),
             "ttl": one.ttl,
@@ -112,6 +109,21 @@ def _rrsets_json(zone: Zone) -> list[dict[str, Json]]:
             "line": one.position.line if one.position is not None else 0,
         }
         for one in zone.rrsets()
+    ]
+    return [*written, *_aliases_json(zone)]
+
+
+def _aliases_json(zone: Zone) -> list[dict[str, Json]]:
+    return [
+        {
+            "owner": to_text(each.owner),
+            "ttl": each.ttl,
+            "type": each.kind,
+            "values": [to_text(each.target)],
+            "file": each.position.file,
+            "line": each.position.line,
+        }
+        for each in zone.aliases
     ]
 
 
@@ -130,7 +142,10 @@ def export(context: Context, zone: str, signed: bool | None, target: Path | None
             advice="`dnsctl push` first",
             rule=RefusalRule.NOTHING_RELEASED,
         )
-    _write(target, master_file(_loaded(context, zone)))
+    found = _loaded(context, zone)
+    if found.aliases:
+        output.say(f"left out, as a master file has none: {output.plural(len(found.aliases), 'ALIAS')}")
+    _write(target, master_file(found))
 
 
 def export_octodns(context: Context, zone: str, target: Path | None) -> None:

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 import yaml
 
 from dnsctl.interchange.octodns_values import Value, octodns_value
-from dnsctl.model.name import Name, to_relative_text
+from dnsctl.model.alias import PLAIN, Alias
+from dnsctl.model.name import Name, to_relative_text, to_text
 from dnsctl.model.rrset import RRset, type_text
 from dnsctl.model.zone import Zone
 
@@ -42,9 +43,13 @@ def owner_text(owner: Name, origin: Name) -> str:
 def octodns_yaml(zone: Zone) -> Iterator[str]:
     """Yield the file in pieces: a comment of YAML where the zone is empty, else one owner each."""
     yield "---\n"
-    owners = {owner_text(owner, zone.origin): node for owner, node in zone.nodes.items()}
+    owners: dict[str, list[dict[str, Value]]] = {}
+    for owner, node in zone.nodes.items():
+        owners[owner_text(owner, zone.origin)] = [record(one) for one in node if not from_defaults(one)]
+    for each in zone.aliases:
+        owners.setdefault(owner_text(each.owner, zone.origin), []).append(alias_record(each))
     for text in sorted(owners, key=natural_key):
-        records = [record(one) for one in owners[text] if not from_defaults(one)]
+        records = owners[text]
         if records:
             yield owner_block(text, sorted(records, key=lambda each: str(each["type"])))
 
@@ -67,6 +72,15 @@ def record(one: RRset) -> dict[str, Value]:
     values = [octodns_value(one.rdtype, rdata) for rdata in one.rdatas]
     found: dict[str, Value] = {"ttl": one.ttl, "type": type_text(one.rdtype)}
     return found | ({"value": values[0]} if len(values) == 1 else {"values": values})
+
+
+def alias_record(alias: Alias) -> dict[str, Value]:
+    """Return an ALIAS as a record."""
+    found: dict[str, Value] = {"ttl": alias.ttl, "type": alias.kind}
+    target = to_text(alias.target)
+    if alias.kind == PLAIN:
+        return found | {"value": target}
+    return found | {"values": [{"name": target, "type": type_text(each)} for each in alias.types]}
 
 
 def from_defaults(one: RRset) -> bool:

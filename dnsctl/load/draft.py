@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dnsctl.load.settings.policy import Defaults
+from dnsctl.model.alias import Alias
 from dnsctl.model.finding import Finding, Position
 from dnsctl.model.name import Name, from_text, is_subdomain, to_unicode
 from dnsctl.model.reading import finding
@@ -74,6 +75,7 @@ class Draft:
         self.origin = origin
         self.file = file
         self.emptied: set[Name] = set()  # names with an empty list of records
+        self._aliases: dict[Name, Alias] = {}
         self.defaults = defaults
         self.findings: list[Finding] = []
         self._growing: dict[tuple[Name, int], _Growing] = {}
@@ -114,17 +116,33 @@ class Draft:
         covered = int.from_bytes(signature[:2], "big")
         self._signatures.setdefault((owner, covered), []).append(signature)
 
+    def alias(self, alias: Alias) -> None:
+        """Add one ALIAS. A second to the same target, as Route 53 has them, adds its types to the first."""
+        owner, known = alias.owner, self._aliases.get(alias.owner)
+        if not is_subdomain(owner, self.origin):
+            self._outside(owner, alias.position)
+        elif known is None:
+            self._aliases[owner] = alias
+        elif known.target != alias.target:
+            one, other = to_unicode(known.target), to_unicode(alias.target)
+            message = f"{to_unicode(owner)} is an ALIAS of {one} and of {other}"
+            self.find("alias-several", alias.position, message, "keep one of them")
+        else:
+            types = tuple(sorted({*known.types, *alias.types}))
+            self._aliases[owner] = known._replace(types=types, ttl=min(known.ttl, alias.ttl))
+
     def zone(self) -> Zone:
         """Return the zone, completed from the defaults; call it once, at the end.
 
         What was collected is freed meanwhile, so that a large zone is not in memory twice.
         """
         added = self._from_defaults()
+        aliases = tuple(each for each in self._aliases.values() if not self._stands_beside(each))
         found = [self._finished(key) for key in list(self._growing)]
         found += [one._replace(signatures=self._signatures_of((one.owner, one.rdtype))) for one in added]
         for owner, covered in self._signatures:
             self._stray(owner, covered)
-        return Zone(self.origin, nodes_of(found), self.file, frozenset(self.emptied))
+        return Zone(self.origin, nodes_of(found), self.file, frozenset(self.emptied), aliases)
 
     def _finished(self, key: tuple[Name, int]) -> RRset:
         each = self._growing.pop(key)
@@ -153,6 +171,17 @@ class Draft:
             f"{to_unicode(owner)} is outside {to_unicode(self.origin)}",
             "move it to its own zone's file, or correct the name",
         )
+
+    def _stands_beside(self, alias: Alias) -> bool:
+        """Report an ALIAS beside what it cannot stand beside."""
+        owner = alias.owner
+        cut = (int(Type.NS),) if owner != self.origin else ()
+        for rdtype in (*alias.types, int(Type.CNAME), *cut):
+            if (owner, rdtype) in self._growing:
+                message = f"{to_unicode(owner)} has an ALIAS and {type_text(rdtype)}"
+                self.find("alias-beside", alias.position, message, "keep one of them")
+                return True
+        return False
 
     def _mix(self, owner: Name, rdtype: int, ttl: int, known: _Growing, position: Position) -> None:
         self.find(

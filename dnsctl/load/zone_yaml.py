@@ -2,9 +2,10 @@
 
 Everything is read as text (`yaml_nodes`), so that `67:`, `44.74:` and `no:` are owner names. All faults are
 found in one pass and become findings; records that are right are kept, so that later rules see as much of the
-zone as there is. What octoDNS leaves to providers is a finding: `geo:`, `dynamic:`, ALIAS, URLFWD,
-records that are `ignored` or for one provider alone (`included`). Targets are absolute names, as octoDNS has
-them; one of several labels without a final dot is taken as absolute, with a warning.
+zone as there is. What octoDNS leaves to providers is a finding: `geo:`, `dynamic:`, URLFWD, records that are
+`ignored` or for one provider alone (`included`). ALIAS is kept beside the RRsets (`alias_records`). Targets
+are absolute names, as octoDNS has them; one of several labels without a final dot is taken as absolute, with
+a warning.
 
 A directory of files, as octoDNS splits zones, is one zone (`parse_split`). A file that is octoDNS's
 configuration is a finding and not a zone.
@@ -16,12 +17,13 @@ import typing
 from datetime import date, timedelta
 
 from dnsctl.errors import NameSyntaxError
-from dnsctl.load import rdata_fields, yaml_nodes
+from dnsctl.load import alias_records, rdata_fields, yaml_nodes
 from dnsctl.load.draft import Draft, ZoneDefaults
 from dnsctl.load.nearest import nearest
 from dnsctl.load.presentation import NameReader, RdataFault, domain_name, ttl, type_code, unknown_type
 from dnsctl.load.rdata_fields import Remark
 from dnsctl.load.yaml_nodes import Includer, Mapping, Node, Scalar, Sequence
+from dnsctl.model.alias import Alias
 from dnsctl.model.finding import Finding, Position
 from dnsctl.model.name import ROOT, Name, labels, to_text
 from dnsctl.model.rrset import MADE_BY_SIGNING, type_text
@@ -38,8 +40,6 @@ PROVIDER_KEYS = {  # octoDNS features that a provider carries out, and what is s
     "proxied": "the record's own value is served, for all to see",  # of the provider Cloudflare
 }
 UNSERVED = {  # octoDNS's types that are not DNS types: what to write instead
-    "ALIAS": "write A and AAAA records (or HTTPS with svcpriority 0) in its place",
-    "ANAME": "write A and AAAA records (or HTTPS with svcpriority 0) in its place",
     "URLFWD": "point A and AAAA at a web server that redirects",
 }
 
@@ -172,13 +172,18 @@ class _Reader:
                 )
 
     def _record(self, owner: Name, key: Scalar, record: Mapping) -> None:
-        rdtype = self._type(key, record)
+        alias = alias_records.spelling(record.get("type"))
+        rdtype = None if alias else self._type(key, record)
+        kind = alias if rdtype is None else type_text(rdtype)
+        told = f"{key.text[:80]!r} {kind}".rstrip()
         self._other_keys(record)
-        self._expires(
-            record, f"{key.text[:80]!r} {type_text(rdtype)}" if rdtype is not None else repr(key.text[:80])
-        )
+        self._expires(record, told)
         seconds = self._ttl(record)
-        if rdtype is None or not self._for_us(f"{key.text[:80]!r} {type_text(rdtype)}", record):
+        if not kind or not self._for_us(told, record):
+            return
+        if rdtype is None:
+            for value in self._values(record):
+                self._alias(owner, alias, seconds, value)
             return
         place = self.place(record)
         first = self.first.setdefault((owner, rdtype), place)
@@ -324,20 +329,40 @@ class _Reader:
         self.names.remarks.clear()
         try:
             rdata = rdata_fields.to_wire(rdtype, value, self.names, remarks)
-        except RdataFault as fault:
-            message, advice = fault.message, fault.advice
-        except NameSyntaxError as error:
-            message, advice = error.what, error.advice
-        else:
-            for remark in remarks:
-                self.find(remark.rule, remark.at, remark.message, remark.advice)
-            for said in self.names.remarks:
-                self.find(said.rule, value, said.message, said.advice)
-            for text in self.names.relative:
-                self._relative(text, value)
-            self.draft.add(owner, rdtype, seconds, rdata, *self.place(value))
+        except (RdataFault, NameSyntaxError) as error:
+            self._unreadable(type_text(rdtype), value, error)
             return
-        self.find("rdata-syntax", value, f"{type_text(rdtype)}: {message}", advice or "correct it")
+        self._remark(remarks, value)
+        self.draft.add(owner, rdtype, seconds, rdata, *self.place(value))
+
+    def _alias(self, owner: Name, spelled: str, seconds: int, value: Node) -> None:
+        self.names.relative.clear()
+        remarks: list[Remark] = []
+        self.names.remarks.clear()
+        try:
+            found = alias_records.target_of(spelled, value, self.names, self.draft.origin, remarks)
+        except (RdataFault, NameSyntaxError) as error:
+            self._unreadable(spelled, value, error)
+            return
+        self._remark(remarks, value)
+        if found.types:
+            self.draft.alias(Alias(owner, found.name, seconds, self.place(value), found.types))
+            return
+        message = f"{spelled} of a type other than A and AAAA is left out"
+        self.find("provider-type-not-served", value, message, "write plain records in its place")
+
+    def _unreadable(self, kind: str, value: Node, error: RdataFault | NameSyntaxError) -> None:
+        message = error.message if isinstance(error, RdataFault) else error.what
+        self.find("rdata-syntax", value, f"{kind}: {message}", error.advice or "correct it")
+
+    def _remark(self, remarks: list[Remark], value: Node) -> None:
+        """Report what was noticed while a value was read that is right."""
+        for remark in remarks:
+            self.find(remark.rule, remark.at, remark.message, remark.advice)
+        for said in self.names.remarks:
+            self.find(said.rule, value, said.message, said.advice)
+        for text in self.names.relative:
+            self._relative(text, value)
 
     def _relative(self, text: str, value: Node) -> None:
         """Report a target without a final dot. A single label is hardly ever meant as a top-level domain."""

@@ -34,12 +34,16 @@ Progress = Callable[[int, int], None]  # files read, of how many
 
 @dataclass(frozen=True)
 class Loaded:
-    """Zones without errors; `partial`: what could be read of others; `unread`: nothing could."""
+    """Zones without errors; `partial`: what could be read of others; `unread`: nothing could.
+
+    `beside`: zones that were not asked for, and that aliases of these lead to.
+    """
 
     zones: Mapping[Name, Zone]
     findings: tuple[Finding, ...] = ()
     partial: Mapping[Name, Zone] = field(default_factory=dict)
     unread: frozenset[Name] = frozenset()
+    beside: Mapping[Name, Zone] = field(default_factory=dict)
 
 
 def load_zone(

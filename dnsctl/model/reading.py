@@ -13,8 +13,8 @@ _NOTE, _WARNING, _ERROR = Severity.NOTE, Severity.WARNING, Severity.ERROR
 
 # Rule id, severity, meaning
 RULES: tuple[tuple[str, Severity, str], ...] = (
-    ("alias-not-served", _WARNING, "ALIAS is not a DNS type."),
-    ("aname-not-served", _WARNING, "ANAME is not a DNS type."),
+    ("alias-beside", _ERROR, "An ALIAS has an address, a CNAME or a zone cut beside it."),
+    ("alias-several", _ERROR, "An owner has more than one ALIAS."),
     ("apex-from-localhost", _WARNING, "SOA or NS is missing, and names under localhost are served."),
     ("class-not-in", _ERROR, "A record is not of class IN."),
     ("expires-passed", _ERROR, "The date in a record's `expires` has passed."),

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from dnsctl.model.alias import Alias
 from dnsctl.model.name import Name, canonical_key
 from dnsctl.model.occlusion import cut_owners, dname_owners, topmost
 from dnsctl.model.rrset import RRset
@@ -61,11 +62,13 @@ class _Nodes:
 class Zone(_Nodes):
     """As loaded: nothing is promised but that each RRset parses. `file` is relative to the repo.
 
-    `emptied`: names that the file has with an empty list of records.
+    `emptied`: names that the file has with an empty list of records. `aliases`: what is to become addresses
+    (see `alias`), in the order of the file.
     """
 
     file: str = ""
     emptied: frozenset[Name] = frozenset()
+    aliases: tuple[Alias, ...] = ()
 
 
 @dataclass(frozen=True)

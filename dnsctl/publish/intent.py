@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from dnsctl.model.alias import Resolved
 from dnsctl.model.finding import Finding, Level
 from dnsctl.model.guard_limits import STANDARD_LIMITS, GuardLimits
 from dnsctl.model.key import KeyUse, PublicKey
@@ -54,7 +55,7 @@ class ZoneIntent:
     `uses`: what each key does, where a roll takes a step, which `roll` tells; `drafts`: keys made for it.
     `unsigning`: where it is to be unsigned, how far that is; it stays signed as long as `policy` says how.
     `signals`: signalling names in it that follow other zones; `signals_unknown`: one of them is of a key that
-    is made at the push.
+    is made at the push. `aliases`: what became of its ALIAS records.
     """
 
     zone: ValidatedZone
@@ -71,6 +72,7 @@ class ZoneIntent:
     unsigning: str = ""
     signals: tuple[Name, ...] = field(default=(), repr=False)
     signals_unknown: bool = False
+    aliases: tuple[Resolved, ...] = field(default=(), repr=False)
 
     @property
     def signed(self) -> bool:

@@ -17,6 +17,7 @@ from dnsctl.model.finding import Finding, Level, Severity
 from dnsctl.model.name import Name
 from dnsctl.model.policy import Policy
 from dnsctl.model.zone import SignedZone
+from dnsctl.publish.aliases import addressed
 from dnsctl.publish.intent import Progress, ZoneIntent, no_progress
 from dnsctl.publish.presigned import take_signed
 from dnsctl.sign.presigned import is_presigned
@@ -51,7 +52,11 @@ class Judged:
 def judge(
     loaded: Loaded, policy_of: PolicyOf, levels_of: LevelsOf, progress: Progress = no_progress
 ) -> Judged:
-    """Judge what was loaded by every rule, except signatures of pre-signed zones, which come later."""
+    """Judge what was loaded by every rule, except signatures of pre-signed zones, which come later.
+
+    Before that, aliases become addresses.
+    """
+    loaded, aliases = addressed(loaded, levels_of)
     read = {**loaded.zones, **loaded.partial}
     presigned = {origin for origin, zone in read.items() if is_presigned(zone)}
     policies = {origin: None if origin in presigned else policy_of(origin) for origin in read}
@@ -61,7 +66,13 @@ def judge(
     )
     progress("validate", len(read), len(read))
     zones = {
-        origin: ZoneIntent(zone, policies[origin], origin in presigned, levels=levels_of(origin))
+        origin: ZoneIntent(
+            zone,
+            policies[origin],
+            origin in presigned,
+            levels=levels_of(origin),
+            aliases=aliases.get(origin, ()),
+        )
         for origin, zone in verdict.zones.items()
     }
     return Judged(zones, (*loaded.findings, *verdict.findings))

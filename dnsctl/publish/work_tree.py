@@ -13,6 +13,7 @@ from dnsctl.load.zones import Loaded, load_zones
 from dnsctl.model.finding import Finding, Severity, by_position
 from dnsctl.model.name import ROOT, Name, ancestors, to_text
 from dnsctl.model.zone import ValidatedZone, Zone
+from dnsctl.publish.companions import with_zones_beside
 from dnsctl.publish.faults import errors_of
 from dnsctl.publish.intent import Progress, no_progress
 from dnsctl.publish.judgement import judge, judge_signatures
@@ -55,10 +56,14 @@ def load_work_tree(
     *,
     today: date | None = None,
 ) -> Loaded:
-    """Load all zones, or those of `only`. `today` (UTC's by default): what `expires` is compared with."""
-    return load_zones(
+    """Load all zones, or those of `only` with what their aliases lead to.
+
+    `today` (UTC's by default): what `expires` is compared with.
+    """
+    loaded = load_zones(
         tree, config, only, progress=lambda done, total: progress("load", done, total), today=today
     )
+    return loaded if only is None else with_zones_beside(loaded, tree, config)
 
 
 def check(

@@ -6,7 +6,7 @@ Indexes of other zones are made when a name first leads there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import Enum
 from typing import NamedTuple
 
@@ -129,9 +129,10 @@ def follow(landscape: Landscape, name: Name) -> Alias:
     seen = {name}
     while True:
         place = landscape.find(path[-1])
-        target = next(_targets(place, path[-1]), None)
-        if target is None:
+        found = redirection(place, path[-1])
+        if found is None:
             return Alias(tuple(path), place, looped=False)
+        target = found[1]
         if target in seen:
             return Alias((*path, target), place, looped=True)
         path.append(target)
@@ -140,14 +141,16 @@ def follow(landscape: Landscape, name: Name) -> Alias:
             return Alias(tuple(path), place, looped=False)
 
 
-def _targets(place: Place, name: Name) -> Iterator[Name]:
+def redirection(place: Place, name: Name) -> tuple[RRset, Name] | None:
+    """Return the CNAME or DNAME at `place` and where it leads from `name`; None where there is none."""
     if place.standing is Standing.PRESENT:
         cname = place.get(Type.CNAME)
         if cname is not None:
-            yield Name(cname.rdatas[0])
+            return cname, Name(cname.rdatas[0])
     elif place.standing is Standing.REDIRECTED:
         dname = place.get(Type.DNAME)
         if dname is not None:
             substituted = Name(name[: len(name) - len(dname.owner)] + dname.rdatas[0])
             if len(substituted) <= MAX_NAME:  # else YXDOMAIN (RFC 6672 §2.2)
-                yield substituted
+                return dname, substituted
+    return None

@@ -7,7 +7,7 @@ zone, but not of a fixed rule: signing, compiling and answering rely on those.
 
 from __future__ import annotations
 
-from dnsctl.model import presigned, reading
+from dnsctl.model import alias, presigned, reading
 from dnsctl.model.finding import Severity
 from dnsctl.model.rrset import Type
 from dnsctl.validate import (
@@ -200,11 +200,12 @@ RULES: tuple[Rule, ...] = (
 )
 # fmt: on
 
-# Found elsewhere: about `checks` itself, and about pre-signed zones.
+# Found elsewhere: about `checks` itself, about ALIAS, and about pre-signed zones.
 FIXED, UNKNOWN = "checks-fixed", "checks-unknown"
 BESIDE: tuple[tuple[str, Severity, str], ...] = (
     (FIXED, _WARNING, "`checks` lowers a rule that serving relies on."),
     (UNKNOWN, _WARNING, "`checks` names a rule that does not exist."),
+    *alias.RULES,
     *((name, severity, meaning) for name, severity, meaning, _ in presigned.RULES),
 )
 SEVERITIES = {name: severity for name, severity, _ in BESIDE}

@@ -67,11 +67,12 @@ def test_records_that_octodns_would_not_publish_are_not_served_and_told_by_name(
     assert "'inc' A is not served" in told(root, "octodns-included")["message"]
 
 
-def test_aname_is_left_out_as_alias_is(tmp_path: Path) -> None:
+def test_aname_that_leads_out_of_our_zones_is_left_out_as_alias_is(tmp_path: Path) -> None:
     root = case(tmp_path, "31")
-    found = told(root, "aname-not-served")
+    found = told(root, "alias-not-served")
     assert (found["severity"], found["line"]) == ("warning", 1)
     assert "write A and AAAA records" in found["advice"]
+    assert ("example.com.", "ALIAS", "web.example.net.") in records(root)
     assert errors(root) == []
 
 

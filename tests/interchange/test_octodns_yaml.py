@@ -10,7 +10,7 @@ from dnsctl.interchange.octodns_yaml import natural_key, octodns_yaml, unknown_t
 from dnsctl.interchange.signer import unsigned
 from dnsctl.load import masterfile, zone_yaml
 from dnsctl.load.draft import ZoneDefaults
-from dnsctl.model.finding import Severity
+from dnsctl.model.finding import Position, Severity
 from dnsctl.model.name import to_relative_text
 from dnsctl.model.presentation import master_file
 from dnsctl.model.rrset import Type, type_text
@@ -116,3 +116,17 @@ p PTR a9
         for one in kept.rrsets()
     }
     assert theirs == ours
+
+
+def test_aliases_are_written_and_read_back_the_same() -> None:
+    text = (
+        "'': {type: ALIAS, ttl: 60, value: web.example.net.}\n"
+        "a:\n- {type: ANAME, ttl: 90, value: web.example.net.}\n- {type: TXT, value: x}\n"
+        "b: {type: Route53Provider/ALIAS, value: {name: a, type: A}}\n"
+    )
+    zone = read(text)
+    again = read("".join(octodns_yaml(zone)))
+    assert len(zone.aliases) == 3
+    assert {each._replace(position=Position("")) for each in again.aliases} == {
+        each._replace(position=Position("")) for each in zone.aliases
+    }

@@ -196,7 +196,7 @@ def test_internationalised_owners_and_targets_become_a_labels() -> None:
 
 def test_what_providers_do_is_told_and_the_rest_served() -> None:
     zone, findings = load(
-        "'': {type: ALIAS, value: host.example.net.}\n"
+        "'': {type: CloudProvider/ALIAS, value: host.example.net.}\n"
         "a:\n  octodns: {cloudflare: {proxied: true}}\n  type: A\n  value: 192.0.2.1\n"
         "b:\n  octodns: {lenient: true}\n  type: A\n  value: 192.0.2.1\n  geo: {EU: [192.0.2.9]}\n"
         "c: {type: URLFWD, values: [{path: /, target: 'https://example.com', code: 302}]}\n"
@@ -204,7 +204,7 @@ def test_what_providers_do_is_told_and_the_rest_served() -> None:
         "e: {type: A, value: 192.0.2.1, dynamic: {pools: {}}}\n"
     )
     assert {(each.rule, each.severity, each.position.line) for each in findings} == {
-        ("alias-not-served", Severity.WARNING, 1),
+        ("provider-type-not-served", Severity.WARNING, 1),
         ("octodns-block", Severity.NOTE, 3),
         ("provider-feature", Severity.WARNING, 3),
         ("provider-feature", Severity.WARNING, 10),
