@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dnsctl.startup.work import Tell
 
 # What a command loads stays until it ends, and looking for garbage in it takes an eighth of its start
-_COLLECTED_AFTER: Final = (100_000, 20, 100)
+_COLLECTED_AFTER: Final = (400_000, 20, 100)
 
 
 def _work(descriptor: str) -> Callable[[], int]:
@@ -97,6 +97,7 @@ def _main(interruptible: bool) -> None:
     # Else a verb wants it otherwise, to the end
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    gc.freeze()  # the process ends: Python need not look for garbage in what it gives back anyway
     sys.exit(code)
 
 

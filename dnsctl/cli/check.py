@@ -8,11 +8,12 @@ import typer
 
 from dnsctl.cli import output
 from dnsctl.cli.context import Context, zone_name
+from dnsctl.load.zone_files import known_zones
 from dnsctl.model.finding import Severity
 from dnsctl.model.json_value import Json
 from dnsctl.model.processors import usable_processors
 from dnsctl.model.repo import shown_directories
-from dnsctl.publish.work_tree import Checked, known_zones
+from dnsctl.publish.work_tree import Checked
 from dnsctl.publish.work_tree import check as check_work_tree
 from dnsctl.sign.keystore import public_side
 

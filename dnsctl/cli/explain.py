@@ -28,7 +28,6 @@ from dnsctl.load.settings.file import load_config
 from dnsctl.model.json_value import Json
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import Type, type_text
-from dnsctl.publish.work_tree import NamedZoneFaultsError, zones_above
 
 
 def explain(
@@ -80,6 +79,8 @@ def _from_release(context: Context) -> Iterator[Reader]:
 @contextlib.contextmanager
 def _from_files(source: Source, config: Config, qname: Name, today: date | None = None) -> Iterator[Reader]:
     """Compile the zones that could answer into a temporary image."""
+    from dnsctl.publish.work_tree import NamedZoneFaultsError, zones_above  # noqa: PLC0415 - for this alone
+
     with output.stages() as progress:
         zones, errors, faulty = zones_above(source, config, qname, progress, today=today)
     output.findings(errors, sys.stderr)

@@ -13,9 +13,9 @@ import typer
 
 from dnsctl.cli import output
 from dnsctl.cli.context import Context, zone_name
-from dnsctl.control.cookies import STEPS, roll
 from dnsctl.errors import ConfigError, KeystoreError
 from dnsctl.load.settings.config import Config
+from dnsctl.load.zone_files import known_zones
 from dnsctl.model.json_value import Json
 from dnsctl.model.key import KeyRole
 from dnsctl.model.name import Name, to_text
@@ -23,7 +23,6 @@ from dnsctl.model.policy import Policy
 from dnsctl.model.repo import CONFIG, Repo, shown_directories
 from dnsctl.model.rrset import Type, rdata_text
 from dnsctl.model.timestamp import stamp
-from dnsctl.publish.work_tree import known_zones
 from dnsctl.sign.keyfile import KeyState
 from dnsctl.sign.keystore import Keystore, StoredKey, is_ahead
 from dnsctl.sign.shared_tags import refuse_shared_tags, shared_tags
@@ -219,6 +218,8 @@ def _refuse_second(
 
 def cookie(context: Context, *, as_json: bool) -> None:
     """Take the next of three steps that roll the secret of DNS cookies, and print which that was."""
+    from dnsctl.control.cookies import STEPS, roll  # noqa: PLC0415 - no other verb of keys has to do with them
+
     path = context.config().serve.cookie_secret
     step = roll(context.root / path, path)
     meaning = STEPS[step - 1]

@@ -16,11 +16,11 @@ from dnsctl.control.host import locked
 from dnsctl.control.own_image import served_dnskeys
 from dnsctl.errors import DnsctlError, KeystoreError, SystemRefusalError
 from dnsctl.files import durable, secrecy
+from dnsctl.load.zone_files import known_zones
 from dnsctl.model.json_value import Json
 from dnsctl.model.key import ROLES, KeyRole, key_tag
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.repo import HostFiles, Repo
-from dnsctl.publish.work_tree import known_zones
 from dnsctl.sign.adoption import adopted
 from dnsctl.sign.foreign import bind_state, pem, private_text
 from dnsctl.sign.foreign.files import keys_in

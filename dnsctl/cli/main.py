@@ -16,6 +16,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,6 +27,7 @@ import typer.main
 from dnsctl import __version__
 from dnsctl.cli import INTERRUPTED, output
 from dnsctl.cli.command_line.given import Given, examples
+from dnsctl.cli.command_line.help import explain, page
 from dnsctl.cli.command_line.values import make_plain
 from dnsctl.errors import DnsctlError, RefusalRule, SystemRefusalError, advice_for, advice_of, is_shortage
 
@@ -68,10 +70,11 @@ class _Verbs(MutableMapping[str, "Command"]):
         if name not in VERBS:
             raise KeyError(name)
         if name not in self._made:
-            alone = typer.Typer(rich_markup_mode="rich")
+            alone = typer.Typer(rich_markup_mode=None)
             importlib.import_module(f"dnsctl.cli.verbs.{name}").register(alone)
             command = typer.main.get_group(alone).commands[name]
             make_plain(command)
+            explain(command)
             self._made[name] = command
         return self._made[name]
 
@@ -114,7 +117,7 @@ def _options(
 def command_line() -> typer.core.TyperGroup:
     """Return the command line with every verb; each is made when it is first asked for."""
     app = typer.Typer(
-        rich_markup_mode="rich",
+        rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
         epilog=examples("dnsctl init --example shop", "dnsctl -C shop check", "dnsctl -C shop push"),
@@ -125,6 +128,7 @@ def command_line() -> typer.core.TyperGroup:
         raise AssertionError("an application with a callback is a group")
     make_plain(group)
     group.commands = _Verbs()
+    group.get_help = partial(page, group)  # type: ignore[method-assign]
     return group
 
 

@@ -18,12 +18,13 @@ from dnsctl.interchange.signer import unsigned
 from dnsctl.load.revision import Source
 from dnsctl.load.settings.config import Config
 from dnsctl.load.settings.file import load_config
+from dnsctl.load.zone_files import known_zones
 from dnsctl.model.json_value import Json
 from dnsctl.model.name import to_relative_text, to_text
 from dnsctl.model.presentation import lines, master_file
 from dnsctl.model.rrset import RRset, rdata_text, type_text
 from dnsctl.model.zone import Zone
-from dnsctl.publish.work_tree import NamedZoneFaultsError, known_zones, load_one, load_work_tree
+from dnsctl.publish.work_tree import NamedZoneFaultsError, load_one, load_work_tree
 from dnsctl.sign.presigned import is_presigned
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dnsctl.control.renewal import config_of
+from dnsctl.control.released import config_of
 from dnsctl.load.ancestry import is_on_branch
 from dnsctl.publish.guards import BRANCH, GuardVerdict
 from dnsctl.release.manifest import Manifest

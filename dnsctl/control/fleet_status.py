@@ -25,7 +25,7 @@ from dnsctl.control.concerns import (
 from dnsctl.control.host import connections
 from dnsctl.control.own_image import released
 from dnsctl.control.parents import ParentState, parent_concerns, parent_states
-from dnsctl.control.renewal import signing_policy
+from dnsctl.control.released import signing_policy
 from dnsctl.control.zone_rolls import roll_concerns
 from dnsctl.errors import DnsctlError
 from dnsctl.load.settings.config import Config

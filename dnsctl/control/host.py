@@ -38,6 +38,7 @@ from dnsctl.errors import (
 )
 from dnsctl.files import durable
 from dnsctl.files.lock import lock_file, take
+from dnsctl.image.reader import Reader
 from dnsctl.image.store import Image
 from dnsctl.load.nearest import did_you_mean
 from dnsctl.load.settings.config import Config
@@ -46,7 +47,7 @@ from dnsctl.model.repo import AUTHORITY, CONTROL, HostFiles, Repo
 from dnsctl.release.archive import Archive
 from dnsctl.release.envelope import ReleaseKey
 from dnsctl.release.manifest import Manifest
-from dnsctl.replicate import acceptance, tls
+from dnsctl.replicate import tls
 from dnsctl.replicate.answers import NodeStatus, clocks_of
 from dnsctl.replicate.catchup import recover
 from dnsctl.replicate.client import AgentClient
@@ -155,9 +156,16 @@ class ControlHost:
         return self.fleet.run(recall(self.archive, self.trust, self.fleet.clients, generation))
 
 
+def _prove(manifest: Manifest, reader: Reader) -> None:
+    """Ask what a release must answer. Answers are made by what a node has: only where there is a release."""
+    from dnsctl.replicate.acceptance import prove  # noqa: PLC0415 - as above
+
+    prove(manifest, reader)
+
+
 def _recovered(image: Image, archive: Archive, trust: Trust, fleet: Connections) -> int:
     with ThreadPoolExecutor(1) as writer:
-        staging = Staging(image, archive, trust, prove=acceptance.prove)
+        staging = Staging(image, archive, trust, prove=_prove)
         try:
             return fleet.run(recover(staging, writer, fleet.clients))
         finally:

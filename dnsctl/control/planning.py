@@ -11,9 +11,8 @@ from dnsctl.control.branch_gate import judge_branch
 from dnsctl.control.cache_gate import judge_caches
 from dnsctl.control.concerns import of_ends
 from dnsctl.control.ds_gate import judge_ds_seen
-from dnsctl.control.newest import take_over_newest
 from dnsctl.control.own_image import is_there, open_own, require_whole
-from dnsctl.control.renewal import released
+from dnsctl.control.released import released
 from dnsctl.control.unsigning import kept_signed
 from dnsctl.image.reader import Reader
 from dnsctl.load.revision import Revision
@@ -72,6 +71,8 @@ def plan(
         tell("offline: compared with what this host knows; no node is asked what it serves")
         require_whole(Repo(root).state)
     else:
+        from dnsctl.control.newest import take_over_newest  # noqa: PLC0415 - what speaks to nodes
+
         take_over_newest(root, tell)
     told, changeset, findings, seen = _against_release(root, intent, tell, progress)
     history = judge_history(root, released(root), intent.commit, changeset.zones)

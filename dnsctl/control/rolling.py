@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from dnsctl.control.host import ControlHost
 from dnsctl.control.push import Request, Result, build_intent, check_request, ended, level
-from dnsctl.control.renewal import config_of, signing_policy
+from dnsctl.control.released import config_of, signing_policy
 from dnsctl.control.served import look
 from dnsctl.control.zone_rolls import Goal, ZoneRoll, goals, is_at_rest, rolling_zones, zone_roll
 from dnsctl.errors import DnsctlError

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dnsctl.control.concerns import Concern
 from dnsctl.control.observations import recall
-from dnsctl.control.renewal import config_of, is_signed_elsewhere
+from dnsctl.control.released import config_of, is_signed_elsewhere
 from dnsctl.errors import KeystoreError
 from dnsctl.image.reader import Reader
 from dnsctl.model.name import Name, to_text

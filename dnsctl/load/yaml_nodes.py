@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import NamedTuple, Protocol
 
 import yaml
@@ -24,11 +25,18 @@ INCLUDE = "!include"  # octoDNS's tag: the node is what another file holds
 
 # What YAML 1.1 allows in a stream (§5.1), without its three rare line breaks: editors do not show them, and
 # what follows one in a comment would be read.
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_FORBIDDEN = "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+_FORBIDDEN_ASCII = re.compile("[^\t\n\r\x20-\x7e]")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same events, ten times slower, without libyaml
 _NULLS = frozenset(("", "~", "null", "Null", "NULL"))
 _TAGS = "tag:yaml.org,2002:"
 _PLAIN_TAGS = frozenset(_TAGS + kind for kind in ("str", "int", "float", "bool", "null", "map", "seq"))
+
+
+@cache
+def _forbidden() -> re.Pattern[str]:
+    """Return the pattern of what is not allowed. To make it takes longer than to read most files."""
+    return re.compile(_FORBIDDEN)
 
 
 class YamlFault(Exception):  # noqa: N818 - a fault becomes a Finding or a ConfigError, it is neither
@@ -143,7 +151,7 @@ def _compose(data: bytes, inclusions: _Inclusions, file: str) -> Node | None:
         message = f"{len(data)} octets, at most {MAX_BYTES} are read"
         raise YamlFault("file-too-large", message, "split the zone")
     text = decode(data)
-    forbidden = _FORBIDDEN.search(text)
+    forbidden = (_FORBIDDEN_ASCII if text.isascii() else _forbidden()).search(text)
     if forbidden:
         line = text.count("\n", 0, forbidden.start()) + 1
         column = forbidden.start() - (text.rfind("\n", 0, forbidden.start()) + 1) + 1

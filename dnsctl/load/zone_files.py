@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from dnsctl.errors import NameSyntaxError, RevisionError
@@ -22,6 +22,9 @@ from dnsctl.model.finding import Finding, Position
 from dnsctl.model.name import FULL_STOPS, Name, from_text, to_text
 from dnsctl.model.reading import finding
 from dnsctl.model.repo import CONFIG, HOOKS, KEYS, MASTER, STATE, YAML, ZONE_SUFFIXES, ZONES
+
+if TYPE_CHECKING:
+    from dnsctl.load.settings.config import Config
 
 ROOT_STEM = "."
 # Directories of an operations repo, which `serve --zones` may be pointed at.
@@ -117,6 +120,11 @@ def _list(source: Source, made: Listing, directory: str, entries: Iterable[Entry
             made.findings.append(finding("file-unreadable", at, what, advice, zone))
         else:
             made.unread.append(_other(entry.path, name))
+
+
+def known_zones(source: Source, config: Config) -> tuple[Name, ...]:
+    """Return the zones that have a file."""
+    return tuple(zone_files(source, config.zone_files).zones)
 
 
 def _is_silent(name: str) -> bool:

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from dnsctl.errors import ZoneFaultsError
 from dnsctl.load.revision import Source, WorkTree
 from dnsctl.load.settings.config import Config
-from dnsctl.load.zone_files import zone_files
+from dnsctl.load.zone_files import known_zones
 from dnsctl.load.zones import Loaded, load_zones
 from dnsctl.model.finding import Finding, Severity, by_position
 from dnsctl.model.name import ROOT, Name, ancestors, to_text
@@ -41,11 +41,6 @@ class NamedZoneFaultsError(ZoneFaultsError):
             where=to_text(name),
             advice="correct what is named above, or see `dnsctl check`",
         )
-
-
-def known_zones(tree: Source, config: Config) -> tuple[Name, ...]:
-    """Return the zones that have a file."""
-    return tuple(zone_files(tree, config.zone_files).zones)
 
 
 def load_work_tree(

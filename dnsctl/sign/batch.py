@@ -11,15 +11,12 @@ from __future__ import annotations
 import contextlib
 import gc
 import itertools
-import multiprocessing
 import os
 import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from dnsctl.errors import SigningError
 from dnsctl.model.key import PublicKey
@@ -28,6 +25,9 @@ from dnsctl.model.prctl import die_with_parent
 from dnsctl.model.rrset import RRset, type_text
 from dnsctl.sign.algorithm import Check, Sign, scheme
 from dnsctl.sign.keystore import SigningKey
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 Task = tuple[int, bytes]  # which key signs, and the octets to sign: see `rrsig.message`
 
@@ -117,6 +117,10 @@ def _pooled(
     zone: Name,
 ) -> Generator[_Out, None, None]:
     """Yield the result of `work` for each of `chunks`, in order, by processes that `begin` sets up."""
+    import multiprocessing  # noqa: PLC0415 - most commands sign too little to fork for it
+    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 - as above
+    from concurrent.futures.process import BrokenProcessPool  # noqa: PLC0415 - as above
+
     context = multiprocessing.get_context("fork")
     set_up, arguments = begin
     try:

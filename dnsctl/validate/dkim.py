@@ -8,10 +8,6 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_der_public_key
-
 from dnsctl.model.name import is_wildcard, to_text
 from dnsctl.model.rrset import RRset
 from dnsctl.validate.rule import Fault, Scope
@@ -122,6 +118,10 @@ def _judge(kind: str, text: str) -> tuple[str, int]:
 
 
 def _rsa(octets: bytes) -> tuple[str, int]:
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - few zones have a DKIM key
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey  # noqa: PLC0415 - as above
+    from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415 - as above
+
     try:
         key = load_der_public_key(octets)
     except (ValueError, UnsupportedAlgorithm):

@@ -1,6 +1,8 @@
 """The frame: exit codes, one line a failure, no traceback, help with examples, completion."""
 
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -10,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 import dnsctl.cli.check
 import dnsctl.cli.main
 from dnsctl import __version__
+from dnsctl.cli.command_line.help import page
 from dnsctl.cli.main import VERBS, command_line
 from dnsctl.errors import NodeUnreachableError
 from tests.cli.shell import CONFIG, process, repo
@@ -59,13 +63,28 @@ def test_help_names_values_by_what_they_stand_for():
         for called, command in commands(command_line())
         for each in command.params
         if not getattr(each, "is_flag", False)  # a flag has no value
-        and each.name not in ("digest", "form", "algorithm")  # their values are listed
+        and each.name not in ("digest", "form", "algorithm", "as_format")  # their values are listed
         and (called, each.name) != ("dnsctl key roll", "role")
     ]
     assert [(called, each.name) for called, each in found if not (each.metavar or "").isupper()] == []
     told = run("verify", "--help").out
     assert "[ZONE]..." in told and "[[ZONE]" not in told
-    assert "<str>" not in told
+
+
+@pytest.mark.parametrize("columns", [40, 59, 80, 200])
+def test_help_of_every_command_fits_the_terminal(columns: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for called, command in [("dnsctl", command_line()), *commands(command_line())]:
+        told, limit = page(command, typer.Context(command, info_name=called)), min(columns, 100)
+        assert [line for line in told.splitlines() if len(line) > limit and len(line.split()[0]) < 30] == []
+        assert re.search(r"<[a-z]", told) is None, called  # a type, where no metavar is given
+
+
+def test_example_that_is_broken_into_lines_is_the_same_to_a_shell(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    _, examples = run("push", "--help").out.split("Examples:\n")
+    lines = examples.replace("\\\n", "").splitlines()
+    assert ["dnsctl", "push", "--allow", "deletes", "--reason", "shop closed"] in map(shlex.split, lines)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dnsctl.cli.main import VERBS
+from dnsctl.cli.plan import CHANGES
 from tests.cli.shell import repo
 
 ZONE = "mail: {type: A, value: 192.0.2.25}\n"
@@ -18,9 +19,9 @@ SETTINGS = {"pydantic", "yaml"}
 IMAGE = {"lmdb"}
 FLEET = {"httpx", "asyncio", "ssl", "sqlite3"}
 SERVER = {"numpy", "starlette", "uvicorn", "prometheus_client"}
+WORKERS = {"multiprocessing"}
 ELSEWHERE = {"rich", "pygments", "ruamel", "dnslib"}
-HEAVY = {"dns", *SIGNING, *SETTINGS, *IMAGE, *FLEET, *SERVER, *ELSEWHERE}
-HELP = {"rich", "pygments"}  # it is drawn
+HEAVY = {"dns", *SIGNING, *SETTINGS, *IMAGE, *FLEET, *SERVER, *WORKERS, *ELSEWHERE}
 _SCRIPT = """
 import contextlib, io, json, sys
 from dnsctl.cli.main import run
@@ -60,7 +61,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_help_imports_nothing_that_verbs_work_with(verb: str, place: Path):
     code, names = imported([verb, "--help"] if verb else ["--help"], place)
     assert code == 0
-    assert names & (HEAVY - HELP) == set()
+    assert names & HEAVY == set()
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["chekc"], ["check", "--nope"], ["serve", "--sign"]])
@@ -110,4 +111,27 @@ def test_verb_imports_what_it_needs_and_no_other_heavy_package(
 )
 def test_verb_of_the_fleet_imports_no_server_and_no_arrays(arguments: list[str], place: Path):
     _, names = imported(arguments, place)
-    assert names & (SERVER | ELSEWHERE - {"dnslib"}) == set()
+    assert names & (SERVER | WORKERS | ELSEWHERE - {"dnslib"}) == set()
+
+
+def test_plan_offline_imports_nothing_that_speaks_to_nodes(tmp_path: Path):
+    root = repo(tmp_path, example_com_yaml=ZONE)
+    for command in (("init", "-q"), ("add", "dnsctl.yaml", "zones"), ("commit", "-q", "-m", "Zones")):
+        subprocess.run(
+            ["git", "-c", "user.name=A", "-c", "user.email=a@example.com", *command], cwd=root, check=True
+        )
+    code, names = imported(["plan", "--offline"], root)
+    assert code == CHANGES
+    assert names & HEAVY == {"dns", *SETTINGS, *SIGNING, *IMAGE}
+
+
+def test_settings_are_read_without_what_opens_keys_and_without_plugins(place: Path):
+    script = (
+        "import pathlib, sys\n"
+        "from dnsctl.load.revision import WorkTree\n"
+        "from dnsctl.load.settings.file import load_config\n"
+        "load_config(WorkTree(pathlib.Path()))\n"
+        "from pydantic.plugin import _loader\n"
+        "print('cryptography' in sys.modules, _loader._plugins)\n"
+    )
+    assert run(place, script).stdout == "False None\n"

@@ -9,7 +9,7 @@ import dns.message
 import dns.query
 import pytest
 
-from dnsctl.control.renewal import released
+from dnsctl.control.released import released
 from dnsctl.load.revision import head
 from dnsctl.model.name import from_text
 from dnsctl.publish.changeset import Fate, ZoneChangeset

@@ -44,7 +44,7 @@ def complete_zone(incomplete: str) -> list[str]:
 
 def examples(*lines: str) -> str:
     """Return the epilog of a command's help: one example a line."""
-    return "\n\n".join(("[bold]Examples[/bold]", *(each.replace("[", "\\[") for each in lines)))
+    return "\n".join(lines)
 
 
 def help_alone(ctx: typer.Context) -> None:

@@ -10,7 +10,7 @@ from dnsctl.cli.context import Context
 from dnsctl.cli.output.changes import errors_listed
 from dnsctl.control.host import ControlHost, control_host
 from dnsctl.control.newest import take_over_newest
-from dnsctl.control.renewal import fleet_config
+from dnsctl.control.released import fleet_config
 from dnsctl.errors import DnsctlError
 
 

@@ -21,7 +21,8 @@ from dnsctl.control.concerns import of_signatures
 from dnsctl.control.daemon.job import SHOWN, Verdict, Work, more_than_shown, named
 from dnsctl.control.host import ControlHost, unreached
 from dnsctl.control.push import Request, Result, renew
-from dnsctl.control.renewal import released_config, renewal_due, signing_policy
+from dnsctl.control.released import released_config, signing_policy
+from dnsctl.control.renewal import renewal_due
 from dnsctl.errors import ClockError, ReleaseRefusedError
 from dnsctl.model.name import to_text
 

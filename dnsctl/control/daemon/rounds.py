@@ -19,7 +19,7 @@ from dnsctl.control.daemon.job import Job, StoppedError, Verdict, Work
 from dnsctl.control.daemon.schedule import next_time
 from dnsctl.control.daemon.table import HOUR, JOBS
 from dnsctl.control.journal import VERDICTS, Holder, JobRecord, Journal
-from dnsctl.control.renewal import fleet_config
+from dnsctl.control.released import fleet_config
 from dnsctl.control.telling import Tell, tell_nobody
 from dnsctl.errors import (
     DnsctlError,

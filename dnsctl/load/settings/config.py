@@ -39,6 +39,7 @@ from dnsctl.load.settings.values import (
     Share,
     ZoneDirectory,
     absolute_name,
+    section,
 )
 from dnsctl.model.finding import Level, Position
 from dnsctl.model.fleet import Network, Node, NodeSettings, ServeSettings
@@ -76,8 +77,8 @@ class Config(Settings):
     version: Literal[1]
     sites: Annotated[dict[Label, Site], NotEmpty] = Field(default_factory=dict)
     branch: Branch | None = None
-    release: ReleaseConfig = ReleaseConfig()
-    defaults: Defaults = Defaults()
+    release: ReleaseConfig = section(ReleaseConfig)
+    defaults: Defaults = section(Defaults)
     policies: dict[Label, WrittenPolicy] = Field(default_factory=dict)
     # for what others serve; the system's where none is named
     resolvers: Annotated[tuple[SecondaryAddress, ...], OneOrMore] = ()
@@ -85,11 +86,11 @@ class Config(Settings):
     # with zone files, from the root of the repo
     zone_files: Annotated[tuple[ZoneDirectory, ...], NotEmpty, OneOrMore, ONE_OR_MORE_TEXTS] = (ZONES,)
     zones: dict[str, ZoneConfig] = Field(default_factory=dict)
-    guards: Guards = Guards()
-    keystore: KeystoreConfig = KeystoreConfig()
-    control: ControlConfig = ControlConfig()
-    transfers: TransferConfig = TransferConfig()
-    serve: ServeConfig = ServeConfig()
+    guards: Guards = section(Guards)
+    keystore: KeystoreConfig = section(KeystoreConfig)
+    control: ControlConfig = section(ControlConfig)
+    transfers: TransferConfig = section(TransferConfig)
+    serve: ServeConfig = section(ServeConfig)
 
     _places: dict[str, Position] = PrivateAttr(default_factory=dict)
     _zone_files_at: Position = PrivateAttr(default=Position(CONFIG))

@@ -23,7 +23,6 @@ from dnsctl.load.settings.values import (
     Span,
     TimeOfDay,
 )
-from dnsctl.model.release_key import public_release_key
 from dnsctl.model.repo import RELEASE_PUBLIC
 
 
@@ -64,6 +63,8 @@ class ReleaseConfig(Settings):
 
 
 def _public_key(root: Path, path: str) -> bytes:
+    from dnsctl.model.release_key import public_release_key  # noqa: PLC0415 - most verbs read settings only
+
     try:
         return public_release_key(read_key(root / path), path)
     except OSError as error:

@@ -27,6 +27,7 @@ from dnsctl.load.settings.values import (
     SigningAlgorithm,
     Span,
     absolute_name,
+    section,
 )
 from dnsctl.model.finding import Level
 from dnsctl.model.name import Name, to_text
@@ -108,20 +109,9 @@ _POLICY = _settings(
     "A DNSSEC policy by name.",
     lifetimes=(
         Annotated[Lifetimes, _made_from(_LIFETIMES)],
-        Field(
-            default={},
-            validate_default=True,
-            json_schema_extra={"default": {"csk": UNLIMITED, "ksk": UNLIMITED, "zsk": "90d"}},
-        ),
+        section(_LIFETIMES, {"csk": UNLIMITED, "ksk": UNLIMITED, "zsk": "90d"}),
     ),
-    signatures=(
-        Annotated[SignaturePolicy, _made_from(_SIGNATURES)],
-        Field(
-            default={},
-            validate_default=True,
-            json_schema_extra={"default": _SIGNATURES().model_dump(mode="json", by_alias=True)},
-        ),
-    ),
+    signatures=(Annotated[SignaturePolicy, _made_from(_SIGNATURES)], section(_SIGNATURES)),
 )
 WrittenPolicy = Annotated[Policy, _made_from(_POLICY)]
 WRITTEN: Mapping[type, type[Settings]] = {

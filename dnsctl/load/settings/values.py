@@ -13,10 +13,18 @@ import posixpath
 import re
 from collections.abc import Sized
 from datetime import timedelta
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 from dnsctl.errors import NameSyntaxError
 from dnsctl.load.secret import check_reference
@@ -304,3 +312,16 @@ class Settings(BaseModel):
             return value
         known = {field.alias for field in cls.model_fields.values()}
         return {key: each for key, each in value.items() if each is not None or key not in known}
+
+
+def section(kind: type[Settings], written: dict[str, Any] | None = None) -> Any:
+    """Return the field of a mapping that may be left out: then the defaults of `kind` hold.
+
+    They are read as if they were written, by what reads the whole: a validator of their own is not built.
+    `written`: how the JSON Schema shows them, where it is not as `kind` prints them.
+    """
+
+    def show(schema: dict[str, Any]) -> None:
+        schema["default"] = written or kind().model_dump(mode="json", by_alias=True)
+
+    return Field(default={}, validate_default=True, json_schema_extra=show)
