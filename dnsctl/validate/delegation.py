@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dnsctl.model.name import Name, is_subdomain, to_text
+from dnsctl.model.parental import leads
 from dnsctl.model.rrset import RRset, Type, type_text
 from dnsctl.validate.landscape import Standing
 from dnsctl.validate.rule import Fault, Scope
@@ -131,6 +132,25 @@ def ds_digest(scope: Scope) -> Iterator[Fault]:
                 scope.at(ds),
                 f"DS of {to_text(ds.owner)} has only SHA-1 digests, which fewer and fewer validators accept",
                 "add the DS with digest type 2, SHA-256 (RFC 8624 §3.3)",
+            )
+
+
+def ds_without_key(scope: Scope) -> Iterator[Fault]:
+    """DS written here that lead to no key of a zone of ours, which came signed.
+
+    The keys of a zone that is signed here are known when it is published: see `publish.delegations`.
+    """
+    for ds in scope.index.authoritative(Type.DS):
+        child = scope.landscape.zone_above(ds.owner)
+        if child is None or child.origin != ds.owner or scope.landscape.is_partial(child.origin):
+            continue
+        dnskey = child.get(child.origin, Type.DNSKEY)
+        if dnskey is not None and dnskey.signatures and not leads(child.origin, ds.rdatas, dnskey.rdatas):
+            yield Fault(
+                scope.at(ds),
+                f"DS of {to_text(ds.owner)} leads to none of the DNSKEYs in {child.file}: validators refuse "
+                "all of that zone",
+                "write the DS of the key that signs its DNSKEY RRset",
             )
 
 

@@ -6,6 +6,11 @@ Lines are as in `scenes`: records of example.com., below its usual apex. `others
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from dnsctl.model.key import PublicKey
+from dnsctl.model.name import from_text
+from dnsctl.model.rrset import Type, rdata_text
+from dnsctl.validate.takeover import CLAIMABLE
+
 _RSA_512 = (
     "MFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAOg6fyMUtzWhWgxFDaX9BLJ/GTrjGv57nN2jmmi+MOdwV6V/zQTCDPN5iNw8wcty"
     "FHbfRw5iEwCFdOyI8C8CuEUCAwEAAQ=="
@@ -148,4 +153,26 @@ SERVICES: Mapping[str, Example] = {
     ),
 }
 
-EXAMPLES: Mapping[str, Example] = {**MAIL, **SERVICES}
+_REVERSE = ("2.0.192.in-addr.arpa.", "53 PTR ns1.example.com.\n")
+_KEY = b"\1\1\3\x0f" + bytes(32)
+_SIGNED = (
+    f"@ DNSKEY {rdata_text(Type.DNSKEY, _KEY)}\n"
+    "@ RRSIG DNSKEY 15 3 3600 20300101000000 20200101000000 1 sub.example.com. AAAA\n"
+)
+_DS = rdata_text(Type.DS, PublicKey.of(from_text("sub.example.com."), _KEY).ds())
+_CLOUD = next(iter(CLAIMABLE))
+NAMES: Mapping[str, Example] = {
+    "ptr-missing": Example("www A 192.0.2.80\n", "www A 198.51.100.80\n", (_REVERSE,)),
+    "alias-claimable": Example(f"www CNAME gone.{_CLOUD}\n", f"www CNAME {_CLOUD}\n"),
+    "ds-without-key": Example(
+        f"sub NS ns1\nsub DS 1 15 2 {_HASH}\n",
+        f"sub NS ns1\nsub DS {_DS}\n",
+        (("sub.example.com.", _SIGNED),),
+    ),
+    "name-lookalike": Example(
+        "web-1 A 192.0.2.1\nweb1 A 192.0.2.2\n",
+        "web-1 A 192.0.2.1\nweb1 CNAME web-1\na-b A 192.0.2.1\nab A 192.0.2.1\n_x TXT x\nx TXT y\n",
+    ),
+}
+
+EXAMPLES: Mapping[str, Example] = {**MAIL, **SERVICES, **NAMES}
