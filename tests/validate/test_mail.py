@@ -8,7 +8,7 @@ from dnsctl.validate.dmarc import dmarc_faults
 from dnsctl.validate.run import validate
 from dnsctl.validate.spf_terms import terms_of
 from dnsctl.validate.transport import mta_sts_faults, tls_rpt_faults
-from tests.validate.examples import MAIL
+from tests.validate.examples.mail import MAIL
 from tests.validate.scenes import errors, found, only, rules, zone
 
 SPF = '@ TXT "v=spf1 {}"\n'
