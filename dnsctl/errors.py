@@ -35,6 +35,7 @@ class RefusalRule(StrEnum):
     DELTA_DIFFERS = "delta-differs"  # not the delta that the manifest names
     DELTA_MISSING = "delta-missing"  # the delta never arrived
     DIVERGED = "diverged"  # made on top of something else than is served
+    EDIT = "edit"  # a zone file that only a person can change, or a change that cannot be
     FENCE = "fence"  # a node does not serve what this host builds on
     FLEET_ELSEWHERE = "fleet-elsewhere"  # the repo is a clone, and the fleet's keys are not here
     GUARD = "guard"  # a guard refuses what changes

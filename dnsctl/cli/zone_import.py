@@ -1,8 +1,9 @@
-"""`dnsctl zone import`: zones from files and servers of others, into zones/ of the work tree."""
+"""`dnsctl zone import`: zones from files and servers of others, into the work tree."""
 
 from __future__ import annotations
 
 import base64
+import posixpath
 import re
 import sys
 from collections.abc import Sequence
@@ -92,23 +93,25 @@ def _take(context: Context, zones: Sequence[Incoming], manner: Manner) -> None:
                 advice="correct what is named above",
             )
     made = [written(each, manner.form, presigned=manner.presigned) for each in zones]
-    with writing(context.root):
-        old = replaced(context.work_tree(), made, overwrite=manner.overwrite)
+    directories = context.config(fleet=False).zone_files
+    with writing(context.root / directories[0]):
+        old = replaced(context.work_tree(), directories, made, overwrite=manner.overwrite)
         if not manner.dry_run:
-            place(context.root, made, old)
-    _print(made, manner)
+            place(context.root, directories[0], made, old)
+    _print(made, directories[0], manner)
 
 
-def _print(made: Sequence[Written], manner: Manner) -> None:
+def _print(made: Sequence[Written], directory: str, manner: Manner) -> None:
     if manner.as_json:
-        output.json_result({"written": not manner.dry_run, "zones": [_json(each) for each in made]})
+        zones: list[Json] = [_json(each, directory) for each in made]
+        output.json_result({"written": not manner.dry_run, "zones": zones})
         return
     output.table(
         ("zone", "file", "rrsets", "records", "left out", "from"),
         (
             (
                 to_text(each.origin),
-                each.path,
+                posixpath.join(directory, each.name),
                 str(each.rrsets),
                 str(each.records),
                 ", ".join(f"{count} {kind}" for kind, count in each.gone.items()),
@@ -125,10 +128,10 @@ def _print(made: Sequence[Written], manner: Manner) -> None:
         output.say("dry run: nothing was written")
 
 
-def _json(each: Written) -> dict[str, Json]:
+def _json(each: Written, directory: str) -> dict[str, Json]:
     return {
         "zone": to_text(each.origin),
-        "file": each.path,
+        "file": posixpath.join(directory, each.name),
         "from": each.source,
         "rrsets": each.rrsets,
         "records": each.records,

@@ -1,4 +1,4 @@
-"""A zone that comes in: as it was read, and the file in zones/ that holds it.
+"""A zone that comes in: as it was read, and the zone file that holds it.
 
 A file is used only once it was read back and says the same: what comes out of here is never less than what
 came in, but for what `signer` names.
@@ -20,7 +20,7 @@ from dnsctl.load.revision import WorkTree
 from dnsctl.model.finding import Finding, Severity
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.presentation import master_file
-from dnsctl.model.repo import MASTER, YAML, ZONES
+from dnsctl.model.repo import MASTER, YAML
 from dnsctl.model.rrset import RRset, type_text
 from dnsctl.model.zone import Zone
 
@@ -31,7 +31,7 @@ Form = Literal["yaml", "zone"]
 class Incoming:
     """A zone as it was read from `source`, a file or a server; `findings`: what the reader says.
 
-    `copied`: files below zones/ that hold it already in a form that is read the same.
+    `copied`: files, by path below the directory of zone files, that are read the same.
     """
 
     zone: Zone
@@ -42,7 +42,10 @@ class Incoming:
 
 @dataclass(frozen=True)
 class Written:
-    """A zone as it goes to zones/. `files`: octets by path below it; `gone`: records left out, by type."""
+    """A zone as it goes among the zone files. `gone`: records left out, by type.
+
+    `files`: octets by path below the directory of zone files.
+    """
 
     origin: Name
     source: str
@@ -52,9 +55,9 @@ class Written:
     records: int
 
     @property
-    def path(self) -> str:
-        """Return what `zones/` has of it: a file, or the directory of a split zone."""
-        return f"{ZONES}/{next(iter(self.files)).split('/', 1)[0]}"
+    def name(self) -> str:
+        """Return what the directory has of it: a file, or the directory of a split zone."""
+        return next(iter(self.files)).split("/", 1)[0]
 
 
 def read_master_file(tree: WorkTree, path: str, origin: Name, ttl: int) -> Incoming:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import posixpath
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -22,34 +23,39 @@ from dnsctl.interchange.incoming import Written
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.zone_files import zone_files
 from dnsctl.model.name import to_text
-from dnsctl.model.repo import ZONES
 
 PATIENCE = 60.0  # seconds that one who writes waits for another
 _MANY = 64  # files: from here on all disks are synced once, and not each file
 
 
 @contextlib.contextmanager
-def writing(root: Path) -> Iterator[None]:
-    """Be the only one of `import`, `fmt`, `set` and `unset` while the block runs. Raises HostBusyError."""
-    directory = root / ZONES
+def writing(directory: Path) -> Iterator[None]:
+    """Be the only one who writes zone files of this repo while the block runs. Raises HostBusyError.
+
+    `directory`: the first one of `zone-files`; it is made where it is missing.
+    """
     durable.make_directory(directory)
     descriptor = lock_directory(directory)
     try:
         if not take(descriptor, PATIENCE):
             raise HostBusyError(
-                "another process writes zone files", where=f"{ZONES}/", advice="wait for it, then try again"
+                "another process writes zone files",
+                where=f"{directory}/",
+                advice="wait for it, then try again",
             )
         yield
     finally:
         os.close(descriptor)
 
 
-def replaced(tree: WorkTree, zones: Sequence[Written], *, overwrite: bool) -> list[str]:
-    """Return the names in zones/ that `zones` take the place of: files, or directories of split zones.
+def replaced(
+    tree: WorkTree, directories: tuple[str, ...], zones: Sequence[Written], *, overwrite: bool
+) -> list[str]:
+    """Return what `zones` take the place of: files, or directories of split zones, by path from the root.
 
     Raises DnsctlError where there is one, and `overwrite` does not allow it.
     """
-    known = zone_files(tree).zones
+    known = zone_files(tree, directories).zones
     found: list[str] = []
     for each in zones:
         files = known.get(each.origin)
@@ -62,21 +68,25 @@ def replaced(tree: WorkTree, zones: Sequence[Written], *, overwrite: bool) -> li
                 advice="--overwrite replaces it; see `git diff` afterwards",
                 rule=RefusalRule.ZONE_EXISTS,
             )
-        found += [path.removeprefix(f"{ZONES}/").split("/", 1)[0] for path in (*files.parts, files.path)]
+        for path in (*files.parts, files.path):
+            parent = posixpath.dirname(path)
+            found.append(parent if parent.endswith(".") and parent not in directories else path)
     return list(dict.fromkeys(found))
 
 
-def place(root: Path, zones: Sequence[Written], old: Sequence[str]) -> None:
-    """Put the files of `zones` into zones/, and take `old` away. Raises OSError; nothing has changed then."""
-    directory = root / ZONES
-    aside = Path(tempfile.mkdtemp(prefix=durable.TEMPORARY_PREFIX, dir=directory))
+def place(root: Path, directory: str, zones: Sequence[Written], old: Sequence[str]) -> None:
+    """Put the files of `zones` into `directory`, and take away what is at the paths `old`.
+
+    Raises OSError; nothing has changed then.
+    """
+    aside = Path(tempfile.mkdtemp(prefix=durable.TEMPORARY_PREFIX, dir=root / directory))
     try:
         new, kept = aside / "new", aside / "old"
         new.mkdir()
         kept.mkdir()
         _write(new, zones)
-        _swap(directory, new, kept, old)
-        durable.sync_directory(directory)
+        _swap(root / directory, new, kept, [root / path for path in old])
+        durable.sync_directory(root / directory)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
@@ -97,30 +107,32 @@ def _write(new: Path, zones: Sequence[Written]) -> None:
         os.sync()
 
 
-def _swap(directory: Path, new: Path, kept: Path, old: Sequence[str]) -> None:
+def _swap(directory: Path, new: Path, kept: Path, old: Sequence[Path]) -> None:
     """Move `old` to `kept` and what is in `new` to `directory`; take every step back where one fails."""
-    names = sorted(each.name for each in new.iterdir())
     back: list[tuple[Path, Path]] = []
+    saved = {path: kept / str(count) for count, path in enumerate(old)}
     try:
-        for name in names:
-            target = directory / name
-            if name in old and target.is_file() and (new / name).is_file():
-                (kept / name).hardlink_to(target)  # so that a reader finds the old file or the new one
-                (new / name).replace(target)
-                back.append((kept / name, target))
+        for made in sorted(new.iterdir()):
+            target = directory / made.name
+            if target in saved and target.is_file() and made.is_file():
+                saved[target].hardlink_to(target)  # so that a reader finds the old file or the new one
+                made.replace(target)
+                back.append((saved.pop(target), target))
                 continue
-            if name in old:
-                target.rename(kept / name)
-                back.append((kept / name, target))
+            if target in saved:
+                back.append((_moved(target, saved[target]), target))
+                del saved[target]
             elif target.exists() or target.is_symlink():  # which a rename would replace
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
-            (new / name).rename(target)
-            back.append((target, new / name))
-        for name in old:
-            if name not in names:
-                (directory / name).rename(kept / name)
-                back.append((kept / name, directory / name))
+            back.append((_moved(made, target), made))
+        for path, place in saved.items():
+            back.append((_moved(path, place), path))
     except BaseException:
         for source, target in reversed(back):
             source.replace(target)
         raise
+
+
+def _moved(source: Path, target: Path) -> Path:
+    source.rename(target)
+    return target

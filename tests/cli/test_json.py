@@ -45,6 +45,7 @@ SAME = {
     "key import": "key list",
     "key retire": "key list",
     "key remove": "key list",
+    "zone unset": "zone set",
 }  # section that stands for a command's own
 TO_A_FILE = ("--private", "--yes", "--to")
 ZONE = "www: {type: A, value: 192.0.2.1}\nalias: {type: CNAME, value: gone.example.com.}\n"
@@ -139,6 +140,8 @@ def _of_files(root: Path) -> Iterator[tuple[str, Any]]:
     signed.write_text("$TTL 300\n@ DNSKEY 257 3 13 AQID\nwww A 192.0.2.1\n")
     arguments = ("zone", "import", "example.org", "--from", signed, "--dry-run", "--json")
     yield "zone import", dnsctl(*arguments, root=root).json
+    yield "zone set", dnsctl("zone", "set", "www.example.com", "A", "192.0.2.2", "--json", root=root).json
+    yield "zone set", dnsctl("zone", "unset", "new.example.com", "A", "--json", root=root).json
     yield "failure", dnsctl("zone", "show", "example.net", "--json", root=root).json["error"]
 
 

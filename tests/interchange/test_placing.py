@@ -40,8 +40,8 @@ ZONES = [
 
 
 def test_files_and_directories_take_the_place_of_others(root: Path) -> None:
-    old = placing.replaced(WorkTree(root), ZONES, overwrite=True)
-    placing.place(root, ZONES, old)
+    old = placing.replaced(WorkTree(root), ("zones",), ZONES, overwrite=True)
+    placing.place(root, "zones", ZONES, old)
     assert tree(root) == {
         "zones/example.com.zone": "new",
         "zones/example.net./www.yaml": "new",
@@ -50,23 +50,34 @@ def test_files_and_directories_take_the_place_of_others(root: Path) -> None:
     }
 
 
+def test_a_zone_in_another_directory_moves_to_the_first(root: Path) -> None:
+    (root / "dns").mkdir()
+    (root / "dns" / "example.edu.yaml").write_text("old")
+    directories, zones = ("zones", "dns"), [a_zone("example.edu.", **{"example.edu.yaml": "new"})]
+    placing.place(root, "zones", zones, placing.replaced(WorkTree(root), directories, zones, overwrite=True))
+    assert tree(root)["zones/example.edu.yaml"] == "new"
+    assert not list((root / "dns").iterdir())
+
+
 def test_where_one_cannot_be_placed_all_is_as_it_was(root: Path) -> None:
     (root / "zones" / "example.org.yaml").mkdir()  # which no rename replaces
     before = tree(root)
     with pytest.raises(FileExistsError):
-        placing.place(root, ZONES, placing.replaced(WorkTree(root), ZONES[:2], overwrite=True))
+        placing.place(
+            root, "zones", ZONES, placing.replaced(WorkTree(root), ("zones",), ZONES[:2], overwrite=True)
+        )
     assert tree(root) == before
     assert not list((root / "zones").glob(".*"))
 
 
 def test_zones_that_are_there_are_refused(root: Path) -> None:
     with refused_by(RefusalRule.ZONE_EXISTS, "zones/example.com.yaml"):
-        placing.replaced(WorkTree(root), ZONES, overwrite=False)
+        placing.replaced(WorkTree(root), ("zones",), ZONES, overwrite=False)
 
 
 def test_many_files_are_placed_as_well(root: Path) -> None:
     many = [a_zone(f"z{count}.example.", **{f"z{count}.example.yaml": "x"}) for count in range(80)]
-    placing.place(root, many, [])
+    placing.place(root, "zones", many, [])
     assert len(tree(root)) == 82
 
 
@@ -75,7 +86,7 @@ def test_one_process_writes_at_a_time(root: Path, monkeypatch: pytest.MonkeyPatc
     held = lock_directory(root / "zones")
     try:
         assert take(held)
-        with pytest.raises(HostBusyError), placing.writing(root):
+        with pytest.raises(HostBusyError), placing.writing(root / "zones"):
             pass
     finally:
         os.close(held)

@@ -57,7 +57,7 @@ _RDATA: dict[int, st.SearchStrategy[bytes]] = {
 
 
 @st.composite
-def _rrsets(draw: st.DrawFn) -> RRset:
+def _rrset(draw: st.DrawFn) -> RRset:
     rdtype = draw(st.sampled_from(sorted(_RDATA)))
     rdatas = draw(st.lists(_RDATA[rdtype], min_size=1, max_size=3))
     ttl = draw(st.sampled_from([0, 60, 300, 3600, 2**31 - 1]))
@@ -70,7 +70,8 @@ def _zone(found: list[RRset]) -> Zone:
     return Zone(ORIGIN, nodes_of(one_each.values()), AT.file)
 
 
-zones = st.lists(_rrsets(), max_size=6).map(_zone)
+rrsets = _rrset()
+zones = st.lists(rrsets, max_size=6).map(_zone)
 
 
 def content(zone: Zone) -> Mapping[Name, tuple[RRset, ...]]:

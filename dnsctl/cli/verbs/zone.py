@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dnsctl.cli.command_line.given import AtOption, JsonOption, ZoneArgument, examples, help_alone, here
+
+if TYPE_CHECKING:
+    from dnsctl.edit.zone_change import Commit
 
 
 class ZoneForm(StrEnum):
@@ -27,7 +30,7 @@ class ZoneFormat(StrEnum):
 
 def register(app: typer.Typer) -> None:
     zones = typer.Typer(
-        help="List and show zones; import and export them.",
+        help="List, show, import, export and change zones.",
         epilog=examples("dnsctl zone list", "dnsctl zone export example.com -o example.com.zone"),
     )
     zones.callback(invoke_without_command=True)(help_alone)
@@ -51,6 +54,21 @@ def register(app: typer.Typer) -> None:
             "dnsctl zone import example.com --from signed.zone --presigned",
         ),
     )(import_zones)
+    zones.command(
+        "set",
+        epilog=examples(
+            "dnsctl zone set www.example.com A 192.0.2.80 192.0.2.81 --ttl 5m",
+            "dnsctl zone set example.com MX '10 mx1.example.net.' '20 mx2.example.net.'",
+            "dnsctl zone set _acme-challenge.example.com TXT TOKEN --commit --reason 'certificate of www'",
+        ),
+    )(set_values)
+    zones.command(
+        "unset",
+        epilog=examples(
+            "dnsctl zone unset _acme-challenge.example.com TXT --commit",
+            "dnsctl zone unset www.example.com A 192.0.2.81",
+        ),
+    )(unset_values)
     app.add_typer(zones, name="zone")
 
 
@@ -156,3 +174,63 @@ def import_zones(
         zone_import.from_file(here(ctx), zone, file, manner)
     else:
         zone_import.from_server(here(ctx), zone, axfr, tsig, manner)
+
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The owner; the final dot is optional.")]
+TypeArgument = Annotated[str, typer.Argument(metavar="TYPE", help="A, AAAA, MX … or TYPE65400.")]
+CommitOption = Annotated[bool, typer.Option("--commit", help="Make a git commit of this file alone.")]
+CommitReasonOption = Annotated[
+    str, typer.Option("--reason", metavar="TEXT", help="For the message of the commit; with --commit.")
+]
+
+
+def set_values(
+    ctx: typer.Context,
+    name: NameArgument,
+    rdtype: TypeArgument,
+    values: Annotated[
+        list[str], typer.Argument(metavar="VALUE", help="In presentation form, as in a zone file's `value`.")
+    ],
+    ttl: Annotated[
+        str,
+        typer.Option("--ttl", metavar="TTL", help="Seconds, or 1h30m. Default: as it is, or of `defaults`."),
+    ] = "",
+    commit: CommitOption = False,
+    reason: CommitReasonOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Have these values, and no others, at a name and type. The rest of the file stays as it is.
+
+    The longest zone that holds the name is changed. Nothing changes where the zone would have an error.
+    """
+    from dnsctl.cli.zone_edit import set_values as run
+
+    shown = " ".join(("zone set", name, rdtype, *values))
+    run(here(ctx), name, rdtype, values, ttl, _commit(shown, reason, commit=commit), as_json=as_json)
+
+
+def unset_values(
+    ctx: typer.Context,
+    name: NameArgument,
+    rdtype: TypeArgument,
+    values: Annotated[
+        list[str] | None, typer.Argument(metavar="VALUE", help="Take these away; default: all of the type.")
+    ] = None,
+    commit: CommitOption = False,
+    reason: CommitReasonOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Take values away from a name and type. The rest of the file stays as it is."""
+    from dnsctl.cli.zone_edit import unset_values as run
+
+    shown = " ".join(("zone unset", name, rdtype, *(values or ())))
+    run(here(ctx), name, rdtype, values or [], _commit(shown, reason, commit=commit), as_json=as_json)
+
+
+def _commit(subject: str, reason: str, *, commit: bool) -> Commit | None:
+    """Return what a commit says. Raises typer.BadParameter for a reason without one."""
+    if reason and not commit:
+        raise typer.BadParameter("is for the message of a commit: add --commit", param_hint="--reason")
+    from dnsctl.edit.zone_change import Commit
+
+    return Commit(" ".join(subject.split())[:120], reason) if commit else None
