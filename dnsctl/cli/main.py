@@ -16,23 +16,26 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+import typer._completion_classes
 import typer.core
 import typer.main
 
 from dnsctl import __version__
 from dnsctl.cli import INTERRUPTED, output
-from dnsctl.cli.command_line.given import Given, examples
+from dnsctl.cli.command_line.given import examples
 from dnsctl.cli.command_line.help import explain, page
+from dnsctl.cli.command_line.place import Given, given
 from dnsctl.cli.command_line.values import make_plain
 from dnsctl.errors import DnsctlError, RefusalRule, SystemRefusalError, advice_for, advice_of, is_shortage
 
 if TYPE_CHECKING:
-    from typer._click.core import Command  # typer has click inside, and exports none of its types
+    from typer._click.core import Command, Parameter  # typer has click inside, and exports none of its types
 
 VERBS: tuple[str, ...] = (  # in the order of a day's work; each is a module of `verbs`
     "init",
@@ -63,7 +66,8 @@ _UsageError: type[Exception] = typer.BadParameter.__bases__[0]  # typer exports 
 class _Verbs(MutableMapping[str, "Command"]):
     """Commands by name, each made when it is first asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, directory: Parameter) -> None:
+        self._directory = directory
         self._made: dict[str, Command] = {}
 
     def __getitem__(self, name: str) -> Command:
@@ -73,6 +77,7 @@ class _Verbs(MutableMapping[str, "Command"]):
             alone = typer.Typer(rich_markup_mode=None)
             importlib.import_module(f"dnsctl.cli.verbs.{name}").register(alone)
             command = typer.main.get_group(alone).commands[name]
+            _everywhere(command, self._directory)
             make_plain(command)
             explain(command)
             self._made[name] = command
@@ -97,25 +102,64 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
+def _work_in(ctx: typer.Context, value: Path | None) -> None:
+    """Take `-C DIR`, before or behind a verb; behind one that has no `--json`, refuse that."""
+    now = given(ctx)
+    if value is not None:
+        if not value.is_dir():
+            raise typer.BadParameter(f"{value} is not a directory", param_hint="-C")
+        ctx.obj = replace(now, directory=value)
+    leads_on = hasattr(ctx.command, "commands")
+    if now.as_json and not leads_on and all("--json" not in each.opts for each in ctx.command.params):
+        raise typer.BadParameter(f"`{ctx.command_path}` has none", param_hint="--json")
+
+
+def _print_json(ctx: typer.Context, value: bool) -> None:
+    if value:
+        ctx.obj = replace(given(ctx), as_json=True)
+
+
 def _options(
     ctx: typer.Context,
-    directory: Annotated[
-        Path, typer.Option("-C", metavar="DIR", help="The operations repo to work in; default: here.")
-    ] = Path(),
+    work_in: Annotated[  # a name that no verb has
+        Path | None,
+        typer.Option(
+            "-C",
+            metavar="DIR",
+            callback=_work_in,
+            expose_value=False,
+            help="The operations repo to work in; default: the one that this directory is in.",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json", callback=_print_json, expose_value=False, help="As behind a verb that prints results."
+        ),
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Zones in git, signed, released to two datacenters at once, and verified from outside."""
-    if not directory.is_dir():
-        raise typer.BadParameter(f"{directory} is not a directory", param_hint="-C")
-    ctx.obj = Given(directory, ctx.obj or ())
+    """Zones in git, signed, released to two datacenters at once, and verified from outside.
+
+    -C and --json may stand before or behind a verb.
+    """
     if ctx.invoked_subcommand is None:
         output.line(ctx.get_help())
 
 
+def _everywhere(command: Command, option: Parameter) -> None:
+    """Have a command, and all below it, take this option, too."""
+    command.params.append(option)
+    for below in getattr(command, "commands", {}).values():
+        _everywhere(below, option)
+
+
 def command_line() -> typer.core.TyperGroup:
     """Return the command line with every verb; each is made when it is first asked for."""
+    # typer would draw what completion says of a choice with rich, which is slow, and breaks it into lines
+    typer._completion_classes._sanitize_help_text = str  # type: ignore[assignment]
     app = typer.Typer(
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
@@ -127,7 +171,7 @@ def command_line() -> typer.core.TyperGroup:
     if not isinstance(group, typer.core.TyperGroup):
         raise AssertionError("an application with a callback is a group")
     make_plain(group)
-    group.commands = _Verbs()
+    group.commands = _Verbs(next(each for each in group.params if "-C" in each.opts))
     group.get_help = partial(page, group)  # type: ignore[method-assign]
     return group
 
@@ -139,7 +183,9 @@ def run(arguments: list[str], program: Sequence[str] = ()) -> int:
     """
     output.prepare()
     try:
-        code = command_line()(args=arguments, prog_name="dnsctl", standalone_mode=False, obj=tuple(program))
+        code = command_line()(
+            args=arguments, prog_name="dnsctl", standalone_mode=False, obj=Given(tuple(program))
+        )
         sys.stdout.flush()
     except BaseException as error:  # noqa: BLE001 - the last line of defence: a traceback is a bug
         return told(error, _verb(arguments), as_json="--json" in arguments)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from dnsctl.control.released import config_of
 from dnsctl.load.ancestry import is_on_branch
-from dnsctl.publish.guards import BRANCH, GuardVerdict
+from dnsctl.model.guard_names import BRANCH
+from dnsctl.publish.guards import GuardVerdict
 from dnsctl.release.manifest import Manifest
 
 

@@ -12,13 +12,14 @@ from datetime import datetime
 
 from dnsctl.control.observations import recall
 from dnsctl.image.reader import Reader
+from dnsctl.model.guard_names import OLD_CACHES
 from dnsctl.model.name import Name
 from dnsctl.model.observation import ServedKeys
 from dnsctl.model.repo import HostFiles
 from dnsctl.model.rrset import Type
 from dnsctl.model.validity import moment
 from dnsctl.publish.changeset import ZoneChangeset
-from dnsctl.publish.guards import OLD_CACHES, GuardVerdict
+from dnsctl.publish.guards import GuardVerdict
 from dnsctl.publish.uses import served_keys, served_uses
 from dnsctl.rollover.caches import Change, Danger, Observations, dangers, last_of, tags
 from dnsctl.sign.keystore import Keystore

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from dnsctl.control.observations import recall
 from dnsctl.image.reader import Reader
+from dnsctl.model.guard_names import DS_SEEN
 from dnsctl.model.key import ds_tags
 from dnsctl.model.name import to_text
 from dnsctl.model.observation import Version, held_until
@@ -22,7 +23,7 @@ from dnsctl.model.rrset import Type
 from dnsctl.model.rrsig import signers_of
 from dnsctl.model.validity import moment
 from dnsctl.publish.changeset import Fate, ZoneChangeset
-from dnsctl.publish.guards import DS_SEEN, GuardVerdict
+from dnsctl.publish.guards import GuardVerdict
 
 
 def judge_ds_seen(

@@ -53,15 +53,16 @@ from dnsctl.load.revision import Revision, head
 from dnsctl.load.settings.config import Config
 from dnsctl.load.settings.file import load_config
 from dnsctl.load.uncommitted import uncommitted
+from dnsctl.model.guard_names import DS_CHANGE, GUARDS, HISTORY, KEYS_MISSING
 from dnsctl.model.json_value import Json
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.processors import usable_processors
 from dnsctl.model.repo import Repo
 from dnsctl.model.timestamp import stamp
-from dnsctl.publish.changeset import KEYS_MISSING, Fate
+from dnsctl.publish.changeset import Fate
 from dnsctl.publish.commit import intent_of
 from dnsctl.publish.faults import ZonesWithErrorsError
-from dnsctl.publish.guards import DS_CHANGE, GUARDS, HISTORY, enforce
+from dnsctl.publish.guards import enforce
 from dnsctl.publish.history import judge_history
 from dnsctl.publish.intent import Intent, Progress, no_progress
 from dnsctl.publish.keys import settle

@@ -18,10 +18,10 @@ from dnsctl.control.served import look
 from dnsctl.control.zone_rolls import Goal, ZoneRoll, goals, is_at_rest, rolling_zones, zone_roll
 from dnsctl.errors import DnsctlError
 from dnsctl.image.reader import Reader
+from dnsctl.model.guard_names import GUARDS
 from dnsctl.model.name import Name
 from dnsctl.model.policy import Policy
 from dnsctl.model.repo import Repo
-from dnsctl.publish.guards import GUARDS
 from dnsctl.publish.intent import Intent, Progress, no_progress
 from dnsctl.publish.keys import live_keys, settle_roll
 from dnsctl.publish.rolling import Rolled, rolled, tells_parent

@@ -15,6 +15,7 @@ from enum import Enum
 
 from dnsctl.image.layout import ZoneEntry, zone_prefix
 from dnsctl.image.reader import Reader
+from dnsctl.model.guard_names import KEYS_MISSING
 from dnsctl.model.key import SEP_FLAG, key_tag, signs_keys
 from dnsctl.model.name import Name
 from dnsctl.model.observation import ServedKeys
@@ -43,7 +44,6 @@ from dnsctl.publish.serials import serial_for
 from dnsctl.publish.source import source_of
 from dnsctl.sign.keystore import Keystore
 
-KEYS_MISSING = "keys-missing"  # name of an event, and of the guard against it
 RENEWAL, UNSIGNED, UNSIGNING = "renewal", "unsigned", "unsigning"  # names of events
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from dnsctl.model.guard_names import DS_MISMATCH
 from dnsctl.model.key import ds_tags
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.parental import SIGNALLED
@@ -16,7 +17,6 @@ from dnsctl.publish.delegations import forgotten
 from dnsctl.publish.dnssec_event import DnssecEvent
 from dnsctl.publish.intent import Delegation, ZoneIntent
 
-DS_MISMATCH = "ds-mismatch"  # name of an event, and of the guard against it
 DS_WAITS = "ds-waits"  # name of an event
 _NOT_KNOWN = "the key that the push makes"
 

@@ -1,6 +1,6 @@
 """Guards: changes that are rarely meant, and are refused until allowed by name with a reason.
 
-The table below has all of them. A first release and a new zone trip none but `ds-mismatch`. There is no
+`model.guard_names` has all of them. A first release and a new zone trip none but `ds-mismatch`. There is no
 general "force": each guard is overridden by its name, and who did that, and why, is logged. Pure; malformed
 data is for `validate`.
 """
@@ -13,35 +13,11 @@ from typing import Final, NamedTuple
 from dnsctl.errors import RefusalRule, ReleaseRefusedError
 from dnsctl.model import duration
 from dnsctl.model.guard_limits import GuardLimits
+from dnsctl.model.guard_names import DS_CHANGE, DS_MISMATCH, GUARDS, KEYS_MISSING
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import Type, type_text
 from dnsctl.model.serial import distance
-from dnsctl.publish.changeset import KEYS_MISSING, Fate, ZoneChangeset
-from dnsctl.publish.ds_changes import DS_MISMATCH
-
-HISTORY: Final = "history"
-BRANCH: Final = "branch"
-DS_CHANGE: Final = "ds-change"
-DS_SEEN: Final = "ds-seen"
-OLD_CACHES: Final = "old-caches"
-
-GUARDS: Final[dict[str, str]] = {
-    HISTORY: "the last release is not part of what is pushed, and would be undone",
-    BRANCH: "the commit is not on the branch that dnsctl.yaml names",
-    KEYS_MISSING: "a zone is served signed by keys that are not in keys/: other keys would replace them",
-    "deletes": "a large share of a zone's RRsets would be deleted",
-    "updates": "a large share of a zone's RRsets would change",
-    "emptied-zone": "nothing but the apex's SOA and NS would be left",
-    "emptied-owner": "a name that the zone file still has would lose all its records",
-    "removed-zone": "a zone would no longer be served",
-    "apex-ns": "the name servers of a zone would change; the parent's NS must follow",
-    DS_CHANGE: "signing would end, or start with CDS, or the keys that a DS points to would change",
-    DS_MISMATCH: "the DS that one of our zones holds for another would lead to none of its keys",
-    DS_SEEN: "a DS that the parent was seen to have, or a cache may hold, would lead to no key of the zone",
-    OLD_CACHES: "keys would change so that a resolver which holds an answer of before could not validate",
-    "serial-jump": "a serial would not go forward, or go so far that secondaries could lose track",
-    "ttl-jump": "a TTL would grow so much that a mistake would stay in caches for long",
-}
+from dnsctl.publish.changeset import Fate, ZoneChangeset
 
 SERIAL_JUMP: Final = (
     100_000_000  # three years of seconds; a change of serial policy passes it, an edit does not

@@ -13,12 +13,13 @@ from dnsctl.errors import DnsctlError
 from dnsctl.load.ancestry import Commit, fork, has_commit, is_ancestor, is_shallow, only_in
 from dnsctl.load.revision import Revision
 from dnsctl.load.settings.file import load_config
+from dnsctl.model.guard_names import HISTORY
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import type_text
 from dnsctl.publish.changes import RecordChange
 from dnsctl.publish.changeset import Changeset, Fate, ZoneChangeset, compare
 from dnsctl.publish.commit import intent_of
-from dnsctl.publish.guards import HISTORY, GuardVerdict
+from dnsctl.publish.guards import GuardVerdict
 from dnsctl.publish.intent import Intent
 from dnsctl.release.manifest import Manifest
 

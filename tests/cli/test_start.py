@@ -70,8 +70,11 @@ def test_line_that_runs_no_verb_imports_nothing_that_verbs_work_with(arguments: 
     assert names & HEAVY == set()
 
 
-@pytest.mark.parametrize("typed", ["dnsctl ch", "dnsctl check --js", "dnsctl check exam", "dnsctl key l"])
-def test_completion_imports_nothing_that_verbs_work_with(typed: str, place: Path):
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+@pytest.mark.parametrize(
+    "typed", ["dnsctl ch", "dnsctl check --js", "dnsctl check exam", "dnsctl push --allow del"]
+)
+def test_completion_imports_nothing_that_verbs_work_with(typed: str, shell: str, place: Path):
     script = (
         "import atexit, sys\n"
         "told = lambda: print(*sorted({each.partition('.')[0] for each in sys.modules}), file=sys.stderr)\n"
@@ -79,9 +82,9 @@ def test_completion_imports_nothing_that_verbs_work_with(typed: str, place: Path
         "from dnsctl.__main__ import main\n"
         "main()\n"
     )
-    words = {"COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" ")), "_DNSCTL_COMPLETE": "complete_bash"}
-    done = run(place, script, **words)
-    assert done.stdout.startswith(typed.rsplit(maxsplit=1)[-1])
+    words = {"COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" ")), "_TYPER_COMPLETE_ARGS": typed}
+    done = run(place, script, **words, _DNSCTL_COMPLETE=f"complete_{shell}")
+    assert typed.rsplit(maxsplit=1)[-1] in done.stdout
     assert set(done.stderr.split()) & HEAVY == set()
 
 

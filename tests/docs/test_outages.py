@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsctl.publish.guards import GUARDS
+from dnsctl.model.guard_names import GUARDS
 from dnsctl.validate.rules import RULE_NAMES
 
 ROOT = Path(__file__).parents[2]

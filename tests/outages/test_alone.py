@@ -8,7 +8,7 @@ import dns.message
 import dns.query
 import pytest
 
-from dnsctl.publish.guards import GUARDS
+from dnsctl.model.guard_names import GUARDS
 from tests.control.operations import NODES, Operations, made, zone
 
 ALLOW_ALL = [option for guard in GUARDS for option in ("--allow", guard)]

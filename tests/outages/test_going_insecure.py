@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from dnsctl.control.observations import Observed, remember
+from dnsctl.model.guard_names import DS_SEEN, GUARDS
 from dnsctl.model.observation import DsMemory, ParentView
 from dnsctl.model.repo import Repo
 from dnsctl.model.rrset import Type
-from dnsctl.publish.guards import DS_SEEN, GUARDS
 from tests.outages.conftest import Fleet, three_keys
 from tests.sign.mutations import NSEC, NSEC3, ORIGIN, bits, records_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dnsctl.publish.guards import GUARDS
+from dnsctl.model.guard_names import GUARDS
 from tests.outages.conftest import Fleet
 
 

@@ -8,12 +8,12 @@ import pytest
 
 from dnsctl.image.store import Image
 from dnsctl.library import build_image, check_zones
+from dnsctl.model.guard_names import DS_MISMATCH
 from dnsctl.model.key import PublicKey
 from dnsctl.model.name import to_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import Type, rdata_text
 from dnsctl.publish.changeset import Changeset, Fate, changeset_of
-from dnsctl.publish.ds_changes import DS_MISMATCH
 from dnsctl.publish.intent import Intent, ZoneIntent
 from dnsctl.publish.pipeline import Release
 from tests.publish.host import NOW, SIMPLE, STANDARD, Host, intent, master_text, name

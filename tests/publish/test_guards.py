@@ -5,8 +5,9 @@ import pytest
 
 from dnsctl.errors import RefusalRule
 from dnsctl.model.guard_limits import GuardLimits
+from dnsctl.model.guard_names import GUARDS
 from dnsctl.model.policy import Algorithm, Policy
-from dnsctl.publish.guards import GUARDS, GuardVerdict, enforce
+from dnsctl.publish.guards import GuardVerdict, enforce
 from dnsctl.publish.intent import Intent
 from dnsctl.publish.pipeline import Release
 from tests.publish.host import NOW, SIMPLE, STANDARD, Host, intent, master_text, name

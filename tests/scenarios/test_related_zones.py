@@ -11,7 +11,7 @@ from dnsctl.control.host import ControlHost, control_host
 from dnsctl.control.push import Request, push, rollback
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.settings.file import load_config
-from dnsctl.publish.guards import GUARDS
+from dnsctl.model.guard_names import GUARDS
 from dnsctl.verify.anchor import anchors_in
 from tests.control.operations import NODES, PASSPHRASE, Operations, made
 from tests.scenarios import related

@@ -2,44 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dnsctl.load.zone_directories import zone_directories
-from dnsctl.model.repo import ZONE_SUFFIXES
+from dnsctl.cli.command_line import completion
+from dnsctl.cli.command_line.place import given, root_of
 
 if TYPE_CHECKING:
     from dnsctl.cli.context import Context
 
 
-@dataclass(frozen=True)
-class Given:
-    """The global options, and how this process was started, if it may start again (see `anew`)."""
-
-    root: Path
-    program: tuple[str, ...] = ()
-
-
 def here(ctx: typer.Context) -> Context:
-    """Return the context that the global options made."""
+    """Return the context of a verb: the repo of `-C`, or the one that we are in."""
     from dnsctl.cli.context import Context
 
-    given = ctx.find_object(Given)
-    if given is None:
-        raise AssertionError("the callback of the application has not run")
-    return Context(given.root, given.program)
-
-
-def complete_zone(incomplete: str) -> list[str]:
-    """Return the zones of the current directory's repo that begin so, for shell completion."""
-    stems: set[str] = set()
-    for place in zone_directories(Path()):
-        stems |= {path.stem for path in place.glob("*") if path.suffix in ZONE_SUFFIXES}
-        stems |= {path.name[:-1] for path in place.glob("*.") if path.is_dir()}  # split zones
-    return sorted(each for each in stems if each.startswith(incomplete))
+    return Context(root_of(ctx), given(ctx).program)
 
 
 def examples(*lines: str) -> str:
@@ -53,21 +31,36 @@ def help_alone(ctx: typer.Context) -> None:
         typer.echo(ctx.get_help())
 
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON with stable keys.")]
+def _or_before(ctx: typer.Context, value: bool) -> bool:
+    """Return whether JSON is asked for, behind the verb or before it."""
+    return value or given(ctx).as_json
+
+
+JsonOption = Annotated[bool, typer.Option("--json", callback=_or_before, help="Print JSON with stable keys.")]
 AtOption = Annotated[
     int | None,
     typer.Option(
-        "--at", metavar="GENERATION", min=1, help="As of this release: the files of its commit, unsigned."
+        "--at",
+        metavar="GENERATION",
+        min=1,
+        autocompletion=completion.generations,
+        help="As of this release: the files of its commit, unsigned.",
     ),
 ]
 ZoneArgument = Annotated[
     str,
     typer.Argument(
-        metavar="ZONE", help="A zone's name; the final dot is optional.", autocompletion=complete_zone
+        metavar="ZONE", help="A zone's name; the final dot is optional.", autocompletion=completion.zones
     ),
 ]
 AllowOption = Annotated[
-    list[str] | None, typer.Option("--allow", metavar="GUARD", help="Override this guard; needs --reason.")
+    list[str] | None,
+    typer.Option(
+        "--allow",
+        metavar="GUARD",
+        autocompletion=completion.guards,
+        help="Override this guard; needs --reason.",
+    ),
 ]
 ReasonOption = Annotated[
     str,
@@ -77,7 +70,12 @@ ReasonOption = Annotated[
 ]
 WithoutOption = Annotated[
     list[str] | None,
-    typer.Option("--without", metavar="SITE", help="Go ahead without this site; it catches up by itself."),
+    typer.Option(
+        "--without",
+        metavar="SITE",
+        autocompletion=completion.sites,
+        help="Go ahead without this site; it catches up by itself.",
+    ),
 ]
 
 

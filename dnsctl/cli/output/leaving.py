@@ -8,10 +8,10 @@ from dataclasses import replace
 from dnsctl.cli import output
 from dnsctl.cli.output.changes import print_change, print_zones
 from dnsctl.control.host import ControlHost
+from dnsctl.model.guard_names import HISTORY
 from dnsctl.model.name import Name, to_text
 from dnsctl.publish.changes import RecordChange
 from dnsctl.publish.changeset import Fate, ZoneChangeset
-from dnsctl.publish.guards import HISTORY
 from dnsctl.publish.history import lost_commits, taken_back
 from dnsctl.publish.pipeline import Release
 

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from dnsctl.cli.command_line.given import JsonOption, complete_zone, examples, here
+from dnsctl.cli.command_line import completion
+from dnsctl.cli.command_line.given import JsonOption, examples, here
 
 
 def register(app: typer.Typer) -> None:
@@ -22,7 +23,9 @@ def check(
     ctx: typer.Context,
     zones: Annotated[
         list[str] | None,
-        typer.Argument(metavar="ZONE", help="Check these zones; default: all.", autocompletion=complete_zone),
+        typer.Argument(
+            metavar="ZONE", help="Check these zones; default: all.", autocompletion=completion.zones
+        ),
     ] = None,
     rules: Annotated[bool, typer.Option("--rules", help="List all rules and exit.")] = False,
     as_json: JsonOption = False,

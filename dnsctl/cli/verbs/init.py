@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from dnsctl.cli.command_line.given import JsonOption, examples, here
+from dnsctl.cli.command_line.given import JsonOption, examples
+from dnsctl.cli.command_line.place import named_root
 
 
 def register(app: typer.Typer) -> None:
@@ -34,7 +35,7 @@ def init(
     """Make an operations repo with keys and certificates, or add what is missing; change no file of yours."""
     from dnsctl.cli.init import init as run
 
-    root = here(ctx).root
+    root = named_root(ctx)
     run(
         root / directory if directory is not None else root,
         example=example,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dnsctl.cli.command_line.given import JsonOption, ZoneArgument, complete_zone, examples, help_alone, here
+from dnsctl.cli.command_line import completion
+from dnsctl.cli.command_line.given import JsonOption, ZoneArgument, examples, help_alone, here
 
 if TYPE_CHECKING:
     from dnsctl.cli.context import Context
@@ -117,7 +118,9 @@ def list_keys(
     ctx: typer.Context,
     zone: Annotated[
         str | None,
-        typer.Argument(metavar="ZONE", help="Of this zone; default: of all.", autocompletion=complete_zone),
+        typer.Argument(
+            metavar="ZONE", help="Of this zone; default: of all.", autocompletion=completion.zones
+        ),
     ] = None,
     sig0: Annotated[bool, typer.Option("--sig0", help="Keys that sign updates to parents.")] = False,
     as_json: JsonOption = False,

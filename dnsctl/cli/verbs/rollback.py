@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from dnsctl.cli.command_line import completion
 from dnsctl.cli.command_line.given import (
     AllowOption,
     JsonOption,
@@ -33,7 +34,10 @@ def rollback(
     generation: Annotated[
         int | None,
         typer.Argument(
-            metavar="GENERATION", min=1, help="Publish its records; default: the last one of another commit."
+            metavar="GENERATION",
+            min=1,
+            autocompletion=completion.generations,
+            help="Publish its records; default: the last one of another commit.",
         ),
     ] = None,
     dry_run: Annotated[

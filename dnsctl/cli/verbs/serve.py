@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from dnsctl.cli.command_line import completion
 from dnsctl.cli.command_line.given import examples, here
+from dnsctl.cli.command_line.place import named_root
 
 _MAX_WORKERS = 256
 
@@ -26,7 +28,10 @@ def register(app: typer.Typer) -> None:
 def serve(
     ctx: typer.Context,
     *,
-    node: Annotated[str | None, typer.Option(metavar="NAME", help="A node of dnsctl.yaml.")] = None,
+    node: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", autocompletion=completion.nodes, help="A node of dnsctl.yaml."),
+    ] = None,
     zones: Annotated[
         Path | None,
         typer.Option(
@@ -109,6 +114,6 @@ def serve(
         context = here(ctx)
         settings = serve_settings(listen, workers, transfer or (), rate_limit)
         where = parse_endpoint(metrics) if metrics else None
-        directory = context.root / zones
+        directory = named_root(ctx) / zones
         order = ZonesOrder(directory, settings, state, user, sign=sign, strict=strict, metrics=where)
         serve_zones(context, order)

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from dnsctl.cli.command_line.given import JsonOption, complete_zone, examples, here
+from dnsctl.cli.command_line import completion
+from dnsctl.cli.command_line.given import JsonOption, examples, here
 
 
 def register(app: typer.Typer) -> None:
@@ -26,12 +27,15 @@ def verify(
     zones: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="ZONE", help="Verify these zones; default: all.", autocompletion=complete_zone
+            metavar="ZONE", help="Verify these zones; default: all.", autocompletion=completion.zones
         ),
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Ask for every RRset, not a sample.")] = False,
     site: Annotated[
-        str | None, typer.Option("--site", metavar="SITE", help="Ask the nodes of this site only.")
+        str | None,
+        typer.Option(
+            "--site", metavar="SITE", autocompletion=completion.sites, help="Ask the nodes of this site only."
+        ),
     ] = None,
     parents: Annotated[
         bool,

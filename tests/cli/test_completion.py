@@ -1,0 +1,94 @@
+"""What shells complete: the names that are in the operations repo."""
+
+from pathlib import Path
+
+import pytest
+
+from dnsctl.model.guard_names import GUARDS
+from tests.cli.shell import CONFIG, dnsctl, inside, repo
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = repo(tmp_path_factory.mktemp("repo"), CONFIG, example_com_yaml="", example_net_yaml="")
+    archive = root / "state/archive/releases"
+    archive.mkdir(parents=True)
+    for generation in (9, 10, 11):
+        (archive / f"{generation:08d}.manifest").touch()
+    return root
+
+
+def completed(monkeypatch: pytest.MonkeyPatch, shell: str, typed: str) -> list[str]:
+    """Return what the shell is told, a choice a line; zsh and fish show what it means behind it."""
+    monkeypatch.setenv("_DNSCTL_COMPLETE", f"complete_{shell}")
+    monkeypatch.setenv("_TYPER_COMPLETE_ARGS", typed)
+    monkeypatch.setenv("_TYPER_COMPLETE_FISH_ACTION", "get-args")
+    monkeypatch.setenv("COMP_WORDS", typed)
+    monkeypatch.setenv("COMP_CWORD", str(len(typed.split(" ")) - 1))
+    told = dnsctl()
+    assert told.err == ""
+    lines = [line.removeprefix("_arguments '*: :((").removesuffix("))'") for line in told.out.splitlines()]
+    return [line for line in lines if line]
+
+
+def names(lines: list[str]) -> list[str]:
+    return [line.partition("\t")[0].partition('":')[0].strip('"') for line in lines]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("dnsctl che", ["check"]),
+        ("dnsctl check example.n", ["example.net"]),
+        ("dnsctl zone show exam", ["example.com", "example.net"]),
+        ("dnsctl verify --site d", ["dc1", "dc2"]),
+        ("dnsctl push --without dc2", ["dc2"]),
+        ("dnsctl serve --node ns", ["ns1", "ns2"]),
+        ("dnsctl push --allow ds-m", ["ds-mismatch"]),
+        ("dnsctl rollback 1", ["11", "10"]),
+        ("dnsctl explain --at 1", ["11", "10"]),
+    ],
+)
+def test_names_are_completed(
+    place: Path, monkeypatch: pytest.MonkeyPatch, shell: str, typed: str, expected: list[str]
+):
+    with inside(place):
+        assert names(completed(monkeypatch, shell, typed)) == expected
+
+
+@pytest.mark.parametrize("typed", ["dnsctl -C {} check example.n", "dnsctl check -C {} example.n"])
+def test_names_are_those_of_the_repo_that_is_named(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str
+):
+    with inside(tmp_path):
+        assert completed(monkeypatch, "bash", typed.format(place)) == ["example.net"]
+        assert completed(monkeypatch, "bash", "dnsctl check example.n") == []
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_every_guard_is_one_line_with_its_meaning(place: Path, monkeypatch: pytest.MonkeyPatch, shell: str):
+    with inside(place):
+        lines = completed(monkeypatch, shell, "dnsctl push --allow ")
+    assert names(lines) == list(GUARDS)
+    assert all(meaning[:20] in line for line, meaning in zip(lines, GUARDS.values(), strict=True))
+
+
+@pytest.mark.parametrize(
+    "settings", ["", "version: [\n", "sites: 1\n", "sites: {dc1: 2}\n", "sites: {dc1: {nodes: []}}\n"]
+)
+def test_settings_that_cannot_be_read_have_no_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: str
+):
+    (tmp_path / "dnsctl.yaml").write_text(settings)
+    with inside(tmp_path):
+        for typed in ("dnsctl serve --node ", "dnsctl check ", "dnsctl rollback "):
+            assert completed(monkeypatch, "bash", typed) == []
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_script_for_the_shell_is_shown(monkeypatch: pytest.MonkeyPatch, shell: str):
+    monkeypatch.setenv("_DNSCTL_COMPLETE", f"source_{shell}")
+    assert "_DNSCTL_COMPLETE=complete_" in dnsctl().out
