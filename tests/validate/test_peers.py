@@ -1,7 +1,12 @@
-"""What BIND or NSD refuse to load, a rule refuses as well; what passes here, both load."""
+"""What BIND or NSD refuse to load, a rule refuses as well; what passes here, both load.
 
+Whatever Knot's semantic checks find, a rule finds, if not as an error.
+"""
+
+import contextlib
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -48,15 +53,37 @@ def refused(program: str, *arguments: str, file: Path) -> str:
     return done.stdout + done.stderr if done.returncode else ""
 
 
+@contextlib.contextmanager
+def written(text: str) -> Iterator[Path]:
+    """Yield a file with the zone of `text`, as peers read it."""
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "example.com.zone"
+        file.write_text("".join(line for one in zone("example.com.", text).rrsets() for line in records(one)))
+        yield file
+
+
+@settings(max_examples=100)
+@given(st.lists(_RECORDS, max_size=8))
+def test_nothing_that_knot_finds_is_passed_over(drawn: list[tuple[str, str, str]]):
+    text = "".join(f"{' '.join(each)}\n" for each in drawn)
+    with written(text) as file:
+        checked = subprocess.run(
+            [need("kzonecheck"), "-o", "example.com", str(file)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=20,
+        )
+    assert checked.returncode == 0 or verdict(("example.com.", text)).findings, (text, checked.stdout)
+
+
 @settings(max_examples=100)
 @given(st.lists(_RECORDS, max_size=8))
 def test_errors_here_are_refusals_there(drawn: list[tuple[str, str, str]]):
     text = "".join(f"{' '.join(each)}\n" for each in drawn)
     found = verdict(("example.com.", text)).findings
     errors = {each.rule for each in found if each.severity is Severity.ERROR}
-    with tempfile.TemporaryDirectory() as directory:
-        file = Path(directory) / "example.com.zone"
-        file.write_text("".join(line for one in zone("example.com.", text).rrsets() for line in records(one)))
+    with written(text) as file:
         told = refused("named-checkzone", "-i", "local", "-k", "ignore", file=file) + refused(
             "nsd-checkzone", file=file
         )

@@ -137,6 +137,44 @@ _ELSEWHERE = st.sampled_from(
 _TARGETS = st.one_of(_OWNERS, _ELSEWHERE)
 
 
+_PARTS = st.sampled_from(
+    [
+        "v=spf1",
+        "v=DKIM1",
+        "v=DMARC1",
+        "v=STSv1",
+        "v=TLSRPTv1",
+        "v=BIMI1",
+        "p=",
+        "k=ed25519",
+        "p=AAAA",
+        "rua=x",
+        "include:example.com",
+        "redirect=a.example.com",
+        "a:%{d}.",
+        "mx/99",
+        "+all",
+        "ip4:::1",
+        "id=",
+        "l=",
+        "%",
+        "=",
+        "ÿ",
+    ]
+)
+_PREFIXES = st.sampled_from(["", "_dmarc.", "s._domainkey.", "_mta-sts.", "_smtp._tls.", "default._bimi."])
+
+
+def _mail(draw: st.DrawFn, owner: Name) -> RRset:
+    """Return TXT records that are made of what policies about mail are made of."""
+    lines = draw(
+        st.lists(st.tuples(st.lists(_PARTS, max_size=6), st.sampled_from([" ", ";", "; "])), max_size=3)
+    )
+    texts = [mark.join(parts).encode("utf-8") for parts, mark in lines] or [b"v=spf1 -all"]
+    at = Name(from_text(draw(_PREFIXES) + "x.")[:-3] + owner)
+    return rrset(at, Type.TXT, 60, [bytes((len(text),)) + text for text in texts])
+
+
 @st.composite
 def _rrsets(draw: st.DrawFn) -> RRset:
     owner = draw(_OWNERS)
@@ -150,7 +188,7 @@ def _rrsets(draw: st.DrawFn) -> RRset:
     if rdtype == Type.DS:
         return rrset(owner, rdtype, 60, [b"\0\1\x0d\1" + bytes(20)])
     if rdtype == Type.TXT:
-        return rrset(owner, rdtype, 60, [b"\x0bv=spf1 -all"])
+        return _mail(draw, owner)
     return rrset(owner, rdtype, 60, [prefix + target for target in targets])
 
 
