@@ -8,6 +8,7 @@ import typer
 
 from dnsctl.cli import output
 from dnsctl.cli.context import Context, zone_name
+from dnsctl.control.aliases.resolving import Targets
 from dnsctl.load.zone_files import known_zones
 from dnsctl.model.finding import Severity
 from dnsctl.model.json_value import Json
@@ -26,7 +27,14 @@ def check(context: Context, zones: list[str], *, as_json: bool) -> None:
     workers = usable_processors()
     with output.stages() as progress:
         checked = check_work_tree(
-            context.work_tree(), config, only, datetime.now(UTC), workers, progress, public_side(context.keys)
+            context.work_tree(),
+            config,
+            only,
+            datetime.now(UTC),
+            workers,
+            progress,
+            public_side(context.keys),
+            Targets(config, context.state),
         )
     if as_json:
         output.json_result(_to_json(checked))

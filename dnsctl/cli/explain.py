@@ -17,6 +17,7 @@ import typer
 
 from dnsctl.cli import output
 from dnsctl.cli.context import Context, domain_name
+from dnsctl.control.aliases.resolving import Targets
 from dnsctl.control.earlier import files_at
 from dnsctl.control.own_image import released
 from dnsctl.errors import ImageError, RefusalRule
@@ -42,9 +43,9 @@ def explain(
     with contextlib.ExitStack() as stack:
         if at is not None:
             source, today = stack.enter_context(files_at(context.root, at))
-            opened = _from_files(source, load_config(source, fleet=False), qname, today)
+            opened = _from_files(context, source, load_config(source, fleet=False), qname, today)
         elif work_tree:
-            opened = _from_files(context.work_tree(), context.config(fleet=False), qname)
+            opened = _from_files(context, context.work_tree(), context.config(fleet=False), qname)
         else:
             opened = _from_release(context)
         made = explanation(stack.enter_context(opened), qname, wanted)
@@ -77,12 +78,16 @@ def _from_release(context: Context) -> Iterator[Reader]:
 
 
 @contextlib.contextmanager
-def _from_files(source: Source, config: Config, qname: Name, today: date | None = None) -> Iterator[Reader]:
+def _from_files(
+    context: Context, source: Source, config: Config, qname: Name, today: date | None = None
+) -> Iterator[Reader]:
     """Compile the zones that could answer into a temporary image."""
     from dnsctl.publish.work_tree import NamedZoneFaultsError, zones_above  # noqa: PLC0415 - for this alone
 
     with output.stages() as progress:
-        zones, errors, faulty = zones_above(source, config, qname, progress, today=today)
+        zones, errors, faulty = zones_above(
+            source, config, qname, progress, today=today, resolve=Targets(config, context.state)
+        )
     output.findings(errors, sys.stderr)
     if faulty:
         raise NamedZoneFaultsError(faulty[0])

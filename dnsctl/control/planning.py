@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dnsctl.control.aliases.resolving import Ask, Targets
 from dnsctl.control.branch_gate import judge_branch
 from dnsctl.control.cache_gate import judge_caches
 from dnsctl.control.concerns import of_ends
@@ -16,6 +17,7 @@ from dnsctl.control.released import released
 from dnsctl.control.unsigning import kept_signed
 from dnsctl.image.reader import Reader
 from dnsctl.load.revision import Revision
+from dnsctl.load.settings.config import Config
 from dnsctl.load.settings.file import load_config
 from dnsctl.model.finding import Finding
 from dnsctl.model.json_value import Json
@@ -60,9 +62,9 @@ def plan(
     `offline`: no node is asked what is served. `tell` gets what a person should know besides. Raises
     ZonesWithErrorsError where a push would end with it.
     """
-    intent = _intent(root, rev, progress)
+    intent = _intent(root, rev, progress, ask=not offline)
     if against is not None:
-        other = _intent(root, against, progress)
+        other = _intent(root, against, progress, ask=False)
         changeset = compare(other, intent)
         findings = _passed(intent, changeset, None, progress)
         guards = judge(changeset.zones, intent.limits)
@@ -81,12 +83,21 @@ def plan(
     return Plan(intent.commit, told, changeset, guards, findings)
 
 
-def _intent(root: Path, rev: str, progress: Progress) -> Intent:
+def _intent(root: Path, rev: str, progress: Progress, *, ask: bool) -> Intent:
+    """Read a commit; targets of ALIAS that are not fresh are asked for, unless that is not wanted."""
     source = Revision(root, rev)
     try:
-        return intent_of(source, load_config(source), progress)
+        config = load_config(source)
+        targets = Targets(config, Repo(root).state, _asked_by(config) if ask else None)
+        return intent_of(source, config, progress, resolve=targets)
     finally:
         source.close()
+
+
+def _asked_by(config: Config) -> Ask:
+    from dnsctl.control.aliases.asking import asked_by  # noqa: PLC0415 - what speaks to resolvers
+
+    return asked_by(config)
 
 
 def _against_release(

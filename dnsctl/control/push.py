@@ -26,6 +26,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
 
+from dnsctl.control.aliases.asking import asked_by
+from dnsctl.control.aliases.resolving import Targets
 from dnsctl.control.branch_gate import judge_branch
 from dnsctl.control.cache_gate import judge_caches
 from dnsctl.control.ds_gate import judge_ds_seen
@@ -282,13 +284,16 @@ def _built(
     at_once: Callable[[Name], bool],
 ) -> Release | None:
     """Build the release of a commit. `today`: what its records' `expires` is compared with; `at_once`: as of
-    `unsigning.kept_signed`.
+    `unsigning.kept_signed`. Targets of ALIAS are asked for where they are not fresh.
     """
     source = Revision(host.root, rev)
     try:
-        intent = intent_of(source, load_config(source), progress, today=today)
+        config = load_config(source)
+        targets = Targets(config, Repo(host.root).state, asked_by(config))
+        intent = intent_of(source, config, progress, today=today, resolve=targets)
     finally:
         source.close()
+    targets.keep()
     with host.image.reader() as served:
         state, now = Repo(host.root).state, datetime.now(UTC)
         intent = kept_signed(intent, served, host.keystore, state, now, at_once)

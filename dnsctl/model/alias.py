@@ -6,6 +6,7 @@ A and AAAA, which `publish.aliases` puts in their place.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from dnsctl.model.finding import Position, Severity
@@ -16,11 +17,15 @@ PLAIN, OF_ROUTE53 = "ALIAS", "Route53Provider/ALIAS"
 ADDRESSES: Final = (int(Type.A), int(Type.AAAA))
 
 LOOP, LEFT_OUT, NO_ADDRESS = "alias-loop", "alias-not-served", "alias-target-resolves"
+UNKNOWN, UNRESOLVED, KEPT = "alias-unknown", "alias-unresolved", "alias-kept"
 
 # Rule id, severity, meaning: what is found once zones are read, where aliases become addresses
 RULES: tuple[tuple[str, Severity, str], ...] = (
     (LOOP, Severity.ERROR, "An ALIAS leads back to itself, or over too many aliases."),
-    (LEFT_OUT, Severity.WARNING, "An ALIAS leads out of our zones, and is left out."),
+    (LEFT_OUT, Severity.WARNING, "An ALIAS leads out of our zones, where nobody is asked, and is left out."),
+    (UNKNOWN, Severity.NOTE, "The addresses of an ALIAS are not known before resolvers are asked."),
+    (UNRESOLVED, Severity.ERROR, "The target of an ALIAS cannot be resolved, and never could."),
+    (KEPT, Severity.WARNING, "The target of an ALIAS cannot be resolved: its last addresses are kept."),
     (NO_ADDRESS, Severity.ERROR, "The target of an ALIAS, in a zone of ours, has no address."),
 )
 SEVERITIES = {name: severity for name, severity, _ in RULES}
@@ -44,12 +49,50 @@ class Alias(NamedTuple):
         return PLAIN if self.types == ADDRESSES else OF_ROUTE53
 
 
+class Known(NamedTuple):
+    """What resolvers said of a target that is not ours. Times in unix seconds.
+
+    `addresses`: rdatas by type; `ttl`: of all of them, and of what led there, in seconds; `path`: the names
+    that led there, the target first. `at`: when they were found so the last time; `until`: when to ask again.
+    `validated`: a resolver that is trusted said so. `failing`: why they cannot be found now, since `since`.
+    `high_at`: when a TTL near `ttl` was seen last; `lower`: the largest that was seen since.
+    """
+
+    addresses: Mapping[int, tuple[bytes, ...]]
+    ttl: int
+    path: tuple[Name, ...]
+    at: int
+    until: int
+    validated: bool = False
+    failing: str = ""
+    since: int = 0
+    high_at: int = 0
+    lower: int = 0
+
+
+class Unresolved(NamedTuple):
+    """Why nothing is known of a target; `asked`: resolvers could not tell."""
+
+    reason: str
+    asked: bool = True
+
+
+Resolve = Callable[[frozenset[Name]], Mapping[Name, Known | Unresolved]]  # names of nobody asked are left out
+
+
+def ask_nobody(_targets: frozenset[Name]) -> Mapping[Name, Known | Unresolved]:
+    """Know nothing of targets that are not ours."""
+    return {}
+
+
 class Resolved(NamedTuple):
     """What an alias has become. `path`: the names that led there, the target first.
 
-    `rrsets`: the addresses, of the alias's owner; none where they are not known.
+    `rrsets`: the addresses, of the alias's owner; none where they are not known. `known`: where they came
+    from, if not from zones of ours.
     """
 
     alias: Alias
     path: tuple[Name, ...]
     rrsets: tuple[RRset, ...] = ()
+    known: Known | None = None

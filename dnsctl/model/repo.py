@@ -10,7 +10,7 @@
       pki/ca.crt  pki/ca.pem          the fleet's authority
       pki/control.*  pki/NODE.*       certificates of the control host and the nodes, with their keys
     state/                            of the control host: control.db, push.lock, image/, archive/, evidence/,
-                                      observations/, control.lock, jobs.json
+                                      observations/, control.lock, jobs.json, aliases.json
       nodes/NAME/                     of a node, unless it has another place: see `NodeFiles`
 
 What a person may name in dnsctl.yaml stands here with the place that is taken where nothing is named.
@@ -111,6 +111,11 @@ class HostFiles:
     def jobs(self) -> Path:
         """Return where is kept when each job was done last, and how it ended."""
         return self.directory / "jobs.json"
+
+    @property
+    def aliases(self) -> Path:
+        """Return where is kept what resolvers said of the targets of ALIAS."""
+        return self.directory / "aliases.json"
 
     @property
     def image(self) -> Path:

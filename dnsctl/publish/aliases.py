@@ -2,21 +2,37 @@
 
 A target in a zone of ours is followed through the zones at hand as a resolver would follow it: through CNAME,
 DNAME, other ALIAS and wildcards, never beyond a zone cut. So its addresses change in the release that changes
-the target. Each address has the least TTL of the alias, of all that was followed, and of its own. Pure.
+the target. Each address has the least TTL of the alias, of all that was followed, and of its own. Of a target
+elsewhere the caller knows what resolvers say, or nobody is asked. Pure but for that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from dnsctl.load.zones import Loaded
-from dnsctl.model.alias import LEFT_OUT, LOOP, NO_ADDRESS, SEVERITIES, Alias, Resolved
+from dnsctl.model.alias import (
+    KEPT,
+    LEFT_OUT,
+    LOOP,
+    NO_ADDRESS,
+    SEVERITIES,
+    UNKNOWN,
+    UNRESOLVED,
+    Alias,
+    Known,
+    Resolve,
+    Resolved,
+    Unresolved,
+    ask_nobody,
+)
 from dnsctl.model.authority import answering_zone
 from dnsctl.model.finding import Finding, Level, Severity, levelled
 from dnsctl.model.name import Name, canonical_key, to_text, to_unicode
-from dnsctl.model.rrset import RRset, Type
+from dnsctl.model.rrset import RRset, Type, type_text
+from dnsctl.model.validity import moment
 from dnsctl.model.zone import Zone, nodes_of
 from dnsctl.validate.landscape import MAX_FOLLOWED, Landscape, Place, Standing, redirection
 
@@ -87,27 +103,27 @@ def _end(landscape: Landscape, place: Place, name: Name, found: Mapping[int, RRs
 
 
 def addressed(
-    loaded: Loaded, levels_of: Callable[[Name], Mapping[str, Level]]
+    loaded: Loaded, levels_of: Callable[[Name], Mapping[str, Level]], resolve: Resolve = ask_nobody
 ) -> tuple[Loaded, Mapping[Name, tuple[Resolved, ...]]]:
     """Return `loaded` with addresses in the place of aliases, and what became of those, zone by zone.
 
-    What cannot be resolved is a finding. A zone with an error is among the partial ones then.
+    `resolve` is asked once, for all targets that are not ours. What cannot be resolved is a finding. A zone
+    with an error is among the partial ones then.
     """
-    if not any(zone.aliases for each in (loaded.zones, loaded.partial) for zone in each.values()):
+    zones, partial = dict(loaded.zones), dict(loaded.partial)
+    with_aliases = {origin: zone for origin, zone in {**zones, **partial}.items() if zone.aliases}
+    if not with_aliases:
         return loaded, {}
     landscape = landscape_of(loaded)
-    zones, partial = dict(loaded.zones), dict(loaded.partial)
+    leads = {o: [(each, lead(landscape, each)) for each in zone.aliases] for o, zone in with_aliases.items()}
+    outside = {found.path[-1] for each in leads.values() for _, found in each if found.end == "outside"}
+    known = resolve(frozenset(outside)) if outside else {}
     told: dict[Name, tuple[Resolved, ...]] = {}
     findings: list[Finding] = []
-    for origin, zone in {**zones, **partial}.items():
-        if not zone.aliases:
-            continue
-        leads = [(alias, lead(landscape, alias)) for alias in zone.aliases]
-        found_here = (_fault(alias, found, zone) for alias, found in leads)
-        faults = list(levelled((each for each in found_here if each is not None), levels_of(origin)))
-        told[origin] = tuple(
-            Resolved(alias, found.path, tuple(_made(alias, found))) for alias, found in leads
-        )
+    for origin, zone in with_aliases.items():
+        judged = [_judged(alias, found, known.get(found.path[-1]), zone) for alias, found in leads[origin]]
+        told[origin] = tuple(each for each, _ in judged)
+        faults = list(levelled((each for _, each in judged if each is not None), levels_of(origin)))
         made = _with_rrsets(zone, (one for each in told[origin] for one in each.rrsets))
         bad = origin in partial or any(each.severity is Severity.ERROR for each in faults)
         zones.pop(origin, None)
@@ -117,9 +133,29 @@ def addressed(
     return replace(loaded, zones=zones, partial=partial, findings=(*loaded.findings, *findings)), told
 
 
-def _made(alias: Alias, found: Lead) -> Iterator[RRset]:
-    for rdtype, one in sorted(found.rrsets.items()):
-        yield RRset(alias.owner, rdtype, min(found.ttl, one.ttl), one.rdatas, alias.position)
+def _judged(
+    alias: Alias, found: Lead, known: Known | Unresolved | None, zone: Zone
+) -> tuple[Resolved, Finding | None]:
+    """Return what becomes of an alias that leads to `found`, and what is wrong with it."""
+    fault = _fault(alias, found, known)
+    told = (
+        None
+        if fault is None
+        else Finding(fault[0], SEVERITIES[fault[0]], alias.position, *fault[1:], zone.origin)
+    )
+    if found.end == "outside" and isinstance(known, Known):
+        ttl = min(found.ttl, known.ttl)
+        rrsets = tuple(
+            RRset(alias.owner, rdtype, ttl, rdatas, alias.position)
+            for rdtype, rdatas in sorted(known.addresses.items())
+            if rdtype in alias.types
+        )
+        return Resolved(alias, (*found.path, *known.path[1:]), rrsets, known), told
+    own = tuple(
+        RRset(alias.owner, rdtype, min(found.ttl, one.ttl), one.rdatas, alias.position)
+        for rdtype, one in sorted(found.rrsets.items())
+    )
+    return Resolved(alias, found.path, own), told
 
 
 def _with_rrsets(zone: Zone, added: Iterable[RRset]) -> Zone:
@@ -134,26 +170,45 @@ def _with_rrsets(zone: Zone, added: Iterable[RRset]) -> Zone:
     return replace(zone, nodes=nodes)
 
 
-def _fault(alias: Alias, found: Lead, zone: Zone) -> Finding | None:
-    told = f"{to_unicode(alias.owner)} is an ALIAS of {_path(found.path)}"
+def _fault(alias: Alias, found: Lead, known: Known | Unresolved | None) -> tuple[str, str, str] | None:
+    """Return rule, message and advice; None where nothing is wrong."""
+    told = f"{to_unicode(alias.owner)} is an ALIAS of {shown_path(found.path)}"
     last = to_text(found.path[-1])
     if found.end == "loop":
-        rule, message, advice = LOOP, f"{told}: a loop, or too many aliases", "write the last name"
-    elif found.end == "none":
-        rule, message = NO_ADDRESS, f"{told}, which has no address in our zones"
+        return LOOP, f"{told}: a loop, or too many aliases", "write the last name"
+    if found.end == "none":
         advice = f"add {last} A or AAAA, or correct the target"
-    elif found.end == "outside":
-        rule, message = LEFT_OUT, f"{told}, which is in no zone of ours, and is left out"
-        advice = "write A and AAAA records (or HTTPS with svcpriority 0) in its place"
-    elif found.end == "unknown":
-        rule, message = LEFT_OUT, f"{told}, whose zone cannot be read, and is left out"
-        advice = "correct that zone"
-    else:
-        return None
-    return Finding(rule, SEVERITIES[rule], alias.position, message, advice, zone.origin)
+        return NO_ADDRESS, f"{told}, which has no address in our zones", advice
+    if found.end == "unknown":
+        return LEFT_OUT, f"{told}, whose zone cannot be read, and is left out", "correct that zone"
+    return _fault_outside(alias, told, known) if found.end == "outside" else None
 
 
-def _path(names: tuple[Name, ...]) -> str:
+def _fault_outside(alias: Alias, told: str, known: Known | Unresolved | None) -> tuple[str, str, str] | None:
+    if known is None:
+        advice = (
+            "name resolvers in `alias.resolvers` of dnsctl.yaml, or write A and AAAA records in its place"
+        )
+        return LEFT_OUT, f"{told}, which is in no zone of ours, and is left out", advice
+    if isinstance(known, Unresolved):
+        if not known.asked:
+            return UNKNOWN, f"{told}: {known.reason}", "`plan` and `push` ask resolvers"
+        return UNRESOLVED, f"{told}, which cannot be resolved: {known.reason}", _WITHOUT
+    if not any(each in alias.types for each in known.addresses):
+        wanted = " or ".join(map(type_text, alias.types))
+        return UNRESOLVED, f"{told}, which has no {wanted}", _WITHOUT
+    if known.failing:
+        since = f"since {moment(known.since)}"
+        what = f"{told}, which cannot be resolved {since}: {known.failing}; the last addresses are kept"
+        return KEPT, what, _WITHOUT
+    return None
+
+
+_WITHOUT = "correct the target, or write A and AAAA records in its place"
+
+
+def shown_path(names: tuple[Name, ...]) -> str:
+    """Return the names of a path as messages show them."""
     texts = [to_unicode(each) for each in names]
     if len(texts) > _SHOWN:
         texts = [*texts[: _SHOWN - 1], "…", texts[-1]]

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from dnsctl.load.settings.config import Config
 from dnsctl.load.zones import Loaded
+from dnsctl.model.alias import Resolve, ask_nobody
 from dnsctl.model.finding import Finding, Level, Severity
 from dnsctl.model.name import Name
 from dnsctl.model.policy import Policy
@@ -50,13 +51,17 @@ class Judged:
 
 
 def judge(
-    loaded: Loaded, policy_of: PolicyOf, levels_of: LevelsOf, progress: Progress = no_progress
+    loaded: Loaded,
+    policy_of: PolicyOf,
+    levels_of: LevelsOf,
+    progress: Progress = no_progress,
+    resolve: Resolve = ask_nobody,
 ) -> Judged:
     """Judge what was loaded by every rule, except signatures of pre-signed zones, which come later.
 
-    Before that, aliases become addresses.
+    Before that, aliases become addresses; `resolve` tells those of targets that are not ours.
     """
-    loaded, aliases = addressed(loaded, levels_of)
+    loaded, aliases = addressed(loaded, levels_of, resolve)
     read = {**loaded.zones, **loaded.partial}
     presigned = {origin for origin, zone in read.items() if is_presigned(zone)}
     policies = {origin: None if origin in presigned else policy_of(origin) for origin in read}

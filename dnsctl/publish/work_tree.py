@@ -10,6 +10,7 @@ from dnsctl.load.revision import Source, WorkTree
 from dnsctl.load.settings.config import Config
 from dnsctl.load.zone_files import known_zones
 from dnsctl.load.zones import Loaded, load_zones
+from dnsctl.model.alias import Resolve, ask_nobody
 from dnsctl.model.finding import Finding, Severity, by_position
 from dnsctl.model.name import ROOT, Name, ancestors, to_text
 from dnsctl.model.zone import ValidatedZone, Zone
@@ -69,13 +70,15 @@ def check(
     workers: int = 1,
     progress: Progress = no_progress,
     keystore: Keystore | None = None,
+    resolve: Resolve = ask_nobody,
 ) -> Checked:
     """Load and judge all zones, or those of `only`, with the signatures of pre-signed ones.
 
-    `keystore`: with our own keys, where these are on this host.
+    `keystore`: with our own keys, where these are on this host; `resolve`: as of `judgement.judge`.
     """
     files = len(only if only is not None else known_zones(tree, config))
-    judged = judge(load_work_tree(tree, config, only, progress), config.policy, config.checks)
+    loaded = load_work_tree(tree, config, only, progress)
+    judged = judge(loaded, config.policy, config.checks, resolve=resolve)
     judged = judge_signatures(judged, now, workers, progress)
     of_keys = shared_with_ours(judged.zones, keystore) if keystore is not None else ()
     found = by_position((*judged.findings, *of_keys))
@@ -92,14 +95,24 @@ def load_one(
 
 
 def zones_above(
-    tree: Source, config: Config, qname: Name, progress: Progress = no_progress, *, today: date | None = None
+    tree: Source,
+    config: Config,
+    qname: Name,
+    progress: Progress = no_progress,
+    *,
+    today: date | None = None,
+    resolve: Resolve = ask_nobody,
 ) -> tuple[list[ValidatedZone], list[Finding], tuple[Name, ...]]:
-    """Return our zones at or above `qname`, the errors that were found, and the zones that have some."""
+    """Return our zones at or above `qname`, the errors that were found, and the zones that have some.
+
+    `resolve`: as of `judgement.judge`.
+    """
     known = known_zones(tree, config)
     wanted = frozenset(each for each in (qname, *ancestors(qname, ROOT)) if each in known)
     if not wanted:
         return [], [], ()
-    judged = judge(load_work_tree(tree, config, wanted, progress, today=today), config.policy, config.checks)
+    loaded = load_work_tree(tree, config, wanted, progress, today=today)
+    judged = judge(loaded, config.policy, config.checks, resolve=resolve)
     zones = [each.zone for each in judged.zones.values()]
     faulty = tuple(each for each in wanted if each not in judged.zones)
     return zones, errors_of(judged.findings), faulty

@@ -9,7 +9,11 @@ import dns.query
 import dns.rcode
 import pytest
 
+from dnsctl.control.aliases.asking import Asked
 from dnsctl.demo.ports import free_port
+from dnsctl.model.fleet import Endpoint
+from dnsctl.model.name import from_text, to_text
+from dnsctl.model.rrset import Type
 from tests.cli.test_serve import serving
 from tests.peers import need, unbound_config
 from tests.serve.peer_servers import running
@@ -113,3 +117,14 @@ def test_every_kind_of_answer_is_secure(resolver: int) -> None:
         told = (owner, rdtype, dns.rcode.to_text(message.rcode()), len(message.answer))
         assert told == (owner, rdtype, rcode, answers)
         assert message.flags & dns.flags.AD, told
+
+
+def test_targets_of_aliases_are_validated_by_it_and_denials_are_told(resolver: int) -> None:
+    asked = Asked([Endpoint("127.0.0.1", resolver)], trust_ad=True)
+    chain, dangling = from_text("chain.example.test."), from_text("dangling.example.test.")
+    replies = asked([chain, dangling])
+    addresses, denial = replies[chain][Type.A], replies[dangling][Type.A]
+    assert (addresses.kind, addresses.rdatas, addresses.validated) == ("found", (b"\xc0\x00\x02\x01",), True)
+    assert [to_text(each).split(".")[0] for each in addresses.path] == ["chain", "alias", "www"]
+    assert (replies[chain][Type.AAAA].kind, replies[chain][Type.AAAA].validated) == ("denied", True)
+    assert (denial.kind, denial.fault) == ("denied", "nowhere.example.test. does not exist")

@@ -16,6 +16,7 @@ from pydantic import Field, PrivateAttr, field_validator
 
 from dnsctl.errors import ConfigError
 from dnsctl.load.nearest import did_you_mean
+from dnsctl.load.settings.alias import AliasConfig
 from dnsctl.load.settings.fleet import ControlConfig, NodeConfig, ReleaseConfig, Site
 from dnsctl.load.settings.parents import ParentConfig
 from dnsctl.load.settings.policy import (
@@ -42,7 +43,7 @@ from dnsctl.load.settings.values import (
     section,
 )
 from dnsctl.model.finding import Level, Position
-from dnsctl.model.fleet import Network, Node, NodeSettings, ServeSettings
+from dnsctl.model.fleet import Endpoint, Network, Node, NodeSettings, ServeSettings
 from dnsctl.model.guard_limits import STANDARD_LIMITS, GuardLimits
 from dnsctl.model.name import Name
 from dnsctl.model.parent_policy import ParentPolicy
@@ -82,6 +83,7 @@ class Config(Settings):
     policies: dict[Label, WrittenPolicy] = Field(default_factory=dict)
     # for what others serve; the system's where none is named
     resolvers: Annotated[tuple[SecondaryAddress, ...], OneOrMore] = ()
+    alias: AliasConfig = AliasConfig()
     parents: dict[Label, ParentConfig] = Field(default_factory=dict)
     # with zone files, from the root of the repo
     zone_files: Annotated[tuple[ZoneDirectory, ...], NotEmpty, OneOrMore, ONE_OR_MORE_TEXTS] = (ZONES,)
@@ -111,6 +113,11 @@ class Config(Settings):
     @property
     def transfer(self) -> tuple[Network, ...]:
         return self.transfers.allow
+
+    @property
+    def alias_resolvers(self) -> tuple[Endpoint, ...]:
+        """Who is asked for the targets of ALIAS: never the system's resolvers, unless they are named."""
+        return self.alias.resolvers or self.resolvers
 
     def nodes(self) -> tuple[Node, ...]:
         """Return every node of every site, in the order of the file."""
