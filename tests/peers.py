@@ -11,6 +11,7 @@ PACKAGES = {  # program: the Debian package that brings it
     "knotd": "knot",
     "kdig": "knot-dnsutils",
     "keymgr": "knot",
+    "knotc": "knot",
     "kzonecheck": "knot-dnssecutils",
     "nsd": "nsd",
     "nsd-checkzone": "nsd",

@@ -6,9 +6,10 @@ import base64
 import posixpath
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import dns.exception
 import dns.name
@@ -18,8 +19,13 @@ from dnsctl.cli import output
 from dnsctl.cli.context import Context, zone_name
 from dnsctl.errors import ConfigError, DnsctlError, PassphraseError, RefusalRule, ZoneFaultsError
 from dnsctl.interchange.axfr import Server, transferred
+from dnsctl.interchange.elsewhere import Left, Place, Taken, place_of, without_missing
 from dnsctl.interchange.incoming import Form, Incoming, Written, errors_in, read_master_file, written
+from dnsctl.interchange.knot_conf import knot_zones
+from dnsctl.interchange.named_conf import bind_zones
+from dnsctl.interchange.octodns_config import octodns_zones
 from dnsctl.interchange.placing import place, replaced, writing
+from dnsctl.interchange.powerdns import powerdns_zone
 from dnsctl.load.nearest import did_you_mean
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.secret import resolve
@@ -29,6 +35,15 @@ from dnsctl.model.name import to_text
 _SERVER = re.compile(r"(?P<address>[^@]+)(?:@(?P<port>\d{1,5}))?")
 _ALGORITHMS = ("hmac-sha1", "hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512")  # RFC 8945 §6
 _TSIG = "write NAME:ALGORITHM:file:PATH, or NAME:ALGORITHM:env:NAME, such as xfr.example:hmac-sha256:env:XFR"
+
+Kind = Literal["octodns", "bind", "knot", "powerdns"]
+KINDS: tuple[Kind, ...] = ("octodns", "bind", "knot", "powerdns")
+_READERS: Mapping[Kind, Callable[[Place, str], Taken]] = {
+    "octodns": octodns_zones,
+    "bind": bind_zones,
+    "knot": knot_zones,
+    "powerdns": powerdns_zone,
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +61,7 @@ def from_file(context: Context, zone: str, file: Path, manner: Manner) -> None:
     """Take a zone from a master file; what it includes stands below the directory of the file."""
     origin = zone_name(zone)
     ttl = context.config(fleet=False).defaults.ttl
-    _take(context, [read_master_file(WorkTree(file.parent), file.name, origin, ttl)], manner)
+    _take(context, Taken([read_master_file(WorkTree(file.parent), file.name, origin, ttl)], ()), manner)
 
 
 def from_server(context: Context, zone: str, server: str, tsig: str, manner: Manner) -> None:
@@ -57,7 +72,28 @@ def from_server(context: Context, zone: str, server: str, tsig: str, manner: Man
     if found is None or not 0 < port < 65536:
         raise _wrong(f"--axfr {server}", "is not a server", "write ADDRESS or ADDRESS@PORT")
     asked = Server(found["address"], port, _key(tsig, context.root) if tsig else None)
-    _take(context, [transferred(zone_name(zone), asked)], manner)
+    _take(context, Taken([transferred(zone_name(zone), asked)], ()), manner)
+
+
+def from_configuration(
+    context: Context,
+    kind: Kind,
+    files: Sequence[Path],
+    zones: Sequence[str],
+    within: Path | None,
+    manner: Manner,
+) -> None:
+    """Take the zones that a configuration of other software leads to, or those named of them."""
+    ttl = context.config(fleet=False).defaults.ttl
+    only = frozenset(zone_name(each) for each in zones)
+    found: list[Incoming] = []
+    left: list[Left] = []
+    for file in files:
+        where, path = place_of(file, within, ttl, only)
+        taken = _READERS[kind](where, path)
+        found += taken.zones
+        left += taken.left
+    _take(context, without_missing(only, Taken(found, left)), manner)
 
 
 def _key(text: str, root: Path) -> dns.tsig.Key:
@@ -82,30 +118,33 @@ def _wrong(where: str, what: str, advice: str) -> DnsctlError:
     return ConfigError(what, where=where, advice=advice, rule=RefusalRule.COMMAND_LINE)
 
 
-def _take(context: Context, zones: Sequence[Incoming], manner: Manner) -> None:
-    """Write `zones`, all or none, and print what was taken."""
-    output.findings((each for one in zones for each in one.findings), sys.stderr)
-    for one in zones:
+def _take(context: Context, taken: Taken, manner: Manner) -> None:
+    """Write all zones or none, and print what was taken, and what was not."""
+    output.findings((each for one in taken.zones for each in one.findings), sys.stderr)
+    for one in taken.zones:
         if faults := errors_in(one):
             raise ZoneFaultsError(
                 f"cannot be taken: {output.plural(len(faults), 'error')}, and nothing was written",
                 where=to_text(one.zone.origin),
                 advice="correct what is named above",
             )
-    made = [written(each, manner.form, presigned=manner.presigned) for each in zones]
+    made = [written(each, manner.form, presigned=manner.presigned) for each in taken.zones]
     directories = context.config(fleet=False).zone_files
     with writing(context.root / directories[0]):
         old = replaced(context.work_tree(), directories, made, overwrite=manner.overwrite)
         if not manner.dry_run:
             place(context.root, directories[0], made, old)
-    _print(made, directories[0], manner)
+    _print(made, taken.left, directories[0], manner)
 
 
-def _print(made: Sequence[Written], directory: str, manner: Manner) -> None:
+def _print(made: Sequence[Written], left: Sequence[Left], directory: str, manner: Manner) -> None:
     if manner.as_json:
         zones: list[Json] = [_json(each, directory) for each in made]
-        output.json_result({"written": not manner.dry_run, "zones": zones})
+        not_taken: list[Json] = [{"what": each.what, "reason": each.why} for each in left]
+        output.json_result({"written": not manner.dry_run, "zones": zones, "not_taken": not_taken})
         return
+    for each in left:
+        output.say(f"not taken: {each.what}: {each.why}")
     output.table(
         ("zone", "file", "rrsets", "records", "left out", "from"),
         (

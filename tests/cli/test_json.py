@@ -140,6 +140,9 @@ def _of_files(root: Path) -> Iterator[tuple[str, Any]]:
     signed.write_text("$TTL 300\n@ DNSKEY 257 3 13 AQID\nwww A 192.0.2.1\n")
     arguments = ("zone", "import", "example.org", "--from", signed, "--dry-run", "--json")
     yield "zone import", dnsctl(*arguments, root=root).json
+    foreign = root / "named.conf"
+    foreign.write_text('zone "example.org" { type secondary; file "x"; };')
+    yield "zone import", dnsctl("zone", "import", "--bind", foreign, "--dry-run", "--json", root=root).json
     yield "zone set", dnsctl("zone", "set", "www.example.com", "A", "192.0.2.2", "--json", root=root).json
     yield "zone set", dnsctl("zone", "unset", "new.example.com", "A", "--json", root=root).json
     yield "failure", dnsctl("zone", "show", "example.net", "--json", root=root).json["error"]

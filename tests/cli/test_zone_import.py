@@ -69,6 +69,7 @@ def test_a_master_file_becomes_a_file_that_says_the_same(root: Path, file: Path,
                 "left_out": [],
             }
         ],
+        "not_taken": [],
     }
     assert [each.name for each in (root / "zones").iterdir()] == [name]
     found = shown(root)

@@ -52,6 +52,9 @@ def register(app: typer.Typer) -> None:
             "dnsctl zone import example.com --from /var/cache/bind/db.example.com",
             "dnsctl zone import example.com --axfr 192.0.2.53@53 --tsig xfr.example:hmac-sha256:env:XFR",
             "dnsctl zone import example.com --from signed.zone --presigned",
+            "dnsctl zone import --octodns config/production.yaml --dry-run",
+            "dnsctl zone import --bind /etc/bind/named.conf --within /",
+            "dnsctl zone import example.com example.net --knot /etc/knot/knot.conf --within /",
         ),
     )(import_zones)
     zones.command(
@@ -121,7 +124,10 @@ def export(
 
 def import_zones(
     ctx: typer.Context,
-    zone: ZoneArgument,
+    zones: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="ZONE", help="A zone's name; of a configuration, by default all are taken."),
+    ] = None,
     *,
     file: Annotated[
         Path | None, typer.Option("--from", metavar="FILE", help="A master file (RFC 1035 §5.1).")
@@ -137,6 +143,23 @@ def import_zones(
             help="The key of the transfer; REF: file:PATH or env:NAME, which hold its secret in base64.",
         ),
     ] = "",
+    octodns: Annotated[
+        Path | None, typer.Option("--octodns", metavar="FILE", help="octoDNS's configuration.")
+    ] = None,
+    bind: Annotated[Path | None, typer.Option("--bind", metavar="FILE", help="BIND's named.conf.")] = None,
+    knot: Annotated[Path | None, typer.Option("--knot", metavar="FILE", help="Knot DNS's knot.conf.")] = None,
+    powerdns: Annotated[
+        list[Path] | None,
+        typer.Option("--powerdns", metavar="FILE", help="What `pdnsutil list-zone` prints; repeatable."),
+    ] = None,
+    within: Annotated[
+        Path | None,
+        typer.Option(
+            "--within",
+            metavar="DIR",
+            help="Read no file outside DIR. Default: here, or where the configuration is.",
+        ),
+    ] = None,
     form: Annotated[
         ZoneForm | None, typer.Option("--as", help="yaml (default), or zone: a master file.")
     ] = None,
@@ -150,13 +173,26 @@ def import_zones(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written, and end.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a zone's file in zones/ from a master file, or from a name server by AXFR.
+    """Write zone files from a master file, a name server (AXFR), or the configuration of other software.
 
-    What another signer made is left out, and named: RRSIG, NSEC, NSEC3, DNSKEY, CDS, CDNSKEY, ZONEMD.
-    Nothing is written unless all of the zone can be read.
+    Of a configuration, what cannot be taken is named with its reason. What another signer made is left out,
+    and named: RRSIG, NSEC, NSEC3, DNSKEY, CDS, CDNSKEY, ZONEMD. Nothing is written unless all zones can be
+    read.
     """
-    if (file is None) == (not axfr):
-        raise typer.BadParameter("say where the zone comes from: --from FILE or --axfr ADDRESS")
+    configurations = {
+        "octodns": [octodns] if octodns else [],
+        "bind": [bind] if bind else [],
+        "knot": [knot] if knot else [],
+        "powerdns": powerdns or [],
+    }
+    given = [kind for kind, files in configurations.items() if files]
+    if len(given) + (file is not None) + bool(axfr) != 1:
+        known = "--from, --axfr, --octodns, --bind, --knot or --powerdns"
+        raise typer.BadParameter(f"say where zones come from: one of {known}")
+    if not given and len(zones or ()) != 1:
+        raise typer.BadParameter("name one zone", param_hint="ZONE")
+    if within is not None and not given:
+        raise typer.BadParameter("is for configurations", param_hint="--within")
     if tsig and not axfr:
         raise typer.BadParameter("is for --axfr", param_hint="--tsig")
     if presigned and form is ZoneForm.YAML:
@@ -170,10 +206,13 @@ def import_zones(
         dry_run=dry_run,
         as_json=as_json,
     )
-    if file is not None:
-        zone_import.from_file(here(ctx), zone, file, manner)
-    else:
-        zone_import.from_server(here(ctx), zone, axfr, tsig, manner)
+    for kind in zone_import.KINDS:
+        if configurations[kind]:
+            zone_import.from_configuration(here(ctx), kind, configurations[kind], zones or [], within, manner)
+    if file is not None and zones:
+        zone_import.from_file(here(ctx), zones[0], file, manner)
+    elif axfr and zones:
+        zone_import.from_server(here(ctx), zones[0], axfr, tsig, manner)
 
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The owner; the final dot is optional.")]
