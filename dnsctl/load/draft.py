@@ -76,6 +76,7 @@ class Draft:
         self.file = file
         self.emptied: set[Name] = set()  # names with an empty list of records
         self._aliases: dict[Name, Alias] = {}
+        self.lenient: set[Position] = set()  # places of records whose file asks for leniency
         self.defaults = defaults
         self.findings: list[Finding] = []
         self._growing: dict[tuple[Name, int], _Growing] = {}
@@ -142,7 +143,8 @@ class Draft:
         found += [one._replace(signatures=self._signatures_of((one.owner, one.rdtype))) for one in added]
         for owner, covered in self._signatures:
             self._stray(owner, covered)
-        return Zone(self.origin, nodes_of(found), self.file, frozenset(self.emptied), aliases)
+        lenient = frozenset(self.lenient)
+        return Zone(self.origin, nodes_of(found), self.file, frozenset(self.emptied), aliases, lenient)
 
     def _finished(self, key: tuple[Name, int]) -> RRset:
         each = self._growing.pop(key)

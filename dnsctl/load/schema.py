@@ -35,7 +35,10 @@ _TTL: dict[str, Json] = {
 }
 _COMMON: dict[str, Json] = {
     "ttl": _TTL,
-    "octodns": {"type": "object", "description": "for octoDNS's providers; ignored here"},
+    "octodns": {
+        "type": "object",
+        "description": "for octoDNS; who publishes the record (`ignored`, `included`, `excluded`) counts",
+    },
     "geo": {"type": "object", "description": "not served"},
     "dynamic": {"type": "object", "description": "not served"},
     "owner": {**_SCALAR, "description": "who to ask; never served"},

@@ -83,22 +83,34 @@ class Sequence:
 
 @dataclass(slots=True)
 class Mapping:
-    """Keys are text. `repeated` holds keys that came again: the first one counts, all are findings."""
+    """Keys are text. `repeated` holds keys that came again: the first one counts, all are findings.
+
+    `merged`: keys that come from `<<` alone. `replaced`: keys whose value gave way to that of a later `<<`.
+    """
 
     line: int
     column: int
     items: dict[str, tuple[Scalar, Node]] = field(default_factory=dict)
     repeated: list[Scalar] = field(default_factory=list)
-    merges: list[Mapping] = field(default_factory=list)
+    merged: set[str] = field(default_factory=set)
+    replaced: list[Scalar] = field(default_factory=list)
     size: int = 1
     file: str = ""
 
-    def merge(self) -> None:
-        """Take over what `<<` names, under what the mapping says itself (YAML 1.1 merge key)."""
-        for other in self.merges:
+    def merge(self, others: list[Mapping], *, in_place: bool) -> None:
+        """Take over what `<<` names, under what the mapping says itself (YAML 1.1 merge key).
+
+        `in_place`: what stands above `<<` gives way to it, as in octoDNS's own reader.
+        """
+        for other in reversed(others) if in_place else others:
             for text, pair in other.items.items():
-                self.items.setdefault(text, pair)
-        self.merges = []
+                if text not in self.items:
+                    self.merged.add(text)
+                elif not in_place:
+                    continue
+                elif text not in self.merged and not _same(self.items[text][1], pair[1]):
+                    self.replaced.append(self.items[text][0])
+                self.items[text] = pair
 
     def get(self, key: str) -> Node | None:
         """Return the value of `key`, or None."""
@@ -107,6 +119,11 @@ class Mapping:
 
 
 Node = Scalar | Sequence | Mapping
+
+
+def _same(one: Node, other: Node) -> bool:
+    """True for the same node, or the same text."""
+    return one is other or (isinstance(one, Scalar) and isinstance(other, Scalar) and one.text == other.text)
 
 
 def decode(data: bytes) -> str:
@@ -130,9 +147,12 @@ def decode(data: bytes) -> str:
 Includer = Callable[[str, str], tuple[str, bytes]]
 
 
-def compose(data: bytes, include: Includer | None = None) -> Node | None:
-    """Return the one document in `data`, or None where it is empty. Raises YamlFault, and nothing else."""
-    return _compose(data, _Inclusions(include), "")
+def compose(data: bytes, include: Includer | None = None, *, merge_in_place: bool = False) -> Node | None:
+    """Return the one document in `data`, or None where it is empty. Raises YamlFault, and nothing else.
+
+    `merge_in_place`: see `Mapping.merge`.
+    """
+    return _compose(data, _Inclusions(include, merge_in_place), "")
 
 
 @dataclass(slots=True)
@@ -140,6 +160,7 @@ class _Inclusions:
     """The files that are being read, and how much of them there has been."""
 
     read: Includer | None
+    merge_in_place: bool
     open: list[str] = field(default_factory=list)
     count: int = 0
     octets: int = 0
@@ -321,8 +342,6 @@ class _Builder:
 
     def _close(self) -> None:
         node, _, anchor = self.stack.pop()
-        if isinstance(node, Mapping) and node.merges:
-            node.merge()
         if anchor is not None:
             self.anchors[anchor] = node
         self._add(node)
@@ -354,11 +373,12 @@ class _Builder:
         else:
             self.stack[-1] = (parent, None, anchor)
             parent.size += 1 if isinstance(node, Scalar) else node.size
-            _put(parent, key, node)
+            _put(parent, key, node, self.inclusions.merge_in_place)
 
 
-def _put(parent: Mapping, key: Scalar, node: Node) -> None:
+def _put(parent: Mapping, key: Scalar, node: Node, merge_in_place: bool) -> None:
     if key.text == "<<" and key.plain:
+        others = []
         for each in node.items if isinstance(node, Sequence) else [node]:
             if not isinstance(each, Mapping):
                 fault = YamlFault(
@@ -370,10 +390,12 @@ def _put(parent: Mapping, key: Scalar, node: Node) -> None:
                 )
                 fault.file = key.file
                 raise fault
-            parent.merges.append(each)
-    elif key.text in parent.items:
+            others.append(each)
+        parent.merge(others, in_place=merge_in_place)
+    elif key.text in parent.items and key.text not in parent.merged:
         parent.repeated.append(key)
     else:
+        parent.merged.discard(key.text)
         parent.items[key.text] = (key, node)
 
 

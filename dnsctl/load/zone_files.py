@@ -2,7 +2,8 @@ r"""Which files of a directory are zones: the apex is the file's stem, and no fi
 
 `example.com.yaml` and the master file `example.com.zone` are example.com.; `..yaml`, `..zone` are the root.
 A directory whose name ends in a dot, `example.com./`, holds a zone in several YAML files, as octoDNS splits
-zones. A `/` in an apex is written `\047` (RFC 2317: `0\04725.2.0.192.in-addr.arpa.yaml`).
+zones; `$example.com.yaml` belongs to it, in the directory or beside it. A `/` in an apex is written `\047`
+(RFC 2317: `0\04725.2.0.192.in-addr.arpa.yaml`).
 
 Hidden files, README files and pages in Markdown or reStructuredText are not mentioned. Whatever else is not
 read is an `Unread`. Opens no file.
@@ -10,6 +11,7 @@ read is an `Unread`. Opens no file.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from dnsctl.load.settings.config import Config
 
 ROOT_STEM = "."
+PART = "$"  # begins the name of the file that octoDNS puts the apex and the wildcard of a split zone into
 # Directories of an operations repo, which `serve --zones` may be pointed at.
 _OPERATIONS = frozenset((HOOKS, KEYS, STATE))
 _ODD = re.compile(r"[\s\x00-\x20\x7f]")  # no zone has these, and a stray copy of a file often does
@@ -134,25 +137,46 @@ def _is_silent(name: str) -> bool:
 
 
 def _file(made: Listing, path: str, name: str) -> None:
-    origin = _origin(made, path, name, name[: -len(YAML)])
+    part = name.startswith(PART) and name.endswith(YAML)
+    origin = _origin(made, path, name, name[: -len(YAML)].removeprefix(PART if part else ""))
     if origin is None:
         return
+    if part:
+        message = f"is a part of {to_text(origin)}, which octoDNS reads only inside {to_text(origin)}/"
+        made.findings.append(finding("split-zone-part", Position(path), message, "move it there", origin))
+    _take(made, origin, ZoneFiles(path, (path,)))
+
+
+def _take(made: Listing, origin: Name, found: ZoneFiles) -> None:
+    """Add what was found of a zone. It may be in a directory, a file and a part beside it, as in octoDNS."""
     known = made.zones.get(origin)
     if known is None:
-        made.zones[origin] = ZoneFiles(path, (path,))
-    elif known.path.endswith(".") and name.endswith(YAML):  # octoDNS reads both, the directory and the file
-        made.zones[origin] = ZoneFiles(path, (path, *known.parts))
-    else:
-        message = f"zone {to_text(origin)} has the file {known.path} already"
-        made.fault(path, message, "keep one of them", origin)
+        made.zones[origin] = found
+        return
+    kinds = {_kind(each) for each in (known.path, *known.parts)}
+    apart = posixpath.dirname(known.path) != posixpath.dirname(found.path)
+    if apart or _MASTER in (*kinds, _kind(found.path)) or _kind(found.path) in kinds:
+        message = f"zone {to_text(origin)} has {known.path} already"
+        made.fault(found.path, message, "keep one of them", origin)
+        return
+    path = max(known.path, found.path, key=_kind)
+    made.zones[origin] = ZoneFiles(path, (*found.parts, *known.parts))
+
+
+_PART, _DIRECTORY, _FILE, _MASTER = range(4)  # what a zone is read from; a later one stands for all of it
+
+
+def _kind(path: str) -> int:
+    directory, _, name = path.rpartition("/")
+    if name.endswith(MASTER):
+        return _MASTER
+    if name.endswith(".") or directory.endswith("."):
+        return _DIRECTORY
+    return _PART if name.startswith(PART) else _FILE
 
 
 def _origin(made: Listing, path: str, name: str, stem: str) -> Name | None:
     """Return the zone that a file or a split directory is of, or None, with a finding."""
-    if name.startswith("$"):
-        apex = stem.removeprefix("$")
-        made.fault(path, "is a part of a split zone, outside its directory", f"move it into {apex}./")
-        return None
     if _PERCENT.search(stem):
         fixed = re.sub(r"[^!-.0-~]", lambda odd: f"\\{ord(odd.group()):03d}", unquote(stem, "latin-1"))
         advice = f"write \\DDD for an octet, \\047 for a slash: {fixed}{name[len(stem) :]}"
@@ -211,11 +235,7 @@ def _directory(source: Source, made: Listing, entry: Entry, name: str) -> None:
         elif not _is_silent(part):
             advice = "a split zone's files end in .yaml, and stand in its directory itself"
             made.unread.append(Unread(each.path, "is not read", advice))
-    if origin in made.zones:
-        message = f"zone {to_text(origin)} has {made.zones[origin].path} already"
-        made.fault(entry.path, message, "keep one of them", origin)
-    else:
-        made.zones[origin] = ZoneFiles(entry.path, tuple(parts))
+    _take(made, origin, ZoneFiles(entry.path, tuple(parts)))
 
 
 def _other(path: str, name: str) -> Unread:

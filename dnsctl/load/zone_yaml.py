@@ -23,6 +23,7 @@ from dnsctl.load.nearest import nearest
 from dnsctl.load.presentation import NameReader, RdataFault, domain_name, ttl, type_code, unknown_type
 from dnsctl.load.rdata_fields import Remark
 from dnsctl.load.yaml_nodes import Includer, Mapping, Node, Scalar, Sequence
+from dnsctl.load.yaml_text import name_in_yaml
 from dnsctl.model.alias import Alias
 from dnsctl.model.finding import Finding, Position
 from dnsctl.model.name import ROOT, Name, labels, to_text
@@ -34,18 +35,20 @@ EXPIRED = "expires-passed"  # id of the rule
 OURS = ("owner", "reason", "expires")  # kept for people, never served
 KEYS = ("type", "ttl", "value", "values", "octodns", *OURS)
 PROVIDER_KEYS = {  # octoDNS features that a provider carries out, and what is served here instead
-    "geo": "its value is served everywhere",
-    "dynamic": "its value is served, without pools, rules and health checks",
+    "geo": "its default value is served to all, and those for places are left out",
+    "dynamic": "its default value is served to all, and pools, rules and health checks are left out",
     "healthcheck": "nothing is checked",
-    "proxied": "the record's own value is served, for all to see",  # of the provider Cloudflare
 }
 UNSERVED = {  # octoDNS's types that are not DNS types: what to write instead
     "URLFWD": "point A and AAAA at a web server that redirects",
 }
 
 
-# Sections of octoDNS's configuration. A file with two of these, and no record in them, is one.
+# Sections of octoDNS's configuration. A file with two of these, and no record in them, is one; so is a file
+# with one section that holds what such a section does.
 _CONFIG_SECTIONS = ("manager", "providers", "zones", "processors", "secret_handlers")
+_IN_SECTIONS = {"providers": {"class"}, "processors": {"class"}, "zones": {"sources", "targets"}}
+US = "dnsctl"  # what `included` and `excluded` call this program, as if it were a provider of octoDNS
 _FALSE = frozenset(("", "0", "n", "no", "false", "off", "~", "null"))  # YAML 1.1 and Python
 
 
@@ -94,6 +97,7 @@ class _Reader:
         self.names = NameReader(draft.origin, absolute=True)
         self.blocks: list[Position] = []
         self.first: dict[tuple[Name, int], Position] = {}
+        self.lenient = False  # the record that is read
 
     def find(self, rule: str, at: Node | yaml_nodes.YamlFault, message: str, advice: str = "") -> None:
         self.draft.find(rule, self.place(at), message, advice)
@@ -105,7 +109,8 @@ class _Reader:
         """Read one file; false where it is not a mapping of owner names."""
         self.file = file
         try:
-            tree = yaml_nodes.compose(text, include and (lambda name, within: include(name, within or file)))
+            reading = include and (lambda name, within: include(name, within or file))
+            tree = yaml_nodes.compose(text, reading, merge_in_place=True)
         except yaml_nodes.YamlFault as fault:
             self.find(fault.rule, fault, fault.message, fault.advice)
             return False
@@ -127,8 +132,23 @@ class _Reader:
             first = tree.items[key.text][0]
             message = f"owner {key.text[:80]!r} again, it stands at line {first.line} already"
             self.find("owner-repeated", key, message, "put all its records under one key, as a list")
+        self._replaced(tree)
         for key, value in tree.items.values():
+            self._key_as_yaml(key)
             self._owner(key, value)
+
+    def _replaced(self, mapping: Mapping) -> None:
+        for key in mapping.replaced:
+            message = f"`<<` below {key.text[:60]!r} takes its place, as in octoDNS"
+            self.find("merge-replaces", key, message, "write `<<` first: what follows it counts")
+
+    def _key_as_yaml(self, key: Scalar) -> None:
+        """Report a key without quotes that octoDNS would serve as another name."""
+        read = name_in_yaml(key) if key.plain else key.text
+        if read != key.text:
+            message = f"YAML reads the key {key.text[:60]} as {read[:60]}, and octoDNS serves that name"
+            advice = f"quote the name that is meant; {key.text[:60]} is served here"
+            self.find("owner-not-text", key, message, advice)
 
     def tell_blocks(self) -> None:
         """Report, once a zone, `octodns:` blocks that hold more than what has findings of its own."""
@@ -176,11 +196,13 @@ class _Reader:
         rdtype = None if alias else self._type(key, record)
         kind = alias if rdtype is None else type_text(rdtype)
         told = f"{key.text[:80]!r} {kind}".rstrip()
-        self._other_keys(record)
+        self._other_keys(record, told)
         self._expires(record, told)
         seconds = self._ttl(record)
         if not kind or not self._for_us(told, record):
             return
+        self._proxied(told, record)
+        self.lenient = _is_lenient(record)
         if rdtype is None:
             for value in self._values(record):
                 self._alias(owner, alias, seconds, value)
@@ -207,8 +229,12 @@ class _Reader:
             self.find(rule, node, f"{text.upper()} is not a DNS type and is left out", advice)
             return None
         if "/" in text:
-            message = f"{text[:60]} belongs to a provider and is left out"
-            self.find("provider-type-not-served", node, message, "write plain records in its place")
+            provider, _, kind = text[:60].partition("/")
+            message = f"{key.text[:80]!r} {text[:60]} is a type of octoDNS's {provider} and is left out"
+            advice = UNSERVED.get(kind.upper(), "write plain records in its place, or remove it")
+            if kind.upper() in alias_records.NAMES:
+                advice = "write `type: ALIAS` and the target's name: it becomes A and AAAA here"
+            self.find("provider-type-not-served", node, message, advice)
             return None
         code = type_code(text)
         if code is None:
@@ -218,7 +244,9 @@ class _Reader:
             return None
         return code
 
-    def _other_keys(self, record: Mapping) -> None:
+    def _other_keys(self, record: Mapping, told: str) -> None:
+        """Judge the keys of the record called `told` that are not of its data."""
+        self._replaced(record)
         for key in record.repeated:
             self.find("key-repeated", key, f"key {key.text[:60]!r} comes twice", "keep one of them")
         for text, (key, value) in record.items.items():
@@ -227,16 +255,12 @@ class _Reader:
             elif text == "expires":
                 continue
             elif text in PROVIDER_KEYS:
-                self._feature(key)
+                message = f"{told}: `{text}` means nothing here: {PROVIDER_KEYS[text]}"
+                self.find("provider-feature", key, message, "serve what depends on the client by other means")
             elif text not in KEYS:
                 near = nearest(text, KEYS)
                 advice = f"did you mean {near}?" if near else "remove it"
                 self.find("unknown-key", key, f"unknown key {text[:60]!r} is ignored", advice)
-
-    def _feature(self, key: Scalar) -> None:
-        message = f"`{key.text}` is left out: {PROVIDER_KEYS[key.text]}"
-        advice = "serve what depends on the client by other means"
-        self.find("provider-feature", key, message, advice)
 
     def _block(self, key: Scalar, block: Node) -> None:
         """Look for settings of providers that change what clients get."""
@@ -248,14 +272,21 @@ class _Reader:
         for repeated in block.repeated:
             message = f"key {repeated.text[:60]!r} comes twice"
             self.find("key-repeated", repeated, message, "keep one of them")
-        for provider in (value for _, value in block.items.values() if isinstance(value, Mapping)):
-            if "proxied" in provider.items and _is_true(provider.items["proxied"][1]):
-                self._feature(provider.items["proxied"][0])
-        if not block.items.keys() <= {"ignored", "included", "excluded"}:
+        if not block.items.keys() <= {"ignored", "included", "excluded", "lenient"}:
             self.blocks.append(self.place(key))
 
+    def _proxied(self, told: str, record: Mapping) -> None:
+        """Warn of a served record whose value a provider hid behind addresses of its own."""
+        block = record.get("octodns")
+        for name, (_, provider) in block.items.items() if isinstance(block, Mapping) else ():
+            if isinstance(provider, Mapping) and _is_true(provider.get("proxied")):
+                shown = ", ".join(each.text[:80] for each in self._values(record) if isinstance(each, Scalar))
+                message = f"{told}: {shown or 'its value'} becomes public, which {name[:60]} hid (`proxied`)"
+                advice = "serve the address of a proxy of yours, or remove `proxied` if all may know it"
+                self.find("provider-feature", provider.items["proxied"][0], message, advice)
+
     def _for_us(self, record_text: str, record: Mapping) -> bool:
-        """False where `octodns:` says that no provider publishes the record, or only others."""
+        """False where `octodns:` says that no provider publishes the record, or that we do not."""
         block = record.get("octodns")
         if not isinstance(block, Mapping):
             return True
@@ -264,14 +295,19 @@ class _Reader:
             advice = "remove `ignored` to have it served here"
             self.find("octodns-ignored", block.items["ignored"][0], message, advice)
             return False
-        if _is_true(block.get("included")):
+        if _is_true(included := block.get("included")) and not _names_us(included):
             message = f"{record_text} is not served: it is only for other providers (`included`)"
-            advice = "remove `included` to have it served here"
+            advice = f"add {US} to `included`, or remove it, to have it served here"
             self.find("octodns-included", block.items["included"][0], message, advice)
             return False
-        if _is_true(block.get("excluded")):
+        if _names_us(excluded := block.get("excluded")):
+            message = f"{record_text} is not served: `excluded` names {US}"
+            advice = f"remove {US} from it to have it served here"
+            self.find("octodns-ignored", block.items["excluded"][0], message, advice)
+            return False
+        if _is_true(excluded):
             message = f"{record_text} is served: `excluded` names providers of octoDNS"
-            advice = "remove the record if it is not for here, or `excluded` if it is"
+            advice = f"add {US} to it if the record is not for here, or remove `excluded` if it is"
             self.find("octodns-excluded", block.items["excluded"][0], message, advice)
         return True
 
@@ -334,6 +370,8 @@ class _Reader:
             return
         self._remark(remarks, value)
         self.draft.add(owner, rdtype, seconds, rdata, *self.place(value))
+        if self.lenient:
+            self.draft.lenient.add(self.place(value))
 
     def _alias(self, owner: Name, spelled: str, seconds: int, value: Node) -> None:
         self.names.relative.clear()
@@ -369,7 +407,8 @@ class _Reader:
         if len(labels(domain_name(text, ROOT))) == 1:
             whole = f"{text}.{to_text(self.draft.origin)}".removesuffix("..") if text else text
             message = f"{text[:120]!r} is one label without a dot: targets in zone files are whole names"
-            self.find("target-one-label", value, message, f"write {whole}, or {text}. for a top-level domain")
+            advice = f"write {whole}, or {text}. for a top-level domain"
+            self.find("target-not-absolute" if self.lenient else "target-one-label", value, message, advice)
             return
         message = f"{text[:120]!r} does not end with a dot, and is taken as absolute"
         advice = "end it with a dot: targets in zone files are whole names"
@@ -383,8 +422,28 @@ def _is_true(node: Node | None) -> bool:
     return isinstance(node, Mapping | Sequence) and bool(node.items)
 
 
+def _is_lenient(record: Mapping) -> bool:
+    """True where octoDNS publishes the record whatever its checks say."""
+    block = record.get("octodns")
+    return isinstance(block, Mapping) and _is_true(block.get("lenient"))
+
+
+def _names_us(node: Node | None) -> bool:
+    """True for a provider's name, or a list with one, that is ours."""
+    named = node.items if isinstance(node, Sequence) else [node]
+    return any(isinstance(each, Scalar) and each.text == US for each in named)
+
+
 def _is_octodns_config(tree: Mapping) -> bool:
     """True for octoDNS's own configuration, which often stands beside the zones."""
-    sections = [tree.get(name) for name in _CONFIG_SECTIONS]
-    found = [each for each in sections if isinstance(each, Mapping) and "type" not in each.items]
-    return len(found) > 1
+    found = {
+        name: section
+        for name in _CONFIG_SECTIONS
+        if isinstance(section := tree.get(name), Mapping) and "type" not in section.items
+    }
+    return len(found) > 1 or any(
+        isinstance(each, Mapping) and not keys.isdisjoint(each.items)
+        for name, keys in _IN_SECTIONS.items()
+        if name in found
+        for _, each in found[name].items.values()
+    )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from dnsctl.model.alias import Alias
+from dnsctl.model.finding import Position
 from dnsctl.model.name import Name, canonical_key
 from dnsctl.model.occlusion import cut_owners, dname_owners, topmost
 from dnsctl.model.rrset import RRset
@@ -63,12 +64,14 @@ class Zone(_Nodes):
     """As loaded: nothing is promised but that each RRset parses. `file` is relative to the repo.
 
     `emptied`: names that the file has with an empty list of records. `aliases`: what is to become addresses
-    (see `alias`), in the order of the file.
+    (see `alias`), in the order of the file. `lenient`: places of records that octoDNS publishes whatever its
+    checks say.
     """
 
     file: str = ""
     emptied: frozenset[Name] = frozenset()
     aliases: tuple[Alias, ...] = ()
+    lenient: frozenset[Position] = frozenset()
 
 
 @dataclass(frozen=True)

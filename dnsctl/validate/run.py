@@ -70,7 +70,10 @@ def _judge(scope: Scope, levels: Mapping[str, Level], *, whole: bool) -> Iterato
         if severity is None or (rule.whole and not whole):
             continue
         for fault in rule.check(scope):
-            yield Finding(rule.name, severity, fault.position, fault.message, fault.advice, scope.origin)
+            told = severity
+            if not rule.fixed and fault.position in scope.zone.lenient:
+                told = min(severity, Severity.WARNING)  # `lenient`: octoDNS publishes it all the same
+            yield Finding(rule.name, told, fault.position, fault.message, fault.advice, scope.origin)
 
 
 def severity_of(rule: Rule, levels: Mapping[str, Level]) -> Severity | None:

@@ -39,6 +39,7 @@ FILES: Mapping[str, FileExample] = {
     "generate-template": _master('$GENERATE 1-2 a$ TXT "one text"\n'),
     "key-repeated": FileExample("www: {type: A, type: AAAA, value: 192.0.2.1}\n"),
     "loc-rounded": _master("www LOC 52 0 0 N 4 0 0 E 0m 12m\n"),
+    "merge-replaces": FileExample("www: {type: A, value: 192.0.2.1, ttl: 5, <<: {ttl: 6}}\n"),
     "masterfile-syntax": _master('www TXT "left open\n'),
     "octodns-block": _octodns("{cloud: {auto-ttl: true}}"),
     "octodns-config": FileExample("manager: {}\nproviders: {}\nzones: {}\n", "config.yaml"),
@@ -46,6 +47,7 @@ FILES: Mapping[str, FileExample] = {
     "octodns-ignored": _octodns("{ignored: true}"),
     "octodns-included": _octodns("{included: [cloud]}"),
     "owner-inherited": _master("www A 192.0.2.1\n$ORIGIN sub\n  A 192.0.2.2\n"),
+    "owner-not-text": FileExample("3.10: {type: A, value: 192.0.2.1}\n"),
     "owner-repeated": FileExample("www: {type: A, value: 192.0.2.1}\nwww: {type: TXT, value: x}\n"),
     "owner-syntax": FileExample("a..b: {type: A, value: 192.0.2.1}\n"),
     "provider-feature": _octodns("{cloudflare: {proxied: true}}"),
@@ -57,6 +59,11 @@ FILES: Mapping[str, FileExample] = {
     "rrset-ttl-mix": _master("www 300 A 192.0.2.1\nwww 600 A 192.0.2.2\n"),
     "signature-covers-nothing": _master(
         "www RRSIG TXT 13 3 3600 20300101000000 20200101000000 1 example.com. AAAA\n"
+    ),
+    "split-zone-part": FileExample(
+        "www: {type: A, value: 192.0.2.1}\n",
+        "$example.com.yaml",
+        words="`$example.com.yaml` outside `example.com./`",
     ),
     "svcb-alias-parameters": _master("www HTTPS 0 web.example.net. alpn=h2\n"),
     "target-not-absolute": FileExample("www: {type: CNAME, value: mail.example.com}\n"),

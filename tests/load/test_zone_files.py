@@ -102,10 +102,34 @@ def test_split_zone_beside_a_master_file_is_an_error(zones: Path) -> None:
     assert told(both(zones)) == [("zone-twice", Severity.ERROR, "example.com.zone")]
 
 
-def test_part_of_a_split_zone_outside_its_directory_is_an_error(zones: Path) -> None:
-    put(zones, "$example.com.yaml")
-    [found] = both(zones).findings
-    assert (found.rule, found.advice) == ("zone-file-name", "move it into example.com./")
+@pytest.mark.parametrize(
+    "others", [(), ("example.com./www.yaml",), ("example.com.yaml", "example.com./www.yaml")]
+)
+def test_part_of_a_split_zone_beside_its_directory_is_read_and_told(
+    others: tuple[str, ...], zones: Path
+) -> None:
+    put(zones, "$example.com.yaml", "'': {type: TXT, value: x}\n")
+    for number, other in enumerate(others):
+        put(zones, other, f"www{number}: {{type: A, value: 192.0.2.1}}\n")
+    loaded = both(zones)
+    [found] = loaded.findings
+    assert (found.rule, found.severity) == ("split-zone-part", Severity.NOTE)
+    assert "only inside example.com./" in found.message
+    assert txt(loaded, "@") == ['"x"']
+    assert all(loaded.zones[COM].get(from_text(f"www{n}", COM), Type.A) for n in range(len(others)))
+
+
+@pytest.mark.parametrize("other", ["$example.com.yaml", "example.com./www.yaml", "example.com.yaml"])
+def test_zone_that_is_also_a_master_file_is_an_error(other: str, zones: Path) -> None:
+    put(zones, other)
+    put(zones, "example.com.zone")
+    assert ("zone-twice", Severity.ERROR, "example.com.zone") in told(both(zones))
+
+
+def test_two_directories_of_one_zone_are_an_error_as_in_octodns(zones: Path) -> None:
+    put(zones, "bücher.example./www.yaml")
+    put(zones, "xn--bcher-kva.example./mail.yaml", "mail: {type: A, value: 192.0.2.1}\n")
+    assert told(both(zones)) == [("zone-twice", Severity.ERROR, "xn--bcher-kva.example.")]
 
 
 @pytest.mark.parametrize(

@@ -59,11 +59,32 @@ def test_record_and_list_of_records_are_both_read_with_their_places() -> None:
 
 
 def test_numbers_and_booleans_as_keys_are_names() -> None:
-    zone = clean(
-        "".join(f"{key}: {{type: A, value: 192.0.2.1}}\n" for key in ("67", "44.74", "no", "0x1A", "1_0"))
-    )
-    for owner in ("67", "44.74", "no", "0x1a", "1_0"):
-        assert texts(zone, owner, Type.A) == ["192.0.2.1"]
+    keys = ("67", "44.74", "0", "1.2.3", "n", "08", "1e3", "'on'", "'3.10'", "2026-11-29")
+    zone = clean("".join(f"{key}: {{type: A, value: 192.0.2.1}}\n" for key in keys))
+    for owner in keys:
+        assert texts(zone, owner.strip("'"), Type.A) == ["192.0.2.1"]
+
+
+@pytest.mark.parametrize(
+    ("key", "octodns"),
+    [
+        ("no", "false"),
+        ("On", "true"),
+        ("0x1A", "26"),
+        ("1_0", "10"),
+        ("3.10", "3.1"),
+        ("010", "8"),
+        ("~", "none"),
+        ("12:30", "750"),
+    ],
+)
+def test_key_that_is_another_name_to_octodns_is_served_as_written_and_told(key: str, octodns: str) -> None:
+    zone, findings = load(f"x: {{type: A, value: 192.0.2.2}}\n{key}: {{type: A, value: 192.0.2.1}}\n")
+    [found] = findings
+    assert (found.rule, found.severity, found.position.line) == ("owner-not-text", Severity.WARNING, 2)
+    assert f" as {octodns}," in found.message
+    assert zone is not None
+    assert texts(zone, key.lower(), Type.A) == ["192.0.2.1"]
 
 
 def test_missing_soa_and_apex_ns_come_from_the_defaults() -> None:
@@ -212,7 +233,11 @@ def test_what_providers_do_is_told_and_the_rest_served() -> None:
         ("provider-type-not-served", Severity.WARNING, 12),
         ("provider-feature", Severity.WARNING, 13),
     }
-    assert "2 records" in next(each.message for each in findings if each.rule == "octodns-block")
+    said = {each.position.line: each.message for each in findings if each.rule != "octodns-block"}
+    assert "1 record has" in next(each.message for each in findings if each.rule == "octodns-block")
+    assert "'a' A: 192.0.2.1 becomes public, which cloudflare hid" in said[3]
+    assert "'d' CloudProvider/REDIRECT is a type of octoDNS's CloudProvider" in said[12]
+    assert "'e' A: `dynamic` means nothing here: its default value is served to all" in said[13]
     assert [texts(zone, owner, Type.A) for owner in "abe"] == [["192.0.2.1"]] * 3
 
 
@@ -347,6 +372,82 @@ def test_anchors_aliases_and_merge_keys_work() -> None:
     )
     assert [one(zone, owner, Type.A).ttl for owner in "abcd"] == [60, 60, 90, 1800]
     assert len({one(zone, owner, Type.A).rdatas for owner in "abcd"}) == 1
+
+
+def test_merge_key_counts_where_it_stands_as_in_octodns() -> None:
+    zone, findings = load(
+        "a: &a {type: TXT, ttl: 5, value: a}\n"
+        "first: {<<: *a, ttl: 6}\n"
+        "last: {ttl: 6, <<: *a}\n"
+        "same: {ttl: 5, <<: *a}\n"
+        "list: {<<: [{value: b}, *a]}\n"
+        "twice:\n  <<: *a\n  <<: {ttl: 7}\n"
+    )
+    assert zone is not None
+    assert [one(zone, name, Type.TXT).ttl for name in ("first", "last", "same", "list", "twice")] == [
+        6,
+        5,
+        5,
+        5,
+        7,
+    ]
+    assert texts(zone, "list", Type.TXT) == ['"b"']
+    [found] = findings
+    assert (found.rule, found.severity, str(found.position)) == (
+        "merge-replaces",
+        Severity.WARNING,
+        "zones/example.com.yaml:3:8",
+    )
+
+
+def test_records_merged_from_aliases_are_not_repeated_keys_but_own_ones_are() -> None:
+    _, findings = load("x: {<<: {ttl: 5}, ttl: 6, ttl: 7, type: A, value: 192.0.2.1}\n")
+    assert [each.rule for each in findings] == ["key-repeated"]
+
+
+def test_lenient_record_with_a_target_of_one_label_is_a_warning() -> None:
+    zone, findings = load("a: {type: CNAME, value: localhost, octodns: {lenient: true}}\n")
+    assert [(each.rule, each.severity) for each in findings] == [("target-not-absolute", Severity.WARNING)]
+    assert zone is not None
+    assert texts(zone, "a", Type.CNAME) == ["localhost."]
+
+
+@pytest.mark.parametrize(
+    ("kind", "advice"),
+    [
+        ("AzureProvider/ALIAS", "write `type: ALIAS`"),
+        ("CloudflareProvider/URLFWD", "web server that redirects"),
+        ("Ns1Provider/NEW", "write plain records"),
+    ],
+)
+def test_type_of_a_provider_is_named_with_what_to_do(kind: str, advice: str) -> None:
+    zone, findings = load(f"www: {{type: {kind}, value: x.example.net.}}\n")
+    [found] = [each for each in findings if each.severity > Severity.NOTE]
+    assert (found.rule, found.severity) == ("provider-type-not-served", Severity.WARNING)
+    assert f"'www' {kind} is a type of octoDNS's {kind.partition('/')[0]}" in found.message
+    assert advice in found.advice
+    assert zone is not None
+    assert zone.get(from_text("www.example.com."), Type.A) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "config"),
+    [
+        (
+            "manager: {max_workers: 2}\nproviders: {config: {class: x}}\nzones: {'*': {sources: [config]}}\n",
+            True,
+        ),
+        ("providers: {config: {class: octodns.provider.yaml.YamlProvider, directory: ./config}}\n", True),
+        ("zones:\n  example.com.: {sources: [config], targets: [route53]}\n", True),
+        ("zones: {type: A, value: 192.0.2.1}\nproviders: {type: A, value: 192.0.2.1}\n", False),
+        ("zones: {type: A, value: 192.0.2.1}\n", False),
+        ("providers:\n- {type: A, value: 192.0.2.1}\n", False),
+    ],
+)
+def test_configuration_of_octodns_is_known_by_its_sections(text: str, config: bool) -> None:
+    zone, findings = parse(text.encode(), "zones/production.yaml", ORIGIN, DEFAULTS)
+    assert [each.rule for each in findings] == (["octodns-config"] if config else [])
+    assert (zone is None) is config
 
 
 def test_billion_laughs_end_early() -> None:

@@ -2,6 +2,7 @@
 
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,17 @@ def test_severity_is_what_dnsctl_yaml_says(level: Level):
     made = verdict(("example.com.", BAD_MX), checks={"mx-target-resolves": level})
     assert [each.severity for each in made.findings] == [Severity[level.upper()]]
     assert bool(made.zones) == (level != "error")
+
+
+def test_record_that_octodns_calls_lenient_has_warnings_in_place_of_errors_unless_a_rule_is_fixed():
+    faulty = zone("example.com.", BAD_MX + "www CNAME ns1\nwww A 192.0.2.1\n")
+    places = frozenset(each.position for each in faulty.rrsets() if each.position is not None)
+    lenient = replace(faulty, lenient=places)
+    made = validate({faulty.origin: lenient}, lambda _: {}, lambda _: None)
+    assert {each.rule: each.severity for each in made.findings} == {
+        "mx-target-resolves": Severity.WARNING,
+        "cname-other-data": Severity.ERROR,
+    }
 
 
 def test_fixed_rule_cannot_be_turned_off_and_this_is_said():
