@@ -109,7 +109,7 @@ def show(report: Report) -> None:
     more = len(report.faults) - SHOWN_FAULTS + report.more_faults
     if more > 0:
         output.say(f"and {more} more (--json lists up to {len(report.faults)})")
-    for note in report.notes:
+    for note in report.remarks:
         output.say(f"{to_text(note.zone)}: {note.message}")
     output.styled(
         (report.verdict, _STYLES[report.exit_code]),

@@ -4,9 +4,11 @@ parents of zones were seen to say.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,9 +23,11 @@ from dnsctl.image.reader import Reader
 from dnsctl.load.settings.config import Config
 from dnsctl.model.fleet import Node
 from dnsctl.model.name import Name
+from dnsctl.model.processors import usable_processors
 from dnsctl.model.repo import HostFiles, Repo
 from dnsctl.verify.anchor import anchors_in
 from dnsctl.verify.consistency import verify_fleet
+from dnsctl.verify.parts import verify_whole_fleet
 from dnsctl.verify.report import Note, Report
 
 
@@ -60,16 +64,17 @@ def verified(
                 advice="run `dnsctl push` first",
                 rule=RefusalRule.NOTHING_RELEASED,
             )
-        with open_own(state) as image, image.reader() as reader:
-            report = verify_fleet(
-                nodes,
-                reader,
-                now=now(),
-                zones=zones,
-                full=full,
-                anchors=anchors_in(Repo(root).keys.directory),
-                progress=progress,
+        anchors = anchors_in(Repo(root).keys.directory)
+        if full:
+            reopen, processes = partial(_own_reader, state), usable_processors()
+            report = verify_whole_fleet(
+                nodes, reopen, processes, now=now(), zones=zones, anchors=anchors, progress=progress
             )
+        with _own_reader(state) as reader:
+            if not full:
+                report = verify_fleet(
+                    nodes, reader, now=now(), zones=zones, anchors=anchors, progress=progress
+                )
             return _with_parents(report, state, reader, zones, parents, now())
 
     before = 0 if damage(state) else generation_of(state)
@@ -82,6 +87,12 @@ def verified(
         if generation_of(state) > before:
             return ask()
     return report
+
+
+@contextmanager
+def _own_reader(state: HostFiles) -> Iterator[Reader]:
+    with open_own(state) as image, image.reader() as reader:
+        yield reader
 
 
 def _with_parents(

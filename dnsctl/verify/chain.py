@@ -18,9 +18,11 @@ import dns.rdata
 import dns.rdataclass
 import dns.rdataset
 import dns.rdatatype
+from dns.rdtypes.ANY.RRSIG import RRSIG
 
 from dnsctl.model.name import Name, label_count
 from dnsctl.model.rrset import Type
+from dnsctl.verify.decoders import read_rdata
 
 _DIGESTS = {2: "SHA256", 4: "SHA384"}  # RFC 8624 §3.3: what may be validated with
 _MEMO = 200_000  # verdicts kept: the same SOA and NSEC come with many answers
@@ -62,11 +64,12 @@ class Chain:
             return "no signature"
         try:
             rdataset = _rdataset(rdtype, rdatas)
-            decoded = _rdataset(Type.RRSIG, signatures)
+            decoded = _rdatas(Type.RRSIG, signatures)
         except dns.exception.DNSException as error:
             return f"malformed: {error}"
         good = 0
         for signature in decoded:
+            assert isinstance(signature, RRSIG)  # noqa: S101 - decoded as such
             tag = signature.key_tag
             if (tag, int(signature.algorithm)) not in self._published:
                 continue
@@ -148,9 +151,13 @@ def _unstarred(wire: Name) -> dns.name.Name:
     return dns.name.Name((b"x", *name.labels[1:])) if name.is_wild() else name
 
 
+def _rdatas(rdtype: int, octets: Iterable[bytes]) -> list[dns.rdata.Rdata]:
+    return [read_rdata(dns.rdataclass.IN, rdtype, each)[0] for each in octets]
+
+
 def _rdataset(rdtype: int, rdatas: Iterable[bytes]) -> dns.rdataset.Rdataset:
     kind = dns.rdatatype.RdataType.make(rdtype)
-    decoded = [dns.rdata.from_wire(dns.rdataclass.IN, kind, each, 0, len(each)) for each in rdatas]
+    decoded = _rdatas(rdtype, rdatas)
     return (
         dns.rdataset.from_rdata_list(0, decoded)
         if decoded

@@ -23,7 +23,7 @@ from dnsctl.errors import InconclusiveError, RefusalRule, WireFormatError
 from dnsctl.image.layout import ZoneEntry
 from dnsctl.image.reader import Reader
 from dnsctl.model.fleet import Endpoint, Node
-from dnsctl.model.name import ROOT, Name, to_text
+from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import Type
 from dnsctl.verify.anchor import Anchors, Found
 from dnsctl.verify.asking import Asked, Asking, Progress
@@ -90,7 +90,7 @@ def verify_fleet(
     if not nodes:
         raise InconclusiveError("no node to ask", advice="name a site of dnsctl.yaml that has nodes")
     started = time.monotonic()
-    entries = _entries(reader, zones)
+    entries = entries_of(reader, zones)
     run = _Run(reader, [_Target(node, Channel(endpoint)) for node in nodes for endpoint in addresses(node)])
     asking = Asking(reader, anchors or {}, now, run.told)
     run.over(asking.questions(entries, touched, progress, full=full))
@@ -111,14 +111,15 @@ def verify_responder(
     As `verify_fleet` with `full`; its one node is called `RESPONDER`.
     """
     started = time.monotonic()
-    entries = _entries(reader, zones)
+    entries = entries_of(reader, zones)
     run = _Run(reader, [_Target(_IN_PROCESS, Direct(respond))])
     asking = Asking(reader, anchors or {}, now, run.told)
     run.over(asking.questions(entries, None, progress, full=True))
     return run.report(entries, time.monotonic() - started)
 
 
-def _entries(reader: Reader, zones: Collection[Name] | None) -> list[ZoneEntry]:
+def entries_of(reader: Reader, zones: Collection[Name] | None) -> list[ZoneEntry]:
+    """Return the entries of `zones`, all if None, in the release. Raises InconclusiveError."""
     if not reader.generation:
         raise InconclusiveError(
             "nothing was released yet", advice="run `dnsctl push` first", rule=RefusalRule.NOTHING_RELEASED
@@ -170,11 +171,6 @@ class _Run:
             target.channel.post([asked.expectation.question for asked in batch])
 
     def report(self, entries: Sequence[ZoneEntry], seconds: float) -> Report:
-        if self._one_decoder:
-            message = (
-                f"{self._one_decoder} answers hold labels that dnslib cannot read: one decoder read them"
-            )
-            self._notes.append(Note(ROOT, message))
         return Report(
             generation=self._reader.generation,
             manifest=self._reader.manifest,
@@ -185,6 +181,7 @@ class _Run:
             nodes=tuple(target.result() for target in self._targets),
             faults=tuple(self._faults),
             notes=tuple(self._notes),
+            one_decoder=self._one_decoder,
             more_faults=self._more,
         )
 

@@ -6,6 +6,7 @@ is echoed, RFC 4343), rdata is as served, with compression undone where RFC 3597
 
 from __future__ import annotations
 
+import functools
 import struct
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -26,6 +27,8 @@ from dnsctl.model.name import Name
 from dnsctl.model.rrset import Type
 
 _COMPRESSIBLE = frozenset({Type.NS, Type.CNAME, Type.SOA, Type.PTR, Type.MX})  # RFC 3597 §4, RFC 1035
+_KEPT = 4096  # rdatas that were decoded last: what one batch of answers has, and more
+_POINTER = 0xC0  # RFC 1035 §4.1.4
 _QR, _AA, _TC = 0x8000, 0x0400, 0x0200  # RFC 1035 §4.1.1
 _DO = 0x8000  # RFC 3225 §3, in the lower half of OPT's TTL
 
@@ -110,7 +113,8 @@ def _read_with_dnspython(wire: bytes) -> _Message:
         asked = tuple(
             (_lower(parser.get_name(decompress=True)), *parser.get_struct("!HH")) for _ in range(questions)
         )
-        records = tuple(_record_with_dnspython(parser) for _ in range(sum(counts)))
+        owners: dict[bytes, Name] = {}
+        records = tuple(_record_with_dnspython(parser, owners) for _ in range(sum(counts)))
         if parser.remaining():
             raise WireFormatError(f"{parser.remaining()} octets behind the last record")
     except (dns.exception.DNSException, struct.error, ValueError) as error:
@@ -118,16 +122,43 @@ def _read_with_dnspython(wire: bytes) -> _Message:
     return _Message(flags, (counts[0], counts[1], counts[2]), asked, records)
 
 
-def _record_with_dnspython(parser: dns.wire.Parser) -> Record:
-    owner = _lower(parser.get_name(decompress=True))
+def _record_with_dnspython(parser: dns.wire.Parser, owners: dict[bytes, Name]) -> Record:
+    owner = _owner_with_dnspython(parser, owners)
     rdtype, rdclass, ttl, length = parser.get_struct("!HHIH")
     if rdtype == Type.OPT:
         return Record(owner, rdtype, rdclass, ttl, bytes(parser.get_bytes(length)))
+    if rdtype not in _COMPRESSIBLE:
+        return Record(owner, rdtype, rdclass, ttl, read_rdata(rdclass, rdtype, parser.get_bytes(length))[1])
     with parser.restrict_to(length):
-        rdata = dns.rdata.from_wire_parser(rdclass, rdtype, parser)
-        wire = rdata.to_wire()
+        wire = dns.rdata.from_wire_parser(rdclass, rdtype, parser).to_wire()
     assert wire is not None  # noqa: S101 - to_wire without a file always returns octets
     return Record(owner, rdtype, rdclass, ttl, wire)
+
+
+def _owner_with_dnspython(parser: dns.wire.Parser, owners: dict[bytes, Name]) -> Name:
+    """Read an owner. `owners`: those of the message that are nothing but a pointer, which repeats."""
+    start = parser.wire[parser.current : parser.current + 2]
+    known = owners.get(start)
+    if known is not None:
+        parser.seek(parser.current + 2)
+        return known
+    name = _lower(parser.get_name(decompress=True))
+    if start[0] & _POINTER == _POINTER:
+        owners[start] = name
+    return name
+
+
+@functools.lru_cache(_KEPT)
+def read_rdata(rdclass: int, rdtype: int, octets: bytes) -> tuple[dns.rdata.Rdata, bytes]:
+    """Return what dnspython reads from rdata in which no name is compressed, and what it writes for it.
+
+    The same NSEC, SOA and signatures come with many answers, and are validated once they are decoded.
+    """
+    kind = dns.rdatatype.RdataType.make(rdtype)
+    rdata = dns.rdata.from_wire(dns.rdataclass.RdataClass.make(rdclass), kind, octets, 0, len(octets))
+    wire = rdata.to_wire()
+    assert wire is not None  # noqa: S101 - as above
+    return rdata, wire
 
 
 def _lower(name: dns.name.Name) -> Name:

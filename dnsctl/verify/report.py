@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from dnsctl.model.json_value import Json
-from dnsctl.model.name import Name, to_text
+from dnsctl.model.name import ROOT, Name, to_text
 from dnsctl.model.rrset import type_text
 from dnsctl.model.timestamp import stamp
 
@@ -87,7 +87,10 @@ class NodeResult:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The outcome over all nodes. `checked` of `rrsets` RRsets of the release were compared."""
+    """The outcome over all nodes. `checked` of `rrsets` RRsets of the release were compared.
+
+    `one_decoder`: answers with labels that dnslib cannot read.
+    """
 
     generation: int
     manifest: str
@@ -98,7 +101,16 @@ class Report:
     nodes: tuple[NodeResult, ...]
     faults: tuple[Fault, ...] = ()
     notes: tuple[Note, ...] = ()
+    one_decoder: int = 0
     more_faults: int = 0  # found, but not kept: a node that serves something else entirely
+
+    @property
+    def remarks(self) -> tuple[Note, ...]:
+        """The notes, and one on answers that only one decoder could read, if there were any."""
+        if not self.one_decoder:
+            return self.notes
+        message = f"{self.one_decoder} answers hold labels that dnslib cannot read: one decoder read them"
+        return (*self.notes, Note(ROOT, message))
 
     @property
     def silent(self) -> tuple[NodeResult, ...]:
@@ -133,7 +145,7 @@ class Report:
             "nodes": [one.to_json() for one in self.nodes],
             "faults": [one.to_json() for one in self.faults],
             "more_faults": self.more_faults,
-            "notes": [one.to_json() for one in self.notes],
+            "notes": [one.to_json() for one in self.remarks],
         }
 
 
