@@ -20,7 +20,8 @@ from dnsctl.load.inclusion import MAX_INCLUDE_DEPTH, MAX_INCLUDES
 
 MAX_BYTES = 256 * 2**20  # octets: nodes take some thirty times that in memory
 MAX_DEPTH = 32  # the deepest sensible zone file needs 7
-MAX_ALIASED = 100_000  # nodes that aliases may add, so that a "billion laughs" ends early
+# Nodes that aliases may add, and files that are included again, so that a "billion laughs" ends early.
+MAX_ALIASED = 100_000
 INCLUDE = "!include"  # octoDNS's tag: the node is what another file holds
 
 # What YAML 1.1 allows in a stream (§5.1), without its three rare line breaks: editors do not show them, and
@@ -164,7 +165,15 @@ class _Inclusions:
     open: list[str] = field(default_factory=list)
     count: int = 0
     octets: int = 0
-    aliased: int = 0  # nodes that aliases added
+    aliased: int = 0  # nodes that aliases added, and files that are included again
+    done: dict[str, Node] = field(default_factory=dict)  # files that were read, by path
+
+    def again(self, node: Node, event: _Event, what: str) -> Node:
+        """Return a node that stands elsewhere already. Raises YamlFault where that is done too often."""
+        self.aliased += 1 if isinstance(node, Scalar) else node.size
+        if self.aliased > MAX_ALIASED:
+            raise _fault("yaml-alias", f"{what} expand to over {MAX_ALIASED} nodes", "write it out", event)
+        return node
 
 
 def _compose(data: bytes, inclusions: _Inclusions, file: str) -> Node | None:
@@ -311,6 +320,8 @@ class _Builder:
             raise _fault(fault.rule, fault.message, fault.advice, event) from None
         if path in state.open:
             raise _fault("yaml-include", f"{path} includes itself", "break the circle", event)
+        if path in state.done:
+            return state.again(state.done[path], event, "files that are included again")
         state.octets += len(data)
         if state.octets > MAX_BYTES:
             message = f"!include of over {MAX_BYTES} octets, all in all"
@@ -322,7 +333,8 @@ class _Builder:
             fault.file = fault.file or path
             raise
         state.open.pop()
-        return Scalar("", 1, 1, True, path) if found is None else found
+        state.done[path] = Scalar("", 1, 1, True, path) if found is None else found
+        return state.done[path]
 
     def _open(self, event: _Event) -> None:
         if event.tag is not None:
@@ -352,10 +364,7 @@ class _Builder:
             raise _fault(
                 "yaml-alias", f"alias *{event.anchor} has no anchor before it", "define it first", event
             )
-        self.inclusions.aliased += 1 if isinstance(node, Scalar) else node.size
-        if self.inclusions.aliased > MAX_ALIASED:
-            raise _fault("yaml-alias", f"aliases expand to over {MAX_ALIASED} nodes", "write it out", event)
-        self._add(node)
+        self._add(self.inclusions.again(node, event, "aliases"))
 
     def _add(self, node: Node) -> None:
         if not self.stack:

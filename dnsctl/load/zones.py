@@ -23,7 +23,7 @@ from dnsctl.load.revision import MAX_FILE, Source, WorkTree
 from dnsctl.load.settings.config import Config
 from dnsctl.load.zone_files import Listing, ZoneFiles, zone_files
 from dnsctl.model.finding import Finding, Position, Severity, levelled
-from dnsctl.model.name import Name, to_text
+from dnsctl.model.name import Name, labels, to_text
 from dnsctl.model.reading import finding
 from dnsctl.model.repo import MASTER, ZONE_FILES, ZONES, shown_directories
 from dnsctl.model.rrset import Type
@@ -93,6 +93,7 @@ def load_zones(
     defaults = ZoneDefaults.of(config.defaults)
     included: set[str] = set()
     loaded = _load_all(source, wanted, defaults, progress, today, included)
+    found += _taken_out(loaded, listing, included)
     return _sorted_out(loaded, [*found, *listing.left(included, only)], config)
 
 
@@ -118,13 +119,12 @@ def load_directory(
         defaults, soa=defaults.soa or LOCALHOST_DEFAULTS.soa, ns=defaults.ns or LOCALHOST_DEFAULTS.ns
     )
     included: set[str] = set()
+    read = _load_all(source, listing.zones, filled, progress, today, included)
+    found = [*listing.findings, *_taken_out(read, listing, included)]
     loaded = {
-        origin: (zone, (*faults, *_localhost_findings(zone)))
-        for origin, (zone, faults) in _load_all(
-            source, listing.zones, filled, progress, today, included
-        ).items()
+        origin: (zone, (*faults, *_localhost_findings(zone))) for origin, (zone, faults) in read.items()
     }
-    return _sorted_out(loaded, [*listing.findings, *listing.left(included, None)], config)
+    return _sorted_out(loaded, [*found, *listing.left(included, None)], config)
 
 
 _Parsed = dict[Name, tuple[Zone | None, tuple[Finding, ...]]]
@@ -145,6 +145,19 @@ def _load_all(
         if progress is not None:
             progress(count, len(wanted))
     return parsed
+
+
+def _taken_out(parsed: _Parsed, listing: Listing, included: set[str]) -> list[Finding]:
+    """Take out of `parsed` what others include, such as `mail.yaml`, and report it: hardly a zone."""
+    found = []
+    for origin in [each for each in parsed if len(labels(each)) == 1]:
+        files = listing.zones[origin]
+        if files.parts and included.issuperset(files.parts):
+            del parsed[origin]
+            message = f"is included by other files, and is not taken for the zone {to_text(origin)}"
+            advice = "move it out of the directory of zones, or give it another ending"
+            found.append(finding("zone-file-included", Position(files.path), message, advice))
+    return found
 
 
 def _sorted_out(parsed: _Parsed, findings: list[Finding], config: Config | None) -> Loaded:

@@ -77,6 +77,7 @@ RULES: tuple[tuple[str, Severity, str], ...] = (
     ("yaml-syntax", _ERROR, "A zone file is not YAML."),
     ("yaml-tag", _ERROR, "A zone file has a YAML tag."),
     ("zone-file-ignored", _WARNING, "A file or directory among the zones is not read."),
+    ("zone-file-included", _NOTE, "A file that others include could be a zone of one label."),
     ("zone-file-name", _ERROR, "A file's name is not the apex of a zone."),
     ("zone-files-empty", _ERROR, "`zone-files` names a directory without a file."),
     ("zone-settings-unused", _WARNING, "Settings name a zone that does not exist."),

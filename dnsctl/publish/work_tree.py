@@ -82,7 +82,7 @@ def check(
     judged = judge_signatures(judged, now, workers, progress)
     of_keys = shared_with_ours(judged.zones, keystore) if keystore is not None else ()
     found = by_position((*judged.findings, *of_keys))
-    others = sum(each.rule == "octodns-config" for each in found)
+    others = sum(each.rule in ("octodns-config", "zone-file-included") for each in found)
     return Checked(tuple(found), files - others)
 
 

@@ -148,6 +148,17 @@ def test_include_is_read_as_octodns_reads_it(tmp_path: Path) -> None:
     assert [each for each in findings(root) if each["rule"] == "zone-file-ignored"] == []
 
 
+def test_included_file_among_the_zones_is_not_counted_as_one(tmp_path: Path) -> None:
+    root = repo(
+        tmp_path,
+        example_com_yaml="a: !include mail.yaml\n",
+        mail_yaml="{type: A, value: 192.0.2.1}\n",
+    )
+    checked = dnsctl("check", "--json", root=root)
+    assert (checked.code, checked.json["zones"]) == (0, 1)
+    assert told(root, "zone-file-included")["file"] == "zones/mail.yaml"
+
+
 def test_percent_encoded_slash_in_a_files_name_is_told_with_the_name_to_write(tmp_path: Path) -> None:
     root = case(tmp_path, "41")
     found = told(root, "zone-file-name")

@@ -355,6 +355,24 @@ def test_include_reads_any_directory_of_the_repo(zones: Path) -> None:
     assert (loaded.findings, txt(loaded, "a")) == ((), ['"one"'])
 
 
+def test_file_of_one_label_that_others_include_is_no_zone_of_its_own(zones: Path) -> None:
+    put(zones, "mail.yaml", "type: MX\nvalue: {preference: 10, exchange: mail.example.net.}\n")
+    put(zones, "example.com.yaml", "a: !include mail.yaml\nb: !include mail.yaml\n")
+    put(zones, "lan.yaml", "a: {type: A, value: 192.0.2.1}\n")
+    loaded = both(zones)
+    assert told(loaded) == [("zone-file-included", Severity.NOTE, "mail.yaml")]
+    assert set(loaded.zones) == {COM, from_text("lan.")}
+    assert {each.rule for each in load_directory(zones).findings if each.severity is Severity.ERROR} == set()
+
+
+def test_file_that_is_included_again_is_read_once_and_counts_as_an_alias(zones: Path) -> None:
+    put(zones, "example.com.yaml", "a: [" + ", ".join(["!include big"] * 12) + "]\n")
+    put(zones, "big", "[" + ", ".join(["x"] * 10_000) + "]\n")
+    [found] = load_zones(WorkTree(zones.parent), settings(), only=frozenset((COM,))).findings
+    assert (found.rule, found.severity) == ("yaml-alias", Severity.ERROR)
+    assert "files that are included again" in found.message
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
