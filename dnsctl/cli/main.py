@@ -50,6 +50,7 @@ VERBS: tuple[str, ...] = (  # in the order of a day's work; each is a module of 
     "serve",
     "demo",
     "zone",
+    "hook",
     "key",
     "backup",
     "restore",

@@ -230,19 +230,20 @@ def control_host(
     *,
     holder: str = "",
     tell: Tell = tell_nobody,
+    wait: bool = False,
 ) -> Iterator[ControlHost]:
     """Open the control host's state at `root` for work on all sites but `without`.
 
     Order: the lock, release keys, the image and the records, made where they are missing or damaged, then
     certificates. `holder`: `JOB`, for what the daemon does. Another who finds a job at work waits for it, and
-    is told so.
+    is told so; with `wait`, for a push of somebody else as well.
     Raises HostBusyError where another process holds the lock, ConfigError for an unknown site, and what
     opening any of it raises.
     """
     nodes = nodes_of(config, without)
     state = Repo(root).state
     with ExitStack() as stack:
-        stack.enter_context(locked(state, holder, tell))
+        stack.enter_context(locked(state, holder, tell, wait=wait))
         release_keys = load_release_keys(root, config, passphrase)
         trust = trust_of(root, config)
         removed = remove_damaged(state, trust)
@@ -329,7 +330,9 @@ def _require_descriptors(count: int) -> None:
 
 
 @contextmanager
-def locked(state: HostFiles, holder: str = "", tell: Tell = tell_nobody) -> Iterator[None]:
+def locked(
+    state: HostFiles, holder: str = "", tell: Tell = tell_nobody, *, wait: bool = False
+) -> Iterator[None]:
     """Hold `state/push.lock` for this process; the kernel releases it however the process ends."""
     path = state.lock
     try:
@@ -341,7 +344,7 @@ def locked(state: HostFiles, holder: str = "", tell: Tell = tell_nobody) -> Iter
             refused.advice = "remove it: nothing is lost by that"
         raise refused from None
     try:
-        _take(descriptor, path, holder, tell)
+        _take(descriptor, path, holder, tell, wait=wait)
         _say(descriptor, f"{os.getpid()} {holder}".strip() + "\n")
         try:
             yield
@@ -358,8 +361,8 @@ def _say(descriptor: int, holder: str) -> None:
         os.pwrite(descriptor, holder.encode(), 0)
 
 
-def _take(descriptor: int, path: Path, holder: str, tell: Tell) -> None:
-    """Take the lock, in time where a job has it and this is not one. Raises HostBusyError."""
+def _take(descriptor: int, path: Path, holder: str, tell: Tell, *, wait: bool) -> None:
+    """Take the lock, in time with `wait`, or where a job has it and this is not one. Raises HostBusyError."""
     deadline = time.monotonic() + _SETTLED
     while not take(descriptor, _PAUSE):
         process, _, kind = os.pread(descriptor, 40, 0).decode("ascii", "replace").strip().partition(" ")
@@ -367,11 +370,11 @@ def _take(descriptor: int, path: Path, holder: str, tell: Tell) -> None:
             break
     else:
         return
-    if kind == JOB and holder != JOB:
-        tell(f"waiting for a job of `dnsctl control` (process {process}) to end")
+    what = "a job of `dnsctl control`" if kind == JOB else "another push"
+    if wait or (kind == JOB and holder != JOB):
+        tell(f"waiting for {what} (process {process or '?'}) to end")
         if take(descriptor, _PATIENCE):
             return
-    what = "a job of `dnsctl control`" if kind == JOB else "another push"
     raise HostBusyError(
         f"{what} is running on this host (process {process or '?'})",
         where=str(path),

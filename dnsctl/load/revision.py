@@ -132,11 +132,12 @@ class WorkTree:
 class Revision:
     """The files of one commit, through one long-lived `git cat-file --batch`."""
 
-    def __init__(self, root: Path, rev: str) -> None:
+    def __init__(self, root: Path, rev: str, *, tree: str = "") -> None:
+        """`tree`: that of no commit, instead of the one of `rev`."""
         self.root = root
-        self.commit: str | None = resolve(root, rev)
+        self.commit: str | None = None if tree else resolve(root, rev)
         prefix = os.fsdecode(git(root, "rev-parse", "--show-prefix")).rstrip("\n")
-        self._tree = f"{self.commit}:"  # what git resolves paths and symbolic links in
+        self._tree = f"{tree or self.commit}:"  # what git resolves paths and symbolic links in
         self._prefix = prefix
         self._whole = True
         self._lock = threading.Lock()

@@ -10,7 +10,7 @@
       pki/ca.crt  pki/ca.pem          the fleet's authority
       pki/control.*  pki/NODE.*       certificates of the control host and the nodes, with their keys
     state/                            of the control host: control.db, push.lock, image/, archive/, evidence/,
-                                      observations/, control.lock, jobs.json, aliases.json
+                                      observations/, control.lock, hook.lock, jobs.json, aliases.json
       nodes/NAME/                     of a node, unless it has another place: see `NodeFiles`
 
 What a person may name in dnsctl.yaml stands here with the place that is taken where nothing is named.
@@ -101,6 +101,11 @@ class HostFiles:
     @property
     def lock(self) -> Path:
         return self.directory / "push.lock"
+
+    @property
+    def hook_lock(self) -> Path:
+        """Return what is locked by the hook that brings this repo to what was pushed."""
+        return self.directory / "hook.lock"
 
     @property
     def control_lock(self) -> Path:

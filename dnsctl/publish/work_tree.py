@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from dnsctl.errors import ZoneFaultsError
-from dnsctl.load.revision import Source, WorkTree
+from dnsctl.load.revision import Source
 from dnsctl.load.settings.config import Config
 from dnsctl.load.zone_files import known_zones
 from dnsctl.load.zones import Loaded, load_zones
@@ -63,7 +63,7 @@ def load_work_tree(
 
 
 def check(
-    tree: WorkTree,
+    tree: Source,
     config: Config,
     only: frozenset[Name] | None,
     now: datetime,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dnsctl.setup.hooks import PRE_COMMIT, script
+
 GITIGNORE = (
     b"# what dnsctl keeps on this host, and secrets",
     b"/state/",
@@ -11,14 +13,7 @@ GITIGNORE = (
     b".writing-*",
 )
 
-HOOK = b"""#!/bin/sh
-# Refuse a commit whose zones have errors. To turn this on: git config core.hooksPath <this directory>
-if ! command -v dnsctl >/dev/null; then
-  echo "dnsctl is not in PATH: zones are not checked before this commit" >&2
-  exit 0
-fi
-exec dnsctl -C "$(dirname "$0")/.." check
-"""
+HOOK = script(PRE_COMMIT, '"$(dirname "$0")/.."')
 
 _CONFIG = b"""\
 # The fleet and its zones. Unknown keys are errors; `dnsctl schema` prints the JSON Schema for editors.

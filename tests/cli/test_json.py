@@ -130,6 +130,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
 def _of_files(root: Path) -> Iterator[tuple[str, Any]]:
     """Yield what commands print that need no node."""
     yield "init", dnsctl("init", root / "new", "--json").json
+    yield "hook install", dnsctl("hook", "install", "--json", root=root / "new").json
     files(root, example_com_yaml=ZONE)
     (root / "keys").mkdir()
     (root / "keys" / "cookie.secret").write_text("11" * 16 + "\n")

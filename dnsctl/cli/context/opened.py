@@ -16,11 +16,11 @@ from dnsctl.errors import DnsctlError
 
 @contextmanager
 def opened(
-    context: Context, without: str, *, renewal: bool = False, newest: bool = False
+    context: Context, without: str, *, renewal: bool = False, newest: bool = False, wait: bool = False
 ) -> Iterator[ControlHost]:
     """Open the control host; print its notes, and list findings in zones before the failure.
 
-    `newest`: fetch what the fleet serves before.
+    `newest`: fetch what the fleet serves before. `wait`: until no other push runs.
     """
     unheard: list[str] = []
     with errors_listed(), ExitStack() as stack:
@@ -30,7 +30,7 @@ def opened(
             config = fleet_config(context.root, output.say) if renewal else context.config()
             passphrase = context.passphrase(config)
             host = stack.enter_context(
-                control_host(context.root, config, passphrase, without, tell=output.say)
+                control_host(context.root, config, passphrase, without, tell=output.say, wait=wait)
             )
         except DnsctlError as error:  # said once, as what ends the command
             _say(each for each in unheard if str(error) not in each)
