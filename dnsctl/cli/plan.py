@@ -9,6 +9,7 @@ import typer
 from dnsctl.cli import output
 from dnsctl.cli.context import Context
 from dnsctl.cli.output.changes import errors_listed, guard_json, print_zones, zone_json
+from dnsctl.cli.output.markdown import plan_markdown
 from dnsctl.control.planning import Plan
 from dnsctl.control.planning import plan as find_plan
 from dnsctl.errors import ConfigError, RevisionError
@@ -20,7 +21,9 @@ from dnsctl.publish.changeset import Fate
 CHANGES = 2  # exit code: there is something to release
 
 
-def plan(context: Context, rev: str, against: str | None, *, offline: bool, as_json: bool) -> None:
+def plan(
+    context: Context, rev: str, against: str | None, *, offline: bool, markdown: bool, as_json: bool
+) -> None:
     """Print what a push of `rev` would change. Exits with 2 for changes."""
     with errors_listed(), output.stages() as progress:
         try:
@@ -34,6 +37,8 @@ def plan(context: Context, rev: str, against: str | None, *, offline: bool, as_j
         _warn_if_dirty(context)
     if as_json:
         output.json_result(_to_json(made))
+    elif markdown:
+        output.line(plan_markdown(made.changeset.zones, made.guards, _summary(made)))
     else:
         _print(made)
     if made.changeset.zones:

@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -237,3 +238,53 @@ def test_no_git_repository_is_one_line(tmp_path: Path, capsys: pytest.CaptureFix
 def test_unknown_revision_is_one_line(repo: Repo, capsys: pytest.CaptureFixture[str]) -> None:
     assert _plan(repo, "--rev", "nonesuch") == 1
     assert "there is no commit 'nonesuch'" in capsys.readouterr().err
+
+
+def _markdown(repo: Repo, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    assert _plan(repo, "--markdown") == 2
+    return capsys.readouterr().out.splitlines()
+
+
+def test_plan_in_markdown_is_a_diff_that_nothing_in_a_file_breaks_out_of(
+    repo: Repo, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repo.push()
+    hostile = 't: {type: TXT, value: "```` <script>alert(1)</script> @everyone \\e[31m"}\n'
+    repo.commit(ZONE.replace("192.0.2.1", "192.0.2.9") + hostile)
+    told = _markdown(repo, capsys)
+    assert told[:3] == ["### dnsctl plan", "", "```text"]
+    fence = told.index("`````diff")
+    assert told[fence + 1].startswith("@@ example.com. changed, serial ")
+    assert [each for each in told if each.startswith("+ t ")] == [
+        '+ t 3600 TXT "```` <script>alert(1)</script> @everyone \\027[31m"'
+    ]
+    at = told.index("! www 3600 A")
+    assert told[at + 1 : at + 3] == ["-   A 192.0.2.1", "+   A 192.0.2.9"]
+    assert told[-1] == "`````"
+    assert not any(each.startswith("<details>") for each in told)
+
+
+def test_plan_in_markdown_folds_many_changes_and_keeps_below_what_forges_take(
+    repo: Repo, capsys: pytest.CaptureFixture[str]
+) -> None:
+    many = "".join(f"h{number}: {{type: TXT, value: {'x' * 200}}}\n" for number in range(101))
+    repo.commit(ZONE + many)
+    told = _markdown(repo, capsys)
+    assert any(re.fullmatch(r"<details><summary>1 zone with 10\d RRsets</summary>", each) for each in told)
+    assert told[-1] == "</details>"
+    repo.commit(ZONE + "".join(many.replace("h", letter, 101) for letter in "abcd"))
+    told = _markdown(repo, capsys)
+    assert "and more: see `dnsctl plan`" in told
+    assert len("\n".join(told)) < 65_536
+
+
+def test_plan_in_markdown_says_what_guards_refuse_first(
+    repo: Repo, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repo.push()
+    (repo.root / "zones/example.com.yaml").unlink()
+    repo.commit(ZONE, "zones/example.org.yaml")
+    told = _markdown(repo, capsys)
+    refused = told.index("**A push is refused** without `--allow removed-zone --reason TEXT`:")
+    assert told[refused + 3].startswith("example.com.: [removed-zone] ")
+    assert refused < told.index("```diff")

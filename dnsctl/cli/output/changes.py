@@ -103,6 +103,12 @@ def _lines(zone: ZoneChangeset, most: int | None) -> Iterator[tuple[str, str]]:
         yield " ", f"({effect.message})"
 
 
+def change_lines(zone: ZoneChangeset) -> Iterator[tuple[str, str]]:
+    """Yield (sign, text) of all that happens to a zone; first its name and fate, without a sign."""
+    yield "", _heading(zone)
+    yield from _lines(zone, len(zone.records))
+
+
 def print_change(change: RecordChange) -> None:
     """Print what becomes of one RRset, under its whole name."""
     for sign, text in record_lines(change, to_text(change.owner)):

@@ -16,6 +16,7 @@ def register(app: typer.Typer) -> None:
             "dnsctl plan",
             "dnsctl plan --rev release-2026-11 --offline",
             "dnsctl plan --against main --json",
+            "dnsctl plan --against origin/main --markdown",
         ),
     )(plan)
 
@@ -33,9 +34,14 @@ def plan(
             "--offline", help="Do not ask the nodes: compare with what this host released or saw last."
         ),
     ] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print it in Markdown, for a comment on a pull request.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show what a push would change. Exit code 0: nothing, 2: changes, 1: an error."""
+    if markdown and as_json:
+        raise typer.BadParameter("is not for --json", param_hint="--markdown")
     from dnsctl.cli.plan import plan as run
 
-    run(here(ctx), rev, against, offline=offline, as_json=as_json)
+    run(here(ctx), rev, against, offline=offline, markdown=markdown, as_json=as_json)
