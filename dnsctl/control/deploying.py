@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from dnsctl.control.renewal import released_config
+from dnsctl.control.released import released_config
 from dnsctl.errors import HostBusyError, RevisionError
 from dnsctl.files import durable
 from dnsctl.files.lock import lock_file, take

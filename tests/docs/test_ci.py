@@ -15,8 +15,6 @@ CI = Path(__file__).parents[2] / "docs" / "ci"
 GOOD = "www: {type: A, value: 192.0.2.1}\n"
 ROLES = ("AUTHOR", "COMMITTER")
 WHO = {f"GIT_{role}_{what}": "a@example.net" for role in ROLES for what in ("NAME", "EMAIL")}
-    f"GIT_{role}_{what}": "a@example.net" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
-}
 
 
 def jobs(forge: str) -> dict[str, Any]:
