@@ -20,6 +20,7 @@ from dnsctl.image.cursor import Cursor
 from dnsctl.image.layout import Table, ZoneEntry, apex_of, owner_key, owner_of, zone_prefix
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.nsec3 import nsec3_owner
+from dnsctl.model.packed import Packed, nsec3_unpacker, pack, unpack
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.zone import SignedZone
 
@@ -256,16 +257,16 @@ class Reader:
         nodes = {}
         for key, value in self.nodes(Table.OWNERS, prefix):
             owner = owner_of(key, prefix)
-            nodes[owner] = tuple(
-                fragment.decode(value, code, owner, origin) for code in fragment.node_types(value) if code
-            )
+            codes = fragment.node_types(value)
+            nodes[owner] = pack([fragment.decode(value, code, owner, origin) for code in codes if code])
+        hashes = {digest: pack((one,)) for digest, one in self.nsec3_rrsets(origin)}
         return SignedZone(
             origin=origin,
-            nodes=nodes,
+            nodes=Packed(nodes, unpack),
             serial=entry.serial,
             signed=entry.signed,
             nsec3=entry.nsec3,
-            nsec3_nodes=dict(self.nsec3_rrsets(origin)),
+            nsec3_nodes=Packed(hashes, nsec3_unpacker(origin)),
         )
 
 

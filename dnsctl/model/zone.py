@@ -96,7 +96,8 @@ class SignedZone(_Nodes):
     """Ready to be compiled: serial set; if `signed`, with DNSKEY, denial chain and RRSIGs in place.
 
     NSEC RRsets stand in `nodes`; NSEC3 RRsets, whose owners are hashes and not names of the zone, in
-    `nsec3_nodes`: hash (20 octets) to RRset, ascending. An unsigned zone has neither.
+    `nsec3_nodes`: hash (20 octets) to RRset, ascending. An unsigned zone has neither. Both may make
+    RRsets when asked (see `packed`): go over them again rather than keep all of a large zone.
     """
 
     serial: int = 0

@@ -41,7 +41,7 @@ class Claim(NamedTuple):
 
 
 _CHUNK = 512  # signatures; some 50 ms of work, so that progress moves and workers end together
-_WORTH_FORKING = 4 * _CHUNK  # below this a second process costs more than it brings
+_WORTH_FORKING = 4  # chunks; with fewer a second process costs more than it brings
 _AHEAD = 3  # chunks waiting a worker: bounds memory, keeps every worker busy
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -74,31 +74,33 @@ class Signatory:
 
 
 def signatures(
-    tasks: Iterable[Task], count: int, keys: Sequence[SigningKey], dnskey: RRset, workers: int
+    tasks: Iterable[Task], keys: Sequence[SigningKey], dnskey: RRset, workers: int
 ) -> Generator[list[bytes], None, None]:
-    """Yield RRSIG rdatas in the order of `tasks` (about `count` of them), a list for each chunk.
+    """Yield RRSIG rdatas in the order of `tasks`, a list for each chunk.
 
     Raises SigningError where a signature does not verify, or a worker died.
     """
-    if workers <= 1 or count < _WORTH_FORKING:
+    chunks, worth_forking = _weighed(tasks, workers)
+    if not worth_forking:
         signatories = [Signatory(key, dnskey) for key in keys]
-        yield from (signed(chunk, signatories) for chunk in _chunks(tasks))
+        yield from (signed(chunk, signatories) for chunk in chunks)
         return
     # forked: the keys are inherited, not sent
-    yield from _pooled(_chunks(tasks), workers, (_begin, (tuple(keys), dnskey)), _work, dnskey.owner)
+    yield from _pooled(chunks, workers, (_begin, (tuple(keys), dnskey)), _work, dnskey.owner)
 
 
 def verified(
-    claims: Iterable[Claim], count: int, checks: Sequence[Check | None], workers: int, zone: Name
+    claims: Iterable[Claim], checks: Sequence[Check | None], workers: int, zone: Name
 ) -> Generator[list[bool], None, None]:
-    """Yield for each of `claims` (about `count` of them), in order, whether one of its keys made it.
+    """Yield for each of `claims`, in order, whether one of its keys made it.
 
     `checks`: by place, what checks with that key. A list for each chunk; see `signatures`.
     """
-    if workers <= 1 or count < _WORTH_FORKING:
-        yield from (_held(chunk, checks) for chunk in _chunks(claims))
+    chunks, worth_forking = _weighed(claims, workers)
+    if not worth_forking:
+        yield from (_held(chunk, checks) for chunk in chunks)
         return
-    yield from _pooled(_chunks(claims), workers, (_begin_checking, (tuple(checks),)), _check, zone)
+    yield from _pooled(chunks, workers, (_begin_checking, (tuple(checks),)), _check, zone)
 
 
 def _held(chunk: list[Claim], checks: Sequence[Check | None]) -> list[bool]:
@@ -159,6 +161,13 @@ def _invalid(signatory: Signatory, octets: bytes) -> SigningError:
         f"{signatory.text}",
         advice="nothing was published; check this machine's memory and the key's files",
     )
+
+
+def _weighed(tasks: Iterable[_In], workers: int) -> tuple[Iterator[list[_In]], bool]:
+    """Return `tasks` in chunks, and whether they are worth a second process."""
+    chunks = _chunks(tasks)
+    first = list(itertools.islice(chunks, _WORTH_FORKING)) if workers > 1 else []
+    return itertools.chain(first, chunks), len(first) == _WORTH_FORKING
 
 
 def _chunks(tasks: Iterable[_In]) -> Iterator[list[_In]]:

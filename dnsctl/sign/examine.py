@@ -46,7 +46,7 @@ def examine(
     count = sum(len(one.signatures) for one in (*zone.rrsets(), *zone.nsec3_nodes.values()))
     work = _Examination(zone, keys, told, now, before)
     done = 0
-    checked = verified(work.claims(), count, keys.checks, workers, zone.origin)
+    checked = verified(work.claims(), keys.checks, workers, zone.origin)
     with closing(checked) as chunks:  # ends the workers also when `progress` raises
         for chunk in chunks:
             for holds in chunk:

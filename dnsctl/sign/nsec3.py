@@ -7,7 +7,7 @@ that lead only to such, are left out. Does not sign: see `rrsig`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from dnsctl.errors import NameSyntaxError, SigningError
@@ -31,27 +31,37 @@ def parameter_record(origin: Name, parameters: Nsec3Parameters, ttl: int) -> RRs
     return RRset(origin, Type.NSEC3PARAM, ttl, (fixed_fields(parameters, 0),))
 
 
-def chain(
-    denied: Iterable[Denied], origin: Name, parameters: Nsec3Parameters, ttl: int
-) -> dict[bytes, RRset]:
-    """Return hash to NSEC3 RRset, ascending. `denied` come in canonical order, without empty non-terminals.
+def bitmaps(denied: Iterable[Denied], origin: Name, parameters: Nsec3Parameters) -> dict[bytes, bytes]:
+    """Return hash to type bitmap. `denied` come in canonical order, without empty non-terminals.
 
     Raises SigningError where two names share a hash, or the apex is too long to hold hashes below it.
     """
     _refuse_long_apex(origin)
-    bitmaps: dict[bytes, bytes] = {}
+    found: dict[bytes, bytes] = {}
     names: set[Name] = set()  # of the chain; whatever has an ancestor here had its non-terminals added before
     for one in denied:
         if one.insecure and parameters.opt_out:
             continue
-        _add(bitmaps, one.owner, parameters, type_bitmap(_listed(one)))
+        _add(found, one.owner, parameters, type_bitmap(_listed(one)))
         names.add(one.owner)
         for above in ancestors(one.owner, origin)[:-1]:
             if above in names:
                 break
             names.add(above)
-            _add(bitmaps, above, parameters, b"")
-    return _linked(bitmaps, origin, fixed_fields(parameters, OPT_OUT if parameters.opt_out else 0), ttl)
+            _add(found, above, parameters, b"")
+    return found
+
+
+def linked(
+    bitmaps: Mapping[bytes, bytes], origin: Name, parameters: Nsec3Parameters, ttl: int
+) -> Iterator[tuple[bytes, RRset]]:
+    """Yield each hash of `bitmaps` and its NSEC3 RRset, ascending."""
+    prefix = fixed_fields(parameters, OPT_OUT if parameters.opt_out else 0)
+    order = sorted(bitmaps)
+    for place, digest in enumerate(order):
+        following = order[place + 1] if place + 1 < len(order) else order[0]
+        rdata = prefix + bytes((HASH_OCTETS,)) + following + bitmaps[digest]
+        yield digest, RRset(nsec3_owner(digest, origin), Type.NSEC3, ttl, (rdata,))
 
 
 def _listed(one: Denied) -> tuple[int, ...]:
@@ -68,16 +78,6 @@ def _add(bitmaps: dict[bytes, bytes], name: Name, parameters: Nsec3Parameters, b
             f"another name has the NSEC3 hash of {to_text(name)}", advice="use `denial: nsec` for this zone"
         )
     bitmaps[digest] = bitmap
-
-
-def _linked(bitmaps: dict[bytes, bytes], origin: Name, prefix: bytes, ttl: int) -> dict[bytes, RRset]:
-    order = sorted(bitmaps)
-    linked: dict[bytes, RRset] = {}
-    for place, digest in enumerate(order):
-        following = order[place + 1] if place + 1 < len(order) else order[0]
-        rdata = prefix + bytes((HASH_OCTETS,)) + following + bitmaps[digest]
-        linked[digest] = RRset(nsec3_owner(digest, origin), Type.NSEC3, ttl, (rdata,))
-    return linked
 
 
 def _refuse_long_apex(origin: Name) -> None:

@@ -10,16 +10,16 @@ that signatures have left at any moment (see `model.validity`). Each new signatu
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
 from datetime import datetime
-from typing import cast
+from typing import Any, NamedTuple
 
 from dnsctl.errors import SigningError
 from dnsctl.model.key import key_tag
 from dnsctl.model.name import Name, label_count, to_text
 from dnsctl.model.occlusion import Standing, denied_types, is_authoritative, walk
+from dnsctl.model.packed import Packed, nsec3_unpacker, pack, unpack
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import KEY_TYPES, MADE_BY_SIGNING, RRset, Type, before_signing
 from dnsctl.model.rrsig import expiration
@@ -33,7 +33,7 @@ from dnsctl.sign.keystore import SigningKey
 from dnsctl.sign.rrsig import Header, Validity, message
 from dnsctl.sign.zonemd import placeholder, zonemd
 
-Progress = Callable[[int, int], None]  # signatures made, of how many
+Progress = Callable[[int, int], None]  # owners that are signed, those of NSEC3 too, and of how many
 
 
 def sign_zone(
@@ -50,8 +50,8 @@ def sign_zone(
 
     A signature of `previous` is kept where rdatas, TTL and key are the same and it is not due for renewal. An
     SOA expire is lowered to what `timing` allows: a secondary must not outlive its signatures.
-    `progress` is told of new signatures only. Raises SigningError where the keys do not fit, or a signature
-    does not verify.
+    `progress` is told as new signatures are made. Raises SigningError where the keys do not fit, or a
+    signature does not verify.
     """
     times = timing(policy, zone.rrsets())
     validity = Validity.of(policy.signatures, now, f"policy {policy.name}", times.refresh)
@@ -71,38 +71,23 @@ def sign_zone(
     if policy.zonemd == "publish":
         apex.append(placeholder(zone.origin, serial, apex[0].ttl))
     given = _with_apex(zone, apex)
-
-    work = _Work(zone.origin, keys, validity, previous)
-    nodes: dict[Name, list[RRset]] = {}
-    for owner, node, standing in _linked(zone.origin, given, ttl, parameters is None):
-        nodes[owner] = work.take(owner, node, standing)
-    hashes: dict[bytes, list[RRset]] = {}
+    bitmaps: dict[bytes, bytes] = {}
     if parameters is not None:
-        chain = nsec3.chain(_denied(zone.origin, given), zone.origin, parameters, ttl)
-        hashes = {digest: work.take_hash(digest, one) for digest, one in chain.items()}
-    work.sign(workers, progress, apex[1])
-    signed = SignedZone(
-        zone.origin,
-        _frozen(nodes),
-        serial,
-        True,
-        parameters,
-        {digest: made[0] for digest, made in hashes.items()},
-    )
+        bitmaps = nsec3.bitmaps(_denied(zone.origin, given), zone.origin, parameters)
+    work = _Work(zone.origin, keys, apex[1], validity, previous)
+
+    def tell(done: int) -> None:
+        if progress is not None:
+            progress(done, len(given) + len(bitmaps))
+
+    work.sign(work.owners(_linked(zone.origin, given, ttl, parameters is None)), workers, tell)
+    if parameters is not None:
+        work.sign(work.hashes(nsec3.linked(bitmaps, zone.origin, parameters, ttl)), workers, tell)
     if policy.zonemd == "publish":
-        signed = _with_zonemd(signed, work, apex)
+        work.sign(work.replaced(zonemd(work.zone(serial, parameters), apex[0].ttl)))
+    signed = work.zone(serial, parameters)
     _refuse_broken_chain(signed)
     return signed
-
-
-def _with_zonemd(signed: SignedZone, work: _Work, apex: Sequence[RRset]) -> SignedZone:
-    """Put the digest of the zone in place of the placeholder, and sign it (RFC 8976 §3.1)."""
-    soa, dnskey, *_ = apex
-    made = [zonemd(signed, soa.ttl)]
-    work.take_data(made)
-    work.sign(1, None, dnskey)
-    node = tuple(made[0] if one.rdtype == Type.ZONEMD else one for one in signed.nodes[signed.origin])
-    return replace(signed, nodes={**signed.nodes, signed.origin: node})
 
 
 def _refuse_broken_chain(signed: SignedZone) -> None:
@@ -133,56 +118,128 @@ def earliest_expiry(zone: SignedZone) -> int | None:
     return min(found, default=None)
 
 
+_Linked = tuple[Name, tuple[RRset, ...], Standing]  # an owner
+
+
+def _tell_nobody(_done: int) -> None:
+    pass
+
+
+class _Part(NamedTuple):
+    """Nodes by owner, or NSEC3 by hash, packed; `before`: the same of last time, to share with."""
+
+    octets: dict[Any, bytes]
+    before: Mapping[Any, bytes]
+
+
+class _Begun(NamedTuple):
+    """A node, and by RRset the signatures that it has; `lacking`: places of RRsets, one for each to come."""
+
+    part: _Part
+    key: bytes
+    node: tuple[RRset, ...]
+    signatures: tuple[list[bytes], ...]
+    lacking: tuple[int, ...]
+
+
 class _Work:
-    """RRsets on their way: each in the list it will be returned in, with the signatures it could keep."""
+    """A zone on its way: what is signed is packed at once, for all of its RRsets would not fit beside it."""
 
     def __init__(
-        self, origin: Name, keys: Sequence[SigningKey], validity: Validity, previous: SignedZone | None
+        self,
+        origin: Name,
+        keys: Sequence[SigningKey],
+        dnskey: RRset,
+        validity: Validity,
+        previous: SignedZone | None,
     ) -> None:
         self._origin = origin
         self._keys = keys
+        self._dnskey = dnskey
         self._headers = [Header(one.public, validity) for one in keys]
         self._key_signers = _places(keys, _signs_keys)
         self._zone_signers = _places(keys, _signs_data)
         self._previous: Nodes = previous.nodes if previous else {}
         self._previous_hashes = previous.nsec3_nodes if previous else {}
         self._known = _signed_before(keys, previous)
-        self._pending: deque[tuple[list[RRset], int, int, int]] = deque()  # list, place in it, labels, signer
-        self._sent: deque[tuple[list[RRset], int]] = deque()  # given to `batch`, in the order it answers
+        self._nodes = _Part({}, _octets(self._previous))
+        self._hashes = _Part({}, _octets(self._previous_hashes))
+        self._sent: deque[_Begun] = deque()  # given to `batch`, in the order it answers
+        self._done = 0
 
-    def take(self, owner: Name, node: tuple[RRset, ...], standing: Standing) -> list[RRset]:
-        """Note what is to be signed of `node`; return the list its RRsets will stand in."""
-        made = list(node)
-        if standing is Standing.OCCLUDED:
-            return made
-        labels = label_count(owner)
-        before = {one.rdtype: one for one in self._previous.get(owner, ())}
+    def zone(self, serial: int, parameters: Nsec3Parameters | None) -> SignedZone:
+        nodes = Packed(self._nodes.octets, unpack)
+        hashes = Packed(self._hashes.octets, nsec3_unpacker(self._origin))
+        return SignedZone(self._origin, nodes, serial, True, parameters, hashes)
+
+    def owners(self, linked: Iterable[_Linked]) -> Iterator[batch.Task]:
+        """Yield what is to be signed of the zone's owners."""
+        for owner, node, standing in linked:
+            before = {one.rdtype: one for one in self._previous.get(owner, ())} if self._previous else {}
+            signers = [self._signers(one, standing) for one in node]
+            yield from self._begin(self._nodes, owner, node, signers, before)
+
+    def hashes(self, linked: Iterable[tuple[bytes, RRset]]) -> Iterator[batch.Task]:
+        """Yield what is to be signed of NSEC3 RRsets."""
+        for digest, one in linked:
+            found = self._previous_hashes.get(digest)
+            before = {one.rdtype: found} if found is not None else {}
+            yield from self._begin(self._hashes, digest, (one,), [self._zone_signers], before)
+
+    def replaced(self, made: RRset) -> Iterator[batch.Task]:
+        """Put `made` in place of the apex's RRset of its type; yield what is to be signed."""
+        found = unpack(self._origin, self._nodes.octets[self._origin])
+        node = tuple(made if one.rdtype == made.rdtype else one for one in found)
+        signatures = tuple([] if one is made else list(one.signatures) for one in node)
+        lacking = (node.index(made),) * len(self._zone_signers)
+        self._sent.append(_Begun(self._nodes, self._origin, node, signatures, lacking))
+        labels = label_count(self._origin)
+        yield from (self._task(signer, made, labels) for signer in self._zone_signers)
+
+    def _signers(self, one: RRset, standing: Standing) -> tuple[int, ...]:
+        if not is_authoritative(one.rdtype, standing):
+            return ()
+        at_apex = one.rdtype in KEY_TYPES and one.owner == self._origin
+        return self._key_signers if at_apex else self._zone_signers
+
+    def _begin(
+        self,
+        part: _Part,
+        key: bytes,
+        node: tuple[RRset, ...],
+        signers: Sequence[tuple[int, ...]],
+        before: Mapping[int, RRset],
+    ) -> Iterator[batch.Task]:
+        """Yield what `before` does not keep of a node. It is in its place once that is answered."""
+        labels = label_count(node[0].owner)
+        signatures: list[list[bytes]] = []
+        lacking: list[int] = []
+        tasks: list[batch.Task] = []
         for place, one in enumerate(node):
-            if is_authoritative(one.rdtype, standing):
-                at_apex = one.rdtype in KEY_TYPES and owner == self._origin
-                signers = self._key_signers if at_apex else self._zone_signers
-                self._note(made, place, labels, signers, before.get(one.rdtype))
-        return made
-
-    def take_data(self, made: list[RRset]) -> None:
-        """Note the one RRset in `made`, of the apex."""
-        self._note(made, 0, label_count(self._origin), self._zone_signers, None)
-
-    def take_hash(self, digest: bytes, one: RRset) -> list[RRset]:
-        """Note an NSEC3 RRset; return the list of one that it will stand in."""
-        made = [one]
-        self._note(made, 0, label_count(one.owner), self._zone_signers, self._previous_hashes.get(digest))
-        return made
-
-    def _note(
-        self, made: list[RRset], place: int, labels: int, signers: tuple[int, ...], before: RRset | None
-    ) -> None:
-        one = made[place]
-        if before is None or before.rdatas != one.rdatas or before.ttl != one.ttl:
-            for signer in signers:
-                self._pending.append((made, place, labels, signer))
+            kept, lacks = self._kept(one, labels, signers[place], before.get(one.rdtype))
+            signatures.append(kept)
+            for signer in lacks:
+                lacking.append(place)
+                tasks.append(self._task(signer, one, labels))
+        begun = _Begun(part, key, node, tuple(signatures), tuple(lacking))
+        if not tasks:
+            self._finish(begun, deque())
             return
+        part.octets[key] = b""  # keeps the order of owners
+        self._sent.append(begun)
+        yield from tasks
+
+    def _task(self, signer: int, one: RRset, labels: int) -> batch.Task:
+        return signer, message(self._headers[signer].octets(one, labels), one)
+
+    def _kept(
+        self, one: RRset, labels: int, signers: tuple[int, ...], before: RRset | None
+    ) -> tuple[list[bytes], Sequence[int]]:
+        """Return the signatures of `before` that are still good for `one`, and which `signers` have none."""
+        if before is None or before.rdatas != one.rdatas or before.ttl != one.ttl:
+            return [], signers
         kept: list[bytes] = []
+        lacks: list[int] = []
         for signer in signers:
             keeps = self._headers[signer].keeps
             for signature in before.signatures if signer in self._known else ():
@@ -190,48 +247,39 @@ class _Work:
                     kept.append(signature)
                     break
             else:
-                self._pending.append((made, place, labels, signer))
-        if len(kept) == len(before.signatures) and before.position == one.position:
-            made[place] = before  # the very same: two releases in memory then share it
-        else:
-            made[place] = RRset(*one[:5], tuple(sorted(kept)))
+                lacks.append(signer)
+        return kept, lacks
 
-    def sign(self, workers: int, progress: Progress | None, dnskey: RRset) -> None:
-        """Make and verify what is pending, and put it in place."""
-        count, done = len(self._pending), 0
-        signatures = batch.signatures(self._tasks(), count, self._keys, dnskey, workers)
-        with closing(signatures) as chunks:  # ends the workers also when `progress` raises
-            for chunk in chunks:
-                for rdata in chunk:
-                    made, place = self._sent.popleft()
-                    owner, rdtype, ttl, rdatas, position, kept = made[place]
-                    made[place] = RRset(owner, rdtype, ttl, rdatas, position, tuple(sorted((*kept, rdata))))
-                done += len(chunk)
-                if progress is not None:
-                    progress(done, count)
-        if done != count:
-            raise SigningError(f"{count - done} signatures are missing", where=to_text(self._origin))
+    def sign(
+        self, tasks: Iterator[batch.Task], workers: int = 1, tell: Callable[[int], None] = _tell_nobody
+    ) -> None:
+        """Have `tasks`, which this yielded, signed and verified, and finish their nodes."""
+        made: deque[bytes] = deque()
+        with closing(batch.signatures(tasks, self._keys, self._dnskey, workers)) as chunks:
+            for chunk in chunks:  # closing ends the workers also when `tell` raises
+                made += chunk
+                while self._sent and len(made) >= len(self._sent[0].lacking):
+                    self._finish(self._sent.popleft(), made)
+                tell(self._done)
+        if self._sent or made:
+            raise SigningError(f"{len(self._sent)} owners lack signatures", where=to_text(self._origin))
 
-    def _tasks(self) -> Iterator[batch.Task]:
-        headers, sent = self._headers, self._sent
-        while self._pending:
-            made, place, labels, signer = self._pending.popleft()
-            one = made[place]
-            sent.append((made, place))
-            yield signer, message(headers[signer].octets(one, labels), one)
+    def _finish(self, begun: _Begun, made: deque[bytes]) -> None:
+        """Put a node in its place, with the signatures it lacks, which are the first of `made`."""
+        part, key, node, signatures, lacking = begun
+        for place in lacking:
+            signatures[place].append(made.popleft())
+        signed = [RRset(*one[:5], tuple(sorted(own))) for one, own in zip(node, signatures, strict=True)]
+        octets, before = pack(signed), part.before.get(key)
+        part.octets[key] = before if before == octets else octets
+        self._done += 1
 
 
-def _frozen(nodes: dict[Name, list[RRset]]) -> Nodes:
-    """Turn the lists into tuples where they stand: a second mapping of a million owners would not fit."""
-    frozen: dict[Name, tuple[RRset, ...]] = cast("dict[Name, tuple[RRset, ...]]", nodes)
-    for owner, made in nodes.items():
-        frozen[owner] = tuple(made)
-    return frozen
+def _octets(nodes: Mapping[Any, object]) -> Mapping[Any, bytes]:
+    return nodes.octets if isinstance(nodes, Packed) else {}
 
 
-def _linked(
-    origin: Name, nodes: Nodes, ttl: int, with_nsec: bool
-) -> Iterator[tuple[Name, tuple[RRset, ...], Standing]]:
+def _linked(origin: Name, nodes: Nodes, ttl: int, with_nsec: bool) -> Iterator[_Linked]:
     """Yield what `walk` yields, without old signatures, and with an NSEC at each authoritative owner."""
     owned = (
         (owner, denied_types(node, standing))
@@ -262,15 +310,16 @@ def _denied(origin: Name, nodes: Nodes) -> Iterator[nsec3.Denied]:
 def _with_apex(zone: ValidatedZone, apex: Sequence[RRset]) -> Nodes:
     """Return the zone's nodes with `apex` in place of the RRsets of those types, and nothing that is made
     here."""
-    nodes = {
-        owner: before_signing(node)
-        if any(one.rdtype in MADE_BY_SIGNING or one.signatures for one in node)
-        else node
-        for owner, node in zone.nodes.items()
-    }
-    own = {one.rdtype: one for one in nodes[zone.origin]} | {one.rdtype: one for one in apex}
-    nodes[zone.origin] = tuple(own[rdtype] for rdtype in sorted(own))
-    return {owner: node for owner, node in nodes.items() if node}
+    nodes = {}
+    for owner, node in zone.nodes.items():
+        from_elsewhere = any(one.rdtype in MADE_BY_SIGNING or one.signatures for one in node)
+        given = before_signing(node) if from_elsewhere else node
+        if owner == zone.origin:
+            own = {one.rdtype: one for one in (*given, *apex)}
+            given = tuple(own[rdtype] for rdtype in sorted(own))
+        if given:
+            nodes[owner] = given
+    return nodes
 
 
 def _soa(zone: ValidatedZone, serial: int, longest_expire: int | None) -> RRset:

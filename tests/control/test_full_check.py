@@ -51,7 +51,7 @@ def with_wrong_signature(signed: SignedZone) -> SignedZone:
     rrsig = rrset.signatures[0]
     wrong = rrset._replace(signatures=(rrsig[:-1] + bytes([rrsig[-1] ^ 1]),))
     nodes = {
-        owner: tuple(wrong if one is rrset else one for one in node) for owner, node in signed.nodes.items()
+        owner: tuple(wrong if one == rrset else one for one in node) for owner, node in signed.nodes.items()
     }
     return replace(signed, nodes=nodes)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import tracemalloc
+from dataclasses import replace
 
 import pytest
 
@@ -41,8 +43,7 @@ def test_two_processes_make_the_same_zone_as_one(large: ValidatedZone, policy: P
     one = sign_zone(large, keys, policy, NOW, SERIAL)
     two = sign_zone(large, keys, policy, NOW, SERIAL, workers=2, progress=lambda *step: told.append(step))
     assert one == two
-    count = sum(len(each.signatures) for each in two.rrsets())
-    assert told[-1] == (count, count)
+    assert told[-1] == (len(two.nodes), len(two.nodes))
     assert len(told) > 3, "progress moves"
     assert [done for done, _ in told] == sorted(done for done, _ in told)
     assert not multiprocessing.active_children()
@@ -102,3 +103,18 @@ def test_failing_progress_ends_the_workers_too(large: ValidatedZone) -> None:
     with pytest.raises(KeyboardInterrupt):
         sign_zone(large, keys_for(ORIGIN, ED25519), ED25519, NOW, SERIAL, workers=2, progress=interrupt)
     assert not multiprocessing.active_children()
+
+
+def test_signing_takes_little_more_memory_than_what_comes_out(large: ValidatedZone) -> None:
+    """An RRSIG of Ed25519 has 95 octets here. As objects, RRsets with one take 590, meanwhile 875."""
+    policy = replace(ED25519, denial="nsec3")
+    keys = keys_for(ORIGIN, policy)
+    tracemalloc.start()
+    try:
+        signed = sign_zone(large, keys, policy, NOW, SERIAL)
+        held, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    count = sum(len(one.signatures) for one in (*signed.rrsets(), *signed.nsec3_nodes.values()))
+    assert held < 350 * count
+    assert peak < 550 * count  # some chunks are on their way, and the chain of hashes

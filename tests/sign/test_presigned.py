@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def reread(policy: Policy) -> tuple[ValidatedZone, object]:
 
 
 def without_position(nodes: object) -> dict[object, object]:
-    assert isinstance(nodes, dict)
+    assert isinstance(nodes, Mapping)
     return {
         owner: tuple(one._replace(position=None) for one in node) if not isinstance(node, RRset)
         else node._replace(position=None)

@@ -141,9 +141,9 @@ def test_a_change_to_any_one_rrset_of_the_zone_is_found(tmp_path, denial):
             nodes, hashed = dict(zone.nodes), dict(zone.nsec3_nodes)
             longer = rrset._replace(ttl=rrset.ttl + 1)
             if rrset.rdtype == Type.NSEC3:
-                hashed = {digest: longer if each is rrset else each for digest, each in hashed.items()}
+                hashed = {digest: longer if each == rrset else each for digest, each in hashed.items()}
             else:
-                nodes[rrset.owner] = tuple(longer if each is rrset else each for each in nodes[rrset.owner])
+                nodes[rrset.owner] = tuple(longer if each == rrset else each for each in nodes[rrset.owner])
             served = SignedZone(zone.origin, nodes, zone.serial, True, zone.nsec3, hashed)
             with serving(tmp_path / str(number), served) as server:
                 if verify_fleet([server.node()], reader, now=NOW, full=True).exit_code != 1:
