@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from dnsctl.model import pkcs8, prctl
+from tests import passphrase
 
 _CLONE_NEWNET = 0x40000000  # linux/sched.h
 
@@ -29,10 +30,9 @@ def fresh_salts(monkeypatch: pytest.MonkeyPatch) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Write bytecode once, for hundreds of processes that may be told to write none themselves.
 
-    Keystores that this process makes share a salt, so that it derives once from each passphrase (0.3 s).
+    Keystores that this process makes share a salt: see `passphrase`.
     """
-    salt = _fresh_salt()
-    pkcs8.fresh_salt = lambda: salt
+    passphrase.share()
     if hasattr(config, "workerinput"):  # of pytest-xdist
         _leave_network()
     else:

@@ -31,7 +31,8 @@ from dnsctl.replicate.transaction import Outcome
 from dnsctl.verify.report import Report
 from tests.cli.shell import dnsctl
 from tests.cli.shell import repo as files
-from tests.control.operations import PASSPHRASE, Operations, zone
+from tests.control.operations import Operations, zone
+from tests.passphrase import PASSPHRASE
 
 PAGE = (Path(__file__).parents[2] / "docs" / "json.md").read_text("utf-8")
 SECTIONS = {

@@ -10,7 +10,8 @@ from dnsctl.model.name import from_text
 from dnsctl.model.policy import Policy
 from dnsctl.sign.keyfile import KeyState
 from dnsctl.sign.keystore import Keystore, StoredKey
-from tests.control.operations import NODES, PASSPHRASE, Operations, made, zone
+from tests.control.operations import NODES, Operations, made, zone
+from tests.passphrase import PASSPHRASE
 
 SUB = from_text("sub.example.com.")
 

@@ -26,10 +26,10 @@ from dnsctl.release.envelope import ensure_release_key
 from dnsctl.replicate import api
 from dnsctl.replicate.pki import ensure_authority
 from dnsctl.replicate.rights import RIGHTS
+from tests.passphrase import PASSPHRASE
 from tests.processes import FORKED
 
 DNSCTL = (sys.executable, "-c", "from dnsctl.__main__ import main; main()")
-PASSPHRASE = b"correct horse battery staple"
 NODES = {"ns1": "dc1", "ns2": "dc2"}
 
 ZONE = """\

@@ -26,7 +26,8 @@ from dnsctl.model.repo import Repo
 from dnsctl.model.rrset import Type
 from dnsctl.sign.keyfile import KeyState
 from dnsctl.sign.keystore import Keystore, StoredKey
-from tests.control.operations import NODES, PASSPHRASE, Operations, made, zone
+from tests.control.operations import NODES, Operations, made, zone
+from tests.passphrase import PASSPHRASE
 
 ORIGIN = from_text("example.com.")
 POLICY = "policies: {standard: {%sdnskey-ttl: 1s}}\n"

@@ -23,7 +23,8 @@ from dnsctl.control.backup.sealed import CHUNK, HEAD, Sealer
 from dnsctl.model import pkcs8
 from tests.cli.kills import killed_at
 from tests.cli.shell import Told, dnsctl, inside
-from tests.control.operations import NODES, PASSPHRASE, Operations, made, zone
+from tests.control.operations import NODES, Operations, made, zone
+from tests.passphrase import PASSPHRASE
 
 UNDER = ("--passphrase", "env:BACKUP_PASSPHRASE")
 

@@ -18,11 +18,12 @@ from dnsctl.model.name import from_text
 from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.sig0 import Sig0Key
 from dnsctl.sign.sig0_keys import chosen, key_record, opened
-from tests.control.operations import NODES, PASSPHRASE, Operations, made
+from tests.control.operations import NODES, Operations, made
 from tests.parent.com import com
 from tests.parent.scripted import answer, serving
 from tests.parent.sig0_parent import sig0_parent
 from tests.parent.updates import KEY, SECRET, parent, sig0_named
+from tests.passphrase import PASSPHRASE
 
 pytestmark = pytest.mark.peer
 NAME = "updates.com."

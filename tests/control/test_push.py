@@ -28,7 +28,8 @@ from dnsctl.sign.passphrase import locked
 from dnsctl.verify.consistency import verify_fleet
 from dnsctl.verify.report import Fault, Report
 from tests.control.audit import entries
-from tests.control.operations import NODES, PASSPHRASE, Operations, made, zone
+from tests.control.operations import NODES, Operations, made, zone
+from tests.passphrase import PASSPHRASE
 
 
 @pytest.fixture

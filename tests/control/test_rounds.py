@@ -22,7 +22,8 @@ from dnsctl.errors import ConfigError, HostBusyError, InconclusiveError
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.settings.file import load_config
 from dnsctl.model.repo import Repo
-from tests.control.operations import DNSCTL, PASSPHRASE, Operations, made
+from tests.control.operations import DNSCTL, Operations, made
+from tests.passphrase import PASSPHRASE
 
 BEGIN = datetime(2026, 11, 22, 10, 17, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

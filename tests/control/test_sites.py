@@ -26,9 +26,10 @@ from dnsctl.parent.errand import Errand
 from dnsctl.parent.servers import Server
 from dnsctl.publish.intent import Progress, no_progress
 from dnsctl.sign.keyfile import KeyState
-from tests.control.operations import NODES, PASSPHRASE, made, zone
+from tests.control.operations import NODES, made, zone
 from tests.control.rolls import ORIGIN, POLICY, Rolling
 from tests.parent.scripted import Script, answer, rdtype_of, serving
+from tests.passphrase import PASSPHRASE
 
 HERE, DC1, DC2 = "127.0.0.1", "127.0.0.11", "127.0.0.12"
 SOURCES = {"ns1": DC1, "ns2": DC2}

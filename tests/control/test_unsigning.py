@@ -33,7 +33,8 @@ from dnsctl.publish.rolling import Rolled, rolled
 from dnsctl.sign.keyfile import KeyState
 from dnsctl.verify.consistency import verify_fleet
 from dnsctl.verify.report import Fault, Report
-from tests.control.operations import NODES, PASSPHRASE, Operations, made, zone
+from tests.control.operations import NODES, Operations, made, zone
+from tests.passphrase import PASSPHRASE
 from tests.publish.host import NOW, SIMPLE, STANDARD, Host, adopt, intent, master_text, name
 from tests.publish.test_delegations import LOW, MIDDLE, ZONES, ds, events, fates, of_keys, with_policy
 from tests.release.releases import release_key

@@ -12,7 +12,8 @@ import dns.query
 import pytest
 
 from dnsctl.sign.keystore import Keystore, SigningKey
-from tests.control.operations import NODES, PASSPHRASE, Done, Operations, made
+from tests.control.operations import NODES, Done, Operations, made
+from tests.passphrase import PASSPHRASE
 from tests.sign.mutations import ORIGIN, Records, text_of
 from tests.sign.same_tag import new_key, same_tag
 

@@ -10,8 +10,8 @@ from dnsctl.model.rrset import Type, rdata_text
 from dnsctl.sign.foreign import private_text
 from dnsctl.sign.keyfile import KeyState, KeyTimes, file_stem, key_text
 from dnsctl.sign.keystore import Keystore, SigningKey
-from tests.control.operations import PASSPHRASE
 from tests.outages.conftest import Fleet, three_keys
+from tests.passphrase import PASSPHRASE
 from tests.sign.mutations import NSEC as POLICY
 from tests.sign.mutations import ORIGIN, Records, records_of, signed_by
 from tests.sign.same_tag import new_key, put_by_hand, same_tag

@@ -14,7 +14,9 @@ import dns.query
 import dns.rdatatype
 
 from dnsctl.demo.rehearsal import Ran, Rehearsal, RehearsalError, environment, rehearsal
+from dnsctl.model.repo import KEYS
 from tests import processes
+from tests.passphrase import PASSPHRASE
 
 ZONE = """\
 '':
@@ -49,6 +51,10 @@ class Forked(Rehearsal):
 def forked(directory: Path) -> Iterator[Rehearsal]:
     """Yield what `rehearsal` does, with processes that are forked."""
     with rehearsal(directory) as stage:
+        keys = stage.root / KEYS
+        keys.mkdir()
+        (keys / "passphrase").write_bytes(PASSPHRASE + b"\n")  # instead of the one that `init` would draw
+        (keys / "passphrase").chmod(0o600)
         yield Forked(stage.root, stage.nodes)  # whatever runs at the end is ended as in any rehearsal
 
 

@@ -13,7 +13,8 @@ from dnsctl.load.revision import WorkTree
 from dnsctl.load.settings.file import load_config
 from dnsctl.model.guard_names import GUARDS
 from dnsctl.verify.anchor import anchors_in
-from tests.control.operations import NODES, PASSPHRASE, Operations, made
+from tests.control.operations import NODES, Operations, made
+from tests.passphrase import PASSPHRASE
 from tests.scenarios import related
 
 STEPS = int(os.environ.get("DNSCTL_STEPS", "200"))

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.clocks import Calendar
-from tests.control.operations import NODES, ORG, PASSPHRASE, Operations, made
+from tests.control.operations import NODES, ORG, Operations, made
+from tests.passphrase import PASSPHRASE
 from tests.scenarios.test_sixty_days import Fleet
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(600)]

@@ -25,8 +25,9 @@ from dnsctl.model.name import from_text
 from dnsctl.model.rrset import Type, rdata_text
 from dnsctl.sign.keyfile import KeyState
 from dnsctl.sign.keystore import Keystore
-from tests.control.operations import NODES, PASSPHRASE, Operations, made
+from tests.control.operations import NODES, Operations, made
 from tests.parent.updates import KEY, SECRET, sig0_named
+from tests.passphrase import PASSPHRASE
 from tests.peers import need, unbound_config
 from tests.serve.peer_servers import running
 

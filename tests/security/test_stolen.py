@@ -19,7 +19,8 @@ from dnsctl.release.envelope import ensure_release_key
 from dnsctl.replicate.pki import ensure_authority
 from dnsctl.sign.passphrase import locked
 from tests.cli.shell import dnsctl
-from tests.control.operations import NODES, PASSPHRASE, Operations, made, zone
+from tests.control.operations import NODES, Operations, made, zone
+from tests.passphrase import PASSPHRASE
 
 ROOT = Path(__file__).parents[2]
 
