@@ -17,7 +17,7 @@ from dnsctl.edit.change import Wanted, changed
 from dnsctl.edit.commit import commit_file, refuse_uncommitted
 from dnsctl.errors import DnsctlError, RefusalRule, ZoneFaultsError
 from dnsctl.files import durable
-from dnsctl.interchange.incoming import content
+from dnsctl.interchange.incoming import aliases, content
 from dnsctl.interchange.octodns_yaml import from_defaults
 from dnsctl.interchange.placing import writing
 from dnsctl.load.revision import MAX_FILE, Entry, Source, WorkTree
@@ -190,7 +190,7 @@ def _checked(source: Source, config: Config, before: Zone, want: Wanted, tell: T
         )
     )
     others = {each for each in old.keys() | new.keys() if old.get(each) != new.get(each)} - {key}
-    if wrong or others:
+    if wrong or others or aliases(before) != aliases(after):
         shown = ", ".join(f"{to_text(name)} {type_text(kind)}" for name, kind in sorted(others or {key})[:3])
         raise refused(before.file, f"cannot be changed by a program: {shown} would not be as wanted")
     return after

@@ -17,7 +17,8 @@ from dnsctl.interchange.signer import unsigned
 from dnsctl.load import masterfile, zone_yaml
 from dnsctl.load.draft import ZoneDefaults
 from dnsctl.load.revision import WorkTree
-from dnsctl.model.finding import Finding, Severity
+from dnsctl.model.alias import Alias
+from dnsctl.model.finding import Finding, Position, Severity
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.presentation import master_file
 from dnsctl.model.repo import MASTER, YAML
@@ -108,8 +109,14 @@ def _compare(zone: Zone, text: bytes, name: str) -> None:
     """Raise DnsctlError unless `text` is read as `zone`."""
     parse = zone_yaml.parse if name.endswith(YAML) else masterfile.parse
     again, _ = parse(text, name, zone.origin, ZoneDefaults())
-    before = content(zone)
-    after = content(again) if again is not None else {}
+    if again is None or aliases(zone) != aliases(again):
+        raise DnsctlError(
+            "has an ALIAS, which a master file has not",
+            where=to_text(zone.origin),
+            advice="write it as YAML: --as yaml",
+            rule=RefusalRule.IMPORT,
+        )
+    before, after = content(zone), content(again)
     for key in before.keys() | after.keys():
         if before.get(key) != after.get(key):
             owner, rdtype = key
@@ -119,6 +126,11 @@ def _compare(zone: Zone, text: bytes, name: str) -> None:
                 advice="try another form: --as zone, or --as yaml",
                 rule=RefusalRule.IMPORT,
             )
+
+
+def aliases(zone: Zone) -> set[Alias]:
+    """Return its aliases, without where they are written."""
+    return {each._replace(position=Position("")) for each in zone.aliases}
 
 
 def content(zone: Zone) -> dict[tuple[Name, int], RRset]:

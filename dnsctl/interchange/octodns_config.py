@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from dnsctl.errors import DnsctlError, RefusalRule, RevisionError
 from dnsctl.interchange.elsewhere import Left, Place, Taken, zone_named
-from dnsctl.interchange.incoming import Incoming, content, errors_in
+from dnsctl.interchange.incoming import Incoming, aliases, content, errors_in
 from dnsctl.interchange.naming import file_stem
 from dnsctl.load import yaml_nodes, zone_yaml
 from dnsctl.load.draft import ZoneDefaults
@@ -224,11 +224,15 @@ def _yaml_zone(place: Place, origin: Name, files: list[tuple[_Source, str]], *, 
         return Incoming(zone, ", ".join(texts), findings)
 
     found = parsed(files[0][0].ttl)
-    alike = files[0][0].ttl == place.ttl or content(found.zone) == content(parsed(place.ttl).zone)
+    alike = files[0][0].ttl == place.ttl or _same(found, parsed(place.ttl))
     one_source = len({source.name for source, _ in files}) == 1 and not files[0][0].shared
     if errors_in(found) or included or not (copy and alike and one_source):
         return found
     return Incoming(found.zone, found.source, found.findings, _copied(origin, files[0][0], texts))
+
+
+def _same(one: Incoming, other: Incoming) -> bool:
+    return content(one.zone) == content(other.zone) and aliases(one.zone) == aliases(other.zone)
 
 
 def _copied(origin: Name, source: _Source, texts: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -145,6 +145,7 @@ def _of_files(root: Path) -> Iterator[tuple[str, Any]]:
     foreign = root / "named.conf"
     foreign.write_text('zone "example.org" { type secondary; file "x"; };')
     yield "zone import", dnsctl("zone", "import", "--bind", foreign, "--dry-run", "--json", root=root).json
+    yield "zone fmt", dnsctl("zone", "fmt", "--check", "--json", root=root).json
     yield "zone set", dnsctl("zone", "set", "www.example.com", "A", "192.0.2.2", "--json", root=root).json
     yield "zone set", dnsctl("zone", "unset", "new.example.com", "A", "--json", root=root).json
     yield "failure", dnsctl("zone", "show", "example.net", "--json", root=root).json["error"]

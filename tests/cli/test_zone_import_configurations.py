@@ -103,6 +103,15 @@ def test_split_zones_stay_split_where_they_read_the_same(root: Path, octodns: Pa
     }
 
 
+def test_an_alias_is_taken_or_refused_and_never_lost(root: Path, octodns: Path):
+    alias = "'': {type: ALIAS, value: www.example.net.}\n"
+    (octodns.parent / "short" / "short.example." / "$short.example.yaml").write_text(alias)
+    told = taken(root, "short.example", "--octodns", octodns, "--as", "zone")
+    assert (told.code, "has an ALIAS" in told.line) == (1, True)
+    assert taken(root, "short.example", "--octodns", octodns).code == 0
+    assert "type: ALIAS\n  value: www.example.net.\n" in (root / "zones" / "short.example.yaml").read_text()
+
+
 def test_octodns_itself_reads_the_same_zones(root: Path, octodns: Path):
     yaml = pytest.importorskip("octodns.provider.yaml")
     zone_module = pytest.importorskip("octodns.zone")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
+from dnsctl.interchange.incoming import aliases
 from dnsctl.interchange.octodns_yaml import natural_key, octodns_yaml, unknown_types
 from dnsctl.interchange.signer import unsigned
 from dnsctl.load import masterfile, zone_yaml
@@ -62,6 +63,21 @@ def test_what_a_signer_made_is_left_out_and_counted() -> None:
     assert "sub" in [
         to_relative_text(one.owner, ORIGIN) for one in left.rrsets() if one.rdtype == Type.DNSKEY
     ]
+
+
+def test_an_alias_is_read_back_the_same() -> None:
+    text = """\
+'':
+  ttl: 60
+  type: ALIAS
+  value: www.example.net.
+one:
+  type: Route53Provider/ALIAS
+  value: {name: www, type: AAAA}
+"""
+    zone = read(text)
+    assert len(aliases(zone)) == 2
+    assert aliases(read("".join(octodns_yaml(zone)))) == aliases(zone)
 
 
 def test_order_is_that_of_numbers() -> None:

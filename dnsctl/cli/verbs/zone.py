@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dnsctl.cli.command_line.completion import zones as complete_zones
 from dnsctl.cli.command_line.given import AtOption, JsonOption, ZoneArgument, examples, help_alone, here
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class ZoneFormat(StrEnum):
 
 def register(app: typer.Typer) -> None:
     zones = typer.Typer(
-        help="List, show, import, export and change zones.",
+        help="List, show, import, export, change and format zones.",
         epilog=examples("dnsctl zone list", "dnsctl zone export example.com -o example.com.zone"),
     )
     zones.callback(invoke_without_command=True)(help_alone)
@@ -72,6 +73,10 @@ def register(app: typer.Typer) -> None:
             "dnsctl zone unset www.example.com A 192.0.2.81",
         ),
     )(unset_values)
+    zones.command(
+        "fmt",
+        epilog=examples("dnsctl zone fmt", "dnsctl zone fmt example.com", "dnsctl zone fmt --check"),
+    )(fmt)
     app.add_typer(zones, name="zone")
 
 
@@ -126,7 +131,11 @@ def import_zones(
     ctx: typer.Context,
     zones: Annotated[
         list[str] | None,
-        typer.Argument(metavar="ZONE", help="A zone's name; of a configuration, by default all are taken."),
+        typer.Argument(
+            metavar="ZONE",
+            help="A zone's name; of a configuration, by default all are taken.",
+            autocompletion=complete_zones,
+        ),
     ] = None,
     *,
     file: Annotated[
@@ -273,3 +282,23 @@ def _commit(subject: str, reason: str, *, commit: bool) -> Commit | None:
     from dnsctl.edit.zone_change import Commit
 
     return Commit(" ".join(subject.split())[:120], reason) if commit else None
+
+
+def fmt(
+    ctx: typer.Context,
+    zones: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="ZONE", help="Default: all.", autocompletion=complete_zones),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing: exit code 1 if a file is not in form.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring zone files in YAML into one form: owners sorted as octoDNS does, one indent, quotes where needed.
+
+    Comments stay. A file that would be read otherwise is named and left as it is, with exit code 1.
+    """
+    from dnsctl.cli.zone_fmt import fmt as run
+
+    run(here(ctx), zones or [], check=check, as_json=as_json)
