@@ -220,12 +220,12 @@ _SERVICES = [["SRV"], ["URI", "SRV"], ["SRV", "TXT"]]  # for names that begin wi
 
 
 @st.composite
-def entries(draw: st.DrawFn, files: dict[str, str], count: int, types: list[list[str]]) -> str:
+def entries(draw: st.DrawFn, files: dict[str, str], count: int, prefix: str, types: list[list[str]]) -> str:
     """Draw what one owner has, as a YAML value; parts of it may go to `files`, which it includes."""
     below = draw(st.sampled_from(types))
     made = [draw(records(each)) for each in below]
     if draw(st.integers(0, 5)) == 0:
-        name = f"shared/part-{count}.yaml"
+        name = f"shared/{prefix}-{count}.yaml"
         listed = len(made) > 1 or draw(st.booleans())
         if listed:
             files[name] = "---\n" + "".join("- " + indented(each, 2).lstrip() + "\n" for each in made)
@@ -253,7 +253,7 @@ def drawn_zones(draw: st.DrawFn) -> Drawn:
                 parts.append(f"type: {kind}\nvalue: {draw(targets)}")
             text = "\n" + "".join("  - " + indented(each, 4).lstrip() + "\n" for each in parts)
         else:
-            text = draw(entries(made.files, count, _TYPES if name != "_sip._tcp" else _SERVICES))
+            text = draw(entries(made.files, count, zone[:4], _TYPES if name != "_sip._tcp" else _SERVICES))
         if name not in ("", "_sip._tcp") and draw(st.integers(0, 3)) == 0:
             text = f" &n{count}{text}alias-{count}: *n{count}\n"
         blocks.append((name, f"{_key(name, draw)}:{text}"))

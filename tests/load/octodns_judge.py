@@ -16,7 +16,6 @@ from octodns.zone import Zone as OctodnsZone
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.settings.file import parse_config
 from dnsctl.load.zones import Loaded, load_zones
-from dnsctl.model.name import Name, from_text
 from dnsctl.model.repo import CONFIG
 from dnsctl.model.rrset import type_text
 from tests.load.sources import CONFIG as SETTINGS
@@ -55,7 +54,7 @@ def by_octodns(root: Path, directory: str, zone: str, default_ttl: int = 3600) -
             rdatas = [dns.rdata.from_text("IN", kind, " ".join(text.split("\n"))) for text in one.rdatas]
             owner = dns.name.from_text(one.name).canonicalize().to_wire()
             assert owner is not None
-            found[owner, one._type] = (one.ttl, frozenset(_comparable(each) for each in rdatas))
+            found[owner, one._type] = (one.ttl, frozenset(comparable(each) for each in rdatas))
         return found
 
 
@@ -73,19 +72,17 @@ def by_dnsctl(root: Path, directory: str, ttl: int = 3600) -> tuple[RRsets, Load
             rdatas = [
                 dns.rdata.from_wire("IN", type_text(one.rdtype), each, 0, len(each)) for each in one.rdatas
             ]
-            comparable = frozenset(_comparable(each) for each in rdatas)
-            found[bytes(one.owner), type_text(one.rdtype)] = (one.ttl, comparable)
+            found[bytes(one.owner), type_text(one.rdtype)] = (
+                one.ttl,
+                frozenset(comparable(each) for each in rdatas),
+            )
     return found, loaded
 
 
-def _comparable(rdata: dns.rdata.Rdata) -> bytes:
+def comparable(rdata: dns.rdata.Rdata) -> bytes:
     """Return canonical rdata; of texts, what a reader joins: octoDNS forgets where strings end."""
     if hasattr(rdata, "strings"):
         return b"".join(rdata.strings)
     if isinstance(rdata, SVCBBase):  # whose names keep their case (RFC 4034 §6.2)
         rdata = rdata.replace(target=rdata.target.canonicalize())
     return rdata.to_digestable()
-
-
-def zone_name(zone: str) -> Name:
-    return from_text(f"{zone}.")
