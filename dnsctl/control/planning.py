@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dnsctl.control.aliases.resolving import Ask, Targets
-from dnsctl.control.branch_gate import judge_branch
 from dnsctl.control.cache_gate import judge_caches
+from dnsctl.control.commit_gate import judge_commit
 from dnsctl.control.concerns import of_ends
 from dnsctl.control.ds_gate import judge_ds_seen
 from dnsctl.control.own_image import is_there, open_own, require_whole
@@ -78,8 +78,8 @@ def plan(
         take_over_newest(root, tell)
     told, changeset, findings, seen = _against_release(root, intent, tell, progress)
     history = judge_history(root, released(root), intent.commit, changeset.zones)
-    branch = judge_branch(root, released(root), intent.commit) if changeset.zones else ()
-    guards = (*history, *branch, *judge(changeset.zones, intent.limits), *seen)
+    commit = judge_commit(root, released(root), intent.commit) if changeset.zones else ()
+    guards = (*history, *commit, *judge(changeset.zones, intent.limits), *seen)
     return Plan(intent.commit, told, changeset, guards, findings)
 
 

@@ -28,8 +28,8 @@ from typing import Literal
 
 from dnsctl.control.aliases.asking import asked_by
 from dnsctl.control.aliases.resolving import Targets
-from dnsctl.control.branch_gate import judge_branch
 from dnsctl.control.cache_gate import judge_caches
+from dnsctl.control.commit_gate import judge_commit
 from dnsctl.control.ds_gate import judge_ds_seen
 from dnsctl.control.full_check import check_in_full
 from dnsctl.control.generations import ENDED, TAKEN_BACK, counts_of
@@ -309,13 +309,13 @@ def _built_again(
 
 
 def _judged(host: ControlHost, release: Release | None) -> Release | None:
-    """Return `release` with the verdicts of the guards `history` and `branch`."""
+    """Return `release` with the verdicts of the guards `history`, `branch` and `signature`."""
     if release is None:
         return None
     served = host.manifest(host.supply.served().generation)
     history = judge_history(host.root, served, release.manifest.commit, release.zones)
-    branch = judge_branch(host.root, served, release.manifest.commit)
-    return replace(release, guards=(*history, *branch, *release.guards))
+    commit = judge_commit(host.root, served, release.manifest.commit)
+    return replace(release, guards=(*history, *commit, *release.guards))
 
 
 def build_intent(host: ControlHost, intent: Intent, progress: Progress) -> Release | None:

@@ -341,9 +341,17 @@ def _loop(where: str) -> RevisionError:
 
 
 def _environment() -> dict[str, str]:
-    """Return our environment without variables that would point git at another repository."""
+    """Return our environment without variables that would point git at another repository.
+
+    No object is replaced by another (refs/replace): what a commit's id stands for is what is released.
+    """
     kept = {name: value for name, value in os.environ.items() if name not in ("GIT_DIR", "GIT_WORK_TREE")}
-    return kept | {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    return kept | {
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_TERMINAL_PROMPT": "0",
+        "LC_ALL": "C",
+    }
 
 
 def git(root: Path, *arguments: str, check: bool = True, asked: bytes = b"") -> bytes:

@@ -31,6 +31,7 @@ from dnsctl.load.settings.serve import ServeConfig, TransferConfig
 from dnsctl.load.settings.values import (
     ONE_OR_MORE_TEXTS,
     Branch,
+    FilePath,
     Label,
     NotEmpty,
     OneOrMore,
@@ -66,6 +67,12 @@ class Guards(Settings):
         return GuardLimits(self.deletes, self.updates, self.minimum)
 
 
+class CommitsConfig(Settings):
+    """`allowed_signers`: a file of the repo, as of ssh-keygen; who is on it may sign what is released."""
+
+    allowed_signers: FilePath | None = None
+
+
 class KeystoreConfig(Settings):
     """`passphrase`: a reference for `dnsctl.load.secret`."""
 
@@ -78,6 +85,7 @@ class Config(Settings):
     version: Literal[1]
     sites: Annotated[dict[Label, Site], NotEmpty] = Field(default_factory=dict)
     branch: Branch | None = None
+    commits: CommitsConfig = CommitsConfig()
     release: ReleaseConfig = section(ReleaseConfig)
     defaults: Defaults = section(Defaults)
     policies: dict[Label, WrittenPolicy] = Field(default_factory=dict)

@@ -18,6 +18,8 @@ MEANINGS: Mapping[str, str] = {
     "sites.NAME.nodes.NAME.metrics": "where its /metrics and /health listen; nowhere, if it is missing",
     "sites.NAME.nodes.NAME.workers": "processes that answer datagrams",
     "branch": "the only branch that is released from; any, if it is missing",
+    "commits": "which commits may be released",
+    "commits.allowed-signers": "a file with the SSH keys that may sign; without it, none has to",
     "release": "who may release",
     "release.keys": "files with public halves of the keys that sign releases",
     "release.threshold": "how many of these keys must have signed a release",
