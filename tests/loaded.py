@@ -31,6 +31,7 @@ for _name in (
     "dnsctl.control.cookies",
     "dnsctl.publish.work_tree",
     "dnsctl.replicate.acceptance",
+    "dnsctl.verify.parts",
     "dnsctl.node.launch",
     "dnsctl.node.metrics",
     "dnsctl.node.notifier",

@@ -27,7 +27,6 @@ from dnsctl.model.processors import usable_processors
 from dnsctl.model.repo import HostFiles, Repo
 from dnsctl.verify.anchor import anchors_in
 from dnsctl.verify.consistency import verify_fleet
-from dnsctl.verify.parts import verify_whole_fleet
 from dnsctl.verify.report import Note, Report
 
 
@@ -66,6 +65,8 @@ def verified(
             )
         anchors = anchors_in(Repo(root).keys.directory)
         if full:
+            from dnsctl.verify.parts import verify_whole_fleet  # noqa: PLC0415 - what shares out among processes
+
             reopen, processes = partial(_own_reader, state), usable_processors()
             report = verify_whole_fleet(
                 nodes, reopen, processes, now=now(), zones=zones, anchors=anchors, progress=progress

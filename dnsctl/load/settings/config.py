@@ -91,7 +91,7 @@ class Config(Settings):
     policies: dict[Label, WrittenPolicy] = Field(default_factory=dict)
     # for what others serve; the system's where none is named
     resolvers: Annotated[tuple[SecondaryAddress, ...], OneOrMore] = ()
-    alias: AliasConfig = AliasConfig()
+    alias: AliasConfig = section(AliasConfig)
     parents: dict[Label, ParentConfig] = Field(default_factory=dict)
     # with zone files, from the root of the repo
     zone_files: Annotated[tuple[ZoneDirectory, ...], NotEmpty, OneOrMore, ONE_OR_MORE_TEXTS] = (ZONES,)
