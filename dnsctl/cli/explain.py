@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
 
@@ -17,7 +17,9 @@ import typer
 
 from dnsctl.cli import output
 from dnsctl.cli.context import Context, domain_name
+from dnsctl.cli.output.aliases import alias_json, alias_line
 from dnsctl.control.aliases.resolving import Targets
+from dnsctl.control.aliases.telling import Told, told_of, told_of_release
 from dnsctl.control.earlier import files_at
 from dnsctl.control.own_image import released
 from dnsctl.errors import ImageError, RefusalRule
@@ -27,7 +29,7 @@ from dnsctl.load.revision import Source
 from dnsctl.load.settings.config import Config
 from dnsctl.load.settings.file import load_config
 from dnsctl.model.json_value import Json
-from dnsctl.model.name import Name, to_text
+from dnsctl.model.name import Name, from_text, to_text
 from dnsctl.model.rrset import Type, type_text
 
 
@@ -48,13 +50,15 @@ def explain(
             opened = _from_files(context, context.work_tree(), context.config(fleet=False), qname)
         else:
             opened = _from_release(context)
-        made = explanation(stack.enter_context(opened), qname, wanted)
+        reader, aliases = stack.enter_context(opened)
+        made = explanation(reader, qname, wanted)
+        told = aliases(frozenset(from_text(name) for _, name, _ in made.steps))
     if at is not None:
         made = replace(made, generation=at)
     if as_json:
-        output.json_result(_to_json(made))
+        output.json_result(_to_json(made) | {"aliases": [alias_json(each) for each in told]})
     else:
-        _print(made, work_tree=work_tree, at=at)
+        _print(made, told, work_tree=work_tree, at=at)
 
 
 def _type(text: str) -> int:
@@ -64,8 +68,11 @@ def _type(text: str) -> int:
         raise typer.BadParameter(f"{text} is not a type", param_hint="TYPE") from None
 
 
+Aliases = Callable[[frozenset[Name]], list[Told]]  # what is told of those owners that are aliases
+
+
 @contextlib.contextmanager
-def _from_release(context: Context) -> Iterator[Reader]:
+def _from_release(context: Context) -> Iterator[tuple[Reader, Aliases]]:
     with released(context.state) as reader:
         if reader is None:
             raise ImageError(
@@ -74,13 +81,17 @@ def _from_release(context: Context) -> Iterator[Reader]:
                 advice="`dnsctl push` first, or add --work-tree",
                 rule=RefusalRule.NOTHING_RELEASED,
             )
-        yield reader
+
+        def aliases(owners: frozenset[Name]) -> list[Told]:
+            return told_of_release(context.state, reader.generation, owners)
+
+        yield reader, aliases
 
 
 @contextlib.contextmanager
 def _from_files(
     context: Context, source: Source, config: Config, qname: Name, today: date | None = None
-) -> Iterator[Reader]:
+) -> Iterator[tuple[Reader, Aliases]]:
     """Compile the zones that could answer into a temporary image."""
     from dnsctl.publish.work_tree import NamedZoneFaultsError, zones_above  # noqa: PLC0415 - for this alone
 
@@ -91,8 +102,13 @@ def _from_files(
     output.findings(errors, sys.stderr)
     if faulty:
         raise NamedZoneFaultsError(faulty[0])
-    with compiled(zones) as reader:
-        yield reader
+
+    def aliases(owners: frozenset[Name]) -> list[Told]:
+        told = (one for each in zones for one in told_of(each.zone.origin, each.aliases))
+        return [one for one in told if one.owner in owners]
+
+    with compiled(each.zone for each in zones) as reader:
+        yield reader, aliases
 
 
 def _to_json(made: Explanation) -> dict[str, Json]:
@@ -115,7 +131,7 @@ def _to_json(made: Explanation) -> dict[str, Json]:
     }
 
 
-def _print(made: Explanation, *, work_tree: bool, at: int | None) -> None:
+def _print(made: Explanation, told: list[Told], *, work_tree: bool, at: int | None) -> None:
     asked = f"{to_text(made.name)} {type_text(made.rdtype)}"
     if made.view is None or made.found is None:
         output.line(f"{asked}: REFUSED, no zone of ours is at or above it")
@@ -132,6 +148,8 @@ def _print(made: Explanation, *, work_tree: bool, at: int | None) -> None:
     output.line(f"  zone {to_text(entry.origin)} ({state})")
     for _, _, sentence in made.steps:
         output.line(f"  {sentence}")
+    for one in told:
+        output.line(f"  {alias_line(one)}")
     for proof in made.proofs:
         output.line(f"  {proof}")
     for title, lines in zip(("answer", "authority", "additional"), made.sections, strict=True):

@@ -8,6 +8,7 @@ import typer
 
 from dnsctl.cli import output
 from dnsctl.cli.context import Context
+from dnsctl.cli.output.aliases import alias_lines, aliases_json
 from dnsctl.cli.output.changes import errors_listed, guard_json, print_zones, zone_json
 from dnsctl.cli.output.markdown import plan_markdown
 from dnsctl.control.planning import Plan
@@ -57,6 +58,9 @@ def _warn_if_dirty(context: Context) -> None:
 
 def _print(made: Plan) -> None:
     print_zones(made.changeset.zones, made.guards)
+    owners = {change.owner for zone in made.changeset.zones for change in zone.records}
+    for each in alias_lines(made.aliases, owners):
+        output.line(each)
     if made.guards:
         allows = " ".join(f"--allow {name}" for name in dict.fromkeys(each.guard for each in made.guards))
         output.line(f"A push would be refused. If the change is meant: dnsctl push {allows} --reason TEXT")
@@ -104,4 +108,5 @@ def _to_json(made: Plan) -> dict[str, Json]:
         "totals": _totals(made),
         "zones": [zone_json(zone) for zone in made.changeset.zones],
         "guards": [guard_json(each) for each in made.guards],
+        "aliases": aliases_json(made.aliases),
     }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,8 +19,10 @@ from dnsctl.image.reader import Reader
 from dnsctl.load.revision import Revision
 from dnsctl.load.settings.config import Config
 from dnsctl.load.settings.file import load_config
+from dnsctl.model.alias import KEPT, LEFT_OUT, Resolved
 from dnsctl.model.finding import Finding
 from dnsctl.model.json_value import Json
+from dnsctl.model.name import Name
 from dnsctl.model.presigned import EXPIRE, SOON
 from dnsctl.model.processors import usable_processors
 from dnsctl.model.repo import Repo
@@ -33,12 +35,15 @@ from dnsctl.publish.intent import Intent, Progress
 from dnsctl.publish.presigned import pass_presigned
 from dnsctl.sign.keystore import Keystore
 
+_OF_ALIASES = (KEPT, LEFT_OUT)  # rules, of what nobody wrote, or somebody wrote in vain
+
 
 @dataclass(frozen=True)
 class Plan:
     """What a push would change. `against` says what the commit was compared with.
 
-    `findings`: of pre-signed zones whose signatures expire soon.
+    `findings`: of pre-signed zones whose signatures expire soon, and of targets of ALIAS that cannot be
+    resolved. `aliases`: what became of ALIAS, by zone.
     """
 
     commit: str | None
@@ -46,6 +51,7 @@ class Plan:
     changeset: Changeset
     guards: tuple[GuardVerdict, ...]
     findings: tuple[Finding, ...] = ()
+    aliases: Mapping[Name, tuple[Resolved, ...]] = field(default_factory=dict)
 
 
 def plan(
@@ -68,7 +74,7 @@ def plan(
         changeset = compare(other, intent)
         findings = _passed(intent, changeset, None, progress)
         guards = judge(changeset.zones, intent.limits)
-        return Plan(intent.commit, {"commit": other.commit}, changeset, guards, findings)
+        return Plan(intent.commit, {"commit": other.commit}, changeset, guards, findings, _aliases(intent))
     if offline:
         tell("offline: compared with what this host knows; no node is asked what it serves")
         require_whole(Repo(root).state)
@@ -80,7 +86,7 @@ def plan(
     history = judge_history(root, released(root), intent.commit, changeset.zones)
     commit = judge_commit(root, released(root), intent.commit) if changeset.zones else ()
     guards = (*history, *commit, *judge(changeset.zones, intent.limits), *seen)
-    return Plan(intent.commit, told, changeset, guards, findings)
+    return Plan(intent.commit, told, changeset, guards, findings, _aliases(intent))
 
 
 def _intent(root: Path, rev: str, progress: Progress, *, ask: bool) -> Intent:
@@ -129,7 +135,12 @@ def _passed(
     due = [intent.zones[each.origin] for each in changeset.zones if each.fate is not Fate.REMOVED]
     workers = usable_processors()
     passed = pass_presigned(due, datetime.now(UTC), published(parent), workers, progress)
-    return tuple(each for each in passed.findings if each.rule in (SOON, EXPIRE))
+    soon = (each for each in passed.findings if each.rule in (SOON, EXPIRE))
+    return (*(each for each in intent.findings if each.rule in _OF_ALIASES), *soon)
+
+
+def _aliases(intent: Intent) -> Mapping[Name, tuple[Resolved, ...]]:
+    return {origin: each.aliases for origin, each in intent.zones.items() if each.aliases}
 
 
 def _no_passphrase() -> bytes:

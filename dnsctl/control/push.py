@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Literal
 
 from dnsctl.control.aliases.asking import asked_by
-from dnsctl.control.aliases.resolving import Targets
+from dnsctl.control.aliases.resolving import Targets, remember
 from dnsctl.control.cache_gate import judge_caches
 from dnsctl.control.commit_gate import judge_commit
 from dnsctl.control.ds_gate import judge_ds_seen
@@ -80,7 +80,7 @@ _TOUCHED = 2000  # owners asked right after a push
 _UNTOUCHED_ZONES = 10  # asked where a release changes no zone that still exists
 _SECOND_LOOK = 0.3  # seconds; an answer lost on the way is not drift
 
-Action = Literal["push", "rollback", "renew", "roll"]
+Action = Literal["push", "rollback", "renew", "roll", "alias"]
 Ending = Literal[
     "served", "nothing", "dry run", "partly", "not verified", "unverified", "rolled back", "rollback failed"
 ]
@@ -374,6 +374,7 @@ def _out(
             )
         free()
         keep(host, staging, release, outcome, action)
+    _remember_aliases(host, release)
     try:
         with as_kept(release, host.image) as reader:
             report = _verified(host, release, outcome, reader, progress)
@@ -382,6 +383,16 @@ def _out(
         return _logged(host, action, Result("not verified", manifest.generation, release, outcome))
     result = Result(_ending(outcome, report), manifest.generation, release, outcome, report)
     return _logged(host, action, result)
+
+
+def _remember_aliases(host: ControlHost, release: Release) -> None:
+    """Keep where aliases lead; what cannot be kept is read from the commit again."""
+    if release.aliases is None:
+        return
+    try:
+        remember(Repo(host.root).state, release.manifest.commit, release.aliases)
+    except DnsctlError as error:
+        host.notes.append(f"where aliases lead could not be kept: {error}")
 
 
 def _logged(host: ControlHost, action: Action, result: Result) -> Result:

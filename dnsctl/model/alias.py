@@ -6,7 +6,7 @@ A and AAAA, which `publish.aliases` puts in their place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final, NamedTuple
 
 from dnsctl.model.finding import Position, Severity
@@ -88,11 +88,23 @@ def ask_nobody(_targets: frozenset[Name]) -> Mapping[Name, Known | Unresolved]:
 class Resolved(NamedTuple):
     """What an alias has become. `path`: the names that led there, the target first.
 
-    `rrsets`: the addresses, of the alias's owner; none where they are not known. `known`: where they came
-    from, if not from zones of ours.
+    `rrsets`: the addresses, of the alias's owner; none where they are not known. `ttl`: the least on the way
+    through zones of ours; `outside`: the first name that is not ours, and `known`: what is known of it.
     """
 
     alias: Alias
     path: tuple[Name, ...]
     rrsets: tuple[RRset, ...] = ()
+    ttl: int = 0
+    outside: Name | None = None
     known: Known | None = None
+
+
+def addresses_of(known: Known, owner: Name, types: Collection[int], ttl: int) -> tuple[RRset, ...]:
+    """Return what an alias at `owner` gets of a target elsewhere; `ttl`: the least on the way there."""
+    least = min(ttl, known.ttl)
+    return tuple(
+        RRset(owner, rdtype, least, rdatas)
+        for rdtype, rdatas in sorted(known.addresses.items())
+        if rdtype in types
+    )

@@ -26,6 +26,7 @@ from dnsctl.model.alias import (
     Resolve,
     Resolved,
     Unresolved,
+    addresses_of,
     ask_nobody,
 )
 from dnsctl.model.authority import answering_zone
@@ -143,19 +144,16 @@ def _judged(
         if fault is None
         else Finding(fault[0], SEVERITIES[fault[0]], alias.position, *fault[1:], zone.origin)
     )
-    if found.end == "outside" and isinstance(known, Known):
-        ttl = min(found.ttl, known.ttl)
-        rrsets = tuple(
-            RRset(alias.owner, rdtype, ttl, rdatas, alias.position)
-            for rdtype, rdatas in sorted(known.addresses.items())
-            if rdtype in alias.types
-        )
-        return Resolved(alias, (*found.path, *known.path[1:]), rrsets, known), told
+    outside = found.path[-1] if found.end == "outside" else None
+    if outside is not None and isinstance(known, Known):
+        made = addresses_of(known, alias.owner, alias.types, found.ttl)
+        rrsets = tuple(one._replace(position=alias.position) for one in made)
+        return Resolved(alias, (*found.path, *known.path[1:]), rrsets, found.ttl, outside, known), told
     own = tuple(
         RRset(alias.owner, rdtype, min(found.ttl, one.ttl), one.rdatas, alias.position)
         for rdtype, one in sorted(found.rrsets.items())
     )
-    return Resolved(alias, found.path, own), told
+    return Resolved(alias, found.path, own, found.ttl, outside), told
 
 
 def _with_rrsets(zone: Zone, added: Iterable[RRset]) -> Zone:

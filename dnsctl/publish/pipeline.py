@@ -18,6 +18,7 @@ from dnsctl.image.difference import Change, difference
 from dnsctl.image.layout import ZoneEntry
 from dnsctl.image.reader import Reader
 from dnsctl.image.store import Image
+from dnsctl.model.alias import Resolved
 from dnsctl.model.finding import Finding
 from dnsctl.model.key import signs_keys, whole_use
 from dnsctl.model.name import Name, to_text
@@ -58,7 +59,8 @@ class Release:
 
     `new_keys` sign in it and are only in memory: they must be on disk before it is decided, and `unasked`
     marked as keys without a DS. `served`: what caches may come to hold of the keys of each zone; `before`:
-    what they hold of zones that were unsigned and are signed now.
+    what they hold of zones that were unsigned and are signed now. `aliases`: what became of ALIAS, by zone;
+    None where no commit was read.
     """
 
     manifest: Manifest
@@ -72,6 +74,7 @@ class Release:
     unasked: tuple[StoredKey, ...] = field(default=(), repr=False)
     served: Mapping[Name, Cacheable] = field(default_factory=dict, repr=False)
     before: Mapping[Name, Cacheable] = field(default_factory=dict, repr=False)
+    aliases: Mapping[Name, tuple[Resolved, ...]] | None = field(default=None, repr=False)
 
     @property
     def generation(self) -> int:
@@ -134,6 +137,9 @@ def build(
         unasked=tuple(work.unasked),
         served=work.served,
         before=work.before,
+        aliases=None
+        if intent.partial
+        else {origin: w.aliases for origin, w in intent.zones.items() if w.aliases},
     )
 
 

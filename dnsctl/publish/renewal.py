@@ -57,7 +57,7 @@ def renewal_of(
         if policy is None:
             continue
         served = parent.signed_zone(entry.origin)
-        keys, fault = _usable(keystore, parent, entry.origin)
+        keys, fault = usable(keystore, parent, entry.origin)
         wanted = _wanted(served, entry, as_served(policy, served, keys))
         if not why_renewed(wanted, entry_before(parent, entry.origin) or entry, now):
             continue
@@ -69,7 +69,7 @@ def renewal_of(
     return Renewal(Intent(due, commit, partial=True), tuple(unable))
 
 
-def _usable(keystore: Keystore, parent: Reader, origin: Name) -> tuple[tuple[StoredKey, ...], str]:
+def usable(keystore: Keystore, parent: Reader, origin: Name) -> tuple[tuple[StoredKey, ...], str]:
     """Return the keys that the zone is served with, and why they cannot sign it; empty where they can."""
     try:
         keys = live_keys(keystore, parent, origin)

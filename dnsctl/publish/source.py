@@ -37,7 +37,7 @@ def with_keys(source: str, keys: Iterable[bytes]) -> str:
     return keys_digest(keys) + source[_HALF:]
 
 
-def followed(source: str, before: ValidatedZone, after: ValidatedZone, policy: Policy) -> str:
+def followed(source: str, before: ValidatedZone, after: ValidatedZone, policy: Policy | None) -> str:
     """Return the digest of `after`, by the same keys, where `source` is that of `before`.
 
     Both as they are served. Where that is not what a person wrote, such as keys of another signer, it is a

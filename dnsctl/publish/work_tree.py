@@ -13,10 +13,10 @@ from dnsctl.load.zones import Loaded, load_zones
 from dnsctl.model.alias import Resolve, ask_nobody
 from dnsctl.model.finding import Finding, Severity, by_position
 from dnsctl.model.name import ROOT, Name, ancestors, to_text
-from dnsctl.model.zone import ValidatedZone, Zone
+from dnsctl.model.zone import Zone
 from dnsctl.publish.companions import with_zones_beside
 from dnsctl.publish.faults import errors_of
-from dnsctl.publish.intent import Progress, no_progress
+from dnsctl.publish.intent import Progress, ZoneIntent, no_progress
 from dnsctl.publish.judgement import judge, judge_signatures
 from dnsctl.publish.other_signers import shared_with_ours
 from dnsctl.sign.keystore import Keystore
@@ -102,7 +102,7 @@ def zones_above(
     *,
     today: date | None = None,
     resolve: Resolve = ask_nobody,
-) -> tuple[list[ValidatedZone], list[Finding], tuple[Name, ...]]:
+) -> tuple[list[ZoneIntent], list[Finding], tuple[Name, ...]]:
     """Return our zones at or above `qname`, the errors that were found, and the zones that have some.
 
     `resolve`: as of `judgement.judge`.
@@ -113,6 +113,5 @@ def zones_above(
         return [], [], ()
     loaded = load_work_tree(tree, config, wanted, progress, today=today)
     judged = judge(loaded, config.policy, config.checks, resolve=resolve)
-    zones = [each.zone for each in judged.zones.values()]
     faulty = tuple(each for each in wanted if each not in judged.zones)
-    return zones, errors_of(judged.findings), faulty
+    return [*judged.zones.values()], errors_of(judged.findings), faulty

@@ -224,9 +224,8 @@ def _of_changes(fleet: Operations) -> Iterator[tuple[str, Any]]:
     fleet.commit("another zone")
     fleet.json("push")
     (fleet.root / "zones" / "example.org.yaml").unlink()
-    text = zone("192.0.2.99", "new: {type: A, value: 192.0.2.7}\n").replace(
-        "mail: {type: A,", "post: {type: A,"
-    )
+    more = "new: {type: A, value: 192.0.2.7}\nnear: {type: ALIAS, value: www.example.com.}\n"
+    text = zone("192.0.2.99", more).replace("mail: {type: A,", "post: {type: A,")
     fleet.write("zones/example.com.yaml", text.replace("mail.example.com", "post.example.com"))
     fleet.commit("changes, and a zone removed")
     yield "plan", fleet.json("plan", code=2)
@@ -234,6 +233,7 @@ def _of_changes(fleet: Operations) -> Iterator[tuple[str, Any]]:
     yield "push", fleet.json("push", "--dry-run", code=1)
     yield "failure", fleet.json("push", code=1)["error"]
     yield "push", fleet.json("push", "--allow", "removed-zone", "--reason", "moved elsewhere")
+    yield "explain", fleet.json("explain", "near.example.com", "A")
     fleet.write("zones/example.com.yaml", zone("192.0.2.300"))
     fleet.commit("an error")
     yield "failure", fleet.json("push", code=1)["error"]

@@ -86,6 +86,7 @@ def test_daemon_renews_by_itself_says_so_and_ends_when_told(fleet: tuple[Operati
             "renew",
             "observe",
             "roll",
+            "alias",
             "verify",
             "clean-up",
             "watch",

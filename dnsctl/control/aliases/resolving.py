@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from dnsctl.control.aliases.keeping import read_known, write_known
+from dnsctl.control.aliases.keeping import Kept, followed_of
 from dnsctl.control.aliases.learning import learned
 from dnsctl.load.settings.config import Config
-from dnsctl.model.alias import Known, Unresolved
+from dnsctl.model.alias import Known, Resolved, Unresolved
 from dnsctl.model.name import Name
 from dnsctl.model.repo import HostFiles
 
@@ -36,7 +36,7 @@ class Targets:
     changed: bool = False
 
     def __post_init__(self) -> None:
-        self.kept = self.kept or read_known(self.state)
+        self.kept = self.kept or dict(Kept.read(self.state).known)
 
     def __call__(self, targets: frozenset[Name]) -> Mapping[Name, Known | Unresolved]:
         """Return what is known of `targets`: a `Resolve`. Those that nobody can be asked for are left out."""
@@ -65,8 +65,17 @@ class Targets:
         """Write what was learned. Raises SystemRefusalError."""
         if self.changed:
             after = int(time.time()) - _FORGOTTEN
-            write_known(self.state, {name: one for name, one in self.kept.items() if one.until > after})
+            known = {name: one for name, one in self.kept.items() if one.until > after}
+            replace(Kept.read(self.state), known=known).write(self.state)
             self.changed = False
+
+
+def remember(state: HostFiles, commit: str | None, aliases: Mapping[Name, tuple[Resolved, ...]]) -> None:
+    """Keep where the aliases of the release of `commit` lead. Raises SystemRefusalError."""
+    kept = Kept.read(state)
+    now = replace(kept, commit=commit, followed=followed_of(aliases))
+    if now != kept:
+        now.write(state)
 
 
 def _unasked(one: Known, now: int) -> Known:

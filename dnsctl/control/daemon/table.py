@@ -18,6 +18,7 @@ from datetime import timedelta
 from dnsctl.control.daemon.cleaning import cleaned
 from dnsctl.control.daemon.job import Job
 from dnsctl.control.daemon.parents import observed
+from dnsctl.control.daemon.readdressing import readdressed
 from dnsctl.control.daemon.renewing import renewed
 from dnsctl.control.daemon.rolling import advanced
 from dnsctl.control.daemon.watching import verified, watched
@@ -53,6 +54,11 @@ def of_renewals(config: Config) -> timedelta:
     return max(min(HOUR, shortest / 4), _SHORTEST)
 
 
+def of_aliases(config: Config) -> timedelta:
+    """Return how often targets of ALIAS may be due; an hour where nobody is asked for them."""
+    return max(config.alias.floor, _SHORTEST) if config.alias_resolvers else HOUR
+
+
 def _night(config: Config) -> timedelta:
     return config.control.nightly
 
@@ -61,6 +67,13 @@ JOBS: tuple[Job, ...] = (
     Job("renew", "renews signatures that are due, and brings nodes up to date", of_renewals, renewed),
     Job("observe", "asks the parents of zones for DS, NS and glue", hourly, observed),
     Job("roll", "takes the next step of rolls of keys that is safe", quarterly, advanced, stands_by=False),
+    Job(
+        "alias",
+        "asks for targets of ALIAS, and releases what changed",
+        of_aliases,
+        readdressed,
+        stands_by=False,
+    ),
     Job("verify", "asks every node for every RRset", nightly, verified, at=_night),
     Job("clean-up", "removes old evidence and what killed commands left", nightly, cleaned, at=_night),
     Job(WATCH, "judges nodes, clocks and what runs out", often, watched),

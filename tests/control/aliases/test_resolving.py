@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dnsctl.control.aliases.asking import Reply, asked_by
-from dnsctl.control.aliases.keeping import read_known, write_known
+from dnsctl.control.aliases.keeping import Kept
 from dnsctl.control.aliases.resolving import Ask, Targets
 from dnsctl.load.zones import load_zones
 from dnsctl.model.alias import ADDRESSES, Known
@@ -79,7 +79,7 @@ def test_addresses_of_a_target_elsewhere_have_the_least_ttl_of_all(tmp_path: Pat
     assert (told(found), served(found), served(found, Type.AAAA)) == ([], (240, (ONE,)), (240, (SIX,)))
     assert not (tmp_path / "aliases.json").exists()
     targets.keep()
-    assert read_known(HostFiles(tmp_path)) == targets.kept
+    assert Kept.read(HostFiles(tmp_path)).known == targets.kept
 
 
 def test_first_release_without_a_known_address_is_refused_at_its_line(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_first_release_without_a_known_address_is_refused_at_its_line(tmp_path: 
 
 @pytest.mark.parametrize("kind", ["failed", "denied"])
 def test_known_addresses_stay_while_the_target_cannot_be_resolved(tmp_path: Path, kind: str) -> None:
-    write_known(HostFiles(tmp_path), {TARGET: known(until=int(time.time()) - 1)})
+    Kept({TARGET: known(until=int(time.time()) - 1)}).write(HostFiles(tmp_path))
     found, targets = judged(tmp_path, says(kind))
     assert told(found) == [("alias-kept", Severity.WARNING)]
     assert served(found) == (240, (ONE,))
@@ -103,7 +103,7 @@ def test_known_addresses_stay_while_the_target_cannot_be_resolved(tmp_path: Path
 
 
 def test_what_is_fresh_is_not_asked_for_again(tmp_path: Path) -> None:
-    write_known(HostFiles(tmp_path), {TARGET: known()})
+    Kept({TARGET: known()}).write(HostFiles(tmp_path))
     found, targets = judged(tmp_path, never)
     assert (told(found), served(found), targets.changed) == ([], (240, (ONE,)), False)
 
@@ -111,7 +111,7 @@ def test_what_is_fresh_is_not_asked_for_again(tmp_path: Path) -> None:
 def test_offline_uses_what_is_known_and_tells_what_is_not(tmp_path: Path) -> None:
     found, _ = judged(tmp_path, None)
     assert told(found) == [("alias-unknown", Severity.NOTE)]
-    write_known(HostFiles(tmp_path), {TARGET: known(until=1)})
+    Kept({TARGET: known(until=1)}).write(HostFiles(tmp_path))
     found, _ = judged(tmp_path, None)
     assert (told(found), served(found)) == ([], (240, (ONE,)))
 
@@ -124,7 +124,7 @@ def test_without_resolvers_nobody_is_asked_and_the_way_out_is_told(tmp_path: Pat
 
 
 def test_addresses_that_are_known_stay_where_resolvers_are_not_named_any_more(tmp_path: Path) -> None:
-    write_known(HostFiles(tmp_path), {TARGET: known(until=1)})
+    Kept({TARGET: known(until=1)}).write(HostFiles(tmp_path))
     found, _ = judged(tmp_path, never, "")
     assert (told(found), served(found)) == ([("alias-kept", Severity.WARNING)], (240, (ONE,)))
 
@@ -143,7 +143,7 @@ def test_alias_of_one_type_of_a_target_that_lacks_it_is_refused(tmp_path: Path) 
         "x: {type: Route53Provider/ALIAS, value: {name: edge.example.org., type: AAAA}}\n"
     )
     one = known()._replace(addresses={1: (ONE,)})
-    write_known(HostFiles(tmp_path), {TARGET: one})
+    Kept({TARGET: one}).write(HostFiles(tmp_path))
     found, _ = judged(tmp_path, never, zone=zone)
     assert told(found) == [("alias-unresolved", Severity.ERROR)]
     assert "has no AAAA" in found.findings[-1].message
@@ -154,7 +154,7 @@ def test_alias_of_one_type_of_a_target_that_lacks_it_is_refused(tmp_path: Path) 
 )
 def test_damaged_file_is_as_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "aliases.json").write_text(text)
-    assert read_known(HostFiles(tmp_path)) == {}
+    assert Kept.read(HostFiles(tmp_path)).known == {}
     found, _ = judged(tmp_path, says("found"))
     assert served(found) == (240, (ONE,))
 
