@@ -113,9 +113,8 @@ def of_signatures(period: Period, policy: Policy | None, now: float) -> str:
 
 def of_ends(reader: Reader, keystore: Keystore, now: float) -> Iterator[Concern]:
     """Yield released pre-signed zones whose signatures have expired, or will within a week."""
-    for entry in reader.zones():
-        left = PRESIGNED_WARNING if entry.expiry is None else entry.expiry - now
-        if left < PRESIGNED_WARNING and not keystore.list(entry.origin):
+    for entry in reader.expiring(now + PRESIGNED_WARNING):
+        if not keystore.list(entry.origin):
             what = of_signatures(entry.period, None, now)
             yield Concern("act", to_text(entry.origin), f"{what}; {_ELSEWHERE}")
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from dnsctl.control.host import ControlHost, actor
+from dnsctl.control.settling import remember
 from dnsctl.errors import DnsctlError, SystemRefusalError, worded
 from dnsctl.files import durable
 from dnsctl.image.reader import Reader
@@ -21,6 +22,7 @@ from dnsctl.image.store import Image
 from dnsctl.model.json_value import Json
 from dnsctl.model.repo import Repo
 from dnsctl.publish.keys import settle
+from dnsctl.publish.memory import Memory
 from dnsctl.publish.pipeline import Release
 from dnsctl.release import delta as deltas
 from dnsctl.release.archive import Archive
@@ -110,6 +112,8 @@ def as_kept(release: Release, image: Image) -> Iterator[Reader]:
 def _settle(host: ControlHost, release: Release) -> None:
     with as_kept(release, host.image) as reader:
         settle(host.keystore, reader, datetime.now(UTC), release.manifest.zones)
+        if reader.manifest == release.manifest.digest:
+            remember(host, reader, Memory(Repo(host.root).state.memory))
 
 
 def _record(host: ControlHost, release: Release, outcome: Outcome, action: str) -> None:

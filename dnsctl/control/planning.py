@@ -32,7 +32,9 @@ from dnsctl.publish.finish import published
 from dnsctl.publish.guards import GuardVerdict, judge
 from dnsctl.publish.history import judge_history
 from dnsctl.publish.intent import Intent, Progress
+from dnsctl.publish.memory import Memory
 from dnsctl.publish.presigned import pass_presigned
+from dnsctl.publish.resting import at_work
 from dnsctl.sign.keystore import Keystore
 
 _OF_ALIASES = (KEPT, LEFT_OUT)  # rules, of what nobody wrote, or somebody wrote in vain
@@ -68,7 +70,8 @@ def plan(
     `offline`: no node is asked what is served. `tell` gets what a person should know besides. Raises
     ZonesWithErrorsError where a push would end with it.
     """
-    intent = _intent(root, rev, progress, ask=not offline)
+    memory = Memory(Repo(root).state.memory) if against is None else None
+    intent = _intent(root, rev, progress, memory, ask=not offline)
     if against is not None:
         other = _intent(root, against, progress, ask=False)
         changeset = compare(other, intent)
@@ -83,19 +86,21 @@ def plan(
 
         take_over_newest(root, tell)
     told, changeset, findings, seen = _against_release(root, intent, tell, progress)
-    history = judge_history(root, released(root), intent.commit, changeset.zones)
-    commit = judge_commit(root, released(root), intent.commit) if changeset.zones else ()
-    guards = (*history, *commit, *judge(changeset.zones, intent.limits), *seen)
+    guards = (*judge(changeset.zones, intent.limits), *seen)
+    if changeset.zones:
+        last = released(root)
+        history = judge_history(root, last, intent.commit, changeset.zones)
+        guards = (*history, *judge_commit(root, last, intent.commit), *guards)
     return Plan(intent.commit, told, changeset, guards, findings, _aliases(intent))
 
 
-def _intent(root: Path, rev: str, progress: Progress, *, ask: bool) -> Intent:
+def _intent(root: Path, rev: str, progress: Progress, memory: Memory | None = None, *, ask: bool) -> Intent:
     """Read a commit; targets of ALIAS that are not fresh are asked for, unless that is not wanted."""
     source = Revision(root, rev)
     try:
         config = load_config(source)
         targets = Targets(config, Repo(root).state, _asked_by(config) if ask else None)
-        return intent_of(source, config, progress, resolve=targets)
+        return intent_of(source, config, progress, resolve=targets, memory=memory)
     finally:
         source.close()
 
@@ -119,8 +124,11 @@ def _against_release(
         told: dict[str, Json] = {"generation": reader.generation, "manifest": reader.manifest or None}
         for each in of_ends(reader, keystore, now.timestamp()):
             tell(f"warning: {each.about}: {each.message}")
+        intent = at_work(intent, keystore, reader, now)
         intent = kept_signed(intent, reader, keystore, repo.state, now)
         changeset = changeset_of(intent, keystore, reader, now, progress)
+        if intent.known is not None:
+            Memory(repo.state.memory).rest(intent.known, changeset.resting)
         seen = (
             *judge_ds_seen(repo.state, reader, changeset.zones, now),
             *judge_caches(repo.state, reader, keystore, changeset.zones, now),
@@ -140,7 +148,8 @@ def _passed(
 
 
 def _aliases(intent: Intent) -> Mapping[Name, tuple[Resolved, ...]]:
-    return {origin: each.aliases for origin, each in intent.zones.items() if each.aliases}
+    read = (intent.zones[origin] for origin in intent.zones if origin not in intent.same)  # others have none
+    return {each.zone.origin: each.aliases for each in read if each.aliases}
 
 
 def _no_passphrase() -> bytes:

@@ -37,10 +37,10 @@ from dnsctl.control.host import ControlHost, actor
 from dnsctl.control.keeping import as_kept, keep, prepared, room_for
 from dnsctl.control.renewal import renewal_due
 from dnsctl.control.served import expect
+from dnsctl.control.settling import settle_all
 from dnsctl.control.unsigning import kept_signed
 from dnsctl.errors import (
     DnsctlError,
-    KeystoreError,
     NodeUnreachableError,
     RefusalRule,
     ReleaseError,
@@ -67,8 +67,9 @@ from dnsctl.publish.faults import ZonesWithErrorsError
 from dnsctl.publish.guards import enforce
 from dnsctl.publish.history import judge_history
 from dnsctl.publish.intent import Intent, Progress, no_progress
-from dnsctl.publish.keys import settle
+from dnsctl.publish.memory import Memory
 from dnsctl.publish.pipeline import Release, build, certify
+from dnsctl.publish.resting import at_work
 from dnsctl.release.manifest import Manifest
 from dnsctl.replicate.transaction import Outcome, Outgoing, Phase, clocks_ahead, fence, push_release, reach
 from dnsctl.verify.anchor import anchors_in
@@ -258,15 +259,12 @@ def _clean_head(root: Path, config: Config) -> str:
 
 def level(host: ControlHost, progress: Progress) -> int:
     """Bring this host and then every node to the last release; return how many this host lacked."""
-    with contextlib.suppress(KeystoreError):  # a directory that cannot be written: the next push tries again
-        host.keystore.renew_encryption()
     host.fleet.run(reach(host.fleet.clients))  # or else the push ends here: a slow node is waited for once
     recovered = host.recover()
     host.have_archived()
     host.fleet.run(fence(host.fleet.clients, host.supply, _counted(host, progress)))
     _record_history(host)
-    with host.image.reader() as reader:  # a push that was killed after the decision has not done it
-        settle(host.keystore, reader, datetime.now(UTC))
+    settle_all(host)
     return recovered
 
 
@@ -289,13 +287,16 @@ def _built(
     source = Revision(host.root, rev)
     try:
         config = load_config(source)
-        targets = Targets(config, Repo(host.root).state, asked_by(config))
-        intent = intent_of(source, config, progress, today=today, resolve=targets)
+        state = Repo(host.root).state
+        targets = Targets(config, state, asked_by(config))
+        memory = Memory(state.memory)
+        intent = intent_of(source, config, progress, today=today, resolve=targets, memory=memory)
     finally:
         source.close()
     targets.keep()
     with host.image.reader() as served:
-        state, now = Repo(host.root).state, datetime.now(UTC)
+        now = datetime.now(UTC)
+        intent = at_work(intent, host.keystore, served, now)
         intent = kept_signed(intent, served, host.keystore, state, now, at_once)
     return build_intent(host, intent, progress)
 
@@ -320,7 +321,8 @@ def _judged(host: ControlHost, release: Release | None) -> Release | None:
 
 def build_intent(host: ControlHost, intent: Intent, progress: Progress) -> Release | None:
     """Build the release that turns what is served into `intent`; None where nothing would change."""
-    now = datetime.now(UTC)
+    now, known = datetime.now(UTC), intent.known
+    memory = Memory(Repo(host.root).state.memory)
     release = build(
         intent,
         host.keystore,
@@ -329,6 +331,7 @@ def build_intent(host: ControlHost, intent: Intent, progress: Progress) -> Relea
         now,
         workers=usable_processors(),
         progress=progress,
+        found=lambda resting: memory.rest(known, resting) if known is not None else None,
     )
     if release is None:
         return None

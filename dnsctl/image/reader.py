@@ -177,6 +177,13 @@ class Reader:
             for value in cursor.iternext(keys=False, values=True):
                 yield ZoneEntry.from_bytes(value)
 
+    def expiring(self, before: float) -> Iterator[ZoneEntry]:
+        """Yield the entry of every zone with a signature that expires `before`, in unix seconds."""
+        for _, value in self.zone_items():
+            expiry = json.loads(value)["expiry"]
+            if expiry is not None and expiry < before:
+                yield ZoneEntry.from_bytes(value)
+
     def zone_items(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield (prefix, entry as stored) of every zone, in canonical order."""
         with self._transaction.cursor(self._tables.zones) as cursor:

@@ -219,6 +219,21 @@ class Revision:
         rest = iter(answers)
         return [("missing", "") if "\n" in path else next(rest) for path in paths]
 
+    def files(self) -> dict[str, str]:
+        """Return all that is not a directory, by path from the root of the operations repo: `MODE OBJECT`.
+
+        Modes of files begin with 100; others are of symbolic links, behind which nothing is listed, and of
+        submodules.
+        """
+        tree = f"{self._tree}{self._prefix}".rstrip("/")
+        found: dict[str, str] = {}
+        for line in git(self.root, "ls-tree", "-r", "-z", "--full-tree", tree).split(b"\0"):
+            head, _, path = line.partition(b"\t")
+            if path:
+                mode, _, identity = head.decode("ascii").split(" ")
+                found[os.fsdecode(path)] = f"{mode} {identity}"
+        return found
+
     def close(self) -> None:
         """End git; reading again starts it again."""
         with self._lock:

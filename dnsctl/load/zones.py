@@ -9,10 +9,12 @@ cannot lower an error.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from dnsctl.errors import ConfigError, RevisionError
 from dnsctl.load import masterfile, yaml_nodes, zone_yaml
@@ -30,13 +32,17 @@ from dnsctl.model.rrset import Type
 from dnsctl.model.zone import Zone
 
 Progress = Callable[[int, int], None]  # files read, of how many
+_DATED = re.compile(rb"expires|\\[xuU]")  # the key of a date, which escapes may spell, too
 
 
 @dataclass(frozen=True)
 class Loaded:
     """Zones without errors; `partial`: what could be read of others; `unread`: nothing could.
 
-    `beside`: zones that were not asked for, and that aliases of these lead to.
+    `beside`: zones that were not asked for, and that aliases of these lead to. `around`: zones that were
+    judged before, without aliases of their own; perhaps read on demand.
+    `included`: the files that the files of each zone include; `dated`: zones in whose files dates may stand:
+    what is found depends on the day.
     """
 
     zones: Mapping[Name, Zone]
@@ -44,6 +50,21 @@ class Loaded:
     partial: Mapping[Name, Zone] = field(default_factory=dict)
     unread: frozenset[Name] = frozenset()
     beside: Mapping[Name, Zone] = field(default_factory=dict)
+    around: Mapping[Name, Zone] = field(default_factory=dict)
+    included: Mapping[Name, frozenset[str]] = field(default_factory=dict)
+    dated: frozenset[Name] = frozenset()
+
+
+@dataclass
+class Reading:
+    """What was read of one zone: the files that its own files include, and whether a date may be in any."""
+
+    included: set[str] = field(default_factory=set)
+    dated: bool = False
+
+    def saw(self, text: bytes) -> bytes:
+        self.dated = self.dated or _DATED.search(text) is not None
+        return text
 
 
 def load_zone(
@@ -52,19 +73,19 @@ def load_zone(
     origin: Name,
     defaults: ZoneDefaults,
     today: date | None = None,
-    included: set[str] | None = None,
+    reading: Reading | None = None,
 ) -> tuple[Zone | None, tuple[Finding, ...]]:
     """Read the files of one zone; None where one cannot be read. They may include others.
 
-    A master file includes what is in its directory, a YAML file what is anywhere in the repo. `included` gets
-    the paths of those.
+    A master file includes what is in its directory, a YAML file what is anywhere in the repo. `reading` is
+    told what was read.
     """
-    seen: set[str] = set() if included is None else included
+    seen = reading or Reading()
     master = files.path.endswith(MASTER)
     texts: dict[str, bytes] = {}
     for path in files.parts:
         try:
-            texts[path] = source.read(path, masterfile.MAX_BYTES if master else MAX_FILE)
+            texts[path] = seen.saw(source.read(path, masterfile.MAX_BYTES if master else MAX_FILE))
         except RevisionError as error:
             fault = finding("file-unreadable", Position(path), error.what, error.advice, origin)
             return None, (fault,)
@@ -88,13 +109,34 @@ def load_zones(
     Raises RevisionError where a directory of zone files cannot be listed; everything else is a finding.
     """
     listing = zone_files(source, config.zone_files)
-    found = [*listing.findings, *_without_file(listing, config, only)]
+    loaded = load_listed(source, config, listing, only, progress, today=today)
+    included = {path for paths in loaded.included.values() for path in paths}
+    others = about_files(listing, config, included, only)
+    return replace(loaded, findings=(*others, *loaded.findings))
+
+
+def load_listed(
+    source: Source,
+    config: Config,
+    listing: Listing,
+    only: Container[Name] | None = None,
+    progress: Progress | None = None,
+    *,
+    today: date | None = None,
+) -> Loaded:
+    """Read the zones of `listing`, or those in `only`, with the findings that are of these zones alone."""
     wanted = {origin: files for origin, files in listing.zones.items() if only is None or origin in only}
-    defaults = ZoneDefaults.of(config.defaults)
-    included: set[str] = set()
-    loaded = _load_all(source, wanted, defaults, progress, today, included)
-    found += _taken_out(loaded, listing, included)
-    return _sorted_out(loaded, [*found, *listing.left(included, only)], config)
+    parsed = _load_all(source, wanted, ZoneDefaults.of(config.defaults), progress, today)
+    taken = _taken_out(parsed, listing)
+    loaded = _sorted_out(parsed, listing.findings, config)
+    return replace(loaded, findings=(*taken, *loaded.findings))
+
+
+def about_files(
+    listing: Listing, config: Config, included: Iterable[str], only: frozenset[Name] | None = None
+) -> tuple[Finding, ...]:
+    """Return what is to be told of files and of their names. `included`: files that zones include."""
+    return (*listing.findings, *_without_file(listing, config, only), *listing.left(included, only))
 
 
 def load_directory(
@@ -118,16 +160,24 @@ def load_directory(
     filled = replace(
         defaults, soa=defaults.soa or LOCALHOST_DEFAULTS.soa, ns=defaults.ns or LOCALHOST_DEFAULTS.ns
     )
-    included: set[str] = set()
-    read = _load_all(source, listing.zones, filled, progress, today, included)
-    found = [*listing.findings, *_taken_out(read, listing, included)]
-    loaded = {
-        origin: (zone, (*faults, *_localhost_findings(zone))) for origin, (zone, faults) in read.items()
+    read = _load_all(source, listing.zones, filled, progress, today)
+    taken = _taken_out(read, listing)
+    parsed = {
+        origin: each._replace(faults=(*each.faults, *_localhost_findings(each.zone)))
+        for origin, each in read.items()
     }
-    return _sorted_out(loaded, [*found, *listing.left(included, None)], config)
+    loaded = _sorted_out(parsed, listing.findings, config)
+    included = {path for paths in loaded.included.values() for path in paths}
+    others = (*listing.findings, *taken, *listing.left(included, None))
+    return replace(loaded, findings=(*others, *loaded.findings))
 
 
-_Parsed = dict[Name, tuple[Zone | None, tuple[Finding, ...]]]
+class _Read(NamedTuple):
+    """What could be read of a zone, and what was found."""
+
+    zone: Zone | None
+    faults: tuple[Finding, ...]
+    reading: Reading
 
 
 def _load_all(
@@ -136,36 +186,46 @@ def _load_all(
     defaults: ZoneDefaults,
     progress: Progress | None,
     today: date | None,
-    included: set[str],
-) -> _Parsed:
+) -> dict[Name, _Read]:
     day = today or datetime.now(UTC).date()
-    parsed: _Parsed = {}
+    parsed: dict[Name, _Read] = {}
     for count, (origin, files) in enumerate(wanted.items(), 1):
-        parsed[origin] = load_zone(source, files, origin, defaults, day, included)
+        reading = Reading()
+        zone, faults = load_zone(source, files, origin, defaults, day, reading)
+        parsed[origin] = _Read(zone, faults, reading)
         if progress is not None:
             progress(count, len(wanted))
     return parsed
 
 
-def _taken_out(parsed: _Parsed, listing: Listing, included: set[str]) -> list[Finding]:
+def _taken_out(parsed: dict[Name, _Read], listing: Listing) -> list[Finding]:
     """Take out of `parsed` what others include, such as `mail.yaml`, and report it: hardly a zone."""
     found = []
-    for origin in [each for each in parsed if len(labels(each)) == 1]:
-        files = listing.zones[origin]
-        if files.parts and included.issuperset(files.parts):
-            del parsed[origin]
-            message = f"is included by other files, and is not taken for the zone {to_text(origin)}"
-            advice = "move it out of the directory of zones, or give it another ending"
-            found.append(finding("zone-file-included", Position(files.path), message, advice))
+    included = {path for each in parsed.values() for path in each.reading.included}
+    for origin in included_zones({each: listing.zones[each] for each in parsed}, included):
+        del parsed[origin]
+        message = f"is included by other files, and is not taken for the zone {to_text(origin)}"
+        advice = "move it out of the directory of zones, or give it another ending"
+        found.append(finding("zone-file-included", Position(listing.zones[origin].path), message, advice))
     return found
 
 
-def _sorted_out(parsed: _Parsed, findings: list[Finding], config: Config | None) -> Loaded:
-    """Set levels, and part zones without errors from the others."""
+def included_zones(zones: Mapping[Name, ZoneFiles], included: Container[str]) -> list[Name]:
+    """Return those of `zones` that are fragments for others, which have `included` their files."""
+    return [
+        origin
+        for origin, files in zones.items()
+        if len(labels(origin)) == 1 and files.parts and all(each in included for each in files.parts)
+    ]
+
+
+def _sorted_out(parsed: Mapping[Name, _Read], about: Iterable[Finding], config: Config | None) -> Loaded:
+    """Set levels, and part zones without errors from the others. `about`: findings on names of files."""
     zones: dict[Name, Zone] = {}
     partial: dict[Name, Zone] = {}
-    faulty = {each.zone for each in findings if each.severity is Severity.ERROR}
-    for origin, (zone, faults) in parsed.items():
+    findings: list[Finding] = []
+    faulty = {each.zone for each in about if each.severity is Severity.ERROR}
+    for origin, (zone, faults, _) in parsed.items():
         kept = list(faults if config is None else levelled(faults, config.checks(origin)))
         findings += kept
         if zone is None:
@@ -173,7 +233,10 @@ def _sorted_out(parsed: _Parsed, findings: list[Finding], config: Config | None)
         bad = origin in faulty or any(each.severity is Severity.ERROR for each in kept)
         (partial if bad else zones)[origin] = zone
     unread = frozenset(parsed).difference(zones, partial)
-    return Loaded(zones, tuple(findings), partial, unread)
+    read = {origin: each.reading for origin, each in parsed.items()}
+    included = {origin: frozenset(each.included) for origin, each in read.items() if each.included}
+    dated = frozenset(origin for origin, each in read.items() if each.dated)
+    return Loaded(zones, tuple(findings), partial, unread, included=included, dated=dated)
 
 
 def _without_file(listing: Listing, config: Config, only: frozenset[Name] | None) -> Iterable[Finding]:
@@ -216,14 +279,14 @@ def _localhost_findings(zone: Zone | None) -> Iterable[Finding]:
         yield finding("apex-from-localhost", Position(zone.file), message, advice, zone.origin)
 
 
-def _includer(source: Source, base: str, seen: set[str], limit: int) -> Callable[[str], bytes]:
+def _includer(source: Source, base: str, seen: Reading, limit: int) -> Callable[[str], bytes]:
     """Return a reader of files below the directory `base`, that no symbolic link leads out of."""
     start = len(base) + 1 if base else 0
 
     def read(wanted: str) -> bytes:
-        seen.add(wanted)
+        seen.included.add(wanted)
         confined = source.below(base) if base else source
-        return confined.read(wanted[start:], limit)
+        return seen.saw(confined.read(wanted[start:], limit))
 
     return read
 

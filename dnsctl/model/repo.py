@@ -123,6 +123,11 @@ class HostFiles:
         return self.directory / "aliases.json"
 
     @property
+    def memory(self) -> Path:
+        """Return where is kept what was found of each zone file; losing it only costs time."""
+        return self.directory / "memory.db"
+
+    @property
     def image(self) -> Path:
         return self.directory / "image"
 

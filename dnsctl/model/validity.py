@@ -78,12 +78,17 @@ def timing(policy: Policy, rrsets: Iterable[RRset]) -> Timing:
 
 def why_due(policy: Policy, period: Period, refresh: int, now: float) -> str:
     """Return why signatures of `period` are renewed at `now`; empty where they last longer."""
+    return due(policy.signatures.lifetime.total_seconds(), period, refresh, now)
+
+
+def due(lifetime: float, period: Period, refresh: int, now: float) -> str:
+    """Return the same for signatures that live for `lifetime` seconds."""
     if fault := period.fault(now):
         return f"signatures {fault}"
     if period.expiry is None:
         return ""
     if period.expiry - now <= refresh:
         return f"the first would expire {moment(period.expiry)}"
-    if period.expiry - now > policy.signatures.lifetime.total_seconds() + TOLERANCE:
+    if period.expiry - now > lifetime + TOLERANCE:
         return f"the first expires {moment(period.expiry)}, later than the policy allows"
     return ""

@@ -36,6 +36,7 @@ from dnsctl.model.rrset import RRset, Type, type_text
 from dnsctl.model.validity import moment
 from dnsctl.model.zone import Zone, nodes_of
 from dnsctl.validate.landscape import MAX_FOLLOWED, Landscape, Place, Standing, redirection
+from dnsctl.validate.run import landscape_of as all_of
 
 _ALIAS = 0x10000  # stands for ALIAS among RRsets while targets are looked up: beyond all types of DNS
 _SHOWN = 6  # names of a path in a message
@@ -59,10 +60,12 @@ class Lead:
 
 def landscape_of(loaded: Loaded) -> Landscape:
     """Return all zones at hand, with stand-ins for their aliases, to be followed by `lead`."""
-    unread = {origin: Zone(origin, {}, "") for origin in loaded.unread}
-    zones = {**unread, **loaded.beside, **loaded.zones, **loaded.partial}
-    shown = {origin: _with_stand_ins(zone) if zone.aliases else zone for origin, zone in zones.items()}
-    return Landscape(shown, frozenset((*unread, *loaded.partial)))
+    read = {**loaded.beside, **loaded.zones}
+    shown, partial = (
+        {origin: _with_stand_ins(zone) if zone.aliases else zone for origin, zone in zones.items()}
+        for zones in (read, loaded.partial)
+    )
+    return all_of(shown, partial, loaded.unread, loaded.around)
 
 
 def _with_stand_ins(zone: Zone) -> Zone:

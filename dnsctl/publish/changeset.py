@@ -8,7 +8,7 @@ except that it reads the parent's image and the public side of the keystore.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
@@ -39,7 +39,9 @@ from dnsctl.publish.ds_changes import (
 from dnsctl.publish.effects import Apexes, Effect, effects, removal_effects
 from dnsctl.publish.intent import Intent, Progress, ZoneIntent, no_progress
 from dnsctl.publish.keys import ZoneKeys, coming_keys, zone_keys
+from dnsctl.publish.memory import Rest
 from dnsctl.publish.other_signers import refuse_shared_with_ours
+from dnsctl.publish.resting import rest_of, stamp_of
 from dnsctl.publish.serials import serial_for
 from dnsctl.publish.source import source_of
 from dnsctl.sign.keystore import Keystore
@@ -90,10 +92,14 @@ class ZoneChangeset:
 
 @dataclass(frozen=True)
 class Changeset:
-    """All zones that are not carried over, in canonical order of load, removed ones last."""
+    """All zones that are not carried over, in canonical order of load, removed ones last.
+
+    `resting`: zones that were found at rest.
+    """
 
     zones: tuple[ZoneChangeset, ...]
     carried: int
+    resting: Mapping[Name, Rest] = field(default_factory=dict, repr=False)
 
     @property
     def changes(self) -> int:
@@ -110,6 +116,7 @@ def changeset_of(
 ) -> Changeset:
     """Compare `intent` with the parent release's image; None: there is no release yet."""
     found: list[ZoneChangeset] = []
+    resting: dict[Name, Rest] = {}
     apexes = apexes_of(intent, parent)
     refuse_shared_with_ours(intent.zones, keystore)
     keys_of = {origin: zone_keys(keystore, wanted, parent) for origin, wanted in intent.zones.items()}
@@ -122,16 +129,19 @@ def changeset_of(
         if fate is not Fate.CARRIED:
             previous = parent.signed_zone(origin) if parent is not None and before is not None else None
             found.append(zone_changeset(wanted, keys, fate, before, previous, now, apexes))
+        elif before is not None and (rest := rest_of(wanted, before, stamp_of(intent, origin))) is not None:
+            resting[origin] = rest
     progress("compare", len(intent.zones), len(intent.zones))
-    carried = len(intent.zones) - len(found)
-    return Changeset((*found, *removed_zones(intent, parent)), carried)
+    carried = len(intent.zones) - len(found) + len(intent.carried)
+    return Changeset((*found, *removed_zones(intent, parent)), carried, resting)
 
 
 def removed_zones(intent: Intent, parent: Reader | None) -> tuple[ZoneChangeset, ...]:
     """Return the zones that the parent serves and `intent` no longer has."""
     if parent is None or intent.partial:
         return ()
-    gone = [entry for entry in parent.zones() if entry.origin not in intent.zones]
+    known = {zone_prefix(origin) for names in (intent.zones, intent.carried) for origin in names}
+    gone = [ZoneEntry.from_bytes(entry) for prefix, entry in parent.zone_items() if prefix not in known]
     apexes = apexes_of(intent, parent)
     return tuple(
         ZoneChangeset(
@@ -151,7 +161,10 @@ def apexes_of(intent: Intent, parent: Reader | None) -> Apexes:
     def before(name: Name) -> bool:
         return parent is not None and parent.zone_bytes(zone_prefix(name)) is not None
 
-    return Apexes(before, lambda name: name in intent.zones or (intent.partial and before(name)))
+    def after(name: Name) -> bool:
+        return name in intent.zones or name in intent.carried or (intent.partial and before(name))
+
+    return Apexes(before, after)
 
 
 def entry_before(parent: Reader, origin: Name) -> ZoneEntry | None:

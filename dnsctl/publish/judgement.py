@@ -17,11 +17,12 @@ from dnsctl.model.alias import Resolve, ask_nobody
 from dnsctl.model.finding import Finding, Level, Severity
 from dnsctl.model.name import Name
 from dnsctl.model.policy import Policy
-from dnsctl.model.zone import SignedZone
+from dnsctl.model.zone import SignedZone, ValidatedZone, Zone
 from dnsctl.publish.aliases import addressed
 from dnsctl.publish.intent import Progress, ZoneIntent, no_progress
 from dnsctl.publish.presigned import take_signed
 from dnsctl.sign.presigned import is_presigned
+from dnsctl.validate.landscape import Answer, Question
 from dnsctl.validate.run import validate
 
 PolicyOf = Callable[[Name], Policy | None]  # how a zone is signed here, unless it is pre-signed
@@ -30,11 +31,16 @@ LevelsOf = Callable[[Name], Mapping[str, Level]]  # severities by rule, from `ch
 
 @dataclass(frozen=True)
 class Judged:
-    """`zones` may be published; `signed`: the pre-signed ones of them, once signatures were judged."""
+    """`zones` may be published; `signed`: the pre-signed ones of them, once signatures were judged.
+
+    `found`: those of `findings` that rules have found; `asked`: what they asked of other zones, by zone.
+    """
 
     zones: Mapping[Name, ZoneIntent] = field(repr=False)
     findings: tuple[Finding, ...]
     signed: Mapping[Name, SignedZone] = field(default_factory=dict, repr=False)
+    found: tuple[Finding, ...] = field(default=(), repr=False)
+    asked: Mapping[Name, Mapping[Question, Answer]] = field(default_factory=dict, repr=False)
 
     @property
     def has_errors(self) -> bool:
@@ -67,7 +73,12 @@ def judge(
     policies = {origin: None if origin in presigned else policy_of(origin) for origin in read}
     progress("validate", 0, len(read))
     verdict = validate(
-        loaded.zones, levels_of, policies.__getitem__, partial=loaded.partial, unread=loaded.unread
+        loaded.zones,
+        levels_of,
+        policies.__getitem__,
+        partial=loaded.partial,
+        unread=loaded.unread,
+        around=loaded.around,
     )
     progress("validate", len(read), len(read))
     zones = {
@@ -80,7 +91,15 @@ def judge(
         )
         for origin, zone in verdict.zones.items()
     }
-    return Judged(zones, (*loaded.findings, *verdict.findings))
+    findings = (*loaded.findings, *verdict.findings)
+    return Judged(zones, findings, found=verdict.findings, asked=verdict.asked)
+
+
+def zone_intent(zone: ValidatedZone, read: Zone, policy_of: PolicyOf, levels_of: LevelsOf) -> ZoneIntent:
+    """Return what is asked for of a zone that passed; `read`: the same, as it was loaded."""
+    presigned = is_presigned(read)
+    policy = None if presigned else policy_of(zone.origin)
+    return ZoneIntent(zone, policy, presigned, levels=levels_of(zone.origin))
 
 
 def with_parents(zones: Mapping[Name, ZoneIntent], config: Config) -> dict[Name, ZoneIntent]:

@@ -8,7 +8,7 @@ puts a release into an image, this host's own included.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -40,9 +40,11 @@ from dnsctl.publish.finish import finish, published
 from dnsctl.publish.guards import GuardVerdict, judge
 from dnsctl.publish.intent import Intent, Progress, ZoneIntent, no_progress
 from dnsctl.publish.keys import ZoneKeys, unasked_keys, zone_keys
+from dnsctl.publish.memory import Rest
 from dnsctl.publish.other_signers import refuse_shared_with_ours
 from dnsctl.publish.presigned import pass_presigned
 from dnsctl.publish.probes import budget, zone_probes
+from dnsctl.publish.resting import rest_of, stamp_of
 from dnsctl.publish.serials import serial_for
 from dnsctl.publish.source import source_of
 from dnsctl.publish.uses import Cacheable, cacheable, tokens
@@ -95,17 +97,19 @@ def build(
     *,
     workers: int = 1,
     progress: Progress = no_progress,
+    found: Callable[[Mapping[Name, Rest]], None] = lambda _: None,
 ) -> Release | None:
     """Return the release that turns what `image` holds into `intent`, or None where nothing would change.
 
     `image` is the control host's, opened for writing; it is left as it was. Guards are judged, not enforced.
-    Raises DnsctlError of the stage that fails.
+    `found` is told which zones are at rest. Raises DnsctlError of the stage that fails.
     """
     with image.reader() as parent:
         work = _Work(intent, keystore, parent, now, workers, progress)
         removed = removed_zones(intent, parent)
         data, reference = deltas.encode_with_reference(work.changes(removed))
         generation, parent_digest = parent.generation + 1, parent.manifest or None
+    found(work.resting)
     if not work.changesets and not removed:
         return None
     progress("prove", 0, 1)
@@ -163,7 +167,8 @@ class _Work:
         self._progress = progress
         self._before = published(parent)
         self._related = apexes_of(intent, parent)
-        self.apexes = {*intent.zones, *(parent.apexes() if intent.partial else ())}
+        self.apexes = {*intent.zones, *intent.carried, *(parent.apexes() if intent.partial else ())}
+        self.resting: dict[Name, Rest] = {}
         self.changesets: list[ZoneChangeset] = []
         self.entries: dict[Name, ZoneEntry] = {}
         self.probes: list[Probe] = []
@@ -216,9 +221,14 @@ class _Work:
         total = len(intent.zones)
         for done, (origin, wanted) in enumerate(intent.zones.items()):
             self._progress("compare", done, total)
-            fate = fate_of(wanted, keys[origin], entry_before(self._parent, origin), self._now)
+            before = entry_before(self._parent, origin)
+            fate = fate_of(wanted, keys[origin], before, self._now)
             if fate is not Fate.CARRIED:
                 yield wanted, keys[origin], fate
+            elif (
+                before is not None and (rest := rest_of(wanted, before, stamp_of(intent, origin))) is not None
+            ):
+                self.resting[origin] = rest
         self._progress("compare", total, total)
 
     def _make(

@@ -47,6 +47,7 @@ from dnsctl.sign.keyfile import (
 from dnsctl.sign.passphrase import check_passphrase, keystore_salt, locked
 
 _LOCK_PATIENCE = 30.0  # seconds; a writer holds the lock for milliseconds, or while it makes RSA keys
+_GRAIN = 1.0  # seconds; file systems in use tell times at least as closely
 _ATTEMPTS = 1000  # at a tag; two tags of 65,536 are taken by each key ever used, so this never runs out
 
 
@@ -120,6 +121,21 @@ class Keystore:
             directories = sorted(one for one in entries(self._root) if one.is_dir())
         found = (_stored(stem) for directory in directories for stem in _stems(directory))
         return tuple(one for one in found if one is not None)
+
+    def stamps(self, now: datetime) -> dict[str, str | None]:
+        """Return what changes with each file that is made, replaced or removed in a directory, by its name.
+
+        None where that was so lately that a later change might have the same time. One pass, and no file is
+        read.
+        """
+        found: dict[str, str | None] = {}
+        with contextlib.suppress(FileNotFoundError), os.scandir(self._root) as directories:
+            for each in directories:
+                if each.is_dir():
+                    status = each.stat()
+                    is_new = now.timestamp() - status.st_mtime < _GRAIN
+                    found[each.name] = None if is_new else f"{status.st_mtime_ns}.{status.st_ino}"
+        return found
 
     def signing_keys(self, zone: Name, policy: Policy, now: datetime) -> tuple[SigningKey, ...]:
         """Return the active keys of `zone`, made on first need: one a role that `policy` asks for.

@@ -178,12 +178,10 @@ def wildcard_delegation(scope: Scope) -> Iterator[Fault]:
 
 def delegation_missing(scope: Scope) -> Iterator[Fault]:
     """The zone above is ours and does not delegate this one: it denies that this zone exists."""
-    parent = scope.landscape.zone_above(scope.origin, strictly=True)
-    if parent is None or scope.landscape.is_partial(parent.origin):
+    parent = scope.landscape.neighbour(scope.origin, strictly=True)
+    if parent is None or parent.partial or parent.hidden:
         return
-    if scope.origin in scope.landscape.index(parent.origin).occluded:
-        return
-    if parent.get(scope.origin, Type.NS) is None:
+    if not any(each.rdtype == Type.NS for each in parent.here):
         targets = _ns_text(scope.zone.get(scope.origin, Type.NS))
         yield Fault(
             scope.at(),
@@ -195,10 +193,10 @@ def delegation_missing(scope: Scope) -> Iterator[Fault]:
 
 def delegation_differs(scope: Scope) -> Iterator[Fault]:
     for cut in _cuts(scope):
-        child = scope.landscape.zone_above(cut.owner)
-        if child is None or child.origin != cut.owner or scope.landscape.is_partial(child.origin):
+        child = scope.landscape.neighbour(cut.owner)
+        if child is None or child.origin != cut.owner or child.partial:
             continue
-        apex = child.get(child.origin, Type.NS)
+        apex = next((each for each in child.apex if each.rdtype == Type.NS), None)
         if apex is not None and apex.rdatas != cut.rdatas:
             yield Fault(
                 scope.at(cut),

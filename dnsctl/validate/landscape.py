@@ -1,14 +1,17 @@
 """Look a name up among all our zones, as an answer for it would (RFC 1034 §4.3.2, RFC 4592).
 
 Names outside every zone at hand are OUTSIDE: nothing is known of them, so rules pass them over.
-Indexes of other zones are made when a name first leads there.
+Indexes of other zones are made when a name first leads there. `seen_from` one zone, a landscape remembers
+what it is asked of the others, with a digest of each answer: as long as these are the same, and the zone
+itself is, so is all that rules find in it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping
 from enum import Enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from dnsctl.model.name import MAX_NAME, ROOT, Name
 from dnsctl.model.rrset import RRset, Type
@@ -49,27 +52,121 @@ class Place(NamedTuple):
 OUTSIDE = Place(Standing.OUTSIDE)
 
 
+FIND: Final = "find"
+AT: Final = "at or above"
+ABOVE: Final = "above"
+WHOLE: Final = "whole"
+
+
+class Question(NamedTuple):
+    """What a rule asks of zones other than the one it judges. `kind`: one of those above."""
+
+    kind: str
+    name: Name
+
+
+class Answer(NamedTuple):
+    """A digest of all that a rule may have seen, and the zone that it saw; None: there is none."""
+
+    zone: Name | None
+    digest: str
+
+
+class Neighbour(NamedTuple):
+    """The zone of ours at or above a name: what stands at that name in it, and at its apex.
+
+    `partial`: something, or all, of the zone could not be read; `hidden`: the name is below a cut or DNAME.
+    """
+
+    origin: Name
+    file: str
+    here: tuple[RRset, ...]
+    apex: tuple[RRset, ...]
+    partial: bool
+    hidden: bool
+
+
 class Landscape:
     """All zones at hand, seen as resolvers see them. What `partial` ones lack proves nothing: it may be
-    in the part that could not be read."""
+    in the part that could not be read. `home`: the zone that is judged."""
 
-    def __init__(self, zones: Mapping[Name, Zone], partial: frozenset[Name] = frozenset()) -> None:
+    def __init__(
+        self,
+        zones: Mapping[Name, Zone],
+        partial: frozenset[Name] = frozenset(),
+        home: Name | None = None,
+        indexes: dict[Name, Index] | None = None,
+    ) -> None:
         self._zones = zones
         self._partial = partial
-        self._indexes: dict[Name, Index] = {}
+        self._home = home
+        self._indexes: dict[Name, Index] = {} if indexes is None else indexes
+        self.asked: dict[Question, Answer] = {}
+
+    def seen_from(self, home: Name) -> Landscape:
+        """Return the same landscape; it remembers in `asked` what it is asked of zones other than `home`."""
+        return Landscape(self._zones, self._partial, home, self._indexes)
 
     def index(self, origin: Name) -> Index:
+        found = self._index(origin)
+        if self._home is not None and origin != self._home:
+            self.asked[Question(WHOLE, origin)] = _whole(found.zone)
+        return found
+
+    def neighbour(self, name: Name, *, strictly: bool = False) -> Neighbour | None:
+        """Return our zone with the longest origin that is `name` or above it."""
+        zone = self._zone_above(name, strictly=strictly)
+        found = None
+        if zone is not None:
+            index = self._index(zone.origin)
+            here, apex = zone.nodes.get(name, ()), zone.nodes.get(zone.origin, ())
+            partial, hidden = zone.origin in self._partial, name in index.occluded
+            found = Neighbour(zone.origin, zone.file, here, apex, partial, hidden)
+        if self._home is not None and (found is None or found.origin != self._home):
+            self.asked[Question(ABOVE if strictly else AT, name)] = _of_neighbour(found)
+        return found
+
+    def find(self, name: Name) -> Place:
+        place = self._find(name)
+        if self._home is not None and (place.zone is None or place.zone.origin != self._home):
+            self.asked[Question(FIND, name)] = self._of_place(place)
+        return place
+
+    def answer(self, question: Question) -> Answer:
+        """Return what a rule would see now that asks `question`."""
+        kind, name = question
+        if kind == FIND:
+            return self._of_place(self._find(name))
+        if kind == WHOLE:
+            return _whole(self._zones[name]) if name in self._zones else NOTHING
+        return _of_neighbour(self.neighbour(name, strictly=kind == ABOVE))
+
+    def zone_above(self, name: Name, *, strictly: bool = False) -> Zone | None:
+        """Return all of our zone with the longest origin that is `name` or above it: see `neighbour`."""
+        found = self.neighbour(name, strictly=strictly)
+        if found is None:
+            return None
+        self.index(found.origin)
+        return self._zones[found.origin]
+
+    def is_partial(self, origin: Name) -> bool:
+        """True for a zone, of a place that was found, of which something, or all, could not be read."""
+        return origin in self._partial
+
+    def _of_place(self, place: Place) -> Answer:
+        zone = place.zone
+        if zone is None:
+            return NOTHING
+        told = (place.standing.name, zone.origin, zone.file, self.is_partial(zone.origin))
+        return Answer(zone.origin, _digest(told, place.node))
+
+    def _index(self, origin: Name) -> Index:
         found = self._indexes.get(origin)
         if found is None:
             found = self._indexes[origin] = index_of(self._zones[origin])
         return found
 
-    def is_partial(self, origin: Name) -> bool:
-        """True for a zone of which something, or all, could not be read."""
-        return origin in self._partial
-
-    def zone_above(self, name: Name, *, strictly: bool = False) -> Zone | None:
-        """Return our zone with the longest origin that is `name` or above it."""
+    def _zone_above(self, name: Name, *, strictly: bool = False) -> Zone | None:
         while True:
             if not strictly and name in self._zones:
                 return self._zones[name]
@@ -78,14 +175,35 @@ class Landscape:
             strictly = False
             name = Name(name[1 + name[0] :])
 
-    def find(self, name: Name) -> Place:
-        zone = self.zone_above(name)
+    def _find(self, name: Name) -> Place:
+        zone = self._zone_above(name)
         if zone is None:
             return OUTSIDE
-        place = _place(self.index(zone.origin), name)
+        place = _place(self._index(zone.origin), name)
         if zone.origin in self._partial and place.standing is not Standing.REDIRECTED:
             return place if place.has_address or place.get(Type.CNAME) is not None else OUTSIDE
         return place
+
+
+NOTHING = Answer(None, "")
+
+
+def _of_neighbour(found: Neighbour | None) -> Answer:
+    if found is None:
+        return NOTHING
+    told = (found.origin, found.file, len(found.here), found.partial, found.hidden)
+    return Answer(found.origin, _digest(told, (*found.here, *found.apex)))
+
+
+def _whole(zone: Zone) -> Answer:
+    return Answer(zone.origin, _digest((zone.origin, zone.file), zone.rrsets()))
+
+
+def _digest(told: tuple[object, ...], rrsets: Iterable[RRset]) -> str:
+    state = hashlib.blake2b(repr(told).encode(), digest_size=12)
+    for one in rrsets:
+        state.update(repr((one.owner, one.rdtype, one.ttl, one.rdatas)).encode())
+    return state.hexdigest()
 
 
 def _place(here: Index, name: Name) -> Place:

@@ -7,8 +7,10 @@ walked a fixed number of times, whatever the number of findings, so a million RR
 from __future__ import annotations
 
 import difflib
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from dnsctl.model import reading
 from dnsctl.model.finding import LEVELS, Finding, Level, Position, Severity
@@ -16,17 +18,18 @@ from dnsctl.model.name import Name
 from dnsctl.model.policy import Policy
 from dnsctl.model.repo import CONFIG
 from dnsctl.model.zone import ValidatedZone, Zone
-from dnsctl.validate.landscape import Landscape
+from dnsctl.validate.landscape import Answer, Landscape, Question
 from dnsctl.validate.rule import Rule, Scope
 from dnsctl.validate.rules import BESIDE, FIXED, RULE_NAMES, RULES, SEVERITIES, UNKNOWN
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What may be signed and served, and everything found."""
+    """What may be signed and served, and all findings. `asked`: what rules asked of other zones, by zone."""
 
     zones: Mapping[Name, ValidatedZone]
     findings: tuple[Finding, ...]
+    asked: Mapping[Name, Mapping[Question, Answer]] = field(default_factory=dict, repr=False)
 
 
 def validate(
@@ -35,15 +38,17 @@ def validate(
     policy: Callable[[Name], Policy | None],
     partial: Mapping[Name, Zone] | None = None,
     unread: Iterable[Name] = (),
+    around: Mapping[Name, Zone] = MappingProxyType({}),
 ) -> Verdict:
     """Judge `zones`. `checks`: severities a zone from dnsctl.yaml; `policy`: how it is signed here, or None.
 
     `partial` are zones of which a part could not be read: they are judged by what is there, and never pass.
-    `unread` are zones of which nothing could be read: names that lead there are not judged.
+    `unread` are zones of which nothing could be read: names that lead there are not judged. `around`: zones
+    without errors that names lead to, and that are not judged.
     """
     partial = partial or {}
-    nothing = {origin: Zone(origin, {}, "") for origin in unread}
-    landscape = Landscape({**nothing, **zones, **partial}, frozenset((*nothing, *partial)))
+    landscape = landscape_of(zones, partial, unread, around)
+    asked: dict[Name, Mapping[Question, Answer]] = {}
     passed: dict[Name, ValidatedZone] = {}
     findings: list[Finding] = []
     settings_told: set[Finding] = set()
@@ -53,12 +58,28 @@ def validate(
             if told not in settings_told:
                 settings_told.add(told)
                 findings.append(told)
-        scope = Scope(zone, landscape.index(origin), landscape, policy(origin))
+        here = landscape.seen_from(origin)
+        asked[origin] = here.asked
+        scope = Scope(zone, landscape.index(origin), here, policy(origin))
         found = list(_judge(scope, levels, whole=origin not in partial))
         findings += found
         if origin not in partial and not any(each.severity is Severity.ERROR for each in found):
             passed[origin] = ValidatedZone(origin, zone.nodes, zone.file, zone.emptied)
-    return Verdict(passed, tuple(findings))
+    return Verdict(passed, tuple(findings), asked)
+
+
+def landscape_of(
+    zones: Mapping[Name, Zone],
+    partial: Mapping[Name, Zone],
+    unread: Iterable[Name],
+    around: Mapping[Name, Zone] = MappingProxyType({}),
+) -> Landscape:
+    """Return the landscape that all of these make; the arguments are those of `validate`."""
+    nothing = {origin: Zone(origin, {}, "") for origin in unread}
+    known: Mapping[Name, Zone] = {**nothing, **zones, **partial}
+    if around:  # may read zones as they are asked for: not all of them here
+        known = ChainMap(known, around)  # type: ignore[arg-type]  # nothing is written to it
+    return Landscape(known, frozenset((*nothing, *partial)))
 
 
 def _judge(scope: Scope, levels: Mapping[str, Level], *, whole: bool) -> Iterator[Finding]:

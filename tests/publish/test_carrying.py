@@ -1,0 +1,254 @@
+"""A commit that is judged by what is remembered has the zones and the findings of a full load.
+
+Histories are drawn: files edited, renamed and removed, settings changed, days gone by, in zones that lead to
+one another. After each step, both are compared.
+"""
+
+from __future__ import annotations
+
+import random
+import subprocess
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsctl.load import zones as loading
+from dnsctl.load.revision import Revision, Source
+from dnsctl.load.settings.file import load_config
+from dnsctl.load.zone_files import ZoneFiles
+from dnsctl.model.finding import Finding
+from dnsctl.model.name import Name, to_text
+from dnsctl.publish import carrying
+from dnsctl.publish.commit import intent_of
+from dnsctl.publish.faults import ZonesWithErrorsError
+from dnsctl.publish.intent import Intent
+from dnsctl.publish.memory import Memory
+
+APEXES = ("example.com", "sub.example.com", "a.sub.example.com", "example.net", "example.org", "example")
+TARGETS = tuple(f"{host}.{apex}." for apex in APEXES for host in ("www", "mail", "ns1"))
+SETTINGS = """\
+version: 1
+sites:
+  dc1: {nodes: {ns1: {listen: ["127.0.0.1:5301"], control: "https://127.0.0.1:8301"}}}
+defaults:
+  soa: {mname: ns1.example.net., rname: hostmaster.example.net.}
+  ns: [ns1.example.net., ns2.example.net.]
+"""
+TOLD = ", ".join(
+    f"{each}: warning"
+    for each in (
+        "mx-target-resolves", "ns-target-resolves", "ns-target-is-alias", "cname-loop", "dname-below",
+        "glue-missing",
+    )
+)  # fmt: skip
+LENIENT = f"zones:\n  '*': {{checks: {{{TOLD}}}}}\n"
+MORE_SETTINGS = (
+    LENIENT,
+    LENIENT + "  example.org: {dnssec: none}\n",
+    LENIENT + "  example.net: {checks: {cname-target-resolves: error, no-such-rule: error}}\n",
+    LENIENT + "  missing.example: {}\nparents:\n  standard: {ours: leave}\n",
+    "zones:\n  '*.com': {checks: {mx-target-resolves: off}}\n",
+)
+DAY = date(2026, 6, 1)
+
+
+class History:
+    """A repo whose commits are drawn."""
+
+    def __init__(self, root: Path, seed: int) -> None:
+        self.root, self.rng, self.day = root, random.Random(seed), DAY
+        self.good = "HEAD"  # the last commit without errors
+        self.git("init", "-q")
+        self.write("dnsctl.yaml", SETTINGS + LENIENT)
+        self.write("shared.yml", "{type: A, value: 192.0.2.1}\n")
+        for apex in self.rng.sample(APEXES, 4):
+            self.write(f"zones/{apex}.yaml", "www: {type: A, value: 192.0.2.1}\n")
+
+    def git(self, *arguments: str) -> None:
+        identity = ("-c", "user.name=t", "-c", "user.email=t@example.net", "-c", "commit.gpgsign=false")
+        subprocess.run(["git", *identity, *arguments], cwd=self.root, check=True)
+
+    def commit(self) -> None:
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", "step")
+
+    def go_back(self) -> None:
+        """Commit the last state that had no error."""
+        self.git("read-tree", "-u", "--reset", self.good)
+        self.commit()
+
+    def write(self, path: str, text: str) -> None:
+        (self.root / path).parent.mkdir(exist_ok=True)
+        (self.root / path).write_text(text)
+
+    def zone(self, apex: str) -> str:
+        rng = self.rng
+        part = "part.yaml" if (self.root / "zones/part.yaml").exists() else "../shared.yml"
+        drawn = rng.sample(
+            (
+                "www: {type: A, value: 192.0.2.1}",
+                f"www: {{type: CNAME, value: {rng.choice(TARGETS)}}}",
+                f"mail: {{type: A, value: 192.0.2.{rng.choice((*range(20), 300))}}}",
+                f"mail: {{type: CNAME, value: {rng.choice(TARGETS)}}}",
+                f"'': {{type: MX, value: '10 {rng.choice(TARGETS)}'}}",
+                f"sub: {{type: NS, values: [ns1.example.net., {rng.choice(TARGETS)}]}}",
+                "ns1: {type: A, value: 192.0.2.53}",
+                "dated: {type: A, value: 192.0.2.9, expires: 2026-06-20}",
+                f"d: {{type: DNAME, value: {rng.choice(APEXES)}.}}",
+                "'*': {type: TXT, value: any}",
+                "included: !include ../shared.yml",
+                f"part: !include {part}",
+                f"a: {{type: ALIAS, value: {rng.choice(TARGETS)}}}",
+            ),
+            rng.randrange(1, 5),
+        )
+        child = {"example.com": "sub", "sub.example.com": "a"}.get(apex)
+        if child is not None and rng.random() < 0.7:
+            drawn.append(f"{child}: {{type: NS, values: [ns1.example.net., ns2.example.net.]}}")
+        return "".join(f"{each}\n" for each in {each.partition(":")[0]: each for each in drawn}.values())
+
+    def step(self) -> None:
+        rng, zones = self.rng, sorted((self.root / "zones").glob("*.yaml"))
+        what = rng.randrange(12)
+        if what < 6 or not zones:
+            apex = rng.choice(APEXES)
+            self.write(f"zones/{apex}.yaml", self.zone(apex))
+        elif what == 6:
+            rng.choice(zones).unlink()
+        elif what == 7:
+            zones[0].rename(zones[0].with_name(f"{rng.choice(APEXES)}.yaml"))
+        elif what == 8:
+            self.write("dnsctl.yaml", SETTINGS + rng.choice(MORE_SETTINGS))
+        elif what == 9:
+            self.write("shared.yml", f"{{type: A, value: 192.0.2.{rng.randrange(1, 9)}}}\n")
+        elif what == 10:
+            self.day += timedelta(days=rng.randrange(1, 8))
+        elif rng.random() < 0.3:
+            self.write("zones/part.yaml", "{type: A, value: 192.0.2.7}\n")
+        else:
+            self.write(
+                "zones/notes.txt" if rng.random() < 0.5 else "zones/example.org./$example.org.yaml", "{}\n"
+            )
+        self.commit()
+
+    def judged(self, memory: Memory | None) -> Intent | tuple[Finding, ...]:
+        source = Revision(self.root, "HEAD")
+        try:
+            made = intent_of(source, load_config(source), today=self.day, memory=memory)
+            self.good = made.commit or ""
+            return Intent(dict(made.zones), made.commit, made.findings, made.limits)
+        except ZonesWithErrorsError as error:
+            return error.findings
+        finally:
+            source.close()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_history_has_the_zones_and_findings_of_a_full_load(tmp_path: Path, seed: int) -> None:
+    root = tmp_path / "repo"
+    root.mkdir()
+    history, memory = History(root, seed), Memory(tmp_path / "memory.db")
+    history.commit()
+    for _ in range(20):
+        whole, carried = history.judged(None), history.judged(memory)
+        assert carried == whole
+        if isinstance(whole, Intent):
+            assert isinstance(carried, Intent)
+            assert list(carried.zones) == list(whole.zones)
+        elif history.rng.random() < 0.6:
+            history.go_back()
+            continue
+        history.step()
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> History:
+    """Two zones, of which one leads to the other, and a third."""
+    (tmp_path / "repo").mkdir()
+    made = History(tmp_path / "repo", 0)
+    for path in (made.root / "zones").iterdir():
+        path.unlink()
+    made.write("zones/example.com.yaml", "www: {type: CNAME, value: www.example.net.}\n")
+    made.write(
+        "zones/example.net.yaml", "www: {type: A, value: 192.0.2.1}\nns1: {type: A, value: 192.0.2.1}\n"
+    )
+    made.write("zones/example.org.yaml", "www: {type: A, value: 192.0.2.1}\n")
+    made.commit()
+    return made
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Tell which zones are read."""
+    told: list[str] = []
+    whole = loading.load_zone
+
+    def load_zone(source: Source, files: ZoneFiles, origin: Name, *others: Any) -> Any:
+        told.append(to_text(origin))
+        return whole(source, files, origin, *others)
+
+    monkeypatch.setattr(loading, "load_zone", load_zone)
+    monkeypatch.setattr(carrying, "load_zone", load_zone)
+    return told
+
+
+def judged(history: History, memory: Memory | None) -> Intent:
+    source = Revision(history.root, "HEAD")
+    made = intent_of(source, load_config(source), today=history.day, memory=memory)
+    source.close()
+    return made
+
+
+def test_equal_file_is_not_read_again(history: History, tmp_path: Path, read: list[str]) -> None:
+    memory = Memory(tmp_path / "memory.db")
+    judged(history, memory)
+    assert len(read) == 3
+    read.clear()
+    assert len(judged(history, memory).zones) == 3
+    assert read == []
+    history.write("zones/example.org.yaml", "www: {type: A, value: 192.0.2.2}\n")
+    history.commit()
+    judged(history, memory)
+    assert sorted(read) == ["example.net.", "example.org."]  # whose name server is in the other
+
+
+def test_zone_that_leads_to_what_changed_is_judged_again(
+    history: History, tmp_path: Path, read: list[str]
+) -> None:
+    memory = Memory(tmp_path / "memory.db")
+    before = judged(history, memory).findings
+    history.write("zones/example.net.yaml", "ns1: {type: A, value: 192.0.2.1}\n")
+    history.commit()
+    read.clear()
+    after = judged(history, memory).findings
+    assert sorted(read) == ["example.com.", "example.net."]
+    [found] = [each for each in after if each not in before]
+    assert (found.rule, found.position.file) == ("cname-target-resolves", "zones/example.com.yaml")
+
+
+@pytest.mark.parametrize("content", [b"x" * 5000, b"", "directory"])
+def test_memory_that_is_damaged_is_begun_anew_or_done_without(
+    history: History, tmp_path: Path, content: bytes | str
+) -> None:
+    path = tmp_path / "memory.db"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        path.mkdir()
+    for _ in range(2):
+        assert dict(judged(history, Memory(path)).zones) == dict(judged(history, None).zones)
+
+
+def test_what_another_process_kept_meanwhile_is_not_mixed_with_ours(history: History, tmp_path: Path) -> None:
+    memory, other = Memory(tmp_path / "memory.db"), Memory(tmp_path / "memory.db")
+    settings = (history.root / "dnsctl.yaml").read_bytes()
+    judged(history, memory)
+    before = memory.recall(settings)
+    history.write("zones/example.net.yaml", "ns1: {type: A, value: 192.0.2.1}\n")
+    history.commit()
+    judged(history, other)
+    assert memory.asked(before, [], []) is None
+    assert memory.keep(before, before, {}).number == -1
+    assert memory.recall(settings).number == before.number + 1
