@@ -1,5 +1,8 @@
 """What shells complete: the names that are in the operations repo."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,3 +95,24 @@ def test_settings_that_cannot_be_read_have_no_names(
 def test_script_for_the_shell_is_shown(monkeypatch: pytest.MonkeyPatch, shell: str):
     monkeypatch.setenv("_DNSCTL_COMPLETE", f"source_{shell}")
     assert "_DNSCTL_COMPLETE=complete_" in dnsctl().out
+
+
+def test_bash_completes_by_the_script_that_is_shown(place: Path):
+    script = (
+        'dnsctl() { "$PYTHON" -c "from dnsctl.__main__ import main; main()" "$@"; }\n'
+        'eval "$(_DNSCTL_COMPLETE=source_bash dnsctl)"\n'
+        "COMP_WORDS=(dnsctl check example.n) COMP_CWORD=2\n"
+        "_dnsctl_completion dnsctl example.n check\n"
+        'echo "${COMPREPLY[@]}"\n'
+    )
+    variables = {**os.environ, "PYTHON": sys.executable}
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=place,
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert (done.stdout, done.stderr) == ("example.net\n", "")
