@@ -28,13 +28,14 @@ def bimi_syntax(scope: Scope) -> Iterator[Fault]:
 
 @lru_cache(1024)
 def bimi_faults(record: bytes) -> tuple[str, ...]:
-    """Return what is wrong with a BIMI record. Empty `l=` and `a=` decline (§4.3)."""
+    """Return what is wrong with a BIMI record. Empty `l=` and `a=` decline; `a=self` was
+    a way to say the same in early drafts."""
     tags = parse(record, "BIMI1")
     faults = [*tags.faults, *tags.unknown(_KNOWN)]
     if "l" not in tags.values:
         faults.append("it has no l=, where the logo is")
     for tag in ("l", "a"):
         value = tags.values.get(tag, "")
-        if value and not value.lower().startswith("https://"):
+        if value and (tag, value) != ("a", "self") and not value.lower().startswith("https://"):
             faults.append(f"{tag}={shown(value)} is not an https: URL")
     return tuple(faults)

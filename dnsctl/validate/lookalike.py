@@ -8,6 +8,7 @@ from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.validate.rule import Fault, Scope
 
+_HYPHEN, _UNDERSCORE = b"-_"
 _SWAPPED = bytes.maketrans(b"-_", b"_-")
 
 
@@ -15,6 +16,8 @@ def name_lookalike(scope: Scope) -> Iterator[Fault]:
     """A name beside one without the hyphen; not where one leads to the other, or both have the same data."""
     nodes = scope.zone.nodes
     for owner, node in nodes.items():
+        if _HYPHEN not in owner and _UNDERSCORE not in owner:
+            continue
         length = owner[0]
         label = owner[1 : 1 + length]
         if b"-" not in label and b"_" not in label[1:]:

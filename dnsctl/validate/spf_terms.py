@@ -21,6 +21,7 @@ _END = re.compile(  # a macro, or a label that is not a number
     re.IGNORECASE | re.DOTALL,
 )
 _ODD = "it has a `%` that begins no macro, or a character that is not ASCII"
+_JOINED = re.compile(rb"[+?~-]all$", re.IGNORECASE)  # where two strings met without a space
 _NETWORK = re.compile(rb":([0-9a-f.:]+)(?:/(\d{1,3}))?", re.IGNORECASE)
 
 
@@ -100,6 +101,8 @@ def _domain_fault(domain: bytes) -> str:
         return "it names no domain"
     if not _TEXT.fullmatch(domain):
         return _ODD
+    if b":" in domain or _JOINED.search(domain):
+        return "a space seems to be missing in it"
     if not _END.fullmatch(domain):
         return "it is not a whole domain name"
     return ""

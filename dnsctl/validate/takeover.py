@@ -7,6 +7,7 @@ wrong. The table is the only place in the project that names services of others.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from dnsctl.model.name import Name, from_text, labels, to_text
 from dnsctl.model.rrset import RRset, Type
@@ -67,6 +68,7 @@ def alias_claimable(scope: Scope) -> Iterator[Fault]:
         )
 
 
+@lru_cache(4096)
 def _whose(target: Name) -> str | None:
     offsets = []
     at = 0

@@ -65,12 +65,12 @@ def _sorted_out(scope: Scope) -> MailTexts:
         records = [text_of(rdata) for rdata in one.rdatas]
         if spf := tuple(record for record in records if is_spf(record)):
             found.setdefault(Kind.SPF, []).append(Texts(one, spf))
-        if one.owner == scope.origin:
+        expected = _expected(one.owner)
+        if expected is not None:
+            if those := tuple(record for record in records if _is(expected, record)):
+                found.setdefault(expected, []).append(Texts(one, those))
+        elif one.owner == scope.origin:
             misplaced += [(kind, one) for kind in map(_kind, records) if kind is not None]
-        elif (kind := _expected(one.owner)) and (
-            those := tuple(record for record in records if _is(kind, record))
-        ):
-            found.setdefault(kind, []).append(Texts(one, those))
     return MailTexts({kind: tuple(texts) for kind, texts in found.items()}, tuple(misplaced))
 
 

@@ -54,7 +54,8 @@ def test_term_that_rfc_7208_allows_has_no_fault(term: str):
         "ip4", "ip4:192.0.2", "ip4:192.0.2.0/33", "ip4:2001:db8::1", "ip6:192.0.2.1", "ip6:2001:db8::/129",
         "exists", "exists:%{x}.example.net", "exists:%.example.net", "redirect=", "-redirect=a.example.net",
         "redirect:_spf.example.net", "192.0.2.1", "-", "inlcude:_spf.example.net", "v=spf1", "a:192.0.2.1",
-        "include:_spf.example.net,", "mx;", "a:b\xff.example.net",
+        "include:_spf.example.net,", "mx;", "include:a.example.netinclude:b.example.net", "a:example.net-all",
+        "a:b\xff.example.net",
     ],
 )  # fmt: skip
 def test_term_that_rfc_7208_does_not_allow_has_a_fault(term: str):
@@ -161,6 +162,13 @@ def test_records_of_transport_security_are_judged():
     assert tls_rpt_faults(b"v=TLSRPTv1; rua=mailto:a@example.com") == ()
     assert tls_rpt_faults(b"v=TLSRPTv1")
     assert tls_rpt_faults(b"v=TLSRPTv1; rua=http://example.com/")
+
+
+def test_zone_that_begins_where_a_policy_is_looked_for_has_it_at_its_apex():
+    for origin, record in (("_dmarc.example.com.", "v=DMARC1; p=none"), ("_domainkey.example.com.", "o=~")):
+        made = zone(origin, f'@ TXT "{record}"\n')
+        found_there = validate({made.origin: made}, lambda _: {}, lambda _: None).findings
+        assert {each.rule for each in found_there} <= {"hostname-syntax"}
 
 
 def test_finding_about_a_policy_names_owner_and_fault():
