@@ -7,11 +7,12 @@ import posixpath
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import dns.exception
+import dns.inet
 import dns.name
 import dns.tsig
 
@@ -67,12 +68,19 @@ def from_file(context: Context, zone: str, file: Path, manner: Manner) -> None:
 def from_server(context: Context, zone: str, server: str, tsig: str, manner: Manner) -> None:
     """Take a zone from a name server by a transfer."""
     context.config(fleet=False)  # a repo, before anything is asked for
-    found = _SERVER.fullmatch(server)
-    port = int(found["port"] or 53) if found else 0
-    if found is None or not 0 < port < 65536:
-        raise _wrong(f"--axfr {server}", "is not a server", "write ADDRESS or ADDRESS@PORT")
-    asked = Server(found["address"], port, _key(tsig, context.root) if tsig else None)
+    asked = server_named("--axfr", server)
+    if tsig:
+        asked = replace(asked, key=_key(tsig, context.root))
     _take(context, Taken([transferred(zone_name(zone), asked)], ()), manner)
+
+
+def server_named(option: str, text: str) -> Server:
+    """Return the server that ADDRESS@PORT names. Raises ConfigError."""
+    found = _SERVER.fullmatch(text)
+    port = int(found["port"] or 53) if found else 0
+    if found is None or not 0 < port < 65536 or not dns.inet.is_address(found["address"]):
+        raise _wrong(f"{option} {text}", "is not a server", "write ADDRESS or ADDRESS@PORT")
+    return Server(found["address"], port)
 
 
 def from_configuration(

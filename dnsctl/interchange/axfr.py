@@ -148,7 +148,7 @@ def _incoming(origin: Name, zone: dns.zone.Zone, server: Server) -> Incoming:
     for name, rdataset in zone.iterate_rdatasets():
         owner = from_wire(name.to_digestable())
         for rdata in rdataset:
-            wire = canonical(int(rdataset.rdtype), _octets(rdata))
+            wire = canonical(int(rdataset.rdtype), octets(rdata))
             if rdataset.rdtype == dns.rdatatype.RRSIG:
                 draft.sign(owner, wire, Position(at))
             else:
@@ -156,7 +156,8 @@ def _incoming(origin: Name, zone: dns.zone.Zone, server: Server) -> Incoming:
     return Incoming(draft.zone(), f"AXFR from {at}", tuple(draft.findings))
 
 
-def _octets(rdata: dns.rdata.Rdata) -> bytes:
+def octets(rdata: dns.rdata.Rdata) -> bytes:
+    """Return dnspython's rdata in wire form."""
     made = io.BytesIO()
     rdata.to_wire(made)
     return made.getvalue()

@@ -31,6 +31,7 @@ from dnsctl.replicate.transaction import Outcome
 from dnsctl.verify.report import Report
 from tests.cli.shell import dnsctl
 from tests.cli.shell import repo as files
+from tests.cli.test_plan_live import OTHERS, committed, primary
 from tests.control.operations import Operations, zone
 from tests.passphrase import PASSPHRASE
 
@@ -145,6 +146,9 @@ def _of_files(root: Path) -> Iterator[tuple[str, Any]]:
     foreign = root / "named.conf"
     foreign.write_text('zone "example.org" { type secondary; file "x"; };')
     yield "zone import", dnsctl("zone", "import", "--bind", foreign, "--dry-run", "--json", root=root).json
+    moving = committed(root / "moving")
+    with primary(OTHERS, transfers=True) as server:
+        yield "plan --live", dnsctl("plan", "--live", server, "--json", root=moving).json
     yield "zone fmt", dnsctl("zone", "fmt", "--check", "--json", root=root).json
     yield "zone set", dnsctl("zone", "set", "www.example.com", "A", "192.0.2.2", "--json", root=root).json
     yield "zone set", dnsctl("zone", "unset", "new.example.com", "A", "--json", root=root).json

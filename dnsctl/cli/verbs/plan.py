@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from dnsctl.cli.command_line.completion import zones as complete_zones
 from dnsctl.cli.command_line.given import JsonOption, examples, here
 
 
@@ -16,6 +17,7 @@ def register(app: typer.Typer) -> None:
             "dnsctl plan",
             "dnsctl plan --rev release-2026-11 --offline",
             "dnsctl plan --against main --json",
+            "dnsctl plan --live 192.0.2.53 --zone example.com   # served elsewhere until now",
             "dnsctl plan --against origin/main --markdown",
         ),
     )(plan)
@@ -37,9 +39,30 @@ def plan(
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print it in Markdown, for a comment on a pull request.")
     ] = False,
+    live: Annotated[
+        str,
+        typer.Option(
+            "--live",
+            metavar="ADDRESS[@PORT]",
+            help="Compare with what this name server serves, by a transfer or question by question.",
+        ),
+    ] = "",
+    zones: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--zone", metavar="ZONE", help="With --live: these; default: all.", autocompletion=complete_zones
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what a push would change. Exit code 0: nothing, 2: changes, 1: an error."""
+    if zones and not live:
+        raise typer.BadParameter("is for --live", param_hint="--zone")
+    if live:
+        from dnsctl.cli.plan_live import plan_live
+
+        plan_live(here(ctx), rev, live, zones or [], as_json=as_json)
+        return
     if markdown and as_json:
         raise typer.BadParameter("is not for --json", param_hint="--markdown")
     from dnsctl.cli.plan import plan as run
