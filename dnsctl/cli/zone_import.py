@@ -21,18 +21,20 @@ from dnsctl.cli.context import Context, zone_name
 from dnsctl.errors import ConfigError, DnsctlError, PassphraseError, RefusalRule, ZoneFaultsError
 from dnsctl.interchange.axfr import Server, transferred
 from dnsctl.interchange.elsewhere import Left, Place, Taken, place_of, without_missing
-from dnsctl.interchange.incoming import Form, Incoming, Written, errors_in, read_master_file, written
+from dnsctl.interchange.incoming import Form, Incoming, Written, errors_in, parsed_master_file, written
 from dnsctl.interchange.knot_conf import knot_zones
 from dnsctl.interchange.named_conf import bind_zones
 from dnsctl.interchange.octodns_config import octodns_zones
 from dnsctl.interchange.placing import place, replaced, writing
 from dnsctl.interchange.powerdns import powerdns_zone
+from dnsctl.load import masterfile
 from dnsctl.load.nearest import did_you_mean
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.secret import resolve
 from dnsctl.model.json_value import Json
 from dnsctl.model.name import to_text
 
+STANDARD_INPUT = "standard input"
 _SERVER = re.compile(r"(?P<address>[^@]+)(?:@(?P<port>\d{1,5}))?")
 _ALGORITHMS = ("hmac-sha1", "hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512")  # RFC 8945 §6
 _TSIG = "write NAME:ALGORITHM:file:PATH, or NAME:ALGORITHM:env:NAME, such as xfr.example:hmac-sha256:env:XFR"
@@ -59,10 +61,17 @@ class Manner:
 
 
 def from_file(context: Context, zone: str, file: Path, manner: Manner) -> None:
-    """Take a zone from a master file; what it includes stands below the directory of the file."""
+    """Take a zone from a master file, `-`: standard input; what it includes stands below its directory."""
     origin = zone_name(zone)
     ttl = context.config(fleet=False).defaults.ttl
-    _take(context, Taken([read_master_file(WorkTree(file.parent), file.name, origin, ttl)], ()), manner)
+    if str(file) == "-":
+        tree, name = WorkTree(Path.cwd()), STANDARD_INPUT
+        text = sys.stdin.buffer.read(masterfile.MAX_BYTES)
+    else:
+        real = file.resolve()
+        tree, name = WorkTree(real.parent), real.name
+        text = tree.read(name, masterfile.MAX_BYTES)
+    _take(context, Taken([parsed_master_file(tree, text, name, origin, ttl)], ()), manner)
 
 
 def from_server(context: Context, zone: str, server: str, tsig: str, manner: Manner) -> None:

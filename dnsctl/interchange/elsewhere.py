@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from dnsctl.errors import DnsctlError, NameSyntaxError, RefusalRule
-from dnsctl.interchange.incoming import Incoming, read_master_file
+from dnsctl.errors import DnsctlError, NameSyntaxError, RefusalRule, RevisionError
+from dnsctl.interchange.incoming import Incoming, parsed_master_file
+from dnsctl.load import masterfile
 from dnsctl.load.revision import WorkTree
 from dnsctl.model.name import ROOT, Name, from_text, to_text
 
@@ -63,9 +64,25 @@ class Place:
             )
         return os.path.relpath(path, root)
 
+    def read(self, path: str, limit: int) -> bytes:
+        """Return the octets of a file. Raises DnsctlError, also for a link that leads out of the tree."""
+        try:
+            return self.tree.read(path, limit)
+        except RevisionError as error:
+            if "leads outside" not in error.what:
+                raise
+            raise DnsctlError(
+                f"leads outside {self.tree.root.absolute()}",
+                where=path,
+                advice="--within DIR allows files below another directory",
+                rule=RefusalRule.IMPORT,
+            ) from None
+
     def master_file(self, name: str, base: str, where: str, origin: Name) -> Incoming:
         """Read a zone's master file. Raises DnsctlError."""
-        return read_master_file(self.tree, self.path(name, base, where), origin, self.ttl)
+        path = self.path(name, base, where)
+        text = self.read(path, masterfile.MAX_BYTES)
+        return parsed_master_file(self.tree, text, path, origin, self.ttl)
 
 
 def place_of(config: Path, within: Path | None, ttl: int, only: frozenset[Name]) -> tuple[Place, str]:

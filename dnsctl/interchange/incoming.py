@@ -61,17 +61,11 @@ class Written:
         return next(iter(self.files)).split("/", 1)[0]
 
 
-def read_master_file(tree: WorkTree, path: str, origin: Name, ttl: int) -> Incoming:
-    """Read a master file, and what it includes below its own directory. `ttl`: where it names none.
-
-    Raises RevisionError where it cannot be read, DnsctlError where it is not text.
-    """
-    text = tree.read(path, masterfile.MAX_BYTES)
-    return parsed_master_file(tree, text, path, origin, ttl)
-
-
 def parsed_master_file(tree: WorkTree, text: bytes, path: str, origin: Name, ttl: int) -> Incoming:
-    """Do the same with the text at hand."""
+    """Read the text of a master file, and what it includes below its own directory. `ttl`: where it has none.
+
+    Raises DnsctlError where it is not text.
+    """
     zone, findings = masterfile.parse(
         text, path, origin, ZoneDefaults(ttl), lambda included: tree.read(included, masterfile.MAX_BYTES)
     )
@@ -91,7 +85,7 @@ def written(found: Incoming, form: Form, *, presigned: bool = False) -> Written:
     Raises DnsctlError where the file would not say the same.
     """
     zone, gone = (found.zone, {}) if presigned else unsigned(found.zone)
-    if found.copied and not gone:
+    if found.copied and form == "yaml" and not gone:
         files = found.copied
     else:
         suffix = YAML if form == "yaml" else MASTER

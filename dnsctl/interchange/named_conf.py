@@ -118,7 +118,7 @@ class _Reader:
         """Return the statements of a file. Raises DnsctlError."""
         if path in self.open:
             raise _fault(path, "includes itself", "break the circle")
-        data = self.place.tree.read(path, MAX_CONFIG)
+        data = self.place.read(path, MAX_CONFIG)
         self.octets += len(data)
         self.files += 1
         if len(self.open) >= MAX_DEPTH or self.octets > MAX_CONFIG or self.files > MAX_FILES:

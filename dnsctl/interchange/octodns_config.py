@@ -58,7 +58,7 @@ def octodns_zones(place: Place, config: str) -> Taken:
 
 
 def _config(place: Place, config: str) -> Mapping[str, Tree]:
-    data = place.tree.read(config, MAX_FILE)
+    data = place.read(config, MAX_FILE)
     try:
         node = yaml_nodes.compose(data, lambda name, within: _include(place, name, within or config))
     except yaml_nodes.YamlFault as fault:
@@ -206,7 +206,7 @@ def _zone(
 
 def _yaml_zone(place: Place, origin: Name, files: list[tuple[_Source, str]], *, copy: bool) -> Incoming:
     """Read a zone in YAML, and say which files hold it, where they can be copied."""
-    texts = {path: place.tree.read(path, MAX_FILE) for _, path in files}
+    texts = {path: place.read(path, MAX_FILE) for _, path in files}
     included: list[str] = []
 
     def include(name: str, within: str) -> tuple[str, bytes]:
@@ -250,6 +250,6 @@ def _include(place: Place, name: str, within: str) -> tuple[str, bytes]:
     """Read what `!include` names. Raises YamlFault."""
     try:
         path = place.path(name, posixpath.dirname(within), within)
-        return path, place.tree.read(path, MAX_FILE)
+        return path, place.read(path, MAX_FILE)
     except (DnsctlError, RevisionError) as error:
         raise yaml_nodes.YamlFault("yaml-include", f"!include: {error.what}", error.advice) from None

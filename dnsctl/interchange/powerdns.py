@@ -23,7 +23,7 @@ _OWN = re.compile(
 
 def powerdns_zone(place: Place, path: str) -> Taken:
     """Return the zone in one file. Raises DnsctlError where it is none."""
-    text = place.tree.read(path, masterfile.MAX_BYTES)
+    text = place.read(path, masterfile.MAX_BYTES)
     found = _SOA.search(text)
     origin = zone_named(found["owner"].decode("ascii", "replace")) if found else None
     if origin is None:

@@ -160,6 +160,21 @@ def test_a_file_with_an_error_changes_nothing(root: Path, file: Path, text: str,
     assert digests(root) == {}
 
 
+def test_a_link_and_standard_input_are_read(
+    root: Path, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere" / "link"
+    link.symlink_to(file)
+    assert dnsctl("zone", "import", "example.com", "--from", link, root=root).code == 0
+    before = digests(root)
+    with file.open() as opened:
+        monkeypatch.setattr("sys.stdin", opened)
+        told = dnsctl("zone", "import", "example.com", "--from", "-", "--overwrite", root=root)
+    assert (told.code, "standard input" in told.out) == (0, True)
+    assert digests(root) == before
+
+
 def test_a_missing_file_and_wrong_options_are_one_line(root: Path, tmp_path: Path):
     told = dnsctl("zone", "import", "example.com", "--from", tmp_path / "nothing", root=root)
     assert (told.code, "nothing" in told.line) == (1, True)

@@ -108,6 +108,8 @@ def test_an_alias_is_taken_or_refused_and_never_lost(root: Path, octodns: Path):
     (octodns.parent / "short" / "short.example." / "$short.example.yaml").write_text(alias)
     told = taken(root, "short.example", "--octodns", octodns, "--as", "zone")
     assert (told.code, "has an ALIAS" in told.line) == (1, True)
+    assert taken(root, "example.com", "--octodns", octodns, "--as", "zone").code == 0
+    assert files(root) == ["example.com.zone"]
     assert taken(root, "short.example", "--octodns", octodns).code == 0
     assert "type: ALIAS\n  value: www.example.net.\n" in (root / "zones" / "short.example.yaml").read_text()
 

@@ -139,7 +139,7 @@ def import_zones(
     ] = None,
     *,
     file: Annotated[
-        Path | None, typer.Option("--from", metavar="FILE", help="A master file (RFC 1035 §5.1).")
+        Path | None, typer.Option("--from", metavar="FILE", help="A master file; -: standard input.")
     ] = None,
     axfr: Annotated[
         str, typer.Option("--axfr", metavar="ADDRESS[@PORT]", help="A name server that allows a transfer.")
