@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from itertools import chain
 
 from dnsctl.errors import ImageError
 from dnsctl.image import digest, fragment
@@ -39,10 +40,12 @@ def compile_zone(zone: SignedZone, source: str = "") -> CompiledZone:
         raise ImageError("a zone without SOA cannot be compiled", where=to_text(zone.origin))
     owners = _owners(zone, soa)
     prefix = zone_prefix(zone.origin)
-    hashes = {
-        prefix + digest_: fragment.encode_node(0, 0, [(int(Type.NSEC3), one)], one.owner, zone.origin)
-        for digest_, one in sorted(zone.nsec3_nodes.items())
-    }
+    hashes = {}
+    for digest_ in sorted(zone.nsec3_nodes):
+        one = zone.nsec3_nodes[digest_]
+        hashes[prefix + digest_] = fragment.encode_node(
+            0, 0, [(int(Type.NSEC3), one)], one.owner, zone.origin
+        )
     return CompiledZone(_entry(zone, source, owners, hashes), owners, hashes)
 
 
@@ -86,7 +89,7 @@ def _entry(
     dnskey = zone.get(zone.origin, Type.DNSKEY)
     tags = tuple(sorted(key_tag(rdata) for rdata in dnskey.rdatas)) if dnskey else ()
     counted = frozenset(tag.to_bytes(2, "big") for tag in tags)  # others' signatures hold for nobody
-    for one in (*zone.rrsets(), *zone.nsec3_nodes.values()):
+    for one in chain(zone.rrsets(), zone.nsec3_nodes.values()):
         rrsets += 1
         records += len(one.rdatas)
         for signature in one.signatures:

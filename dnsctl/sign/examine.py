@@ -11,6 +11,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from itertools import chain
 
 from dnsctl.errors import SigningError
 from dnsctl.model import presigned as rules
@@ -43,7 +44,7 @@ def examine(
 
     `before`: a zone whose signatures were verified. `progress` counts only signatures that it lacks.
     """
-    count = sum(len(one.signatures) for one in (*zone.rrsets(), *zone.nsec3_nodes.values()))
+    count = sum(len(one.signatures) for one in chain(zone.rrsets(), zone.nsec3_nodes.values()))
     work = _Examination(zone, keys, told, now, before)
     done = 0
     checked = verified(work.claims(), keys.checks, workers, zone.origin)

@@ -48,9 +48,8 @@ def zonemd_fault(zone: ValidatedZone) -> str:
 
 def zonemd(signed: SignedZone, ttl: int) -> RRset:
     """Return the ZONEMD of a zone, which is signed but for that: scheme SIMPLE, SHA-384 (RFC 8976 §3)."""
-    hashed = sorted(
-        (nsec3_owner(digest, signed.origin), (one,)) for digest, one in signed.nsec3_nodes.items()
-    )
+    nsec3 = signed.nsec3_nodes
+    hashed = ((nsec3_owner(digest, signed.origin), (nsec3[digest],)) for digest in sorted(nsec3))
     nodes = heapq.merge(signed.nodes.items(), hashed, key=lambda each: canonical_key(each[0]))
     digest = _digest(signed.origin, (node for _, node in nodes), _HASHES[_SHA384])
     rdata = _FIXED.pack(signed.serial, _SIMPLE, _SHA384) + digest
