@@ -6,6 +6,7 @@ staged that any zone may depend on (dnsctl.yaml, a file that zones include), all
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import PurePosixPath
@@ -13,12 +14,13 @@ from pathlib import PurePosixPath
 from dnsctl.load.revision import Source
 from dnsctl.load.settings.config import Config
 from dnsctl.load.zone_files import ZoneFiles, zone_files
-from dnsctl.model.name import ROOT, Name, ancestors
+from dnsctl.model.name import ROOT, Name, ancestors, labels
 from dnsctl.model.repo import CONFIG, HOOKS, ZONE_SUFFIXES
 from dnsctl.publish.intent import Progress, no_progress
 from dnsctl.publish.work_tree import Checked, check
 from dnsctl.sign.keystore import Keystore
 
+_FRAGMENT = re.compile(r"[\w-]+")  # one label, as names of files that zones beside them include have
 _NEVER_INCLUDED = (".md", ".rst")
 
 
@@ -52,10 +54,12 @@ def _zones_of(
     found: dict[str, Name] = {}
     directories: dict[str, Name] = {}
     for origin, files in listed.items():
+        if len(labels(origin)) == 1:
+            continue  # it may be what others include (`mail.yaml`), and no zone
         directories[files.path] = origin
         found.update((path, origin) for path in files.parts if path in changed)
     for path in deleted:
-        directory = path.rpartition("/")[0]
+        directory = _directory(path)
         if directory in directories:
             found[path] = directories[directory]
     return found
@@ -66,10 +70,16 @@ def _may_be_anyones(path: str, config: Config) -> bool:
     pure = PurePosixPath(path)
     if path == CONFIG:
         return True
-    if pure.suffix in ZONE_SUFFIXES and str(pure.parent) in config.zone_files:
-        return False  # of a zone that is deleted, or a fault of its own
+    if pure.suffix in ZONE_SUFFIXES and _directory(path) in config.zone_files:
+        return (
+            _FRAGMENT.fullmatch(pure.stem) is not None
+        )  # or of a zone that is deleted, or a fault of its own
     hidden = any(each.startswith(".") for each in pure.parts)
     return not (hidden or pure.parts[0] == HOOKS or pure.suffix in _NEVER_INCLUDED)
+
+
+def _directory(path: str) -> str:
+    return path.rpartition("/")[0]
 
 
 def _related(zones: frozenset[Name], known: Collection[Name]) -> frozenset[Name]:

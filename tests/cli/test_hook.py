@@ -76,6 +76,18 @@ def test_zones_that_are_not_staged_do_not_stop_a_commit(root: Path) -> None:
     assert "zones/example.com.yaml:1:" in done.stderr
 
 
+def test_fragment_that_is_staged_is_checked_in_the_zones_that_include_it(root: Path) -> None:
+    write(root, example_com="a: !include mail.yaml\n", mail="{type: A, value: 192.0.2.1}\n")
+    git(root, "add", "-A")
+    assert git(root, "commit", "-qm", "x").returncode == 0
+    write(root, mail="{type: A, value: 192.0.2.2}\n")
+    assert git(root, "commit", "-qam", "x").returncode == 0
+    write(root, mail="{type: A, value: 192.0.2.x}\n")
+    done = git(root, "commit", "-qam", "x")
+    assert done.returncode == 1
+    assert "zones/mail.yaml:1:18: error [rdata-syntax]" in done.stderr
+
+
 def test_commit_of_some_files_is_checked_as_it_will_be(root: Path) -> None:
     write(root, example_com=BAD, example_org=GOOD + "ftp: {type: A, value: 192.0.2.2}\n")
     git(root, "add", "-A")
