@@ -167,6 +167,9 @@ class _Inclusions:
     octets: int = 0
     aliased: int = 0  # nodes that aliases added, and files that are included again
     done: dict[str, Node] = field(default_factory=dict)  # files that were read, by path
+    paths: dict[tuple[str, str], str] = field(
+        default_factory=dict
+    )  # of what files name: those that were read
 
     def again(self, node: Node, event: _Event, what: str) -> Node:
         """Return a node that stands elsewhere already. Raises YamlFault where that is done too often."""
@@ -314,10 +317,13 @@ class _Builder:
         if len(state.open) >= MAX_INCLUDE_DEPTH or state.count > MAX_INCLUDES:
             message = f"!include more than {MAX_INCLUDE_DEPTH} deep, or of more than {MAX_INCLUDES} files"
             raise _fault("yaml-include", message, "include less", event)
+        if (known := state.paths.get((event.value, self.file))) in state.done:
+            return state.again(state.done[known], event, "files that are included again")
         try:
             path, data = state.read(event.value, self.file)
         except YamlFault as fault:
             raise _fault(fault.rule, fault.message, fault.advice, event) from None
+        state.paths[event.value, self.file] = path
         if path in state.open:
             raise _fault("yaml-include", f"{path} includes itself", "break the circle", event)
         if path in state.done:

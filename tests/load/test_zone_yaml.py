@@ -450,6 +450,20 @@ def test_configuration_of_octodns_is_known_by_its_sections(text: str, config: bo
     assert (zone is None) is config
 
 
+def test_file_that_is_included_many_times_is_read_once() -> None:
+    asked: list[str] = []
+
+    def include(name: str, within: str) -> tuple[str, bytes]:
+        asked.append(name)
+        return f"zones/{name}", b"{type: A, value: 192.0.2.1}\n"
+
+    text = "".join(f"x{number}: !include part\n" for number in range(500))
+    zone, findings = parse(text.encode(), "zones/example.com.yaml", ORIGIN, DEFAULTS, include=include)
+    assert (findings, asked) == ((), ["part"])
+    assert zone is not None
+    assert len(zone.nodes) == 501
+
+
 def test_billion_laughs_end_early() -> None:
     lines = ["a: &a [x,x,x,x,x,x,x,x,x,x]"]
     lines += [f"{chr(98 + n)}: &{chr(98 + n)} [{','.join(['*' + chr(97 + n)] * 10)}]" for n in range(9)]
