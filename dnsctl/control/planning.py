@@ -77,7 +77,7 @@ def plan(
         changeset = compare(other, intent)
         findings = _passed(intent, changeset, None, progress)
         guards = judge(changeset.zones, intent.limits)
-        return Plan(intent.commit, {"commit": other.commit}, changeset, guards, findings, _aliases(intent))
+        return Plan(intent.commit, {"commit": other.commit}, changeset, guards, findings, intent.aliases)
     if offline:
         tell("offline: compared with what this host knows; no node is asked what it serves")
         require_whole(Repo(root).state)
@@ -91,7 +91,7 @@ def plan(
         last = released(root)
         history = judge_history(root, last, intent.commit, changeset.zones)
         guards = (*history, *judge_commit(root, last, intent.commit), *guards)
-    return Plan(intent.commit, told, changeset, guards, findings, _aliases(intent))
+    return Plan(intent.commit, told, changeset, guards, findings, intent.aliases)
 
 
 def _intent(root: Path, rev: str, progress: Progress, memory: Memory | None = None, *, ask: bool) -> Intent:
@@ -145,11 +145,6 @@ def _passed(
     passed = pass_presigned(due, datetime.now(UTC), published(parent), workers, progress)
     soon = (each for each in passed.findings if each.rule in (SOON, EXPIRE))
     return (*(each for each in intent.findings if each.rule in _OF_ALIASES), *soon)
-
-
-def _aliases(intent: Intent) -> Mapping[Name, tuple[Resolved, ...]]:
-    read = (intent.zones[origin] for origin in intent.zones if origin not in intent.same)  # others have none
-    return {each.zone.origin: each.aliases for each in read if each.aliases}
 
 
 def _no_passphrase() -> bytes:

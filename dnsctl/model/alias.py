@@ -89,7 +89,8 @@ class Resolved(NamedTuple):
     """What an alias has become. `path`: the names that led there, the target first.
 
     `rrsets`: the addresses, of the alias's owner; none where they are not known. `ttl`: the least on the way
-    through zones of ours; `outside`: the first name that is not ours, and `known`: what is known of it.
+    through zones of ours; `outside`: the first name that is not ours, and `known`: what is known of it;
+    `unasked`: nothing, before resolvers are asked.
     """
 
     alias: Alias
@@ -98,6 +99,7 @@ class Resolved(NamedTuple):
     ttl: int = 0
     outside: Name | None = None
     known: Known | None = None
+    unasked: bool = False
 
 
 def addresses_of(known: Known, owner: Name, types: Collection[int], ttl: int) -> tuple[RRset, ...]:

@@ -156,7 +156,8 @@ def _judged(
         RRset(alias.owner, rdtype, min(found.ttl, one.ttl), one.rdatas, alias.position)
         for rdtype, one in sorted(found.rrsets.items())
     )
-    return Resolved(alias, found.path, own, found.ttl, outside), told
+    unasked = isinstance(known, Unresolved) and not known.asked
+    return Resolved(alias, found.path, own, found.ttl, outside, unasked=unasked), told
 
 
 def _with_rrsets(zone: Zone, added: Iterable[RRset]) -> Zone:

@@ -105,3 +105,9 @@ class Intent:
     same: frozenset[Name] = field(default=frozenset(), repr=False)
     carried: frozenset[Name] = field(default=frozenset(), repr=False)
     stamps: Mapping[str, str | None] = field(default_factory=dict, repr=False)
+
+    @property
+    def aliases(self) -> dict[Name, tuple[Resolved, ...]]:
+        """What became of ALIAS, by zone. Zones of `same` have none, and are not read for it."""
+        read = (self.zones[origin] for origin in self.zones if origin not in self.same)
+        return {each.zone.origin: each.aliases for each in read if each.aliases}

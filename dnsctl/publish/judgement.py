@@ -79,6 +79,7 @@ def judge(
         partial=loaded.partial,
         unread=loaded.unread,
         around=loaded.around,
+        incomplete=[origin for origin, each in aliases.items() if any(one.unasked for one in each)],
     )
     progress("validate", len(read), len(read))
     zones = {

@@ -141,9 +141,7 @@ def build(
         unasked=tuple(work.unasked),
         served=work.served,
         before=work.before,
-        aliases=None
-        if intent.partial
-        else {origin: w.aliases for origin, w in intent.zones.items() if w.aliases},
+        aliases=None if intent.partial else intent.aliases,
     )
 
 

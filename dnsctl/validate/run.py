@@ -39,15 +39,17 @@ def validate(
     partial: Mapping[Name, Zone] | None = None,
     unread: Iterable[Name] = (),
     around: Mapping[Name, Zone] = MappingProxyType({}),
+    incomplete: Iterable[Name] = (),
 ) -> Verdict:
     """Judge `zones`. `checks`: severities a zone from dnsctl.yaml; `policy`: how it is signed here, or None.
 
     `partial` are zones of which a part could not be read: they are judged by what is there, and never pass.
     `unread` are zones of which nothing could be read: names that lead there are not judged. `around`: zones
-    without errors that names lead to, and that are not judged.
+    without errors that names lead to, and that are not judged. What `incomplete` zones lack is not judged
+    either; these may pass.
     """
     partial = partial or {}
-    landscape = landscape_of(zones, partial, unread, around)
+    landscape = landscape_of(zones, partial, unread, around, incomplete)
     asked: dict[Name, Mapping[Question, Answer]] = {}
     passed: dict[Name, ValidatedZone] = {}
     findings: list[Finding] = []
@@ -73,13 +75,14 @@ def landscape_of(
     partial: Mapping[Name, Zone],
     unread: Iterable[Name],
     around: Mapping[Name, Zone] = MappingProxyType({}),
+    incomplete: Iterable[Name] = (),
 ) -> Landscape:
     """Return the landscape that all of these make; the arguments are those of `validate`."""
     nothing = {origin: Zone(origin, {}, "") for origin in unread}
     known: Mapping[Name, Zone] = {**nothing, **zones, **partial}
     if around:  # may read zones as they are asked for: not all of them here
         known = ChainMap(known, around)  # type: ignore[arg-type]  # nothing is written to it
-    return Landscape(known, frozenset((*nothing, *partial)))
+    return Landscape(known, frozenset((*nothing, *partial, *incomplete)))
 
 
 def _judge(scope: Scope, levels: Mapping[str, Level], *, whole: bool) -> Iterator[Finding]:

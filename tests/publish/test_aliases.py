@@ -6,10 +6,11 @@ import pytest
 
 from dnsctl.load.zones import Loaded, load_zones
 from dnsctl.model.finding import Finding, Severity
-from dnsctl.model.name import from_text, to_text
+from dnsctl.model.name import Name, from_text, to_text
 from dnsctl.model.rrset import Type, rdata_text
+from dnsctl.publish.carrying import Intents
 from dnsctl.publish.companions import with_zones_beside
-from dnsctl.publish.intent import ZoneIntent
+from dnsctl.publish.intent import Intent, ZoneIntent
 from dnsctl.publish.judgement import Judged, judge
 from dnsctl.publish.source import data_digest
 from tests.load.sources import MemorySource
@@ -227,3 +228,14 @@ def test_an_alias_of_a_zone_beside_that_has_errors_is_not_judged() -> None:
         lambda _: {},
     )
     assert [(each.rule, each.severity) for each in about(found)] == [("alias-not-served", Severity.WARNING)]
+
+
+def test_zones_that_are_known_are_not_read_for_their_aliases() -> None:
+    com, net = from_text("example.com."), from_text("example.net.")
+    wanted = zone_of(found_in(apex("{type: ALIAS, value: web.example.net.}")))
+
+    def never(origin: Name) -> ZoneIntent:
+        raise AssertionError(origin)
+
+    made = Intent(Intents([com, net], {com: wanted}, never), same=frozenset((net,)))
+    assert made.aliases == {com: wanted.aliases}

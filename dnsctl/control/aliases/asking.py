@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,7 +32,9 @@ from dnsctl.validate.landscape import MAX_FOLLOWED
 
 AT_ONCE: Final = 16  # names that are asked for side by side
 QUESTION: Final = 2.0  # seconds for one question to one resolver
+GIVEN_UP: Final = 8  # questions without any answer, after which a resolver is not asked
 PATIENCE: Final = 20.0  # seconds for all names
+_ALIVE = 1_000_000  # questions: one that has answered is not given up
 _UDP_PAYLOAD: Final = 1232  # DNS Flag Day 2020
 
 Kind = Literal["found", "denied", "failed"]
@@ -65,19 +68,20 @@ class Asked:
 
     def __call__(self, names: Iterable[Name]) -> Mapping[Name, Mapping[int, Reply]]:
         end = time.monotonic() + self.patience
+        silence = Counter[Endpoint]()
         wanted = [(name, rdtype) for name in sorted(names) for rdtype in ADDRESSES]
         with ThreadPoolExecutor(AT_ONCE, "alias") as pool:
-            replies = list(pool.map(lambda each: self._follow(each[0], each[1], end), wanted))
+            replies = list(pool.map(lambda each: self._follow(each[0], each[1], end, silence), wanted))
         found: dict[Name, dict[int, Reply]] = {}
         for (name, rdtype), reply in zip(wanted, replies, strict=True):
             found.setdefault(name, {})[rdtype] = reply
         return found
 
-    def _follow(self, name: Name, rdtype: int, end: float) -> Reply:
+    def _follow(self, name: Name, rdtype: int, end: float, silence: Counter[Endpoint]) -> Reply:
         path: tuple[Name, ...] = (name,)
         ttl, validated = MAX_TTL, True
         while len(path) <= MAX_FOLLOWED:
-            step = self._one(path[-1], rdtype, end)
+            step = self._one(path[-1], rdtype, end, silence)
             ttl, validated = min(ttl, step.ttl), validated and step.validated
             path = (*path, *step.path[1:])
             if step.kind != "found" or step.rdatas:
@@ -86,20 +90,28 @@ class Asked:
                 break
         return Reply("failed", path, fault="a loop, or too many aliases")
 
-    def _one(self, name: Name, rdtype: int, end: float) -> Reply:
-        """Ask for one name, one resolver after the other, until one knows."""
+    def _one(self, name: Name, rdtype: int, end: float, silence: Counter[Endpoint]) -> Reply:
+        """Ask for one name, one resolver after the other, until one knows.
+
+        `silence`: how often each resolver was silent so far, without any answer; one is given up then.
+        """
         faults: list[str] = []
         for resolver in self.resolvers:
+            if silence[resolver] >= GIVEN_UP:
+                faults.append(f"{resolver}: no answer in time, {GIVEN_UP} times")
+                continue
             timeout = min(QUESTION, end - time.monotonic())
             if timeout <= 0:
                 faults.append(f"not asked within {self.patience:g} s")
                 break
             try:
                 message = _answer(name, rdtype, resolver, timeout)
+                silence[resolver] = -_ALIVE
                 return _reply(message, name, trusted=self.trust_ad and _is_loopback(resolver))
             except _NoAnswerError as error:
                 faults.append(f"{resolver}: {error}")
             except (dns.exception.DNSException, OSError, EOFError, ValueError) as error:
+                silence[resolver] += 1
                 faults.append(f"{resolver}: {_told(error)}")
         return Reply("failed", (name,), fault="; ".join(faults))
 

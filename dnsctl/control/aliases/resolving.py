@@ -34,12 +34,20 @@ class Targets:
     ask: Ask | None = None
     kept: dict[Name, Known] = field(default_factory=dict)
     changed: bool = False
+    told: dict[Name, Known | Unresolved] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.kept = self.kept or dict(Kept.read(self.state).known)
 
     def __call__(self, targets: frozenset[Name]) -> Mapping[Name, Known | Unresolved]:
-        """Return what is known of `targets`: a `Resolve`. Those that nobody can be asked for are left out."""
+        """Return what is known of `targets`: a `Resolve`. Those that nobody can be asked for are left out.
+
+        What was told once is told again: all of a release sees the same.
+        """
+        self.told |= self._resolved(targets - self.told.keys())
+        return {each: self.told[each] for each in targets if each in self.told}
+
+    def _resolved(self, targets: frozenset[Name]) -> Mapping[Name, Known | Unresolved]:
         resolvers = self.config.alias_resolvers
         now = int(time.time())
         stale = {

@@ -6,7 +6,7 @@ import dns.flags
 import dns.message
 import pytest
 
-from dnsctl.control.aliases.asking import Asked, Reply
+from dnsctl.control.aliases.asking import AT_ONCE, GIVEN_UP, Asked, Reply
 from dnsctl.model.name import from_text, to_text
 from dnsctl.model.rrset import Type
 from tests.parent.scripted import Script, answer, rdtype_of, serving
@@ -137,3 +137,17 @@ def test_ad_of_a_resolver_on_loopback_counts_only_if_that_is_said() -> None:
     assert ask(script, trust_ad=True)[A].validated
     assert not ask(script)[A].validated
     assert not ask(by_type(["web.example.net. 300 A 192.0.2.1"]), trust_ad=True)[A].validated
+
+
+def test_resolver_that_never_answers_is_given_up_and_one_that_did_is_not() -> None:
+    asked: list[int] = []
+
+    def silent(query: bytes, tcp: bool) -> list[bytes]:
+        asked.append(1)
+        return []
+
+    names = [from_text(f"n{number}.example.net.") for number in range(40)]
+    with serving(silent) as dead, serving(by_type(["web.example.net. 300 A 192.0.2.1"])) as alive:
+        replies = Asked([dead.endpoint, alive.endpoint])([*names, NAME])
+    assert len(asked) <= AT_ONCE + GIVEN_UP
+    assert replies[NAME][A].rdatas == (ONE,)

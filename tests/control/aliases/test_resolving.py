@@ -170,3 +170,26 @@ def test_real_questions_to_the_resolver_that_the_settings_name(tmp_path: Path) -
     assert (served(found), served(found, Type.AAAA)) == ((90, (ONE,)), (90, (SIX,)))
     [resolved] = found.zones[from_text("example.com.")].aliases
     assert resolved.known is not None and not resolved.known.validated
+
+
+def test_check_does_not_miss_addresses_that_only_are_not_known_yet(tmp_path: Path) -> None:
+    zone = ZONE + "mail: {type: MX, value: {preference: 10, exchange: example.com.}}\n"
+    found, _ = judged(tmp_path, None, zone=zone)
+    assert told(found) == [("alias-unknown", Severity.NOTE)]
+    assert not found.has_errors
+    left_out, _ = judged(tmp_path, None, "", zone=zone)
+    assert [each.rule for each in left_out.findings if each.severity is Severity.ERROR] == [
+        "mx-target-resolves"
+    ]
+
+
+def test_one_release_asks_once_also_for_what_fails(tmp_path: Path) -> None:
+    asked: list[Name] = []
+
+    def ask(names: Iterable[Name]) -> Mapping[Name, Mapping[int, Reply]]:
+        asked.extend(names)
+        return says("failed")(names)
+
+    targets = Targets(settings(CONFIG), HostFiles(tmp_path), ask)
+    assert targets(frozenset((TARGET,))) == targets(frozenset((TARGET,)))
+    assert asked == [TARGET]
