@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dnsctl.interchange.naming import file_stem
@@ -36,6 +36,8 @@ def read_from(name: str) -> list[Name]:
     return list(zone_files(Listed(name)).zones)
 
 
+@example([b"."], ".yaml")
+@example([b"a\\.", b"\\"], ".zone")
 @given(
     st.lists(st.binary(min_size=1, max_size=12).map(bytes.lower), max_size=4), st.sampled_from(ZONE_SUFFIXES)
 )
