@@ -143,17 +143,19 @@ class Result:
         return NodeUnreachableError.exit_code if self.ending in ("served", "nothing", "partly") else 1
 
 
-def push(host: ControlHost, request: Request, progress: Progress = no_progress) -> Result:
+def push(
+    host: ControlHost, request: Request, progress: Progress = no_progress, today: date | None = None
+) -> Result:
     """Release the commit that `request` names. Raises DnsctlError where nothing has changed.
 
-    Where records of it have passed their `expires` date, the push ends there, after renewing what is due:
-    signatures do not wait for a person.
+    Where records of it have passed their `expires` date, by `today` (UTC's by default), the push ends there,
+    after renewing what is due: signatures do not wait for a person.
     """
     check_request(request)
     rev = request.rev or _clean_head(host.root, host.config)
     recovered = 0 if request.dry_run else level(host, progress)
     try:
-        release = _judged(host, _built(host, rev, progress, at_once=_at_once(request)))
+        release = _judged(host, _built(host, rev, progress, today, at_once=_at_once(request)))
     except ZonesWithErrorsError as error:
         if not error.expired or request.dry_run:
             raise

@@ -33,6 +33,7 @@ _TTL: dict[str, Json] = {
     "maximum": 2**31 - 1,
     "pattern": r"^([0-9_]+|([0-9]+[smhdwSMHDW])+)$",
 }
+_DAY: dict[str, Json] = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
 _COMMON: dict[str, Json] = {
     "ttl": _TTL,
     "octodns": {
@@ -44,9 +45,17 @@ _COMMON: dict[str, Json] = {
     "owner": {**_SCALAR, "description": "who to ask; never served"},
     "reason": {**_SCALAR, "description": "why it is there; never served"},
     "expires": {
-        "description": "day from which `check` refuses the record, warning 14 days ahead; never served",
-        "type": "string",
-        "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
+        "description": "last day of the record: after it `check` refuses it, warning 14 days ahead, or, with "
+        "`then: remove`, the record is not served any more; never served itself",
+        "anyOf": [
+            _DAY,
+            {
+                "type": "object",
+                "properties": {"at": _DAY, "then": {"const": "remove"}},
+                "required": ["at", "then"],
+                "additionalProperties": False,
+            },
+        ],
     },
 }
 

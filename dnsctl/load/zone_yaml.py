@@ -19,6 +19,7 @@ from datetime import date, timedelta
 from dnsctl.errors import NameSyntaxError
 from dnsctl.load import alias_records, rdata_fields, yaml_nodes
 from dnsctl.load.draft import Draft, ZoneDefaults
+from dnsctl.load.expiry import ADVICE, expiry
 from dnsctl.load.nearest import nearest
 from dnsctl.load.presentation import NameReader, RdataFault, domain_name, ttl, type_code, unknown_type
 from dnsctl.load.rdata_fields import Remark
@@ -31,7 +32,7 @@ from dnsctl.model.rrset import MADE_BY_SIGNING, type_text
 from dnsctl.model.zone import Zone
 
 EXPIRES_SOON = timedelta(days=14)
-EXPIRED = "expires-passed"  # id of the rule
+EXPIRED, REMOVED = "expires-passed", "expires-removed"  # ids of rules
 OURS = ("owner", "reason", "expires")  # kept for people, never served
 KEYS = ("type", "ttl", "value", "values", "octodns", *OURS)
 PROVIDER_KEYS = {  # octoDNS features that a provider carries out, and what is served here instead
@@ -197,9 +198,9 @@ class _Reader:
         kind = alias if rdtype is None else type_text(rdtype)
         told = f"{key.text[:80]!r} {kind}".rstrip()
         self._other_keys(record, told)
-        self._expires(record, told)
+        over = self._is_over(record, told)
         seconds = self._ttl(record)
-        if not kind or not self._for_us(told, record):
+        if over or not kind or not self._for_us(told, record):
             return
         self._proxied(told, record)
         self.lenient = _is_lenient(record)
@@ -311,27 +312,27 @@ class _Reader:
             self.find("octodns-excluded", block.items["excluded"][0], message, advice)
         return True
 
-    def _expires(self, record: Mapping, told: str) -> None:
-        """Judge the date that the record called `told` is to be kept until."""
+    def _is_over(self, record: Mapping, told: str) -> bool:
+        """Judge what `expires` of the record called `told` says. True: it is to be served no more."""
         if "expires" not in record.items:
-            return
+            return False
         key, value = record.items["expires"]
-        try:
-            day = date.fromisoformat(value.text if isinstance(value, Scalar) else "")
-        except ValueError:
-            self.find("expires-syntax", key, "`expires` is not a date", "write expires: 2030-12-31")
-            return
-        if self.today is None:
-            return
-        if day < self.today:
-            self.find(EXPIRED, key, f"record expired on {day}: {told}", "remove it, or set a later date")
-        elif day - self.today <= EXPIRES_SOON:
-            self.find(
-                "expires-soon",
-                key,
-                f"record expires on {day}: {told}",
-                "remove it, or set a later date",
-            )
+        found = expiry(value)
+        if found is None:
+            self.find("expires-syntax", key, "`expires` says neither a day nor {at: …, then: remove}", ADVICE)
+        if found is None or self.today is None:
+            return False
+        over, later = found.has_passed(self.today), "remove it, or set a later date"
+        if found.removes:
+            message = f"record expired on {found.day} and is not served: {told}"
+            if over:
+                self.find(REMOVED, key, message, later)
+            return over
+        if over:
+            self.find(EXPIRED, key, f"record expired on {found.day}: {told}", later)
+        elif found.day - self.today <= EXPIRES_SOON:
+            self.find("expires-soon", key, f"record expires on {found.day}: {told}", later)
+        return False
 
     def _ttl(self, record: Mapping) -> int:
         node = record.get("ttl")

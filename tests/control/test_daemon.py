@@ -84,6 +84,7 @@ def test_daemon_renews_by_itself_says_so_and_ends_when_told(fleet: tuple[Operati
         assert told["daemon"]["mode"] == "daemon"
         assert {each["job"] for each in told["jobs"]} == {
             "renew",
+            "remove",
             "observe",
             "roll",
             "alias",

@@ -33,6 +33,9 @@ FILES: Mapping[str, FileExample] = {
     ),
     "class-not-in": _master("www CH A 192.0.2.1\n"),
     "expires-passed": FileExample("www: {type: A, value: 192.0.2.1, expires: 2026-11-20}\n"),
+    "expires-removed": FileExample(
+        "www: {type: A, value: 192.0.2.1, expires: {at: 2026-11-20, then: remove}}\n"
+    ),
     "expires-soon": FileExample("www: {type: A, value: 192.0.2.1, expires: 2026-12-01}\n"),
     "expires-syntax": FileExample("www: {type: A, value: 192.0.2.1, expires: soon}\n"),
     "file-encoding": FileExample(b"www: {type: TXT, value: M\xfcnchen}\n", words="a file in Latin-1"),

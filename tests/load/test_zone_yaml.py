@@ -249,6 +249,13 @@ def test_what_providers_do_is_told_and_the_rest_served() -> None:
         ("2026-11-21", [("expires-soon", Severity.WARNING)]),
         ("2026-11-20", [("expires-passed", Severity.ERROR)]),
         ("soon", [("expires-syntax", Severity.ERROR)]),
+        ("{at: 2026-11-21, then: remove}", []),
+        ("{at: 2026-11-20, then: remove}", [("expires-removed", Severity.NOTE)]),
+        ("{at: 2026-11-20, then: warn}", [("expires-syntax", Severity.ERROR)]),
+        ("{at: 2026-11-20}", [("expires-syntax", Severity.ERROR)]),
+        ("{at: soon, then: remove}", [("expires-syntax", Severity.ERROR)]),
+        ("{at: 2026-11-20, then: remove, or: not}", [("expires-syntax", Severity.ERROR)]),
+        ("[2026-11-20]", [("expires-syntax", Severity.ERROR)]),
     ],
 )
 def test_expiry_of_a_record_is_compared_with_the_given_day(
@@ -256,6 +263,15 @@ def test_expiry_of_a_record_is_compared_with_the_given_day(
 ) -> None:
     found = faults(f"x: {{type: A, value: 192.0.2.1, owner: web team, reason: trial, expires: {day}}}")
     assert [each[:2] for each in found] == expected
+
+
+def test_record_that_is_removed_at_its_end_is_not_in_the_zone_after_it() -> None:
+    text = "x:\n- {type: A, value: 192.0.2.1, expires: {at: %s, then: remove}}\n- {type: TXT, value: stays}\n"
+    assert texts(clean(text % TODAY), "x", Type.A) == ["192.0.2.1"]
+    zone, findings = load(text % "2026-11-20")
+    assert zone.get(from_text("x", ORIGIN), Type.A) is None
+    assert texts(zone, "x", Type.TXT) == ['"stays"']
+    assert [(each.rule, each.position.line) for each in findings] == [("expires-removed", 2)]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from dnsctl.control.daemon.cleaning import cleaned
 from dnsctl.control.daemon.job import Job
 from dnsctl.control.daemon.parents import observed
 from dnsctl.control.daemon.readdressing import readdressed
+from dnsctl.control.daemon.removing import removed
 from dnsctl.control.daemon.renewing import renewed
 from dnsctl.control.daemon.rolling import advanced
 from dnsctl.control.daemon.watching import verified, watched
@@ -59,12 +60,24 @@ def of_aliases(config: Config) -> timedelta:
     return max(config.alias.floor, _SHORTEST) if config.alias_resolvers else HOUR
 
 
+def _after_midnight(_config: Config) -> timedelta:
+    return timedelta(minutes=5)
+
+
 def _night(config: Config) -> timedelta:
     return config.control.nightly
 
 
 JOBS: tuple[Job, ...] = (
     Job("renew", "renews signatures that are due, and brings nodes up to date", of_renewals, renewed),
+    Job(
+        "remove",
+        "removes records whose `expires` says so",
+        nightly,
+        removed,
+        _after_midnight,
+        stands_by=False,
+    ),
     Job("observe", "asks the parents of zones for DS, NS and glue", hourly, observed),
     Job("roll", "takes the next step of rolls of keys that is safe", quarterly, advanced, stands_by=False),
     Job(
