@@ -14,11 +14,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import dns.version
 
@@ -26,6 +25,9 @@ from dnsctl.load.zone_files import ZoneFiles
 from dnsctl.model.finding import Finding, Position, Severity
 from dnsctl.model.name import Name, canonical_key, from_canonical_key
 from dnsctl.validate.landscape import Answer, Question
+
+if TYPE_CHECKING:
+    import sqlite3
 
 _FORMAT = 1  # of the tables and of what is in them
 _BUSY = 2.0  # seconds to wait for another process
@@ -205,6 +207,8 @@ class Memory:
         if not self._path.parent.is_dir():
             yield None
             return
+        import sqlite3  # noqa: PLC0415 - only what has a memory needs it
+
         database = None
         with contextlib.suppress(sqlite3.Error, OSError):
             database = self._connected()
@@ -217,6 +221,8 @@ class Memory:
 
     def _connected(self) -> sqlite3.Connection:
         """Open the database, and begin another where it is damaged, or of another format."""
+        import sqlite3  # noqa: PLC0415 - as above
+
         for attempt in range(2):
             database = sqlite3.connect(self._path, timeout=_BUSY, isolation_level=None)
             try:
