@@ -32,7 +32,7 @@ from dnsctl.model.rrset import Type
 from dnsctl.model.zone import Zone
 
 Progress = Callable[[int, int], None]  # files read, of how many
-_DATED = re.compile(rb"expires|\\[xuU]")  # the key of a date, which escapes may spell, too
+_DATED = re.compile(rb"expires|\\[xuU\r\n]")  # the key of a date, which escapes may spell or break, too
 
 
 @dataclass(frozen=True)

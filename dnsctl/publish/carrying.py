@@ -177,8 +177,7 @@ class _Commit:
         for origin in self._changed - read:
             del self._listing.zones[origin]
         included = {path for paths in loaded.included.values() for path in paths}
-        for known in (self._before.zones[each] for each in self._others):
-            included.update(path for path in known.read if path not in known.files.parts)
+        included |= _included(self._before.zones[each] for each in self._others)
         return bool(self._others) and bool(self._taken or included_zones(self._listing.zones, included))
 
     def _is_same(self, origin: Name) -> bool:
@@ -219,9 +218,9 @@ class _Commit:
             else:
                 known = self._before.zones[origin]
                 zones[origin] = replace(known, findings=own) if origin in touched else known
-        included = {path for each in zones.values() for path in each.read if path not in each.files.parts}
+        included = _included(zones.values())
         is_alike = bool(self._names) and self._names == self._before.names
-        if is_alike and not included:
+        if is_alike and included == _included(self._before.zones.values()):
             about = self._before.about
         else:
             listing = zone_files(self._source, self._config.zone_files) if is_alike else self._listing
@@ -298,6 +297,11 @@ def _first(files: ZoneFiles) -> str:
     return min(
         files.path, *(posixpath.dirname(each) for each in files.parts if each != files.path), files.path
     )
+
+
+def _included(zones: Iterable[Known]) -> set[str]:
+    """Return the files that the files of `zones` include."""
+    return {path for each in zones for path in each.read if path not in each.files.parts}
 
 
 def _by_zone(findings: Iterable[Finding]) -> dict[Name, list[Finding]]:

@@ -228,6 +228,31 @@ def test_zone_that_leads_to_what_changed_is_judged_again(
     assert (found.rule, found.position.file) == ("cname-target-resolves", "zones/example.com.yaml")
 
 
+def test_file_among_the_zones_that_no_zone_includes_any_more_is_told(
+    history: History, tmp_path: Path
+) -> None:
+    memory = Memory(tmp_path / "memory.db")
+    history.write("zones/part.yml", "{type: A, value: 192.0.2.1}\n")
+    for line in ("www: !include part.yml\n", "www: {type: A, value: 192.0.2.1}\n"):
+        history.write("zones/example.org.yaml", line)
+        history.commit()
+        found = judged(history, memory).findings
+        assert found == judged(history, None).findings
+    assert [each.rule for each in found if each.position.file == "zones/part.yml"] == ["zone-file-ignored"]
+
+
+def test_date_under_a_key_that_is_broken_over_lines_passes(history: History, tmp_path: Path) -> None:
+    memory = Memory(tmp_path / "memory.db")
+    record = 'www:\n  type: A\n  value: 192.0.2.1\n  ? "exp\\\n    ires"\n  : 2026-06-20\n'
+    history.write("zones/example.org.yaml", record)
+    history.commit()
+    judged(history, memory)
+    history.day += timedelta(days=30)
+    with pytest.raises(ZonesWithErrorsError) as stopped:
+        judged(history, memory)
+    assert "expires-passed" in {each.rule for each in stopped.value.findings}
+
+
 @pytest.mark.parametrize("content", [b"x" * 5000, b"", "directory"])
 def test_memory_that_is_damaged_is_begun_anew_or_done_without(
     history: History, tmp_path: Path, content: bytes | str
