@@ -43,6 +43,8 @@ def _candidates(rdtype: int, rdata: bytes) -> Iterator[Value]:
         if rdtype in _TEXTS and (text := _plain_text(rdata)) is not None:
             yield text
         presented = rdata_text(rdtype, rdata)
+        if rdtype in _TEXTS:  # octoDNS refuses a bare semicolon within quotes, too
+            yield presented.replace(";", "\\;")
         if rdtype in (SVCB, HTTPS):
             yield _service(presented)
         elif rdtype in FIELDS:

@@ -65,6 +65,14 @@ def test_what_a_signer_made_is_left_out_and_counted() -> None:
     ]
 
 
+def test_a_semicolon_is_escaped_within_quotes_as_well() -> None:
+    """octoDNS refuses an unescaped semicolon wherever it stands."""
+    zone = built("example.com.", '@ TXT "a;b" "c"\n')
+    written = "".join(octodns_yaml(zone))
+    assert r'"a\;b" "c"' in written
+    assert content(read(written)) == content(zone)
+
+
 def test_an_alias_is_read_back_the_same() -> None:
     text = """\
 '':
