@@ -29,6 +29,7 @@ from dnsctl.model.fleet import Endpoint
 from dnsctl.model.name import Name, from_wire, to_text
 from dnsctl.model.rrset import MAX_TTL
 from dnsctl.validate.landscape import MAX_FOLLOWED
+from dnsctl.validate.size import MAX_RECORDS
 
 AT_ONCE: Final = 16  # names that are asked for side by side
 QUESTION: Final = 2.0  # seconds for one question to one resolver
@@ -152,6 +153,8 @@ def _reply(message: dns.message.Message, name: Name, *, trusted: bool) -> Reply:
     ttls = [each.ttl for each in chain.cnames]
     if chain.answer is not None:
         rdatas = tuple(sorted({each.to_digestable() for each in chain.answer}))
+        if len(rdatas) > MAX_RECORDS:  # others could make our zone one that is refused, here or by BIND
+            raise _NoAnswerError(f"{len(rdatas)} addresses, at most {MAX_RECORDS} are taken")
         return Reply("found", path, min(*ttls, chain.answer.ttl, MAX_TTL), rdatas, validated)
     if any(each.rdtype == dns.rdatatype.SOA for each in message.authority):
         last = to_text(path[-1])

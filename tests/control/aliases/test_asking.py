@@ -9,6 +9,7 @@ import pytest
 from dnsctl.control.aliases.asking import AT_ONCE, GIVEN_UP, Asked, Reply
 from dnsctl.model.name import from_text, to_text
 from dnsctl.model.rrset import Type
+from dnsctl.validate.size import MAX_RECORDS
 from tests.parent.scripted import Script, answer, rdtype_of, serving
 
 NAME = from_text("web.example.net.")
@@ -151,3 +152,12 @@ def test_resolver_that_never_answers_is_given_up_and_one_that_did_is_not() -> No
         replies = Asked([dead.endpoint, alive.endpoint])([*names, NAME])
     assert len(asked) <= AT_ONCE + GIVEN_UP
     assert replies[NAME][A].rdatas == (ONE,)
+
+
+def test_more_addresses_than_a_secondary_takes_leave_the_question_to_the_next() -> None:
+    def many(count: int) -> Script:
+        return by_type([f"web.example.net. 300 A 192.0.2.{each}" for each in range(count)])
+
+    assert len(ask(many(MAX_RECORDS))[A].rdatas) == MAX_RECORDS
+    assert "101 addresses" in ask(many(MAX_RECORDS + 1))[A].fault
+    assert ask(many(MAX_RECORDS + 1), by_type(["web.example.net. 300 A 192.0.2.1"]))[A].rdatas == (ONE,)
