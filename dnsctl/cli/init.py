@@ -50,12 +50,11 @@ def _next_steps(report: Report, *, example: bool) -> None:
         output.say(
             "next: name your sites and nodes in dnsctl.yaml, put zones into zones/ (see zones/README.md)"
         )
-    prefix = git(report.root, "rev-parse", "--show-prefix")
-    if prefix is not None:
-        output.say(f"to check zones before every commit: git config core.hooksPath {prefix}hooks")
     output.say(
         "keys/passphrase opens every key: keep a copy elsewhere, and move it to a systemd credential "
         "(keystore: {passphrase: credential:NAME}) on a real host"
     )
     output.say(f"then: {enter}dnsctl check && git add -A && git commit -m 'First zones'")
+    if git(report.root, "rev-parse", "--show-prefix") is not None:
+        output.say("have git check zones before every commit and push: dnsctl hook install")
     output.say("start each node (dnsctl serve --node NAME), and release: dnsctl push")

@@ -1,7 +1,8 @@
 """Guards on the commit itself: `branch`, which one it is on, and `signature`, who vouches for it.
 
-The dnsctl.yaml of the last release counts, and the list of signers in it, so that no commit admits itself;
-before the first release, those of the commit. A rollback goes back to what was released, and is not asked.
+The dnsctl.yaml of the last release counts, and the list of signers in it, so that no commit admits itself.
+Where it has no such setting, and before the first release, the commit's own limits it already. A rollback
+goes back to what was released, and is not asked.
 """
 
 from __future__ import annotations
@@ -25,15 +26,16 @@ def judge_commit(root: Path, released: Manifest | None, pushed: str | None) -> t
     before = released.commit if released is not None else None
     if pushed is None or pushed == before:
         return ()
-    config, vouching = config_of(root, before), before
-    if config is None or vouching is None:
-        config, vouching = config_of(root, pushed), pushed
-    if config is None:
-        return ()
-    signers = config.commits.allowed_signers
+    commits = (each for each in (before, pushed) if each is not None)
+    rules = [(each, config) for each in commits if (config := config_of(root, each)) is not None]
+    branch = next((each.branch for _, each in rules if each.branch is not None), None)
+    signers = next(
+        ((commit, each.commits.allowed_signers) for commit, each in rules if each.commits.allowed_signers),
+        None,
+    )
     return (
-        *(_branch(root, config.branch, pushed) if config.branch is not None else ()),
-        *(_signature(root, signers, vouching, pushed) if signers is not None else ()),
+        *(_branch(root, branch, pushed) if branch is not None else ()),
+        *(_signature(root, *signers, pushed) if signers is not None else ()),
     )
 
 
@@ -47,7 +49,7 @@ def _branch(root: Path, branch: str, pushed: str) -> Iterator[GuardVerdict]:
         yield GuardVerdict(BRANCH, None, what, f"merge it into {branch} and push from there")
 
 
-def _signature(root: Path, path: str, vouching: str, pushed: str) -> Iterator[GuardVerdict]:
+def _signature(root: Path, vouching: str, path: str, pushed: str) -> Iterator[GuardVerdict]:
     """Yield the verdict on who signed `pushed`, by the list at `path` in the commit `vouching`."""
     where = f"{path} of {vouching[:12]}"
     advice = f"have one whom {where} names sign it with SSH: git commit --amend --no-edit --gpg-sign"

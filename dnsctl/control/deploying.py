@@ -44,7 +44,7 @@ def updates(lines: Iterable[str]) -> tuple[Update, ...]:
 def released_branch(root: Path, config: Config) -> str:
     """Return the branch that is released from. Raises RevisionError where none is."""
     released = released_config(root)
-    named = (released or config).branch
+    named = (released.branch if released is not None else None) or config.branch
     if named is not None:
         return named
     found = git(root, "symbolic-ref", "--quiet", "--short", "HEAD", check=False).decode().strip()
@@ -76,6 +76,22 @@ def follow(root: Path, bare: Path, branch: str) -> None:
                 where=str(root),
                 advice="commit or remove what was changed there, merge, then `dnsctl push`",
             ) from None
+        _refuse_more(root, bare, branch)
+
+
+def _refuse_more(root: Path, bare: Path, branch: str) -> None:
+    """Raise RevisionError where the operations repo has commits that `branch` of `bare` lacks.
+
+    Somebody took them back with a forced push, or made them here: releasing them is not what was asked for.
+    """
+    here, there = (git(root, "rev-parse", each).decode().strip() for each in ("HEAD", "FETCH_HEAD"))
+    if here != there:
+        raise RevisionError(
+            f"has commits up to {here[:12]} that {branch} of {bare} lacks; nothing is released",
+            where=str(root),
+            advice=f"git -C {root} push {bare} {branch}; or, if they are not wanted, "
+            f"git -C {root} reset --keep {there[:12]}; then `dnsctl push`",
+        )
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from dnsctl.files import secrecy
 
 MAX_SECRET = 4096  # octets: a passphrase, not a file somebody named by mistake
 _SETTING = "keystore.passphrase"
+_MISSING = "in a clone, copy keys/ from the control host; in a new repo, run `dnsctl init`; or "
 _FORMS = "write env:NAME, file:PATH, credential:NAME or prompt"
 _REFERENCE = re.compile(r"prompt|env:[A-Za-z_][A-Za-z0-9_]*|file:.+|credential:[A-Za-z0-9_.@-]+")
 
@@ -84,7 +85,7 @@ def _read(path: Path, shown: str, fault: Callable[[os.stat_result], str], given:
             raise PassphraseError(
                 "no such file with the passphrase",
                 where=shown,
-                advice=f"{'run `dnsctl init`, or ' if given == _SETTING else ''}correct {given}",
+                advice=f"{_MISSING if given == _SETTING else ''}correct {given}",
             )
         with path.open("rb") as file:
             shared = fault(os.fstat(file.fileno()))

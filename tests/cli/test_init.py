@@ -85,7 +85,7 @@ def test_keys_and_certificates_fit_together(made: tuple[Path, Told]):
 def test_repo_is_a_git_repository_whose_hook_is_explained_and_secrets_are_ignored(made: tuple[Path, Told]):
     root, told = made
     git = ["git", "-C", str(root)]
-    assert "git config core.hooksPath hooks" in told.err
+    assert "every commit and push: dnsctl hook install" in told.err
     assert (
         subprocess.run([*git, "config", "core.hooksPath"], check=False, capture_output=True).returncode == 1
     )
@@ -187,7 +187,7 @@ def test_inside_another_git_repository_none_is_made_and_the_hook_is_explained(tm
     told = dnsctl("init", tmp_path / "dns")
     assert told.code == 0
     assert not (tmp_path / "dns" / ".git").exists()
-    assert "git config core.hooksPath dns/hooks" in told.err
+    assert "every commit and push: dnsctl hook install" in told.err
     done = subprocess.run(
         ["git", "-C", str(tmp_path), "config", "core.hooksPath"], check=False, capture_output=True
     )

@@ -91,6 +91,18 @@ def test_commit_that_admits_its_own_signer_is_refused_until_another_has_released
     signed.write("signers", signed.line("ours"))
 
 
+def test_list_that_no_release_has_yet_limits_the_commit_that_brings_it_and_those_after_it(
+    signed: Signed,
+) -> None:
+    signed.write("dnsctl.yaml", CONFIG)
+    released = signed.commit()
+    assert signed.refused(released, signed.commit()) == ""
+    signed.write("dnsctl.yaml", WANTED)
+    assert "is not signed; signers of " in signed.refused(released, signed.commit())
+    assert signed.refused(released, signed.commit("ours")) == ""
+    assert "which is not on the list" in signed.refused(released, signed.commit("theirs"))
+
+
 def test_list_that_is_not_there_lets_nobody_through(signed: Signed) -> None:
     (signed.root / "signers").unlink()
     released = signed.commit("ours")

@@ -96,6 +96,15 @@ def test_bare_repository_is_followed_and_a_second_push_waits_in_line(
     assert sum("is served and verified" in each for each in said) == 1, "the first releases what both pushed"
     assert sum("Nothing to push" in each for each in said) == 1
     assert addresses(repo) == ["192.0.2.112"]
+    many = "".join(f"h{number}: {{type: A, value: 192.0.2.7}}\n" for number in range(20))
+    changed(clone, "192.0.2.112", many)
+    ended(begin(clone, "push", "-q", "origin", "main"))
+    changed(clone, "192.0.2.114")
+    assert "guard deletes: " in ended(begin(clone, "push", "origin", "main"))
+    taken_back = ended(begin(clone, "push", "--force", "origin", "HEAD~1:main"))
+    assert f"that main of {bare} lacks; nothing is released" in taken_back
+    ended(begin(repo.root, "reset", "-q", "--keep", "HEAD~1"))
+    ended(begin(clone, "reset", "-q", "--hard", "HEAD~1"))
     (repo.root / "zones/example.com.yaml").write_text("# a person's work\n")
     changed(clone, "192.0.2.113")
     refused = ended(begin(clone, "push", "origin", "main"))

@@ -206,9 +206,13 @@ def test_push_and_rollback_print_what_they_are_about_to_change_before_anything_i
 
 def test_only_the_branch_that_dnsctl_yaml_names_is_released(repo: Operations) -> None:
     repo.write("dnsctl.yaml", (repo.root / "dnsctl.yaml").read_text() + "branch: main\n")
-    change(repo, "192.0.2.81")
-    assert repo.run("push").returncode == 0
+    repo.commit("a limit, which alone makes no release")
     repo.git("checkout", "--quiet", "-b", "topic")
+    change(repo, "192.0.2.81")
+    assert "is not on branch main" in repo.run("push").stderr
+    repo.git("checkout", "--quiet", "-B", "main")
+    assert repo.run("push").returncode == 0
+    repo.git("checkout", "--quiet", "-B", "topic")
     repo.write(
         "dnsctl.yaml", (repo.root / "dnsctl.yaml").read_text().replace("branch: main", "branch: topic")
     )
