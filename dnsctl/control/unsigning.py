@@ -18,7 +18,6 @@ from dnsctl.model.name import Name
 from dnsctl.model.parental import withdrawal
 from dnsctl.model.repo import HostFiles
 from dnsctl.model.rrset import KEY_TYPES, Type
-from dnsctl.model.zone import ValidatedZone
 from dnsctl.publish.intent import Intent, ZoneIntent
 from dnsctl.publish.renewal import as_served
 from dnsctl.publish.uses import is_covered
@@ -91,7 +90,7 @@ def _signed(
         what = told.step.text
     return replace(
         wanted,
-        zone=ValidatedZone(zone.origin, {**zone.nodes, zone.origin: node}, zone.file),
+        zone=replace(zone, nodes={**zone.nodes, zone.origin: node}),
         policy=policy,
         uses=uses,
         unsigning=f"stays signed until its DS is gone: {what}; {_HOW}",

@@ -196,4 +196,4 @@ def _with_ds(zone: ValidatedZone, below: Iterable[Delegation]) -> ValidatedZone:
         if one.ds and not one.written:
             ds = rrset(one.child, Type.DS, one.ttl, list(one.ds))
             nodes[one.child] = tuple(sorted((*nodes[one.child], ds), key=lambda each: each.rdtype))
-    return ValidatedZone(zone.origin, nodes, zone.file)
+    return replace(zone, nodes=nodes)

@@ -93,6 +93,4 @@ def _names(intent: Intent, wanted: ZoneIntent) -> Iterator[tuple[Name, Name]]:
 def _with(zone: ValidatedZone, added: list[RRset]) -> ValidatedZone:
     """Return `zone` with more nodes, in canonical order."""
     nodes = {**zone.nodes, **nodes_of(added)}
-    return ValidatedZone(
-        zone.origin, {owner: nodes[owner] for owner in sorted(nodes, key=canonical_key)}, zone.file
-    )
+    return replace(zone, nodes={owner: nodes[owner] for owner in sorted(nodes, key=canonical_key)})

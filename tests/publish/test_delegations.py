@@ -112,6 +112,16 @@ def test_child_that_is_new_takes_its_parent_along(host: Host) -> None:
     assert ds(host, MIDDLE, LOW) == of_keys(host, LOW) != ()
 
 
+def test_emptied_owner_of_a_parent_whose_ds_follow_is_guarded(host: Host) -> None:
+    more = {**ZONES, TOP: ZONES[TOP] + "gone A 192.0.2.1\n"}
+    host.push(intent(more))
+    wanted, gone = intent(ZONES), name("gone." + TOP)
+    top = wanted.zones[name(TOP)]
+    kept = replace(top, zone=replace(top.zone, emptied=frozenset((gone,))))
+    told = planned(host, replace(wanted, zones={**wanted.zones, name(TOP): kept}), NOW + DAY)
+    assert [each.emptied_owners for each in told.zones if each.origin == name(TOP)] == [(gone,)]
+
+
 def test_full_rebuild_gives_the_same_digests(host: Host, tmp_path: Path) -> None:
     host.push(intent({TOP: ZONES[TOP], MIDDLE: SIMPLE, LOW: SIMPLE}))
     host.push(intent({**ZONES, TOP: SIMPLE}), NOW + DAY)

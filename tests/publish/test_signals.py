@@ -1,5 +1,6 @@
 """Signalling names (RFC 9615): where they come to stand, and that they follow the keys."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -49,6 +50,15 @@ def test_each_name_server_says_what_the_apex_says_and_it_is_signed(host: Host) -
         assert at(host, HOST, owner) == apex
         assert all(one.signatures for one in host.zone(HOST).nodes[name(owner)])
     assert release.guards == ()
+
+
+def test_emptied_owner_beside_signals_is_guarded(host: Host) -> None:
+    host.push(wanted(of_host="gone A 192.0.2.1\n"))
+    made, gone = wanted(), name("gone." + HOST)
+    zone = made.zones[name(HOST)]
+    kept = replace(zone, zone=replace(zone.zone, emptied=frozenset((gone,))))
+    told = planned(host, replace(made, zones={**made.zones, name(HOST): kept}))
+    assert [each.emptied_owners for each in told.zones if each.origin == name(HOST)] == [(gone,)]
 
 
 def test_name_servers_in_the_zone_itself_say_nothing(host: Host) -> None:
