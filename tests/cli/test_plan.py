@@ -71,10 +71,11 @@ class Repo:
             adopt(release, certify(release.manifest, keys, now), image, archive)
 
     def files(self) -> dict[str, bytes]:
+        """Return all files but LMDB's reader table, and what was remembered to be faster the next time."""
         return {
             str(path): path.read_bytes()
             for path in self.root.rglob("*")
-            if path.is_file() and ".git" not in path.parts and path.name != "lock.mdb"  # LMDB's reader table
+            if path.is_file() and ".git" not in path.parts and path.name not in ("lock.mdb", "memory.db")
         }
 
 
