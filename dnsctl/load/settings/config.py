@@ -85,7 +85,7 @@ class Config(Settings):
     version: Literal[1]
     sites: Annotated[dict[Label, Site], NotEmpty] = Field(default_factory=dict)
     branch: Branch | None = None
-    commits: CommitsConfig = CommitsConfig()
+    commits: CommitsConfig = section(CommitsConfig)
     release: ReleaseConfig = section(ReleaseConfig)
     defaults: Defaults = section(Defaults)
     policies: dict[Label, WrittenPolicy] = Field(default_factory=dict)
