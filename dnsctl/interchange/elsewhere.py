@@ -91,12 +91,17 @@ def place_of(config: Path, within: Path | None, ttl: int, only: frozenset[Name])
     That is below `within`; else below this process's directory, if the configuration is there; else below
     the configuration's own.
     """
-    absolute = config.absolute()
-    root = within.absolute() if within is not None else Path.cwd()
-    if within is None and not absolute.is_relative_to(root):
-        root = absolute.parent
+    file = _plain(config)
+    root = _plain(within) if within is not None else Path.cwd()
+    if within is None and not file.is_relative_to(root):
+        root = file.parent
     place = Place(WorkTree(root), ttl, only)
-    return place, place.path(str(absolute), "", str(config))
+    return place, place.path(str(file), "", str(config))
+
+
+def _plain(path: Path) -> Path:
+    """Return `path` from the root of the file system, without `..`."""
+    return Path(os.path.normpath(path.absolute()))
 
 
 def zone_named(text: str) -> Name | None:

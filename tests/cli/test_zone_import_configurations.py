@@ -228,6 +228,17 @@ def test_files_outside_are_read_where_within_allows_it(root: Path, named: Path, 
     assert taken(root, "--bind", named, "--within", tmp_path).code == 0
 
 
+def test_paths_from_the_directory_above_are_read(
+    root: Path, named: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    above = Path("..") / named.relative_to(tmp_path)
+    assert taken(root, "--bind", above, "--dry-run").code == 0
+    assert taken(root, "--bind", above, "--within", "..").code == 0
+    assert "is outside" in taken(root, "--bind", above, "--within", "../here").line
+
+
 def test_an_error_in_one_zone_leaves_all(root: Path, named: Path):
     (named.parent / "data" / "db.net").write_text(MASTER + "x A 192.0.2.256\n")
     told = taken(root, "--bind", named)
