@@ -38,19 +38,34 @@ def followed_in(root: Path, config: Config, commit: str) -> tuple[Followed, ...]
     source = Revision(root, commit)
     try:
         loaded = load_zones(source, config, today=date.min)  # what has expired since is served
+        now = load_zones(source, config)  # without what is removed then
     finally:
         source.close()
-    _, aliases = addressed(loaded, config.checks, Targets(config, state))
+    there = {
+        (origin, alias.owner)
+        for zones in (now.zones, now.partial)
+        for origin, zone in zones.items()
+        for alias in zone.aliases
+    }
+    _, found = addressed(loaded, config.checks, Targets(config, state))
+    aliases = {
+        origin: tuple(one for one in each if (origin, one.alias.owner) in there)
+        for origin, each in found.items()
+    }
     remember(state, commit, aliases)
     return followed_of(aliases)
 
 
 def changed(reader: Reader, followed: Iterable[Followed], found: Found) -> dict[Name, list[Addresses]]:
-    """Return what is to be served otherwise, zone by zone. No alias loses all of its addresses."""
+    """Return what is to be served otherwise, zone by zone. No alias loses all of its addresses, and one that
+    is served without any was removed since.
+    """
     zones: dict[Name, list[Addresses]] = {}
     for each in followed:
         known = found.get(each.outside) if each.outside is not None else None
         if not isinstance(known, Known) or reader.zone(each.zone) is None:
+            continue
+        if all(reader.get(each.owner, rdtype, each.zone) is None for rdtype in each.types):
             continue
         wanted = Addresses(each.owner, each.types, addresses_of(known, each.owner, each.types, each.ttl))
         if wanted.rrsets and differs(reader, each.zone, wanted):

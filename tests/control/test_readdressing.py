@@ -1,25 +1,31 @@
 """ALIAS to a target that is not ours, from a push to other addresses, on two real nodes and with a resolver
 that says what the test tells it to."""
 
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 import dns.flags
 import dns.message
 import dns.query
 import pytest
 
-from dnsctl.control.aliases.keeping import Kept
+from dnsctl.control.aliases.keeping import Followed, Kept
 from dnsctl.control.daemon.job import Verdict, Work
 from dnsctl.control.daemon.readdressing import readdressed
-from dnsctl.load.revision import WorkTree
+from dnsctl.control.readdressing import changed, followed_in
+from dnsctl.load.revision import WorkTree, head
 from dnsctl.load.settings.file import load_config
+from dnsctl.model.alias import Known
+from dnsctl.model.name import from_text, to_text
 from dnsctl.model.repo import HostFiles
 from tests.control.operations import NODES, Operations, made, zone
 from tests.parent.scripted import answer, rdtype_of, serving
 from tests.passphrase import PASSPHRASE
+from tests.publish.host import Host, intent
 
 ALIAS = (
     "shop: {type: ALIAS, ttl: 600, value: edge.example.net.}\nnear: {type: ALIAS, value: www.example.com.}\n"
@@ -169,3 +175,34 @@ def test_push_of_an_alias_that_was_never_resolved_is_refused_and_nothing_changes
     assert repo.run("plan").returncode == 1
     repo.git("reset", "--hard", "--quiet", "HEAD~1")
     world.rcode = 0
+
+
+def test_alias_that_was_removed_after_its_day_is_not_followed_again(tmp_path: Path) -> None:
+    settings = "version: 1\nsites:\n  dc1: {nodes: {ns1: {listen: ['127.0.0.1:5301'], control: 'https://127.0.0.1:8301'}}}\n"
+    settings += "alias: {resolvers: [192.0.2.53]}\ndefaults:\n"
+    settings += "  soa: {mname: ns1.example.net., rname: hostmaster.example.net.}\n  ns: [ns1.example.net.]\n"
+    (tmp_path / "dnsctl.yaml").write_text(settings)
+    (tmp_path / "zones").mkdir()
+    (tmp_path / "zones/example.com.yaml").write_text(
+        "sale: {type: ALIAS, value: edge.example.net., expires: {at: 2020-01-01, then: remove}}\n"
+        "late: {type: ALIAS, value: edge.example.net., expires: 2020-01-01}\n"
+        "shop: {type: ALIAS, value: edge.example.net.}\n"
+    )
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.net", "-c", "commit.gpgsign=false")
+    for arguments in (("init", "-q"), ("add", "-A"), ("commit", "-q", "-m", "zones")):
+        subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True)
+    found = followed_in(tmp_path, load_config(WorkTree(tmp_path), fleet=False), head(tmp_path))
+    assert [to_text(each.owner) for each in found] == ["late.example.com.", "shop.example.com."]
+
+
+def test_alias_that_is_served_without_addresses_gets_none(tmp_path: Path) -> None:
+    host, origin, target = Host(tmp_path), from_text("example.com."), from_text("edge.example.net.")
+    host.push(intent({"example.com.": "shop A 192.0.2.1\n"}))
+    followed = [
+        Followed(origin, from_text(f"{each}.example.com."), (1, 28), 300, (target,), target)
+        for each in ("shop", "sale")
+    ]
+    known = Known({1: (b"\xc0\0\2\2",)}, 300, (target,), 0, 0)
+    with host.image.reader() as reader:
+        [wanted] = changed(reader, followed, {target: known})[origin]
+    assert wanted.owner == from_text("shop.example.com.")
