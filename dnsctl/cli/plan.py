@@ -52,8 +52,8 @@ def _warn_if_dirty(context: Context) -> None:
     except ConfigError:  # which HEAD has not, or there would be no plan
         changed = (CONFIG,)
     if changed:
-        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-        output.say(f"warning: {changed[0]}{more} differs from HEAD; this is the plan of the commit")
+        more = f" and {len(changed) - 1} more differ" if len(changed) > 1 else " differs"
+        output.say(f"warning: {changed[0]}{more} from HEAD; this is the plan of the commit")
 
 
 def _print(made: Plan) -> None:

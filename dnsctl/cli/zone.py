@@ -33,6 +33,8 @@ def list_zones(context: Context, *, as_json: bool) -> None:
     config = context.config(fleet=False)
     with output.stages() as progress:
         loaded = load_work_tree(context.work_tree(), config, progress=progress)
+    for origin in sorted(map(to_text, {*loaded.partial, *loaded.unread} - set(loaded.zones))):
+        output.say(f"warning: {origin} is not listed: it has errors; see `dnsctl check`")
     rows = [_row(zone, config) for _, zone in sorted(loaded.zones.items(), key=lambda each: to_text(each[0]))]
     if as_json:
         output.json_result({"zones": rows})

@@ -163,6 +163,9 @@ def test_dirty_work_tree_is_warned_of_and_not_planned(repo: Repo, capsys: pytest
     told = capsys.readouterr()
     assert "zones/example.com.yaml differs from HEAD" in told.err
     assert "192.0.2.77" not in told.out
+    repo.write("zones/example.net.yaml", "www: {type: A, value: 192.0.2.77}\n")
+    assert _plan(repo) == 0
+    assert "and 1 more differ from HEAD" in capsys.readouterr().err
 
 
 def test_two_revisions_are_compared_without_a_release(repo: Repo, capsys: pytest.CaptureFixture[str]) -> None:

@@ -57,6 +57,16 @@ def test_list_tells_file_counts_and_policy(root: Path):
     assert "example.net.\tzones/example.net.yaml\t2\t3\tnone" in dnsctl("zone", "list", root=root).out
 
 
+def test_list_names_zones_that_have_errors(root: Path):
+    repo(root, bad_example_yaml="www: {type: A, value: 192.0.2.256}\n", worse_example_yaml="a: [\n")
+    told = dnsctl("zone", "list", root=root)
+    assert (told.code, "bad.example" in told.out) == (0, False)
+    assert told.err.splitlines() == [
+        f"warning: {each}.example. is not listed: it has errors; see `dnsctl check`"
+        for each in ("bad", "worse")
+    ]
+
+
 def test_show_tells_records_and_lines(root: Path):
     told = dnsctl("zone", "show", "example.com", root=root)
     assert "www\t300\tA\t192.0.2.80\t1" in told.out.splitlines()
