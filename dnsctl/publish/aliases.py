@@ -137,6 +137,11 @@ def addressed(
     return replace(loaded, zones=zones, partial=partial, findings=(*loaded.findings, *findings)), told
 
 
+def incomplete(aliases: Mapping[Name, Iterable[Resolved]]) -> list[Name]:
+    """Return the zones that lack addresses because nobody was asked for them."""
+    return [origin for origin, each in aliases.items() if any(one.unasked for one in each)]
+
+
 def _judged(
     alias: Alias, found: Lead, known: Known | Unresolved | None, zone: Zone
 ) -> tuple[Resolved, Finding | None]:

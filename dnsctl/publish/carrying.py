@@ -25,7 +25,7 @@ from dnsctl.model.finding import Finding, by_position
 from dnsctl.model.name import ROOT, Name, ancestors
 from dnsctl.model.repo import CONFIG
 from dnsctl.model.zone import ValidatedZone, Zone
-from dnsctl.publish.aliases import addressed
+from dnsctl.publish.aliases import addressed, incomplete
 from dnsctl.publish.intent import Progress, ZoneIntent
 from dnsctl.publish.judgement import Judged, judge, with_parents, zone_intent
 from dnsctl.publish.memory import NEVER, NOTHING_KEPT, Known, Memory, Remembered
@@ -196,8 +196,8 @@ class _Commit:
         asked = self._memory.asked(self._before, {*self._changed, *self._gone}, self._moved)
         if asked is None:
             return None
-        shown, _ = addressed(loaded, self._config.checks, resolve)
-        landscape = landscape_of(shown.zones, shown.partial, shown.unread, shown.around)
+        shown, aliases = addressed(loaded, self._config.checks, resolve)
+        landscape = landscape_of(shown.zones, shown.partial, shown.unread, shown.around, incomplete(aliases))
         return frozenset(
             asker
             for asker, told in asked.items()

@@ -18,7 +18,7 @@ from dnsctl.model.finding import Finding, Level, Severity
 from dnsctl.model.name import Name
 from dnsctl.model.policy import Policy
 from dnsctl.model.zone import SignedZone, ValidatedZone, Zone
-from dnsctl.publish.aliases import addressed
+from dnsctl.publish.aliases import addressed, incomplete
 from dnsctl.publish.intent import Progress, ZoneIntent, no_progress
 from dnsctl.publish.presigned import take_signed
 from dnsctl.sign.presigned import is_presigned
@@ -79,7 +79,7 @@ def judge(
         partial=loaded.partial,
         unread=loaded.unread,
         around=loaded.around,
-        incomplete=[origin for origin, each in aliases.items() if any(one.unasked for one in each)],
+        incomplete=incomplete(aliases),
     )
     progress("validate", len(read), len(read))
     zones = {

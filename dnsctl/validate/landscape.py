@@ -129,14 +129,14 @@ class Landscape:
     def find(self, name: Name) -> Place:
         place = self._find(name)
         if self._home is not None and (place.zone is None or place.zone.origin != self._home):
-            self.asked[Question(FIND, name)] = self._of_place(place)
+            self.asked[Question(FIND, name)] = self._of_place(name, place)
         return place
 
     def answer(self, question: Question) -> Answer:
         """Return what a rule would see now that asks `question`."""
         kind, name = question
         if kind == FIND:
-            return self._of_place(self._find(name))
+            return self._of_place(name, self._find(name))
         if kind == WHOLE:
             return _whole(self._zones[name]) if name in self._zones else NOTHING
         return _of_neighbour(self.neighbour(name, strictly=kind == ABOVE))
@@ -153,8 +153,8 @@ class Landscape:
         """True for a zone, of a place that was found, of which something, or all, could not be read."""
         return origin in self._partial
 
-    def _of_place(self, place: Place) -> Answer:
-        zone = place.zone
+    def _of_place(self, name: Name, place: Place) -> Answer:
+        zone = place.zone or self._zone_above(name)  # what a zone lacks that is not whole is OUTSIDE
         if zone is None:
             return NOTHING
         told = (place.standing.name, zone.origin, zone.file, self.is_partial(zone.origin))

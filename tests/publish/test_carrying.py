@@ -18,6 +18,7 @@ from dnsctl.load import zones as loading
 from dnsctl.load.revision import Revision, Source
 from dnsctl.load.settings.file import load_config
 from dnsctl.load.zone_files import ZoneFiles
+from dnsctl.model.alias import Known, Resolve, Unresolved, ask_nobody
 from dnsctl.model.finding import Finding
 from dnsctl.model.name import Name, to_text
 from dnsctl.publish import carrying
@@ -194,9 +195,9 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return told
 
 
-def judged(history: History, memory: Memory | None) -> Intent:
+def judged(history: History, memory: Memory | None, resolve: Resolve = ask_nobody) -> Intent:
     source = Revision(history.root, "HEAD")
-    made = intent_of(source, load_config(source), today=history.day, memory=memory)
+    made = intent_of(source, load_config(source), today=history.day, memory=memory, resolve=resolve)
     source.close()
     return made
 
@@ -251,6 +252,30 @@ def test_date_under_a_key_that_is_broken_over_lines_passes(history: History, tmp
     with pytest.raises(ZonesWithErrorsError) as stopped:
         judged(history, memory)
     assert "expires-passed" in {each.rule for each in stopped.value.findings}
+
+
+def test_zone_whose_addresses_are_known_now_is_judged_in_full_by_those_that_lead_to_it(
+    history: History, tmp_path: Path
+) -> None:
+    """Where nobody is asked for an ALIAS, what its zone lacks is not judged; where it was, it is."""
+    memory = Memory(tmp_path / "memory.db")
+    history.write("dnsctl.yaml", SETTINGS.replace("example.net", "example.edu") + LENIENT)
+    history.write("zones/example.com.yaml", "'': {type: MX, value: 10 mail.example.net.}\n")
+    history.write("zones/example.net.yaml", "a: {type: ALIAS, value: target.example.edu.}\n")
+    history.commit()
+
+    def nobody(targets: frozenset[Name]) -> dict[Name, Unresolved]:
+        return {each: Unresolved("not asked", asked=False) for each in targets}
+
+    def somebody(targets: frozenset[Name]) -> dict[Name, Known]:
+        return {each: Known({1: (b"\xc0\0\2\1",)}, 300, (each,), 0, 0) for each in targets}
+
+    told = []
+    for resolve in (nobody, somebody, nobody):
+        found = judged(history, memory, resolve).findings
+        assert found == judged(history, None, resolve).findings
+        told.append("mx-target-resolves" in {each.rule for each in found})
+    assert told == [False, True, False]
 
 
 @pytest.mark.parametrize("content", [b"x" * 5000, b"", "directory"])
