@@ -17,6 +17,8 @@ from dnsctl.model.alias import Known, Unresolved
 if TYPE_CHECKING:
     from dnsctl.control.aliases.asking import Reply
 
+_LONGEST = 86400  # seconds to the next question, whatever the TTL, which may be wrong: as Unbound
+
 
 def learned(before: Known | None, replies: Mapping[int, Reply], now: int, floor: int) -> Known | Unresolved:
     """Return what is known of a target by the replies of every type. `floor`: in seconds."""
@@ -41,7 +43,7 @@ def learned(before: Known | None, replies: Mapping[int, Reply], now: int, floor:
         ttl,
         best.path,
         now,
-        now + (floor if fault else seen),
+        now + (floor if fault else max(floor, min(seen, _LONGEST))),
         all(each.validated for each in found.values()),
         fault,
         (before.since if before is not None and before.failing else now) if fault else 0,

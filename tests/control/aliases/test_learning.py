@@ -107,3 +107,8 @@ def test_ttl_that_was_lowered_is_lower_after_twice_its_time() -> None:
 
 def test_other_addresses_come_with_the_ttl_that_is_told_with_them() -> None:
     assert known(found(TWO, ttl=61), found(SIX, ttl=300)).ttl == 61
+
+
+def test_target_is_asked_for_again_after_a_day_whatever_its_ttl() -> None:
+    made = known(found(ONE, ttl=2**31 - 1), DENIED, before=None)
+    assert (made.ttl, made.until) == (2**31 - 1, NOW + 86400)
