@@ -63,7 +63,9 @@ def log(context: Context, name: str | None, rdtype: str | None, limit: int, *, a
     for each in entries:
         _print(each)
     if not entries:
-        output.say("nothing is released yet" if name is None else "no release of this host changed it")
+        output.say(
+            "this host knows of no release yet" if name is None else "no release of this host changed it"
+        )
 
 
 def _type(text: str) -> int:
@@ -118,7 +120,8 @@ def _changed(made: Generation) -> str:
     manifest = made.manifest
     counts = made.counts
     rrsets = (
-        f"{counts['added']} RRsets added, {counts['updated']} updated, {counts['deleted']} deleted; "
+        f"{output.plural(counts['added'], 'RRset')} added,"
+        f" {counts['updated']} updated, {counts['deleted']} deleted; "
         if counts is not None and any(counts[each] for each in ("added", "updated", "deleted"))
         else ""
     )

@@ -1,6 +1,6 @@
 """Zones as `pdnsutil list-zone` prints them: master files with whole names, whose SOA says which zone it is.
 
-Records of types that are PowerDNS's own (ALIAS, LUA) have no meaning here: they are left out and named.
+A master file has no ALIAS, and LUA is PowerDNS's own: both are left out and named.
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ from dnsctl.load import masterfile
 from dnsctl.model.name import to_text
 
 _SOA = re.compile(rb"^(?P<owner>[^\s;$]+)\s+(?:\d+\s+)?(?:IN\s+)?SOA\s", re.MULTILINE | re.IGNORECASE)
+_WHY = {
+    "ALIAS": "a master file has none; write `type: ALIAS` into the zone's YAML file",
+    "LUA": "only PowerDNS knows the type",
+}
 _OWN = re.compile(
     rb"^[^\s;$]+\s+(?:\d+\s+)?(?:IN\s+)?(?P<type>ALIAS|LUA)\s.*\n?", re.MULTILINE | re.IGNORECASE
 )
@@ -37,8 +41,7 @@ def powerdns_zone(place: Place, path: str) -> Taken:
         return Taken((), ())
     own = Counter(each["type"].decode().upper() for each in _OWN.finditer(text))
     left = [
-        Left(to_text(origin), f"{count} {kind} left out: only PowerDNS knows the type")
-        for kind, count in sorted(own.items())
+        Left(to_text(origin), f"{count} {kind} left out: {_WHY[kind]}") for kind, count in sorted(own.items())
     ]
     kept = _OWN.sub(lambda line: b"\n" if line[0].endswith(b"\n") else b"", text)
     return Taken([parsed_master_file(place.tree, kept, str(PurePath(path)), origin, place.ttl)], left)

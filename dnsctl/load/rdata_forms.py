@@ -76,7 +76,7 @@ def _ipv4(text: str, _: NameReader) -> bytes:
     try:
         return inet_pton(AF_INET, text)
     except (OSError, ValueError):
-        raise RdataFault(f"{text[:60]!r} is not an IPv4 address", "write 192.0.2.1") from None
+        raise RdataFault(f"{text[:60]!r} is not an IPv4 address", "write one like 192.0.2.1") from None
 
 
 def _algorithm(text: str, _: NameReader) -> bytes:

@@ -229,7 +229,7 @@ def _a(tokens: Sequence[str], _: NameReader) -> bytes:
     try:
         return inet_pton(AF_INET, tokens[0])
     except (OSError, ValueError):
-        raise RdataFault(f"{tokens[0][:60]!r} is not an IPv4 address", "write 192.0.2.1") from None
+        raise RdataFault(f"{tokens[0][:60]!r} is not an IPv4 address", "write one like 192.0.2.1") from None
 
 
 def _aaaa(tokens: Sequence[str], _: NameReader) -> bytes:
@@ -237,7 +237,7 @@ def _aaaa(tokens: Sequence[str], _: NameReader) -> bytes:
     try:
         return inet_pton(AF_INET6, tokens[0])
     except (OSError, ValueError):
-        raise RdataFault(f"{tokens[0][:60]!r} is not an IPv6 address", "write 2001:db8::1") from None
+        raise RdataFault(f"{tokens[0][:60]!r} is not an IPv6 address", "write one like 2001:db8::1") from None
 
 
 def _one_name(tokens: Sequence[str], names: NameReader) -> bytes:

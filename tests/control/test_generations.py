@@ -65,7 +65,7 @@ def test_text_has_the_same(repo: Operations) -> None:
     assert "  let pass: example.org.: [removed-zone]" in text
     assert "  reason: sold" in text
     assert (
-        "  changed: 1 RRsets added, 1 updated, 0 deleted; released example.com.; removed example.org." in text
+        "  changed: 1 RRset added, 1 updated, 0 deleted; released example.com.; removed example.org." in text
     )
     assert "  served and verified; without site dc2" in text
 
@@ -117,6 +117,6 @@ def test_other_clone_tells_of_releases_that_it_fetched_and_not_who_made_them(rep
 def test_log_works_without_a_release_and_names_a_damaged_record(tmp_path: Path) -> None:
     with made(tmp_path / "ops", "none") as operations:
         assert listed(operations) == []
-        assert operations.run("log").stderr == "nothing is released yet\n"
+        assert operations.run("log").stderr == "this host knows of no release yet\n"
         operations.write("state/control.db", "garbage" * 1000)
         assert operations.failure("log")["rule"] == RefusalRule.STATE

@@ -132,7 +132,7 @@ def _summary(result: Result, seconds: float) -> str:
     release, left_out = result.release, _names(result.left_out)
     if release is None:
         on = f"every node but {left_out} serves" if left_out else "every node serves"
-        return f"Nothing to {result.action}: {on} {generation} ({took})"
+        return f"Nothing to {result.action.replace('rollback', 'roll back')}: {on} {generation} ({took})"
     content = _content(release)
     if result.ending == "dry run":
         would = "released" if result.refused is None else "refused"
