@@ -212,12 +212,17 @@ class Memory:
         database = None
         with contextlib.suppress(sqlite3.Error, OSError):
             database = self._connected()
+        damaged = False
         try:
-            with contextlib.suppress(sqlite3.Error):
-                yield database
+            yield database
+        except sqlite3.Error as error:
+            damaged = isinstance(error, sqlite3.DatabaseError) and not _is_outside(error)
         finally:
             if database is not None:
                 database.close()
+        if damaged:  # begun anew by the next who opens it
+            with contextlib.suppress(OSError):
+                self._path.unlink()
 
     def _connected(self) -> sqlite3.Connection:
         """Open the database, and begin another where it is damaged, or of another format."""
@@ -233,12 +238,19 @@ class Memory:
                 database.executescript(f"{_SCHEMA} PRAGMA user_version = {_FORMAT};")
             except sqlite3.DatabaseError as error:
                 database.close()
-                if attempt or isinstance(error, sqlite3.OperationalError):  # busy, full, not writable
+                if attempt or _is_outside(error):
                     raise
                 self._path.unlink()
             else:
                 return database
         raise sqlite3.DatabaseError("cannot be opened")
+
+
+def _is_outside(error: sqlite3.Error) -> bool:
+    """True where the file is not what is wrong: it is busy, the disk is full, nothing may be written."""
+    import sqlite3  # noqa: PLC0415 - as above
+
+    return isinstance(error, sqlite3.OperationalError)
 
 
 def _number(database: sqlite3.Connection) -> int:

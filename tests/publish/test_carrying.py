@@ -6,7 +6,9 @@ one another. After each step, both are compared.
 
 from __future__ import annotations
 
+import contextlib
 import random
+import sqlite3
 import subprocess
 from datetime import date, timedelta
 from pathlib import Path
@@ -289,6 +291,20 @@ def test_memory_that_is_damaged_is_begun_anew_or_done_without(
         path.mkdir()
     for _ in range(2):
         assert dict(judged(history, Memory(path)).zones) == dict(judged(history, None).zones)
+
+
+def test_memory_with_a_damaged_table_is_begun_anew(history: History, tmp_path: Path) -> None:
+    path, settings = tmp_path / "memory.db", (history.root / "dnsctl.yaml").read_bytes()
+    whole = dict(judged(history, Memory(path)).zones)
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        [(page,)] = database.execute("SELECT rootpage FROM sqlite_master WHERE name = 'zones'")
+        [(size,)] = database.execute("PRAGMA page_size")
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * 100)
+    for _ in range(2):
+        assert dict(judged(history, Memory(path)).zones) == whole
+    assert len(Memory(path).recall(settings).zones) == 3
 
 
 def test_what_another_process_kept_meanwhile_is_not_mixed_with_ours(history: History, tmp_path: Path) -> None:
