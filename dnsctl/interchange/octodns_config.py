@@ -101,11 +101,20 @@ def _sources(place: Place, base: str, providers: Mapping[str, Tree], left: list[
         kind = str(of.get("class", ""))
         if kind.endswith((".YamlProvider", ".SplitYamlProvider", ".ZoneFileSource")):
             found[name] = _directory(place, base, name, of)
+            if not found[name].files:
+                left.append(Left(f"provider {name}", _nothing_in(str(of.get("directory", ".")))))
         else:
             left.append(
                 Left(f"provider {name}", f"{kind or 'without a class'} is a service, and is not read")
             )
     return found
+
+
+def _nothing_in(directory: str) -> str:
+    return (
+        f"there is no zone file in {directory[:200]}; run this where octoDNS runs, or name that directory"
+        " with --within"
+    )
 
 
 def _directory(place: Place, base: str, name: str, settings: Mapping[str, Tree]) -> _Source:

@@ -92,6 +92,16 @@ def test_octodns_zones_are_copied_or_written_out(root: Path, octodns: Path):
     assert "ttl: 60\n" in (zones / "short.example.yaml").read_text(), "of the provider's default_ttl"
 
 
+def test_directory_of_a_source_is_sought_where_octodns_runs(root: Path, octodns: Path):
+    config = octodns.rename(octodns.parent / "config" / "production.yaml")
+    told = taken(root, "--octodns", config, "--dry-run")
+    assert told.json["zones"] == []
+    assert not_taken(told)["provider config"].startswith("there is no zone file in ./config; run this where")
+    told = taken(root, "--octodns", config, "--within", octodns.parent, "--dry-run")
+    assert len(told.json["zones"]) == 4
+    assert "provider config" not in not_taken(told)
+
+
 def test_split_zones_stay_split_where_they_read_the_same(root: Path, octodns: Path):
     octodns.write_text(OCTODNS.replace("default_ttl: 60", "default_ttl: 3600"))
     assert taken(root, "short.example", "--octodns", octodns).code == 0
