@@ -12,11 +12,9 @@ from dnsctl.load import rdata_fields
 from dnsctl.load.presentation import NameReader, RdataFault, type_code
 from dnsctl.load.rdata_fields import Remark
 from dnsctl.load.yaml_nodes import Mapping, Node, Scalar
-from dnsctl.model.alias import ADDRESSES, OF_ROUTE53, PLAIN
+from dnsctl.model.alias import ADDRESSES, ALIASES, OF_ROUTE53
 from dnsctl.model.name import FULL_STOPS, Name, from_text
 from dnsctl.model.rrset import Type
-
-NAMES = (PLAIN, "ANAME")
 
 
 class Target(NamedTuple):
@@ -31,7 +29,7 @@ def spelling(node: Node | None) -> str:
     text = node.text.strip() if isinstance(node, Scalar) else ""
     if text.lower() == OF_ROUTE53.lower():
         return OF_ROUTE53
-    return text.upper() if text.upper() in NAMES else ""
+    return text.upper() if text.upper() in ALIASES else ""
 
 
 def target_of(spelled: str, value: Node, names: NameReader, origin: Name, remarks: list[Remark]) -> Target:

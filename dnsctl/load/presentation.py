@@ -16,6 +16,7 @@ import dns.rdatatype
 
 from dnsctl.errors import NameSyntaxError
 from dnsctl.load.nearest import did_you_mean
+from dnsctl.model.alias import ALIASES
 from dnsctl.model.duration import parse_seconds
 from dnsctl.model.name import FULL_STOPS, MAX_LABEL, MAX_NAME, ROOT, Name, from_text
 from dnsctl.model.rrset import MAX_TTL
@@ -123,7 +124,9 @@ def type_code(text: str) -> int | None:
 
 
 def unknown_type(text: str) -> tuple[str, str]:
-    """Return message and advice on an unknown type."""
+    """Return message and advice on an unknown type; ALIAS is one only where a zone is not read as YAML."""
+    if text.upper() in ALIASES:
+        return f"{text} stands in zone files in YAML only", "write `type: ALIAS` into one, by hand"
     return f"unknown type {text[:60]!r}", type_advice(text)
 
 

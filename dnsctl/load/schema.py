@@ -12,12 +12,13 @@ from datetime import timedelta
 from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaValue
 
-from dnsctl.load import alias_records, rdata_fields
+from dnsctl.load import rdata_fields
 from dnsctl.load.presentation import TYPES
 from dnsctl.load.settings.config import Config
 from dnsctl.load.settings.meanings import MEANINGS
 from dnsctl.load.settings.values import NEITHER, UNLIMITED
 from dnsctl.load.zone_yaml import UNSERVED
+from dnsctl.model.alias import ALIASES
 from dnsctl.model.duration import to_text
 from dnsctl.model.json_value import Json
 from dnsctl.model.policy import Algorithm
@@ -148,7 +149,7 @@ def zone_schema() -> dict[str, Json]:
 
 def _record() -> dict[str, Json]:
     """Return a record's schema: its keys, and for each type with fields what its values look like."""
-    known = sorted({*(text for text in TYPES if text.isupper()), *alias_records.NAMES, *UNSERVED})
+    known = sorted({*(text for text in TYPES if text.isupper()), *ALIASES, *UNSERVED})
     rules: list[Json] = []
     for code in rdata_fields.FIELDS:
         value: Json = {"anyOf": [_SCALAR, {"$ref": f"#/$defs/{_def(code)}"}]}

@@ -25,7 +25,7 @@ from dnsctl.load.presentation import NameReader, RdataFault, domain_name, ttl, t
 from dnsctl.load.rdata_fields import Remark
 from dnsctl.load.yaml_nodes import Includer, Mapping, Node, Scalar, Sequence
 from dnsctl.load.yaml_text import name_in_yaml
-from dnsctl.model.alias import Alias
+from dnsctl.model.alias import ALIASES, Alias
 from dnsctl.model.finding import Finding, Position
 from dnsctl.model.name import ROOT, Name, labels, to_text
 from dnsctl.model.rrset import MADE_BY_SIGNING, type_text
@@ -233,7 +233,7 @@ class _Reader:
             provider, _, kind = text[:60].partition("/")
             message = f"{key.text[:80]!r} {text[:60]} is a type of octoDNS's {provider} and is left out"
             advice = UNSERVED.get(kind.upper(), "write plain records in its place, or remove it")
-            if kind.upper() in alias_records.NAMES:
+            if kind.upper() in ALIASES:
                 advice = "write `type: ALIAS` and the target's name: it becomes A and AAAA here"
             self.find("provider-type-not-served", node, message, advice)
             return None

@@ -14,6 +14,7 @@ from dnsctl.model.name import Name
 from dnsctl.model.rrset import RRset, Type
 
 PLAIN, OF_ROUTE53 = "ALIAS", "Route53Provider/ALIAS"
+ALIASES: Final = (PLAIN, "ANAME")  # what people call it
 ADDRESSES: Final = (int(Type.A), int(Type.AAAA))
 
 LOOP, LEFT_OUT, NO_ADDRESS = "alias-loop", "alias-not-served", "alias-target-resolves"

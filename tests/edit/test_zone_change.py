@@ -61,6 +61,17 @@ def test_set_changes_the_longest_zone_and_tells_what_is_there_now(root: Path) ->
     assert (again.code, again.out) == (0, "zones/lab.example.com.yaml: nothing to change\n")
 
 
+def test_alias_is_left_to_a_person_in_yaml(root: Path) -> None:
+    told = dnsctl("zone", "set", "a.example.com", "ALIAS", "www.example.com.", root=root)
+    assert (told.code, "ALIAS stands in zone files in YAML only; write `type: ALIAS`" in told.line) == (
+        1,
+        True,
+    )
+    (root / "zones" / "example.net.zone").write_text("$TTL 300\na ANAME www.example.com.\n")
+    assert "[unknown-type] ANAME stands in zone files in YAML only" in dnsctl("check", root=root).out
+    assert text(root) == ZONE
+
+
 def test_an_error_can_be_mended(root: Path) -> None:
     dnsctl("zone", "set", "lab.example.com", "NS", "ns.lab.example.com.", root=root)
     assert text(root) == ZONE, "glue is missing"
