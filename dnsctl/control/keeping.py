@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from dnsctl.control.host import ControlHost, actor
-from dnsctl.control.settling import remember
+from dnsctl.control.settling import stay_settled
 from dnsctl.errors import DnsctlError, SystemRefusalError, worded
 from dnsctl.files import durable
 from dnsctl.image.reader import Reader
@@ -113,7 +113,7 @@ def _settle(host: ControlHost, release: Release) -> None:
     with as_kept(release, host.image) as reader:
         settle(host.keystore, reader, datetime.now(UTC), release.manifest.zones)
         if reader.manifest == release.manifest.digest:
-            remember(host, reader, Memory(Repo(host.root).state.memory))
+            stay_settled(host, reader, Memory(Repo(host.root).state.memory))
 
 
 def _record(host: ControlHost, release: Release, outcome: Outcome, action: str) -> None:

@@ -26,18 +26,18 @@ def settle_all(host: ControlHost) -> None:
         token = _token(host, reader)
         if token and memory.settled() == token:
             return
-        with contextlib.suppress(
-            KeystoreError
-        ):  # a directory that cannot be written: the next push tries again
+        is_renewed = False
+        with contextlib.suppress(KeystoreError):  # a directory that cannot be written
             host.keystore.renew_encryption()
+            is_renewed = True
         settle(host.keystore, reader, datetime.now(UTC))
-        remember(host, reader, memory)
+        memory.settle(_token(host, reader) if is_renewed else "")  # else the next push tries again
 
 
-def remember(host: ControlHost, reader: Reader, memory: Memory) -> None:
-    """Remember that all keys are settled for what `reader` holds."""
-    if token := _token(host, reader):
-        memory.settle(token)
+def stay_settled(host: ControlHost, reader: Reader, memory: Memory) -> None:
+    """Remember that all keys are settled for the release that `reader` holds, if they were before it."""
+    if memory.settled():
+        memory.settle(_token(host, reader))
 
 
 def _token(host: ControlHost, reader: Reader) -> str:

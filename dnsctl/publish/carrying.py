@@ -26,6 +26,7 @@ from dnsctl.model.name import ROOT, Name, ancestors
 from dnsctl.model.repo import CONFIG
 from dnsctl.model.zone import ValidatedZone, Zone
 from dnsctl.publish.aliases import addressed, incomplete
+from dnsctl.publish.faults import ZonesWithErrorsError
 from dnsctl.publish.intent import Progress, ZoneIntent
 from dnsctl.publish.judgement import Judged, judge, with_parents, zone_intent
 from dnsctl.publish.memory import NEVER, NOTHING_KEPT, Known, Memory, Remembered
@@ -259,8 +260,9 @@ class _Commit:
 
     def _read(self, origin: Name) -> Zone:
         defaults = ZoneDefaults.of(self._config.defaults)
-        zone, _ = load_zone(self._source, self._listing.zones[origin], origin, defaults, self._day)
-        assert zone is not None  # noqa: S101 - the same files had no error
+        zone, findings = load_zone(self._source, self._listing.zones[origin], origin, defaults, self._day)
+        if zone is None:  # the same files had no error: the repository lost one since
+            raise ZonesWithErrorsError(findings)
         return zone
 
     def _intent(self, origin: Name) -> ZoneIntent:

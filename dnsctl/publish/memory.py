@@ -14,12 +14,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import dns.version
+import yaml
 
 from dnsctl.load.zone_files import ZoneFiles
 from dnsctl.model.finding import Finding, Position, Severity
@@ -267,7 +269,7 @@ def _code() -> str:
     here = Path(__file__).parents[1]
     files = sorted(path for package in _PACKAGES for path in (here / package).rglob("*.py"))
     stamps = [(path.name, (status := path.stat()).st_size, status.st_mtime_ns) for path in files]
-    return repr((_FORMAT, str(here), dns.version.version, stamps))
+    return repr((_FORMAT, str(here), sys.version, yaml.__version__, dns.version.version, stamps))
 
 
 def _answered_from(database: sqlite3.Connection, zones: Iterable[Name]) -> Iterator[tuple[Any, ...]]:

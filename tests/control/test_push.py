@@ -1,5 +1,6 @@
 """The command line against two real nodes: every way a push can end, and what is left when it is killed."""
 
+import os
 import random
 import shutil
 import signal
@@ -18,12 +19,13 @@ from dnsctl.control import push as pushing
 from dnsctl.control.host import control_host
 from dnsctl.control.push import Request, push
 from dnsctl.demo.ports import free_port
-from dnsctl.errors import RefusalRule
+from dnsctl.errors import KeystoreError, RefusalRule
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.settings.file import load_config
 from dnsctl.model import pkcs8
 from dnsctl.model.name import from_text
 from dnsctl.replicate import pki
+from dnsctl.sign.keystore import Keystore
 from dnsctl.sign.passphrase import locked
 from dnsctl.verify.consistency import verify_fleet
 from dnsctl.verify.report import Fault, Report
@@ -60,6 +62,33 @@ def test_push_encrypts_anew_what_an_earlier_dnsctl_encrypted_and_a_dry_run_does_
     assert repo.run("push").returncode == 0
     assert None not in {pkcs8.salt_of(path.read_bytes()) for path in paths}
     assert answer(repo, "ns1") == ["192.0.2.81"]
+
+
+def test_encryption_that_could_not_be_renewed_is_tried_again_by_the_next_push(
+    repo: Operations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert repo.run("push").returncode == 0
+    path = next(iter(locked(repo.root / "keys")))
+    private = pkcs8.opened(path.read_bytes(), PASSPHRASE)
+    how = BestAvailableEncryption(PASSPHRASE)
+    path.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, how))
+
+    for directory in (repo.root / "keys", *(repo.root / "keys").iterdir()):
+        if directory.is_dir():
+            os.utime(
+                directory, (1, 1)
+            )  # it was not written to just now, so that what is seen can be remembered
+
+    def refused(_: Keystore) -> None:
+        raise KeystoreError("cannot be written")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Keystore, "renew_encryption", refused)
+        edit(repo, "192.0.2.81")
+        assert repo.run("push").returncode == 0
+    assert pkcs8.salt_of(path.read_bytes()) is None
+    assert repo.json("push")["result"] == "nothing"
+    assert pkcs8.salt_of(path.read_bytes()) is not None
 
 
 def edit(repo: Operations, address: str, more: str = "") -> None:
