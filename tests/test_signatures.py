@@ -8,7 +8,8 @@ from pathlib import Path
 import dnsctl
 
 PACKAGE = Path(dnsctl.__file__).parent
-ELSEWHERE = {"load/settings/policy.py made"}  # given to pydantic, whose own parameters are of any type
+# What is given to pydantic: its own parameters, and its fields, are of any type
+ELSEWHERE = {"load/settings/policy.py made", "load/settings/values.py section"}
 OBJECT = "Mapping[str, Any]"  # of JSON that was stored or sent: each value is checked where it is read
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from dnsctl.edit.blocks import Block, ZoneText, zone_text
 from dnsctl.edit.owner_block import OwnerBlock, record_of, with_record
@@ -65,11 +64,11 @@ def _in_block(text: ZoneText, block: Block, wanted: Wanted) -> bytes:
     return text.with_block(block, b"" if owner.is_empty else owner.text().encode())
 
 
-def _reader(wanted: Wanted) -> Callable[[Any], bytes | None]:
+def _reader(wanted: Wanted) -> Callable[[object], bytes | None]:
     """Return what reads a value of ruamel.yaml as rdata; None where it cannot be read."""
     names = NameReader(wanted.origin, absolute=True)
 
-    def read(value: Any) -> bytes | None:
+    def read(value: object) -> bytes | None:
         try:
             return rdata_fields.to_wire(wanted.rdtype, _node(value), names, [])
         except (RdataFault, NameSyntaxError):
@@ -78,7 +77,7 @@ def _reader(wanted: Wanted) -> Callable[[Any], bytes | None]:
     return read
 
 
-def _node(value: Any) -> yaml_nodes.Node:
+def _node(value: object) -> yaml_nodes.Node:
     if isinstance(value, dict):
         made = yaml_nodes.Mapping(1, 1)
         for key, one in value.items():

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import re
 from functools import lru_cache
-from typing import Any
 
 import yaml as pyyaml
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
@@ -76,7 +75,7 @@ def _normal(data: bytes, file: str) -> bytes:
     return written.getvalue().encode()
 
 
-def _requote(node: Any) -> None:
+def _requote(node: CommentedMap | CommentedSeq) -> None:
     """Give quotes to texts of `node` that need them, and take them from others."""
     pairs = node.items() if isinstance(node, CommentedMap) else enumerate(node)
     for key, value in list(pairs):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
@@ -36,7 +35,7 @@ KEY = "_"  # what stands for the owner while its block is changed
 class _AsText(VersionedResolver):
     """Takes plain scalars as text, but for those that are empty or `null`."""
 
-    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+    def resolve(self, kind: type, value: object, implicit: Sequence[bool]) -> object:
         if kind is ScalarNode and implicit[0]:
             return _NULL if value in _NULLS else _STRING
         return super().resolve(kind, value, implicit)
@@ -85,7 +84,9 @@ class OwnerBlock:
             raise refused(self._where, "this owner merges records (`<<`)")
         return found
 
-    def set(self, rdtype: int, values: Sequence[Value], keep: Callable[[Any], bool], ttl: int | None) -> None:
+    def set(
+        self, rdtype: int, values: Sequence[Value], keep: Callable[[object], bool], ttl: int | None
+    ) -> None:
         """Have one record of a type, which is there, with `values` and those that `keep` takes."""
         first, *others = self.records(rdtype)
         kept = [each for record in (first, *others) for each in values_of(record) if keep(each)]
@@ -103,7 +104,7 @@ class OwnerBlock:
         for record in others:
             self._remove(record)
 
-    def values(self, rdtype: int) -> list[Any]:
+    def values(self, rdtype: int) -> list[object]:
         """Return all values of a type."""
         return [each for record in self.records(rdtype) for each in values_of(record)]
 
@@ -171,13 +172,13 @@ def record_of(rdtype: int, values: Sequence[Value], ttl: int | None) -> dict[str
     return made | ({"value": values[0]} if len(values) == 1 else {"values": list(values)})
 
 
-def values_of(record: CommentedMap) -> list[Any]:
+def values_of(record: CommentedMap) -> list[object]:
     """Return the values of a record, `values` before `value` as they are read."""
     found = record.get("values", record.get("value"))
     return list(found) if isinstance(found, CommentedSeq) else [] if found is None else [found]
 
 
-def _put_values(record: CommentedMap, values: Sequence[Any]) -> None:
+def _put_values(record: CommentedMap, values: Sequence[object]) -> None:
     """Give a record its values, under the key that it has where that can be."""
     old = record.get("values")
     if isinstance(old, CommentedSeq):
@@ -200,6 +201,6 @@ def _put_values(record: CommentedMap, values: Sequence[Any]) -> None:
         record.ca.items[name] = record.ca.items.pop(key)
 
 
-def _styled(value: Value) -> Any:
+def _styled(value: Value) -> object:
     """Return a value as ruamel.yaml reads it from YAML that octoDNS would write."""
     return round_trip(0).load(dumped({KEY: value}))[KEY]

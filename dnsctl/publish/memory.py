@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import dns.version
 import yaml
@@ -50,6 +50,9 @@ CREATE INDEX IF NOT EXISTS asked_name ON asked (name);
 """
 
 Asked = Mapping[Question, Answer]
+_ZoneRow = tuple[bytes, str, str, str, str, str, str]
+_AskedRow = tuple[bytes, str, bytes, bytes, str]
+_PlainFinding = tuple[str, int, tuple[str, int, int], str, str, str | None]  # as JSON has it
 
 
 class Rest(NamedTuple):
@@ -272,12 +275,12 @@ def _code() -> str:
     return repr((_FORMAT, str(here), sys.version, yaml.__version__, dns.version.version, stamps))
 
 
-def _answered_from(database: sqlite3.Connection, zones: Iterable[Name]) -> Iterator[tuple[Any, ...]]:
+def _answered_from(database: sqlite3.Connection, zones: Iterable[Name]) -> Iterator[_AskedRow]:
     for zone in zones:
         yield from database.execute("SELECT * FROM asked WHERE zone = ? AND zone != x''", (bytes(zone),))
 
 
-def _asked_below(database: sqlite3.Connection, apexes: Iterable[Name]) -> Iterator[tuple[Any, ...]]:
+def _asked_below(database: sqlite3.Connection, apexes: Iterable[Name]) -> Iterator[_AskedRow]:
     """Keys of names at or below an apex begin with its own, whose last octet is 0."""
     for apex in apexes:
         key = canonical_key(apex)
@@ -285,7 +288,7 @@ def _asked_below(database: sqlite3.Connection, apexes: Iterable[Name]) -> Iterat
         yield from database.execute("SELECT * FROM asked WHERE name >= ? AND name < ?", (key, end))
 
 
-def _row(known: tuple[Name, Known]) -> tuple[bytes, str, str, str, str, str, str]:
+def _row(known: tuple[Name, Known]) -> _ZoneRow:
     zone, told = known
     return (
         bytes(zone),
@@ -298,7 +301,7 @@ def _row(known: tuple[Name, Known]) -> tuple[bytes, str, str, str, str, str, str
     )
 
 
-def _rows(asked: Mapping[Name, Asked]) -> Iterator[tuple[bytes, str, bytes, bytes, str]]:
+def _rows(asked: Mapping[Name, Asked]) -> Iterator[_AskedRow]:
     for asker, told in asked.items():
         for question, answer in told.items():
             zone = bytes(answer.zone) if answer.zone is not None else b""
@@ -309,7 +312,7 @@ def _texts(found: tuple[Finding, ...]) -> str:
     return json.dumps([_plain(each) for each in found]) if found else ""
 
 
-def _known(row: tuple[Any, ...]) -> Known:
+def _known(row: _ZoneRow) -> Known:
     _, files, read, day, faults, findings, rest = row
     path, parts = json.loads(files)
     return Known(
@@ -327,7 +330,7 @@ def _plain(found: Finding) -> list[object]:
     return [found.rule, int(found.severity), list(found.position), found.message, found.advice, zone]
 
 
-def _finding(told: list[Any]) -> Finding:
+def _finding(told: _PlainFinding) -> Finding:
     rule, severity, position, message, advice, zone = told
     apex = Name(bytes.fromhex(zone)) if zone is not None else None
     return Finding(rule, Severity(severity), Position(*position), message, advice, apex)

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
 from dnsctl.errors import SigningError
 from dnsctl.model.key import key_tag
@@ -128,8 +128,8 @@ def _tell_nobody(_done: int) -> None:
 class _Part(NamedTuple):
     """Nodes by owner, or NSEC3 by hash, packed; `before`: the same of last time, to share with."""
 
-    octets: dict[Any, bytes]
-    before: Mapping[Any, bytes]
+    octets: dict[bytes, bytes]
+    before: Mapping[bytes, bytes]
 
 
 class _Begun(NamedTuple):
@@ -168,7 +168,7 @@ class _Work:
         self._done = 0
 
     def zone(self, serial: int, parameters: Nsec3Parameters | None) -> SignedZone:
-        nodes = Packed(self._nodes.octets, unpack)
+        nodes = Packed(cast("dict[Name, bytes]", self._nodes.octets), unpack)
         hashes = Packed(self._hashes.octets, nsec3_unpacker(self._origin))
         return SignedZone(self._origin, nodes, serial, True, parameters, hashes)
 
@@ -275,7 +275,7 @@ class _Work:
         self._done += 1
 
 
-def _octets(nodes: Mapping[Any, object]) -> Mapping[Any, bytes]:
+def _octets(nodes: Mapping[Name, object] | Mapping[bytes, object]) -> Mapping[bytes, bytes]:
     return nodes.octets if isinstance(nodes, Packed) else {}
 
 

@@ -105,7 +105,8 @@ def test_bash_completes_by_the_script_that_is_shown(place: Path):
         "_dnsctl_completion dnsctl example.n check\n"
         'echo "${COMPREPLY[@]}"\n'
     )
-    variables = {**os.environ, "PYTHON": sys.executable}
+    installed = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # the script starts `dnsctl`
+    variables = {**os.environ, "PYTHON": sys.executable, "PATH": installed}
     done = subprocess.run(
         ["bash", "-c", script],
         cwd=place,

@@ -69,7 +69,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
 
 
 def taken(root: Path, change: Drawn) -> bool:
-    """Write a zone in place of what there was of it; false where rules refuse it, or it has an ALIAS."""
+    """Write a zone in place of what there was of it; False where rules refuse it, or it has an ALIAS."""
     directory = root / DIRECTORY
     for old in (*directory.glob(f"*{change.zone}*"), *(root / "shared").glob(f"{change.zone[:4]}*")):
         shutil.rmtree(old) if old.is_dir() else old.unlink()
@@ -108,7 +108,7 @@ def test_both_nodes_transfer_what_octodns_reads_from_each_commit(fleet: Rehearsa
     for change in drawn():
         if commits == COMMITS:
             break
-        if not taken(fleet.root, change):
+        if not taken(fleet.root, change) or not fleet.git("status", "--porcelain").lines:
             fleet.git("stash", "--quiet", "--include-untracked")
             continue
         commits += 1

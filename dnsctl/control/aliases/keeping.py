@@ -88,7 +88,7 @@ def _known_json(one: Known) -> dict[str, Json]:
     return {**one._asdict(), "addresses": addresses, "path": [to_text(each) for each in one.path]}
 
 
-def _known(kept: dict[str, Any]) -> Known:
+def _known(kept: Mapping[str, Any]) -> Known:
     addresses = {
         int(kind): tuple(bytes.fromhex(each) for each in rdatas) for kind, rdatas in kept["addresses"].items()
     }
@@ -107,7 +107,7 @@ def _followed_json(one: Followed) -> dict[str, Json]:
     }
 
 
-def _followed(kept: dict[str, Any]) -> Followed:
+def _followed(kept: Mapping[str, Any]) -> Followed:
     return Followed(
         from_text(kept["zone"]),
         from_text(kept["owner"]),

@@ -25,6 +25,7 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
+from pydantic.config import JsonDict
 
 from dnsctl.errors import NameSyntaxError
 from dnsctl.load.secret import check_reference
@@ -314,14 +315,14 @@ class Settings(BaseModel):
         return {key: each for key, each in value.items() if each is not None or key not in known}
 
 
-def section(kind: type[Settings], written: dict[str, Any] | None = None) -> Any:
+def section(kind: type[Settings], written: JsonDict | None = None) -> Any:
     """Return the field of a mapping that may be left out: then the defaults of `kind` hold.
 
     They are read as if they were written, by what reads the whole: a validator of their own is not built.
     `written`: how the JSON Schema shows them, where it is not as `kind` prints them.
     """
 
-    def show(schema: dict[str, Any]) -> None:
+    def show(schema: JsonDict) -> None:
         schema["default"] = written or kind().model_dump(mode="json", by_alias=True)
 
     return Field(default={}, validate_default=True, json_schema_extra=show)
