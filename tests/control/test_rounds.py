@@ -32,6 +32,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 @pytest.fixture(scope="module")
 def repo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operations]:
     with made(tmp_path_factory.mktemp("rounds") / "ops") as operations:
+        Repo(operations.root).state.directory.mkdir()  # whichever test comes first
         yield operations
 
 
