@@ -17,10 +17,6 @@ from dnsctl.load import masterfile
 from dnsctl.load.revision import WorkTree
 from dnsctl.model.name import ROOT, Name, from_text, to_text
 
-MAX_CONFIG = 64 * 2**20  # octets of a configuration, all files together
-MAX_DEPTH = 16  # of files that include files
-MAX_FILES = 10_000
-
 
 class Left(NamedTuple):
     """Something that is not taken: a zone, a source, a setting."""

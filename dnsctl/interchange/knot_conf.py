@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from dnsctl.errors import DnsctlError, RefusalRule
-from dnsctl.interchange.elsewhere import MAX_CONFIG, MAX_DEPTH, MAX_FILES, Left, Place, Taken, zone_named
+from dnsctl.interchange.elsewhere import Left, Place, Taken, zone_named
+from dnsctl.interchange.including import IncludingFiles, config_fault
 from dnsctl.model.name import ROOT, Name, labels, to_text
 
 STORAGE, FILE = "/var/lib/knot", "%s.zone"  # Knot's defaults
@@ -48,7 +48,7 @@ def knot_zones(place: Place, config: str) -> Taken:
         named = item.one("template")
         template = templates.get(named or "default")
         if named and template is None:
-            raise _fault(item.where, f"there is no template {named!r}", "correct the name")
+            raise config_fault(item.where, f"there is no template {named!r}", "correct the name")
         whole = {**(template.settings if template else {}), **item.settings}
         merged = _Item(item.where, whole)
         if why := _why_not(merged):
@@ -95,34 +95,29 @@ def _formatted(text: str, origin: Name) -> str:
 
 
 class _Reader:
-    """Reads a file and those that it includes, within bounds."""
+    """Reads a file and those that it includes, and collects the entries by section."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
-        self.open: list[str] = []
-        self.octets = 0
-        self.files = 0
+        self.files = IncludingFiles(place)
         self.sections: dict[str, list[_Item]] = {}
 
     def read(self, path: str) -> dict[str, list[_Item]]:
         """Return the entries by section. Raises DnsctlError."""
-        if path in self.open:
-            raise _fault(path, "includes itself", "break the circle")
-        data = self.place.read(path, MAX_CONFIG)
-        self.octets += len(data)
-        self.files += 1
-        if len(self.open) >= MAX_DEPTH or self.octets > MAX_CONFIG or self.files > MAX_FILES:
-            raise _fault(path, f"over {MAX_DEPTH} files deep, or too much in all", "include less")
-        self.open.append(path)
+        with self.files.text(path) as text:
+            self._take(text, path)
+        return self.sections
+
+    def _take(self, text: str, path: str) -> None:
         section, item = "", _Item(path)
-        for number, line in enumerate(data.decode("utf-8", "surrogateescape").splitlines(), 1):
+        for number, line in enumerate(text.splitlines(), 1):
             if not line.strip() or line.lstrip().startswith("#") or line.strip() == "---":
                 continue
             where = f"{path}:{number}"
             found = _LINE.match(line.rstrip())
             if found is None:
                 if section in ("zone", "template"):
-                    raise _fault(where, "is not `key: value`", "write one setting a line")
+                    raise config_fault(where, "is not `key: value`", "write one setting a line")
                 continue
             key, values = found["key"], _values(found["value"] or "")
             if not found["indent"] and not found["dash"]:
@@ -134,8 +129,6 @@ class _Reader:
                 item = _Item(where)
                 self.sections.setdefault(section, []).append(item)
             item.settings[key] = values
-        self.open.pop()
-        return self.sections
 
     def _include(self, path: str, name: str, where: str) -> None:
         """Read the file or the files that `include` names: a pattern, or a directory of *.conf."""
@@ -165,7 +158,3 @@ def _values(text: str) -> list[str]:
         if not text.startswith("["):
             break
     return found
-
-
-def _fault(where: str, what: str, advice: str) -> DnsctlError:
-    return DnsctlError(what, where=where, advice=advice, rule=RefusalRule.IMPORT)

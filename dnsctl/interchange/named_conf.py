@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from dnsctl.errors import DnsctlError, RefusalRule
-from dnsctl.interchange.elsewhere import MAX_CONFIG, MAX_DEPTH, MAX_FILES, Left, Place, Taken, zone_named
+from dnsctl.interchange.elsewhere import Left, Place, Taken, zone_named
+from dnsctl.interchange.including import MAX_DEPTH, IncludingFiles, config_fault
 from dnsctl.model.name import Name, to_text
 
 # BIND 9.18, "Configuration File Grammar": comments of C, C++ and shells; words, quoted texts, three signs.
@@ -105,30 +105,16 @@ def _chosen(place: Place, found: _Found) -> Iterator[tuple[Name, Statement]]:
 
 
 class _Reader:
-    """Reads a file and those that it includes, within bounds."""
+    """Reads a file and those that it includes, by their paths from `base`."""
 
     def __init__(self, place: Place, base: str) -> None:
-        self.place = place
+        self.files = IncludingFiles(place)
         self.base = base
-        self.open: list[str] = []
-        self.octets = 0
-        self.files = 0
 
     def read(self, path: str) -> list[Statement]:
         """Return the statements of a file. Raises DnsctlError."""
-        if path in self.open:
-            raise _fault(path, "includes itself", "break the circle")
-        data = self.place.read(path, MAX_CONFIG)
-        self.octets += len(data)
-        self.files += 1
-        if len(self.open) >= MAX_DEPTH or self.octets > MAX_CONFIG or self.files > MAX_FILES:
-            raise _fault(path, f"over {MAX_DEPTH} files deep, or too much in all", "include less")
-        self.open.append(path)
-        try:
-            made = self._statements(_Tokens(data.decode("utf-8", "surrogateescape"), path))
-        finally:
-            self.open.pop()
-        return made
+        with self.files.text(path) as text:
+            return self._statements(_Tokens(text, path))
 
     def _statements(self, tokens: _Tokens) -> list[Statement]:
         stack: list[list[Statement]] = [[]]
@@ -140,27 +126,27 @@ class _Reader:
                 current.words.append(text)
             elif sign == "{":
                 if len(stack) > MAX_DEPTH:
-                    raise _fault(where, f"braces more than {MAX_DEPTH} deep", "check the braces")
+                    raise config_fault(where, f"braces more than {MAX_DEPTH} deep", "check the braces")
                 current.where = current.where or where
                 stack[-1].append(current)
                 stack.append(current.inside)
                 current = Statement([], "")
             elif sign == "}":
                 if len(stack) == 1:
-                    raise _fault(where, "a brace is closed that was not opened", "check the braces")
+                    raise config_fault(where, "a brace is closed that was not opened", "check the braces")
                 stack.pop()
             if sign in (";", "}") and current.words:
                 stack[-1].extend(self._made(current))
                 current = Statement([], "")
         if len(stack) > 1:
-            raise _fault(tokens.file, "a brace is not closed", "check the braces, and the file's end")
+            raise config_fault(tokens.file, "a brace is not closed", "check the braces, and the file's end")
         return stack[0]
 
     def _made(self, statement: Statement) -> list[Statement]:
         """Return a statement, or those of the file that it includes."""
         if statement.words[0] != "include" or len(statement.words) != 2:
             return [statement]
-        return self.read(self.place.path(statement.words[1], self.base, statement.where))
+        return self.read(self.files.place.path(statement.words[1], self.base, statement.where))
 
 
 class _Tokens:
@@ -176,12 +162,8 @@ class _Tokens:
         while at < len(self.text):
             found = _TOKEN.match(self.text, at)
             if found is None:
-                raise _fault(f"{self.file}:{line}", "a quote or a comment is not closed", "close it")
+                raise config_fault(f"{self.file}:{line}", "a quote or a comment is not closed", "close it")
             if not found["blank"]:
                 yield found["sign"] or "", found["word"] or found["quoted"] or "", line
             line += found[0].count("\n")
             at = found.end()
-
-
-def _fault(where: str, what: str, advice: str) -> DnsctlError:
-    return DnsctlError(what, where=where, advice=advice, rule=RefusalRule.IMPORT)
