@@ -120,7 +120,7 @@ def _key(text: str, root: Path) -> dns.tsig.Key:
         raise _wrong("--tsig", "is not a TSIG key", _TSIG)
     name, algorithm, reference = parts
     if algorithm.lower() not in _ALGORITHMS:
-        raise _wrong("--tsig", f"there is no algorithm {algorithm!r}", did_you_mean(algorithm, _ALGORITHMS))
+        raise _wrong("--tsig", f"unknown algorithm {algorithm!r}", did_you_mean(algorithm, _ALGORITHMS))
     try:
         secret = base64.b64decode(resolve(reference, root, group=True, given="--tsig").strip(), validate=True)
         key = dns.tsig.Key(dns.name.from_text(name), secret, algorithm.lower() + ".")

@@ -110,7 +110,7 @@ def judge_carrying(
     *,
     resolve: Resolve = ask_nobody,
 ) -> Carried:
-    """Judge the zones of a commit (see `judge`), and remember what was found if there is no error."""
+    """Judge the zones of a commit (see `judge`); remember the findings unless one is an error."""
     day = today or datetime.now(UTC).date()
     before = memory.recall(source.read(CONFIG))
     made = _Commit(source, config, memory, before, day).judged(progress, resolve)

@@ -94,12 +94,12 @@ def _answered_elsewhere(owner: Name, types: set[int], zone: Name, cuts: frozense
 def _taken_over(origin: Name, apexes: Apexes) -> Iterator[Effect]:
     above = answering_zone(origin, Type.A, apexes.before)
     if above is not None and above != origin:
-        shown = f"{to_text(origin)} and all below it are no longer answered by {to_text(above)}"
+        shown = f"{to_text(above)} stops answering for {to_text(origin)} and all names below it"
         yield Effect("taken-over", origin, shown)
 
 
 def removal_effects(origin: Name, apexes: Apexes) -> Iterator[Effect]:
-    """Yield what clients will notice where a zone is no longer served, and one above it is."""
+    """Yield what clients notice when a zone goes and a zone of ours above it answers instead."""
     above = answering_zone(origin, Type.A, apexes.after)
     if above is not None and above != origin:
         shown = f"{to_text(origin)} and all below it are answered by {to_text(above)} instead"
@@ -120,7 +120,7 @@ def _effects_on(owner: Name, types: set[int], states: _States) -> Iterator[Effec
     if owner in after.cuts and owner not in before.cuts:
         yield Effect("delegated", owner, f"{shown} and all below it are referred to its name servers")
     elif owner in before.cuts and owner not in after.cuts:
-        yield Effect("undelegated", owner, f"{shown} and all below it are no longer referred")
+        yield Effect("undelegated", owner, f"this zone answers for {shown} and all names below it again")
     elif after.occluder(owner) is not None:
         yield Effect("occluded", owner, f"{shown} is below a cut or DNAME, where it is not answered")
     else:

@@ -44,7 +44,7 @@ Kind = Literal["found", "denied", "failed"]
 class Reply(NamedTuple):
     """What resolvers say of one name and type. `ttl`: the least of all that led there, in seconds.
 
-    `denied`: there is no such name, or type; `fault`: why, or why nothing is known.
+    `denied`: the name or the type does not exist; `fault`: why no addresses came.
     """
 
     kind: Kind
