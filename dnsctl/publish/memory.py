@@ -12,6 +12,7 @@ Nothing depends on any of it: losing it only costs time. So no failure here ends
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import sys
@@ -267,6 +268,7 @@ def _digest_of_code() -> str:
     return hashlib.sha256(_code().encode()).hexdigest()
 
 
+@functools.cache  # the code that runs is what was loaded
 def _code() -> str:
     """Return what names this version of the code: not by its number alone, for those who change it."""
     here = Path(__file__).parents[1]
