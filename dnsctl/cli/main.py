@@ -129,7 +129,7 @@ def _options(
             metavar="DIR",
             callback=_work_in,
             expose_value=False,
-            help="The operations repo to work in; default: the one that this directory is in.",
+            help="Work in the operations repo that DIR is in; default: this directory.",
         ),
     ] = None,
     as_json: Annotated[

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dnsctl.errors import RevisionError
-from dnsctl.load.revision import git, head, is_dirty
+from dnsctl.load.revision import git, head, is_dirty, literal
 
 
 def refuse_uncommitted(root: Path, path: str) -> None:
@@ -21,5 +21,5 @@ def refuse_uncommitted(root: Path, path: str) -> None:
 def commit_file(root: Path, path: str, subject: str, reason: str) -> str:
     """Commit the file at `path` alone; return the id of the commit. Raises RevisionError."""
     message = f"{subject}\n\n{reason}\n" if reason else f"{subject}\n"
-    git(root, "commit", "--quiet", "--file=-", "--only", "--", path, asked=message.encode())
+    git(root, "commit", "--quiet", "--file=-", "--only", "--", literal(path), asked=message.encode())
     return head(root)

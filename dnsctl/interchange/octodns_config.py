@@ -32,7 +32,7 @@ class _Source:
 
     name: str
     directory: str
-    ttl: int
+    defaults: ZoneDefaults
     master: bool
     files: dict[Name, list[str]] = field(default_factory=dict)
     listed: set[Name] = field(default_factory=set)  # those that `*` stands for
@@ -125,7 +125,9 @@ def _directory(place: Place, base: str, name: str, settings: Mapping[str, Tree])
     directory = next((each for each in tried if place.tree.entries(each)), tried[0])
     ttl = str(settings.get("default_ttl", DEFAULT_TTL))
     kind = str(settings.get("class", ""))
-    made = _Source(name, directory, int(ttl) if ttl.isdigit() else DEFAULT_TTL, kind.endswith("FileSource"))
+    bare = str(settings.get("escaped_semicolons") or True).lower() in _FALSE
+    defaults = ZoneDefaults(int(ttl) if ttl.isdigit() else DEFAULT_TTL, bare_semicolons=bare)
+    made = _Source(name, directory, defaults, kind.endswith("FileSource"))
     split = str(settings.get("split_extension", "." if "Split" in kind else ""))
     split = "" if split.lower() in _FALSE else split
     suffix = str(settings.get("file_extension", ".")) if made.master else YAML
@@ -209,12 +211,19 @@ def _zone(
             left.append(Left(text, "is in several files, of which one is a master file"))
             return
         yield place.master_file(files[0][1], "", text, origin)
+    elif (found := _yaml_zone(place, origin, files, copy=holder == origin)) is not None:
+        yield found
     else:
-        yield _yaml_zone(place, origin, files, copy=holder == origin)
+        left.append(Left(text, "is in sources of which default_ttl or escaped_semicolons differ"))
 
 
-def _yaml_zone(place: Place, origin: Name, files: list[tuple[_Source, str]], *, copy: bool) -> Incoming:
-    """Read a zone in YAML, and say which files hold it, where they can be copied."""
+def _yaml_zone(
+    place: Place, origin: Name, files: list[tuple[_Source, str]], *, copy: bool
+) -> Incoming | None:
+    """Read a zone in YAML, and say which files hold it, where they can be copied.
+
+    None where its sources would have it read in different ways.
+    """
     texts = {path: place.read(path, MAX_FILE) for _, path in files}
     included: list[str] = []
 
@@ -222,9 +231,9 @@ def _yaml_zone(place: Place, origin: Name, files: list[tuple[_Source, str]], *, 
         included.append(name)
         return _include(place, name, within)
 
-    def parsed(ttl: int) -> Incoming:
+    def parsed(defaults: ZoneDefaults) -> Incoming:
         first = files[0][1]
-        zone, findings = zone_yaml.parse_split(texts, first, origin, ZoneDefaults(ttl), include=include)
+        zone, findings = zone_yaml.parse_split(texts, first, origin, defaults, include=include)
         if zone is None:
             fault = findings[-1]
             raise DnsctlError(
@@ -232,8 +241,11 @@ def _yaml_zone(place: Place, origin: Name, files: list[tuple[_Source, str]], *, 
             )
         return Incoming(zone, ", ".join(texts), findings)
 
-    found = parsed(files[0][0].ttl)
-    alike = files[0][0].ttl == place.ttl or _same(found, parsed(place.ttl))
+    own, *others = dict.fromkeys(source.defaults for source, _ in files)
+    found = parsed(own)
+    if not all(_same(found, parsed(other)) for other in others):
+        return None
+    alike = own == ZoneDefaults(place.ttl) or _same(found, parsed(ZoneDefaults(place.ttl)))
     one_source = len({source.name for source, _ in files}) == 1 and not files[0][0].shared
     if errors_in(found) or included or not (copy and alike and one_source):
         return found

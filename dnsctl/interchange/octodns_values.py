@@ -14,7 +14,7 @@ import dns.exception
 from dnsctl.errors import NameSyntaxError
 from dnsctl.load import yaml_nodes
 from dnsctl.load.presentation import MAX_STRING, NameReader, RdataFault, tokenize, unquoted
-from dnsctl.load.rdata_fields import FIELDS, HTTPS, LOC, SPF, SVCB, Field, to_wire
+from dnsctl.load.rdata_fields import FIELDS, HTTPS, LOC, SVCB, TEXT_TYPES, Field, to_wire
 from dnsctl.model.name import ROOT
 from dnsctl.model.rrset import Type, rdata_text
 
@@ -22,7 +22,6 @@ from dnsctl.model.rrset import Type, rdata_text
 Value = str | int | float | None | list["Value"] | dict[str, "Value"]
 
 _READER = NameReader(ROOT, absolute=True)  # names that are written here are whole
-_TEXTS = frozenset((int(Type.TXT), SPF))
 _PLAIN_TEXT = re.compile(rb"[ !#-~][ -~]*|", re.DOTALL)  # ASCII that shows, and begins with no quote
 _ESCAPED = re.compile(r'\\(\\|")(?![\\";\d])')
 _NUMBER = re.compile(r"-?\d+")
@@ -40,10 +39,10 @@ def octodns_value(rdtype: int, rdata: bytes) -> Value:
 
 def _candidates(rdtype: int, rdata: bytes) -> Iterator[Value]:
     try:
-        if rdtype in _TEXTS and (text := _plain_text(rdata)) is not None:
+        if rdtype in TEXT_TYPES and (text := _plain_text(rdata)) is not None:
             yield text
         presented = rdata_text(rdtype, rdata)
-        if rdtype in _TEXTS:  # octoDNS refuses a bare semicolon within quotes, too
+        if rdtype in TEXT_TYPES:  # octoDNS refuses a bare semicolon within quotes, too
             yield presented.replace(";", "\\;")
         if rdtype in (SVCB, HTTPS):
             yield _service(presented)

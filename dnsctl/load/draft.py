@@ -23,12 +23,16 @@ PLACEHOLDER_SERIAL = 1  # the release assigns the serial (dnssec.md)
 
 @dataclass(frozen=True)
 class ZoneDefaults:
-    """Values for what a zone's file leaves out. `file`: where they are written, for positions."""
+    """Values for what a zone's file leaves out. `file`: where they are written, for positions.
+
+    `bare_semicolons`: TXT in YAML has `;` and no escape for it, as octoDNS's `escaped_semicolons: false`.
+    """
 
     ttl: int = Defaults().ttl
     soa: bytes | None = None
     ns: tuple[Name, ...] = ()
     file: str = CONFIG
+    bare_semicolons: bool = False
 
     @staticmethod
     def of(defaults: Defaults, file: str = CONFIG) -> ZoneDefaults:

@@ -116,10 +116,10 @@ FIELDS: dict[int, tuple[Field, ...]] = {
 }
 # octoDNS's first names for the fields of DS, which were those of another type, in the order of FIELDS[DS].
 OLD_DS = ("flags", "protocol", "algorithm", "public_key")
-_TEXT_TYPES = frozenset((int(Type.TXT), SPF))
+TEXT_TYPES = frozenset((int(Type.TXT), SPF))
 # Types with character-strings or other quoted text in presentation form: those above, HINFO, X25, ISDN, GPOS,
 # NINFO, AVC, RESINFO and WALLET. In others a quote is a mistake, and would be taken into a name.
-_QUOTES = frozenset((*_TEXT_TYPES, 13, 19, 20, 27, NAPTR, 56, SVCB, HTTPS, URI, CAA, 258, 261, 262))
+_QUOTES = frozenset((*TEXT_TYPES, 13, 19, 20, 27, NAPTR, 56, SVCB, HTTPS, URI, CAA, 258, 261, 262))
 _ESCAPES = re.compile(r'\\(?:[\\";]|\d{3})|[\\"]', re.ASCII)
 _INTEGER = re.compile(r"\+?\d[\d_]*", re.ASCII)
 _OCTAL = re.compile(r"[-+]?0[0-7_]+", re.ASCII)
@@ -136,7 +136,7 @@ def to_wire(rdtype: int, value: yaml_nodes.Node, names: NameReader, remarks: lis
         raise RdataFault("a list inside a list", "give each value an entry of its own")
     if value.is_null:
         raise RdataFault("an empty value", "write it, or remove the entry")
-    if rdtype in _TEXT_TYPES and not value.text.startswith("\\# "):
+    if rdtype in TEXT_TYPES and not value.text.startswith("\\# "):
         return strings_wire(text_strings(value, remarks))
     if rdtype in _QUOTES and rdtype not in (NAPTR, SVCB, HTTPS) and not value.text.isascii():
         remarks.append(_not_ascii(value))  # those three have names, which may be internationalised
@@ -206,7 +206,7 @@ def words(rdtype: int, text: str) -> list[str]:
         if "(" in bare or ")" in bare:
             raise RdataFault("an unquoted parenthesis", "leave parentheses out, or put the text in quotes")
         if '"' not in re.sub(r"\\.", "", token, flags=re.DOTALL):
-            if rdtype in _TEXT_TYPES and tokens[0] != r"\#":  # which is RFC 3597 §5, and has no texts
+            if rdtype in TEXT_TYPES and tokens[0] != r"\#":  # which is RFC 3597 §5, and has no texts
                 raise RdataFault(
                     "text beside a quoted one", r"put all of it in one pair of quotes; inside, write \""
                 )

@@ -310,13 +310,18 @@ def head(root: Path) -> str:
 
 def is_dirty(root: Path, paths: tuple[str, ...]) -> tuple[str, ...]:
     """Return which files under `paths` differ from HEAD or are new to git, relative to `root`, sorted."""
-    wanted = [_normal(path) or "." for path in paths]
+    wanted = [literal(_normal(path) or ".") for path in paths]
     listing = git(
         root, "status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--", *wanted
     )
     prefix = os.fsdecode(git(root, "rev-parse", "--show-prefix")).rstrip("\n")
     changed = (os.fsdecode(line[3:]) for line in listing.split(b"\0") if len(line) > 3)
     return tuple(sorted(path.removeprefix(prefix) for path in changed))
+
+
+def literal(path: str) -> str:
+    """Return what names this path alone to git, also where it holds `*` or `[` (gitglossary, pathspec)."""
+    return f":(literal){path}"
 
 
 def _normal(path: str) -> str:

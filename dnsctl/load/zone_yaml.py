@@ -364,6 +364,12 @@ class _Reader:
         self.names.relative.clear()
         remarks: list[Remark] = []
         self.names.remarks.clear()
+        if (
+            self.draft.defaults.bare_semicolons
+            and rdtype in rdata_fields.TEXT_TYPES
+            and isinstance(value, Scalar)
+        ):
+            value = value._replace(text=value.text.replace(";", r"\;"))
         try:
             rdata = rdata_fields.to_wire(rdtype, value, self.names, remarks)
         except (RdataFault, NameSyntaxError) as error:

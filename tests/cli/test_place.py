@@ -29,6 +29,16 @@ def test_repo_is_found_from_any_directory_in_it(root: Path):
             assert dnsctl("zone", "list").out.splitlines()[1].startswith("example.com.")
 
 
+def test_repo_is_found_from_the_directory_that_is_named(root: Path, tmp_path: Path):
+    (tmp_path / "link").symlink_to(root / "zones/deep")
+    with inside(tmp_path):
+        for named in ("dns/zones/deep/er", "dns/zones", "link", root / "zones"):
+            assert dnsctl("zone", "list", root=Path(named)).out.splitlines()[1].startswith("example.com.")
+        assert found_root(Path("dns/zones")) == Path("dns/zones/..")
+        (root / "dnsctl.yaml").unlink()
+        assert found_root(Path("dns/zones")) == Path("dns/zones")
+
+
 def test_repo_that_is_a_directory_of_a_larger_work_tree_is_found(tmp_path: Path):
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
     made = repo(tmp_path / "infra/dns", example_com_yaml=ZONE)

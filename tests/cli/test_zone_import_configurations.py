@@ -124,6 +124,38 @@ def test_an_alias_is_taken_or_refused_and_never_lost(root: Path, octodns: Path):
     assert "type: ALIAS\n  value: www.example.net.\n" in (root / "zones" / "short.example.yaml").read_text()
 
 
+SEMICOLONS = r"""
+a: {type: TXT, value: v=DKIM1; p=}
+b: {type: TXT, values: ['one; two', '"quoted; \" text"', 'kept\; once']}
+"""
+
+
+@pytest.mark.parametrize(("escaped", "copied"), [("true", True), ("false", False), ("~", True)])
+def test_semicolons_are_read_as_the_source_has_them(root: Path, octodns: Path, escaped: str, copied: bool):
+    octodns.write_text(OCTODNS.replace("./config, ", f"./config, escaped_semicolons: {escaped}, "))
+    (octodns.parent / "config" / "example.com.yaml").write_text(SEMICOLONS)
+    assert taken(root, "example.com", "--octodns", octodns).code == 0
+    made = (root / "zones" / "example.com.yaml").read_text()
+    assert (made == SEMICOLONS) == copied
+    shown = dnsctl("zone", "show", "example.com", "--json", root=root).json["rrsets"]
+    texts = {each["owner"]: each["values"] for each in shown if each["type"] == "TXT"}
+    assert texts["a.example.com."] == ['"v=DKIM1; p="']
+    kept = r'"kept; once"' if copied else r'"kept\\; once"'
+    assert sorted(texts["b.example.com."]) == sorted(['"one; two"', r'"quoted; \" text"', kept])
+
+
+def test_zone_of_sources_that_read_it_in_different_ways_is_not_taken(root: Path, octodns: Path):
+    octodns.write_text(
+        OCTODNS.replace("{sources: [config, route53]", "{sources: [config, second]").replace(
+            "  route53:",
+            "  second: {class: x.YamlProvider, directory: ./config, default_ttl: 60}\n  route53:",
+        )
+    )
+    told = taken(root, "example.net", "--octodns", octodns)
+    assert (told.code, "is in sources of which default_ttl" in told.line) == (1, True)
+    assert files(root) == []
+
+
 def test_octodns_itself_reads_the_same_zones(root: Path, octodns: Path):
     yaml = pytest.importorskip("octodns.provider.yaml")
     zone_module = pytest.importorskip("octodns.zone")

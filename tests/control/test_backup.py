@@ -610,3 +610,19 @@ def test_backup_does_not_replace_another_unless_told(kept: Operations, tmp_path:
     assert (tmp_path / "b").read_text() == "the one of yesterday"
     assert kept.run("backup", str(tmp_path / "b"), "--overwrite").returncode == 0
     assert re.match(rb"dnsctl backup 1\n", (tmp_path / "b").read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [(None, "no such file"), (b"PK", "is not a backup"), (b"dnsctl backup 1\n", "cut off")],
+)
+@pytest.mark.parametrize("listed", [("--list",), ()])
+def test_file_that_is_not_a_backup_is_told_before_a_passphrase_is_asked_for(
+    tmp_path: Path, content: bytes | None, what: str, listed: tuple[str, ...]
+) -> None:
+    file = tmp_path / "b"
+    if content is not None:
+        file.write_bytes(content)
+    told = dnsctl("restore", *listed, file, tmp_path / "new")
+    assert (told.code, what in told.line) == (1, True), told.err
+    assert not (tmp_path / "new").exists()

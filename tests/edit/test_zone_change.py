@@ -194,3 +194,18 @@ def test_a_file_that_would_read_otherwise_is_not_written(root: Path, monkeypatch
     told = dnsctl("zone", "set", "www.example.com", "A", "192.0.2.1", root=root)
     assert (told.code, "would not be as wanted" in told.line) == (1, True)
     assert text(root) == ZONE
+
+
+def test_a_commit_takes_a_path_as_it_is_and_not_as_a_pattern(tmp_path: Path, root: Path) -> None:
+    settings = root / "dnsctl.yaml"
+    settings.write_text(settings.read_text() + "zone-files: 'z[ab]*'\n")
+    for name in ("z[ab]*", "za", "zb1"):
+        (root / name).mkdir()
+        (root / name / "example.com.yaml").write_text(ZONE)
+    committed(root)
+    for name in ("za", "zb1"):
+        (root / name / "example.com.yaml").write_text(f"{ZONE}# changed\n")
+    told = dnsctl("zone", "set", "www.example.com", "A", "192.0.2.1", "--commit", root=root)
+    assert told.code == 0, told.err
+    shown = git(root, "show", "-z", "--name-only", "--format=", "HEAD")
+    assert shown.split("\0")[:-1] == ["z[ab]*/example.com.yaml"]

@@ -35,25 +35,24 @@ def named_root(ctx: typer.Context) -> Path:
 
 
 def root_of(ctx: typer.Context) -> Path:
-    """Return the operations repo: the directory of `-C`, or the one that is found."""
-    return given(ctx).directory or found_root()
+    """Return the operations repo that the directory of `-C` is in, or the one that we are in."""
+    return found_root(named_root(ctx))
 
 
-def found_root() -> Path:
-    """Return the operations repo that we are in, as a path from here; where there is none, here.
+def found_root(start: Path = Path()) -> Path:
+    """Return the operations repo that `start` is in, as a path from there; where there is none, `start`.
 
     It is looked for upwards, as git does: the nearest directory with a dnsctl.yaml, in the same git work tree
     and file system. Outside of a work tree only the directory itself counts, so that a dnsctl.yaml which
     somebody left in a directory above is never taken by chance.
     """
-    here = Path()
-    if _holds(here, CONFIG):
-        return here
+    if _holds(start, CONFIG):
+        return start
     try:
-        place = Path.cwd()
+        place = start.resolve(strict=True)
         device = place.stat().st_dev
     except OSError:  # removed, or it may not be read
-        return here
+        return start
     found = None
     for steps, each in enumerate((place, *place.parents)):
         try:
@@ -62,10 +61,10 @@ def found_root() -> Path:
         except OSError:
             break
         if found is None and _holds(each, CONFIG):
-            found = Path(*[".."] * steps)
+            found = Path(start, *[".."] * steps)
         if _holds(each, _GIT):
-            return found or here
-    return here
+            return found or start
+    return start
 
 
 def _holds(directory: Path, name: str) -> bool:

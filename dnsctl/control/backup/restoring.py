@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from dnsctl.control.backup.contents import BUNDLE, LENGTH, MAX_INDEX, Contents, Item, mode_of
-from dnsctl.control.backup.sealed import HEAD, unsealed
+from dnsctl.control.backup.sealed import HEAD, refuse_other, unsealed
 from dnsctl.control.host import locked
 from dnsctl.errors import BackupError, KeystoreError, RefusalRule, SystemRefusalError
 from dnsctl.files import durable
@@ -47,6 +47,12 @@ class Restored:
     root: Path
     replaced: Path | None = None
     other_release_key: bool = False
+
+
+def refuse_what_is_not_one(source: Path) -> None:
+    """Raise SystemRefusalError, BackupError where `source` does not begin as a backup."""
+    with _opened(source) as file:
+        refuse_other(file.read(HEAD), str(source))
 
 
 def contents_of(source: Path, passphrase: bytes) -> Contents:
@@ -156,6 +162,10 @@ class _Reader:
 def _opened(source: Path) -> Iterator[BinaryIO]:
     try:
         file = source.open("rb")
+    except FileNotFoundError:
+        raise BackupError(
+            "no such file", where=str(source), advice="name a file of `dnsctl backup`"
+        ) from None
     except OSError as error:
         raise SystemRefusalError.of(error, source) from None
     with file:

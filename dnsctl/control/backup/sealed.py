@@ -71,6 +71,20 @@ class Sealer:
         self._count += 1
 
 
+def refuse_other(head: bytes, where: str) -> None:
+    """Raise BackupError where a file that begins with `head`, its first `HEAD` octets, is not a backup."""
+    if not head.startswith(_MAGIC):
+        if head.startswith(_FAMILY) or (head and _FAMILY.startswith(head)):
+            whole = len(head) >= len(_MAGIC)
+            what = "is a backup of a version that this dnsctl does not read" if whole else "is cut off"
+            raise BackupError(what, where=where, advice="use a newer dnsctl" if whole else _ANOTHER)
+        raise BackupError("is not a backup of dnsctl", where=where, advice="name a file of `dnsctl backup`")
+    if len(head) < HEAD:
+        raise BackupError("is cut off", where=where, advice=_ANOTHER)
+    if hashlib.sha256(head[:-_DIGEST]).digest()[:_DIGEST] != head[-_DIGEST:]:
+        raise BackupError("is damaged: its head is not what was written", where=where, advice=_ANOTHER)
+
+
 def unsealed(file: BinaryIO, passphrase: bytes, where: str) -> Iterator[bytes]:
     """Yield the octets of `file` in pieces, each one as it was written.
 
@@ -94,17 +108,8 @@ def unsealed(file: BinaryIO, passphrase: bytes, where: str) -> Iterator[bytes]:
 
 def _opening(head: bytes, passphrase: bytes, where: str) -> bytes:
     """Return the key that `passphrase` gives. Raises BackupError, PassphraseError."""
-    if not head.startswith(_MAGIC):
-        if head.startswith(_FAMILY) or (head and _FAMILY.startswith(head)):
-            whole = len(head) >= len(_MAGIC)
-            what = "is a backup of a version that this dnsctl does not read" if whole else "is cut off"
-            raise BackupError(what, where=where, advice="use a newer dnsctl" if whole else _ANOTHER)
-        raise BackupError("is not a backup of dnsctl", where=where, advice="name a file of `dnsctl backup`")
-    if len(head) < HEAD:
-        raise BackupError("is cut off", where=where, advice=_ANOTHER)
-    start, digest = head[:-_DIGEST], head[-_DIGEST:]
-    if hashlib.sha256(start).digest()[:_DIGEST] != digest:
-        raise BackupError("is damaged: its head is not what was written", where=where, advice=_ANOTHER)
+    refuse_other(head, where)
+    start = head[:-_DIGEST]
     key, check = _derived(passphrase, start[len(_MAGIC) : len(_MAGIC) + _SALT])
     if not secrets.compare_digest(check, start[-_CHECK:]):
         raise PassphraseError(
