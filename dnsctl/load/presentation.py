@@ -32,6 +32,7 @@ _NUMBER = re.compile(r"\d{1,10}", re.ASCII)
 _TYPE_NUMBER = re.compile(r"TYPE(\d{1,5})", re.ASCII | re.IGNORECASE)
 _TTL = re.compile(r"(?:\d{1,10}[smhdw])+", re.ASCII | re.IGNORECASE)
 
+_FULL_STOPS = tuple(FULL_STOPS)
 _STRAY = re.compile("[\udc80-\udcff]")  # an octet that is not UTF-8, as `surrogateescape` decodes it
 
 _NOT_IN_DNSPYTHON = {  # types of IANA's registry that dnspython has no name for
@@ -80,22 +81,30 @@ class NameReader:
     `remarks` are those of the rdata that was read with it; the reader of the record takes them out.
     """
 
-    __slots__ = ("absolute", "dnspython_origin", "origin", "relative", "remarks")
+    __slots__ = ("absolute", "origin", "relative", "remarks")
 
     def __init__(self, origin: Name, *, absolute: bool = False) -> None:
         self.origin = origin
         self.absolute = absolute
         self.relative: list[str] = []
         self.remarks: list[RdataRemark] = []
-        self.dnspython_origin = dns.name.from_wire(origin, 0)[0]
 
     def __call__(self, text: str) -> Name:
         if not self.absolute:
             return cached_name(text, self.origin)
-        if text.endswith(tuple(FULL_STOPS)) or text == "@":
+        if text.endswith(_FULL_STOPS) or text == "@":
             return cached_name(text, self.origin)
         self.relative.append(text)
         return cached_name(text, ROOT)
+
+    @property
+    def dnspython_origin(self) -> dns.name.Name:
+        return dns.name.from_wire(self.origin, 0)[0]
+
+    def forget(self) -> None:
+        """Forget what was noticed of the last record."""
+        self.relative.clear()
+        self.remarks.clear()
 
     def cased(self, text: str) -> bytes:
         """Complete a name, keep its upper case: canonical form does not touch such names (RFC 6840 §5.1)."""

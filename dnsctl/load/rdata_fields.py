@@ -125,6 +125,7 @@ _INTEGER = re.compile(r"\+?\d[\d_]*", re.ASCII)
 _OCTAL = re.compile(r"[-+]?0[0-7_]+", re.ASCII)
 _PARAMETER = re.compile(rf'[^"]*={QUOTED}', re.DOTALL)  # alpn="h2,h3"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_MARKS = re.compile(r'["\\;()]')  # what has a meaning in presentation form
 _HIDDEN = re.compile(rf"{QUOTED}|\\.", re.DOTALL)  # in which no sign has its meaning
 
 
@@ -196,6 +197,8 @@ def words(rdtype: int, text: str) -> list[str]:
     Raises RdataFault for what would not be read as it stands: an unquoted `;`, which begins a comment,
     parentheses, text that touches a quoted one, and quotes in types without text.
     """
+    if rdtype not in TEXT_TYPES and not _MARKS.search(text):
+        return text.split()
     tokens = tokenize(text)
     for token in tokens:
         bare = _HIDDEN.sub("", token)

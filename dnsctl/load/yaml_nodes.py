@@ -9,9 +9,9 @@ may expand to. A node that comes from an included file says so (`file`).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple, Protocol
 
 import yaml
@@ -29,7 +29,7 @@ INCLUDE = "!include"  # octoDNS's tag: the node is what another file holds
 _FORBIDDEN = "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 _FORBIDDEN_ASCII = re.compile("[^\t\n\r\x20-\x7e]")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same events, ten times slower, without libyaml
-_NULLS = frozenset(("", "~", "null", "Null", "NULL"))
+NULLS = frozenset(("", "~", "null", "Null", "NULL"))
 _TAGS = "tag:yaml.org,2002:"
 _PLAIN_TAGS = frozenset(_TAGS + kind for kind in ("str", "int", "float", "bool", "null", "map", "seq"))
 
@@ -68,7 +68,10 @@ class Scalar(NamedTuple):
     @property
     def is_null(self) -> bool:
         """True for a value that is left empty, or written `null` or `~` without quotes."""
-        return self.plain and self.text in _NULLS
+        return self.plain and self.text in NULLS
+
+
+_scalar = partial(tuple.__new__, Scalar)  # from its fields; half the time of the class itself
 
 
 @dataclass(slots=True)
@@ -92,9 +95,9 @@ class Mapping:
     line: int
     column: int
     items: dict[str, tuple[Scalar, Node]] = field(default_factory=dict)
-    repeated: list[Scalar] = field(default_factory=list)
-    merged: set[str] = field(default_factory=set)
-    replaced: list[Scalar] = field(default_factory=list)
+    repeated: tuple[Scalar, ...] = ()
+    merged: frozenset[str] = frozenset()
+    replaced: tuple[Scalar, ...] = ()
     size: int = 1
     file: str = ""
 
@@ -103,15 +106,17 @@ class Mapping:
 
         `in_place`: what stands above `<<` gives way to it, as in octoDNS's own reader.
         """
+        merged, replaced = set(self.merged), list(self.replaced)
         for other in reversed(others) if in_place else others:
             for text, pair in other.items.items():
                 if text not in self.items:
-                    self.merged.add(text)
+                    merged.add(text)
                 elif not in_place:
                     continue
-                elif text not in self.merged and not _same(self.items[text][1], pair[1]):
-                    self.replaced.append(self.items[text][0])
+                elif text not in merged and not _same(self.items[text][1], pair[1]):
+                    replaced.append(self.items[text][0])
                 self.items[text] = pair
+        self.merged, self.replaced = frozenset(merged), tuple(replaced)
 
     def get(self, key: str) -> Node | None:
         """Return the value of `key`, or None."""
@@ -192,7 +197,7 @@ def _compose(data: bytes, inclusions: _Inclusions, file: str) -> Node | None:
         raise YamlFault("yaml-syntax", what, "remove it, or write it as an escape", line, column)
     builder = _Builder(inclusions, file)
     try:
-        return builder.build(_events(_LOADER(text)))
+        return builder.build(_LOADER(text).get_event)
     except yaml.MarkedYAMLError as error:
         raise _syntax_fault(error, builder.broken_text) from None
     except yaml.YAMLError as error:
@@ -256,14 +261,6 @@ def _syntax_advice(problem: str) -> str:
     return "check the indentation and quotes at and before this line"
 
 
-def _events(loader: _Loader) -> Iterator[_Event]:
-    while True:
-        event = loader.get_event()
-        if event is None or isinstance(event, yaml.StreamEndEvent):
-            return
-        yield event
-
-
 class _Builder:
     """Puts nodes together from events with a stack of its own (depth is bounded by MAX_DEPTH)."""
 
@@ -271,20 +268,23 @@ class _Builder:
         self.inclusions = inclusions
         self.file = file
         self.broken_text: _Event | None = None  # the last event of a quoted text over several lines
-        self.stack: list[tuple[Sequence | Mapping, Scalar | None, str | None]] = []
+        self.open: Sequence | Mapping | None = None  # the innermost that has not ended
+        self.key: Scalar | None = None  # of `open`, which waits for its value
+        self.anchor: str | None = None  # of `open`
+        self.around: list[tuple[Sequence | Mapping | None, Scalar | None, str | None]] = []
         self.anchors: dict[str, Node] = {}
         self.root: Node | None = None
         self.documents = 0
 
-    def build(self, events: Iterator[_Event]) -> Node | None:
-        for event in events:
+    def build(self, next_event: Callable[[], _Event | None]) -> Node | None:
+        while (event := next_event()) is not None:
             kind: type[object] = type(event)
             if kind is yaml.ScalarEvent:
-                self._scalar(event)
+                self._add(self._scalar(event))
             elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
-                self._open(event)
+                self._begin(event)
             elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
-                self._close()
+                self._end()
             elif kind is yaml.AliasEvent:
                 self._alias(event)
             elif kind is yaml.DocumentStartEvent:
@@ -293,23 +293,24 @@ class _Builder:
                     raise _fault("yaml-syntax", "a second document", "keep one document a file", event)
         return self.root
 
-    def _scalar(self, event: _Event) -> None:
-        mark = event.start_mark
-        if event.style and mark.line != event.end_mark.line and event.style in "'\"":
+    def _scalar(self, event: _Event) -> Node:
+        mark, style = event.start_mark, event.style
+        if style and mark.line != event.end_mark.line and style in "'\"":
             self.broken_text = event
-        node: Node = Scalar(event.value, mark.line + 1, mark.column + 1, not event.style, self.file)
-        if event.tag == INCLUDE:
-            node = self._included(event)
-        elif event.tag is not None:
-            _check_tag(event)
+        node: Node = _scalar((event.value, mark.line + 1, mark.column + 1, not style, self.file))
+        if event.tag is not None:
+            if event.tag == INCLUDE:
+                node = self._included(event)
+            else:
+                _check_tag(event)
         if event.anchor is not None:
             self.anchors[event.anchor] = node
-        self._add(node)
+        return node
 
     def _included(self, event: _Event) -> Node:
         """Return what the file holds that a scalar with the tag `!include` names."""
         state = self.inclusions
-        if self.stack and isinstance(self.stack[-1][0], Mapping) and self.stack[-1][1] is None:
+        if isinstance(self.open, Mapping) and self.key is None:
             raise _fault("yaml-include", "!include as a key", "include a value", event)
         if state.read is None:
             raise _fault("yaml-include", "!include is not read here", "write the content here", event)
@@ -342,26 +343,26 @@ class _Builder:
         state.done[path] = Scalar("", 1, 1, True, path) if found is None else found
         return state.done[path]
 
-    def _open(self, event: _Event) -> None:
+    def _begin(self, event: _Event) -> None:
         if event.tag is not None:
             _check_tag(event)
-        if len(self.stack) >= MAX_DEPTH:
+        if len(self.around) >= MAX_DEPTH:
             raise _fault("yaml-depth", f"nested more than {MAX_DEPTH} deep", "flatten this", event)
+        if self.key is None and isinstance(self.open, Mapping):
+            raise _fault("yaml-key", "a key that is itself a list or mapping", "use plain text keys", event)
         opened: type[object] = type(event)
-        kind = Mapping if opened is yaml.MappingStartEvent else Sequence
-        node = kind(event.start_mark.line + 1, event.start_mark.column + 1, file=self.file)
-        if self.stack:
-            parent, key, _ = self.stack[-1]
-            if isinstance(parent, Mapping) and key is None:
-                raise _fault(
-                    "yaml-key", "a key that is itself a list or mapping", "use plain text keys", event
-                )
-        self.stack.append((node, None, event.anchor))
+        mark, kind = event.start_mark, Mapping if opened is yaml.MappingStartEvent else Sequence
+        self.around.append((self.open, self.key, self.anchor))
+        self.open = kind(mark.line + 1, mark.column + 1, file=self.file)
+        self.key, self.anchor = None, event.anchor
 
-    def _close(self) -> None:
-        node, _, anchor = self.stack.pop()
-        if anchor is not None:
-            self.anchors[anchor] = node
+    def _end(self) -> None:
+        node = self.open
+        if node is None:  # the parser closes what it has opened
+            return
+        if self.anchor is not None:
+            self.anchors[self.anchor] = node
+        self.open, self.key, self.anchor = self.around.pop()
         self._add(node)
 
     def _alias(self, event: _Event) -> None:
@@ -373,22 +374,24 @@ class _Builder:
         self._add(self.inclusions.again(node, event, "aliases"))
 
     def _add(self, node: Node) -> None:
-        if not self.stack:
+        parent, key = self.open, self.key
+        if parent is None:
             self.root = node
-            return
-        parent, key, anchor = self.stack[-1]
-        if isinstance(parent, Sequence):
+        elif isinstance(parent, Sequence):
             parent.items.append(node)
             parent.size += 1 if isinstance(node, Scalar) else node.size
-        elif key is None:
-            if not isinstance(node, Scalar):
-                fault = "a key that is itself a list or mapping"
-                raise YamlFault("yaml-key", fault, "use plain text keys", parent.line, parent.column)
-            self.stack[-1] = (parent, node, anchor)
-        else:
-            self.stack[-1] = (parent, None, anchor)
+        elif key is not None:
+            self.key = None
             parent.size += 1 if isinstance(node, Scalar) else node.size
-            _put(parent, key, node, self.inclusions.merge_in_place)
+            if key.text in parent.items or key.text == "<<":
+                _put(parent, key, node, self.inclusions.merge_in_place)
+            else:
+                parent.items[key.text] = (key, node)
+        elif isinstance(node, Scalar):
+            self.key = node
+        else:
+            fault = "a key that is itself a list or mapping"
+            raise YamlFault("yaml-key", fault, "use plain text keys", parent.line, parent.column)
 
 
 def _put(parent: Mapping, key: Scalar, node: Node, merge_in_place: bool) -> None:
@@ -408,9 +411,9 @@ def _put(parent: Mapping, key: Scalar, node: Node, merge_in_place: bool) -> None
             others.append(each)
         parent.merge(others, in_place=merge_in_place)
     elif key.text in parent.items and key.text not in parent.merged:
-        parent.repeated.append(key)
+        parent.repeated = (*parent.repeated, key)
     else:
-        parent.merged.discard(key.text)
+        parent.merged -= {key.text}
         parent.items[key.text] = (key, node)
 
 

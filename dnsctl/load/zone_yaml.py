@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import typing
 from datetime import date, timedelta
+from functools import lru_cache
 
 from dnsctl.errors import NameSyntaxError
 from dnsctl.load import alias_records, rdata_fields, yaml_nodes
@@ -23,7 +24,7 @@ from dnsctl.load.expiry import ADVICE, expiry
 from dnsctl.load.nearest import nearest
 from dnsctl.load.presentation import NameReader, RdataFault, domain_name, ttl, type_code, unknown_type
 from dnsctl.load.rdata_fields import Remark
-from dnsctl.load.yaml_nodes import Includer, Mapping, Node, Scalar, Sequence
+from dnsctl.load.yaml_nodes import NULLS, Includer, Mapping, Node, Scalar, Sequence
 from dnsctl.load.yaml_text import name_in_yaml
 from dnsctl.model.alias import ALIASES, Alias
 from dnsctl.model.finding import Finding, Position
@@ -35,6 +36,7 @@ EXPIRES_SOON = timedelta(days=14)
 EXPIRED, REMOVED = "expires-passed", "expires-removed"  # ids of rules
 OURS = ("owner", "reason", "expires")  # kept for people, never served
 KEYS = ("type", "ttl", "value", "values", "octodns", *OURS)
+_DATA_KEYS = frozenset(KEYS) - {"octodns", "expires"}
 PROVIDER_KEYS = {  # octoDNS features that a provider carries out, and what is served here instead
     "geo": "its default value is served to all, and those for places are left out",
     "dynamic": "its default value is served to all, and pools, rules and health checks are left out",
@@ -193,21 +195,30 @@ class _Reader:
                 )
 
     def _record(self, owner: Name, key: Scalar, record: Mapping) -> None:
-        alias = alias_records.spelling(record.get("type"))
+        kind = record.get("type")
+        plain = _plain_type(kind.text) if isinstance(kind, Scalar) else None
+        if plain is not None and _has_data_alone(record):  # as most records do
+            self.lenient = False
+            self._rrset(owner, key, record, plain, self._ttl(record))
+            return
+        alias = alias_records.spelling(kind)
         rdtype = None if alias else self._type(key, record)
-        kind = alias if rdtype is None else type_text(rdtype)
-        told = f"{key.text[:80]!r} {kind}".rstrip()
+        shown = alias if rdtype is None else type_text(rdtype)
+        told = f"{key.text[:80]!r} {shown}".rstrip()
         self._other_keys(record, told)
         over = self._is_over(record, told)
         seconds = self._ttl(record)
-        if over or not kind or not self._for_us(told, record):
+        if over or not shown or not self._for_us(told, record):
             return
         self._proxied(told, record)
         self.lenient = _is_lenient(record)
-        if rdtype is None:
-            for value in self._values(record):
-                self._alias(owner, alias, seconds, value)
+        if rdtype is not None:
+            self._rrset(owner, key, record, rdtype, seconds)
             return
+        for value in self._values(record):
+            self._alias(owner, alias, seconds, value)
+
+    def _rrset(self, owner: Name, key: Scalar, record: Mapping, rdtype: int, seconds: int) -> None:
         place = self.place(record)
         first = self.first.setdefault((owner, rdtype), place)
         if first is not place:
@@ -361,9 +372,8 @@ class _Reader:
         return values
 
     def _value(self, owner: Name, rdtype: int, seconds: int, value: Node) -> None:
-        self.names.relative.clear()
         remarks: list[Remark] = []
-        self.names.remarks.clear()
+        names = self.names
         if (
             self.draft.defaults.bare_semicolons
             and rdtype in rdata_fields.TEXT_TYPES
@@ -371,23 +381,24 @@ class _Reader:
         ):
             value = value._replace(text=value.text.replace(";", r"\;"))
         try:
-            rdata = rdata_fields.to_wire(rdtype, value, self.names, remarks)
+            rdata = rdata_fields.to_wire(rdtype, value, names, remarks)
         except (RdataFault, NameSyntaxError) as error:
             self._unreadable(type_text(rdtype), value, error)
+            names.forget()
             return
-        self._remark(remarks, value)
-        self.draft.add(owner, rdtype, seconds, rdata, *self.place(value))
+        if remarks or names.remarks or names.relative:
+            self._remark(remarks, value)
+        self.draft.add(owner, rdtype, seconds, rdata, value.file or self.file, value.line, value.column)
         if self.lenient:
             self.draft.lenient.add(self.place(value))
 
     def _alias(self, owner: Name, spelled: str, seconds: int, value: Node) -> None:
-        self.names.relative.clear()
         remarks: list[Remark] = []
-        self.names.remarks.clear()
         try:
             found = alias_records.target_of(spelled, value, self.names, self.draft.origin, remarks)
         except (RdataFault, NameSyntaxError) as error:
             self._unreadable(spelled, value, error)
+            self.names.forget()
             return
         self._remark(remarks, value)
         if found.types:
@@ -408,6 +419,7 @@ class _Reader:
             self.find(said.rule, value, said.message, said.advice)
         for text in self.names.relative:
             self._relative(text, value)
+        self.names.forget()
 
     def _relative(self, text: str, value: Node) -> None:
         """Report a target without a final dot. A single label is hardly ever meant as a top-level domain."""
@@ -420,6 +432,20 @@ class _Reader:
         message = f"{text[:120]!r} does not end with a dot, and is taken as absolute"
         advice = "end it with a dot: targets in zone files are whole names"
         self.find("target-not-absolute", value, message, advice)
+
+
+def _has_data_alone(record: Mapping) -> bool:
+    """True for a record with type, TTL and values, and without anything that is to be told or obeyed."""
+    return record.items.keys() <= _DATA_KEYS and not record.repeated and not record.replaced
+
+
+@lru_cache(maxsize=1024)
+def _plain_type(text: str) -> int | None:
+    """Return the code of a type that nothing is to be said of; None for all others, which may be types."""
+    if text.upper() in ALIASES or text.upper() in UNSERVED or text in NULLS:
+        return None
+    code = type_code(text.strip())
+    return None if code in MADE_BY_SIGNING else code
 
 
 def _is_true(node: Node | None) -> bool:

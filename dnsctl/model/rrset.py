@@ -8,6 +8,7 @@ and signing needs no further work. `signatures` are RRSIG rdatas that cover it.
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import cache
 from typing import NamedTuple
 
 import dns.rdata
@@ -95,6 +96,7 @@ def before_signing(node: tuple[RRset, ...]) -> tuple[RRset, ...]:
     return tuple(one._replace(signatures=()) for one in node if one.rdtype not in MADE_BY_SIGNING)
 
 
+@cache
 def type_text(rdtype: int) -> str:
     """Return the mnemonic, or TYPE65400 for an unknown type (RFC 3597 §5)."""
     return dns.rdatatype.to_text(dns.rdatatype.RdataType.make(rdtype))
