@@ -35,6 +35,7 @@ PACKAGES = {  # program: the Debian package that brings it
     "faketime": "faketime",
     "pdns_server": "pdns-server pdns-backend-sqlite3",
     "pdnsutil": "pdns-server",
+    "groff": "groff",
     "perl": "libnet-dns-sec-perl",
 }
 

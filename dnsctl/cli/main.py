@@ -56,6 +56,7 @@ VERBS: tuple[str, ...] = (  # in the order of a day's work; each is a module of 
     "restore",
     "explain",
     "schema",
+    "man",
 )
 ERRORS = {"verify": 2}  # exit code of any error, by verb, where it is not 1: there 1 says that nodes drifted
 UNREAD = 141  # as shells report SIGPIPE

@@ -165,11 +165,12 @@ def _record() -> dict[str, Json]:
         "required": ["type"],
         "properties": {
             "type": {
+                "description": "A, AAAA, MX … or TYPE65400",
                 "type": "string",
                 "anyOf": [{"enum": known}, {"pattern": r"^(TYPE\d{1,5}|[a-z0-9-]+|.+/.+)$"}],
             },
-            "value": {"description": "one value"},
-            "values": {"description": "several values"},
+            "value": {"description": "one value, as text or as a mapping of its fields"},
+            "values": {"description": "a list of values, each as text or as a mapping of its fields"},
             **_COMMON,
         },
         "allOf": rules,

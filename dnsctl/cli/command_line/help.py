@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 import shutil
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from typer._click.core import Command, Context  # typer exports none of these types
@@ -23,6 +23,36 @@ _WORDS: Final = re.compile(r"""(?:"[^"]*"|'[^']*'|\S)+""")  # as a shell reads t
 Row = tuple[str, str]
 
 
+class Told(NamedTuple):
+    """What is told of a command, here and in its manual page. `commands`: those below it, in a line each."""
+
+    usage: str
+    paragraphs: tuple[str, ...]
+    arguments: tuple[Row, ...]
+    options: tuple[Row, ...]
+    commands: tuple[Row, ...]
+    examples: tuple[str, ...]
+
+
+def told_of(command: Command, ctx: Context) -> Told:
+    """Return what is told of a command that is called as `ctx` has it."""
+    explained: dict[str, list[Row]] = {"argument": [], "option": []}
+    for each in command.get_params(ctx):
+        record = each.get_help_record(ctx)
+        if record is not None:
+            term, text = record
+            explained[each.param_type_name].append((term.partition(" <")[0], text))  # an argument's type
+    below: dict[str, Command] = getattr(command, "commands", {})
+    return Told(
+        " ".join((ctx.command_path, *command.collect_usage_pieces(ctx))),
+        tuple(" ".join(each.split()) for each in (command.help or "").split("\n\n")),
+        tuple(explained["argument"]),
+        tuple(explained["option"]),
+        tuple((name, _first(each.help)) for name, each in below.items()),
+        tuple((command.epilog or "").splitlines()),
+    )
+
+
 def explain(command: Command) -> None:
     """Have a command, and all below it, print this page for `--help`."""
     command.get_help = partial(page, command)  # type: ignore[method-assign]
@@ -32,43 +62,34 @@ def explain(command: Command) -> None:
 
 def page(command: Command, ctx: Context) -> str:
     """Return the help of `command`, as wide as the terminal."""
-    return "\n".join(_lines(command, ctx, _width()))
+    return "\n".join(_lines(told_of(command, ctx), _width()))
 
 
 def _width() -> int:
     return max(_NARROWEST, min(shutil.get_terminal_size().columns, _WIDEST))
 
 
-def _lines(command: Command, ctx: Context, width: int) -> Iterator[str]:
-    usage = " ".join(("Usage:", ctx.command_path, *command.collect_usage_pieces(ctx)))
-    yield from _wrapped(usage, width, "", " " * 7)
-    for paragraph in (command.help or "").split("\n\n"):
+def _lines(told: Told, width: int) -> Iterator[str]:
+    yield from _wrapped(f"Usage: {told.usage}", width, "", " " * 7)
+    for paragraph in told.paragraphs:
         yield ""
         yield from _wrapped(paragraph, width, "  ")
-    explained: dict[str, list[Row]] = {"argument": [], "option": []}
-    for each in command.get_params(ctx):
-        record = each.get_help_record(ctx)
-        if record is not None:
-            term, text = record
-            explained[each.param_type_name].append((term.partition(" <")[0], text))  # an argument's type
-    yield from _section("Arguments", explained["argument"], width)
-    yield from _section("Options", explained["option"], width)
-    below: dict[str, Command] = getattr(command, "commands", {})
-    yield from _section("Commands", [(name, _first(each.help)) for name, each in below.items()], width)
-    if command.epilog:
+    yield from _section("Arguments", told.arguments, width)
+    yield from _section("Options", told.options, width)
+    yield from _section("Commands", told.commands, width)
+    if told.examples:
         yield from ("", "Examples:")
-        for example in command.epilog.splitlines():
+        for example in told.examples:
             yield from _example(example, width)
 
 
 def _first(text: str | None) -> str:
     """Return the first paragraph."""
-    return (text or "").partition("\n\n")[0]
+    return " ".join((text or "").partition("\n\n")[0].split())
 
 
-def _section(title: str, rows: Iterable[Row], width: int) -> Iterator[str]:
+def _section(title: str, rows: Sequence[Row], width: int) -> Iterator[str]:
     """Yield terms with their texts, below a title; nothing where there are none."""
-    rows = tuple(rows)
     if not rows:
         return
     yield from ("", f"{title}:")

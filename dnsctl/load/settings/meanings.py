@@ -1,5 +1,5 @@
 """What each setting of dnsctl.yaml means, in a line: for `dnsctl schema`, so that editors show it, and for
-docs/settings.md.
+docs/configuration.md.
 
 Settings are named by their path. NAME stands for a key that a person chooses: of a site, a node, a policy, a
 parent, a zone or pattern, a rule of `check`, a TSIG key. `[]` stands for each entry of a list.
