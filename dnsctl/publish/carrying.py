@@ -162,7 +162,8 @@ class _Commit:
         if touched is None:
             return None
         whole = replace(loaded, zones={**loaded.zones, **{each: self._others[each] for each in touched}})
-        judged = judge(whole, self._config.policy, self._config.checks, progress, resolve)
+        config = self._config
+        judged = judge(whole, config.policy, config.checks, progress, resolve, config.certificates)
         known = self._known(loaded, touched, judged)
         findings = self._findings(known, touched, judged)
         judged = replace(judged, zones=with_parents(judged.zones, self._config), findings=findings)

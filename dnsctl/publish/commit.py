@@ -42,7 +42,7 @@ def intent_of(
     loaded = load_zones(
         source, config, progress=lambda done, total: progress("load", done, total), today=today
     )
-    judged = judge(loaded, config.policy, config.checks, progress, resolve)
+    judged = judge(loaded, config.policy, config.checks, progress, resolve, config.certificates)
     found = tuple(by_position(judged.findings))
     return _intent(replace(judged, zones=with_parents(judged.zones, config), findings=found), source, config)
 

@@ -46,8 +46,10 @@ def judge_directory(
         return config.policy(origin) if config else Policy()
 
     loaded = load_directory(directory, config)
-    judged = judge(loaded, policy, config.checks if config else lambda _: {}, progress)
-    if config is not None:
+    if config is None:
+        judged = judge(loaded, policy, lambda _: {}, progress)
+    else:
+        judged = judge(loaded, policy, config.checks, progress, certificates_of=config.certificates)
         judged = replace(judged, zones=with_parents(judged.zones, config))
     return judge_signatures(judged, now, usable_processors(), progress)
 

@@ -23,10 +23,12 @@ from dnsctl.publish.intent import Progress, ZoneIntent, no_progress
 from dnsctl.publish.presigned import take_signed
 from dnsctl.sign.presigned import is_presigned
 from dnsctl.validate.landscape import Answer, Question
+from dnsctl.validate.rule import Certificates
 from dnsctl.validate.run import validate
 
 PolicyOf = Callable[[Name], Policy | None]  # how a zone is signed here, unless it is pre-signed
 LevelsOf = Callable[[Name], Mapping[str, Level]]  # severities by rule, from `checks` of dnsctl.yaml
+CertificatesOf = Callable[[Name], Certificates]  # who issues those for names of a zone, from dnsctl.yaml
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ def judge(
     levels_of: LevelsOf,
     progress: Progress = no_progress,
     resolve: Resolve = ask_nobody,
+    certificates_of: CertificatesOf = lambda _: {},
 ) -> Judged:
     """Judge what was loaded by every rule, except signatures of pre-signed zones, which come later.
 
@@ -80,6 +83,7 @@ def judge(
         unread=loaded.unread,
         around=loaded.around,
         incomplete=incomplete(aliases),
+        certificates=certificates_of,
     )
     progress("validate", len(read), len(read))
     zones = {

@@ -78,7 +78,7 @@ def check(
     """
     files = len(only if only is not None else known_zones(tree, config))
     loaded = load_work_tree(tree, config, only, progress)
-    judged = judge(loaded, config.policy, config.checks, resolve=resolve)
+    judged = judge(loaded, config.policy, config.checks, no_progress, resolve, config.certificates)
     judged = judge_signatures(judged, now, workers, progress)
     of_keys = shared_with_ours(judged.zones, keystore) if keystore is not None else ()
     found = by_position((*judged.findings, *of_keys))
@@ -112,6 +112,6 @@ def zones_above(
     if not wanted:
         return [], [], ()
     loaded = load_work_tree(tree, config, wanted, progress, today=today)
-    judged = judge(loaded, config.policy, config.checks, resolve=resolve)
+    judged = judge(loaded, config.policy, config.checks, no_progress, resolve, config.certificates)
     faulty = tuple(each for each in wanted if each not in judged.zones)
     return [*judged.zones.values()], errors_of(judged.findings), faulty

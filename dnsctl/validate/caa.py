@@ -1,4 +1,7 @@
-"""CAA (RFC 8659): properties that certification authorities ignore, or read as "nobody may issue"."""
+"""CAA (RFC 8659): properties that certification authorities ignore, or read as "nobody may issue".
+
+Which authorities a zone's certificates come from is told by dnsctl.yaml; others are not judged.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,9 @@ import difflib
 import re
 from collections.abc import Iterator
 
-from dnsctl.model.name import to_text
+from dnsctl.model.name import ROOT, Name, ancestors, is_subdomain, is_wildcard, parent, to_text
 from dnsctl.model.rrset import RRset
+from dnsctl.validate.landscape import answered
 from dnsctl.validate.rule import Fault, Scope
 
 CAA = 257
@@ -89,3 +93,57 @@ def caa_issuewild_missing(scope: Scope) -> Iterator[Fault]:
                 f"{to_text(one.owner)} CAA: issue without issuewild holds for wildcard certificates as well",
                 "say so with an issuewild of your own (RFC 8659 §4.3)",
             )
+
+
+def caa_authority(scope: Scope) -> Iterator[Fault]:
+    """Authorities in use, of dnsctl.yaml, that a CAA on the way of RFC 8659 §3 keeps from issuing."""
+    for name, authorities in scope.certificates.items():
+        for one in _caa_on_the_way(scope, name):
+            allowed = _allowed(one, wild=is_wildcard(name))
+            if allowed is not None:
+                excluded = (each for each in authorities if each not in allowed)
+                yield from (_excluded(scope, one, name, each, allowed) for each in excluded)
+
+
+def _excluded(scope: Scope, one: RRset, name: Name, authority: str, allowed: frozenset[str]) -> Fault:
+    position = scope.at(one if is_subdomain(one.owner, scope.origin) else None)
+    near = difflib.get_close_matches(authority, sorted(allowed), 1, 0.75)
+    hint = f"did you mean {authority} in place of {near[0]}? Or " if near else ""
+    return Fault(
+        position,
+        f"{to_text(one.owner)} CAA forbids {authority} to issue, which {to_text(name)} has its certificates "
+        "from: they cannot be renewed",
+        f'{hint}add 0 {"issuewild" if is_wildcard(name) else "issue"} "{authority}", or correct '
+        "`certificates` in dnsctl.yaml (RFC 8659 §3)",
+    )
+
+
+def _caa_on_the_way(scope: Scope, name: Name) -> Iterator[RRset]:
+    """Yield the CAA that holds for `name`, and those of names below it that have no entry of their own."""
+    domain = parent(name) if is_wildcard(name) else name
+    for each in (domain, *ancestors(domain, ROOT)):
+        place = answered(scope.landscape, each)
+        if place is None:
+            break  # what stands there, and above, is not known
+        if (found := place.get(CAA)) is not None:
+            yield found
+            break
+    if not is_wildcard(name):
+        for one in scope.index.authoritative(CAA):
+            above = [one.owner, *ancestors(one.owner, scope.origin)]
+            entry = next((each for each in above if each in scope.certificates), None)
+            if entry == name and one.owner != name:
+                yield one
+
+
+def _allowed(one: RRset, *, wild: bool) -> frozenset[str] | None:
+    """Return who may issue; None where everybody may (RFC 8659 §4.2, §4.3)."""
+    values: dict[bytes, list[bytes]] = {}
+    for rdata in one.rdatas:
+        values.setdefault(tag_of(rdata), []).append(value_of(rdata))
+    holding = values.get(b"issuewild") if wild else None
+    holding = values.get(b"issue") if holding is None else holding
+    if holding is None:
+        return None
+    domains = (value.partition(b";")[0].strip(b" \t").lower() for value in holding)
+    return frozenset(each.decode("ascii", "replace") for each in domains)

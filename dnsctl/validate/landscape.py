@@ -259,6 +259,16 @@ def follow(landscape: Landscape, name: Name) -> Alias:
             return Alias(tuple(path), place, looped=False)
 
 
+def answered(landscape: Landscape, name: Name) -> Place | None:
+    """Return what our zones answer for `name`, None where an answer comes from elsewhere, or may."""
+    place = landscape.find(name)
+    if place.standing is Standing.REDIRECTED or place.get(Type.CNAME) is not None:
+        place = follow(landscape, name).end
+    if place.standing not in (Standing.PRESENT, Standing.EMPTY, Standing.MISSING) or place.zone is None:
+        return None
+    return None if landscape.is_partial(place.zone.origin) or place.get(Type.CNAME) is not None else place
+
+
 def redirection(place: Place, name: Name) -> tuple[RRset, Name] | None:
     """Return the CNAME or DNAME at `place` and where it leads from `name`; None where there is none."""
     if place.standing is Standing.PRESENT:

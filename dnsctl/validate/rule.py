@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar, cast
 
@@ -15,6 +15,7 @@ from dnsctl.validate.index import Index
 from dnsctl.validate.landscape import OUTSIDE, Landscape, Place, Standing
 
 _T = TypeVar("_T")
+Certificates = Mapping[Name, tuple[str, ...]]  # owner to domains of certificate authorities
 
 
 class Fault(NamedTuple):
@@ -35,12 +36,16 @@ class Reference(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """One zone under validation. `policy`: how it will be signed here; None where it will not be."""
+    """One zone under validation. `policy`: how it will be signed here; None where it will not be.
+
+    `certificates`: who issues certificates for names of the zone, as dnsctl.yaml says.
+    """
 
     zone: Zone
     index: Index
     landscape: Landscape
     policy: Policy | None
+    certificates: Certificates = field(default_factory=dict)
     _references: dict[int, tuple[Reference, ...]] = field(default_factory=dict, repr=False)
     _kept: dict[object, object] = field(default_factory=dict, repr=False)
 

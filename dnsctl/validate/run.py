@@ -19,7 +19,7 @@ from dnsctl.model.policy import Policy
 from dnsctl.model.repo import CONFIG
 from dnsctl.model.zone import ValidatedZone, Zone
 from dnsctl.validate.landscape import Answer, Landscape, Question
-from dnsctl.validate.rule import Rule, Scope
+from dnsctl.validate.rule import Certificates, Rule, Scope
 from dnsctl.validate.rules import BESIDE, FIXED, RULE_NAMES, RULES, SEVERITIES, UNKNOWN
 
 
@@ -40,8 +40,10 @@ def validate(
     unread: Iterable[Name] = (),
     around: Mapping[Name, Zone] = MappingProxyType({}),
     incomplete: Iterable[Name] = (),
+    certificates: Callable[[Name], Certificates] = lambda _: {},
 ) -> Verdict:
-    """Judge `zones`. `checks`: severities a zone from dnsctl.yaml; `policy`: how it is signed here, or None.
+    """Judge `zones`. `checks`: severities a zone from dnsctl.yaml; `policy`: how it is signed here, or None;
+    `certificates`: who issues those for its names.
 
     `partial` are zones of which a part could not be read: they are judged by what is there, and never pass.
     `unread` are zones of which nothing could be read: names that lead there are not judged. `around`: zones
@@ -62,7 +64,7 @@ def validate(
                 findings.append(told)
         here = landscape.seen_from(origin)
         asked[origin] = here.asked
-        scope = Scope(zone, landscape.index(origin), here, policy(origin))
+        scope = Scope(zone, landscape.index(origin), here, policy(origin), certificates(origin))
         found = list(_judge(scope, levels, whole=origin not in partial))
         findings += found
         if origin not in partial and not any(each.severity is Severity.ERROR for each in found):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import RRset, Type
-from dnsctl.validate.landscape import Landscape, Place, Standing, follow
+from dnsctl.validate.landscape import Landscape, answered
 from dnsctl.validate.rule import Fault, Scope
 from dnsctl.validate.spf_terms import Term, terms_of
 from dnsctl.validate.texts import Kind, is_spf, mail_texts, text_of
@@ -195,7 +195,7 @@ def _look_up(walk: _Walk, domain: Name, term: Term, *, own: bool) -> None:
     target = term.target if term.domain else domain
     if target is None or term.fault or term.name == "ptr" or walk.lookups > MAX_LOOKUPS + 1:
         return
-    place = _known(walk.landscape, target)
+    place = answered(walk.landscape, target)
     if place is None:
         return
     texts = place.get(Type.TXT)
@@ -210,13 +210,3 @@ def _look_up(walk: _Walk, domain: Name, term: Term, *, own: bool) -> None:
         return
     walk.included += 1
     _follow(walk, target, terms_of(record), own=False)
-
-
-def _known(landscape: Landscape, name: Name) -> Place | None:
-    """Return what our zones answer for `name`, None where an answer comes from elsewhere."""
-    place = landscape.find(name)
-    if place.standing is Standing.REDIRECTED or place.get(Type.CNAME) is not None:
-        place = follow(landscape, name).end
-    if place.standing not in (Standing.PRESENT, Standing.EMPTY, Standing.MISSING) or place.zone is None:
-        return None
-    return None if landscape.is_partial(place.zone.origin) or place.get(Type.CNAME) is not None else place

@@ -407,3 +407,31 @@ def test_zone_files_that_cannot_be_is_refused(written: str, message: str) -> Non
     text = refused("version: 1\n", f"version: 1\nzone-files: {written}\n")
     assert text.startswith("dnsctl.yaml:2:")
     assert message in text
+
+
+def test_certificates_are_by_owner_and_the_most_specific_entry_has_the_last_word() -> None:
+    config = changed(
+        '"*": {}',
+        """"*": {certificates: {'': ca.example.net, '*': CA.example.org}}\n"""
+        "  example.com: {certificates: {'': [a.example.net, b.example.net], www: ca.example.org}}",
+    )
+    assert dict(config.certificates(COM)) == {
+        COM: ("a.example.net", "b.example.net"),
+        from_text("www.example.com."): ("ca.example.org",),
+        from_text("*.example.com."): ("ca.example.org",),
+    }
+    assert config.certificates(ORG)[from_text("*.example.org.")] == ("ca.example.org",)
+
+
+@pytest.mark.parametrize(
+    ("certificates", "what"),
+    [
+        ("{'': https://ca.example.net/}", "write a domain: ca.example.net"),
+        ("{'': []}", "needs at least one entry"),
+        ("{www.example.com.: ca.example.net}", "write it relative to the zone"),
+        ("{a..b: ca.example.net}", "is not a name in the zone"),
+        ("ca.example.net", "certificates"),
+    ],
+)
+def test_certificates_that_cannot_be_meant_are_refused(certificates: str, what: str) -> None:
+    assert what in refused('"*": {}', f'"*": {{certificates: {certificates}}}')

@@ -38,7 +38,11 @@ def _rules(rule: str, example: Example, *, fine: bool) -> set[str]:
     zones = [zone(origin, text, apex=example.apex), *(zone(*each) for each in example.others)]
     off = any(each.name == rule and each.severity is None for each in RULES)
     policy = Policy(denial="nsec3" if example.nsec3 else "nsec") if example.signed else None
+    issuers = {from_text(owner or "@", zones[0].origin): (name,) for owner, name in example.certificates}
     made = validate(
-        {each.origin: each for each in zones}, lambda _: {rule: "note"} if off else {}, lambda _: policy
+        {each.origin: each for each in zones},
+        lambda _: {rule: "note"} if off else {},
+        lambda _: policy,
+        certificates=lambda origin: issuers if origin == zones[0].origin else {},
     )
     return {each.rule for each in made.findings if each.zone == from_text(origin)}

@@ -177,3 +177,27 @@ def test_finding_about_a_policy_names_owner_and_fault():
     assert finding.message == (
         "DMARC record _dmarc.example.com.: p='rejct' is none of none, quarantine, reject"
     )
+
+
+def test_reports_are_judged_by_what_is_known_of_where_they_go():
+    text = '_dmarc TXT "v=DMARC1; p=none; rua=mailto:a@mail.example.org"\n'
+    other = "dmarc-report-refused"
+    assert only(text, other, ("example.org.", "")).severity is Severity.WARNING
+    assert only(text, other, ("example.org.", 'example.com._report._dmarc.mail TXT "other"\n')).rule == other
+    assert rules(text, ("example.org.", 'example.com._report._dmarc.mail TXT "v=dmarc1"\n')) == set()
+    assert only(text, "dmarc-report-elsewhere", ("example.org.", "mail NS ns1\n")).severity is Severity.NOTE
+    alias = "example.com._report._dmarc.mail CNAME example.com._report._dmarc\n"
+    assert rules(text, ("example.org.", alias + 'example.com._report._dmarc TXT "v=DMARC1"\n')) == set()
+
+
+def test_names_below_one_zone_of_ours_are_of_one_organization():
+    text = '_dmarc.a TXT "v=DMARC1; p=none; rua=mailto:a@b.example.com, mailto:a@example.com!5m"\n'
+    assert rules(text) == set()
+    assert rules(text, ("b.example.com.", "")) == set()
+
+
+def test_report_to_a_zone_that_could_not_be_read_whole_is_not_judged():
+    whole = zone("example.com.", '_dmarc TXT "v=DMARC1; p=none; rua=mailto:a@example.org"\n')
+    part = zone("example.org.", "")
+    made = validate({whole.origin: whole}, lambda _: {}, lambda _: None, partial={part.origin: part})
+    assert [each.rule for each in made.findings] == []

@@ -8,13 +8,14 @@ release keys' public halves and the secrets of TSIG keys.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, PrivateAttr, field_validator
 
-from dnsctl.errors import ConfigError
+from dnsctl.errors import ConfigError, NameSyntaxError
 from dnsctl.load.nearest import did_you_mean
 from dnsctl.load.settings.alias import AliasConfig
 from dnsctl.load.settings.fleet import ControlConfig, NodeConfig, ReleaseConfig, Site
@@ -46,7 +47,7 @@ from dnsctl.load.settings.values import (
 from dnsctl.model.finding import Level, Position
 from dnsctl.model.fleet import Endpoint, Network, Node, NodeSettings, ServeSettings
 from dnsctl.model.guard_limits import STANDARD_LIMITS, GuardLimits
-from dnsctl.model.name import Name
+from dnsctl.model.name import Name, from_text
 from dnsctl.model.parent_policy import ParentPolicy
 from dnsctl.model.policy import Lifetimes, Policy
 from dnsctl.model.repo import AUTHORITY, CONFIG, PASSPHRASE, ZONES, Repo
@@ -170,6 +171,15 @@ class Config(Settings):
         for each in matching(self.zones, zone):
             for rule, level in each.checks.items():
                 merged.setdefault(rule, level)
+        return merged
+
+    def certificates(self, zone: Name) -> Mapping[Name, tuple[str, ...]]:
+        """Return who issues certificates, by owner in `zone`; the most specific pattern has the last word."""
+        merged: dict[Name, tuple[str, ...]] = {}
+        for each in matching(self.zones, zone):
+            for owner, authorities in each.certificates.items():
+                with suppress(NameSyntaxError):  # too long together with this zone: no name of it
+                    merged.setdefault(from_text(owner or "@", zone), authorities)
         return merged
 
     @property

@@ -94,6 +94,7 @@ zones:
     dnssec: hashed
     parent: registrar
     checks: {mx-target-resolves: off, ttl-long: error}
+    certificates: {'': ca.example.net, shop: [ca.example.net, ca.example.org]}
   "*.example.net": {dnssec: none}""",
     "guards": "guards: {deletes: 30%, updates: 30%, minimum: 10}",
     "keystore": "keystore: {passphrase: 'file:keys/passphrase'}",

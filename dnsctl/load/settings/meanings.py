@@ -86,6 +86,9 @@ MEANINGS: Mapping[str, str] = {
     "zones.NAME.parent": "one of `parents`",
     "zones.NAME.checks": "rules of `dnsctl check`, each with its severity",
     "zones.NAME.checks.NAME": "the severity of a rule; `off`: it is not checked",
+    "zones.NAME.certificates": "the certificate authorities in use, by owner: `''` for the apex and all "
+    "names below, `'*'` for wildcard certificates; CAA must let them issue",
+    "zones.NAME.certificates.NAME": "domains of the authorities, as CAA names them",
     "guards": "how much of a zone one push may change without `--allow`",
     "guards.deletes": "the share of its RRsets that may be deleted",
     "guards.updates": "the share of its RRsets that may be changed",

@@ -18,9 +18,11 @@ from pydantic_core import core_schema
 
 from dnsctl.load.settings.values import (
     UNLIMITED,
+    Authorities,
     DomainName,
     Lifespan,
     Mailbox,
+    RelativeOwner,
     SecondAlgorithm,
     Seconds,
     Settings,
@@ -124,12 +126,14 @@ WRITTEN: Mapping[type, type[Settings]] = {
 class ZoneConfig(Settings):
     """What differs for zones whose name a pattern matches. `checks`: rule id to severity, or `off`.
 
-    `dnssec` names one of `policies`, `parent` one of `parents`.
+    `dnssec` names one of `policies`, `parent` one of `parents`. `certificates`: by owner, relative to the
+    apex, the certificate authorities in use for it and for the names below it.
     """
 
     dnssec: str | None = None
     parent: str | None = None
     checks: dict[str, Level] = Field(default_factory=dict)
+    certificates: dict[RelativeOwner, Authorities] = Field(default_factory=dict)
 
 
 def is_pattern(text: str) -> bool:

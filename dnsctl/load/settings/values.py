@@ -31,7 +31,7 @@ from dnsctl.errors import NameSyntaxError
 from dnsctl.load.secret import check_reference
 from dnsctl.model.duration import parse_seconds
 from dnsctl.model.fleet import Endpoint, Network
-from dnsctl.model.name import FULL_STOPS, Name, from_labels, from_text, labels
+from dnsctl.model.name import FULL_STOPS, ROOT, Name, from_labels, from_text, labels
 from dnsctl.model.policy import Algorithm
 from dnsctl.model.repo import HOOKS, KEPT_HERE
 from dnsctl.model.rrset import MAX_TTL
@@ -46,6 +46,7 @@ MAX_SHOWN = 63  # characters: an identity must fit beside the longest question i
 _SWITCHES = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
 NEITHER = "off"  # of an algorithm beside another
 UNLIMITED = "unlimited"
+_ISSUER = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+", re.ASCII)
 _TEXT = {"type": "string"}
 _DURATION_SCHEMA = {"type": ["string", "integer"], "pattern": r"^(\d+|(\d+[smhdwSMHDW])+)$"}
 
@@ -250,6 +251,26 @@ def _directory(value: object) -> str:
     return "" if path == "." else path
 
 
+def _relative_owner(value: object) -> str:
+    """Return an owner as zone files write it: relative to the apex, empty for the apex itself."""
+    text = str(value)
+    try:
+        from_text(text or "@", ROOT)
+    except NameSyntaxError as error:
+        raise ValueError(f"{text!r} is not a name in the zone: {error}") from None
+    if text.endswith(tuple(FULL_STOPS)):
+        raise ValueError(f"{text!r} ends in a dot: write it relative to the zone, such as www, '' or '*'")
+    return text
+
+
+def _issuer(value: object) -> str:
+    """Return the domain of a certificate authority, as CAA names it (RFC 8659 §4.2)."""
+    text = str(value).strip().lower()
+    if not _ISSUER.fullmatch(text):
+        raise ValueError(f"{str(value)!r} is not what CAA calls an authority: write a domain: ca.example.net")
+    return text
+
+
 def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
@@ -288,6 +309,10 @@ ZoneDirectory = Annotated[str, BeforeValidator(_directory), WithJsonSchema(_TEXT
 NotEmpty = AfterValidator(_at_least_one)
 OneOrMore = BeforeValidator(_listed)  # of a tuple of texts: a single one need not be in a list
 ONE_OR_MORE_TEXTS = WithJsonSchema({"anyOf": [_TEXT, {"type": "array", "items": _TEXT, "minItems": 1}]})
+RelativeOwner = Annotated[str, BeforeValidator(_relative_owner), WithJsonSchema(_TEXT)]
+Authorities = Annotated[
+    tuple[Annotated[str, BeforeValidator(_issuer)], ...], NotEmpty, OneOrMore, ONE_OR_MORE_TEXTS
+]
 Switch = Annotated[bool, BeforeValidator(_switch), WithJsonSchema({"enum": ["on", "off", True, False]})]
 Shown = Annotated[str, BeforeValidator(_shown), WithJsonSchema({**_TEXT, "maxLength": MAX_SHOWN})]
 

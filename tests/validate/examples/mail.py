@@ -81,6 +81,16 @@ MAIL: Mapping[str, Example] = {
         '_dmarc TXT "v=DMARC1; p=reject; rua=dmarc@example.com"\n',
         '_dmarc TXT "v=DMARC1; p=none; sp=reject; pct=5; fo=1:d; rua=mailto:a@example.com!10m"\n',
     ),
+    "dmarc-report-refused": Example(
+        '_dmarc TXT "v=DMARC1; p=reject; rua=mailto:a@example.org"\n',
+        '_dmarc TXT "v=DMARC1; p=reject; rua=mailto:a@example.net!10m; ruf=mailto:a@mail.example.com"\n',
+        (("example.org.", ""), ("example.net.", 'example.com._report._dmarc TXT "v=DMARC1;"\n')),
+    ),
+    "dmarc-report-elsewhere": Example(
+        '_dmarc TXT "v=DMARC1; p=reject; rua=mailto:a@example.net"\n',
+        '_dmarc.sub TXT "v=DMARC1; p=reject; rua=mailto:a@example.org,mailto:a@other.example.com"\n',
+        (("example.org.", '*._report._dmarc TXT "v=DMARC1"\n'),),
+    ),
     "mta-sts-syntax": Example(
         '_mta-sts TXT "v=STSv1; id=2030-12-31;"\nmta-sts A 192.0.2.1\n',
         '_mta-sts TXT "v=STSv1; id=20301231T120000;"\nmta-sts A 192.0.2.1\n',

@@ -15,6 +15,12 @@ SERVICES: Mapping[str, Example] = {
         '@ CAA 0 issue ";"\n@ CAA 0 issue ca.example.net\n',
         '@ CAA 0 issuewild ";"\n@ CAA 0 issue ca.example.net\n',
     ),
+    "caa-authority": Example(
+        "@ CAA 0 issue ca.example.org\n",
+        '@ CAA 0 issue "CA.example.net; validationmethods=dns-01"\nsub CAA 0 iodef mailto:a@example.org\n',
+        certificates=(("", "ca.example.net"),),
+        words="`@ CAA 0 issue ca.example.org`, and `certificates: {'': ca.example.net}` in dnsctl.yaml",
+    ),
     "caa-issuewild-missing": Example(
         "@ CAA 0 issue ca.example.net\n",
         "@ CAA 0 issue ca.example.net\n@ CAA 0 issuewild ca.example.net\n",
