@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,8 +33,10 @@ from dnsctl.publish.guards import GuardVerdict, judge
 from dnsctl.publish.history import judge_history
 from dnsctl.publish.intent import Intent, Progress
 from dnsctl.publish.memory import Memory
+from dnsctl.publish.old_answers import with_old_answers
 from dnsctl.publish.presigned import pass_presigned
 from dnsctl.publish.resting import at_work
+from dnsctl.release.archive import Archive
 from dnsctl.sign.keystore import Keystore
 
 _OF_ALIASES = (KEPT, LEFT_OUT)  # rules, of what nobody wrote, or somebody wrote in vain
@@ -127,6 +129,8 @@ def _against_release(
         intent = at_work(intent, keystore, reader, now)
         intent = kept_signed(intent, reader, keystore, repo.state, now)
         changeset = changeset_of(intent, keystore, reader, now, progress)
+        zones = with_old_answers(changeset.zones, Archive(repo.state.archive), reader.generation, now)
+        changeset = replace(changeset, zones=zones)
         if intent.known is not None:
             Memory(repo.state.memory).rest(intent.known, changeset.resting)
         seen = (

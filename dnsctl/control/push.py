@@ -68,6 +68,7 @@ from dnsctl.publish.guards import enforce
 from dnsctl.publish.history import judge_history
 from dnsctl.publish.intent import Intent, Progress, no_progress
 from dnsctl.publish.memory import Memory
+from dnsctl.publish.old_answers import with_old_answers
 from dnsctl.publish.pipeline import Release, build, certify
 from dnsctl.publish.resting import at_work
 from dnsctl.release.manifest import Manifest
@@ -341,7 +342,8 @@ def build_intent(host: ControlHost, intent: Intent, progress: Progress) -> Relea
         state = Repo(host.root).state
         seen = judge_ds_seen(state, served, release.zones, now)
         held = judge_caches(state, served, host.keystore, release.zones, now)
-        return replace(release, guards=(*release.guards, *seen, *held))
+        zones = with_old_answers(release.zones, host.archive, served.generation, now)
+        return replace(release, zones=zones, guards=(*release.guards, *seen, *held))
 
 
 def _out(

@@ -140,6 +140,18 @@ def test_change_shows_old_and_new_ttl_and_rdata(repo: Repo, capsys: pytest.Captu
         assert line in out
 
 
+def test_change_soon_after_a_ttl_was_lowered_is_told(repo: Repo, capsys: pytest.CaptureFixture[str]) -> None:
+    repo.push()
+    repo.commit(ZONE.replace("type: A, value: 192.0.2.1}", "type: A, ttl: 60, value: 192.0.2.1}"))
+    repo.push()
+    repo.commit(ZONE.replace("type: A, value: 192.0.2.1}", "type: A, ttl: 60, value: 192.0.2.9}"))
+    assert run(["-C", str(repo.root), "plan", "--offline", "--json"]) == 2
+    [zone] = json.loads(capsys.readouterr().out)["zones"]
+    [effect] = [each for each in zone["effects"] if each["effect"] == "ttl-lowered"]
+    assert effect["owner"] == "www.example.com."
+    assert "was lowered from 1h to 1m" in effect["message"]
+
+
 def test_json_has_stable_keys(repo: Repo, capsys: pytest.CaptureFixture[str]) -> None:
     repo.push()
     repo.commit("mail: {type: A, ttl: 60, value: 192.0.2.2}\nwww: {type: A, value: 192.0.2.1}\n")
