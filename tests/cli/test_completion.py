@@ -7,15 +7,27 @@ from pathlib import Path
 
 import pytest
 
+from dnsctl.load.written_owners import MOST, owners_like, written_zones
 from dnsctl.model.guard_names import GUARDS
 from tests.cli.shell import CONFIG, dnsctl, inside, repo
 
+YAML = """\
+'': {type: A, value: 192.0.2.1}
+# wwx: not an owner
+www:
+  type: A
+  value: 192.0.2.80
+'_dmarc':
+  type: TXT
+  value: v=DMARC1
+"""
 SHELLS = ("bash", "zsh", "fish")
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = repo(tmp_path_factory.mktemp("repo"), CONFIG, example_com_yaml="", example_net_yaml="")
+    master = "$TTL 300\n@ A 192.0.2.1\nmail A 192.0.2.2\n\tTXT x\n$ORIGIN lab\na A 192.0.2.3\n; b A x\n"
+    root = repo(tmp_path_factory.mktemp("repo"), CONFIG, example_com_yaml=YAML, example_net_zone=master)
     archive = root / "state/archive/releases"
     archive.mkdir(parents=True)
     for generation in (9, 10, 11):
@@ -53,6 +65,11 @@ def names(lines: list[str]) -> list[str]:
         ("dnsctl push --allow ds-m", ["ds-mismatch"]),
         ("dnsctl rollback 1", ["11", "10"]),
         ("dnsctl explain --at 1", ["11", "10"]),
+        ("dnsctl explain ww", ["www.example.com"]),
+        ("dnsctl explain mail.example.n", ["mail.example.net"]),
+        ("dnsctl log a.", ["a.lab.example.net"]),
+        ("dnsctl zone set _dmarc.", ["_dmarc.example.com"]),
+        ("dnsctl zone unset exam", ["example.com", "example.net"]),
     ],
 )
 def test_names_are_completed(
@@ -117,3 +134,39 @@ def test_bash_completes_by_the_script_that_is_shown(place: Path):
         timeout=60,
     )
     assert (done.stdout, done.stderr) == ("example.net\n", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a\\x1b[2J: {type: A}\n", []),
+        ("'a''b': {type: A}\n", ["a'b.example.com"]),
+        ('"aa": {}\n', ["aa.example.com"]),
+        ("a: &x {}\n<<: *x\n? a\n- a: 1\n", ["a.example.com"]),
+        ("a: 1\r\nab:\r\n", ["a.example.com", "ab.example.com"]),
+    ],
+)
+def test_owners_are_found_by_their_lines(tmp_path: Path, text: str, expected: list[str]):
+    root = repo(tmp_path)
+    (root / "zones/example.com.yaml").write_bytes(text.encode().replace(b"\\x1b", b"\x1b"))
+    assert sorted(owners_like(written_zones(root), "a")) == expected
+
+
+def test_files_that_cannot_be_read_and_names_that_no_terminal_shows_are_left_out(tmp_path: Path):
+    root = repo(tmp_path, example_com_yaml="www: {}\n")
+    os.mkfifo(root / "zones/fifo.example.yaml")
+    (root / "zones/dangling.example.yaml").symlink_to("nowhere")
+    (root / "zones/x\x1b[2J.example.yaml").write_text("www: {}\n")
+    assert list(owners_like(written_zones(root), "www")) == ["www.example.com"]
+
+
+def test_no_more_is_looked_at_than_a_person_waits_for(tmp_path: Path):
+    root = repo(tmp_path)
+    line = "name-{:07}: {{type: A, value: 192.0.2.1}}\n"
+    text = "".join(line.format(number) for number in range(2 * MOST // len(line)))
+    (root / "zones/example.com.yaml").write_text(text)
+    found = list(owners_like(written_zones(root), "name-"))
+    assert 0 < len(found) < text.count("\n") * 0.2
+    assert found[0] == "name-0000000.example.com"
+    last = text[: MOST - 1000].splitlines()[-2].partition(":")[0] + ".example.co"
+    assert list(owners_like(written_zones(root), last)) == [f"{last}m"], "the zone is the one that is meant"

@@ -72,7 +72,8 @@ def test_line_that_runs_no_verb_imports_nothing_that_verbs_work_with(arguments: 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
 @pytest.mark.parametrize(
-    "typed", ["dnsctl ch", "dnsctl check --js", "dnsctl check exam", "dnsctl push --allow del"]
+    "typed",
+    ["dnsctl ch", "dnsctl check --js", "dnsctl check exam", "dnsctl push --allow del", "dnsctl explain mai"],
 )
 def test_completion_imports_nothing_that_verbs_work_with(typed: str, shell: str, place: Path):
     script = (

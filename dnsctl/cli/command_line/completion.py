@@ -11,18 +11,20 @@ from pathlib import Path
 import typer
 
 from dnsctl.cli.command_line.place import root_of
-from dnsctl.load.zone_directories import zone_directories
+from dnsctl.load.written_owners import owners_like, written_zones
 from dnsctl.model.guard_names import GUARDS
-from dnsctl.model.repo import CONFIG, ZONE_SUFFIXES, Repo
+from dnsctl.model.repo import CONFIG, Repo
 
 
 def zones(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return the zones that have a file."""
-    stems: set[str] = set()
-    for place in zone_directories(root_of(ctx)):
-        stems |= {path.stem for path in place.glob("*") if path.suffix in ZONE_SUFFIXES}
-        stems |= {path.name[:-1] for path in place.glob("*.") if path.is_dir()}  # split zones
-    return _those(stems, incomplete)
+    return _those(written_zones(root_of(ctx)), incomplete)
+
+
+def owners(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return zones, and the owners in them that begin so."""
+    known = written_zones(root_of(ctx))
+    return _those((*known, *owners_like(known, incomplete)), incomplete)
 
 
 def sites(ctx: typer.Context, incomplete: str) -> list[str]:

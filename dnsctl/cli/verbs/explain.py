@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from dnsctl.cli.command_line import completion
 from dnsctl.cli.command_line.given import AtOption, JsonOption, examples, here
 
 
@@ -22,7 +23,12 @@ def register(app: typer.Typer) -> None:
 
 def explain(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="An owner name; the final dot is optional.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="An owner name; the final dot is optional.", autocompletion=completion.owners
+        ),
+    ],
     rdtype: Annotated[str, typer.Argument(metavar="TYPE", help="A, AAAA, MX … or TYPE65400.")] = "A",
     work_tree: Annotated[
         bool, typer.Option("--work-tree", help="Answer from the files as they are now, not from the release.")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from dnsctl.cli.command_line import completion
 from dnsctl.cli.command_line.given import JsonOption, examples, here
 
 _SHOWN = 20  # releases: a screen or two
@@ -28,7 +29,9 @@ def log(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="NAME", help="Those that changed records of this name or below; default: all."
+            metavar="NAME",
+            help="Those that changed records of this name or below; default: all.",
+            autocompletion=completion.owners,
         ),
     ] = None,
     rdtype: Annotated[

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dnsctl.cli.command_line.completion import owners as complete_owners
 from dnsctl.cli.command_line.completion import zones as complete_zones
 from dnsctl.cli.command_line.given import AtOption, JsonOption, ZoneArgument, examples, help_alone, here
 
@@ -224,7 +225,12 @@ def import_zones(
         zone_import.from_server(here(ctx), zones[0], axfr, tsig, manner)
 
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The owner; the final dot is optional.")]
+NameArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="The owner; the final dot is optional.", autocompletion=complete_owners
+    ),
+]
 TypeArgument = Annotated[str, typer.Argument(metavar="TYPE", help="A, AAAA, MX … or TYPE65400.")]
 CommitOption = Annotated[bool, typer.Option("--commit", help="Make a git commit of this file alone.")]
 CommitReasonOption = Annotated[
