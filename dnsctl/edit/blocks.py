@@ -1,7 +1,8 @@
 """A zone file in YAML as lines: which of them hold which owner. The rest of a file is never touched.
 
 A block is what one key of the file holds, from the line of the key to its last line that is neither blank
-nor a comment. Only block style is edited: each key begins its line, at column 1.
+nor a comment at column 1: a comment that is indented belongs to what it stands in. Only block style is
+edited: each key begins its line, at column 1.
 """
 
 from __future__ import annotations
@@ -113,8 +114,10 @@ def _lines(data: bytes) -> list[bytes]:
 
 
 def _end(lines: Sequence[bytes], first: int, end: int) -> int:
-    """Return where a block ends: what is blank or a comment behind it belongs to what follows."""
-    while end > first + 1 and (not (line := lines[end - 1].strip()) or line[:1] == b"#" or line == b"..."):
+    """Return where a block ends: what is blank or a comment at column 1 behind it belongs to what follows."""
+    while end > first + 1 and (
+        not (line := lines[end - 1]).strip() or line[:1] == b"#" or line[:3] == b"..."
+    ):
         end -= 1
     return end
 

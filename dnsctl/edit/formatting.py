@@ -1,6 +1,7 @@
 """One form for zone files in YAML: owners sorted as octoDNS sorts them, one indent, quotes where needed.
 
-Comments stay: those above an owner go with it, those at the top and at the end of the file stay there. What
+Comments stay: those above an owner go with it, those at the top and at the end of the file stay there. A
+comment with a blank line below it begins a section: it stays, and owners are sorted within each section. What
 is read of a file never changes, here or in octoDNS: where it would, the file is refused.
 """
 
@@ -8,7 +9,9 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterator
 from functools import lru_cache
+from itertools import dropwhile
 
 import yaml as pyyaml
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
@@ -47,17 +50,35 @@ def formatted(data: bytes, file: str) -> bytes:
 
 
 def _sorted(text: ZoneText, lines: list[bytes]) -> bytes:
-    """Return the lines of the blocks in order, each behind what stands above it."""
-    moved: list[tuple[str, list[bytes]]] = []
+    """Return the lines of the blocks in order, section by section, each behind what stands above it."""
+    made: list[bytes] = []  # ends with a heading, or is empty
+    section: list[tuple[str, list[bytes]]] = []
     end = text.blocks[0].first
     for block in text.blocks:
+        heading, above = _split(lines[end : block.first])
+        if heading:
+            made += _in_order(section, after_heading=bool(made))
+            made += heading
+            section = []
         first = lines[block.first]
         if quoted := _KEY.match(first):
             first = _quoted(block.key).encode() + first[quoted.end() :]
-        moved.append((block.key, [*lines[end : block.first], first, *lines[block.first + 1 : block.end]]))
+        section.append((block.key, [*above, first, *lines[block.first + 1 : block.end]]))
         end = block.end
-    moved.sort(key=lambda each: natural_key(each[0]))
-    return b"".join(line for _, block in moved for line in block)
+    return b"".join((*made, *_in_order(section, after_heading=bool(made))))
+
+
+def _split(gap: list[bytes]) -> tuple[list[bytes], list[bytes]]:
+    """Return what of the lines between two owners is the heading of a section, and what is of the owner."""
+    at = max((number for number, line in enumerate(gap, 1) if not line.strip()), default=0)
+    is_heading = any(line.strip() for line in gap[:at])
+    return (gap[:at], gap[at:]) if is_heading else ([], gap)
+
+
+def _in_order(section: list[tuple[str, list[bytes]]], *, after_heading: bool) -> Iterator[bytes]:
+    """Yield the lines of a section, sorted. Its first owner needs no blank line below that of the heading."""
+    lines = (line for _, block in sorted(section, key=lambda each: natural_key(each[0])) for line in block)
+    return dropwhile(lambda line: not line.strip(), lines) if after_heading else lines
 
 
 def _normal(data: bytes, file: str) -> bytes:
