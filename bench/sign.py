@@ -6,13 +6,16 @@ The zone is that of docs/performance.md in small: of 20 names, 18 have an A and 
 one is a delegation with DS and one without; 900,000 names are 1.35 million records. All keys are ECDSA P-256,
 denial is NSEC. *Raw* is what `cryptography` takes for the signatures and their verifications alone, on one
 core. Each row has the seconds that passed, the CPU seconds of all its processes, these as a multiple of raw,
-and the memory of its largest process; ours holds the zone as it was read, too. ldns-signzone, kzonesign and
-`dnssec-signzone -P` do not verify what they made.
+the memory of its largest process and, for ours, that of all its processes: the resident size of the first and
+what the others have beside it (Pss, read each quarter of a second; of the user who may read it, else their
+resident size). Ours holds the zone as it was read, too. ldns-signzone, kzonesign and `dnssec-signzone -P` do
+not verify what they made.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import resource
 import shutil
@@ -59,11 +62,46 @@ zone:
 
 
 class Cost(NamedTuple):
-    """`passed` and `cpu` in seconds, `memory` of the largest process in MB."""
+    """`passed`, `cpu`: seconds. MB of the largest process, and of all `together`; 0: unknown."""
 
     passed: float
     cpu: float
     memory: int
+    together: int = 0
+
+
+class Watch(threading.Thread):
+    """Notes the most memory that a process and its children have together, in kB."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self._pid = pid
+        self._ended = threading.Event()
+        self._most = 0
+
+    def run(self) -> None:
+        while not self._ended.wait(0.25):
+            with contextlib.suppress(OSError, StopIteration):  # it has just ended
+                task = Path(f"/proc/{self._pid}/task/{self._pid}/children")
+                others = sum(_kilobytes(pid) for pid in task.read_text().split())
+                own = _field(Path(f"/proc/{self._pid}/status"), "VmRSS")
+                self._most = max(self._most, own + others)
+
+    def most(self) -> int:
+        self._ended.set()
+        self.join()
+        return self._most
+
+
+def _kilobytes(pid: str) -> int:
+    try:
+        return _field(Path(f"/proc/{pid}/smaps_rollup"), "Pss")
+    except PermissionError:
+        return _field(Path(f"/proc/{pid}/status"), "VmRSS")
+
+
+def _field(path: Path, name: str) -> int:
+    return next(int(line.split()[1]) for line in path.read_text().splitlines() if line.startswith(f"{name}:"))
 
 
 def records(names: int) -> list[RRset]:
@@ -109,7 +147,10 @@ def in_a_process(work: Callable[[], object]) -> Cost:
             os._exit(0)
         finally:
             os._exit(1)
-    return _ended(pid, began, "one of our own")
+    watch = Watch(pid)
+    watch.start()
+    cost = _ended(pid, began, "one of our own")
+    return cost._replace(together=watch.most() >> 10)
 
 
 def run(command: list[str], directory: Path, timeout: float) -> Cost | None:
@@ -170,9 +211,9 @@ def own_rows(ours: Ours, processes: list[int], directory: Path, results: dict[st
 
     for workers in processes:
         results[f"dnsctl, processes: {workers}"] = in_a_process(partial(sign, workers))
-    memory = in_a_process(again).memory
+    cost = in_a_process(again)
     cpu = float(unchanged.read_text())
-    results["dnsctl again, nothing changed"] = Cost(cpu, cpu, memory)
+    results["dnsctl again, nothing changed"] = cost._replace(passed=cpu, cpu=cpu)
     return int(counted.read_text())
 
 
@@ -237,13 +278,14 @@ def main() -> None:
             results |= peers(directory, options.timeout)
 
     print(f"{options.names} names, {total} records, {count} signatures, algorithm 13, NSEC, {now:%Y-%m-%d}")
-    print(f"{'':34}{'passed s':>10}{'CPU s':>9}{'x raw':>8}{'MB':>7}")
+    print(f"{'':34}{'passed s':>10}{'CPU s':>9}{'x raw':>8}{'MB':>7}{'all MB':>8}")
     for label, cost in results.items():
         if cost is None:
             print(f"{label:34}{'timed out':>10}")
         else:
             multiple = cost.cpu / (signing + checking) / count
-            print(f"{label:34}{cost.passed:10.2f}{cost.cpu:9.2f}{multiple:8.2f}{cost.memory:7}")
+            together = f"{cost.together:8}" if cost.together else ""
+            print(f"{label:34}{cost.passed:10.2f}{cost.cpu:9.2f}{multiple:8.2f}{cost.memory:7}{together}")
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def _say(line: str) -> None:
 
 def _main(interruptible: bool) -> None:
     gc.disable()  # until all is loaded
-    from dnsctl.node.sandbox import forbid_core_dumps  # noqa: PLC0415 - as all else, while Ctrl-C ends us
+    from dnsctl.model.prctl import forbid_core_dumps  # noqa: PLC0415 - as all else, while Ctrl-C ends us
 
     forbid_core_dumps()
     from dnsctl.cli import INTERRUPTED  # noqa: PLC0415 - as above

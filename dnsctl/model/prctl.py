@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_PR_SET_DUMPABLE = 4
 
 
 def prctl(option: int, argument: int | bytes) -> None:
@@ -34,3 +36,13 @@ def die_with_parent(parent: int, number: signal.Signals = signal.SIGTERM) -> Non
     prctl(_PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def forbid_core_dumps() -> None:
+    """Have the kernel write this process, and whatever it forks, to no file and no pipe when it crashes.
+
+    Its memory may hold keys and passphrases. Other processes of its user can no longer read it either
+    (ptrace(2)). To be called again after a change of user or a new program (prctl(2)).
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    prctl(_PR_SET_DUMPABLE, 0)

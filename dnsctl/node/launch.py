@@ -25,6 +25,7 @@ from dnsctl.image.inspection import Vouched, nobody_vouches
 from dnsctl.image.silence import Silence
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import Endpoint, NodeSettings
+from dnsctl.model.prctl import forbid_core_dumps
 from dnsctl.model.repo import NodeFiles
 from dnsctl.node import proc, sandbox
 from dnsctl.node.inspector import look, watch_image
@@ -82,7 +83,7 @@ def run_node(
             if bequest is None:
                 _prepare_image(settings.state, alone=agent is None)
             _drop_privileges(user, settings.state)
-            sandbox.forbid_core_dumps()
+            forbid_core_dumps()
             _prepare_cookies(settings)
             sandbox.raise_descriptor_limit()
             name = settings.node.name

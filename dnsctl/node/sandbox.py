@@ -13,7 +13,6 @@ from dnsctl.errors import DnsctlError, RefusalRule
 from dnsctl.model.prctl import LIBC, check, prctl
 
 # linux/prctl.h
-_PR_SET_DUMPABLE = 4
 _PR_SET_NAME = 15
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_CAP_AMBIENT = 47
@@ -44,16 +43,6 @@ def give_up_capabilities() -> None:
 def forbid_new_privileges() -> None:
     """Make set-user-id programs and file capabilities powerless from here on."""
     prctl(_PR_SET_NO_NEW_PRIVS, 1)
-
-
-def forbid_core_dumps() -> None:
-    """Have the kernel write this process, and whatever it forks, to no file and no pipe when it crashes.
-
-    Its memory may hold keys and passphrases. Other processes of its user can no longer read it either
-    (ptrace(2)). To be called again after a change of user or a new program (prctl(2)).
-    """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    prctl(_PR_SET_DUMPABLE, 0)
 
 
 def raise_descriptor_limit() -> None:

@@ -21,7 +21,8 @@ from dnsctl.model.rrset import RRset, Type, type_text
 from dnsctl.model.rrsig import Signature, parse
 from dnsctl.model.serial import distance
 from dnsctl.model.zone import Nodes, SignedZone
-from dnsctl.sign.batch import Claim, verified
+from dnsctl.sign.batch import verified
+from dnsctl.sign.chunks import Claim
 from dnsctl.sign.published import KeyId, PublishedKeys, algorithm_text, key_text
 from dnsctl.sign.rrsig import message
 from dnsctl.sign.zone_findings import ZoneFindings
@@ -47,7 +48,7 @@ def examine(
     count = sum(len(one.signatures) for one in chain(zone.rrsets(), zone.nsec3_nodes.values()))
     work = _Examination(zone, keys, told, now, before)
     done = 0
-    checked = verified(work.claims(), keys.checks, workers, zone.origin)
+    checked = verified(work.claims(), keys, workers)
     with closing(checked) as chunks:  # ends the workers also when `progress` raises
         for chunk in chunks:
             for holds in chunk:

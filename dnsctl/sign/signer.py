@@ -28,6 +28,7 @@ from dnsctl.model.validity import timing
 from dnsctl.model.zone import Nodes, Nsec3Parameters, SignedZone, ValidatedZone
 from dnsctl.sign import batch, nsec, nsec3
 from dnsctl.sign.chain import breaks
+from dnsctl.sign.chunks import Task
 from dnsctl.sign.dnskey import key_rrsets, refuse_equal_tags
 from dnsctl.sign.keystore import SigningKey
 from dnsctl.sign.rrsig import Header, Validity, message
@@ -172,21 +173,21 @@ class _Work:
         hashes = Packed(self._hashes.octets, nsec3_unpacker(self._origin))
         return SignedZone(self._origin, nodes, serial, True, parameters, hashes)
 
-    def owners(self, linked: Iterable[_Linked]) -> Iterator[batch.Task]:
+    def owners(self, linked: Iterable[_Linked]) -> Iterator[Task]:
         """Yield what is to be signed of the zone's owners."""
         for owner, node, standing in linked:
             before = {one.rdtype: one for one in self._previous.get(owner, ())} if self._previous else {}
             signers = [self._signers(one, standing) for one in node]
             yield from self._begin(self._nodes, owner, node, signers, before)
 
-    def hashes(self, linked: Iterable[tuple[bytes, RRset]]) -> Iterator[batch.Task]:
+    def hashes(self, linked: Iterable[tuple[bytes, RRset]]) -> Iterator[Task]:
         """Yield what is to be signed of NSEC3 RRsets."""
         for digest, one in linked:
             found = self._previous_hashes.get(digest)
             before = {one.rdtype: found} if found is not None else {}
             yield from self._begin(self._hashes, digest, (one,), [self._zone_signers], before)
 
-    def replaced(self, made: RRset) -> Iterator[batch.Task]:
+    def replaced(self, made: RRset) -> Iterator[Task]:
         """Put `made` in place of the apex's RRset of its type; yield what is to be signed."""
         found = unpack(self._origin, self._nodes.octets[self._origin])
         node = tuple(made if one.rdtype == made.rdtype else one for one in found)
@@ -209,12 +210,12 @@ class _Work:
         node: tuple[RRset, ...],
         signers: Sequence[tuple[int, ...]],
         before: Mapping[int, RRset],
-    ) -> Iterator[batch.Task]:
+    ) -> Iterator[Task]:
         """Yield what `before` does not keep of a node. It is in its place once that is answered."""
         labels = label_count(node[0].owner)
         signatures: list[list[bytes]] = []
         lacking: list[int] = []
-        tasks: list[batch.Task] = []
+        tasks: list[Task] = []
         for place, one in enumerate(node):
             kept, lacks = self._kept(one, labels, signers[place], before.get(one.rdtype))
             signatures.append(kept)
@@ -229,7 +230,7 @@ class _Work:
         self._sent.append(begun)
         yield from tasks
 
-    def _task(self, signer: int, one: RRset, labels: int) -> batch.Task:
+    def _task(self, signer: int, one: RRset, labels: int) -> Task:
         return signer, message(self._headers[signer].octets(one, labels), one)
 
     def _kept(
@@ -251,7 +252,7 @@ class _Work:
         return kept, lacks
 
     def sign(
-        self, tasks: Iterator[batch.Task], workers: int = 1, tell: Callable[[int], None] = _tell_nobody
+        self, tasks: Iterator[Task], workers: int = 1, tell: Callable[[int], None] = _tell_nobody
     ) -> None:
         """Have `tasks`, which this yielded, signed and verified, and finish their nodes."""
         made: deque[bytes] = deque()

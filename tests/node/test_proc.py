@@ -12,7 +12,7 @@ from dnsctl.node.proc import STOPPED, UNKNOWN, standing
 _LOOK = """
 import os, time
 from dnsctl.node.proc import standing
-from dnsctl.node.sandbox import forbid_core_dumps
+from dnsctl.model.prctl import forbid_core_dumps
 os.setgid(65534)
 os.setuid(65534)
 told, tell = os.pipe()

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import tracemalloc
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from dnsctl.errors import SigningError
 from dnsctl.model.name import from_text
 from dnsctl.model.policy import Algorithm, Policy
 from dnsctl.model.rrset import Type, rrset
 from dnsctl.model.zone import ValidatedZone, nodes_of
-from dnsctl.sign import batch
-from dnsctl.sign.algorithm import Sign, scheme
+from dnsctl.sign import chunks, frames, process, processes
+from dnsctl.sign.algorithm import scheme
 from dnsctl.sign.signer import sign_zone
 from tests.build import validated
+from tests.sign import bad_memory
 from tests.sign.scenery import NOW, SERIAL, keys_for
 
 ORIGIN = from_text("example.com.")
 ED25519 = Policy(algorithm=Algorithm.ED25519, keys="ksk+zsk")
+
+
+def children() -> list[int]:
+    """Return the child processes that this process has, ended ones that nobody waited for included."""
+    me = os.getpid()
+    found = (each.read_text().rpartition(")")[2].split() for each in Path("/proc").glob("[0-9]*/stat"))
+    return [int(fields[1]) for fields in found if int(fields[1]) == me]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +40,7 @@ def large() -> ValidatedZone:
     base = validated("example.com.", "")
     hosts = [
         rrset(from_text(f"h{number}.example.com."), Type.A, 300, [bytes((192, 0, 2, number % 256))])
-        for number in range(1300)
+        for number in range(1600)
     ]
     return ValidatedZone(ORIGIN, nodes_of([*base.rrsets(), *hosts]))
 
@@ -46,54 +55,76 @@ def test_two_processes_make_the_same_zone_as_one(large: ValidatedZone, policy: P
     assert told[-1] == (len(two.nodes), len(two.nodes))
     assert len(told) > 3, "progress moves"
     assert [done for done, _ in told] == sorted(done for done, _ in told)
-    assert not multiprocessing.active_children()
-
-
-def break_signatures(monkeypatch: pytest.MonkeyPatch, every: int) -> None:
-    """Let the signing of each `every`th message go wrong in one bit, as bad memory might."""
-    made = scheme(15)
-    count = 0
-
-    def signer(private: object) -> Sign:
-        sign = made.signer(private)  # type: ignore[arg-type]
-
-        def sometimes_wrong(message: bytes) -> bytes:
-            nonlocal count
-            count += 1
-            signature = bytearray(sign(message))
-            signature[7] ^= count % every == 0
-            return bytes(signature)
-
-        return sometimes_wrong
-
-    monkeypatch.setattr(batch, "scheme", lambda _: made._replace(signer=signer))
+    assert not children()
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_one_bad_signature_among_thousands_stops_the_release(
     large: ValidatedZone, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
-    break_signatures(monkeypatch, 1000)
+    monkeypatch.setattr(processes, "PROGRAM", bad_memory.bad_program())
+    if workers == 1:
+        monkeypatch.setattr(chunks, "scheme", bad_memory.bad_scheme)
     with pytest.raises(SigningError, match=r"signature over .*example\.com\. \w+ does not verify"):
         sign_zone(large, keys_for(ORIGIN, ED25519), ED25519, NOW, SERIAL, workers=workers)
-    assert not multiprocessing.active_children()
+    assert not children()
 
 
-def test_killed_worker_is_told_and_nothing_is_left_behind(
-    large: ValidatedZone, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [
+        (bad_memory.dying_program(), "a signing process was killed; check the memory"),
+        ("raise SystemExit(3)", "a signing process ended with exit code 3"),
+        (
+            bad_memory.program_with("import dnsctl.sign.process as w; w.signed = None; "),
+            "a signing process failed: TypeError",
+        ),
+    ],
+    ids=["killed", "does not begin", "fault of ours"],
+)
+def test_lost_process_is_told_and_nothing_is_left_behind(
+    large: ValidatedZone, monkeypatch: pytest.MonkeyPatch, program: str, told: str
 ) -> None:
-    parent = os.getpid()
-    whole = batch.signed
-
-    def die(chunk: list[batch.Task], signatories: list[batch.Signatory]) -> list[bytes]:
-        if os.getpid() != parent:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return whole(chunk, signatories)
-
-    monkeypatch.setattr(batch, "signed", die)
-    with pytest.raises(SigningError, match="a signing process was killed"):
+    monkeypatch.setattr(processes, "PROGRAM", program)
+    with pytest.raises(SigningError, match=told):
         sign_zone(large, keys_for(ORIGIN, ED25519), ED25519, NOW, SERIAL, workers=2)
-    assert not multiprocessing.active_children()
+    assert not children()
+
+
+def test_process_that_signs_dumps_no_core_and_ends_with_its_parent() -> None:
+    """Before it is sent a key: it says so of itself, in the place of the first frame."""
+    probe = (
+        "import ctypes, os, resource, signal; from dnsctl.sign import frames, process; "
+        "n = ctypes.c_int(); "
+        "libc = ctypes.CDLL(None); "
+        "process._begun = lambda s: (libc.prctl(2, ctypes.byref(n)), frames.send(s, [process.FAULT, repr(("
+        "libc.prctl(3), resource.getrlimit(resource.RLIMIT_CORE), n.value, os.getpgrp() == os.getpid()"
+        ")).encode()]), exit(0)); "
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(processes, "PROGRAM", bad_memory.program_with(probe))
+        with processes.SigningProcess([b"sign"]) as begun, pytest.raises(SigningError) as told:
+            begun.receive()
+    assert f"(0, (0, 0), {int(signal.SIGKILL)}, True)" in str(told.value)
+
+
+def test_keys_cross_in_memory_and_no_argument_or_environment_holds_them() -> None:
+    keys = keys_for(ORIGIN, Policy())
+    first = [process.SIGN]
+    for key in keys:
+        first += process.key_parts(key.public.algorithm, 18, key.public.public, key.private)
+    with processes.SigningProcess(first) as begun:
+        begun.stream.sendall(frames.frame(process.task_parts([(0, b"octets to sign" * 3)])))
+        (made,) = begun.receive()
+        told = b"".join(Path(f"/proc/{begun.pid}/{what}").read_bytes() for what in ("cmdline", "environ"))
+        held = [int(each.name) for each in Path(f"/proc/{begun.pid}/fd").iterdir()]
+    assert scheme(13).checker(keys[0].public.public)(made[18:], b"octets to sign" * 3)
+    private = keys[0].private
+    assert isinstance(private, ec.EllipticCurvePrivateKey)
+    secret = private.private_numbers().private_value.to_bytes(32, "big")
+    assert secret in first[4]
+    assert secret not in told
+    assert sorted(held) == [0, 1, 2], "nothing of ours is open there but the socket"
 
 
 def test_failing_progress_ends_the_workers_too(large: ValidatedZone) -> None:
@@ -102,7 +133,7 @@ def test_failing_progress_ends_the_workers_too(large: ValidatedZone) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         sign_zone(large, keys_for(ORIGIN, ED25519), ED25519, NOW, SERIAL, workers=2, progress=interrupt)
-    assert not multiprocessing.active_children()
+    assert not children()
 
 
 def test_signing_takes_little_more_memory_than_what_comes_out(large: ValidatedZone) -> None:
