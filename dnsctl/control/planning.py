@@ -14,6 +14,7 @@ from dnsctl.control.concerns import of_ends
 from dnsctl.control.ds_gate import judge_ds_seen
 from dnsctl.control.own_image import is_there, open_own, require_whole
 from dnsctl.control.released import released
+from dnsctl.control.since import released_since
 from dnsctl.control.unsigning import kept_signed
 from dnsctl.image.reader import Reader
 from dnsctl.load.revision import Revision
@@ -126,13 +127,15 @@ def _against_release(
         told: dict[str, Json] = {"generation": reader.generation, "manifest": reader.manifest or None}
         for each in of_ends(reader, keystore, now.timestamp()):
             tell(f"warning: {each.about}: {each.message}")
-        intent = at_work(intent, keystore, reader, now)
+        since = released_since(Archive(repo.state.archive), reader)
+        intent = at_work(intent, keystore, reader, now, since)
         intent = kept_signed(intent, reader, keystore, repo.state, now)
         changeset = changeset_of(intent, keystore, reader, now, progress)
         zones = with_old_answers(changeset.zones, Archive(repo.state.archive), reader.generation, now)
         changeset = replace(changeset, zones=zones)
         if intent.known is not None:
-            Memory(repo.state.memory).rest(intent.known, changeset.resting)
+            memory = Memory(repo.state.memory)
+            memory.rest(intent.known, intent.zones, changeset.resting, intent.seen)
         seen = (
             *judge_ds_seen(repo.state, reader, changeset.zones, now),
             *judge_caches(repo.state, reader, keystore, changeset.zones, now),
@@ -148,7 +151,8 @@ def _passed(
     workers = usable_processors()
     passed = pass_presigned(due, datetime.now(UTC), published(parent), workers, progress)
     soon = (each for each in passed.findings if each.rule in (SOON, EXPIRE))
-    return (*(each for each in intent.findings if each.rule in _OF_ALIASES), *soon)
+    told = intent.findings if intent.aliases else ()
+    return (*(each for each in told if each.rule in _OF_ALIASES), *soon)
 
 
 def _no_passphrase() -> bytes:

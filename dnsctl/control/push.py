@@ -38,6 +38,7 @@ from dnsctl.control.keeping import as_kept, keep, prepared, room_for
 from dnsctl.control.renewal import renewal_due
 from dnsctl.control.served import expect
 from dnsctl.control.settling import settle_all
+from dnsctl.control.since import released_since
 from dnsctl.control.unsigning import kept_signed
 from dnsctl.errors import (
     DnsctlError,
@@ -299,7 +300,8 @@ def _built(
     targets.keep()
     with host.image.reader() as served:
         now = datetime.now(UTC)
-        intent = at_work(intent, host.keystore, served, now)
+        since = released_since(host.archive, served)
+        intent = at_work(intent, host.keystore, served, now, since)
         intent = kept_signed(intent, served, host.keystore, state, now, at_once)
     return build_intent(host, intent, progress)
 
@@ -334,7 +336,9 @@ def build_intent(host: ControlHost, intent: Intent, progress: Progress) -> Relea
         now,
         workers=usable_processors(),
         progress=progress,
-        found=lambda resting: memory.rest(known, resting) if known is not None else None,
+        found=lambda resting: (
+            memory.rest(known, intent.zones, resting, intent.seen) if known is not None else None
+        ),
     )
     if release is None:
         return None

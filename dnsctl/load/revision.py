@@ -219,6 +219,27 @@ class Revision:
         rest = iter(answers)
         return [("missing", "") if "\n" in path else next(rest) for path in paths]
 
+    def tree(self) -> str:
+        """Return the object that holds all files of the operations repo; empty where it has none."""
+        spec = f"{self._tree}{self._prefix}".rstrip("/")
+        return git(self.root, "rev-parse", "--verify", "--quiet", spec, check=False).decode().strip()
+
+    def changes_since(self, tree: str) -> dict[str, tuple[str, str]] | None:
+        """Return what is not as in `tree`, by path: `MODE OBJECT` then and now, empty where it is not there.
+
+        None where git does not have that tree any more.
+        """
+        found: dict[str, tuple[str, str]] = {}
+        asked = ("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-ext-diff", tree, self.tree())
+        try:
+            told = git(self.root, *asked).split(b"\0")
+        except RevisionError:
+            return None
+        for head, path in zip(told[::2], told[1::2], strict=False):
+            before, after, old, new, _ = head.decode("ascii")[1:].split(" ")
+            found[os.fsdecode(path)] = (_entry(before, old), _entry(after, new))
+        return found
+
     def files(self) -> dict[str, str]:
         """Return all that is not a directory, by path from the root of the operations repo: `MODE OBJECT`.
 
@@ -289,6 +310,11 @@ class Revision:
             )
             weakref.finalize(self, _end, self._process)
         return self._process
+
+
+def _entry(mode: str, identity: str) -> str:
+    """Return an entry as `files` does; empty where there is none."""
+    return f"{mode} {identity}" if mode.strip("0") else ""
 
 
 def resolve(root: Path, rev: str) -> str:

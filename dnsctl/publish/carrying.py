@@ -1,9 +1,10 @@
 """Judge a commit by what was found of its files before: only what differs is read, and what that can touch.
 
-A zone is read and judged again if one of its files is another object in git, a zone came or went below it, or
-it has an ALIAS.
-The rules run again, too, on each zone that had asked for something which is answered otherwise now (see
-`validate.landscape`). All others are read when somebody needs their data. Findings are those of a full load.
+git tells which files are not those of the commit that was judged last. A zone is read and judged again if one
+of its files is among them, dnsctl.yaml says something else of it, a zone came or went below it, or it has an
+ALIAS. The rules run again, too, on each zone that had asked for something which is answered otherwise now
+(see `validate.landscape`). All others are read when somebody needs their data. Findings are those of a full
+load.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from __future__ import annotations
 import hashlib
 import json
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from functools import cached_property
+from typing import overload
 
 from dnsctl.load.draft import ZoneDefaults
 from dnsctl.load.revision import Revision
@@ -21,7 +24,7 @@ from dnsctl.load.settings.config import Config
 from dnsctl.load.zone_files import Listing, ZoneFiles, zone_files
 from dnsctl.load.zones import Loaded, about_files, included_zones, load_listed, load_zone
 from dnsctl.model.alias import Resolve, ask_nobody
-from dnsctl.model.finding import Finding, by_position
+from dnsctl.model.finding import Finding, Severity, by_position
 from dnsctl.model.name import ROOT, Name, ancestors
 from dnsctl.model.repo import CONFIG
 from dnsctl.model.zone import ValidatedZone, Zone
@@ -29,7 +32,9 @@ from dnsctl.publish.aliases import addressed, incomplete
 from dnsctl.publish.faults import ZonesWithErrorsError
 from dnsctl.publish.intent import Progress, ZoneIntent
 from dnsctl.publish.judgement import Judged, judge, with_parents, zone_intent
-from dnsctl.publish.memory import NEVER, NOTHING_KEPT, Known, Memory, Remembered
+from dnsctl.publish.known import NEVER, NOTHING_KEPT, Known, Remembered, RowError
+from dnsctl.publish.memory import Memory
+from dnsctl.publish.zone_settings import ZoneSettings
 from dnsctl.validate.run import landscape_of, settings_findings
 
 _FILE = "100"  # begins the mode of a file in git
@@ -37,9 +42,13 @@ _FILE = "100"  # begins the mode of a file in git
 
 @dataclass(frozen=True)
 class Carried:
-    """A commit that was judged so. `same`: zones that were not read; `known`: what is remembered of all."""
+    """A commit that was judged so. `same`: zones that were not read; `known`: what is remembered of all.
+
+    `fresh`: findings of those that were, and of no zone. No other is an error.
+    """
 
     judged: Judged
+    fresh: tuple[Finding, ...]
     same: frozenset[Name]
     known: Remembered = field(repr=False)
 
@@ -47,27 +56,48 @@ class Carried:
 class OnDemand(Mapping[Name, Zone]):
     """Zones that are read when they are first asked for. Their files are known to have no error."""
 
-    def __init__(self, files: Mapping[Name, ZoneFiles], read: Callable[[Name], Zone]) -> None:
-        self._files = files
+    def __init__(self, names: frozenset[Name], read: Callable[[Name], Zone]) -> None:
+        self.names = names
         self._read = read
         self._zones: dict[Name, Zone] = {}
 
     def __getitem__(self, origin: Name) -> Zone:
         found = self._zones.get(origin)
         if found is None:
-            if origin not in self._files:
+            if origin not in self.names:
                 raise KeyError(origin)
             found = self._zones[origin] = self._read(origin)
         return found
 
     def __contains__(self, origin: object) -> bool:
-        return origin in self._files
+        return origin in self.names
 
     def __iter__(self) -> Iterator[Name]:
-        return iter(self._files)
+        return iter(self.names)
 
     def __len__(self) -> int:
-        return len(self._files)
+        return len(self.names)
+
+
+class Findings(Sequence[Finding]):
+    """Findings that are put together when somebody looks at them."""
+
+    def __init__(self, make: Callable[[], Iterable[Finding]]) -> None:
+        self._make = make
+
+    @cached_property
+    def _all(self) -> tuple[Finding, ...]:
+        return tuple(self._make())
+
+    @overload
+    def __getitem__(self, at: int) -> Finding: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Finding]: ...
+    def __getitem__(self, at: int | slice) -> Finding | Sequence[Finding]:
+        return self._all[at]
+
+    def __len__(self) -> int:
+        return len(self._all)
 
 
 class Intents(Mapping[Name, ZoneIntent]):
@@ -110,10 +140,16 @@ def judge_carrying(
     *,
     resolve: Resolve = ask_nobody,
 ) -> Carried:
-    """Judge the zones of a commit (see `judge`); remember the findings unless one is an error."""
+    """Judge the zones at `source` as `judge` does, and remember what was found, unless there are errors.
+
+    `today` and `resolve`: see `commit.intent_of`.
+    """
     day = today or datetime.now(UTC).date()
-    before = memory.recall(source.read(CONFIG))
-    made = _Commit(source, config, memory, before, day).judged(progress, resolve)
+    made = None
+    try:
+        made = _Commit(source, config, memory, memory.recall(), day).judged(progress, resolve)
+    except RowError:
+        memory.forget()
     if made is None:  # another process has written to the memory meanwhile, or it is damaged
         made = _Commit(source, config, memory, NOTHING_KEPT, day).judged(progress, resolve)
     assert made is not None  # noqa: S101 - where nothing is remembered, nobody has asked
@@ -126,36 +162,42 @@ class _Commit:
     def __init__(
         self, source: Revision, config: Config, memory: Memory, before: Remembered, day: date
     ) -> None:
-        self._source, self._config, self._memory, self._before, self._day = (
-            source,
-            config,
-            memory,
-            before,
-            day,
-        )
-        self._objects = source.files()
-        self._names = _names(self._objects, config.zone_files)
+        self._source, self._config, self._memory, self._day = source, config, memory, day
+        self._tree = source.tree()
+        self._written = hashlib.sha256(source.read(CONFIG)).hexdigest()
+        self._settings = ZoneSettings(config)
+        changes: dict[str, tuple[str, str]] | None = {}
+        if before.tree != self._tree:
+            changes = source.changes_since(before.tree) if before.tree else None
+        if changes is None:
+            before, changes = Remembered(before.number), {}
+        self._before, self._changes = before, changes
+        self._names = self._named()
         is_listed = bool(before.names) and before.names == self._names
-        self._listing = _listing(before) if is_listed else zone_files(source, config.zone_files)
-        files, known = self._listing.zones, before.zones
-        self._gone = known.keys() - files.keys()
-        self._moved = {*self._gone, *(files.keys() - known.keys())}
-        above = {each for moved in self._moved for each in ancestors(moved, ROOT)}
-        self._changed = {origin for origin in files if origin in above or not self._is_same(origin)}
-        others = {origin: each for origin, each in files.items() if origin not in self._changed}
-        self._others = OnDemand(others, self._read)
+        self._listing = None if is_listed else zone_files(source, config.zone_files)
+        self._order: Iterable[Name] = before.zones if self._listing is None else self._listing.zones
+        self._settings_now = self._all_settings()
 
     def judged(self, progress: Progress, resolve: Resolve) -> Carried | None:
         """Read what differs and judge it with what it touches; None where the memory cannot be trusted."""
-        found = load_listed(
+        found = self._changed_zones()
+        if found is None:
+            return None
+        self._changed = found
+        self._others = OnDemand(frozenset(self._order) - found, self._read)
+        listing = Listing(
+            {each: self._files(each) for each in self._order if each in found},
+            self._listing.findings if self._listing is not None else [],
+        )
+        loaded = load_listed(
             self._source,
             self._config,
-            self._listing,
-            self._changed,
+            listing,
+            None,
             lambda done, total: progress("load", done, total),
             today=self._day,
         )
-        loaded = replace(found, around=self._others)
+        loaded = replace(loaded, around=self._others)
         if self._takes_out(loaded):
             return None
         touched = self._touched(loaded, resolve)
@@ -165,35 +207,80 @@ class _Commit:
         config = self._config
         judged = judge(whole, config.policy, config.checks, progress, resolve, config.certificates)
         known = self._known(loaded, touched, judged)
-        findings = self._findings(known, touched, judged)
-        judged = replace(judged, zones=with_parents(judged.zones, self._config), findings=findings)
-        if not judged.has_errors and not self._taken:
+        own = (each for each in judged.findings if each.zone is not None)
+        fresh = (*known.about, *self._taken, *known.checks, *own)
+        if not self._taken and not any(each.severity is Severity.ERROR for each in fresh):
             known = self._memory.keep(self._before, known, judged.asked)
-        zones = Intents(self._listing.zones, judged.zones, self._intent)
-        return Carried(replace(judged, zones=zones), frozenset(self._others), known)
+        findings = Findings(lambda: by_position((*fresh, *self._kept(known, touched))))
+        zones = Intents(self._order, with_parents(judged.zones, self._config), self._intent)
+        judged = replace(judged, zones=zones, findings=findings)
+        return Carried(judged, fresh, self._others.names, known)
+
+    # -- What differs ---
+
+    @cached_property
+    def _objects(self) -> Mapping[str, str]:
+        return self._source.files()
+
+    def _object(self, path: str) -> str:
+        """Return what a path is in git: `MODE OBJECT`, or empty."""
+        changed = self._changes.get(path)
+        return changed[1] if changed is not None else self._objects.get(path, "")
+
+    def _named(self) -> str:
+        """Return the digest of `_names`: that of before where no file came, or went, or became a link."""
+        before = self._before
+        is_alike = all(old.startswith(_FILE) and new.startswith(_FILE) for old, new in self._changes.values())
+        if before.names and is_alike and before.config == self._written:
+            return before.names
+        return _names(self._objects, self._config.zone_files)
+
+    def _all_settings(self) -> Mapping[Name, str] | None:
+        """Return the digest of what dnsctl.yaml says, zone by zone; None where it is the file of before."""
+        if self._before.config == self._written:
+            return None
+        return {origin: self._settings.digest(origin) for origin in self._order}
+
+    def _changed_zones(self) -> frozenset[Name] | None:
+        """Return the zones that are read; None where the memory cannot be trusted."""
+        known = self._before.zones
+        changed = known.outdated(self._day.isoformat())
+        if self._settings_now is not None:
+            changed |= known.otherwise_set(self._settings_now)
+        if self._changes:
+            readers = self._memory.readers(self._before, self._changes)
+            if readers is None:
+                return None
+            changed |= readers
+        self._gone: frozenset[Name] = frozenset()
+        self._moved: frozenset[Name] = frozenset()
+        if self._listing is not None:
+            files = self._listing.zones
+            self._gone = frozenset(known.keys() - files.keys())
+            self._moved = self._gone | (files.keys() - known.keys())
+            changed |= self._moved
+            changed |= {each for moved in self._moved for each in ancestors(moved, ROOT)}
+            changed |= {each for each in files if each not in changed and known[each].files != files[each]}
+        return frozenset(each for each in self._order if each in changed)
+
+    def _files(self, origin: Name) -> ZoneFiles:
+        return self._before.zones[origin].files if self._listing is None else self._listing.zones[origin]
 
     def _takes_out(self, loaded: Loaded) -> bool:
         """True where a zone is a fragment of others, some of which were not read; else take out what was."""
         self._taken = tuple(each for each in loaded.findings if each.zone is None)
-        read = {*loaded.zones, *loaded.partial, *loaded.unread}
-        for origin in self._changed - read:
-            del self._listing.zones[origin]
-        included = {path for paths in loaded.included.values() for path in paths}
-        included |= _included(self._before.zones[each] for each in self._others)
-        return bool(self._others) and bool(self._taken or included_zones(self._listing.zones, included))
-
-    def _is_same(self, origin: Name) -> bool:
-        known, files = self._before.zones.get(origin), self._listing.zones[origin]
-        return (
-            known is not None
-            and known.files == files
-            and known.day in ("", self._day.isoformat())
-            and all(self._objects.get(path) == each for path, each in known.read.items())
-        )
+        self._fragments = self._changed.difference(loaded.zones, loaded.partial, loaded.unread)
+        if self._fragments:
+            self._order = [each for each in self._order if each not in self._fragments]
+        included = {path for paths in loaded.included.values() for path in paths} | self._before.included
+        if not self._others or not (self._taken or included):
+            return False
+        short = {each: self._files(each) for each in self._order if len(each) == each[0] + 2}  # of one label
+        return bool(self._taken or included_zones(short, included))
 
     def _touched(self, loaded: Loaded, resolve: Resolve) -> frozenset[Name] | None:
         """Return the zones that asked for what is answered otherwise now; None where that is not known."""
-        if not self._before.zones or not (self._changed or self._gone):
+        if not self._others or not (self._changed or self._gone):
             return frozenset()
         asked = self._memory.asked(self._before, {*self._changed, *self._gone}, self._moved)
         if asked is None:
@@ -207,61 +294,73 @@ class _Commit:
             and any(landscape.answer(question) != answer for question, answer in told.items())
         )
 
+    # -- What is known now ---
+
     def _known(self, loaded: Loaded, touched: frozenset[Name], judged: Judged) -> Remembered:
         """Return what is known now."""
         faults, found = _by_zone(loaded.findings), _by_zone(judged.found)
-        zones: dict[Name, Known] = {}
-        for origin in self._listing.zones:
+        before = self._before
+        new: dict[Name, Known] = {}
+        is_alike = self._listing is None and not self._fragments
+        for origin in {*self._changed, *touched} - self._fragments if is_alike else self._order:
             own = tuple(found.get(origin, ()))
             if origin in self._changed:
-                zones[origin] = replace(
-                    self._read_now(origin, loaded), faults=tuple(faults.get(origin, ())), findings=own
-                )
-            else:
-                known = self._before.zones[origin]
-                zones[origin] = replace(known, findings=own) if origin in touched else known
-        included = _included(zones.values())
-        is_alike = bool(self._names) and self._names == self._before.names
-        if is_alike and included == _included(self._before.zones.values()):
-            about = self._before.about
-        else:
-            listing = zone_files(self._source, self._config.zone_files) if is_alike else self._listing
-            about = about_files(listing, self._config, included)
-        return Remembered(self._before.number, zones, self._names, about)
+                read = self._read_now(origin, loaded)
+                new[origin] = replace(read, faults=tuple(faults.get(origin, ())), findings=own)
+            elif origin in touched:
+                new[origin] = replace(before.zones[origin], findings=own)
+            elif (
+                before.config != self._written
+                and (place := self._place(origin)) != before.zones[origin].place
+            ):
+                new[origin] = replace(before.zones[origin], place=place)
+        zones = before.zones.replaced(None if is_alike else self._order, new)
+        included = before.included
+        if self._gone or included or any(loaded.included.values()):
+            included = _included(zones.values())
+        made = replace(before, zones=zones, tree=self._tree, names=self._names, config=self._written)
+        is_alike = is_alike and before.config == self._written
+        if not is_alike:
+            told = (
+                each
+                for levels in self._settings.all_checks(self._order)
+                for each in settings_findings(levels)
+            )
+            made = replace(made, checks=tuple(dict.fromkeys(told)))
+        if not is_alike or included != before.included:
+            listing = self._listing or zone_files(self._source, self._config.zone_files)
+            made = replace(made, about=about_files(listing, self._config, included), included=included)
+        return made
 
     def _read_now(self, origin: Name, loaded: Loaded) -> Known:
         """Return what a zone was read from, and for how long that holds."""
-        files = self._listing.zones[origin]
-        read = {
-            path: self._objects.get(path, "") for path in (*files.parts, *loaded.included.get(origin, ()))
-        }
+        files = self._files(origin)
+        read = {path: self._object(path) for path in (*files.parts, *loaded.included.get(origin, ()))}
+        made = Known(self._place(origin), files, read, self._settings.digest(origin), NEVER)
         zone = loaded.zones.get(origin)
         if zone is None or zone.aliases or not all(each.startswith(_FILE) for each in read.values()):
-            return Known(files, read, NEVER)  # its data are in other zones, too, or behind a link
-        return Known(files, read, self._day.isoformat() if origin in loaded.dated else "")
+            return made  # its data are in other zones, too, or behind a link
+        return replace(made, day=self._day.isoformat() if origin in loaded.dated else "")
 
-    def _findings(self, known: Remembered, touched: frozenset[Name], judged: Judged) -> tuple[Finding, ...]:
-        """Return the findings of a full load, by position."""
-        own = (each for each in judged.findings if each.zone is not None)
-        kept = (
-            each
-            for origin in self._others
-            for one in (known.zones[origin],)
-            for each in (one.faults if origin in touched else (*one.faults, *one.findings))
-        )
-        return tuple(by_position((*known.about, *self._taken, *self._about_settings(), *own, *kept)))
+    def _place(self, origin: Name) -> bytes:
+        """Return what orders zones as they are loaded: directory by directory, by the path in it."""
+        first = _first(self._files(origin))
+        directories, directory = self._config.zone_files, posixpath.dirname(first)
+        at = directories.index(directory) if directory in directories else len(directories)
+        return b"%06d" % at + first.encode("utf-8", "surrogatepass")
 
-    def _about_settings(self) -> Iterator[Finding]:
-        """Yield what is wrong with `checks` of dnsctl.yaml, once."""
-        if any(each.checks for each in self._config.zones.values()):
-            origins = self._listing.zones
-            yield from dict.fromkeys(
-                each for origin in origins for each in settings_findings(self._config.checks(origin))
-            )
+    def _kept(self, known: Remembered, touched: Container[Name]) -> Iterator[Finding]:
+        """Yield the findings of zones that were not read; those of rules on `touched` ones are new."""
+        for origin in known.zones.with_findings():
+            if origin in self._others:
+                one = known.zones[origin]
+                yield from one.faults if origin in touched else (*one.faults, *one.findings)
+
+    # -- When somebody needs more ---
 
     def _read(self, origin: Name) -> Zone:
         defaults = ZoneDefaults.of(self._config.defaults)
-        zone, findings = load_zone(self._source, self._listing.zones[origin], origin, defaults, self._day)
+        zone, findings = load_zone(self._source, self._files(origin), origin, defaults, self._day)
         if zone is None:  # the same files had no error: the repository lost one since
             raise ZonesWithErrorsError(findings)
         return zone
@@ -289,12 +388,6 @@ def _names(objects: Mapping[str, str], directories: tuple[str, ...]) -> str:
     return hashlib.sha256(json.dumps([directories, sorted(paths)]).encode()).hexdigest()
 
 
-def _listing(before: Remembered) -> Listing:
-    """Return the listing that zones were read by, in its order."""
-    known = sorted(before.zones.items(), key=lambda each: _first(each[1].files))
-    return Listing({origin: each.files for origin, each in known})
-
-
 def _first(files: ZoneFiles) -> str:
     """Return the path that stands first in its directory, of what a zone is read from."""
     return min(
@@ -302,9 +395,9 @@ def _first(files: ZoneFiles) -> str:
     )
 
 
-def _included(zones: Iterable[Known]) -> set[str]:
+def _included(zones: Iterable[Known]) -> frozenset[str]:
     """Return the files that the files of `zones` include."""
-    return {path for each in zones for path in each.read if path not in each.files.parts}
+    return frozenset(path for each in zones for path in each.read if path not in each.files.parts)
 
 
 def _by_zone(findings: Iterable[Finding]) -> dict[Name, list[Finding]]:

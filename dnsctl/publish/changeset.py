@@ -39,9 +39,9 @@ from dnsctl.publish.ds_changes import (
 from dnsctl.publish.effects import Apexes, Effect, effects, removal_effects
 from dnsctl.publish.intent import Intent, Progress, ZoneIntent, no_progress
 from dnsctl.publish.keys import ZoneKeys, coming_keys, zone_keys
-from dnsctl.publish.memory import Rest
+from dnsctl.publish.known import Rest
 from dnsctl.publish.other_signers import refuse_shared_with_ours
-from dnsctl.publish.resting import rest_of, stamp_of
+from dnsctl.publish.resting import gone, rest_of, stamp_of
 from dnsctl.publish.serials import serial_for
 from dnsctl.publish.source import source_of
 from dnsctl.sign.keystore import Keystore
@@ -140,8 +140,9 @@ def removed_zones(intent: Intent, parent: Reader | None) -> tuple[ZoneChangeset,
     """Return the zones that the parent serves and `intent` no longer has."""
     if parent is None or intent.partial:
         return ()
-    known = {zone_prefix(origin) for names in (intent.zones, intent.carried) for origin in names}
-    gone = [ZoneEntry.from_bytes(entry) for prefix, entry in parent.zone_items() if prefix not in known]
+    left = [
+        entry for each in gone(intent, intent.carried, parent) if (entry := parent.zone(each)) is not None
+    ]
     apexes = apexes_of(intent, parent)
     return tuple(
         ZoneChangeset(
@@ -151,7 +152,7 @@ def removed_zones(intent: Intent, parent: Reader | None) -> tuple[ZoneChangeset,
             rrsets_before=each.rrsets,
             effects=tuple(removal_effects(each.origin, apexes)),
         )
-        for each in gone
+        for each in left
     )
 
 

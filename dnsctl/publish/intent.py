@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from dnsctl.model.name import Name
 from dnsctl.model.policy import Policy
 from dnsctl.model.serial import SerialPolicy
 from dnsctl.model.zone import ValidatedZone
-from dnsctl.publish.memory import Remembered
+from dnsctl.publish.known import Remembered, Seen
 from dnsctl.sign.keystore import NewKey
 
 Progress = Callable[[str, int, int], None]  # stage, done, total
@@ -92,19 +92,19 @@ class Intent:
     `commit` is None for a work tree outside git. `last_policy`: what a zone is signed by that is to be
     unsigned and may not be yet. `known`: what is remembered of the zones, and `same`: those of which it
     holds, which are read when their data is asked for. `carried`: zones that are at rest, and not in
-    `zones`; `stamps`: of the zones' directories of keys, by their names.
+    `zones`; `seen`: what they were found so by.
     """
 
     zones: Mapping[Name, ZoneIntent] = field(repr=False)
     commit: str | None = None
-    findings: tuple[Finding, ...] = ()
+    findings: Sequence[Finding] = ()
     limits: GuardLimits = STANDARD_LIMITS
     partial: bool = False
     last_policy: Policy = field(default_factory=Policy)
     known: Remembered | None = field(default=None, repr=False)
     same: frozenset[Name] = field(default=frozenset(), repr=False)
     carried: frozenset[Name] = field(default=frozenset(), repr=False)
-    stamps: Mapping[str, str | None] = field(default_factory=dict, repr=False)
+    seen: Seen | None = field(default=None, repr=False)
 
     @property
     def aliases(self) -> dict[Name, tuple[Resolved, ...]]:

@@ -7,7 +7,7 @@ with `judge_signatures`, its own signatures. One with an error keeps no other ou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -39,7 +39,7 @@ class Judged:
     """
 
     zones: Mapping[Name, ZoneIntent] = field(repr=False)
-    findings: tuple[Finding, ...]
+    findings: Sequence[Finding]
     signed: Mapping[Name, SignedZone] = field(default_factory=dict, repr=False)
     found: tuple[Finding, ...] = field(default=(), repr=False)
     asked: Mapping[Name, Mapping[Question, Answer]] = field(default_factory=dict, repr=False)

@@ -2,8 +2,8 @@
 
 A row a zone: the files that it was read from, by their objects in git; what readers and rules found; what
 rules asked of other zones, with a digest of each answer; and how the zone was when it was last found at rest:
-served as its file and its keys ask. All rows are of one state of the repo, of one dnsctl.yaml and of one
-version of this code: with others, or where the file cannot be read, there are none.
+served as its file and its keys ask. All rows are of one tree of files in git, and of one version of this
+code: with another, or where the file cannot be read, there are none.
 
 Beside them stands for which keys and which release all was written down that `control.settling` does.
 Nothing depends on any of it: losing it only costs time. So no failure here ends a command.
@@ -15,33 +15,50 @@ import contextlib
 import functools
 import hashlib
 import json
+import math
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import dns.version
 import yaml
 
-from dnsctl.load.zone_files import ZoneFiles
-from dnsctl.model.finding import Finding, Position, Severity
 from dnsctl.model.name import Name, canonical_key, from_canonical_key
+from dnsctl.publish.known import (
+    COLUMNS,
+    NOTHING_KEPT,
+    Known,
+    KnownZones,
+    Remembered,
+    Rest,
+    Seen,
+    findings_of,
+    findings_text,
+    rest_text,
+    row_of,
+)
 from dnsctl.validate.landscape import Answer, Question
 
 if TYPE_CHECKING:
     import sqlite3
 
-_FORMAT = 1  # of the tables and of what is in them
+_FORMAT = 2  # of the tables and of what is in them
 _BUSY = 2.0  # seconds to wait for another process
 _PACKAGES = ("load", "model", "publish", "sign", "validate")  # whose code decides what is found
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS zones (
-    zone BLOB PRIMARY KEY, files TEXT NOT NULL, read TEXT NOT NULL, day TEXT NOT NULL, faults TEXT NOT NULL,
-    findings TEXT NOT NULL, rest TEXT NOT NULL
+    zone BLOB PRIMARY KEY, place BLOB NOT NULL, files TEXT NOT NULL, read TEXT NOT NULL,
+    settings TEXT NOT NULL, day TEXT NOT NULL, faults TEXT NOT NULL, findings TEXT NOT NULL,
+    rest TEXT NOT NULL, due REAL
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sources (
+    path TEXT NOT NULL, zone BLOB NOT NULL, PRIMARY KEY (path, zone)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS sources_zone ON sources (zone);
 CREATE TABLE IF NOT EXISTS asked (
     asker BLOB NOT NULL, kind TEXT NOT NULL, name BLOB NOT NULL, zone BLOB NOT NULL, digest TEXT NOT NULL,
     PRIMARY KEY (asker, kind, name)
@@ -51,76 +68,43 @@ CREATE INDEX IF NOT EXISTS asked_name ON asked (name);
 """
 
 Asked = Mapping[Question, Answer]
-_ZoneRow = tuple[bytes, str, str, str, str, str, str]
 _AskedRow = tuple[bytes, str, bytes, bytes, str]
-_PlainFinding = tuple[str, int, tuple[str, int, int], str, str, str | None]  # as JSON has it
-
-
-class Rest(NamedTuple):
-    """A zone at rest: see `resting`. `source`: of its entry in the image; `stamp`: of its directory of keys.
-
-    `refresh` and `lifetime`: of its signatures, in seconds, as `validity.due` takes them; -1 where it is not
-    signed here.
-    """
-
-    source: str
-    refresh: int
-    lifetime: int
-    stamp: str
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What is known of a zone. `read`: objects of all files that it was read from; `day`: of which it holds,
-    where dates may be in the files; `faults`: what readers found, `findings`: what rules did."""
-
-    files: ZoneFiles
-    read: Mapping[str, str]
-    day: str
-    faults: tuple[Finding, ...] = ()
-    findings: tuple[Finding, ...] = ()
-    rest: Rest | None = None
-
-
-@dataclass(frozen=True)
-class Remembered:
-    """All of it. `about`: findings that are of no zone, where the files have the names of `names`."""
-
-    number: int = 0  # of the writes before it was read
-    zones: Mapping[Name, Known] = field(default_factory=dict, repr=False)
-    names: str = ""
-    about: tuple[Finding, ...] = ()
-
-
-NEVER = "never"  # in the place of a day: what is read again each time
-NOTHING_KEPT = Remembered(-1)  # of no state of the memory: nothing is added to it
 
 
 class Memory:
-    """The database at `path`. `settings`: octets of the dnsctl.yaml that zones are judged by."""
+    """The database at `path`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._key = ""
 
-    def recall(self, settings: bytes) -> Remembered:
-        """Return what is known under `settings`."""
-        self._key = hashlib.sha256(_code().encode() + settings).hexdigest()
+    def recall(self) -> Remembered:
+        """Return what is known."""
         with self._open() as database:
             if database is None:
                 return Remembered()
             database.execute("BEGIN")  # all of one state
             about = dict(database.execute("SELECT key, value FROM about"))
             number = _number(database)
-            if about.get("key") != self._key:
+            if about.get("key") != _digest_of_code():
                 return Remembered(number)
+            rows = database.execute(f"SELECT {COLUMNS} FROM zones ORDER BY place")  # noqa: S608 - constant
+            zones = KnownZones({Name(row[0]): row for row in rows})
+            [(due,)] = database.execute("SELECT min(due) FROM zones")
             try:
-                zones = {Name(row[0]): _known(row) for row in database.execute("SELECT * FROM zones")}
-                found = tuple(_finding(each) for each in json.loads(about["about"]))
+                return replace(
+                    _about(about), number=number, zones=zones, due=math.inf if due is None else due
+                )
             except (ValueError, TypeError, KeyError, IndexError):
                 return Remembered(number)
-            return Remembered(number, zones, about["names"], found)
         return Remembered()
+
+    def readers(self, before: Remembered, paths: Iterable[str]) -> set[Name] | None:
+        """Return the zones that were read from one of `paths`; None as of `asked`."""
+        with self._open() as database:
+            if database is not None and _is_at(database, before):
+                query = "SELECT zone FROM sources WHERE path = ?"
+                return {Name(zone) for path in paths for (zone,) in database.execute(query, (_text(path),))}
+        return None
 
     def asked(
         self, before: Remembered, zones: Iterable[Name], apexes: Iterable[Name]
@@ -130,10 +114,7 @@ class Memory:
         None where it cannot be read, or is not of the state that `before` is of.
         """
         with self._open() as database:
-            if database is not None:
-                database.execute("BEGIN")
-                if _number(database) != before.number:
-                    return None
+            if database is not None and _is_at(database, before):
                 found: dict[Name, dict[Question, Answer]] = {}
                 rows = [*_answered_from(database, zones), *_asked_below(database, apexes)]
                 for asker, kind, name, zone, digest in rows:
@@ -148,27 +129,23 @@ class Memory:
 
         `asked`: of the zones whose findings are new.
         """
+        changed = [*after.zones.new(before.zones)]
+        gone = before.zones.keys() - after.zones.keys()
+        if not changed and not gone and _told(before) == _told(after):
+            return before
         with self._open() as database:
             if database is None:
                 return after
-            database.execute("BEGIN IMMEDIATE")
-            about = dict(database.execute("SELECT key, value FROM about"))
-            if _number(database) != before.number:
+            if not _is_at(database, before, write=True):
                 return replace(after, number=NOTHING_KEPT.number)
-            if about.get("key") != self._key:
-                database.execute("DELETE FROM zones")
-                database.execute("DELETE FROM asked")
-                before = Remembered(before.number)
-            gone = [(bytes(zone),) for zone in before.zones.keys() - after.zones.keys()]
-            database.executemany("DELETE FROM zones WHERE zone = ?", gone)
-            database.executemany("DELETE FROM asked WHERE asker = ?", gone)
-            new = ((zone, each) for zone, each in after.zones.items() if before.zones.get(zone) is not each)
-            database.executemany("INSERT OR REPLACE INTO zones VALUES (?, ?, ?, ?, ?, ?, ?)", map(_row, new))
-            database.executemany("DELETE FROM asked WHERE asker = ?", [(bytes(zone),) for zone in asked])
+            if not before.zones:
+                _empty(database)
+            _put_zones(database, changed, gone)
+            replaced = {*asked, *gone}
+            database.executemany("DELETE FROM asked WHERE asker = ?", [(bytes(zone),) for zone in replaced])
             database.executemany("INSERT INTO asked VALUES (?, ?, ?, ?, ?)", _rows(asked))
             made = replace(after, number=before.number + 1)
-            told = {"number": str(made.number), "key": self._key, "names": made.names}
-            told["about"] = json.dumps([_plain(each) for each in made.about])
+            told = {"number": str(made.number), "key": _digest_of_code(), **_told(made)}
             database.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", told.items())
             database.execute("COMMIT")
             return made
@@ -190,22 +167,33 @@ class Memory:
                 told = ("settled", f"{_digest_of_code()} {token}")
                 database.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", told)
 
-    def rest(self, before: Remembered, resting: Mapping[Name, Rest]) -> None:
-        """Keep which zones are at rest; nothing where `before` is not what is kept."""
-        known = before.zones
+    def rest(
+        self, before: Remembered, compared: Collection[Name], resting: Mapping[Name, Rest], seen: Seen | None
+    ) -> None:
+        """Keep which of the `compared` zones are at rest, found by `seen`, and that all others are as before.
+
+        Nothing is kept where `before` is not what is kept.
+        """
         rows = [
-            (json.dumps(each), zone)
-            for zone, each in resting.items()
-            if zone in known and known[zone].rest != each
+            (rest_text(rest), None if rest is None or rest.due == math.inf else rest.due, bytes(zone))
+            for zone in compared
+            if zone in before.zones
+            for rest in (resting.get(zone),)
+            if rest is not None or before.zones[zone].rest is not None
         ]
-        if not rows:
+        if not rows and _is_alike(before.seen, seen):
             return
         with self._open() as database:
-            if database is not None:
-                database.execute("BEGIN IMMEDIATE")
-                if _number(database) == before.number:
-                    database.executemany("UPDATE zones SET rest = ? WHERE zone = ?", rows)
-                    database.execute("COMMIT")
+            if database is not None and _is_at(database, before, write=True):
+                database.executemany("UPDATE zones SET rest = ?, due = ? WHERE zone = ?", rows)
+                text = json.dumps([seen.manifest, seen.stamps, seen.at]) if seen is not None else ""
+                database.execute("INSERT OR REPLACE INTO about VALUES ('seen', ?)", (text,))
+                database.execute("COMMIT")
+
+    def forget(self) -> None:
+        """Remove the file, which holds what this code did not write: it is begun anew."""
+        with contextlib.suppress(OSError):
+            self._path.unlink()
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection | None]:
@@ -227,8 +215,7 @@ class Memory:
             if database is not None:
                 database.close()
         if damaged:  # begun anew by the next who opens it
-            with contextlib.suppress(OSError):
-                self._path.unlink()
+            self.forget()
 
     def _connected(self) -> sqlite3.Connection:
         """Open the database, and begin another where it is damaged, or of another format."""
@@ -264,6 +251,19 @@ def _number(database: sqlite3.Connection) -> int:
     return int(found[0]) if found else 0
 
 
+def _is_at(database: sqlite3.Connection, before: Remembered, *, write: bool = False) -> bool:
+    """Begin a transaction; return whether it sees the state that `before` is of."""
+    database.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+    return _number(database) == before.number
+
+
+def _is_alike(one: Seen | None, other: Seen | None) -> bool:
+    """True where both were seen alike, at whatever time."""
+    if one is None or other is None:
+        return one is other
+    return (one.manifest, one.stamps) == (other.manifest, other.stamps)
+
+
 def _digest_of_code() -> str:
     return hashlib.sha256(_code().encode()).hexdigest()
 
@@ -290,19 +290,6 @@ def _asked_below(database: sqlite3.Connection, apexes: Iterable[Name]) -> Iterat
         yield from database.execute("SELECT * FROM asked WHERE name >= ? AND name < ?", (key, end))
 
 
-def _row(known: tuple[Name, Known]) -> _ZoneRow:
-    zone, told = known
-    return (
-        bytes(zone),
-        json.dumps(told.files),
-        json.dumps(told.read),
-        told.day,
-        _texts(told.faults),
-        _texts(told.findings),
-        json.dumps(told.rest) if told.rest is not None else "",
-    )
-
-
 def _rows(asked: Mapping[Name, Asked]) -> Iterator[_AskedRow]:
     for asker, told in asked.items():
         for question, answer in told.items():
@@ -310,29 +297,53 @@ def _rows(asked: Mapping[Name, Asked]) -> Iterator[_AskedRow]:
             yield bytes(asker), question.kind, canonical_key(question.name), zone, answer.digest
 
 
-def _texts(found: tuple[Finding, ...]) -> str:
-    return json.dumps([_plain(each) for each in found]) if found else ""
+def _empty(database: sqlite3.Connection) -> None:
+    for table in ("zones", "sources", "asked"):
+        database.execute(f"DELETE FROM {table}")  # noqa: S608 - one of these three
+    database.execute("DELETE FROM about WHERE key = 'seen'")
 
 
-def _known(row: _ZoneRow) -> Known:
-    _, files, read, day, faults, findings, rest = row
-    path, parts = json.loads(files)
-    return Known(
-        ZoneFiles(path, tuple(parts)),
-        json.loads(read),
-        day,
-        tuple(map(_finding, json.loads(faults))) if faults else (),
-        tuple(map(_finding, json.loads(findings))) if findings else (),
-        Rest(*json.loads(rest)) if rest else None,
+def _put_zones(
+    database: sqlite3.Connection, changed: Iterable[tuple[Name, Known]], gone: Iterable[Name]
+) -> None:
+    """Write the rows of zones that changed, and remove those that are gone."""
+    left = [(bytes(zone),) for zone in gone]
+    database.executemany("DELETE FROM zones WHERE zone = ?", left)
+    database.executemany("DELETE FROM sources WHERE zone = ?", left)
+    for zone, known in changed:
+        row = row_of(zone, known)
+        due = known.rest.due if known.rest is not None and known.rest.due < math.inf else None
+        database.execute("INSERT OR REPLACE INTO zones VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, due))
+        database.execute("DELETE FROM sources WHERE zone = ?", row[:1])
+        sources = ((_text(path), row[0]) for path in known.read)
+        database.executemany("INSERT OR IGNORE INTO sources VALUES (?, ?)", sources)
+
+
+def _text(path: str) -> str:
+    """Return a path as a text that SQLite can hold: a file's name may be any octets."""
+    return json.dumps(path)
+
+
+def _told(made: Remembered) -> dict[str, str]:
+    """Return what is known of all zones together, as it is kept."""
+    return {
+        "tree": made.tree,
+        "names": made.names,
+        "config": made.config,
+        "about": findings_text(made.about),
+        "checks": findings_text(made.checks),
+        "included": json.dumps(sorted(made.included)),
+    }
+
+
+def _about(told: Mapping[str, str]) -> Remembered:
+    seen = json.loads(told["seen"]) if told.get("seen") else None
+    return Remembered(
+        tree=told["tree"],
+        names=told["names"],
+        config=told["config"],
+        about=findings_of(told["about"]),
+        checks=findings_of(told["checks"]),
+        included=frozenset(json.loads(told["included"])),
+        seen=Seen(*seen) if seen is not None else None,
     )
-
-
-def _plain(found: Finding) -> list[object]:
-    zone = found.zone.hex() if found.zone is not None else None
-    return [found.rule, int(found.severity), list(found.position), found.message, found.advice, zone]
-
-
-def _finding(told: _PlainFinding) -> Finding:
-    rule, severity, position, message, advice, zone = told
-    apex = Name(bytes.fromhex(zone)) if zone is not None else None
-    return Finding(rule, Severity(severity), Position(*position), message, advice, apex)

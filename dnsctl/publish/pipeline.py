@@ -19,7 +19,6 @@ from dnsctl.image.layout import ZoneEntry
 from dnsctl.image.reader import Reader
 from dnsctl.image.store import Image
 from dnsctl.model.alias import Resolved
-from dnsctl.model.finding import Finding
 from dnsctl.model.key import signs_keys, whole_use
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.policy import Policy
@@ -40,7 +39,7 @@ from dnsctl.publish.finish import finish, published
 from dnsctl.publish.guards import GuardVerdict, judge
 from dnsctl.publish.intent import Intent, Progress, ZoneIntent, no_progress
 from dnsctl.publish.keys import ZoneKeys, unasked_keys, zone_keys
-from dnsctl.publish.memory import Rest
+from dnsctl.publish.known import Rest
 from dnsctl.publish.other_signers import refuse_shared_with_ours
 from dnsctl.publish.presigned import pass_presigned
 from dnsctl.publish.probes import budget, zone_probes
@@ -71,7 +70,6 @@ class Release:
     zones: tuple[ZoneChangeset, ...] = field(repr=False)
     carried: int
     guards: tuple[GuardVerdict, ...] = ()
-    findings: tuple[Finding, ...] = field(default=(), repr=False)
     new_keys: tuple[NewKey, ...] = field(default=(), repr=False)
     unasked: tuple[StoredKey, ...] = field(default=(), repr=False)
     served: Mapping[Name, Cacheable] = field(default_factory=dict, repr=False)
@@ -136,7 +134,6 @@ def build(
         zones=changesets,
         carried=len(work.apexes) - len(work.changesets),
         guards=judge(changesets, intent.limits),
-        findings=(*intent.findings, *work.findings),
         new_keys=work.new_keys,
         unasked=tuple(work.unasked),
         served=work.served,
@@ -171,7 +168,6 @@ class _Work:
         self.entries: dict[Name, ZoneEntry] = {}
         self.probes: list[Probe] = []
         self._drafts: dict[Name, tuple[NewKey, ...]] = {}
-        self.findings: tuple[Finding, ...] = ()
         self.served: dict[Name, Cacheable] = {}
         self.before: dict[Name, Cacheable] = {}
         self.unasked: list[StoredKey] = []
@@ -187,7 +183,6 @@ class _Work:
         passed = pass_presigned(
             (wanted for wanted, *_ in due), self._now, self._before, self._workers, self._progress
         )
-        self.findings = passed.findings
         each_may = budget(len(due))
         for done, (wanted, keys, fate) in enumerate(due):
             self._progress("sign and compile", done, len(due))

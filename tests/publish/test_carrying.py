@@ -10,6 +10,7 @@ import contextlib
 import random
 import sqlite3
 import subprocess
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ MORE_SETTINGS = (
     LENIENT + "  missing.example: {}\nparents:\n  standard: {ours: leave}\n",
     "zones:\n  '*.com': {checks: {mx-target-resolves: off}}\n",
 )
+OTHER = "  example.org: {dnssec: other}\n"
 DAY = date(2026, 6, 1)
 
 
@@ -141,7 +143,7 @@ class History:
         try:
             made = intent_of(source, load_config(source), today=self.day, memory=memory)
             self.good = made.commit or ""
-            return Intent(dict(made.zones), made.commit, made.findings, made.limits)
+            return Intent(dict(made.zones), made.commit, tuple(made.findings), made.limits)
         except ZonesWithErrorsError as error:
             return error.findings
         finally:
@@ -217,6 +219,28 @@ def test_equal_file_is_not_read_again(history: History, tmp_path: Path, read: li
     assert sorted(read) == ["example.net.", "example.org."]  # whose name server is in the other
 
 
+@pytest.mark.parametrize(
+    ("more", "of_zones", "again"),
+    [
+        ("guards: {deletes: 50%}\n", "", []),
+        ("", "  example.org: {dnssec: none}\n", ["example.net.", "example.org."]),
+        ("policies: {other: {denial: nsec3}}\n", OTHER, ["example.net.", "example.org."]),
+        ("parents: {standard: {ours: leave}}\n", "", ["example.com.", "example.net.", "example.org."]),
+    ],
+    ids=["none", "one zone", "a policy", "all"],
+)  # fmt: skip
+def test_settings_that_change_are_a_reason_to_read_the_zones_that_they_are_of(
+    history: History, tmp_path: Path, read: list[str], *, more: str, of_zones: str, again: list[str]
+) -> None:
+    memory = Memory(tmp_path / "memory.db")
+    judged(history, memory)
+    history.write("dnsctl.yaml", SETTINGS + more + LENIENT + of_zones)
+    history.commit()
+    read.clear()
+    judged(history, memory)
+    assert sorted(set(read)) == again  # the name server of all is in example.net.
+
+
 def test_zone_that_leads_to_what_changed_is_judged_again(
     history: History, tmp_path: Path, read: list[str]
 ) -> None:
@@ -240,7 +264,7 @@ def test_file_among_the_zones_that_no_zone_includes_any_more_is_told(
         history.write("zones/example.org.yaml", line)
         history.commit()
         found = judged(history, memory).findings
-        assert found == judged(history, None).findings
+        assert tuple(found) == judged(history, None).findings
     assert [each.rule for each in found if each.position.file == "zones/part.yml"] == ["zone-file-ignored"]
 
 
@@ -275,7 +299,7 @@ def test_zone_whose_addresses_are_known_now_is_judged_in_full_by_those_that_lead
     told = []
     for resolve in (nobody, somebody, nobody):
         found = judged(history, memory, resolve).findings
-        assert found == judged(history, None, resolve).findings
+        assert tuple(found) == judged(history, None, resolve).findings
         told.append("mx-target-resolves" in {each.rule for each in found})
     assert told == [False, True, False]
 
@@ -294,7 +318,7 @@ def test_memory_that_is_damaged_is_begun_anew_or_done_without(
 
 
 def test_memory_with_a_damaged_table_is_begun_anew(history: History, tmp_path: Path) -> None:
-    path, settings = tmp_path / "memory.db", (history.root / "dnsctl.yaml").read_bytes()
+    path = tmp_path / "memory.db"
     whole = dict(judged(history, Memory(path)).zones)
     with contextlib.closing(sqlite3.connect(path)) as database:
         [(page,)] = database.execute("SELECT rootpage FROM sqlite_master WHERE name = 'zones'")
@@ -304,17 +328,17 @@ def test_memory_with_a_damaged_table_is_begun_anew(history: History, tmp_path: P
         file.write(b"\xff" * 100)
     for _ in range(2):
         assert dict(judged(history, Memory(path)).zones) == whole
-    assert len(Memory(path).recall(settings).zones) == 3
+    assert len(Memory(path).recall().zones) == 3
 
 
 def test_what_another_process_kept_meanwhile_is_not_mixed_with_ours(history: History, tmp_path: Path) -> None:
     memory, other = Memory(tmp_path / "memory.db"), Memory(tmp_path / "memory.db")
-    settings = (history.root / "dnsctl.yaml").read_bytes()
     judged(history, memory)
-    before = memory.recall(settings)
+    before = memory.recall()
     history.write("zones/example.net.yaml", "ns1: {type: A, value: 192.0.2.1}\n")
     history.commit()
     judged(history, other)
     assert memory.asked(before, [], []) is None
-    assert memory.keep(before, before, {}).number == -1
-    assert memory.recall(settings).number == before.number + 1
+    assert memory.readers(before, ["dnsctl.yaml"]) is None
+    assert memory.keep(before, replace(before, tree="another"), {}).number == -1
+    assert memory.recall().number == before.number + 1

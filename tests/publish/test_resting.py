@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from dnsctl.control.since import released_since
 from dnsctl.errors import DnsctlError
 from dnsctl.load.revision import Revision
 from dnsctl.load.settings.file import load_config
@@ -41,13 +42,14 @@ class Fleet:
         made = intent_of(source, load_config(source), today=self.history.day, memory=memory)
         self.history.good = made.commit or ""
         with self.host.image.reader() as reader:
-            return at_work(made, self.host.keystore, reader, self.now)
+            since = released_since(self.host.archive, reader)
+            return at_work(made, self.host.keystore, reader, self.now, since)
 
     def compared(self, intent: Intent) -> Changeset:
         with self.host.image.reader() as reader:
             made = changeset_of(intent, self.host.keystore, reader, self.now)
         if intent.known is not None:
-            self.memory.rest(intent.known, made.resting)
+            self.memory.rest(intent.known, intent.zones, made.resting, intent.seen)
         return made
 
     def step(self) -> None:
