@@ -7,12 +7,22 @@ them, so that an answer finds the cut without a search.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from dnsctl.errors import ImageError
 from dnsctl.image import digest, fragment
-from dnsctl.image.layout import CUT, DNAME_HERE, NEGATIVE_SOA, OCCLUDED, Table, ZoneEntry, zone_prefix
+from dnsctl.image.layout import (
+    CUT,
+    DNAME_HERE,
+    NEGATIVE_SOA,
+    OCCLUDED,
+    Table,
+    ZoneEntry,
+    owner_key,
+    zone_prefix,
+)
 from dnsctl.model.key import key_tag
 from dnsctl.model.name import Name, canonical_key, labels, to_text
 from dnsctl.model.occlusion import Standing, walk
@@ -49,6 +59,48 @@ def compile_zone(zone: SignedZone, source: str = "") -> CompiledZone:
     return CompiledZone(_entry(zone, source, owners, hashes), owners, hashes)
 
 
+def compile_owners(
+    zone: SignedZone, owners: Iterable[Name], previous: SignedZone, before: ZoneEntry, source: str
+) -> tuple[dict[bytes, bytes | None], ZoneEntry] | None:
+    """Return the nodes of `owners` by key (None: the owner goes) and the entry, its digest that of `before`.
+
+    `zone` is `previous`, which has the entry `before`, but for `owners`: none of them is below a cut or
+    DNAME, or makes one. None where other signatures have to be looked at for the entry.
+    """
+    soa = zone.get(zone.origin, Type.SOA)
+    made: dict[bytes, bytes | None] = {}
+    gone, came = _Counted(before.tags), _Counted(before.tags)
+    for owner in owners:
+        key = owner_key(owner, zone.origin)
+        node = zone.nodes.get(owner, ())
+        gone.add(previous.nodes.get(owner, ()))
+        came.add(node)
+        rrsets = [(one.rdtype, one) for one in node]
+        if owner == zone.origin and soa is not None:
+            rrsets.insert(0, (NEGATIVE_SOA, soa._replace(ttl=negative_ttl(soa))))
+        is_cut = owner != zone.origin and any(one.rdtype == Type.NS for one in node)
+        flags = _flags(node, Standing.CUT if is_cut else Standing.DATA)
+        made[key] = fragment.encode_node(flags, 0, rrsets, owner, zone.origin) if node else None
+    expiry, inception = before.expiry, came.inception
+    if expiry is None or inception is None or before.inception is None or inception < before.inception:
+        return None
+    if came.expiry is not None and came.expiry <= expiry:
+        expiry = came.expiry
+    elif gone.expiry is not None and gone.expiry <= expiry:
+        return None  # the next one to expire is elsewhere
+    entry = replace(
+        before,
+        serial=zone.serial,
+        owners=before.owners + came.owners - gone.owners,
+        rrsets=before.rrsets + came.rrsets - gone.rrsets,
+        records=before.records + came.records - gone.records,
+        expiry=expiry,
+        inception=inception,
+        source=source,
+    )
+    return dict(sorted(made.items())), entry
+
+
 def _owners(zone: SignedZone, soa: RRset) -> dict[bytes, bytes]:
     apex_key = canonical_key(zone.origin)
     apex_length, apex_labels = len(apex_key), len(labels(zone.origin))
@@ -83,21 +135,10 @@ def _entry(
     zone: SignedZone, source: str, owners: dict[bytes, bytes], hashes: dict[bytes, bytes]
 ) -> ZoneEntry:
     prefix = zone_prefix(zone.origin)
-    rrsets = records = 0
-    expiry: int | None = None
-    inception: int | None = None
     dnskey = zone.get(zone.origin, Type.DNSKEY)
     tags = tuple(sorted(key_tag(rdata) for rdata in dnskey.rdatas)) if dnskey else ()
-    counted = frozenset(tag.to_bytes(2, "big") for tag in tags)  # others' signatures hold for nobody
-    for one in chain(zone.rrsets(), zone.nsec3_nodes.values()):
-        rrsets += 1
-        records += len(one.rdatas)
-        for signature in one.signatures:
-            if signature[TAG] not in counted:
-                continue
-            ends, begins = _TIMES.unpack_from(signature, EXPIRATION.start)
-            expiry = ends if expiry is None or ends < expiry else expiry
-            inception = begins if inception is None or begins > inception else inception
+    counted = _Counted(tags)
+    counted.add(chain(zone.rrsets(), zone.nsec3_nodes.values()))
     return ZoneEntry(
         origin=zone.origin,
         serial=zone.serial,
@@ -109,10 +150,38 @@ def _entry(
             for key, value in digest.buckets_of(prefix, nodes).items()
         ),
         owners=len(owners),
-        rrsets=rrsets,
-        records=records,
-        expiry=expiry,
+        rrsets=counted.rrsets,
+        records=counted.records,
+        expiry=counted.expiry,
         tags=tags,
         source=source,
-        inception=inception,
+        inception=counted.inception,
     )
+
+
+class _Counted:
+    """What an entry says of RRsets. Of signatures by other keys than those with `tags` it says nothing."""
+
+    def __init__(self, tags: Iterable[int]) -> None:
+        self.owners = self.rrsets = self.records = 0
+        self.expiry: int | None = None
+        self.inception: int | None = None
+        self._tags = frozenset(tag.to_bytes(2, "big") for tag in tags)  # others' signatures hold for nobody
+
+    def add(self, rrsets: Iterable[RRset]) -> None:
+        """Count the RRsets of one owner, or of all: `owners` is wrong then."""
+        count = records = 0
+        expiry, inception, tags = self.expiry, self.inception, self._tags
+        for one in rrsets:
+            count += 1
+            records += len(one.rdatas)
+            for signature in one.signatures:
+                if signature[TAG] not in tags:
+                    continue
+                ends, begins = _TIMES.unpack_from(signature, EXPIRATION.start)
+                expiry = ends if expiry is None or ends < expiry else expiry
+                inception = begins if inception is None or begins > inception else inception
+        self.owners += bool(count)
+        self.rrsets += count
+        self.records += records
+        self.expiry, self.inception = expiry, inception

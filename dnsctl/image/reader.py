@@ -18,7 +18,7 @@ from dnsctl.errors import ImageError
 from dnsctl.image import fragment
 from dnsctl.image.cursor import Cursor
 from dnsctl.image.layout import Table, ZoneEntry, apex_of, owner_key, owner_of, zone_prefix
-from dnsctl.model.name import Name, to_text
+from dnsctl.model.name import Name, is_subdomain, to_text
 from dnsctl.model.nsec3 import nsec3_owner
 from dnsctl.model.packed import Packed, nsec3_unpacker, pack, unpack
 from dnsctl.model.rrset import RRset, Type
@@ -229,6 +229,35 @@ class Reader:
                 while found and cursor.key().startswith(start):
                     yield table, cursor.key()[1:], cursor.value()
                     found = cursor.next()
+
+    def node(self, owner: Name, origin: Name) -> tuple[RRset, ...]:
+        """Return all RRsets of an owner of the zone `origin` decoded; nothing where it does not hold it."""
+        value = self.owner(owner_key(owner, origin)) if is_subdomain(owner, origin) else None
+        if value is None:
+            return ()
+        return tuple(
+            fragment.decode(value, code, owner, origin) for code in fragment.node_types(value) if code
+        )
+
+    def owners(self, origin: Name) -> Iterator[Name]:
+        """Yield the owners of a zone in canonical order."""
+        prefix = zone_prefix(origin)
+        with self._transaction.cursor(self._tables.owners) as cursor:
+            found = cursor.set_range(prefix)
+            while found and cursor.key().startswith(prefix):
+                yield owner_of(cursor.key(), prefix)
+                found = cursor.next()
+
+    def neighbour(self, owner: Name, origin: Name, *, after: bool) -> Name | None:
+        """Return the owner of the zone next to `owner`, which is in the zone and need not exist, or None."""
+        prefix, key = zone_prefix(origin), owner_key(owner, origin)
+        with self._transaction.cursor(self._tables.owners) as cursor:
+            found = cursor.set_range(key)
+            if after and found and cursor.key() == key:
+                found = cursor.next()
+            elif not after:
+                found = cursor.prev() if found else cursor.last()
+            return owner_of(cursor.key(), prefix) if found and cursor.key().startswith(prefix) else None
 
     def get(self, owner: Name, rdtype: int, origin: Name) -> RRset | None:
         """Return one RRset of the zone `origin` decoded."""

@@ -339,6 +339,26 @@ class Writer(Reader):
         self._take()
         return frozenset(apex_of(prefix) for prefix in touched)
 
+    def digest_with(self, origin: Name, changes: Iterable[Change]) -> str:
+        """Return the digest that the zone `origin` has with `changes` of its nodes; make these changes.
+
+        For a trial: its entry stays as it is. Raises ImageError where LMDB refuses.
+        """
+        prefix = zone_prefix(origin)
+        keys: dict[Table, list[bytes]] = {}
+        try:
+            for table, key, value in changes:
+                keys.setdefault(table, []).append(key)
+                if value is None:
+                    self._transaction.delete(key, db=self._tables.of(table))
+                else:
+                    self._transaction.put(key, value, db=self._tables.of(table))
+            for table, changed in keys.items():
+                self._rebucket(table, prefix, sorted(changed))
+        except lmdb.Error as error:
+            raise fault_of(error, self._path, "the image cannot be written") from None
+        return zone_digest(self.buckets(prefix))
+
     def _note_change(self, prefixes: list[bytes]) -> None:
         """Write into the journal which zones were touched, so that readers forget those only."""
         listed = [prefix.hex() for prefix in prefixes] if len(prefixes) <= JOURNAL_LENGTH else None

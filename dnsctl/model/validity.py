@@ -8,12 +8,10 @@ signature has less than `promised` left, and SOA EXPIRE plus the largest TTL of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from dnsctl.model.policy import Policy
-from dnsctl.model.rrset import RRset
 
 TOLERANCE = 60  # seconds: clocks of two hosts that differ by more are not right together
 PRESIGNED_WARNING = 7 * 86400  # seconds: what somebody else signs is asked for so long before it runs out
@@ -58,15 +56,14 @@ class Timing:
     fits: bool
 
 
-def timing(policy: Policy, rrsets: Iterable[RRset]) -> Timing:
-    """Return the timing of a zone with `rrsets` under `policy`.
+def timing(policy: Policy, largest_ttl: int) -> Timing:
+    """Return the timing under `policy` of a zone whose largest TTL is so many seconds.
 
     A zone with large TTLs is renewed earlier than the policy says, up to three quarters of what a signature
     lives, so that half of the promised time is left for EXPIRE. Beyond that EXPIRE is not lowered further
     than to a quarter of it: secondaries need some time.
     """
     signatures = policy.signatures
-    largest_ttl = max((one.ttl for one in rrsets), default=0)
     largest_ttl = max(largest_ttl, policy.dnskey_ttl)
     refresh, every = signatures.refresh.total_seconds(), signatures.renewed_every.total_seconds()
     longest = (signatures.lifetime - signatures.jitter).total_seconds() * 3 / 4

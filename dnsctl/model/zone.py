@@ -6,15 +6,17 @@ RRsets (sorted by type code), in DNSSEC canonical order of owners (RFC 4034 §6.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from dnsctl.model.alias import Alias
+from dnsctl.model.facts import Facts, facts_of
 from dnsctl.model.finding import Position
 from dnsctl.model.name import Name, canonical_key
 from dnsctl.model.occlusion import cut_owners, dname_owners, topmost
-from dnsctl.model.rrset import RRset
+from dnsctl.model.overlay import Holders, Overlay
+from dnsctl.model.rrset import RRset, Type
 
 Nodes = Mapping[Name, tuple[RRset, ...]]
 
@@ -39,6 +41,11 @@ class _Nodes:
         for node in self.nodes.values():
             yield from node
 
+    @cached_property
+    def facts(self) -> Facts:
+        """Facts about its RRsets; about those that are written, where it is an `Overlay`."""
+        return self.nodes.facts if isinstance(self.nodes, Overlay) else facts_of(self.rrsets())
+
     def get(self, owner: Name, rdtype: int) -> RRset | None:
         for one in self.nodes.get(owner, ()):
             if one.rdtype == rdtype:
@@ -46,12 +53,16 @@ class _Nodes:
         return None
 
     @cached_property
-    def cuts(self) -> frozenset[Name]:
+    def cuts(self) -> Set[Name]:
         """Owners below the apex that hold NS, whether or not another cut or a DNAME stands above them."""
+        if isinstance(self.nodes, Overlay):
+            return Holders(self.nodes, Type.NS, but=self.origin)
         return cut_owners(self.origin, self.rrsets())
 
     @cached_property
-    def dnames(self) -> frozenset[Name]:
+    def dnames(self) -> Set[Name]:
+        if isinstance(self.nodes, Overlay):
+            return Holders(self.nodes, Type.DNAME)
         return dname_owners(self.rrsets())
 
     def occluder(self, owner: Name) -> Name | None:

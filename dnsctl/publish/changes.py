@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from dnsctl.model.name import Name, canonical_key
+from dnsctl.model.overlay import Overlay
 from dnsctl.model.parental import is_signal
 from dnsctl.model.rrset import KEY_TYPES, MADE_BY_SIGNING, RRset, Type
 from dnsctl.model.soa import with_expire_at_most, with_serial
@@ -70,7 +71,9 @@ def zone_changes(
     derived_at_apex = {*KEY_TYPES, Type.ZONEMD} - (own - {Type.DNSKEY}) if signed_here else set()
     found: list[RecordChange] = []
     totals = [0, 0]
-    for owner in old.keys() | new.keys():
+    is_part = isinstance(old, Overlay) and isinstance(new, Overlay)
+    owners = new.changed if isinstance(new, Overlay) and is_part else old.keys() | new.keys()
+    for owner in owners:
         made = MADE_BY_SIGNING | derived_at_apex if owner == origin else MADE_BY_SIGNING
         if owner in derived_ds:
             made = made | {Type.DS}
@@ -88,6 +91,8 @@ def zone_changes(
             change = record_change(owner, rdtype, was.get(rdtype), coming)
             if change is not None:
                 found.append(change)
+    if isinstance(old, Overlay) and isinstance(new, Overlay):  # all other owners are the same
+        totals = [old.facts.rrsets, new.facts.rrsets]
     found.sort(key=lambda each: (canonical_key(each.owner), each.rdtype))
     return ZoneChanges(tuple(found), *totals)
 

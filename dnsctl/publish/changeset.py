@@ -43,6 +43,7 @@ from dnsctl.publish.known import Rest
 from dnsctl.publish.other_signers import refuse_shared_with_ours
 from dnsctl.publish.resting import gone, rest_of, stamp_of
 from dnsctl.publish.serials import serial_for
+from dnsctl.publish.served_zone import previous_of
 from dnsctl.publish.source import source_of
 from dnsctl.sign.keystore import Keystore
 
@@ -127,7 +128,7 @@ def changeset_of(
         before = entry_before(parent, origin) if parent is not None else None
         fate = fate_of(wanted, keys, before, now)
         if fate is not Fate.CARRIED:
-            previous = parent.signed_zone(origin) if parent is not None and before is not None else None
+            previous = previous_of(wanted.zone, before, parent) if parent is not None else None
             found.append(zone_changeset(wanted, keys, fate, before, previous, now, apexes))
         elif before is not None and (rest := rest_of(wanted, before, stamp_of(intent, origin))) is not None:
             resting[origin] = rest
@@ -196,7 +197,7 @@ def why_renewed(wanted: ZoneIntent, before: ZoneEntry, now: datetime) -> str:
     """Return why the zone's signatures are renewed at `now`; empty where they last longer."""
     if wanted.policy is None:
         return ""
-    refresh = timing(wanted.policy, wanted.zone.rrsets()).refresh
+    refresh = timing(wanted.policy, wanted.zone.facts.largest_ttl).refresh
     return why_due(wanted.policy, before.period, refresh, now.timestamp())
 
 
@@ -211,7 +212,7 @@ def zone_changeset(
 ) -> ZoneChangeset:
     """Return what a release does to one zone that is not carried over; `previous` is the parent's."""
     signed_here = not wanted.presigned and (wanted.policy is not None or bool(before and before.signed))
-    longest_expire = timing(wanted.policy, wanted.zone.rrsets()).expire if wanted.policy else None
+    longest_expire = timing(wanted.policy, wanted.zone.facts.largest_ttl).expire if wanted.policy else None
     changes = zone_changes(
         previous,
         wanted.zone,

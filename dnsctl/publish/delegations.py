@@ -163,7 +163,7 @@ def _forgotten(child: _Child, served: Reader | None, now: datetime) -> datetime 
 
 def forgotten(zone: ValidatedZone, since: datetime) -> datetime:
     """Return when no cache holds what was served of `zone` until `since`, by its largest TTL."""
-    return since + timedelta(seconds=max(one.ttl for one in zone.rrsets()))
+    return since + timedelta(seconds=zone.facts.largest_ttl)
 
 
 def _signed_since(child: _Child, now: datetime) -> datetime:

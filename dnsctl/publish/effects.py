@@ -66,7 +66,9 @@ def effects(
     for owner, types in _types_by_owner(changes).items():
         zone = answering_zone(owner, Type.A, apexes.after)
         if zone is not None and zone != after.origin:
-            yield from _answered_elsewhere(owner, types, zone, before.cuts | after.cuts)
+            yield from _answered_elsewhere(
+                owner, types, zone, is_cut=zone in before.cuts or zone in after.cuts
+            )
         else:
             here.append(owner)
             yield from _effects_on(owner, types, states)
@@ -82,10 +84,10 @@ def _types_by_owner(changes: tuple[RecordChange, ...]) -> dict[Name, set[int]]:
     return found
 
 
-def _answered_elsewhere(owner: Name, types: set[int], zone: Name, cuts: frozenset[Name]) -> Iterator[Effect]:
+def _answered_elsewhere(owner: Name, types: set[int], zone: Name, *, is_cut: bool) -> Iterator[Effect]:
     """Report data that another of our zones, below this one, hides, except the delegation to it."""
     delegating = {Type.NS, Type.DS} if owner == zone else set()
-    glue = {Type.A, Type.AAAA} if zone in cuts else set()
+    glue = {Type.A, Type.AAAA} if is_cut else set()
     if not types <= delegating | glue:
         shown = f"{to_text(owner)} is answered by our zone {to_text(zone)}, whatever is here"
         yield Effect("answered-elsewhere", owner, shown)

@@ -6,9 +6,11 @@ For people and for probes; what a change does to answers is in `effects`.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Set
 from typing import Protocol
 
 from dnsctl.model.name import Name, canonical_key, is_subdomain
+from dnsctl.model.overlay import Overlay
 from dnsctl.model.rrset import RRset
 from dnsctl.model.wildcards import covering_wildcard
 from dnsctl.model.zone import Nodes
@@ -22,7 +24,7 @@ class Whole(Protocol):
     @property
     def nodes(self) -> Nodes: ...
     @property
-    def cuts(self) -> frozenset[Name]: ...
+    def cuts(self) -> Set[Name]: ...
     def occluder(self, owner: Name) -> Name | None: ...
     def get(self, owner: Name, rdtype: int) -> RRset | None: ...
 
@@ -32,12 +34,17 @@ class Existence:
 
     def __init__(self, zone: Whole) -> None:
         self._zone = zone
-        self._owners = list(zone.nodes)
+        self._owners: list[Name] | None = None  # all of them, once they are needed
 
     def exists(self, name: Name) -> bool:
         """True for owners and empty non-terminals (RFC 4592 §2.2.2)."""
-        if name in self._zone.nodes:
+        nodes = self._zone.nodes
+        if name in nodes:
             return True
+        if isinstance(nodes, Overlay):
+            return nodes.stands_above(name)
+        if self._owners is None:
+            self._owners = list(nodes)
         after = bisect_left(self._owners, canonical_key(name), key=canonical_key)
         return after < len(self._owners) and is_subdomain(self._owners[after], name)
 

@@ -45,8 +45,11 @@ from dnsctl.publish.presigned import pass_presigned
 from dnsctl.publish.probes import budget, zone_probes
 from dnsctl.publish.resting import rest_of, stamp_of
 from dnsctl.publish.serials import serial_for
+from dnsctl.publish.served_zone import previous_of
 from dnsctl.publish.source import source_of
 from dnsctl.publish.uses import Cacheable, cacheable, tokens
+from dnsctl.publish.within_zone import Made, within
+from dnsctl.publish.within_zone import made as made_within
 from dnsctl.release import delta as deltas
 from dnsctl.release.envelope import ReleaseKey, seal
 from dnsctl.release.manifest import MAX_PROBES, ActivationCertificate, DeltaReference, Manifest, Probe
@@ -103,7 +106,7 @@ def build(
     `found` is told which zones are at rest. Raises DnsctlError of the stage that fails.
     """
     with image.reader() as parent:
-        work = _Work(intent, keystore, parent, now, workers, progress)
+        work = _Work(intent, keystore, parent, image, now, workers, progress)
         removed = removed_zones(intent, parent)
         data, reference = deltas.encode_with_reference(work.changes(removed))
         generation, parent_digest = parent.generation + 1, parent.manifest or None
@@ -150,6 +153,7 @@ class _Work:
         intent: Intent,
         keystore: Keystore,
         parent: Reader,
+        image: Image,
         now: datetime,
         workers: int,
         progress: Progress,
@@ -157,6 +161,7 @@ class _Work:
         self._intent = intent
         self._keystore = keystore
         self._parent = parent
+        self._image = image
         self._now = now
         self._workers = workers
         self._progress = progress
@@ -186,9 +191,9 @@ class _Work:
         each_may = budget(len(due))
         for done, (wanted, keys, fate) in enumerate(due):
             self._progress("sign and compile", done, len(due))
-            changes, signed, source = self._make(wanted, keys, fate, passed.zones)
-            made = compile_zone(signed, source)
-            yield from difference(self._parent, [made])
+            changes, made = self._make(wanted, keys, fate, passed.zones)
+            signed = made.zone
+            yield from made.changes
             signers = signers_of(signed.get(signed.origin, Type.DNSKEY))
             self.changesets.append(
                 replace(changes, key_signers=signers, keys=self.served[signed.origin].keys)
@@ -226,28 +231,34 @@ class _Work:
 
     def _make(
         self, wanted: ZoneIntent, keys: ZoneKeys, fate: Fate, presigned: Mapping[Name, SignedZone]
-    ) -> tuple[ZoneChangeset, SignedZone, str]:
+    ) -> tuple[ZoneChangeset, Made]:
         origin = wanted.zone.origin
         before = entry_before(self._parent, origin)
-        previous = self._before(origin)
+        previous = previous_of(wanted.zone, before, self._parent)
         changes = zone_changeset(wanted, keys, fate, before, previous, self._now, self._related)
         signing = self._signing(origin, keys)
-        signed = finish(
-            wanted,
-            signing,
-            serial_for(wanted, before.serial if before else None, self._now),
-            self._now,
-            previous=previous,
-            came_signed=presigned.get(origin),
-            workers=self._workers,
-            progress=self._progress,
-        )
-        self.served[origin] = cacheable(signed, ((one.public, one.duty) for one in signing))
+        source = source_of(wanted, tokens((one.public, one.duty, whole_use(one.role)) for one in signing))
+        serial = serial_for(wanted, before.serial if before else None, self._now)
+        part = within(wanted, keys, before, changes.records, self._parent, self._now)
+        made = made_within(part, signing, serial, self._now, source, self._image) if part else None
+        if made is None:
+            signed = finish(
+                wanted,
+                signing,
+                serial,
+                self._now,
+                previous=previous,
+                came_signed=presigned.get(origin),
+                workers=self._workers,
+                progress=self._progress,
+            )
+            compiled = compile_zone(signed, source)
+            made = Made(signed, compiled.entry, difference(self._parent, [compiled]))
+        self.served[origin] = cacheable(made.zone, ((one.public, one.duty) for one in signing))
         if keys.begins and previous is not None:
             self.before[origin] = cacheable(previous, ())
         self.unasked += unasked_keys(wanted, keys)
-        used = tokens((one.public, one.duty, whole_use(one.role)) for one in signing)
-        return changes, signed, source_of(wanted, used)
+        return changes, made
 
     def _drafted(self, wanted: ZoneIntent, policy: Policy, keys: ZoneKeys) -> tuple[NewKey, ...]:
         """Make, in memory, the keys that the zone lacks: of no tag that it is served with, or will be."""

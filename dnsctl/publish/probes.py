@@ -16,11 +16,13 @@ from dnsctl.model.authority import answering_zone
 from dnsctl.model.name import (
     MAX_NAME,
     Name,
+    canonical_key,
     from_labels,
     is_wildcard,
     labels,
     parent,
 )
+from dnsctl.model.overlay import Overlay
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.zone import SignedZone
 from dnsctl.publish.changes import RecordChange
@@ -64,7 +66,9 @@ class _Asked:
         yield from self._absent_name()
         told = [change for change in changes if change.rdtype not in (Type.SOA, *_NEVER_ASKED)]
         yield from islice((probe for each in told for probe in self._changed(each)), _PER_ZONE)
-        wildcards = (owner for owner in self._zone.nodes if is_wildcard(owner))
+        nodes = self._zone.nodes
+        kept = sorted(nodes.facts.wildcards, key=canonical_key) if isinstance(nodes, Overlay) else nodes
+        wildcards = (owner for owner in kept if is_wildcard(owner))
         yield from islice((probe for each in wildcards for probe in self._below(each)), _PER_ZONE)
 
     def _changed(self, change: RecordChange) -> Iterator[Probe]:

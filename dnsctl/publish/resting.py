@@ -92,7 +92,7 @@ def rest_of(wanted: ZoneIntent, entry: ZoneEntry, stamp: str | None) -> Rest | N
         return Rest(entry.source, -1, 0)
     if policy.cds == SIGNAL:
         return None
-    refresh = timing(policy, wanted.zone.rrsets()).refresh
+    refresh = timing(policy, wanted.zone.facts.largest_ttl).refresh
     ends = math.inf if entry.expiry is None else entry.expiry
     return Rest(entry.source, refresh, int(policy.signatures.lifetime.total_seconds()), ends - refresh)
 

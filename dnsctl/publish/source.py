@@ -1,6 +1,6 @@
 """The digest of what a zone is made from: with an equal digest, the zone need not be made again.
 
-Covers, in canonical order, every RRset with owner, type, TTL and rdata; what of the policy shapes the signed
+Covers every RRset with owner, type, TTL and rdata (see `model.facts`); what of the policy shapes the signed
 zone; and its keys, with what each does. Left out: positions in files; the SOA's serial, which a release
 chooses, and how far its expire is above what it is lowered to. A pre-signed zone's serial and signatures are
 its own, so they are covered. When signatures are due is not in it: see `changeset`.
@@ -24,7 +24,6 @@ from dnsctl.sign.presigned import is_presigned
 
 _OF_KEYS = frozenset((Type.DNSKEY, Type.CDS, Type.CDNSKEY))
 _HALF = 32  # hexadecimal digits: half for the keys, half for the data
-_HEAD = struct.Struct("!BHIHH")  # length of the owner, type, TTL, number of rdatas and of signatures
 
 
 def source_of(wanted: ZoneIntent, keys: Iterable[bytes]) -> str:
@@ -61,9 +60,9 @@ def keys_digest(keys: Iterable[bytes]) -> str:
 
 def data_digest(zone: ValidatedZone, policy: Policy | None) -> str:
     """Return the digest of a zone's data and policy. `policy` is None for a zone that is not signed here."""
-    state = hashlib.sha256(b"dnsctl source 3, image %d\0" % FORMAT)
+    state = hashlib.sha256(b"dnsctl source 4, image %d\0" % FORMAT)
     shape: list[bytes] = []
-    expire = timing(policy, zone.rrsets()).expire if policy is not None else None
+    expire = timing(policy, zone.facts.largest_ttl).expire if policy is not None else None
     if policy is not None:
         shape = [
             str(each).encode()
@@ -87,19 +86,17 @@ def data_digest(zone: ValidatedZone, policy: Policy | None) -> str:
         if policy.standby:
             shape.append(b"standby")
     _count(state, shape)
-    presigned = policy is None and is_presigned(zone)
-    for one in zone.rrsets():
-        rdatas = one.rdatas
-        if one.rdtype == Type.SOA and not presigned:
-            rdatas = tuple(with_serial(each, 0) for each in rdatas)
-            if expire is not None:
-                rdatas = tuple(with_expire_at_most(each, expire) for each in rdatas)
-        signatures = one.signatures if presigned else ()
-        state.update(
-            _HEAD.pack(len(one.owner), one.rdtype, one.ttl, len(rdatas), len(signatures)) + one.owner
-        )
-        for each in (*rdatas, *signatures):
-            state.update(len(each).to_bytes(2, "big") + each)
+    if policy is None and is_presigned(zone):
+        for one in zone.rrsets():
+            parts = (*one.rdatas, *one.signatures)
+            _count(state, [one.owner, struct.pack("!HI", one.rdtype, one.ttl), *parts])
+        return state.hexdigest()[:_HALF]
+    soa = zone.get(zone.origin, Type.SOA)
+    rdatas = [with_serial(each, 0) for each in (soa.rdatas if soa is not None else ())]
+    if expire is not None:
+        rdatas = [with_expire_at_most(each, expire) for each in rdatas]
+    _count(state, [b"%d" % (soa.ttl if soa is not None else 0), *rdatas])
+    state.update(zone.facts.content.to_bytes(64, "big"))
     return state.hexdigest()[:_HALF]
 
 

@@ -14,6 +14,7 @@ from dnsctl.image.reader import Reader
 from dnsctl.model.key import KeyUse, PublicKey, key_tag, signs_keys
 from dnsctl.model.name import Name
 from dnsctl.model.observation import ServedKeys
+from dnsctl.model.overlay import Overlay
 from dnsctl.model.parental import names
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.rrsig import parse
@@ -79,9 +80,16 @@ def cacheable(zone: SignedZone, used: Iterable[tuple[PublicKey, KeyUse]]) -> Cac
     dnskey, soa = zone.get(zone.origin, Type.DNSKEY), zone.get(zone.origin, Type.SOA)
     negative = negative_ttl(soa) if soa is not None else 0
     keys = served_keys(dnskey, uses)
-    longest = max((one.ttl for one in zone.rrsets()), default=0)
+    longest = _largest_ttl(zone)
     dnskey_ttl = dnskey.ttl if dnskey is not None else negative
     return Cacheable(keys, dnskey_ttl, max(longest, negative), asked_by(uses))
+
+
+def _largest_ttl(zone: SignedZone) -> int:
+    """Return the largest TTL, in seconds; what signing adds below the apex has that of negative answers."""
+    if isinstance(zone.nodes, Overlay):
+        return max(zone.facts.largest_ttl, *(one.ttl for one in zone.nodes[zone.origin]))
+    return max((one.ttl for one in zone.rrsets()), default=0)
 
 
 def asked_by(uses: Uses) -> tuple[bytes, ...]:

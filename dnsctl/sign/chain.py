@@ -8,12 +8,13 @@ Knows nothing of signatures: see `examine`.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from dnsctl.model.name import Name, ancestors, to_text
+from dnsctl.model.name import Name, ancestors, canonical_key, to_text
 from dnsctl.model.nsec3 import OPT_OUT, next_hash, nsec3_hash
-from dnsctl.model.occlusion import Standing, denied_types, walk
+from dnsctl.model.occlusion import Standing, denied_types, topmost, walk
+from dnsctl.model.overlay import Holders, Overlay
 from dnsctl.model.rrset import RRset, Type, type_text
 from dnsctl.model.type_bitmap import bitmap_types, type_bitmap
 from dnsctl.model.zone import Nodes, Nsec3Parameters
@@ -90,6 +91,51 @@ def _link_breaks(link: _Link, wanted: Name) -> Iterator[Break]:
         yield Break(one, f"the NSEC of {where} leads to {goes}, where {expected} follows")
     if fault := bitmap_fault(bitmap, frozenset(link.types) | _NSEC_TYPES):
         yield Break(one, f"the NSEC of {where} {fault}")
+
+
+class Neighbours:
+    """The authoritative owners of `nodes`, as the NSEC chain has them: the first one follows the last one."""
+
+    def __init__(self, origin: Name, nodes: Overlay) -> None:
+        self._origin = origin
+        self._nodes = nodes
+        self._cuts = Holders(nodes, Type.NS, but=origin)
+        self._dnames = Holders(nodes, Type.DNAME)
+
+    def standing(self, owner: Name) -> Standing:
+        if topmost(owner, self._origin, self._cuts, self._dnames) is not None:
+            return Standing.OCCLUDED
+        return Standing.CUT if owner in self._cuts else Standing.DATA
+
+    def after(self, owner: Name) -> Name:
+        """Return the owner that follows; the apex, where none does."""
+        found = self._nodes.after(owner)
+        while found is not None and self.standing(found) is Standing.OCCLUDED:
+            found = self._nodes.after(found)
+        return self._origin if found is None else found
+
+    def before(self, owner: Name) -> Name:
+        """Return the owner before it, which is not the apex."""
+        found = self._nodes.before(owner)
+        while found is not None and self.standing(found) is Standing.OCCLUDED:
+            found = self._nodes.before(found)
+        return self._origin if found is None else found
+
+
+def broken_links(origin: Name, nodes: Overlay, owners: Iterable[Name]) -> Iterator[Break]:
+    """Yield what is wrong with the NSEC at `owners`, and with those before them that lead there."""
+    neighbours = Neighbours(origin, nodes)
+    links = {each for each in owners if each in nodes}
+    links |= {neighbours.before(each) for each in owners if each != origin}
+    for owner in sorted(links, key=canonical_key):
+        node = nodes[owner]
+        at = next((one for one in node if one.rdtype == Type.NSEC), None)
+        if at is None:
+            yield Break(node[0], f"{to_text(owner)} has no NSEC")
+            continue
+        link, following = _Link(at, denied_types(node, neighbours.standing(owner))), neighbours.after(owner)
+        if not link.leads_to(following):
+            yield from _link_breaks(link, following)
 
 
 # ── NSEC3 ─────────────────────────────────────────────────────────────────────────────────────────────────

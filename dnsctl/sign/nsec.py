@@ -25,13 +25,14 @@ def chain(owned: Iterable[tuple[Name, tuple[int, ...]]], ttl: int) -> Iterator[R
         if owner is None:
             first = following
         else:
-            yield _record(owner, following, types, ttl)
+            yield record(owner, following, types, ttl)
         owner, types = following, its_types
     if owner is not None and first is not None:
-        yield _record(owner, first, types, ttl)
+        yield record(owner, first, types, ttl)
 
 
-def _record(owner: Name, following: Name, types: tuple[int, ...], ttl: int) -> RRset:
+def record(owner: Name, following: Name, types: tuple[int, ...], ttl: int) -> RRset:
+    """Return the NSEC RRset of `owner`; `types` and `ttl` (seconds) as for `chain`."""
     rdata = following + type_bitmap((*types, Type.RRSIG, Type.NSEC))
     return RRset(owner, Type.NSEC, ttl, (rdata,))
 

@@ -10,24 +10,25 @@ that signatures have left at any moment (see `model.validity`). Each new signatu
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from typing import NamedTuple, cast
 
 from dnsctl.errors import SigningError
 from dnsctl.model.key import key_tag
-from dnsctl.model.name import Name, label_count, to_text
+from dnsctl.model.name import Name, canonical_key, label_count, to_text
 from dnsctl.model.occlusion import Standing, denied_types, is_authoritative, walk
+from dnsctl.model.overlay import Overlay
 from dnsctl.model.packed import Packed, nsec3_unpacker, pack, unpack
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import KEY_TYPES, MADE_BY_SIGNING, RRset, Type, before_signing
 from dnsctl.model.rrsig import expiration
 from dnsctl.model.soa import negative_ttl, with_expire_at_most, with_serial
-from dnsctl.model.validity import timing
+from dnsctl.model.validity import Timing, timing
 from dnsctl.model.zone import Nodes, Nsec3Parameters, SignedZone, ValidatedZone
 from dnsctl.sign import batch, nsec, nsec3
-from dnsctl.sign.chain import breaks
+from dnsctl.sign.chain import Break, Neighbours, breaks, broken_links
 from dnsctl.sign.chunks import Task
 from dnsctl.sign.dnskey import key_rrsets, refuse_equal_tags
 from dnsctl.sign.keystore import SigningKey
@@ -54,19 +55,13 @@ def sign_zone(
     `progress` is told as new signatures are made. Raises SigningError where the keys do not fit, or a
     signature does not verify.
     """
-    times = timing(policy, zone.rrsets())
+    times = timing(policy, zone.facts.largest_ttl)
     validity = Validity.of(policy.signatures, now, f"policy {policy.name}", times.refresh)
     _refuse_unfit(zone.origin, keys)
     refuse_equal_tags(zone, (one.public for one in keys))
     ttl = negative_ttl(_found_soa(zone))  # of NSEC and NSEC3, RFC 9077 §3
     parameters = Nsec3Parameters(opt_out=policy.opt_out) if policy.denial == "nsec3" else None
-    apex = [_soa(zone, serial, times.expire)]
-    apex += key_rrsets(
-        zone,
-        [one.public for one in keys if one.duty.published],
-        policy.dnskey_ttl,
-        cds=[one.public for one in keys if one.duty.ds] if policy.cds != "off" else None,
-    )
+    apex = _apex(zone, keys, policy, serial, times)
     if parameters is not None:
         apex.append(nsec3.parameter_record(zone.origin, parameters, ttl))
     if policy.zonemd == "publish":
@@ -91,14 +86,56 @@ def sign_zone(
     return signed
 
 
+def sign_owners(
+    zone: ValidatedZone,
+    owners: Collection[Name],
+    keys: Sequence[SigningKey],
+    policy: Policy,
+    now: datetime,
+    serial: int,
+    previous: SignedZone,
+) -> dict[Name, tuple[RRset, ...]]:
+    """Return those nodes that `sign_zone` would make other than in `previous`, and some that it would not.
+
+    `zone` is an `Overlay` that differs from what `previous` was made from, by the same keys and policy, in
+    `owners` alone: authoritative data below the apex. No signature is due, NSEC denies, there is no ZONEMD.
+    The apex, with another serial, is in the result; an empty node: the owner goes.
+    """
+    nodes, before = zone.nodes, previous.nodes
+    assert isinstance(nodes, Overlay) and isinstance(before, Overlay)  # noqa: S101 - they know neighbours
+    times = timing(policy, zone.facts.largest_ttl)
+    validity = Validity.of(policy.signatures, now, f"policy {policy.name}", times.refresh)
+    _refuse_unfit(zone.origin, keys)
+    refuse_equal_tags(zone, (one.public for one in keys))
+    apex = _apex(zone, keys, policy, serial, times)
+    work = _Work(zone.origin, keys, apex[1], validity, previous)
+    neighbours = Neighbours(zone.origin, nodes)
+    moved = [owner for owner in owners if (owner in nodes) != (owner in before)]
+    linking = {zone.origin, *(each for each in owners if each in nodes), *map(neighbours.before, moved)}
+    ttl = negative_ttl(_found_soa(zone))
+    linked = []
+    for owner in sorted(linking, key=canonical_key):
+        node = nodes[owner]
+        standing = neighbours.standing(owner)
+        given = _with_own(node, apex) if owner == zone.origin else _given(node)
+        link = nsec.record(owner, neighbours.after(owner), denied_types(given, standing), ttl)
+        linked.append((owner, _with(given, link), standing))
+    work.sign(work.owners(linked))
+    made = {**{owner: () for owner in owners if owner not in nodes}, **work.nodes()}
+    for one in broken_links(zone.origin, Overlay(before, made, nodes.facts), [*linking, *owners]):
+        raise _broken(zone.origin, one)
+    return made
+
+
 def _refuse_broken_chain(signed: SignedZone) -> None:
     """Walk the whole denial chain, as for a pre-signed zone: it was made from the same nodes."""
     for one in breaks(signed.origin, signed.nodes, signed.nsec3_nodes, signed.nsec3):
-        raise SigningError(
-            one.message,
-            where=to_text(signed.origin),
-            advice="nothing was published; this is a fault of dnsctl, please report it",
-        )
+        raise _broken(signed.origin, one)
+
+
+def _broken(origin: Name, one: Break) -> SigningError:
+    advice = "nothing was published; this is a fault of dnsctl, please report it"
+    return SigningError(one.message, where=to_text(origin), advice=advice)
 
 
 def unsigned_zone(zone: ValidatedZone, serial: int) -> SignedZone:
@@ -172,6 +209,10 @@ class _Work:
         nodes = Packed(cast("dict[Name, bytes]", self._nodes.octets), unpack)
         hashes = Packed(self._hashes.octets, nsec3_unpacker(self._origin))
         return SignedZone(self._origin, nodes, serial, True, parameters, hashes)
+
+    def nodes(self) -> dict[Name, tuple[RRset, ...]]:
+        """Return the owners that are signed, unpacked."""
+        return {Name(owner): unpack(Name(owner), octets) for owner, octets in self._nodes.octets.items()}
 
     def owners(self, linked: Iterable[_Linked]) -> Iterator[Task]:
         """Yield what is to be signed of the zone's owners."""
@@ -308,19 +349,41 @@ def _denied(origin: Name, nodes: Nodes) -> Iterator[nsec3.Denied]:
             yield nsec3.Denied(owner, types, standing is Standing.CUT and Type.DS not in types)
 
 
+def _apex(
+    zone: ValidatedZone, keys: Sequence[SigningKey], policy: Policy, serial: int, times: Timing
+) -> list[RRset]:
+    """Return what the apex has of its own in any signed zone: SOA, DNSKEY, then CDS and CDNSKEY."""
+    return [
+        _soa(zone, serial, times.expire),
+        *key_rrsets(
+            zone,
+            [one.public for one in keys if one.duty.published],
+            policy.dnskey_ttl,
+            cds=[one.public for one in keys if one.duty.ds] if policy.cds != "off" else None,
+        ),
+    ]
+
+
 def _with_apex(zone: ValidatedZone, apex: Sequence[RRset]) -> Nodes:
     """Return the zone's nodes with `apex` in place of the RRsets of those types, and nothing that is made
     here."""
     nodes = {}
     for owner, node in zone.nodes.items():
-        from_elsewhere = any(one.rdtype in MADE_BY_SIGNING or one.signatures for one in node)
-        given = before_signing(node) if from_elsewhere else node
-        if owner == zone.origin:
-            own = {one.rdtype: one for one in (*given, *apex)}
-            given = tuple(own[rdtype] for rdtype in sorted(own))
+        given = _with_own(node, apex) if owner == zone.origin else _given(node)
         if given:
             nodes[owner] = given
     return nodes
+
+
+def _given(node: tuple[RRset, ...]) -> tuple[RRset, ...]:
+    """Return the RRsets of a node without what is made here."""
+    from_elsewhere = any(one.rdtype in MADE_BY_SIGNING or one.signatures for one in node)
+    return before_signing(node) if from_elsewhere else node
+
+
+def _with_own(node: tuple[RRset, ...], apex: Sequence[RRset]) -> tuple[RRset, ...]:
+    own = {one.rdtype: one for one in (*_given(node), *apex)}
+    return tuple(own[rdtype] for rdtype in sorted(own))
 
 
 def _soa(zone: ValidatedZone, serial: int, longest_expire: int | None) -> RRset:

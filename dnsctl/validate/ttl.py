@@ -38,7 +38,7 @@ def ttl_signatures(scope: Scope) -> Iterator[Fault]:
     if scope.policy is None or soa is None:
         return
     longest = max(chain.from_iterable(scope.index.by_type.values()), key=lambda each: each.ttl)
-    times = timing(scope.policy, [longest])
+    times = timing(scope.policy, longest.ttl)
     left = duration_text(times.promised)
     if not times.fits:
         ttl = max(longest.ttl, scope.policy.dnskey_ttl)

@@ -62,13 +62,17 @@ class Host:
     def push(self, wanted: Intent, now: datetime = NOW) -> Release:
         release = self.build(wanted, now)
         assert release is not None
+        self.take(release, now)
+        return release
+
+    def take(self, release: Release, now: datetime) -> None:
+        """Decide a release that was built, and keep it."""
         self.keystore.store(release.new_keys)
         for one in release.unasked:
             self.keystore.record(one, one.state, replace(one.roll, ds=False), now)
         adopt(release, certify(release.manifest, self.keys, now), self.image, self.archive)
         with self.image.reader() as reader:
             settle(self.keystore, reader, now)
-        return release
 
     def zone(self, origin: str) -> SignedZone:
         with self.image.reader() as reader:
