@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from dnsctl.cli import output
 from dnsctl.cli.context import Context, domain_name
+from dnsctl.cli.output.taken_back import taken_back
 from dnsctl.edit.blocks import refused
 from dnsctl.edit.change import Wanted
 from dnsctl.edit.zone_change import Change, Commit, Wanting, change_zone
@@ -93,7 +94,9 @@ def _change(
     def tell(found: Iterable[Finding]) -> None:
         output.findings(found, sys.stderr)
 
-    done = change_zone(context.work_tree(), context.config(fleet=False), owner, code, commit, wanted, tell)
+    config = context.config(fleet=False)
+    taken_back(context.root / config.zone_files[0])
+    done = change_zone(context.work_tree(), config, owner, code, commit, wanted, tell)
     if as_json:
         output.json_result(_json(done, owner, code))
         return

@@ -1,14 +1,13 @@
 """Put zone files into zones/: all of them or none, and over others only where that is asked for.
 
 Files are written and synced aside first, in a directory of zones/ that readers skip; then they are moved to
-their places. What they replace is kept until the last one is there, and comes back if one of them fails.
-One process at a time: `writing` locks zones/.
+their places (`swapping`). What they replace is kept until the last one is there, and comes back if one fails,
+or with the next command that writes zone files. One process at a time: `writing` locks zones/.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import posixpath
 import shutil
@@ -19,6 +18,7 @@ from pathlib import Path
 from dnsctl.errors import DnsctlError, HostBusyError, RefusalRule
 from dnsctl.files import durable
 from dnsctl.files.lock import lock_directory, take
+from dnsctl.interchange import swapping
 from dnsctl.interchange.incoming import Written
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.zone_files import zone_files
@@ -77,18 +77,34 @@ def replaced(
 def place(root: Path, directory: str, zones: Sequence[Written], old: Sequence[str]) -> None:
     """Put the files of `zones` into `directory`, and take away what is at the paths `old`.
 
-    Raises OSError; nothing has changed then.
+    Raises OSError; nothing has changed then. Where it is killed, `take_back` undoes what was done.
     """
-    aside = Path(tempfile.mkdtemp(prefix=durable.TEMPORARY_PREFIX, dir=root / directory))
+    into = root / directory
+    aside = Path(tempfile.mkdtemp(prefix=durable.TEMPORARY_PREFIX, dir=into))
     try:
-        new, kept = aside / "new", aside / "old"
-        new.mkdir()
-        kept.mkdir()
-        _write(new, zones)
-        _swap(root / directory, new, kept, [root / path for path in old])
-        durable.sync_directory(root / directory)
+        for each in (swapping.NEW, swapping.KEPT):
+            (aside / each).mkdir()
+        _write(aside / swapping.NEW, zones)
+        targets = [into / name for name in dict.fromkeys(each.name for each in zones)]
+        swapping.swap(aside, swapping.planned(aside, targets, [root / path for path in old]))
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def take_back(directory: Path) -> list[str]:
+    """Undo what a process that was killed has left unfinished in `directory`; return what to tell of it.
+
+    Raises HostBusyError, OSError.
+    """
+    told: list[str] = []
+    with writing(directory):
+        for aside in directory.glob(f"{durable.TEMPORARY_PREFIX}*"):
+            undone, left = swapping.take_back(aside) if aside.is_dir() else ([], [])
+            if undone:
+                told.append(f"an import that was killed is taken back: {', '.join(sorted(undone))}")
+            told += [f"{path}: changed since an import of it was killed: left as it is" for path in left]
+        durable.remove_unfinished(directory)
+    return told
 
 
 def _write(new: Path, zones: Sequence[Written]) -> None:
@@ -105,34 +121,3 @@ def _write(new: Path, zones: Sequence[Written]) -> None:
                 os.fsync(file.fileno())
     if len(files) >= _MANY:
         os.sync()
-
-
-def _swap(directory: Path, new: Path, kept: Path, old: Sequence[Path]) -> None:
-    """Move `old` to `kept` and what is in `new` to `directory`; take every step back where one fails."""
-    back: list[tuple[Path, Path]] = []
-    saved = {path: kept / str(count) for count, path in enumerate(old)}
-    try:
-        for made in sorted(new.iterdir()):
-            target = directory / made.name
-            if target in saved and target.is_file() and made.is_file():
-                saved[target].hardlink_to(target)  # so that a reader finds the old file or the new one
-                made.replace(target)
-                back.append((saved.pop(target), target))
-                continue
-            if target in saved:
-                back.append((_moved(target, saved[target]), target))
-                del saved[target]
-            elif target.exists() or target.is_symlink():  # which a rename would replace
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
-            back.append((_moved(made, target), made))
-        for path, place in saved.items():
-            back.append((_moved(path, place), path))
-    except BaseException:
-        for source, target in reversed(back):
-            source.replace(target)
-        raise
-
-
-def _moved(source: Path, target: Path) -> Path:
-    source.rename(target)
-    return target

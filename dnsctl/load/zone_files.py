@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from dnsctl.errors import NameSyntaxError, RevisionError
+from dnsctl.files.durable import TEMPORARY_PREFIX
 from dnsctl.load.revision import Entry, Source
 from dnsctl.model.finding import Finding, Position
 from dnsctl.model.name import FULL_STOPS, Name, from_text, to_text
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 ROOT_STEM = "."
 PART = "$"  # begins the name of the file that octoDNS puts the apex and the wildcard of a split zone into
+PLAN = "plan.json"  # in a directory of files on their way among the zones: some of them may be there already
 # Directories of an operations repo, which `serve --zones` may be pointed at.
 _OPERATIONS = frozenset((HOOKS, KEYS, STATE))
 _ODD = re.compile(r"[\s\x00-\x20\x7f]")  # no zone has these, and a stray copy of a file often does
@@ -102,6 +104,10 @@ def _leads_to_one(entry: Entry, directories: tuple[str, ...]) -> bool:
 def _list(source: Source, made: Listing, directory: str, entries: Iterable[Entry]) -> None:
     for entry in entries:
         name = entry.path.rpartition("/")[2]
+        if name.startswith(TEMPORARY_PREFIX) and entry.directory and _has_plan(source, entry.path):
+            message = "an import was killed, and some of its zones may be here already"
+            advice = "run it again, or `dnsctl zone fmt`: it is taken back"
+            made.unread.append(Unread(entry.path, message, advice))
         if _is_silent(name) or entry.path == CONFIG:
             continue
         if name == CONFIG:
@@ -123,6 +129,10 @@ def _list(source: Source, made: Listing, directory: str, entries: Iterable[Entry
             made.findings.append(finding("file-unreadable", at, what, advice, zone))
         else:
             made.unread.append(_other(entry.path, name))
+
+
+def _has_plan(source: Source, directory: str) -> bool:
+    return any(each.path == f"{directory}/{PLAN}" for each in source.entries(directory))
 
 
 def known_zones(source: Source, config: Config) -> tuple[Name, ...]:
