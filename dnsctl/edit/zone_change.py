@@ -15,6 +15,7 @@ from pathlib import Path
 from dnsctl.edit.blocks import refused
 from dnsctl.edit.change import Wanted, changed
 from dnsctl.edit.commit import commit_file, refuse_uncommitted
+from dnsctl.edit.master_lines import changed_lines
 from dnsctl.errors import DnsctlError, RefusalRule, ZoneFaultsError
 from dnsctl.files import durable
 from dnsctl.interchange.incoming import aliases, content
@@ -112,7 +113,10 @@ def change_zone(
         if commit is not None:
             refuse_uncommitted(tree.root, path)
         data = tree.read(path)
-        new = changed(data, path, want)
+        if path.endswith(MASTER):
+            new = changed_lines(data, path, want, config.defaults.ttl)
+        else:
+            new = changed(data, path, want)
         if new == data:
             return Change(origin, path, there, changed=False)
         after = _checked(Overlay(tree, path, new), config, before, want, tell)
@@ -157,8 +161,6 @@ def _faulty(origin: Name, found: Iterable[Finding], what: str, tell: Tell) -> Zo
 
 def _file_of(files: ZoneFiles, zone: Zone, owner: Name) -> str:
     """Return which file of the zone has the owner, or takes it."""
-    if files.path.endswith(MASTER):
-        raise refused(files.path, "is a master file")
     there = {
         one.position.file for one in zone.nodes.get(owner, ()) if one.position and not from_defaults(one)
     }
@@ -192,5 +194,6 @@ def _checked(source: Source, config: Config, before: Zone, want: Wanted, tell: T
     others = {each for each in old.keys() | new.keys() if old.get(each) != new.get(each)} - {key}
     if wrong or others or aliases(before) != aliases(after):
         shown = ", ".join(f"{to_text(name)} {type_text(kind)}" for name, kind in sorted(others or {key})[:3])
-        raise refused(before.file, f"cannot be changed by a program: {shown} would not be as wanted")
+        why = ", or $GENERATE makes it" if before.file.endswith(MASTER) else ""
+        raise refused(before.file, f"cannot be changed by a program: {shown} would not be as wanted{why}")
     return after

@@ -110,10 +110,27 @@ def test_what_cannot_be_changes_nothing(root: Path, arguments: tuple[str, ...], 
     assert text(root) == ZONE
 
 
-def test_a_master_file_is_left_to_a_person(root: Path) -> None:
-    (root / "zones" / "example.net.zone").write_text("$TTL 300\nwww A 192.0.2.1\n")
-    told = dnsctl("zone", "set", "ns1.example.net", "A", "192.0.2.2", root=root)
-    assert (told.code, "by hand" in told.line) == (1, True)
+def test_a_master_file_is_changed_as_well(root: Path) -> None:
+    file = root / "zones" / "example.org.zone"
+    file.write_text("$TTL 300 ; kept\nwww A 192.0.2.1 ; web\n")
+    assert dnsctl("zone", "set", "www.example.org", "A", "192.0.2.2", root=root).code == 0
+    assert file.read_text() == "$TTL 300 ; kept\nwww A 192.0.2.2 ; web\n"
+    told = dnsctl("zone", "unset", "www.example.org", "A", "--json", root=root)
+    assert (told.json["changed"], told.json["values"]) == (True, [])
+    assert file.read_text() == "$TTL 300 ; kept\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [("$GENERATE 1-2 www$ A 192.0.2.$", "$GENERATE makes it"), ("$INCLUDE more.inc", "is included")],
+)
+def test_what_a_directive_brings_is_left_to_a_person(root: Path, line: str, said: str) -> None:
+    file = root / "zones" / "example.org.zone"
+    file.write_text(f"$TTL 300\n{line}\n")
+    (root / "zones" / "more.inc").write_text("www1 A 192.0.2.1\n")
+    told = dnsctl("zone", "set", "www1.example.org", "A", "192.0.2.9", root=root)
+    assert (told.code, said in told.line, "by hand" in told.line) == (1, True, True), told.err
+    assert file.read_text() == f"$TTL 300\n{line}\n"
 
 
 def test_a_commit_holds_this_file_alone(root: Path) -> None:
