@@ -22,6 +22,7 @@ class RefusalRule(StrEnum):
     ANOTHER_PUSH = "another-push"  # another push runs on this host
     ANOTHER_RELEASE = "another-release"  # a generation that is another release already
     ANSWER_WRONG = "answer-wrong"  # a probe of the manifest would be answered otherwise
+    APPROVAL = "approval"  # an approval that would count for nothing
     BACKUP = "backup"  # damaged, cut off, not one, or what it would replace is there
     BACKUP_HOSTILE = "backup-hostile"  # its index is not what `backup` writes
     BEHIND = "behind"  # the node lacks releases before this one

@@ -37,6 +37,7 @@ PACKAGES = {  # program: the Debian package that brings it
     "pdnsutil": "pdns-server",
     "groff": "groff",
     "perl": "libnet-dns-sec-perl",
+    "gpg": "gnupg",
 }
 
 

@@ -124,12 +124,17 @@ def _judge(checked: Checked, where: str, otherwise: str) -> None:
 
 def _post_receive(context: Context, bare: Path | None, lines: Iterable[str]) -> None:
     """Release the branch that was pushed, if it is the one that is released from."""
-    from dnsctl.control.deploying import HEADS, follow, released_branch, updates  # noqa: PLC0415
+    from dnsctl.control.deploying import (  # noqa: PLC0415
+        HEADS,
+        calls_for_release,
+        follow,
+        released_branch,
+        updates,
+    )
 
     branch = released_branch(context.root, context.config())
     received = updates(lines)
-    ours = next((each for each in received if each.ref == HEADS + branch), None)
-    if ours is None or ours.is_deleted:
+    if not calls_for_release(received, branch):
         what = ", ".join(each.ref.removeprefix(HEADS) for each in received)
         output.say(f"dnsctl: {what}: nothing is released, only branch {branch} is")
         return

@@ -94,6 +94,8 @@ def _print(entry: Entry) -> None:
         output.styled(f"  reason: {made.reason}")
     for each in made.allowed:
         output.styled("  let pass: ", (each, "yellow"))
+    if made.approved:
+        output.styled(f"  approved by {', '.join(made.approved)}")
     output.line(f"  changed: {_changed(made)}")
     output.styled(f"  {_ended(made)}")
     if entry.touched is not None:
@@ -126,6 +128,8 @@ def _changed(made: Generation) -> str:
         else ""
     )
     texts = [_zones("released", manifest.zones), _zones("removed", manifest.removed)]
+    if made.rules:
+        texts.append(output.visible(f"who may release ({', '.join(made.rules)})"))
     return rrsets + "; ".join(each for each in texts if each)
 
 
@@ -169,6 +173,8 @@ def _to_json(entry: Entry) -> dict[str, Json]:
         "action": made.action or None,
         "reason": made.reason,
         "allowed": list(made.allowed),
+        "approved": list(made.approved),
+        "rules": list(made.rules),
         "without": made.without,
         "zones": sorted(map(to_text, manifest.zones)),
         "removed": sorted(map(to_text, manifest.removed)),

@@ -41,6 +41,7 @@ VERBS: tuple[str, ...] = (  # in the order of a day's work; each is a module of 
     "init",
     "check",
     "plan",
+    "approve",
     "push",
     "verify",
     "status",

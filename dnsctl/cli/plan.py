@@ -9,7 +9,7 @@ import typer
 from dnsctl.cli import output
 from dnsctl.cli.context import Context
 from dnsctl.cli.output.aliases import alias_lines, aliases_json
-from dnsctl.cli.output.changes import errors_listed, guard_json, print_zones, zone_json
+from dnsctl.cli.output.changes import errors_listed, guard_json, print_zones, vouched_lines, zone_json
 from dnsctl.cli.output.markdown import plan_markdown
 from dnsctl.control.planning import Plan
 from dnsctl.control.planning import plan as find_plan
@@ -42,7 +42,7 @@ def plan(
         output.line(plan_markdown(made.changeset.zones, made.guards, _summary(made)))
     else:
         _print(made)
-    if made.changeset.zones:
+    if not made.is_empty:
         raise typer.Exit(CHANGES)
 
 
@@ -60,6 +60,8 @@ def _print(made: Plan) -> None:
     print_zones(made.changeset.zones, made.guards)
     owners = {change.owner for zone in made.changeset.zones for change in zone.records}
     for each in alias_lines(made.aliases, owners):
+        output.line(each)
+    for each in vouched_lines(made.approved, made.rules):
         output.line(each)
     if made.guards:
         allows = " ".join(f"--allow {name}" for name in dict.fromkeys(each.guard for each in made.guards))
@@ -85,7 +87,7 @@ def _summary(made: Plan) -> str:
         if "generation" in made.against
         else f"commit {str(made.against['commit'])[:12]}"
     )
-    if not made.changeset.zones:
+    if made.is_empty:
         return f"Nothing to release: commit {commit} is what {other} holds"
     totals = _totals(made)
     return (
@@ -109,4 +111,6 @@ def _to_json(made: Plan) -> dict[str, Json]:
         "zones": [zone_json(zone) for zone in made.changeset.zones],
         "guards": [guard_json(each) for each in made.guards],
         "aliases": aliases_json(made.aliases),
+        "approved": list(made.approved),
+        "rules": list(made.rules),
     }

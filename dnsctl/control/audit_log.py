@@ -33,11 +33,8 @@ def audit_entries(path: Path) -> tuple[AuditEntry, ...]:
 
     Raises StateError where it cannot be read.
     """
-    if not path.exists():
-        return ()
     try:
-        with closing(sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", _BUSY, uri=True)) as log:
-            rows = log.execute("SELECT at, actor, action, reason, details FROM audit ORDER BY id").fetchall()
+        rows = _rows(path, "SELECT at, actor, action, reason, details FROM audit ORDER BY id")
         return tuple(
             AuditEntry(datetime.fromtimestamp(at, UTC), actor, action, reason, json.loads(details))
             for at, actor, action, reason, details in rows
@@ -48,3 +45,18 @@ def audit_entries(path: Path) -> tuple[AuditEntry, ...]:
             where=str(path),
             advice="check its owner and mode; the next `dnsctl push` puts a damaged one aside",
         ) from None
+
+
+def released_commits(path: Path) -> dict[int, str | None]:
+    """Return the commit of each generation that `path` has; nothing where it cannot be read."""
+    try:
+        return dict(_rows(path, "SELECT generation, commit_id FROM releases"))
+    except (sqlite3.Error, OSError):
+        return {}
+
+
+def _rows(path: Path, query: str) -> list[Any]:
+    if not path.exists():
+        return []
+    with closing(sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", _BUSY, uri=True)) as log:
+        return log.execute(query).fetchall()

@@ -12,15 +12,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from dnsctl.control.released import released_config
+from dnsctl.control.commit_rules import branch_in_force
 from dnsctl.errors import HostBusyError, RevisionError
 from dnsctl.files import durable
 from dnsctl.files.lock import lock_file, take
 from dnsctl.load.revision import git
 from dnsctl.load.settings.config import Config
+from dnsctl.load.signatures.approval import TAGS
 from dnsctl.model.repo import Repo
 
 HEADS: Final = "refs/heads/"
+APPROVALS: Final = f"refs/tags/{TAGS}/"
 _PATIENCE: Final = 900.0  # seconds: what is waited for is another hook that merges
 
 
@@ -41,10 +43,15 @@ def updates(lines: Iterable[str]) -> tuple[Update, ...]:
     return tuple(Update(*each.split(None, 2)) for each in (line.strip() for line in lines) if each)
 
 
+def calls_for_release(received: Iterable[Update], branch: str) -> bool:
+    """True where `branch` was pushed, or an approval, which its commit may have waited for."""
+    refs = [each.ref for each in received if not each.is_deleted]
+    return HEADS + branch in refs or any(each.startswith(APPROVALS) for each in refs)
+
+
 def released_branch(root: Path, config: Config) -> str:
     """Return the branch that is released from. Raises RevisionError where none is."""
-    released = released_config(root)
-    named = (released.branch if released is not None else None) or config.branch
+    named = branch_in_force(root) or config.branch
     if named is not None:
         return named
     found = git(root, "symbolic-ref", "--quiet", "--short", "HEAD", check=False).decode().strip()
@@ -60,7 +67,8 @@ def released_branch(root: Path, config: Config) -> str:
 def follow(root: Path, bare: Path, branch: str) -> None:
     """Bring the operations repo to what `branch` of `bare` is now. Raises RevisionError where it cannot."""
     with _one_at_a_time(root):
-        git(root, "fetch", "--quiet", str(bare), f"{HEADS}{branch}")
+        git(root, "fetch", "--quiet", str(bare), f"+{APPROVALS}*:{APPROVALS}*")
+        git(root, "fetch", "--quiet", "--no-tags", str(bare), f"{HEADS}{branch}")
         here = git(root, "symbolic-ref", "--quiet", "--short", "HEAD", check=False).decode().strip()
         if here != branch:
             raise RevisionError(

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
-from dnsctl.control.audit_log import AuditEntry, audit_entries
+from dnsctl.control.audit_log import AuditEntry, audit_entries, released_commits
+from dnsctl.errors import ReleaseError
 from dnsctl.model.json_value import Json
 from dnsctl.model.repo import Repo
 from dnsctl.publish.changeset import Fate, ZoneChangeset
@@ -31,6 +32,7 @@ class Generation:
 
     `allowed`: guards that were let pass, each with its zone and what it said. `without`: the site that was
     left out. `missed`: nodes that were not reached, with why. `counts`: RRsets and zones, where it is known.
+    `approved`: who approved the commit, besides its signer; `rules`: what it changed about who may release.
     """
 
     manifest: Manifest = field(repr=False)
@@ -42,6 +44,8 @@ class Generation:
     activated: tuple[str, ...] = ()
     missed: Mapping[str, str] = field(default_factory=dict)
     counts: Mapping[str, int] | None = None
+    approved: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
     ending: Ending = "unknown"
 
     @property
@@ -61,6 +65,26 @@ def generations(root: Path) -> Iterator[Generation]:
         manifest = activated(archive, number)
         if manifest is not None:
             yield _generation(manifest, told.get(number, ()))
+
+
+def commits_before(root: Path, generation: int) -> Iterator[str]:
+    """Yield the commits of the releases before `generation`, the oldest first, as far as they can be read."""
+    state = Repo(root).state
+    archive, known = Archive(state.archive), released_commits(state.records)
+    for number in sorted({*archive.generations(), *known}):
+        if number >= generation:
+            return
+        commit = known[number] if number in known else _commit_of(archive, number)
+        if commit is not None:
+            yield commit
+
+
+def _commit_of(archive: Archive, number: int) -> str | None:
+    try:
+        manifest = activated(archive, number)
+    except ReleaseError:
+        return None
+    return manifest.commit if manifest is not None else None
 
 
 def counts_of(zones: Iterable[ZoneChangeset]) -> dict[str, Json]:
@@ -107,6 +131,8 @@ def _generation(manifest: Manifest, entries: Iterable[AuditEntry]) -> Generation
         tuple(reached.get("activated") or ()),
         reached.get("missed") or {},
         details.get("counts"),
+        tuple(details.get("approved") or ()),
+        tuple(details.get("rules") or ()),
         _ending(later),
     )
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from dnsctl.control.aliases.resolving import Ask, Targets
 from dnsctl.control.cache_gate import judge_caches
-from dnsctl.control.commit_gate import judge_commit
+from dnsctl.control.commit_gate import CommitJudgement, judge_commit
+from dnsctl.control.commit_rules import changed_rules
 from dnsctl.control.concerns import of_ends
 from dnsctl.control.ds_gate import judge_ds_seen
 from dnsctl.control.own_image import is_there, open_own, require_whole
@@ -48,7 +49,8 @@ class Plan:
     """What a push would change. `against` says what the commit was compared with.
 
     `findings`: of pre-signed zones whose signatures expire soon, and of targets of ALIAS that cannot be
-    resolved. `aliases`: what became of ALIAS, by zone.
+    resolved. `aliases`: what became of ALIAS, by zone. `approved`: who approved the commit, besides its
+    signer; `rules`: which rules on who may release it changes.
     """
 
     commit: str | None
@@ -57,6 +59,13 @@ class Plan:
     guards: tuple[GuardVerdict, ...]
     findings: tuple[Finding, ...] = ()
     aliases: Mapping[Name, tuple[Resolved, ...]] = field(default_factory=dict)
+    approved: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """True where there is nothing to release."""
+        return not self.changeset.zones and not self.rules
 
 
 def plan(
@@ -90,11 +99,14 @@ def plan(
         take_over_newest(root, tell)
     told, changeset, findings, seen = _against_release(root, intent, tell, progress)
     guards = (*judge(changeset.zones, intent.limits), *seen)
-    if changeset.zones:
-        last = released(root)
-        history = judge_history(root, last, intent.commit, changeset.zones)
-        guards = (*history, *judge_commit(root, last, intent.commit), *guards)
-    return Plan(intent.commit, told, changeset, guards, findings, intent.aliases)
+    last, judged = released(root), CommitJudgement()
+    if changeset.zones or (intent.commit is not None and changed_rules(root, last, intent.commit)):
+        guards = (*judge_history(root, last, intent.commit, changeset.zones), *guards)
+        judged = judge_commit(root, last, intent.commit, changeset.zones, guards)
+    guards = (*judged.verdicts, *guards)
+    return Plan(
+        intent.commit, told, changeset, guards, findings, intent.aliases, judged.approved, judged.rules
+    )
 
 
 def _intent(root: Path, rev: str, progress: Progress, memory: Memory | None = None, *, ask: bool) -> Intent:

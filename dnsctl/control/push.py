@@ -29,7 +29,8 @@ from typing import Literal
 from dnsctl.control.aliases.asking import asked_by
 from dnsctl.control.aliases.resolving import Targets, remember
 from dnsctl.control.cache_gate import judge_caches
-from dnsctl.control.commit_gate import judge_commit
+from dnsctl.control.commit_gate import CommitJudgement, judge_commit, judge_return
+from dnsctl.control.commit_rules import changed_rules
 from dnsctl.control.ds_gate import judge_ds_seen
 from dnsctl.control.full_check import check_in_full
 from dnsctl.control.generations import ENDED, TAKEN_BACK, counts_of
@@ -65,7 +66,7 @@ from dnsctl.model.timestamp import stamp
 from dnsctl.publish.changeset import Fate
 from dnsctl.publish.commit import intent_of
 from dnsctl.publish.faults import ZonesWithErrorsError
-from dnsctl.publish.guards import enforce
+from dnsctl.publish.guards import GuardVerdict, enforce
 from dnsctl.publish.history import judge_history
 from dnsctl.publish.intent import Intent, Progress, no_progress
 from dnsctl.publish.memory import Memory
@@ -157,7 +158,7 @@ def push(
     rev = request.rev or _clean_head(host.root, host.config)
     recovered = 0 if request.dry_run else level(host, progress)
     try:
-        release = _judged(host, _built(host, rev, progress, today, at_once=_at_once(request)))
+        release = _judged(host, _built(host, rev, progress, today, at_once=_at_once(request), by_rules=True))
     except ZonesWithErrorsError as error:
         if not error.expired or request.dry_run:
             raise
@@ -173,12 +174,18 @@ def rollback(
 ) -> Result:
     """Release the records of an earlier generation again; None: of the last that had another commit.
 
-    Guards judge it as they judge a push, except `history`: going back is the purpose. Raises
+    Guards judge it as they judge a push, except those on the commit: going back is the purpose. Only
+    `approval` is asked, as of `commit_gate.judge_return`. Raises
     DnsctlError where nothing has changed.
     """
     check_request(request)
     recovered = 0 if request.dry_run else level(host, progress)
-    release = _built_again(host, _earlier(host, generation), progress, _at_once(request))
+    target = _earlier(host, generation)
+    release = _built_again(host, target, progress, _at_once(request))
+    if release is not None:
+        served = host.manifest(host.supply.served().generation)
+        judged = judge_return(host.root, served, target, release.zones, release.guards)
+        release = _with(release, judged, release.guards)
     return ended(host, release, "rollback", request, recovered, progress)
 
 
@@ -284,9 +291,11 @@ def _built(
     today: date | None = None,
     *,
     at_once: Callable[[Name], bool],
+    by_rules: bool = False,
 ) -> Release | None:
     """Build the release of a commit. `today`: what its records' `expires` is compared with; `at_once`: as of
-    `unsigning.kept_signed`. Targets of ALIAS are asked for where they are not fresh.
+    `unsigning.kept_signed`; `by_rules`: also where all that it changes is who may release. Targets of ALIAS
+    are asked for where they are not fresh.
     """
     source = Revision(host.root, rev)
     try:
@@ -303,7 +312,14 @@ def _built(
         since = released_since(host.archive, served)
         intent = at_work(intent, host.keystore, served, now, since)
         intent = kept_signed(intent, served, host.keystore, state, now, at_once)
-    return build_intent(host, intent, progress)
+    anyway = by_rules and _has_other_rules(host, intent)
+    return build_intent(host, replace(intent, even_if_equal=anyway), progress)
+
+
+def _has_other_rules(host: ControlHost, intent: Intent) -> bool:
+    """True where what may be released after the commit of `intent` is not what may be now."""
+    served = host.manifest(host.supply.served().generation)
+    return intent.commit is not None and bool(changed_rules(host.root, served, intent.commit))
 
 
 def _built_again(
@@ -315,13 +331,19 @@ def _built_again(
 
 
 def _judged(host: ControlHost, release: Release | None) -> Release | None:
-    """Return `release` with the verdicts of the guards `history`, `branch` and `signature`."""
+    """Return `release` with the verdicts of the guards on its commit."""
     if release is None:
         return None
     served = host.manifest(host.supply.served().generation)
     history = judge_history(host.root, served, release.manifest.commit, release.zones)
-    commit = judge_commit(host.root, served, release.manifest.commit)
-    return replace(release, guards=(*history, *commit, *release.guards))
+    others = (*history, *release.guards)
+    commit = judge_commit(host.root, served, release.manifest.commit, release.zones, others)
+    return _with(release, commit, others)
+
+
+def _with(release: Release, judged: CommitJudgement, others: tuple[GuardVerdict, ...]) -> Release:
+    guards = (*judged.verdicts, *others)
+    return replace(release, guards=guards, approved=judged.approved, rules=judged.rules)
 
 
 def build_intent(host: ControlHost, intent: Intent, progress: Progress) -> Release | None:
@@ -365,6 +387,8 @@ def _out(
         "manifest": manifest.digest,
         "commit": manifest.commit,
         "allowed": [str(each) for each in release.guards],
+        "approved": list(release.approved),
+        "rules": list(release.rules),
         "keys": [each.stored.path.name for each in release.new_keys],
         "without": request.without,
         "counts": counts_of(release.zones),

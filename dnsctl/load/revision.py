@@ -386,13 +386,32 @@ def _loop(where: str) -> RevisionError:
     return RevisionError(what, where=where, advice="correct the link, or remove it")
 
 
-def _environment() -> dict[str, str]:
-    """Return our environment without variables that would point git at another repository.
+def directory_of(root: Path) -> str:
+    """Return where `root` is in its git repository, as a path from its root; a dot for that."""
+    return os.fsdecode(git(root, "rev-parse", "--show-prefix")).rstrip("\n").rstrip("/") or "."
 
-    No object is replaced by another (refs/replace): what a commit's id stands for is what is released.
+
+_ELSEWHERE = (  # variables that point git at another repository, other objects or another history
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_COMMON_DIR",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_SHALLOW_FILE",
+    "GIT_NAMESPACE",
+    "GIT_PREFIX",
+)
+
+
+def _environment() -> dict[str, str]:
+    """Return our environment without what would point git at another repository.
+
+    No object is replaced by another (refs/replace), and no commit gets other parents (grafts): what a
+    commit's id stands for is what is released.
     """
-    kept = {name: value for name, value in os.environ.items() if name not in ("GIT_DIR", "GIT_WORK_TREE")}
+    kept = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
     return kept | {
+        "GIT_GRAFT_FILE": os.devnull,
         "GIT_NO_REPLACE_OBJECTS": "1",
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_TERMINAL_PROMPT": "0",
@@ -400,10 +419,10 @@ def _environment() -> dict[str, str]:
     }
 
 
-def git(root: Path, *arguments: str, check: bool = True, asked: bytes = b"") -> bytes:
+def git(root: Path, *arguments: str, check: bool = True, asked: bytes = b"", patient: bool = False) -> bytes:
     """Return what git prints when run in `root` and told `asked`.
 
-    With `check`, raise RevisionError where it fails.
+    With `check`, raise RevisionError where it fails. `patient`: it may ask a person, who takes their time.
     """
     try:
         done = subprocess.run(
@@ -411,7 +430,7 @@ def git(root: Path, *arguments: str, check: bool = True, asked: bytes = b"") -> 
             cwd=root,
             capture_output=True,
             check=False,
-            timeout=_GIT_TIMEOUT,
+            timeout=None if patient else _GIT_TIMEOUT,
             env=_environment(),
             input=asked,
         )

@@ -7,6 +7,7 @@ from typing import Final
 HISTORY: Final = "history"
 BRANCH: Final = "branch"
 SIGNATURE: Final = "signature"
+APPROVAL: Final = "approval"
 DS_CHANGE: Final = "ds-change"
 DS_SEEN: Final = "ds-seen"
 OLD_CACHES: Final = "old-caches"
@@ -17,6 +18,7 @@ GUARDS: Final[dict[str, str]] = {
     HISTORY: "the last release is not part of what is pushed, and would be undone",
     BRANCH: "the commit is not on the branch that dnsctl.yaml names",
     SIGNATURE: "nobody whom the last release names has signed the commit",
+    APPROVAL: "no second person has approved the commit, where the last release wants that",
     KEYS_MISSING: "a zone is served signed by keys that are not in keys/: other keys would replace them",
     "deletes": "a large share of a zone's RRsets would be deleted",
     "updates": "a large share of a zone's RRsets would change",

@@ -92,7 +92,7 @@ class Intent:
     `commit` is None for a work tree outside git. `last_policy`: what a zone is signed by that is to be
     unsigned and may not be yet. `known`: what is remembered of the zones, and `same`: those of which it
     holds, which are read when their data is asked for. `carried`: zones that are at rest, and not in
-    `zones`; `seen`: what they were found so by.
+    `zones`; `seen`: what they were found so by. `even_if_equal`: it is released though no zone changes.
     """
 
     zones: Mapping[Name, ZoneIntent] = field(repr=False)
@@ -105,6 +105,7 @@ class Intent:
     same: frozenset[Name] = field(default=frozenset(), repr=False)
     carried: frozenset[Name] = field(default=frozenset(), repr=False)
     seen: Seen | None = field(default=None, repr=False)
+    even_if_equal: bool = False
 
     @property
     def aliases(self) -> dict[Name, tuple[Resolved, ...]]:

@@ -64,7 +64,8 @@ class Release:
     `new_keys` sign in it and are only in memory: they must be on disk before it is decided, and `unasked`
     marked as keys without a DS. `served`: what caches may come to hold of the keys of each zone; `before`:
     what they hold of zones that were unsigned and are signed now. `aliases`: what became of ALIAS, by zone;
-    None where no commit was read.
+    None where no commit was read. `approved`: who approved the commit; `rules`: what differs from before
+    about who may release.
     """
 
     manifest: Manifest
@@ -78,6 +79,8 @@ class Release:
     served: Mapping[Name, Cacheable] = field(default_factory=dict, repr=False)
     before: Mapping[Name, Cacheable] = field(default_factory=dict, repr=False)
     aliases: Mapping[Name, tuple[Resolved, ...]] | None = field(default=None, repr=False)
+    approved: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
 
     @property
     def generation(self) -> int:
@@ -111,7 +114,7 @@ def build(
         data, reference = deltas.encode_with_reference(work.changes(removed))
         generation, parent_digest = parent.generation + 1, parent.manifest or None
     found(work.resting)
-    if not work.changesets and not removed:
+    if not work.changesets and not removed and not intent.even_if_equal:
         return None
     progress("prove", 0, 1)
     table = _prove(image, data, reference, generation - 1, parent_digest)

@@ -33,6 +33,7 @@ from tests.cli.shell import dnsctl
 from tests.cli.shell import repo as files
 from tests.cli.test_plan_live import OTHERS, committed, primary
 from tests.control.operations import Operations, zone
+from tests.control.test_approval import Approved
 from tests.passphrase import PASSPHRASE
 
 PAGE = (Path(__file__).parents[2] / "docs" / "json.md").read_text("utf-8")
@@ -153,6 +154,10 @@ def _of_files(root: Path) -> Iterator[tuple[str, Any]]:
     yield "zone set", dnsctl("zone", "set", "www.example.com", "A", "192.0.2.2", "--json", root=root).json
     yield "zone set", dnsctl("zone", "unset", "new.example.com", "A", "--json", root=root).json
     yield "failure", dnsctl("zone", "show", "example.net", "--json", root=root).json["error"]
+    (root / "people").mkdir()
+    people = Approved(root / "people")
+    people.sign_as("bob")
+    yield "approve", dnsctl("approve", "--json", root=people.root).json
 
 
 def _of_a_fleet(root: Path) -> Iterator[tuple[str, Any]]:

@@ -1,63 +1,34 @@
 """Who may sign what is released: real commits, signed with real SSH keys. No node is needed."""
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from dnsctl.control.commit_gate import judge_commit
-from dnsctl.load.revision import Revision, resolve
+from dnsctl.load.ancestry import is_ancestor
+from dnsctl.load.revision import Revision
 from dnsctl.release.manifest import Manifest
 from tests.cli.shell import CONFIG
+from tests.control.signing import Repository
 from tests.release.releases import manifest
 
 pytestmark = pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="needs openssh-client")
 WANTED = CONFIG + "commits: {allowed-signers: signers}\n"
 
 
-class Signed:
-    """A repository whose dnsctl.yaml wants signatures, and keys: `ours` is on the list, `theirs` is not."""
+class Signed(Repository):
+    """A repository whose dnsctl.yaml wants signatures: `ours` is on the list, `theirs` is not."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root / "ops"
-        self.root.mkdir()
-        self.keys = root
-        for name in ("ours", "theirs"):
-            made = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(root / name)]
-            subprocess.run(made, check=True)
-        self.git("init", "-q", "-b", "main")
+        super().__init__(root)
         self.write("dnsctl.yaml", WANTED)
         self.write("signers", self.line("ours"))
-
-    def line(self, name: str) -> str:
-        return f"{name}@example.net {(self.keys / f'{name}.pub').read_text()}"
-
-    def git(self, *arguments: str, told: str = "") -> str:
-        who = ("-c", "user.name=A", "-c", "user.email=a@example.net", "-c", "gpg.format=ssh")
-        done = subprocess.run(
-            ["git", *who, *arguments], cwd=self.root, check=True, capture_output=True, text=True, input=told
-        )
-        return done.stdout.strip()
-
-    def write(self, path: str, text: str) -> None:
-        (self.root / path).write_text(text)
-
-    def commit(self, signer: str = "") -> str:
-        """Commit all, signed by `signer` if there is one; return the id."""
-        self.git("add", "-A")
-        by = ("-c", f"user.signingkey={self.keys / signer}") if signer else ()
-        self.git(*by, "commit", "-q", "--allow-empty", "-m", "x", *(("-S",) if signer else ()))
-        return resolve(self.root, "HEAD")
-
-    def made(self, content: str) -> str:
-        """Return the id of a commit with this content."""
-        return self.git("hash-object", "-t", "commit", "-w", "--stdin", told=content + "\n")
 
     def refused(self, released: str | None, pushed: str) -> str:
         """Return what the guard says; empty where it lets `pushed` through."""
         before: Manifest | None = manifest(commit=released) if released is not None else None
-        verdicts = judge_commit(self.root, before, pushed)
+        verdicts = judge_commit(self.root, before, pushed).verdicts
         assert {each.guard for each in verdicts} <= {"signature"}
         return " ".join(str(each) for each in verdicts)
 
@@ -114,13 +85,13 @@ def test_signature_of_another_kind_or_of_another_commit_counts_for_nothing(signe
     released = signed.commit("ours")
     raw = signed.git("cat-file", "commit", "HEAD")
     assert raw.endswith("\n\nx")
-    changed = signed.made(raw[:-1] + "y")
+    changed = signed.made(raw[:-1] + "y\n")
     assert changed != released
     assert "has a wrong signature" in signed.refused(released, changed)
     start, end = raw.index("gpgsig "), raw.index("-----END SSH SIGNATURE-----")
     pgp = "gpgsig -----BEGIN PGP SIGNATURE-----\n \n iHUEABYKAB0WIQ==\n -----END PGP SIGNATURE-----"
     other = raw[:start] + pgp + raw[end + len("-----END SSH SIGNATURE-----") :]
-    assert signed.refused(released, signed.made(other)) != ""
+    assert signed.refused(released, signed.made(other + "\n")) != ""
 
 
 def test_object_that_somebody_replaced_is_read_as_it_was_signed(signed: Signed) -> None:
@@ -132,3 +103,57 @@ def test_object_that_somebody_replaced_is_read_as_it_was_signed(signed: Signed) 
     source = Revision(signed.root, released)
     assert source.read("zone") == b"as signed"
     source.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "lets"),
+    [
+        ('valid-after="20200101",valid-before="20910101"', True),
+        ('valid-before="20200101"', False),
+        ('valid-after="20900601"', False),
+        ('namespaces="git"', True),
+        ('namespaces="file"', False),
+    ],
+)
+def test_list_is_held_to_by_the_clock_and_not_by_the_date_in_the_commit(
+    signed: Signed, options: str, lets: bool
+) -> None:
+    signed.write("signers", signed.line("ours", options=options))
+    released = signed.commit()
+    for dated in ("2019-06-01T00:00:00Z", "2090-06-01T00:00:00Z"):
+        signed.environment["GIT_COMMITTER_DATE"] = dated
+        found = signed.refused(released, signed.commit("ours"))
+        assert found == "" if lets else "whom the list does not allow that now" in found
+    del signed.environment["GIT_COMMITTER_DATE"]
+    signed.write("signers", signed.line("ours"))
+
+
+def test_settings_of_git_name_no_other_program_and_no_other_list(
+    signed: Signed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released = signed.commit("ours")
+    stranger = signed.commit("theirs")
+    everybody = signed.keys / "everybody"
+    everybody.write_text(f"* {signed.key('theirs').with_suffix('.pub').read_text()}")
+    for name, value in (("gpg.ssh.program", "true"), ("gpg.ssh.allowedSignersFile", str(everybody))):
+        signed.git("config", name, value)
+    for name, value in {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "gpg.ssh.program",
+        "GIT_CONFIG_VALUE_0": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert "which is not on the list" in signed.refused(released, stranger)
+    signed.git("config", "--remove-section", "gpg.ssh")
+
+
+def test_history_that_somebody_grafted_is_read_as_it_was_made(
+    signed: Signed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    one, other = signed.commit("ours"), signed.git("commit-tree", "-m", "another", "HEAD^{tree}")
+    grafts = tmp_path / "grafts"
+    grafts.write_text(f"{other} {one}\n")
+    shutil.copy(grafts, signed.root / ".git" / "info" / "grafts")
+    monkeypatch.setenv("GIT_GRAFT_FILE", str(grafts))
+    assert not is_ancestor(signed.root, one, other)
+    (signed.root / ".git" / "info" / "grafts").unlink()

@@ -66,6 +66,14 @@ def _rest(zones: Sequence[ZoneChangeset]) -> str:
     return f"and {output.plural(len(zones), 'more zone')} with {output.plural(count, 'RRset')}"
 
 
+def vouched_lines(approved: Sequence[str], rules: Sequence[str]) -> Iterator[str]:
+    """Yield who approved a commit, and what it changes about who may release."""
+    if approved:
+        yield output.visible(f"Approved by {', '.join(approved)}")
+    if rules:
+        yield f"Changes who may release: {', '.join(rules)}"
+
+
 def _guard_line(verdict: GuardVerdict) -> tuple[tuple[str, str], str]:
     text = f"guard {verdict.guard}: {verdict.message}"
     advice = f"; {verdict.advice}" if verdict.advice else ""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import typer
 
 from dnsctl.cli import output
-from dnsctl.cli.output.changes import guard_json, list_findings, print_zones
+from dnsctl.cli.output.changes import guard_json, list_findings, print_zones, vouched_lines
 from dnsctl.cli.output.failed import failure_json
 from dnsctl.control.push import Ending, Result, changed_zones
 from dnsctl.model.json_value import Json
@@ -69,6 +69,8 @@ def _print(result: Result, seconds: float) -> None:
         output.say(f"recovered {output.plural(result.recovered, 'release')} from the fleet")
     if result.ending == "dry run" and result.release is not None:
         print_zones(result.release.zones, result.release.guards)
+        for each in vouched_lines(result.release.approved, result.release.rules):
+            output.line(each)
     elif result.release is not None and not result.failed:
         renewed = {each.origin: each.renewal for each in result.release.zones}
         for zone in changed_zones(result.release):
@@ -186,6 +188,8 @@ def _advice(result: Result) -> str:
 def _content(release: Release) -> str:
     zones = output.plural(len(release.zones), "zone")
     untouched = output.plural(release.carried, "zone")
+    if not release.zones:
+        return f"other rules on who may release, {untouched} untouched"
     if release.changes == 0 and all(each.fate is Fate.RENEWED for each in release.zones):
         return f"signatures of {zones} renewed, {untouched} untouched"
     gone = [each.rrsets_before for each in release.zones if each.fate is Fate.REMOVED]
@@ -219,6 +223,8 @@ def to_json(result: Result, seconds: float) -> dict[str, Json]:
             for each in (release.zones if release else ())
         ],
         "guards": [guard_json(each) for each in (release.guards if release else ())],
+        "approved": list(release.approved) if release else [],
+        "rules": list(release.rules) if release else [],
         "keys_made": [
             {
                 "zone": to_text(each.public.zone),

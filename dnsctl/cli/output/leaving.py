@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from dnsctl.cli import output
-from dnsctl.cli.output.changes import print_change, print_zones
+from dnsctl.cli.output.changes import print_change, print_zones, vouched_lines
 from dnsctl.control.host import ControlHost
 from dnsctl.model.guard_names import HISTORY
 from dnsctl.model.name import Name, to_text
@@ -27,6 +27,8 @@ def shown(host: ControlHost) -> Callable[[Release], None]:
         takes_back = any(each.guard == HISTORY for each in release.guards)
         undone: _Undone = _taken_back(host, release) if takes_back else frozenset()
         print_zones(_rest(release.zones, undone), (), _SHOWN)
+        for each in vouched_lines(release.approved, release.rules):
+            output.line(each)
 
     return show
 

@@ -47,6 +47,7 @@ from dnsctl.load.settings.values import (
 from dnsctl.model.finding import Level, Position
 from dnsctl.model.fleet import Endpoint, Network, Node, NodeSettings, ServeSettings
 from dnsctl.model.guard_limits import STANDARD_LIMITS, GuardLimits
+from dnsctl.model.guard_names import APPROVAL, GUARDS
 from dnsctl.model.name import Name, from_text
 from dnsctl.model.parent_policy import ParentPolicy
 from dnsctl.model.policy import Lifetimes, Policy
@@ -68,10 +69,40 @@ class Guards(Settings):
         return GuardLimits(self.deletes, self.updates, self.minimum)
 
 
+class ApprovalConfig(Settings):
+    """What two people must vouch for: changes of `zones`, names or patterns, and what `guards` object to."""
+
+    zones: Annotated[tuple[str, ...], OneOrMore, ONE_OR_MORE_TEXTS] = ()
+    guards: Annotated[tuple[str, ...], OneOrMore, ONE_OR_MORE_TEXTS] = ()
+
+    @field_validator("zones")
+    @classmethod
+    def _names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            if not is_pattern(each):
+                absolute_name(each)
+        return value
+
+    @field_validator("guards")
+    @classmethod
+    def _guards(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            if each not in GUARDS or each == APPROVAL:
+                known = [name for name in GUARDS if name != APPROVAL]
+                raise ValueError(
+                    f"{each!r} is not a guard that can ask for this: {did_you_mean(each, known)}"
+                )
+        return value
+
+
 class CommitsConfig(Settings):
-    """`allowed_signers`: a file of the repo, as of ssh-keygen; who is on it may sign what is released."""
+    """Who may sign what is released, by files of the repo: `allowed_signers` as of ssh-keygen, `openpgp_keys`
+    the public keys themselves.
+    """
 
     allowed_signers: FilePath | None = None
+    openpgp_keys: FilePath | None = None
+    approval: ApprovalConfig = section(ApprovalConfig)
 
 
 class KeystoreConfig(Settings):

@@ -23,7 +23,11 @@ sites:
     nodes:
       ns2: {listen: ["198.51.100.53:53"], control: "https://198.51.100.53:8300"}""",
     "branch": "branch: main",
-    "commits": "commits: {allowed-signers: allowed-signers}",
+    "commits": """\
+commits:
+  allowed-signers: people/allowed-signers
+  openpgp-keys: people/keys.asc
+  approval: {zones: [example.com, "*.example.net"], guards: [removed-zone, ds-change]}""",
     "release": """\
 release:
   keys: [keys/release.pub, keys/second.pub]

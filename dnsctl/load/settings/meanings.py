@@ -19,7 +19,12 @@ MEANINGS: Mapping[str, str] = {
     "sites.NAME.nodes.NAME.workers": "processes that answer datagrams",
     "branch": "the only branch that is released from; any, if it is missing",
     "commits": "which commits may be released",
-    "commits.allowed-signers": "a file with the SSH keys that may sign; without it, none has to",
+    "commits.allowed-signers": "a file with the SSH keys that may sign, as of ssh-keygen(1)",
+    "commits.openpgp-keys": "a file with the OpenPGP keys that may sign; without either file, none has to",
+    "commits.approval": "what is released only if two of those who may sign vouch for it: the signer of the "
+    "commit, and another who approves it",
+    "commits.approval.zones": "changes of these zones, names or patterns such as `*.example.net`",
+    "commits.approval.guards": "what these guards object to, though they are let pass",
     "release": "who may release",
     "release.keys": "files with public halves of the keys that sign releases",
     "release.threshold": "how many of these keys must have signed a release",

@@ -7,7 +7,7 @@ value is written.
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from datetime import timedelta
 from functools import lru_cache, partial
@@ -146,6 +146,16 @@ def matching(entries: Mapping[str, ZoneConfig], zone: Name) -> Iterator[ZoneConf
     name = to_text(zone).removesuffix(".")
     for pattern in sorted((each for each in entries if _matches(each, name)), key=_specificity, reverse=True):
         yield entries[pattern]
+
+
+def is_named(patterns: Iterable[str], zone: Name) -> bool:
+    """True where a name or a pattern among `patterns` is of `zone`, or of a name above it.
+
+    A zone below another takes the place of what that says about these names.
+    """
+    labels = to_text(zone).removesuffix(".").split(".")
+    above = [".".join(labels[at:]) for at in range(len(labels) + 1)]
+    return any(_matches(each, name) for each in patterns for name in above)
 
 
 def _matches(pattern: str, name: str) -> bool:

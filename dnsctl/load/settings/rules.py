@@ -42,6 +42,15 @@ def contradictions(config: Config, written: Callable[[Path], bool]) -> Iterator[
         yield Contradiction((ZONE_FILES,), "a directory of zone files is named twice", "name each once")
     if len(set(config.release.keys)) < len(config.release.keys):
         yield Contradiction(("release", "keys"), "a release key is named twice", "name each once")
+    commits = config.commits
+    if (commits.approval.zones or commits.approval.guards) and not (
+        commits.allowed_signers or commits.openpgp_keys
+    ):
+        yield Contradiction(
+            ("commits", "approval"),
+            "approval needs a list of those who may give it",
+            "name it: allowed-signers for SSH keys, openpgp-keys for OpenPGP keys",
+        )
     yield from _signatures(config, written)
 
 

@@ -1,0 +1,121 @@
+"""Which rules say who may release what: `branch` and `commits` of dnsctl.yaml, and the lists that they name.
+
+Those of the last release count, so that no commit lets itself in. A rollback takes records back, and not the
+rules: after one, those count that did before. What a release has no rule about, the commit that is pushed may
+limit itself. A commit that changes the rules makes a release, though no record changes (`changed_rules`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dnsctl.control.released import config_of
+from dnsctl.control.released import released as released_last
+from dnsctl.errors import ImageError, ReleaseError, RevisionError
+from dnsctl.load.revision import Revision
+from dnsctl.load.settings.config import ApprovalConfig
+from dnsctl.load.signatures.signers import SignerLists
+from dnsctl.release.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Signers:
+    """The lists that dnsctl.yaml of `commit` names. `paths`: their files; `fault`: what cannot be read."""
+
+    commit: str
+    paths: tuple[str, ...]
+    lists: SignerLists
+    fault: str = ""
+
+    def __str__(self) -> str:
+        return f"{' and '.join(self.paths)} of {self.commit[:12]}"
+
+
+@dataclass(frozen=True)
+class CommitRules:
+    """The rules. None: there is none about that."""
+
+    branch: str | None
+    signers: Signers | None
+    approval: ApprovalConfig | None
+
+
+def rules_for(root: Path, released: Manifest | None, pushed: str) -> CommitRules:
+    """Return the rules that `pushed` is judged by, where `released` is what is served."""
+    found = [_rules_of(root, each) for each in (standing(root, released), pushed) if each is not None]
+    known = [each for each in found if each is not None]
+    return CommitRules(
+        next((each.branch for each in known if each.branch is not None), None),
+        next((each.signers for each in known if each.signers is not None), None),
+        next((each.approval for each in known if each.approval is not None), None),
+    )
+
+
+def changed_rules(root: Path, released: Manifest | None, pushed: str) -> tuple[str, ...]:
+    """Return which rules are others in `pushed` than those in force, as dnsctl.yaml calls them.
+
+    None before the first release, or where either cannot be read.
+    """
+    before = standing(root, released)
+    one = _rules_of(root, before) if before is not None and before != pushed else None
+    other = _rules_of(root, pushed) if one is not None else None
+    if one is None or other is None:
+        return ()
+    listed = [(each.signers.paths, each.signers.lists) if each.signers else None for each in (one, other)]
+    differ = {
+        "branch": one.branch != other.branch,
+        "commits.approval": one.approval != other.approval,
+        "those who may sign": listed[0] != listed[1],
+    }
+    return tuple(name for name, differs in differ.items() if differs)
+
+
+def branch_in_force(root: Path) -> str | None:
+    """Return the branch that alone is released from, as this host knows; None where none is named yet."""
+    try:
+        before = standing(root, released_last(root))
+    except (ImageError, ReleaseError):
+        return None
+    rules = _rules_of(root, before) if before is not None else None
+    return rules.branch if rules is not None else None
+
+
+def standing(root: Path, released: Manifest | None) -> str | None:
+    """Return the commit whose rules are in force: of all that were released, the last that was new then.
+
+    What is released again is gone back to.
+    """
+    if released is None:
+        return None
+    from dnsctl.control.generations import commits_before  # noqa: PLC0415 - SQLite, for a host with releases
+
+    commits = [*commits_before(root, released.generation), released.commit]
+    return next((each for each in reversed(dict.fromkeys(commits)) if each is not None), None)
+
+
+def _rules_of(root: Path, commit: str) -> CommitRules | None:
+    """Return the rules in the dnsctl.yaml of `commit`; None where it cannot be read."""
+    config = config_of(root, commit)
+    if config is None:
+        return None
+    approval = config.commits.approval
+    return CommitRules(
+        config.branch,
+        _signers(root, commit, config.commits.allowed_signers, config.commits.openpgp_keys),
+        approval if approval.zones or approval.guards else None,
+    )
+
+
+def _signers(root: Path, commit: str, ssh: str | None, openpgp: str | None) -> Signers | None:
+    paths = tuple(each for each in (ssh, openpgp) if each is not None)
+    if not paths:
+        return None
+    source = Revision(root, commit)
+    try:
+        read = [source.read(path) if path is not None else None for path in (ssh, openpgp)]
+        return Signers(commit, paths, SignerLists(*read))
+    except RevisionError as error:
+        return Signers(commit, paths, SignerLists(None, None), str(error))
+    finally:
+        source.close()
