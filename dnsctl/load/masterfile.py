@@ -88,6 +88,7 @@ class _Parser:
         self.wide = False  # whether a file holds more than ASCII
         self.includes = 0
         self.generated = 0
+        self.exceeded: set[str] = set()  # limits that were told of
 
     def find(self, rule: str, line: int, column: int, message: str, advice: str) -> None:
         self.draft.find(rule, Position(self.files[-1], line, column), message, advice)
@@ -322,7 +323,8 @@ class _Parser:
             raise RdataFault(f"{path} includes itself", "break the circle")
         self.includes += 1
         if len(self.files) > MAX_INCLUDE_DEPTH or self.includes > MAX_INCLUDES:
-            raise RdataFault(f"more than {MAX_INCLUDE_DEPTH} deep or {MAX_INCLUDES} files", "include less")
+            self._exceeded(f"more than {MAX_INCLUDE_DEPTH} deep or {MAX_INCLUDES} files", "include less")
+            return
         if self.include is None:
             raise RdataFault("files cannot be included here", "write the records out")
         try:
@@ -335,6 +337,12 @@ class _Parser:
         self.read(text, path)
         # RFC 1035 §5.1: the file's own origin holds again.
         self.names, self.owner, self.owner_known, self.owner_names = saved
+
+    def _exceeded(self, limit: str, advice: str) -> None:
+        """Tell of a limit once: a thousand directives beyond it are one fault. Raises RdataFault."""
+        if limit not in self.exceeded:
+            self.exceeded.add(limit)
+            raise RdataFault(limit, advice)
 
     def _file_name(self, token: str) -> str:
         try:
@@ -350,7 +358,8 @@ class _Parser:
         steps = generate.steps(tokens[1])
         self.generated += len(steps)
         if self.generated > generate.MAX_STEPS:
-            raise RdataFault(f"over {generate.MAX_STEPS} records of $GENERATE", "generate fewer")
+            self._exceeded(f"over {generate.MAX_STEPS} records of $GENERATE", "generate fewer")
+            return
         right_side = _quoted_right_side(tokens)
         head = tokens[2:] if right_side is None else tokens[2:-1]
         self._check_templates(head, right_side, line)

@@ -87,8 +87,11 @@ class Neighbour(NamedTuple):
 
 
 class Landscape:
-    """All zones at hand, seen as resolvers see them. What `partial` ones lack proves nothing: it may be
-    in the part that could not be read. `home`: the zone that is judged."""
+    """All zones at hand, seen as resolvers see them. `home`: the zone that is judged.
+
+    Of `partial` ones a part could not be read: of others nothing is known then, and what `home` lacks proves
+    nothing.
+    """
 
     def __init__(
         self,
@@ -179,9 +182,13 @@ class Landscape:
         zone = self._zone_above(name)
         if zone is None:
             return OUTSIDE
+        if zone.origin in self._partial and zone.origin != self._home:
+            return OUTSIDE  # a cut or a record that could not be read may take the place of what is there
         place = _place(self._index(zone.origin), name)
         if zone.origin in self._partial and place.standing is not Standing.REDIRECTED:
-            return place if place.has_address or place.get(Type.CNAME) is not None else OUTSIDE
+            is_own = any(each.owner == name for each in place.node)  # not a wildcard's: it may have its own
+            told = place.has_address or place.get(Type.CNAME) is not None
+            return place if is_own and told else OUTSIDE
         return place
 
 

@@ -257,7 +257,16 @@ def test_circles_and_chains_of_includes_end() -> None:
     _, findings = load("$INCLUDE 0\n", chain)
     assert ["deep" in each.message for each in findings] == [True]
     _, findings = load("$INCLUDE a\n" * 1500, {"zones/a": "x A 192.0.2.1\n"})
-    assert "1000 files" in findings[0].message
+    assert ["1000 files" in each.message for each in findings] == [True]
+
+
+def test_file_that_includes_others_twice_each_ends_early_and_is_one_fault() -> None:
+    files = {f"zones/{n}": f"$INCLUDE {n + 1}\n" * 8 for n in range(30)}
+    _, findings = load("$INCLUDE 0\n", files)
+    assert len(findings) == 1
+    _, findings = load("$GENERATE 1-600000 $ A 9.9\n" * 3)  # a fault of the first record ends each of them
+    assert [each.rule for each in findings] == ["rdata-syntax", "masterfile-syntax"]
+    assert findings[1].message == "$GENERATE: over 1000000 records of $GENERATE"
 
 
 def test_generate_is_expanded_as_bind_does() -> None:

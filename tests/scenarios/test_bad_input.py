@@ -69,6 +69,56 @@ def test_zone_with_errors_is_refused_by_check_plan_and_push(fleet, text, where, 
         assert where in told and what.lower() in told.lower(), f"{verb}: {told}"
 
 
+def _bomb(depth: int) -> str:
+    lists = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, depth)]
+    return "".join(["a0: &a0 [x, x, x, x, x, x, x, x, x]\n", *lists])
+
+
+HOSTILE = {  # of each file one line, which begins with its path and place
+    "bomb.example.yaml": (_bomb(20), "bomb.example.yaml:", "aliases expand to over"),
+    "many.example.zone": (
+        "$TTL 1h\n$GENERATE 1-1000000000 h$ A 192.0.2.1\n",
+        "many.example.zone:2:1:",
+        "makes 1000000000 records",
+    ),
+    "deep.example.zone": ("$TTL 1h\n" + "$INCLUDE part\n" * 3000, "deep.example.zone:1002:1:", "1000 files"),
+    "a\n\x1b[31m.example.yaml": ("{}", "a\\x0a\\x1b[31m.example.yaml:", "is not a zone"),
+}
+
+
+def test_hostile_files_of_one_commit_are_told_one_line_each_and_leave_nothing_behind(fleet):
+    for name, (text, _, _) in HOSTILE.items():
+        write_zone(fleet, text, name)
+    write_zone(fleet, "", "part")
+    (fleet.root / "zones/link.example.yaml").symlink_to("/etc/passwd")
+    (fleet.root / "zones/dir.example.").symlink_to("../../..")
+    told = [(path, what) for _, path, what in HOSTILE.values()]
+    told += [
+        ("link.example.yaml:", "leads outside the operations repo"),
+        ("dir.example.:", "leads to no dir"),
+    ]
+    commit(fleet)
+    files = {path for path in fleet.root.rglob("*") if ".git" not in path.parts}
+    for verb in ("check", "plan", "push"):
+        ran = fleet.run(verb, expect=(1,))
+        lines = [each for each in one_message(ran).splitlines() if "error [" in each]
+        assert len(lines) == len(told), lines
+        for path, what in told:
+            assert [what in each for each in lines if each.startswith(f"zones/{path}")] == [True], path
+        assert "\x1b" not in one_message(ran)
+    assert {path for path in fleet.root.rglob("*") if ".git" not in path.parts} <= files | {
+        fleet.root / "state/memory.db"
+    }
+
+
+def test_zone_file_that_shrinks_to_nothing_is_refused_with_the_way_to_mean_it(fleet):
+    write_zone(fleet, "")
+    commit(fleet)
+    assert "zones/example.com.yaml: warning [zone-empty]" in one_message(fleet.run("check"))
+    told = one_message(fleet.run("push", expect=(1,)))
+    assert "guard emptied-zone" in told and "--allow" in told
+
+
 def test_error_in_one_zone_does_not_hide_those_in_another(fleet):
     write_zone(fleet, "www: {type: A, value: nonsense}\n")
     write_zone(fleet, "www: {type: AAAA, value: 192.0.2.1}\n", "example.net.yaml")
