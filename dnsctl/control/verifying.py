@@ -26,7 +26,7 @@ from dnsctl.model.name import Name
 from dnsctl.model.processors import usable_processors
 from dnsctl.model.repo import HostFiles, Repo
 from dnsctl.verify.anchor import anchors_in
-from dnsctl.verify.consistency import verify_fleet
+from dnsctl.verify.parts import verify_by_processes
 from dnsctl.verify.report import Note, Report
 
 
@@ -64,19 +64,19 @@ def verified(
                 rule=RefusalRule.NOTHING_RELEASED,
             )
         anchors = anchors_in(Repo(root).keys.directory)
-        if full:
-            from dnsctl.verify.parts import verify_whole_fleet  # noqa: PLC0415 - what shares out among processes
-
-            reopen, processes = partial(_own_reader, state), usable_processors()
-            report = verify_whole_fleet(
-                nodes, reopen, processes, now=now(), zones=zones, anchors=anchors, progress=progress
-            )
+        reopen, processes, moment = partial(_own_reader, state), usable_processors(), now()
+        report = verify_by_processes(
+            nodes,
+            reopen,
+            processes,
+            now=moment,
+            zones=zones,
+            full=full,
+            anchors=anchors,
+            progress=progress,
+        )
         with _own_reader(state) as reader:
-            if not full:
-                report = verify_fleet(
-                    nodes, reader, now=now(), zones=zones, anchors=anchors, progress=progress
-                )
-            return _with_parents(report, state, reader, zones, parents, now())
+            return _with_parents(report, state, reader, zones, parents, moment)
 
     before = 0 if damage(state) else generation_of(state)
     if not before:

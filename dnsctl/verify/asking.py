@@ -26,11 +26,12 @@ from dnsctl.verify.questions import Depth, expectations, of_names
 from dnsctl.verify.released import ReleasedZone, home
 
 QUICK_OWNERS = 4  # a zone, beside what was touched
-SAMPLED_OWNERS = 4000  # asked over all zones together when not everything is asked
+SAMPLED_OWNERS = 4000  # enough to find a node that is wrong, in a few seconds
 _REFUSALS = 8  # names that no zone is above: one for each is too much where a large zone is gone
 _KEPT_ZONES = 64  # with their chains of trust, beside the one that is asked
 
 Progress = Callable[[int, int], None]  # zones asked, zones in all
+Told = Callable[[Name, Found], None]  # what is known of a zone's chain of trust
 
 
 class Asked(NamedTuple):
@@ -56,7 +57,8 @@ class Asking:
     reader: Reader
     anchors: Anchors
     now: datetime
-    told: Callable[[Name, Found], None]
+    told: Told
+    sampled: int = SAMPLED_OWNERS  # over all zones together, where not everything is asked
     _beside: OrderedDict[Name, ReleasedZone] = field(default_factory=OrderedDict)
 
     def questions(
@@ -68,7 +70,6 @@ class Asking:
         full: bool,
     ) -> Iterator[Asked]:
         """Yield what is asked of `entries`: everything, a sample, or what was touched and a little more."""
-        chance = random.Random(self.now.timestamp())  # noqa: S311 - a sample, not a secret
         by_home, homeless = self._homes(touched or ())
         for done, entry in enumerate(entries):
             if progress:
@@ -77,11 +78,15 @@ class Asking:
             self.told(entry.origin, found)
             zone = ReleasedZone(self.reader, entry, found.chain)
             names = frozenset(by_home.pop(entry.origin, ()))
-            depth = _depth(len(entries), names, full=full, quick=touched is not None)
-            for number, expectation in enumerate(expectations(zone, depth, chance)):
+            depth = Depth(max(2, self.sampled // len(entries)))
+            if full:
+                depth = Depth(None, touched=names)
+            elif touched is not None:
+                depth = Depth(QUICK_OWNERS, transports=False, touched=names)
+            for number, expectation in enumerate(expectations(zone, depth, self._chance(entry.origin))):
                 yield Asked(zone, expectation, first=number == 0)
             yield from self._undelegated(entry.origin)
-        yield from self._elsewhere(by_home, chance)
+        yield from self._elsewhere(by_home)
         for name in islice(sorted(homeless), _REFUSALS):
             yield Asked(None, Refused(Question(name, Type.SOA)))
         if progress:
@@ -99,11 +104,15 @@ class Asking:
                 homeless.add(name)
         return by_home, homeless
 
-    def _elsewhere(self, by_home: Mapping[Name, Collection[Name]], chance: random.Random) -> Iterator[Asked]:
+    def _chance(self, origin: Name) -> random.Random:
+        """Return what draws the sample of a zone: the same, whichever zones are asked beside it."""
+        return random.Random(f"{self.now.timestamp()} {origin.hex()}")  # noqa: S311 - a sample, not a secret
+
+    def _elsewhere(self, by_home: Mapping[Name, Collection[Name]]) -> Iterator[Asked]:
         """Yield touched names that zones answer for which are not verified themselves."""
         for origin, names in by_home.items():
             zone = self._zone(origin)
-            for expectation in of_names(zone, names, chance):
+            for expectation in of_names(zone, names, self._chance(origin)):
                 yield Asked(zone, expectation, verified=False)
 
     def _undelegated(self, origin: Name) -> Iterator[Asked]:
@@ -130,11 +139,3 @@ class Asking:
         if len(self._beside) > _KEPT_ZONES:
             self._beside.popitem(last=False)
         return zone
-
-
-def _depth(zones: int, touched: frozenset[Name], *, full: bool, quick: bool) -> Depth:
-    if full:
-        return Depth(None, touched=touched)
-    if quick:
-        return Depth(QUICK_OWNERS, transports=False, touched=touched)
-    return Depth(max(2, SAMPLED_OWNERS // zones))

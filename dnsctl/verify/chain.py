@@ -1,4 +1,4 @@
-"""The chain of trust of one zone, from the DS down (RFC 4035 §5), with dnspython's validators only.
+"""The chain of trust of one zone, from the DS down (RFC 4035 §5).
 
 A resolver is content with one good signature; an operator is not. Here *every* signature over an RRset must
 verify at `now`, with a key of the zone's own DNSKEY RRset that a DS leads to. Signatures by keys that are not
@@ -13,18 +13,20 @@ from datetime import datetime
 import dns.dnssec
 import dns.exception
 import dns.name
-import dns.node
 import dns.rdata
-import dns.rdataclass
-import dns.rdataset
-import dns.rdatatype
-from dns.rdtypes.ANY.RRSIG import RRSIG
+from dns.rdtypes.ANY.DNSKEY import DNSKEY
 
-from dnsctl.model.name import Name, label_count
-from dnsctl.model.rrset import Type
+from dnsctl.model.name import Name, to_text
+from dnsctl.model.rrset import CLASS_IN, Type, type_text
+from dnsctl.verify import signature
 from dnsctl.verify.decoders import read_rdata
+from dnsctl.verify.signature import ZoneKey
 
 _DIGESTS = {2: "SHA256", 4: "SHA384"}  # RFC 8624 §3.3: what may be validated with
+# Types without names, or whose names stay as they are (RFC 6840 §5.1): canonical as they stand
+_ALIKE = frozenset(
+    (Type.A, Type.AAAA, Type.TXT, Type.DS, Type.DNSKEY, Type.NSEC, Type.NSEC3, Type.CDS, Type.CDNSKEY)
+)
 _MEMO = 200_000  # verdicts kept: the same SOA and NSEC come with many answers
 
 
@@ -35,11 +37,13 @@ class ChainBrokenError(Exception):
 class Chain:
     """The keys of one zone, proven by a DS, and a check of RRsets with them. Make it with `trust`."""
 
-    def __init__(self, origin: Name, keys: dns.rdataset.Rdataset, now: datetime) -> None:
+    def __init__(self, origin: Name, keys: Iterable[dns.rdata.Rdata], now: datetime) -> None:
         self.origin = origin
-        self._apex = _name(origin)
-        self._keys: dict[dns.name.Name, dns.node.Node | dns.rdataset.Rdataset] = {self._apex: keys}
-        self._published = _tags(keys)
+        self._keys: dict[tuple[int, int], list[ZoneKey]] = {}  # by tag and algorithm
+        for dnskey in keys:
+            assert isinstance(dnskey, DNSKEY)  # noqa: S101 - decoded as such
+            key = ZoneKey(dnskey)
+            self._keys.setdefault((key.tag, key.algorithm), []).append(key)
         self._now = now.timestamp()
         self._memo: dict[tuple[Name, int, tuple[bytes, ...], tuple[bytes, ...]], str | None] = {}
 
@@ -63,25 +67,25 @@ class Chain:
         if not signatures:
             return "no signature"
         try:
-            rdataset = _rdataset(rdtype, rdatas)
-            decoded = _rdatas(Type.RRSIG, signatures)
-        except dns.exception.DNSException as error:
+            canonical = sorted({_canonical(rdtype, each) for each in rdatas})  # RFC 4034 §6.3
+            decoded = [signature.read(each) for each in signatures]
+        except (dns.exception.DNSException, ValueError) as error:
             return f"malformed: {error}"
         good = 0
-        for signature in decoded:
-            assert isinstance(signature, RRSIG)  # noqa: S101 - decoded as such
-            tag = signature.key_tag
-            if (tag, int(signature.algorithm)) not in self._published:
+        for one in decoded:
+            keys = self._keys.get((one.key_tag, one.algorithm))
+            if keys is None:
                 continue
+            if one.signer != self.origin:
+                return f"signed by {to_text(one.signer)}, which is not the zone (RFC 4035 §5.3.1)"
+            if one.covered != rdtype:
+                return f"signature of key {one.key_tag}: it covers {type_text(one.covered)}"
             try:
-                if signature.signer != self._apex:
-                    return f"signed by {signature.signer}, which is not the zone (RFC 4035 §5.3.1)"
-                name = _unstarred(owner) if signature.labels < label_count(owner) else _name(owner)
-                dns.dnssec.validate_rrsig((name, rdataset), signature, self._keys, now=self._now)
+                signature.check(one, owner, canonical, keys, self._now)
             except (dns.exception.UnsupportedAlgorithm, dns.exception.DeniedByPolicy):
                 pass  # told when the zone was released: nobody here can verify it
-            except (dns.exception.DNSException, ValueError) as error:
-                return f"signature of key {tag}: {error or type(error).__name__}"
+            except (signature.SignatureError, dns.exception.DNSException, ValueError) as error:
+                return f"signature of key {one.key_tag}: {error or type(error).__name__}"
             good += 1
         return None if good else "no signature by a key of the DNSKEY RRset"
 
@@ -99,20 +103,19 @@ def trust(
     the RRset's signatures does not verify.
     """
     try:
-        rdataset = _rdataset(Type.DNSKEY, keys)
-        matched = [key for key in rdataset if _matches(_name(origin), key, anchors)]
+        dnskeys = _rdatas(Type.DNSKEY, keys)
+        matched = [key for key in dnskeys if _matches(_name(origin), key, anchors)]
     except dns.exception.DNSException as error:
         raise ChainBrokenError(f"malformed DNSKEY: {error}") from None
     if not matched:
-        tags = ", ".join(str(dns.dnssec.key_id(key)) for key in rdataset)
+        tags = ", ".join(str(tag) for tag, _ in sorted(_tags(dnskeys)))
         wanted = ", ".join(sorted({str(int.from_bytes(ds[:2], "big")) for ds in anchors}))
         raise ChainBrokenError(f"no DNSKEY (tags {tags or 'none'}) matches a DS (tags {wanted or 'none'})")
-    entry = dns.rdataset.from_rdata_list(rdataset.ttl, matched)
     by_entry = [each for each in signatures if _tag_and_algorithm(each) in _tags(matched)]
-    reason = Chain(origin, entry, now).check(origin, Type.DNSKEY, keys, by_entry)
+    reason = Chain(origin, matched, now).check(origin, Type.DNSKEY, keys, by_entry)
     if reason:
         raise ChainBrokenError(f"DNSKEY RRset, by the keys the DS names: {reason}")
-    chain = Chain(origin, rdataset, now)
+    chain = Chain(origin, dnskeys, now)
     reason = chain.check(origin, Type.DNSKEY, keys, signatures)
     if reason:
         raise ChainBrokenError(f"DNSKEY RRset: {reason}")
@@ -142,24 +145,11 @@ def _name(wire: Name) -> dns.name.Name:
     return dns.name.from_wire(wire, 0)[0]
 
 
-def _unstarred(wire: Name) -> dns.name.Name:
-    """Return a name that is made from a wildcard without a leading asterisk of its own.
-
-    Its first label plays no part in what is signed (RFC 4035 §5.3.2), but dnspython refuses one there.
-    """
-    name = _name(wire)
-    return dns.name.Name((b"x", *name.labels[1:])) if name.is_wild() else name
+def _canonical(rdtype: int, octets: bytes) -> bytes:
+    """Return rdata in canonical form (RFC 4034 §6.2), as dnspython makes it."""
+    rdata, wire = read_rdata(CLASS_IN, rdtype, octets)
+    return wire if rdtype in _ALIKE else rdata.to_digestable()
 
 
 def _rdatas(rdtype: int, octets: Iterable[bytes]) -> list[dns.rdata.Rdata]:
-    return [read_rdata(dns.rdataclass.IN, rdtype, each)[0] for each in octets]
-
-
-def _rdataset(rdtype: int, rdatas: Iterable[bytes]) -> dns.rdataset.Rdataset:
-    kind = dns.rdatatype.RdataType.make(rdtype)
-    decoded = _rdatas(rdtype, rdatas)
-    return (
-        dns.rdataset.from_rdata_list(0, decoded)
-        if decoded
-        else dns.rdataset.Rdataset(dns.rdataclass.IN, kind)
-    )
+    return [read_rdata(CLASS_IN, rdtype, each)[0] for each in octets]

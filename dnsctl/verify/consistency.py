@@ -11,7 +11,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,7 +26,7 @@ from dnsctl.model.fleet import Endpoint, Node
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import Type
 from dnsctl.verify.anchor import Anchors, Found
-from dnsctl.verify.asking import Asked, Asking, Progress
+from dnsctl.verify.asking import Asked, Asking, Progress, Told
 from dnsctl.verify.client import MIN_UDP_PAYLOAD, WINDOW, Channel, Reply
 from dnsctl.verify.comparison import Mismatch
 from dnsctl.verify.decoders import Answer, decode
@@ -89,11 +89,24 @@ def verify_fleet(
     """
     if not nodes:
         raise InconclusiveError("no node to ask", advice="name a site of dnsctl.yaml that has nodes")
-    started = time.monotonic()
     entries = entries_of(reader, zones)
+
+    def ask(told: Told) -> Iterator[Asked]:
+        return Asking(reader, anchors or {}, now, told).questions(entries, touched, progress, full=full)
+
+    return verify_by(ask, nodes, reader, entries)
+
+
+def verify_by(
+    ask: Callable[[Told], Iterator[Asked]],
+    nodes: Sequence[Node],
+    reader: Reader,
+    entries: Sequence[ZoneEntry],
+) -> Report:
+    """Ask every address of `nodes` the questions about `entries` that `ask` makes, which tells of chains."""
+    started = time.monotonic()
     run = _Run(reader, [_Target(node, Channel(endpoint)) for node in nodes for endpoint in addresses(node)])
-    asking = Asking(reader, anchors or {}, now, run.told)
-    run.over(asking.questions(entries, touched, progress, full=full))
+    run.over(ask(run.told))
     return run.report(entries, time.monotonic() - started)
 
 

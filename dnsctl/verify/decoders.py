@@ -17,18 +17,21 @@ import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 import dns.wire
+from dns.rdtypes.ANY.NSEC import NSEC
+from dns.rdtypes.ANY.RRSIG import RRSIG
 from dnslib.bimap import BimapError
 from dnslib.buffer import BufferError as DnslibBufferError
-from dnslib.dns import QTYPE, RD, RDMAP, DNSError, DNSHeader, DNSQuestion
+from dnslib.dns import QTYPE, RD, RDMAP, DNSError, DNSHeader
 from dnslib.label import DNSBuffer, DNSLabel
 
 from dnsctl.errors import WireFormatError
-from dnsctl.model.name import Name
+from dnsctl.model.name import ROOT, Name
 from dnsctl.model.rrset import Type
 
 _COMPRESSIBLE = frozenset({Type.NS, Type.CNAME, Type.SOA, Type.PTR, Type.MX})  # RFC 3597 §4, RFC 1035
 _KEPT = 4096  # rdatas that were decoded last: what one batch of answers has, and more
 _POINTER = 0xC0  # RFC 1035 §4.1.4
+_RRSIG_HEAD = struct.Struct("!HBBIIIH")  # RFC 4034 §3.1
 _QR, _AA, _TC = 0x8000, 0x0400, 0x0200  # RFC 1035 §4.1.1
 _DO = 0x8000  # RFC 3225 §3, in the lower half of OPT's TTL
 
@@ -142,6 +145,9 @@ def _owner_with_dnspython(parser: dns.wire.Parser, owners: dict[bytes, Name]) ->
     if known is not None:
         parser.seek(parser.current + 2)
         return known
+    if start[:1] == ROOT:  # of OPT, in every answer
+        parser.seek(parser.current + 1)
+        return ROOT
     name = _lower(parser.get_name(decompress=True))
     if start[0] & _POINTER == _POINTER:
         owners[start] = name
@@ -156,15 +162,38 @@ def read_rdata(rdclass: int, rdtype: int, octets: bytes) -> tuple[dns.rdata.Rdat
     """
     kind = dns.rdatatype.RdataType.make(rdtype)
     rdata = dns.rdata.from_wire(dns.rdataclass.RdataClass.make(rdclass), kind, octets, 0, len(octets))
+    return rdata, _written(rdata)
+
+
+def _written(rdata: dns.rdata.Rdata) -> bytes:
+    """Return the octets of what dnspython has read. Its own writer takes long for a name inside rdata."""
+    if isinstance(rdata, RRSIG):
+        head = _RRSIG_HEAD.pack(
+            rdata.type_covered,
+            rdata.algorithm,
+            rdata.labels,
+            rdata.original_ttl,
+            rdata.expiration,
+            rdata.inception,
+            rdata.key_tag,
+        )
+        return head + _octets(rdata.signer) + rdata.signature
+    if isinstance(rdata, NSEC):
+        windows = (bytes((window, len(bitmap))) + bitmap for window, bitmap in rdata.windows)
+        return _octets(rdata.next) + b"".join(windows)
     wire = rdata.to_wire()
+    assert wire is not None  # noqa: S101 - to_wire without a file always returns octets
+    return wire
+
+
+def _octets(name: dns.name.Name) -> bytes:
+    wire = name.to_wire()
     assert wire is not None  # noqa: S101 - as above
-    return rdata, wire
+    return wire
 
 
 def _lower(name: dns.name.Name) -> Name:
-    wire = name.to_wire()
-    assert wire is not None  # noqa: S101 - as above
-    return Name(wire.lower())
+    return Name(_octets(name).lower())
 
 
 def _read_with_dnslib(wire: bytes) -> _Message:
@@ -172,7 +201,9 @@ def _read_with_dnslib(wire: bytes) -> _Message:
         buffer = DNSBuffer(wire)
         header = DNSHeader.parse(buffer)
         asked = tuple(_question_with_dnslib(buffer) for _ in range(header.q))
-        records = tuple(_record_with_dnslib(buffer) for _ in range(header.a + header.auth + header.ar))
+        owners: dict[bytes, Name] = {}
+        counts = header.a + header.auth + header.ar
+        records = tuple(_record_with_dnslib(buffer, owners) for _ in range(counts))
     except (DNSError, DnslibBufferError, BimapError, struct.error, ValueError, IndexError) as error:
         if "Invalid label" in str(error):
             raise _UnreadableLabelError from None
@@ -183,12 +214,20 @@ def _read_with_dnslib(wire: bytes) -> _Message:
 
 
 def _question_with_dnslib(buffer: DNSBuffer) -> tuple[Name, int, int]:
-    question = DNSQuestion.parse(buffer)
-    return _uncompressed(question.qname), question.qtype, question.qclass
+    qname = _uncompressed(buffer.decode_name())
+    qtype, qclass = buffer.unpack("!HH")
+    return qname, qtype, qclass
 
 
-def _record_with_dnslib(buffer: DNSBuffer) -> Record:
-    owner = _uncompressed(buffer.decode_name())
+def _record_with_dnslib(buffer: DNSBuffer, owners: dict[bytes, Name]) -> Record:
+    start = bytes(buffer.data[buffer.offset : buffer.offset + 2])
+    owner = owners.get(start)  # as with dnspython
+    if owner is not None:
+        buffer.offset += 2
+    else:
+        owner = _uncompressed(buffer.decode_name())
+        if start[0] & _POINTER == _POINTER:
+            owners[start] = owner
     rdtype, rdclass, ttl, length = buffer.unpack("!HHIH")
     if rdtype not in _COMPRESSIBLE:
         return Record(owner, rdtype, rdclass, ttl, buffer.get(length))

@@ -1,4 +1,4 @@
-"""A full verification of many zones, shared out among processes: decoding and validating is most of it.
+"""A verification of many zones, shared out among processes: decoding and validating is most of it.
 
 Each process opens the image itself, asks every node about some of the zones, and reports; the reports become
 one.
@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -24,8 +24,8 @@ from dnsctl.model.fleet import Node
 from dnsctl.model.name import Name
 from dnsctl.model.prctl import die_with_parent
 from dnsctl.verify.anchor import Anchors
-from dnsctl.verify.asking import Progress
-from dnsctl.verify.consistency import entries_of, verify_fleet
+from dnsctl.verify.asking import SAMPLED_OWNERS, Asked, Asking, Progress, Told
+from dnsctl.verify.consistency import entries_of, verify_by
 from dnsctl.verify.report import NodeResult, Report
 
 _WORTH_FORKING = 2000  # RRsets: half a second of work for each of two processes
@@ -41,39 +41,43 @@ class _Fleet:
     manifest: str
     now: datetime
     anchors: Anchors
+    zones: int  # of all processes together
+    full: bool
 
     def verified(self, reader: Reader, zones: Collection[Name], progress: Progress | None) -> Report:
-        return verify_fleet(
-            self.nodes,
-            reader,
-            now=self.now,
-            zones=zones,
-            full=True,
-            anchors=self.anchors,
-            progress=progress,
-        )
+        entries = entries_of(reader, zones)
+
+        def ask(told: Told) -> Iterator[Asked]:
+            sampled = SAMPLED_OWNERS * len(zones) // self.zones
+            asking = Asking(reader, self.anchors, self.now, told, sampled)
+            return asking.questions(entries, None, progress, full=self.full)
+
+        return verify_by(ask, self.nodes, reader, entries)
 
 
-def verify_whole_fleet(
+def verify_by_processes(
     nodes: Sequence[Node],
     reopen: Reopen,
     processes: int,
     *,
     now: datetime,
     zones: Collection[Name] | None = None,
+    full: bool = False,
     anchors: Anchors | None = None,
     progress: Progress | None = None,
 ) -> Report:
-    """Ask for every RRset, as `verify_fleet` with `full`, in up to `processes` where that is faster.
+    """Ask for every RRset (`full`) or a sample, as `verify_fleet`, in up to `processes` where that is faster.
 
     `reopen` opens the image: it is open in no process that forks. Raises InconclusiveError as `verify_fleet`
     does, and where another release came meanwhile, or a process was killed.
     """
+    if not nodes:
+        raise InconclusiveError("no node to ask", advice="name a site of dnsctl.yaml that has nodes")
     with reopen() as reader:
         entries = entries_of(reader, zones)
-        fleet = _Fleet(nodes, reader.manifest, now, anchors or {})
+        fleet = _Fleet(nodes, reader.manifest, now, anchors or {}, len(entries), full)
         parts = parts_of(entries, processes)
-        if len(parts) < 2 or not nodes:
+        if len(parts) < 2:
             return fleet.verified(reader, [each.origin for each in entries], progress)
     started = time.monotonic()
     with _Processes(fleet, reopen, parts) as running:

@@ -158,7 +158,7 @@ def _gaps_above(zone: ReleasedZone, node: Node) -> Iterator[Name]:
     if node.occluded or (node.cut and zone.entry.nsec3 is not None and zone.entry.nsec3.opt_out):
         return
     for name in ancestors(node.owner, zone.origin):
-        if zone.node(name) is not None:
+        if zone.holds(name):
             return
         yield name
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from functools import cached_property
 from typing import NamedTuple
 
 from dnsctl.errors import ImageError
@@ -66,7 +67,7 @@ class ReleasedZone:
         self._reader = reader
         self._prefix = zone_prefix(entry.origin)
 
-    @property
+    @cached_property
     def soa(self) -> RRset:
         """Return the SOA RRset. Raises ImageError without one: such a zone cannot have been released."""
         found = self.rrset(self.origin, Type.SOA)
@@ -79,10 +80,16 @@ class ReleasedZone:
         value = self._reader.owner(owner_key(owner, self.origin))
         return _node(owner, value, self.origin) if value is not None else None
 
+    def holds(self, owner: Name) -> bool:
+        """True where `owner` has records."""
+        return self._reader.owner(owner_key(owner, self.origin)) is not None
+
     def rrset(self, owner: Name, rdtype: int) -> RRset | None:
         """Return the RRset of this owner and type, or None."""
-        node = self.node(owner)
-        return node.get(rdtype) if node else None
+        value = self._reader.owner(owner_key(owner, self.origin))
+        if value is None or rdtype not in fragment.node_types(value):
+            return None
+        return fragment.decode(value, rdtype, owner, self.origin)
 
     def nsec3(self, digest: bytes) -> RRset | None:
         """Return the NSEC3 RRset of a hash (20 octets)."""

@@ -1,4 +1,4 @@
-"""A full verification by several processes finds what one finds, and ends with them."""
+"""A verification by several processes finds what one finds, and ends with them."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from dnsctl.model.rrset import Type
 from dnsctl.model.zone import SignedZone
 from dnsctl.verify import parts
 from dnsctl.verify.anchor import anchors_in
-from dnsctl.verify.parts import parts_of, verify_whole_fleet
+from dnsctl.verify.parts import parts_of, verify_by_processes
 from dnsctl.verify.report import Report
 from tests.verify.served import NOW, image_of, serving, signed
 
@@ -41,13 +41,21 @@ def verified(tmp_path: Path, zones: list[SignedZone], monkeypatch: pytest.Monkey
         with Image.open(tmp_path / "release") as image, image.reader() as reader:
             yield reader
 
-    def run(served: Sequence[SignedZone], processes: int, **options: object) -> Report:
+    def run(served: Sequence[SignedZone], processes: int, *, full: bool = True, **options: object) -> Report:
         with image_of(tmp_path / "release", *zones):
             pass
         with serving(tmp_path / "one", *served) as first, serving(tmp_path / "two", *served) as second:
             nodes = [first.node(), second.node("ns2", "dc2")]
             anchors = anchors_in(tmp_path / "keys")
-            return verify_whole_fleet(nodes, reopen, processes, now=NOW, anchors=anchors, **options)  # type: ignore[arg-type]
+            return verify_by_processes(
+                nodes,
+                reopen,
+                processes,
+                now=NOW,
+                full=full,
+                anchors=anchors,
+                **options,  # type: ignore[arg-type]
+            )
 
     return run
 
@@ -64,6 +72,16 @@ def test_several_processes_report_what_one_does(zones: list[SignedZone], verifie
     assert "one decoder read them" in shared.remarks[-1].message
     assert told[-1] == (5, 5)
     assert sorted(told) == told
+
+
+def test_several_processes_sample_as_many_owners_as_one(
+    zones: list[SignedZone], verified: Verified, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "SAMPLED_OWNERS", 10)
+    reports = [verified(zones, processes, full=False) for processes in (1, 2, 5)]
+    assert {each.verdict for each in reports} == {"consistent"}
+    assert {each.checked for each in reports} == {reports[0].checked}
+    assert reports[0].checked < reports[0].rrsets
 
 
 def test_drift_that_each_process_finds_is_reported_once(zones: list[SignedZone], verified: Verified) -> None:
