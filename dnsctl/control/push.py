@@ -449,14 +449,13 @@ def _keys_on_disk(host: ControlHost, release: Release) -> Iterator[None]:
     now = datetime.now(UTC)
     host.keystore.store(release.new_keys)
     try:
-        for one in release.unasked:
-            host.keystore.record(one, one.state, replace(one.roll, ds=False), now)
+        unasked = [(one, one.state, replace(one.roll, ds=False)) for one in release.unasked]
+        host.keystore.record_all(unasked, now)
         yield
     except BaseException:
         if host.archive.activation(release.generation) is None:
             host.keystore.discard(release.new_keys)
-            for one in release.unasked:
-                host.keystore.record(one, one.state, one.roll, now)
+            host.keystore.record_all([(one, one.state, one.roll) for one in release.unasked], now)
         raise
 
 

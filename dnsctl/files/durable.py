@@ -5,15 +5,26 @@ directory fsynced. Nothing here reads what it replaces. An OSError from here alw
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 TEMPORARY_PREFIX = ".writing-"  # what a killed writer may leave behind; readers skip it
+_FEW = 12  # files; to sync more one by one takes longer than their whole file system
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class File(NamedTuple):
+    """A file to be written."""
+
+    path: Path
+    data: bytes
+    mode: int
 
 
 @contextlib.contextmanager
@@ -29,15 +40,24 @@ def naming(path: Path) -> Iterator[None]:
 
 def make_directory(path: Path, mode: int = 0o755) -> None:
     """Make `path` and its parents, each one's entry in its parent fsynced. Raises OSError."""
-    if path.is_dir():
-        return
-    make_directory(path.parent)
-    try:
-        path.mkdir(mode=mode)
-    except FileExistsError:
-        if not path.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path)) from None
-    sync_directory(path.parent)
+    make_directories([path], mode)
+
+
+def make_directories(paths: Iterable[Path], mode: int = 0o755) -> None:
+    """Make `paths` and their parents; each directory that gets entries is fsynced once. Raises OSError."""
+    changed: dict[Path, None] = {}
+    for path in paths:
+        if path.is_dir():
+            continue
+        make_directory(path.parent)
+        try:
+            path.mkdir(mode=mode)
+        except FileExistsError:
+            if not path.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path)) from None
+        changed[path.parent] = None
+    for parent in changed:
+        sync_directory(parent)
 
 
 def reserve(path: Path, octets: int) -> None:
@@ -64,6 +84,32 @@ def write(path: Path, data: bytes, mode: int = 0o644, reserved: Path | None = No
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def write_in_stages(*stages: Sequence[File]) -> None:
+    """Put files where they belong: those of a stage are durable before one of the next is there.
+
+    All are below one directory of one file system, whose directories are there already. Raises OSError:
+    files of earlier stages, and some of the stage, may then be there, each of them whole.
+    """
+    files = [one for stage in stages for one in stage]
+    if len(files) <= _FEW:
+        for one in files:
+            write(one.path, one.data, one.mode)
+        return
+    aside: dict[Path, Path] = {}
+    try:
+        for one in files:
+            aside[one.path] = _write_aside(one.path, one.data, one.mode, synced=False)
+        _sync_file_system(files[0].path.parent)
+        for stage in stages:
+            for one in stage:
+                aside[one.path].replace(one.path)
+                del aside[one.path]
+            _sync_file_system(files[0].path.parent)
+    finally:
+        for left in aside.values():
+            left.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -121,6 +167,17 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
+def _sync_file_system(path: Path) -> None:
+    """Make all that was written to the file system of `path` durable, names as well (syncfs(2))."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if _LIBC.syncfs(descriptor):
+            fault = ctypes.get_errno()
+            raise OSError(fault, os.strerror(fault), str(path))
+    finally:
+        os.close(descriptor)
+
+
 def remove_unfinished(directory: Path) -> None:
     """Remove what killed writers left behind in `directory`, where nobody writes now."""
     for left in directory.glob(TEMPORARY_PREFIX + "*"):
@@ -141,7 +198,9 @@ def _aside(path: Path) -> tuple[int, Path]:
     return descriptor, Path(name)
 
 
-def _write_aside(path: Path, data: bytes, mode: int, reserved: Path | None = None) -> Path:
+def _write_aside(
+    path: Path, data: bytes, mode: int, reserved: Path | None = None, *, synced: bool = True
+) -> Path:
     if reserved is not None and reserved.is_file():
         descriptor, temporary = os.open(reserved, os.O_WRONLY | os.O_CLOEXEC), reserved
     else:
@@ -152,7 +211,8 @@ def _write_aside(path: Path, data: bytes, mode: int, reserved: Path | None = Non
             file.write(data)
             file.flush()
             os.ftruncate(file.fileno(), len(data))
-            os.fsync(file.fileno())
+            if synced:
+                os.fsync(file.fileno())
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

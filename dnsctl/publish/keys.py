@@ -172,6 +172,7 @@ def settle(keystore: Keystore, reader: Reader, now: datetime, zones: Iterable[Na
 
     A key that is active and does all its work needs nothing, and is not looked up.
     """
+    changed: list[tuple[StoredKey, KeyState, RollState]] = []
     for origin in zones or {one.public.zone for one in keystore.list() if one.state in _MOVING}:
         stored = keystore.list(origin)
         uses = served_uses(reader, origin, stored)
@@ -180,7 +181,8 @@ def settle(keystore: Keystore, reader: Reader, now: datetime, zones: Iterable[Na
             use = uses.get(one.public, KeyUse())
             state, roll = _state(one, use, asks=asks), _roll(one, use)
             if (state, roll) != (one.state, one.roll):
-                keystore.record(one, state, roll, now)
+                changed.append((one, state, roll))
+    keystore.record_all(changed, now)
 
 
 def settle_roll(keystore: Keystore, keys: KeySet, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from dnsctl.errors import KeystoreError
@@ -48,12 +49,25 @@ def write(path: Path, content: bytes, mode: int) -> None:
         raise unwritable(path, error) from None
 
 
+def write_in_stages(*stages: Sequence[durable.File]) -> None:
+    """Write files, those of a stage durably before those of the next. Raises KeystoreError."""
+    try:
+        durable.write_in_stages(*stages)
+    except OSError as error:
+        raise unwritable(Path(error.filename), error) from None
+
+
 def make_directory(directory: Path) -> None:
     """Make a directory that only its owner enters, if it is not there. Raises KeystoreError."""
+    make_directories([directory])
+
+
+def make_directories(directories: Sequence[Path]) -> None:
+    """Make directories that only their owner enters, where they are not there. Raises KeystoreError."""
     try:
-        durable.make_directory(directory, 0o700)
+        durable.make_directories(directories, 0o700)
     except OSError as error:
-        raise unwritable(directory, error) from None
+        raise unwritable(Path(error.filename or directories[0]), error) from None
 
 
 def unwritable(path: Path, error: OSError) -> KeystoreError:

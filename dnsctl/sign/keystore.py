@@ -1,11 +1,11 @@
 """Keys at rest: `<root>/<zone>/K<zone>.+013+12345.{key,private.pem,state}`.
 
 Invariants: a file is there whole or not at all (see `files.durable`); a new key's `.state` is written first
-and says `generated`, its `.key` last, so that whatever else is incomplete is damage and is told, never
-papered over with a new key; private halves are encrypted and mode 0600; nothing is written under
-a passphrase that does not open what is there; one writer at a time (flock on `<root>/.lock`); a key tag is
-never given twice in a zone, revoked tags included. The `.key` and `.state` of a removed key stay, because its
-tags stay taken. Reading needs no lock and, for the public side, no passphrase.
+and says `generated`, its `.key` last, also where many keys are stored at once, so that whatever else is
+incomplete is damage and is told, never papered over with a new key; private halves are encrypted and mode
+0600; nothing is written under a passphrase that does not open what is there; one writer at a time (flock on
+`<root>/.lock`); a key tag is never given twice in a zone, revoked tags included. The `.key` and `.state` of a
+removed key stay, because its tags stay taken. Reading needs no lock and, for the public side, no passphrase.
 
 A key that a release brings is made in memory (`draft`), on disk before the release is decided (`store`), and
 called active once it is served (`activate`): what is refused in between leaves nothing that signs.
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -28,7 +28,16 @@ from dnsctl.model.key import KeyRole, KeyUse, PublicKey, whole_use
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.policy import Policy
 from dnsctl.sign.algorithm import PrivateKey, scheme
-from dnsctl.sign.disk import entries, make_directory, read, read_private, unwritable, write
+from dnsctl.sign.disk import (
+    entries,
+    make_directories,
+    make_directory,
+    read,
+    read_private,
+    unwritable,
+    write,
+    write_in_stages,
+)
 from dnsctl.sign.keyfile import (
     KeyState,
     KeyTimes,
@@ -153,7 +162,7 @@ class Keystore:
                 ahead = [one for one in self.list(zone) if is_ahead(one, policy, role)]
                 stored = ahead[0] if ahead else self._generate(zone, policy, role, now)
                 self.open(stored)  # before it is called active: its private half opens and matches
-                self._enter(stored, policy.dnskey_ttl, KeyState.ACTIVE, now)
+                _enter([(stored, policy.dnskey_ttl, KeyState.ACTIVE)], now)
             active = self._active(zone, policy)
         return tuple(self.open(one) for one in active)
 
@@ -205,16 +214,10 @@ class Keystore:
 
     def store(self, keys: Iterable[NewKey]) -> None:
         """Write drafts, in state `generated`. All of them are on disk when this returns, or none."""
-        written: list[NewKey] = []
-        with self._lock():
-            try:
-                for one in keys:
-                    self._refuse_taken(one.stored, self.list(one.stored.public.zone))
-                    written.append(one)
-                    self._store(one)
-            except BaseException:
-                self._discard(written)
-                raise
+        drafts = tuple(keys)
+        if drafts:
+            with self._lock():
+                self._store(drafts)
 
     def discard(self, keys: Iterable[NewKey]) -> None:
         """Remove stored drafts that came into no release."""
@@ -227,9 +230,18 @@ class Keystore:
 
     def record(self, stored: StoredKey, state: KeyState, roll: RollState, now: datetime) -> None:
         """Write down the state of a key, and where it stands in a roll."""
+        self.record_all([(stored, state, roll)], now)
+
+    def record_all(self, found: Sequence[tuple[StoredKey, KeyState, RollState]], now: datetime) -> None:
+        """Write down the states of keys, and where they stand in rolls; after a crash, of some of them."""
+        if not found:
+            return
         with self._lock():
-            ttl = key_ttl(read(stored.path).decode("utf-8", "replace"))
-            self._enter(replace(stored, roll=roll), ttl, state, now)
+            entered = [
+                (replace(stored, roll=roll), key_ttl(read(stored.path).decode("utf-8", "replace")), state)
+                for stored, state, roll in found
+            ]
+            _enter(entered, now)
 
     def end(self, stored: StoredKey, state: KeyState, now: datetime) -> None:
         """Call a key retired, or removed: then its private half is deleted, and its tags stay taken."""
@@ -310,26 +322,37 @@ class Keystore:
 
     def _generate(self, zone: Name, policy: Policy, role: KeyRole, now: datetime) -> StoredKey:
         made = self.draft(zone, policy, role, now)
-        try:
-            self._store(made)
-        except BaseException:
-            self._discard([made])
-            raise
+        self._store([made])
         return made.stored
 
-    def _store(self, new: NewKey) -> None:
-        private = self.encrypted(new.signing.private)
-        stored = new.stored
-        make_directory(stored.path.parent)
-        durable.remove_unfinished(stored.path.parent)
-        known = {one.public.rdata: one.state for one in self.list(stored.public.zone)}
-        if known.get(stored.public.rdata, KeyState.GENERATED) is not KeyState.GENERATED:
-            write(stored.private_path, private, 0o600)  # which was lost; the other files are as they were
-            return
-        times = stored.times.entered(KeyState.GENERATED, stored.times.generated)
-        _write_state(stored, KeyState.GENERATED, times)
-        write(stored.private_path, private, 0o600)
-        _write_public(stored, new.ttl, times)  # the last: until then, nothing lists it
+    def _store(self, drafts: Sequence[NewKey]) -> None:
+        """Write all, or nothing: first what is of no use without its `.key`, by which it is listed."""
+        before: list[durable.File] = []
+        last: list[durable.File] = []
+        directories: dict[Path, list[StoredKey]] = {}  # and what will be in them
+        for new in drafts:
+            stored, directory = new.stored, new.stored.path.parent
+            if directory not in directories:
+                directories[directory] = list(self.list(stored.public.zone))
+            known = directories[directory]
+            self._refuse_taken(stored, known)
+            private = durable.File(stored.private_path, self.encrypted(new.signing.private), 0o600)
+            lost = {one.public.rdata: one.state for one in known}
+            if lost.get(stored.public.rdata, KeyState.GENERATED) is not KeyState.GENERATED:
+                before.append(private)  # which was lost; the other files are as they were
+                continue
+            times = stored.times.entered(KeyState.GENERATED, stored.times.generated)
+            before += (_state_file(stored, KeyState.GENERATED, times), private)
+            last.append(_public_file(stored, new.ttl, times))
+            known.append(stored)
+        try:
+            make_directories(list(directories))
+            for directory in directories:
+                durable.remove_unfinished(directory)
+            write_in_stages(before, last)
+        except BaseException:
+            self._discard(drafts)
+            raise
 
     def _common_salt(self) -> bytes:
         self._salt = self._salt or keystore_salt(self._root)
@@ -366,11 +389,6 @@ class Keystore:
                     path.unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # others are in it
                 one.stored.path.parent.rmdir()
-
-    def _enter(self, stored: StoredKey, ttl: int, state: KeyState, now: datetime) -> None:
-        times = stored.times.entered(state, now)
-        _write_state(stored, state, times)
-        _write_public(stored, ttl, times)
 
     def _passphrase(self) -> bytes:
         if self._told is None:
@@ -474,10 +492,21 @@ def _is_old(path: Path) -> bool:
         return False
 
 
-def _write_state(stored: StoredKey, state: KeyState, times: KeyTimes) -> None:
+def _enter(found: Iterable[tuple[StoredKey, int, KeyState]], now: datetime) -> None:
+    """Write down that keys are in these states from `now` on; with each the TTL of its DNSKEY, in seconds."""
+    states: list[durable.File] = []
+    public: list[durable.File] = []
+    for stored, ttl, state in found:
+        times = stored.times.entered(state, now)
+        states.append(_state_file(stored, state, times))
+        public.append(_public_file(stored, ttl, times))
+    write_in_stages(states, public)
+
+
+def _state_file(stored: StoredKey, state: KeyState, times: KeyTimes) -> durable.File:
     content = StateFile.of(stored.public, stored.role, state, times, stored.roll).to_text()
-    write(stored.state_path, content.encode(), 0o600)
+    return durable.File(stored.state_path, content.encode(), 0o600)
 
 
-def _write_public(stored: StoredKey, ttl: int, times: KeyTimes) -> None:
-    write(stored.path, key_text(stored.public, stored.role, ttl, times).encode(), 0o644)
+def _public_file(stored: StoredKey, ttl: int, times: KeyTimes) -> durable.File:
+    return durable.File(stored.path, key_text(stored.public, stored.role, ttl, times).encode(), 0o644)

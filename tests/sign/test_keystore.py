@@ -7,9 +7,9 @@ import shutil
 import stat
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
@@ -17,14 +17,14 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from dnsctl.errors import KeystoreError, PassphraseError
 from dnsctl.files import durable
+from dnsctl.model import pkcs8
 from dnsctl.model.key import REVOKE_FLAG, PublicKey, key_tag
 from dnsctl.model.name import ROOT, Name, from_text
 from dnsctl.model.policy import Algorithm, Policy
-from dnsctl.sign import disk
 from dnsctl.sign import keystore as keystore_module
 from dnsctl.sign.algorithm import scheme
 from dnsctl.sign.keyfile import KeyState, directory_name, file_stem, revoked_tag
-from dnsctl.sign.keystore import Keystore
+from dnsctl.sign.keystore import Keystore, NewKey
 from tests.cli.kills import killed_at
 from tests.peers import need
 
@@ -234,13 +234,91 @@ def test_disk_that_fills_up_while_a_key_is_made_leaves_nothing_of_it(
     def full(path: Path, content: bytes, mode: int = 0o644) -> None:
         written.append(path)
         if len(written) > count:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        durable.write(path, content, mode)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        write(path, content, mode)
 
-    monkeypatch.setattr(disk, "durable", SimpleNamespace(**{**vars(durable), "write": full}))
+    write = durable.write
+    monkeypatch.setattr(durable, "write", full)
     with pytest.raises(KeystoreError, match="No space left"):
         keystore(tmp_path).generate(ZONE, ED25519, "csk", NOW)
     assert sorted((tmp_path / "example.com").iterdir()) == before
+
+
+def many(store: Keystore) -> list[NewKey]:
+    """Return drafts of keys of so many zones that their files are not synced one by one."""
+    zones = [from_text(f"zone{number}.example.") for number in range(5)]
+    return [store.draft(zone, ED25519, "csk", NOW) for zone in zones]
+
+
+def test_many_keys_that_are_stored_at_once_are_as_keys_that_are_stored_alone(tmp_path: Path) -> None:
+    store, other = keystore(tmp_path / "many"), keystore(tmp_path / "alone")
+    drafts = many(store)
+    store.store(drafts)
+    for each in drafts:
+        other.store([replace(each, stored=replace(each.stored, path=moved(each.stored.path, tmp_path)))])
+    names = sorted(each.relative_to(tmp_path / "many") for each in (tmp_path / "many").rglob("*"))
+    assert names == sorted(each.relative_to(tmp_path / "alone") for each in (tmp_path / "alone").rglob("*"))
+    assert len(names) == 1 + 5 * 4  # the lock; a directory and three files each
+    for name in names:
+        ours, theirs = tmp_path / "many" / name, tmp_path / "alone" / name
+        assert mode(ours) == mode(theirs)
+        if ours.is_file() and ours.suffix != ".pem":
+            assert ours.read_bytes() == theirs.read_bytes()
+    assert [store.open(one).public for one in store.list()] == [each.signing.public for each in drafts]
+    with pytest.raises(KeystoreError, match="is there already"):
+        store.store(drafts)
+    store.record_all([(one, KeyState.ACTIVE, one.roll) for one in store.list()], NOW)
+    assert {one.state for one in store.list()} == {KeyState.ACTIVE}
+    assert b"Activate" in store.list()[0].path.read_bytes()
+
+
+def moved(path: Path, root: Path) -> Path:
+    return root / "alone" / path.relative_to(root / "many")
+
+
+def test_storing_many_keys_that_is_killed_anywhere_leaves_whole_keys_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event, seen, hit = 0, set(), True
+    drafts = many(keystore(tmp_path))
+    monkeypatch.setattr(pkcs8, "fresh_salt", lambda: bytes(pkcs8.SALT_LENGTH))
+    keystore(tmp_path).encrypted(drafts[0].signing.private)  # derives, once for all
+    while hit:
+        event += 3  # of about a hundred
+        root = tmp_path / "keys"
+        shutil.rmtree(root, ignore_errors=True)
+        there = [replace(one, stored=replace(one.stored, path=root / one.stored.path.relative_to(tmp_path)))
+                 for one in drafts]  # fmt: skip
+        hit = killed_at(lambda: keystore(root).store(there), event, root)  # noqa: B023
+        found = keystore(root).list()
+        assert all(one.private_path.exists() for one in found)
+        seen.add(len(found))
+    assert seen >= {0, 5}
+    assert [keystore(root).open(one).public for one in found] == [one.signing.public for one in drafts]
+    assert not [each for each in root.rglob("*") if each.name.startswith(durable.TEMPORARY_PREFIX)]
+
+
+@pytest.mark.parametrize("fault", ["write", "sync"])
+def test_disk_that_fills_up_while_many_keys_are_stored_leaves_none_of_them(
+    fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, count = keystore(tmp_path), 0
+    store.generate(ZONE, ED25519, "csk", NOW)
+    before = sorted(tmp_path.rglob("*"))
+    name = {"write": "_write_aside", "sync": "_sync_file_system"}[fault]
+    whole = getattr(durable, name)
+
+    def full(path: Path, *rest: object, **options: object) -> object:
+        nonlocal count
+        count += 1
+        if count == {"write": 9, "sync": 3}[fault]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        return whole(path, *rest, **options)
+
+    monkeypatch.setattr(durable, name, full)
+    with pytest.raises(KeystoreError, match="No space left"):
+        store.store(many(store))
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_taken_tag_is_not_given_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
