@@ -18,13 +18,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from dnsctl.control.aliases.asking import asked_by
 from dnsctl.control.aliases.resolving import Targets, remember
@@ -80,10 +81,12 @@ from dnsctl.verify.consistency import verify_fleet
 from dnsctl.verify.report import Report
 from dnsctl.verify.timeliness import untimely
 
-_TOUCHED = 2000  # owners asked right after a push
+_CHANGED_ZONES = 100  # asked right after a push: nodes have probed more, and `verify` asks all
+_TOUCHED = 2000  # owners asked right after a push, and zones that are no more
 _UNTOUCHED_ZONES = 10  # asked where a release changes no zone that still exists
 _SECOND_LOOK = 0.3  # seconds; an answer lost on the way is not drift
 
+_Each = TypeVar("_Each")
 Action = Literal["push", "rollback", "renew", "roll", "alias"]
 Ending = Literal[
     "served", "nothing", "dry run", "partly", "not verified", "unverified", "rolled back", "rollback failed"
@@ -471,17 +474,18 @@ def _ending(outcome: Outcome, report: Report | None) -> Ending:
 def _verified(
     host: ControlHost, release: Release, outcome: Outcome, reader: Reader, progress: Progress
 ) -> Report | None:
-    """Ask every node that serves the release for what it changed; None where there is none.
-
-    `reader` holds the release.
+    """Ask every node that serves the release for what it changed, or a part of that spread over all of it;
+    None where there is none. `reader` holds the release.
     """
     nodes = [node for node in host.nodes if node.name in outcome.activated]
     if not nodes:
         return None
-    zones = {each.origin for each in release.zones if each.fate is not Fate.REMOVED}
-    owners = [change.owner for each in release.zones for change in (*each.derived, *each.records)]
+    changed = [each for each in release.zones if each.fate is not Fate.REMOVED]
+    chosen = _spread(changed, _CHANGED_ZONES)
+    zones = {each.origin for each in chosen}
+    owners = [change.owner for each in chosen for change in (*each.derived, *each.records)]
     removed = [each.origin for each in release.zones if each.fate is Fate.REMOVED]
-    touched = owners[:: max(1, len(owners) // _TOUCHED)] + removed
+    touched = [*_spread(owners, _TOUCHED), *_spread(removed, _TOUCHED)]
     clocks = host.fleet.run(clocks_ahead(host.fleet.clients))
     if not zones:
         zones = {origin for origin, _ in zip(reader.apexes(), range(_UNTOUCHED_ZONES), strict=False)}
@@ -499,8 +503,14 @@ def _verified(
         )
         if report.consistent:
             break
-    faults = tuple(untimely(reader, zones, datetime.now(UTC), clocks))
+    timed = {each.origin for each in changed} or zones
+    faults = tuple(untimely(reader, timed, datetime.now(UTC), clocks))
     return replace(report, faults=(*report.faults, *faults))
+
+
+def _spread(found: Sequence[_Each], most: int) -> Sequence[_Each]:
+    """Return at most `most` of `found`, at equal distances."""
+    return found[:: max(1, math.ceil(len(found) / most))]
 
 
 def _taken_back(host: ControlHost, failed: Result, before: int, progress: Progress) -> Result:

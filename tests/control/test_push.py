@@ -96,6 +96,18 @@ def edit(repo: Operations, address: str, more: str = "") -> None:
     repo.commit(f"www is {address}")
 
 
+def test_of_very_many_changed_zones_some_are_verified_and_it_is_said_how_many(
+    repo: Operations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pushing, "_CHANGED_ZONES", 2)
+    for number in range(4):
+        repo.write(f"zones/z{number}.example.yaml", zone("192.0.2.80"))
+    repo.commit("more zones")
+    told = repo.json("push")
+    assert (told["result"], len(told["zones"]), told["verification"]["zones"]) == ("served", 5, 2)
+    assert answer(repo, "ns1", "www.z3.example.") == ["192.0.2.80"]
+
+
 def test_push_serves_the_commit_everywhere_and_says_so(repo: Operations) -> None:
     done = repo.run("push")
     assert done.returncode == 0, done.stderr
