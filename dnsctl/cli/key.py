@@ -38,6 +38,7 @@ DS_TTL = 3600  # seconds; the parent decides, this is what the printed record sa
 
 def list_keys(context: Context, zone: str | None, *, as_json: bool) -> None:
     """Print keys with their state, of `zone` or all. Exits with 1 where keys of a zone share a tag."""
+    context.require_repo()
     name = zone_name(zone) if zone is not None else None
     found = keystore_of(context).list(name)
     none = "" if found else _why_none(context, name)

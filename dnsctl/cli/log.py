@@ -45,6 +45,7 @@ class Entry:
 
 def log(context: Context, name: str | None, rdtype: str | None, limit: int, *, as_json: bool) -> None:
     """Print at most `limit` releases (0: all); with `name`, those that changed it, or its `rdtype`."""
+    context.require_repo()
     with output.stages() as progress:
         listed = generations(context.root)
         touched: dict[int, Touched] = {}
