@@ -7,11 +7,23 @@ from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskProgressColumn,
+    TextColumn,
+)
+from rich.table import Column, Table
 from rich.text import Text
 
 from dnsctl.cli.output import visible
+
+_WITH_BARS = 60  # columns: a narrower terminal shows percents alone
+_FIGURES = 44  # columns of a short bar, numbers up to a million, and the time
+_FEW_FIGURES = 18  # of percents and the time
 
 
 def _console(stream: TextIO) -> Console:
@@ -31,15 +43,27 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     _console(sys.stdout).print(drawn, soft_wrap=False)
 
 
+class _TimeLeft(ProgressColumn):
+    """How long a task is going to take from now; how long it took so far, where that cannot be told."""
+
+    max_refresh = 0.5
+
+    def render(self, task: Task) -> Text:
+        if task.time_remaining is None or task.finished:
+            return Text(_minutes(task.finished_time or task.elapsed or 0))
+        return Text(f"{_minutes(task.time_remaining)} left")
+
+
+def _minutes(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+
+
 def progress() -> Progress:
     """Return a progress display on standard error that leaves nothing behind."""
     console = _console(sys.stderr)
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
+    figures: tuple[ProgressColumn, ...] = (BarColumn(), MofNCompleteColumn(), _TimeLeft())
+    if console.width < _WITH_BARS:
+        figures = (TaskProgressColumn(), _TimeLeft())
+    room = console.width - (_FIGURES if console.width >= _WITH_BARS else _FEW_FIGURES)
+    named = TextColumn("{task.description}", table_column=Column(no_wrap=True, max_width=room))
+    return Progress(named, *figures, console=console, transient=True, disable=not console.is_terminal)
