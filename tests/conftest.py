@@ -1,6 +1,7 @@
 """What every test runs under: one hypothesis profile, bytecode, one salt, and a loopback for each worker."""
 
 import compileall
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -30,9 +31,11 @@ def fresh_salts(monkeypatch: pytest.MonkeyPatch) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Write bytecode once, for hundreds of processes that may be told to write none themselves.
 
-    Keystores that this process makes share a salt: see `passphrase`.
+    Keystores that this process makes share a salt: see `passphrase`. git is told nothing by the environment.
     """
     passphrase.share()
+    for name in [each for each in os.environ if each.startswith("GIT_")]:
+        del os.environ[name]  # who runs the tests, from a hook of git perhaps, signs nothing in them
     if hasattr(config, "workerinput"):  # of pytest-xdist
         _leave_network()
     else:

@@ -9,8 +9,8 @@ as a renewal of signatures, is asked for nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dnsctl.control.commit_rules import CommitRules, Signers, changed_rules, rules_for
@@ -26,6 +26,7 @@ from dnsctl.model.name import Name, to_text
 from dnsctl.model.repo import Repo
 from dnsctl.publish.changeset import Fate, ZoneChangeset
 from dnsctl.publish.guards import GuardVerdict
+from dnsctl.publish.history import judge_history
 from dnsctl.release.archive import Archive, activated
 from dnsctl.release.manifest import Manifest
 
@@ -64,6 +65,20 @@ class Vouching:
         """True where at least two people do."""
         signers = (self.signer,) if isinstance(self.signer, Signer) else ()
         return count_people((*signers, *self.approvers)) >= _PEOPLE
+
+
+def judge_push(
+    root: Path,
+    released: Manifest | None,
+    pushed: str | None,
+    zones: Sequence[ZoneChangeset],
+    others: Sequence[GuardVerdict],
+) -> CommitJudgement:
+    """Judge the commit `pushed` as `judge_commit` does, and by the guard `history`."""
+    rules = bool(changed_rules(root, released, pushed))
+    history = judge_history(root, released, pushed, zones, rules=rules)
+    judged = judge_commit(root, released, pushed, zones, (*history, *others))
+    return replace(judged, verdicts=(*history, *judged.verdicts))
 
 
 def judge_commit(

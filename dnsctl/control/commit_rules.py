@@ -8,15 +8,18 @@ limit itself. A commit that changes the rules makes a release, though no record 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
-from dnsctl.control.released import config_of
 from dnsctl.control.released import released as released_last
-from dnsctl.errors import ImageError, ReleaseError, RevisionError
+from dnsctl.errors import DnsctlError, ImageError, ReleaseError, RevisionError
 from dnsctl.load.revision import Revision
-from dnsctl.load.settings.config import ApprovalConfig
+from dnsctl.load.settings.config import ApprovalConfig, CommitsConfig
+from dnsctl.load.settings.file import load_config
 from dnsctl.load.signatures.signers import SignerLists
 from dnsctl.release.manifest import Manifest
+
+_MAX_LIST = 2**22  # octets: thousands of keys
 
 
 @dataclass(frozen=True)
@@ -52,11 +55,13 @@ def rules_for(root: Path, released: Manifest | None, pushed: str) -> CommitRules
     )
 
 
-def changed_rules(root: Path, released: Manifest | None, pushed: str) -> tuple[str, ...]:
+def changed_rules(root: Path, released: Manifest | None, pushed: str | None) -> tuple[str, ...]:
     """Return which rules are others in `pushed` than those in force, as dnsctl.yaml calls them.
 
     None before the first release, or where either cannot be read.
     """
+    if released is None or pushed is None or released.commit == pushed:
+        return ()
     before = standing(root, released)
     one = _rules_of(root, before) if before is not None and before != pushed else None
     other = _rules_of(root, pushed) if one is not None else None
@@ -96,26 +101,34 @@ def standing(root: Path, released: Manifest | None) -> str | None:
 
 def _rules_of(root: Path, commit: str) -> CommitRules | None:
     """Return the rules in the dnsctl.yaml of `commit`; None where it cannot be read."""
-    config = config_of(root, commit)
-    if config is None:
+    try:
+        return _read_rules(root, commit)
+    except DnsctlError:
         return None
-    approval = config.commits.approval
-    return CommitRules(
-        config.branch,
-        _signers(root, commit, config.commits.allowed_signers, config.commits.openpgp_keys),
-        approval if approval.zones or approval.guards else None,
-    )
 
 
-def _signers(root: Path, commit: str, ssh: str | None, openpgp: str | None) -> Signers | None:
-    paths = tuple(each for each in (ssh, openpgp) if each is not None)
-    if not paths:
-        return None
+@lru_cache(maxsize=8)  # a push asks for those of two commits several times
+def _read_rules(root: Path, commit: str) -> CommitRules:
     source = Revision(root, commit)
     try:
-        read = [source.read(path) if path is not None else None for path in (ssh, openpgp)]
-        return Signers(commit, paths, SignerLists(*read))
-    except RevisionError as error:
-        return Signers(commit, paths, SignerLists(None, None), str(error))
+        config = load_config(source)
+        approval = config.commits.approval
+        return CommitRules(
+            config.branch,
+            _signers(source, commit, config.commits),
+            approval if approval.zones or approval.guards else None,
+        )
     finally:
         source.close()
+
+
+def _signers(source: Revision, commit: str, config: CommitsConfig) -> Signers | None:
+    named = (config.allowed_signers, config.openpgp_keys)
+    paths = tuple(each for each in named if each is not None)
+    if not paths:
+        return None
+    try:
+        read = [source.read(path, _MAX_LIST) if path is not None else None for path in named]
+    except RevisionError as error:
+        return Signers(commit, paths, SignerLists(None, None), str(error))
+    return Signers(commit, paths, SignerLists(*read))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dnsctl.control.aliases.resolving import Ask, Targets
 from dnsctl.control.cache_gate import judge_caches
-from dnsctl.control.commit_gate import CommitJudgement, judge_commit
+from dnsctl.control.commit_gate import CommitJudgement, judge_push
 from dnsctl.control.commit_rules import changed_rules
 from dnsctl.control.concerns import of_ends
 from dnsctl.control.ds_gate import judge_ds_seen
@@ -32,7 +32,6 @@ from dnsctl.publish.changeset import Changeset, Fate, changeset_of, compare
 from dnsctl.publish.commit import intent_of
 from dnsctl.publish.finish import published
 from dnsctl.publish.guards import GuardVerdict, judge
-from dnsctl.publish.history import judge_history
 from dnsctl.publish.intent import Intent, Progress
 from dnsctl.publish.memory import Memory
 from dnsctl.publish.old_answers import with_old_answers
@@ -100,9 +99,8 @@ def plan(
     told, changeset, findings, seen = _against_release(root, intent, tell, progress)
     guards = (*judge(changeset.zones, intent.limits), *seen)
     last, judged = released(root), CommitJudgement()
-    if changeset.zones or (intent.commit is not None and changed_rules(root, last, intent.commit)):
-        guards = (*judge_history(root, last, intent.commit, changeset.zones), *guards)
-        judged = judge_commit(root, last, intent.commit, changeset.zones, guards)
+    if changeset.zones or changed_rules(root, last, intent.commit):
+        judged = judge_push(root, last, intent.commit, changeset.zones, guards)
     guards = (*judged.verdicts, *guards)
     return Plan(
         intent.commit, told, changeset, guards, findings, intent.aliases, judged.approved, judged.rules

@@ -30,7 +30,7 @@ from typing import Literal, TypeVar
 from dnsctl.control.aliases.asking import asked_by
 from dnsctl.control.aliases.resolving import Targets, remember
 from dnsctl.control.cache_gate import judge_caches
-from dnsctl.control.commit_gate import CommitJudgement, judge_commit, judge_return
+from dnsctl.control.commit_gate import CommitJudgement, judge_push, judge_return
 from dnsctl.control.commit_rules import changed_rules
 from dnsctl.control.ds_gate import judge_ds_seen
 from dnsctl.control.full_check import check_in_full
@@ -67,8 +67,7 @@ from dnsctl.model.timestamp import stamp
 from dnsctl.publish.changeset import Fate
 from dnsctl.publish.commit import intent_of
 from dnsctl.publish.faults import ZonesWithErrorsError
-from dnsctl.publish.guards import GuardVerdict, enforce
-from dnsctl.publish.history import judge_history
+from dnsctl.publish.guards import enforce
 from dnsctl.publish.intent import Intent, Progress, no_progress
 from dnsctl.publish.memory import Memory
 from dnsctl.publish.old_answers import with_old_answers
@@ -188,7 +187,7 @@ def rollback(
     if release is not None:
         served = host.manifest(host.supply.served().generation)
         judged = judge_return(host.root, served, target, release.zones, release.guards)
-        release = _with(release, judged, release.guards)
+        release = _with(release, judged)
     return ended(host, release, "rollback", request, recovered, progress)
 
 
@@ -322,7 +321,7 @@ def _built(
 def _has_other_rules(host: ControlHost, intent: Intent) -> bool:
     """True where what may be released after the commit of `intent` is not what may be now."""
     served = host.manifest(host.supply.served().generation)
-    return intent.commit is not None and bool(changed_rules(host.root, served, intent.commit))
+    return bool(changed_rules(host.root, served, intent.commit))
 
 
 def _built_again(
@@ -338,14 +337,12 @@ def _judged(host: ControlHost, release: Release | None) -> Release | None:
     if release is None:
         return None
     served = host.manifest(host.supply.served().generation)
-    history = judge_history(host.root, served, release.manifest.commit, release.zones)
-    others = (*history, *release.guards)
-    commit = judge_commit(host.root, served, release.manifest.commit, release.zones, others)
-    return _with(release, commit, others)
+    judged = judge_push(host.root, served, release.manifest.commit, release.zones, release.guards)
+    return _with(release, judged)
 
 
-def _with(release: Release, judged: CommitJudgement, others: tuple[GuardVerdict, ...]) -> Release:
-    guards = (*judged.verdicts, *others)
+def _with(release: Release, judged: CommitJudgement) -> Release:
+    guards = (*judged.verdicts, *release.guards)
     return replace(release, guards=guards, approved=judged.approved, rules=judged.rules)
 
 

@@ -7,6 +7,7 @@ and the push would undo it. A rollback does so on purpose and is not asked.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from dnsctl.errors import DnsctlError
@@ -27,19 +28,29 @@ _SHOWN = 3  # commits, and changes, named in one message
 
 
 def judge_history(
-    root: Path, released: Manifest | None, pushed: str | None, zones: Iterable[ZoneChangeset]
+    root: Path,
+    released: Manifest | None,
+    pushed: str | None,
+    zones: Iterable[ZoneChangeset],
+    *,
+    rules: bool = False,
 ) -> tuple[GuardVerdict, ...]:
     """Return the verdict of the guard; none where `pushed` comes from the commit that `released` is of.
 
-    `zones`: what the push would change; where no record changes, nothing can be lost.
+    `zones`: what the push would change, and `rules`: whether it changes who may release; where neither
+    changes, nothing can be lost.
     """
     changed = tuple(each for each in zones if each.fate is not Fate.RENEWED)
     before = released.commit if released is not None else None
-    if before is None or pushed is None or before == pushed or not changed:
+    if before is None or pushed is None or before == pushed or not (changed or rules):
         return ()
     fetch = "`git fetch --unshallow`" if is_shallow(root) else "`git fetch`"
     if not has_commit(root, before):
-        message = f"the released commit {before[:12]} is not in this clone: what it changed would be lost"
+        made = datetime.fromtimestamp(released.created, UTC) if released is not None else None
+        message = (
+            f"the released commit {before[:12]}, of {made:%Y-%m-%d %H:%M UTC}, is not in this clone: what it"
+            f" changed would be lost{_listed('this push changes', list(_names(changed)))}"
+        )
         return (GuardVerdict(HISTORY, None, message, f"{fetch} and merge it"),)
     if is_ancestor(root, before, pushed):
         return ()
@@ -81,13 +92,25 @@ def _message(
     told = "; ".join(str(each) for each in lost[:_SHOWN])
     more = f"; and {len(lost) - _SHOWN} more" if len(lost) > _SHOWN else ""
     commits = "1 commit" if len(lost) == 1 else f"{len(lost)} commits"
-    taken = list(_taken_back(root, before, pushed, changed))
-    records = f"; taken back: {', '.join(taken[:_SHOWN])}" if taken else ""
-    rest = f" and {len(taken) - _SHOWN} more RRsets" if len(taken) > _SHOWN else ""
+    records = _listed("taken back", list(_taken_back(root, before, pushed, changed)))
     return (
         f"the released commit is not an ancestor of {pushed[:12]}, {commits} would be lost ({told}{more})"
-        f"{records}{rest}"
+        f"{records}"
     )
+
+
+def _listed(what: str, names: list[str]) -> str:
+    rest = f" and {len(names) - _SHOWN} more RRsets" if len(names) > _SHOWN else ""
+    return f"; {what}: {', '.join(names[:_SHOWN])}{rest}" if names else ""
+
+
+def _names(changed: Iterable[ZoneChangeset]) -> Iterator[str]:
+    """Yield the names of the RRsets that change, and of the zones that are removed."""
+    for zone in changed:
+        if zone.fate is Fate.REMOVED:
+            yield f"zone {to_text(zone.origin)}"
+        for each in zone.records:
+            yield f"{to_text(each.owner)} {type_text(each.rdtype)}"
 
 
 def _taken_back(root: Path, before: str, pushed: str, changed: tuple[ZoneChangeset, ...]) -> Iterator[str]:

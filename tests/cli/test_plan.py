@@ -156,7 +156,7 @@ def test_json_has_stable_keys(repo: Repo, capsys: pytest.CaptureFixture[str]) ->
     repo.push()
     repo.commit("mail: {type: A, ttl: 60, value: 192.0.2.2}\nwww: {type: A, value: 192.0.2.1}\n")
     made = _json(repo, capsys)
-    assert made.keys() == {"commit", "against", "totals", "zones", "guards", "aliases"}
+    assert made.keys() == {"commit", "against", "totals", "zones", "guards", "aliases", "approved", "rules"}
     assert made["against"]["generation"] == 1
     assert made["totals"] == {"zones": 1, "unchanged": 0, "added": 0, "deleted": 0, "updated": 1}
     (zone,) = made["zones"]

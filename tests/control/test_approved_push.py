@@ -125,6 +125,18 @@ def test_rollback_to_before_there_were_rules_leaves_them_in_force(people: People
     assert "guard signature" in repo.run("push", "--dry-run").stderr
 
 
+def test_clone_that_has_not_pulled_takes_no_rule_back(people: People) -> None:
+    repo = people.repo
+    people.want("commits: {allowed-signers: signers}")
+    people.commit()
+    assert repo.run("push").returncode == 0
+    repo.git("checkout", "-q", "HEAD^")
+    assert repo.json("plan", code=2)["rules"] == ["those who may sign"]
+    for command in ("plan", "push"):
+        said = repo.run(command)
+        assert "guard history" in said.stdout + said.stderr, command
+
+
 def test_approval_that_is_pushed_releases_what_waited_for_it(people: People, tmp_path: Path) -> None:
     repo = people.repo
     people.want(POLICY)

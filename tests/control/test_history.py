@@ -60,7 +60,10 @@ def test_clone_that_did_not_pull_is_told_that_it_lacks_the_released_commit(repo:
     done = other.run("push")
     assert done.returncode == 1
     released = repo.json("status")["commit"]
-    assert f"guard history: the released commit {released[:12]} is not in this clone" in done.stderr
+    assert re.search(
+        rf"guard history: the released commit {released[:12]}, of \d{{4}}-.* UTC, is not", done.stderr
+    )
+    assert "this push changes: ftp.example.com. A, www.example.com. A; `git" in done.stderr
     assert "`git fetch` and merge it; if that is meant, add --allow history --reason TEXT" in done.stderr
     assert addresses(repo) == ["192.0.2.99"]
     (verdict,) = other.json("plan", code=2)["guards"]
