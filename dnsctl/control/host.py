@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
-from dnsctl.control.own_image import generation_of, open_own, remove_damaged
+from dnsctl.control.own_image import generation_of, open_own, own_writes, remove_damaged
 from dnsctl.control.release_keys import load_release_keys, trust_of
 from dnsctl.control.state import ControlState
 from dnsctl.control.telling import Tell, tell_nobody
@@ -231,12 +231,14 @@ def control_host(
     holder: str = "",
     tell: Tell = tell_nobody,
     wait: bool = False,
+    whole: bool = False,
 ) -> Iterator[ControlHost]:
     """Open the control host's state at `root` for work on all sites but `without`.
 
     Order: the lock, release keys, the image and the records, made where they are missing or damaged, then
     certificates. `holder`: `JOB`, for what the daemon does. Another who finds a job at work waits for it, and
-    is told so; with `wait`, for a push of somebody else as well.
+    is told so; with `wait`, for a push of somebody else as well. `whole`: as of `own_image.remove_damaged`,
+    for who signs what the image holds.
     Raises HostBusyError where another process holds the lock, ConfigError for an unknown site, and what
     opening any of it raises.
     """
@@ -246,7 +248,8 @@ def control_host(
         stack.enter_context(locked(state, holder, tell, wait=wait))
         release_keys = load_release_keys(root, config, passphrase)
         trust = trust_of(root, config)
-        removed = remove_damaged(state, trust)
+        removed = remove_damaged(state, trust, whole=whole)
+        stack.enter_context(own_writes(state))
         image = stack.enter_context(open_own(state, readonly=False))
         records = stack.enter_context(ControlState.open(state.records))
         yield ControlHost(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dnsctl.control.host import take_over
-from dnsctl.control.own_image import damage, require_whole
+from dnsctl.control.own_image import damage_since, require_whole
 from dnsctl.control.release_keys import trust_of
 from dnsctl.errors import ClockError, DnsctlError, ReleaseRefusedError
 from dnsctl.load.revision import WorkTree
@@ -25,7 +25,7 @@ def take_over_newest(root: Path, tell: Callable[[str], None]) -> None:
     DamagedImageError where the image is damaged and no node has a release.
     """
     state = Repo(root).state
-    reason = damage(state, _trust(root))
+    reason = damage_since(state, _trust(root))
     unheard: tuple[DnsctlError, ...] = ()
     try:
         config = load_config(WorkTree(root))

@@ -13,7 +13,7 @@ from dnsctl.control.commit_gate import CommitJudgement, judge_push
 from dnsctl.control.commit_rules import changed_rules
 from dnsctl.control.concerns import of_ends
 from dnsctl.control.ds_gate import judge_ds_seen
-from dnsctl.control.own_image import is_there, open_own, require_whole
+from dnsctl.control.own_image import is_there, open_own, require_right, require_whole
 from dnsctl.control.released import released
 from dnsctl.control.since import released_since
 from dnsctl.control.unsigning import kept_signed
@@ -91,7 +91,7 @@ def plan(
         return Plan(intent.commit, {"commit": other.commit}, changeset, guards, findings, intent.aliases)
     if offline:
         tell("offline: compared with what this host knows; no node is asked what it serves")
-        require_whole(Repo(root).state)
+        require_whole(Repo(root).state, lately=True)
     else:
         from dnsctl.control.newest import take_over_newest  # noqa: PLC0415 - what speaks to nodes
 
@@ -138,7 +138,9 @@ def _against_release(
         for each in of_ends(reader, keystore, now.timestamp()):
             tell(f"warning: {each.about}: {each.message}")
         since = released_since(Archive(repo.state.archive), reader)
-        intent = at_work(intent, keystore, reader, now, since)
+        intent = at_work(intent, keystore.stamps(now), reader, now, since)
+        if intent.carried:
+            require_right(repo.state, reader, intent.zones)
         intent = kept_signed(intent, reader, keystore, repo.state, now)
         changeset = changeset_of(intent, keystore, reader, now, progress)
         zones = with_old_answers(changeset.zones, Archive(repo.state.archive), reader.generation, now)

@@ -37,6 +37,7 @@ from dnsctl.control.full_check import check_in_full
 from dnsctl.control.generations import ENDED, TAKEN_BACK, counts_of
 from dnsctl.control.host import ControlHost, actor
 from dnsctl.control.keeping import as_kept, keep, prepared, room_for
+from dnsctl.control.own_image import require_right
 from dnsctl.control.renewal import renewal_due
 from dnsctl.control.served import expect
 from dnsctl.control.settling import settle_all
@@ -75,7 +76,8 @@ from dnsctl.publish.pipeline import Release, build, certify
 from dnsctl.publish.resting import at_work
 from dnsctl.release.manifest import Manifest
 from dnsctl.replicate.transaction import Outcome, Outgoing, Phase, clocks_ahead, fence, push_release, reach
-from dnsctl.verify.anchor import anchors_in
+from dnsctl.sign.keyfile import directory_name
+from dnsctl.verify.anchor import KeyFiles
 from dnsctl.verify.consistency import verify_fleet
 from dnsctl.verify.report import Report
 from dnsctl.verify.timeliness import untimely
@@ -312,7 +314,9 @@ def _built(
     with host.image.reader() as served:
         now = datetime.now(UTC)
         since = released_since(host.archive, served)
-        intent = at_work(intent, host.keystore, served, now, since)
+        intent = at_work(intent, host.keystore.stamps(now, fresh=False), served, now, since)
+        if intent.carried:
+            require_right(state, served, intent.zones)
         intent = kept_signed(intent, served, host.keystore, state, now, at_once)
     anyway = by_rules and _has_other_rules(host, intent)
     return build_intent(host, replace(intent, even_if_equal=anyway), progress)
@@ -495,7 +499,7 @@ def _verified(
             now=datetime.now(UTC),
             zones=zones,
             touched=touched,
-            anchors=anchors_in(Repo(host.root).keys.directory),
+            anchors=KeyFiles(Repo(host.root).keys.directory, directory_name),
             progress=lambda done, total: progress("verify", done, total),
         )
         if report.consistent:

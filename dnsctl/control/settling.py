@@ -42,7 +42,7 @@ def stay_settled(host: ControlHost, reader: Reader, memory: Memory) -> None:
 
 def _token(host: ControlHost, reader: Reader) -> str:
     """Return what changes with any key and with the release; empty where keys were written to just now."""
-    stamps = host.keystore.stamps(datetime.now(UTC))
+    stamps = host.keystore.stamps(datetime.now(UTC), fresh=False)
     if None in stamps.values():
         return ""
     return hashlib.sha256(repr((reader.manifest, sorted(stamps.items()))).encode()).hexdigest()

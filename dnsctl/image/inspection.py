@@ -13,6 +13,8 @@ import os
 import resource
 import signal
 from collections.abc import Callable
+from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -21,7 +23,7 @@ from dnsctl.image.digest import buckets_in, zone_digest
 from dnsctl.image.layout import Table, ZoneEntry, apex_of, zone_prefix
 from dnsctl.image.reader import Reader
 from dnsctl.image.store import Image, identity
-from dnsctl.model.name import to_text
+from dnsctl.model.name import Name, to_text
 from dnsctl.model.prctl import die_with_parent
 
 _ENDS: Final = (
@@ -35,6 +37,15 @@ _ENDS: Final = (
 _TOLD: Final = 4000  # octets of what a child reports
 _LONGEST: Final = 1800  # seconds of CPU time for one look: more is a circle of pages
 
+
+class Depth(Enum):
+    """How far a look goes: all of the image, the entries of zones, or only what opens it."""
+
+    WHOLE = 3
+    ENTRIES = 2
+    OPENS = 1
+
+
 # Of a generation: the digests of its manifest and table; empty where they are not known
 Vouched = Callable[[int], tuple[str, str]]
 
@@ -47,14 +58,14 @@ def look(
     path: Path,
     vouched: Vouched = nobody_vouches,
     *,
-    whole: bool = True,
+    depth: Depth = Depth.WHOLE,
     begin: Callable[[], None] = lambda: None,
 ) -> str:
     """Return what is wrong with the image at `path`; empty where nothing is, or it was replaced meanwhile.
 
-    Where not `whole`, see only whether it can be opened, and what whoever answers reads first. An image of
-    another format is not damaged, nor is one that cannot be looked at for want of descriptors. `begin` is
-    called in the child.
+    `depth`: see what whoever answers reads first (ENTRIES), or whoever opens it (OPENS). An image of another
+    format is not damaged, nor is one that cannot be looked at for want of descriptors. `begin` is called in
+    the child.
     """
     before = identity(path)
     if before is None:
@@ -64,7 +75,7 @@ def look(
     pid = os.fork()
     if not pid:
         os.close(read)
-        _examine(path, write, vouched if whole else None, parent, begin)
+        _examine(path, write, partial(_first_fault, vouched=vouched, depth=depth), parent, begin)
     os.close(write)
     with os.fdopen(read, "rb") as told:
         reason = told.read().decode("utf-8", "replace")
@@ -75,9 +86,9 @@ def look(
 
 
 def _examine(
-    path: Path, write: int, vouched: Vouched | None, parent: int, begin: Callable[[], None]
+    path: Path, write: int, fault: Callable[[Reader], str], parent: int, begin: Callable[[], None]
 ) -> NoReturn:
-    """Inspect the image, write what is wrong to `write`, and end the process."""
+    """Inspect the image, write what `fault` says of it to `write`, and end the process."""
     try:
         faulthandler.disable()
         die_with_parent(parent, signal.SIGKILL)  # its locks are held here as well
@@ -87,22 +98,24 @@ def _examine(
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 2)  # what LMDB has to say of a broken invariant is said by the signal it ends with
         with Image.open(path) as image, image.reader() as reader:
-            os.write(write, _first_fault(reader, vouched).encode()[:_TOLD])
-    except DamagedImageError as fault:
-        os.write(write, fault.what.encode()[:_TOLD])
+            os.write(write, fault(reader).encode()[:_TOLD])
+    except DamagedImageError as error:
+        os.write(write, error.what.encode()[:_TOLD])
     except Exception:  # noqa: BLE001, S110 - of another format, no descriptors left: nothing is damaged
         pass
     finally:
         os._exit(0)
 
 
-def _first_fault(reader: Reader, vouched: Vouched | None) -> str:
+def _first_fault(reader: Reader, vouched: Vouched, depth: Depth) -> str:
     """Return what is wrong with what the image holds; empty where nothing is."""
     manifest = table = ""
     try:
         generation = reader.generation
-        if vouched is None:
-            _read_entries(reader)
+        if depth is not Depth.WHOLE:
+            _read_what_opens(reader)
+            if depth is Depth.ENTRIES:
+                _read_entries(reader)
             return ""
         with contextlib.suppress(DnsctlError):  # what the archive holds is not the image's fault
             manifest, table = vouched(generation)
@@ -116,9 +129,13 @@ def _first_fault(reader: Reader, vouched: Vouched | None) -> str:
     return ""
 
 
+def _read_what_opens(reader: Reader) -> None:
+    """Read and parse the release and the journal."""
+    reader.manifest, reader.left_out(), reader.changes, reader.apexes_version
+
+
 def _read_entries(reader: Reader) -> None:
-    """Read what is read before any query: the release, the journal, the entry of each zone."""
-    reader.manifest, reader.left_out(), reader.changes, reader.apexes_version  # read and parsed
+    """Read what is read before any query, besides: the entry of each zone."""
     for _, value in reader.zone_items():
         ZoneEntry.from_bytes(value)
 
@@ -140,6 +157,14 @@ def inspect(reader: Reader, manifest: str = "", table: str = "") -> None:
             raise DamagedImageError("nodes stand outside all zones")
     if table and reader.table_digest() != table:
         raise DamagedImageError("the table of all zones has not the digest that the manifest names")
+
+
+def inspect_zone(reader: Reader, origin: Name) -> None:
+    """Compare one zone with its digest. Raises DamagedImageError, and others as `inspect` does."""
+    prefix = zone_prefix(origin)
+    value = reader.zone_bytes(prefix)
+    if value is not None:
+        _inspect_zone(reader, prefix, ZoneEntry.from_bytes(value), {Table.OWNERS: 0, Table.HASHES: 0})
 
 
 def _inspect_zone(reader: Reader, prefix: bytes, entry: ZoneEntry, counts: dict[Table, int]) -> None:

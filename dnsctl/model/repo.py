@@ -132,6 +132,11 @@ class HostFiles:
         return self.directory / "image"
 
     @property
+    def looked(self) -> Path:
+        """Return where is kept when all of the image was read, and found right."""
+        return self.image / "looked.json"
+
+    @property
     def archive(self) -> Path:
         return self.directory / "archive"
 

@@ -18,7 +18,7 @@ from typing import Final, NoReturn
 from dnsctl.errors import SystemRefusalError
 from dnsctl.image import inspection
 from dnsctl.image.damage import DamageNote
-from dnsctl.image.inspection import Vouched, nobody_vouches
+from dnsctl.image.inspection import Depth, Vouched, nobody_vouches
 from dnsctl.model.repo import NodeFiles
 from dnsctl.serve.metrics import counters
 from dnsctl.serve.metrics.counters import Block
@@ -51,9 +51,9 @@ def watch_image(state: Path, blocks: Mapping[str, Block], vouched: Vouched) -> N
             time.sleep(_POLL)
 
 
-def look(state: Path, vouched: Vouched = nobody_vouches, *, whole: bool = True) -> str:
+def look(state: Path, vouched: Vouched = nobody_vouches, *, depth: Depth = Depth.WHOLE) -> str:
     """Return what is wrong with the image of the node in `state`; see `image.inspection.look`."""
-    return inspection.look(NodeFiles(state).image, vouched, whole=whole, begin=_begin)
+    return inspection.look(NodeFiles(state).image, vouched, depth=depth, begin=_begin)
 
 
 def _begin() -> None:

@@ -21,7 +21,7 @@ from dnsctl.errors import DnsctlError, RefusalRule
 from dnsctl.files import durable
 from dnsctl.files.lock import lock_file, take
 from dnsctl.image.damage import DamageNote
-from dnsctl.image.inspection import Vouched, nobody_vouches
+from dnsctl.image.inspection import Depth, Vouched, nobody_vouches
 from dnsctl.image.silence import Silence
 from dnsctl.image.store import Image
 from dnsctl.model.fleet import Endpoint, NodeSettings
@@ -249,7 +249,7 @@ def _discard_damaged(state: Path, *, alone: bool) -> None:
     """
     note = DamageNote(state)
     reason = note.reason() if alone else ""
-    if NodeFiles(state).image.exists() and (reason := reason or look(state, whole=False)):
+    if NodeFiles(state).image.exists() and (reason := reason or look(state, depth=Depth.ENTRIES)):
         _log.error("the image is damaged, and is made again: %s", reason)
         note.write(reason)
         note.discard()

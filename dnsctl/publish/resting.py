@@ -22,7 +22,6 @@ from dnsctl.model.validity import Period, due, timing
 from dnsctl.publish.intent import Intent, ZoneIntent
 from dnsctl.publish.known import Remembered, Rest, Seen
 from dnsctl.sign.keyfile import directory_name
-from dnsctl.sign.keystore import Keystore
 
 SIGNAL = "signal"  # of `cds` in a policy: what follows in other zones is decided with all of them
 
@@ -35,17 +34,21 @@ def nobody_knows(_manifest: str) -> None:
 
 
 def at_work(
-    intent: Intent, keystore: Keystore, parent: Reader, now: datetime, since: Since = nobody_knows
+    intent: Intent,
+    stamps: Mapping[str, str | None],
+    parent: Reader,
+    now: datetime,
+    since: Since = nobody_knows,
 ) -> Intent:
     """Return `intent` without the zones that a release of it leaves as they are: these are `carried`.
 
-    Where `since` cannot tell which zones were released after they were found at rest, each is compared with
-    its entry in the image.
+    `stamps`: of the directories of keys. Where `since` cannot tell which zones were released after they were
+    found at rest, each is compared with its entry in the image.
     """
     known = intent.known
     if known is None:
         return intent
-    seen = Seen(parent.manifest, keystore.stamps(now), now.timestamp())
+    seen = Seen(parent.manifest, stamps, now.timestamp())
     intent = replace(intent, seen=seen)
     resting = known.zones.resting() & intent.same
     if known.seen is None or not resting:

@@ -121,6 +121,7 @@ class Keystore:
         self._told: bytes | None = None
         self._checked = False
         self._salt = b""
+        self._stamps: dict[str, str | None] | None = None
 
     def list(self, zone: Name | None = None) -> tuple[StoredKey, ...]:
         """Return the keys of `zone`, or of all, by file name. Raises KeystoreError naming a damaged file."""
@@ -131,12 +132,14 @@ class Keystore:
         found = (_stored(stem) for directory in directories for stem in _stems(directory))
         return tuple(one for one in found if one is not None)
 
-    def stamps(self, now: datetime) -> dict[str, str | None]:
+    def stamps(self, now: datetime, *, fresh: bool = True) -> dict[str, str | None]:
         """Return what changes with each file that is made, replaced or removed in a directory, by its name.
 
         None where that was so lately that a later change might have the same time. One pass, and no file is
-        read.
+        read. Where not `fresh`, they may be those of before, if nothing was written here since.
         """
+        if not fresh and self._stamps is not None:
+            return self._stamps
         found: dict[str, str | None] = {}
         with contextlib.suppress(FileNotFoundError), os.scandir(self._root) as directories:
             for each in directories:
@@ -144,6 +147,7 @@ class Keystore:
                     status = each.stat()
                     is_new = now.timestamp() - status.st_mtime < _GRAIN
                     found[each.name] = None if is_new else f"{status.st_mtime_ns}.{status.st_ino}"
+        self._stamps = found
         return found
 
     def signing_keys(self, zone: Name, policy: Policy, now: datetime) -> tuple[SigningKey, ...]:
@@ -247,6 +251,7 @@ class Keystore:
         """Call a key retired, or removed: then its private half is deleted, and its tags stay taken."""
         self.record(stored, state, replace(stored.roll, ended=True), now)
         if state is KeyState.REMOVED:
+            self._stamps = None
             try:
                 stored.private_path.unlink(missing_ok=True)
             except OSError as error:
@@ -417,6 +422,7 @@ class Keystore:
                 )
             yield
         finally:
+            self._stamps = None
             os.close(descriptor)  # releases the lock
 
 

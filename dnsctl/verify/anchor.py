@@ -7,7 +7,7 @@ is in the same release.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -36,8 +36,29 @@ def anchors_in(keys: Path) -> dict[Name, tuple[bytes, ...]]:
     A file that is not a DNSKEY in master-file form is ignored: the zone then lacks that anchor, and checking
     the chain of trust shows it.
     """
+    return _anchors(keys.glob("*/*.key"))
+
+
+class KeyFiles(Mapping[Name, tuple[bytes, ...]]):
+    """The same, zone by zone as somebody asks. `directory_of`: the name of a zone's directory in `keys`."""
+
+    def __init__(self, keys: Path, directory_of: Callable[[Name], str]) -> None:
+        self._keys = keys
+        self._directory_of = directory_of
+
+    def __getitem__(self, zone: Name) -> tuple[bytes, ...]:
+        return _anchors((self._keys / self._directory_of(zone)).glob("*.key"))[zone]
+
+    def __iter__(self) -> Iterator[Name]:
+        return iter(anchors_in(self._keys))
+
+    def __len__(self) -> int:
+        return len(anchors_in(self._keys))
+
+
+def _anchors(paths: Iterable[Path]) -> dict[Name, tuple[bytes, ...]]:
     found: dict[Name, list[bytes]] = {}
-    for path in sorted(keys.glob("*/*.key")):
+    for path in sorted(paths):
         try:
             rrsets = dns.zonefile.read_rrsets(path.read_text("utf-8"), rdclass=None, default_ttl=0)
         except (OSError, ValueError, dns.exception.DNSException):

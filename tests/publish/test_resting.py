@@ -43,7 +43,7 @@ class Fleet:
         self.history.good = made.commit or ""
         with self.host.image.reader() as reader:
             since = released_since(self.host.archive, reader)
-            return at_work(made, self.host.keystore, reader, self.now, since)
+            return at_work(made, self.host.keystore.stamps(self.now), reader, self.now, since)
 
     def compared(self, intent: Intent) -> Changeset:
         with self.host.image.reader() as reader:

@@ -20,7 +20,8 @@ def opened(
 ) -> Iterator[ControlHost]:
     """Open the control host; print its notes, and list findings in zones before the failure.
 
-    `newest`: fetch what the fleet serves before. `wait`: until no other push runs.
+    `newest`: fetch what the fleet serves before. `wait`: until no other push runs. A
+    `renewal` signs what the image holds.
     """
     unheard: list[str] = []
     with errors_listed(), ExitStack() as stack:
@@ -30,7 +31,15 @@ def opened(
             config = fleet_config(context.root, output.say) if renewal else context.config()
             passphrase = context.passphrase(config)
             host = stack.enter_context(
-                control_host(context.root, config, passphrase, without, tell=output.say, wait=wait)
+                control_host(
+                    context.root,
+                    config,
+                    passphrase,
+                    without,
+                    tell=output.say,
+                    wait=wait,
+                    whole=renewal,
+                )
             )
         except DnsctlError as error:  # said once, as what ends the command
             _say(each for each in unheard if str(error) not in each)

@@ -43,7 +43,7 @@ class Work:
     @contextmanager
     def host(self, without: str = "") -> Iterator[ControlHost]:
         """Open this control host, as a push does. Raises HostBusyError where a push is at work."""
-        with control_host(self.root, self.config, self.passphrase, without, holder=JOB) as host:
+        with control_host(self.root, self.config, self.passphrase, without, holder=JOB, whole=True) as host:
             try:
                 yield host
             finally:
