@@ -48,14 +48,16 @@ TOLD = ", ".join(
     )
 )  # fmt: skip
 LENIENT = f"zones:\n  '*': {{checks: {{{TOLD}}}}}\n"
+OTHER = "  example.org: {dnssec: other}\n"
 MORE_SETTINGS = (
     LENIENT,
     LENIENT + "  example.org: {dnssec: none}\n",
     LENIENT + "  example.net: {checks: {cname-target-resolves: error, no-such-rule: error}}\n",
     LENIENT + "  missing.example: {}\nparents:\n  standard: {ours: leave}\n",
+    "policies: {other: {denial: nsec3}}\n" + LENIENT + OTHER,
+    "policies: {standard: {dnskey-ttl: 2h}}\n" + LENIENT,
     "zones:\n  '*.com': {checks: {mx-target-resolves: off}}\n",
 )
-OTHER = "  example.org: {dnssec: other}\n"
 DAY = date(2026, 6, 1)
 
 
@@ -71,9 +73,9 @@ class History:
         for apex in self.rng.sample(APEXES, 4):
             self.write(f"zones/{apex}.yaml", "www: {type: A, value: 192.0.2.1}\n")
 
-    def git(self, *arguments: str) -> None:
+    def git(self, *arguments: str, check: bool = True) -> int:
         identity = ("-c", "user.name=t", "-c", "user.email=t@example.net", "-c", "commit.gpgsign=false")
-        subprocess.run(["git", *identity, *arguments], cwd=self.root, check=True)
+        return subprocess.run(["git", *identity, *arguments], cwd=self.root, check=check).returncode
 
     def commit(self) -> None:
         self.git("add", "-A")
@@ -116,8 +118,10 @@ class History:
 
     def step(self) -> None:
         rng, zones = self.rng, sorted((self.root / "zones").glob("*.yaml"))
-        what = rng.randrange(12)
-        if what < 6 or not zones:
+        what = rng.randrange(14)
+        if what > 11:
+            self.merge()
+        elif what < 6 or not zones:
             apex = rng.choice(APEXES)
             self.write(f"zones/{apex}.yaml", self.zone(apex))
         elif what == 6:
@@ -137,6 +141,19 @@ class History:
                 "zones/notes.txt" if rng.random() < 0.5 else "zones/example.org./$example.org.yaml", "{}\n"
             )
         self.commit()
+
+    def merge(self) -> None:
+        """Commit a zone beside the last commit, and merge both; what does not merge is left."""
+        if self.git("checkout", "-q", "--detach", "HEAD~1", check=False):
+            return  # the first
+        apex = self.rng.choice(APEXES)
+        self.write(f"zones/{apex}.yaml", self.zone(apex))
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", "beside")
+        self.git("branch", "-f", "beside")
+        self.git("checkout", "-q", "-")
+        if self.git("merge", "-q", "--no-edit", "-X", "theirs", "beside", check=False):
+            self.git("merge", "--abort")
 
     def judged(self, memory: Memory | None) -> Intent | tuple[Finding, ...]:
         source = Revision(self.root, "HEAD")
