@@ -77,7 +77,7 @@ from dnsctl.publish.resting import at_work
 from dnsctl.release.manifest import Manifest
 from dnsctl.replicate.transaction import Outcome, Outgoing, Phase, clocks_ahead, fence, push_release, reach
 from dnsctl.sign.keyfile import directory_name
-from dnsctl.verify.anchor import KeyFiles
+from dnsctl.verify.anchor import AnchorFiles
 from dnsctl.verify.consistency import verify_fleet
 from dnsctl.verify.report import Report
 from dnsctl.verify.timeliness import untimely
@@ -499,7 +499,7 @@ def _verified(
             now=datetime.now(UTC),
             zones=zones,
             touched=touched,
-            anchors=KeyFiles(Repo(host.root).keys.directory, directory_name),
+            anchors=AnchorFiles(Repo(host.root).keys.directory, directory_name),
             progress=lambda done, total: progress("verify", done, total),
         )
         if report.consistent:

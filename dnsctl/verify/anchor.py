@@ -39,7 +39,7 @@ def anchors_in(keys: Path) -> dict[Name, tuple[bytes, ...]]:
     return _anchors(keys.glob("*/*.key"))
 
 
-class KeyFiles(Mapping[Name, tuple[bytes, ...]]):
+class AnchorFiles(Mapping[Name, tuple[bytes, ...]]):
     """The same, zone by zone as somebody asks. `directory_of`: the name of a zone's directory in `keys`."""
 
     def __init__(self, keys: Path, directory_of: Callable[[Name], str]) -> None:
