@@ -22,8 +22,10 @@ from dnsctl.sign.keystore import public_side
 def check(context: Context, zones: list[str], *, as_json: bool) -> None:
     """Load and validate `zones`, or all, and print what was found. Exits with 1 if there is an error."""
     config = context.config(fleet=False)
-    known = known_zones(context.work_tree(), config)
-    only = frozenset(zone_name(each, known) for each in zones) if zones else None
+    only = None
+    if zones:
+        known = known_zones(context.work_tree(), config)
+        only = frozenset(zone_name(each, known) for each in zones)
     workers = usable_processors()
     with output.stages() as progress:
         checked = check_work_tree(

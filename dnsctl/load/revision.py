@@ -119,7 +119,7 @@ class WorkTree:
             return False
 
     def _inside(self, path: str) -> Path:
-        real = Path(os.path.realpath(self._real / _normal(path)))
+        real = Path(self._resolved(_normal(path)))
         if not real.is_relative_to(self._real):
             raise RevisionError(
                 "leads outside the operations repo", where=path, advice="keep files inside it"
@@ -127,6 +127,19 @@ class WorkTree:
         if self._whole:
             _refuse_kept(real.relative_to(self._real).parts, path)
         return real
+
+    def _resolved(self, path: str) -> str:
+        """Return the real path. That of the root is known, and what is below it is seldom a link."""
+        place = str(self._real).rstrip("/")
+        for part in path.split("/"):
+            place = f"{place}/{part}"
+            try:
+                mode = os.lstat(place).st_mode
+            except OSError:
+                mode = stat.S_IFLNK
+            if stat.S_ISLNK(mode):
+                return os.path.realpath(self._real / path)
+        return place
 
 
 class Revision:

@@ -8,9 +8,10 @@ cannot lower an error.
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -29,9 +30,11 @@ from dnsctl.model.name import Name, labels, to_text
 from dnsctl.model.reading import finding
 from dnsctl.model.repo import MASTER, ZONE_FILES, ZONES, shown_directories
 from dnsctl.model.rrset import Type
+from dnsctl.model.sharing import shared
 from dnsctl.model.zone import Zone
 
 Progress = Callable[[int, int], None]  # files read, of how many
+WORTH_A_PROCESS = 40  # zones: they take as long as to fork, and to hear of them
 _DATED = re.compile(rb"expires|\\[xuU\r\n]")  # the key of a date, which escapes may spell or break, too
 
 
@@ -103,13 +106,15 @@ def load_zones(
     progress: Progress | None = None,
     *,
     today: date | None = None,
+    processes: int = 1,
 ) -> Loaded:
     """Read every zone, or those in `only`. `today` (UTC's by default) is what `expires` is compared with.
 
+    `processes`: how many may be forked for it; `source` is a work tree then, since these share no git.
     Raises RevisionError where a directory of zone files cannot be listed; everything else is a finding.
     """
     listing = zone_files(source, config.zone_files)
-    loaded = load_listed(source, config, listing, only, progress, today=today)
+    loaded = load_listed(source, config, listing, only, progress, today=today, processes=processes)
     included = {path for paths in loaded.included.values() for path in paths}
     others = about_files(listing, config, included, only)
     return replace(loaded, findings=(*others, *loaded.findings))
@@ -123,10 +128,12 @@ def load_listed(
     progress: Progress | None = None,
     *,
     today: date | None = None,
+    processes: int = 1,
 ) -> Loaded:
     """Read the zones of `listing`, or those in `only`, with the findings that are of these zones alone."""
     wanted = {origin: files for origin, files in listing.zones.items() if only is None or origin in only}
-    parsed = _load_all(source, wanted, ZoneDefaults.of(config.defaults), progress, today)
+    reading = _Loading(source, ZoneDefaults.of(config.defaults), today, progress)
+    parsed = reading.all_of(wanted, processes)
     taken = _taken_out(parsed, listing)
     loaded = _sorted_out(parsed, listing.findings, config)
     return replace(loaded, findings=(*taken, *loaded.findings))
@@ -160,7 +167,7 @@ def load_directory(
     filled = replace(
         defaults, soa=defaults.soa or LOCALHOST_DEFAULTS.soa, ns=defaults.ns or LOCALHOST_DEFAULTS.ns
     )
-    read = _load_all(source, listing.zones, filled, progress, today)
+    read = _Loading(source, filled, today, progress).all_of(listing.zones)
     taken = _taken_out(read, listing)
     parsed = {
         origin: each._replace(faults=(*each.faults, *_localhost_findings(each.zone)))
@@ -180,22 +187,35 @@ class _Read(NamedTuple):
     reading: Reading
 
 
-def _load_all(
-    source: Source,
-    wanted: Mapping[Name, ZoneFiles],
-    defaults: ZoneDefaults,
-    progress: Progress | None,
-    today: date | None,
-) -> dict[Name, _Read]:
-    day = today or datetime.now(UTC).date()
-    parsed: dict[Name, _Read] = {}
-    for count, (origin, files) in enumerate(wanted.items(), 1):
+class _Loading:
+    """How zones are read: from where, with which defaults, on which day, and who is told of it."""
+
+    def __init__(
+        self, source: Source, defaults: ZoneDefaults, today: date | None, progress: Progress | None
+    ) -> None:
+        self._source = source
+        self._defaults = defaults
+        self._day = today or datetime.now(UTC).date()
+        self._progress = progress
+
+    def all_of(self, wanted: Mapping[Name, ZoneFiles], processes: int = 1) -> dict[Name, _Read]:
+        processes = max(1, min(processes, len(wanted) // WORTH_A_PROCESS))
+        here = os.getpid()
+
+        def read(share: Sequence[Name]) -> list[_Read]:
+            made = []
+            for count, origin in enumerate(share, 1):
+                made.append(self._one(origin, wanted[origin]))
+                if self._progress is not None and os.getpid() == here:  # others have read about as many
+                    self._progress(min(count * processes, len(wanted)), len(wanted))
+            return made
+
+        return dict(zip(wanted, shared(read, list(wanted), processes), strict=True))
+
+    def _one(self, origin: Name, files: ZoneFiles) -> _Read:
         reading = Reading()
-        zone, faults = load_zone(source, files, origin, defaults, day, reading)
-        parsed[origin] = _Read(zone, faults, reading)
-        if progress is not None:
-            progress(count, len(wanted))
-    return parsed
+        zone, faults = load_zone(self._source, files, origin, self._defaults, self._day, reading)
+        return _Read(zone, faults, reading)
 
 
 def _taken_out(parsed: dict[Name, _Read], listing: Listing) -> list[Finding]:

@@ -36,6 +36,7 @@ from dnsctl.model.rrset import RRset, Type, type_text
 from dnsctl.model.validity import moment
 from dnsctl.model.zone import Zone, nodes_of
 from dnsctl.validate.landscape import MAX_FOLLOWED, Landscape, Place, Standing, redirection
+from dnsctl.validate.run import Beside
 from dnsctl.validate.run import landscape_of as all_of
 
 _ALIAS = 0x10000  # stands for ALIAS among RRsets while targets are looked up: beyond all types of DNS
@@ -65,7 +66,7 @@ def landscape_of(loaded: Loaded) -> Landscape:
         {origin: _with_stand_ins(zone) if zone.aliases else zone for origin, zone in zones.items()}
         for zones in (read, loaded.partial)
     )
-    return all_of(shown, partial, loaded.unread, loaded.around)
+    return all_of(shown, partial, Beside(loaded.unread, loaded.around))
 
 
 def _with_stand_ins(zone: Zone) -> Zone:

@@ -35,7 +35,7 @@ from dnsctl.publish.judgement import Judged, judge, with_parents, zone_intent
 from dnsctl.publish.known import NEVER, NOTHING_KEPT, Known, Remembered, RowError
 from dnsctl.publish.memory import Memory
 from dnsctl.publish.zone_settings import ZoneSettings
-from dnsctl.validate.run import landscape_of, settings_findings
+from dnsctl.validate.run import Beside, landscape_of, settings_findings
 
 _FILE = "100"  # begins the mode of a file in git
 
@@ -286,7 +286,9 @@ class _Commit:
         if asked is None:
             return None
         shown, aliases = addressed(loaded, self._config.checks, resolve)
-        landscape = landscape_of(shown.zones, shown.partial, shown.unread, shown.around, incomplete(aliases))
+        landscape = landscape_of(
+            shown.zones, shown.partial, Beside(shown.unread, shown.around, incomplete(aliases))
+        )
         return frozenset(
             asker
             for asker, told in asked.items()

@@ -24,7 +24,7 @@ from dnsctl.publish.presigned import take_signed
 from dnsctl.sign.presigned import is_presigned
 from dnsctl.validate.landscape import Answer, Question
 from dnsctl.validate.rule import Certificates
-from dnsctl.validate.run import validate
+from dnsctl.validate.run import Beside, validate
 
 PolicyOf = Callable[[Name], Policy | None]  # how a zone is signed here, unless it is pre-signed
 LevelsOf = Callable[[Name], Mapping[str, Level]]  # severities by rule, from `checks` of dnsctl.yaml
@@ -65,10 +65,12 @@ def judge(
     progress: Progress = no_progress,
     resolve: Resolve = ask_nobody,
     certificates_of: CertificatesOf = lambda _: {},
+    processes: int = 1,
 ) -> Judged:
     """Judge what was loaded by every rule, except signatures of pre-signed zones, which come later.
 
-    Before that, aliases become addresses; `resolve` tells those of targets that are not ours.
+    Before that, aliases become addresses; `resolve` tells those of targets that are not ours. `processes`:
+    how many may be forked for it, where all zones are at hand.
     """
     loaded, aliases = addressed(loaded, levels_of, resolve)
     read = {**loaded.zones, **loaded.partial}
@@ -80,10 +82,9 @@ def judge(
         levels_of,
         policies.__getitem__,
         partial=loaded.partial,
-        unread=loaded.unread,
-        around=loaded.around,
-        incomplete=incomplete(aliases),
+        beside=Beside(loaded.unread, loaded.around, incomplete(aliases)),
         certificates=certificates_of,
+        processes=processes,
     )
     progress("validate", len(read), len(read))
     zones = {

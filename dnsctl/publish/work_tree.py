@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from dnsctl.errors import ZoneFaultsError
-from dnsctl.load.revision import Source
+from dnsctl.load.revision import Source, WorkTree
 from dnsctl.load.settings.config import Config
 from dnsctl.load.zone_files import known_zones
 from dnsctl.load.zones import Loaded, load_zones
@@ -51,13 +51,19 @@ def load_work_tree(
     progress: Progress = no_progress,
     *,
     today: date | None = None,
+    processes: int = 1,
 ) -> Loaded:
     """Load all zones, or those of `only` with what their aliases lead to.
 
-    `today` (UTC's by default): what `expires` is compared with.
+    `today` (UTC's by default): what `expires` is compared with; `processes`: how many may be forked for it.
     """
     loaded = load_zones(
-        tree, config, only, progress=lambda done, total: progress("load", done, total), today=today
+        tree,
+        config,
+        only,
+        progress=lambda done, total: progress("load", done, total),
+        today=today,
+        processes=processes,
     )
     return loaded if only is None else with_zones_beside(loaded, tree, config)
 
@@ -74,16 +80,23 @@ def check(
 ) -> Checked:
     """Load and judge all zones, or those of `only`, with the signatures of pre-signed ones.
 
-    `keystore`: with our own keys, where these are on this host; `resolve`: as of `judgement.judge`.
+    `workers`: how many processes may be forked for it. `keystore`: with our own keys, where these are on this
+    host; `resolve`: as of `judgement.judge`.
     """
-    files = len(only if only is not None else known_zones(tree, config))
-    loaded = load_work_tree(tree, config, only, progress)
-    judged = judge(loaded, config.policy, config.checks, no_progress, resolve, config.certificates)
+    readers = workers if isinstance(tree, WorkTree) else 1  # each would need a git of its own
+    loaded = load_work_tree(tree, config, only, progress, processes=readers)
+    judged = judge(loaded, config.policy, config.checks, no_progress, resolve, config.certificates, workers)
     judged = judge_signatures(judged, now, workers, progress)
     of_keys = shared_with_ours(judged.zones, keystore) if keystore is not None else ()
     found = by_position((*judged.findings, *of_keys))
-    others = sum(each.rule in ("octodns-config", "zone-file-included") for each in found)
-    return Checked(tuple(found), files - others)
+    return Checked(tuple(found), _files(loaded, only))
+
+
+def _files(loaded: Loaded, only: frozenset[Name] | None) -> int:
+    """Return how many zones were looked for, without what turned out to be none."""
+    read = len(loaded.zones) + len(loaded.partial) + len(loaded.unread)
+    no_zones = ("octodns-config",) if only is None else ("octodns-config", "zone-file-included")
+    return (read if only is None else len(only)) - sum(each.rule in no_zones for each in loaded.findings)
 
 
 def load_one(

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import difflib
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import NamedTuple
 
 from dnsctl.model import reading
 from dnsctl.model.finding import LEVELS, Finding, Level, Position, Severity
 from dnsctl.model.name import Name
 from dnsctl.model.policy import Policy
 from dnsctl.model.repo import CONFIG
+from dnsctl.model.sharing import shared
 from dnsctl.model.zone import ValidatedZone, Zone
 from dnsctl.validate.landscape import Answer, Landscape, Question
 from dnsctl.validate.rule import Certificates, Rule, Scope
@@ -32,59 +34,86 @@ class Verdict:
     asked: Mapping[Name, Mapping[Question, Answer]] = field(default_factory=dict, repr=False)
 
 
+WORTH_A_PROCESS = 100  # zones: they take as long as to fork, and to hear of them
+
+
+class Beside(NamedTuple):
+    """What else there is of our zones. `unread`: nothing could be read: names that lead there are not judged.
+
+    `around`: zones without errors that names lead to, and that are not judged. What `incomplete` zones lack
+    is not judged either; these may pass.
+    """
+
+    unread: Iterable[Name] = ()
+    around: Mapping[Name, Zone] = MappingProxyType({})
+    incomplete: Iterable[Name] = ()
+
+
+class _Judged(NamedTuple):
+    """What was found in a zone, and what rules asked of others."""
+
+    findings: tuple[Finding, ...]
+    asked: Mapping[Question, Answer]
+
+    @property
+    def passed(self) -> bool:
+        return not any(each.severity is Severity.ERROR for each in self.findings)
+
+
 def validate(
     zones: Mapping[Name, Zone],
     checks: Callable[[Name], Mapping[str, Level]],
     policy: Callable[[Name], Policy | None],
     partial: Mapping[Name, Zone] | None = None,
-    unread: Iterable[Name] = (),
-    around: Mapping[Name, Zone] = MappingProxyType({}),
-    incomplete: Iterable[Name] = (),
+    beside: Beside = Beside(),  # noqa: B008 - it is frozen
     certificates: Callable[[Name], Certificates] = lambda _: {},
+    processes: int = 1,
 ) -> Verdict:
     """Judge `zones`. `checks`: severities a zone from dnsctl.yaml; `policy`: how it is signed here, or None;
     `certificates`: who issues those for its names.
 
     `partial` are zones of which a part could not be read: they are judged by what is there, and never pass.
-    `unread` are zones of which nothing could be read: names that lead there are not judged. `around`: zones
-    without errors that names lead to, and that are not judged. What `incomplete` zones lack is not judged
-    either; these may pass.
+    `processes`: how many may be forked for it; zones are all at hand then, and not read on demand.
     """
     partial = partial or {}
-    landscape = landscape_of(zones, partial, unread, around, incomplete)
-    asked: dict[Name, Mapping[Question, Answer]] = {}
-    passed: dict[Name, ValidatedZone] = {}
+    landscape = landscape_of(zones, partial, beside)
+
+    def judged(origins: Sequence[Name]) -> list[_Judged]:
+        made = []
+        for origin in origins:
+            zone = zones[origin] if origin in zones else partial[origin]
+            here = landscape.seen_from(origin)
+            scope = Scope(zone, landscape.index(origin), here, policy(origin), certificates(origin))
+            found = tuple(_judge(scope, checks(origin), whole=origin not in partial))
+            made.append(_Judged(found, here.asked))
+        return made
+
+    origins = [*zones, *partial]
+    processes = min(processes, len(origins) // WORTH_A_PROCESS)
+    judgements = dict(zip(origins, shared(judged, origins, processes), strict=True))
+    passed = {
+        origin: ValidatedZone(origin, zone.nodes, zone.file, zone.emptied)
+        for origin, zone in zones.items()
+        if judgements[origin].passed
+    }
     findings: list[Finding] = []
     settings_told: set[Finding] = set()
-    for origin, zone in (*zones.items(), *partial.items()):
-        levels = checks(origin)
-        for told in settings_findings(levels):
+    for origin, each in judgements.items():
+        for told in settings_findings(checks(origin)):
             if told not in settings_told:
                 settings_told.add(told)
                 findings.append(told)
-        here = landscape.seen_from(origin)
-        asked[origin] = here.asked
-        scope = Scope(zone, landscape.index(origin), here, policy(origin), certificates(origin))
-        found = list(_judge(scope, levels, whole=origin not in partial))
-        findings += found
-        if origin not in partial and not any(each.severity is Severity.ERROR for each in found):
-            passed[origin] = ValidatedZone(origin, zone.nodes, zone.file, zone.emptied)
-    return Verdict(passed, tuple(findings), asked)
+        findings += each.findings
+    return Verdict(passed, tuple(findings), {origin: each.asked for origin, each in judgements.items()})
 
 
-def landscape_of(
-    zones: Mapping[Name, Zone],
-    partial: Mapping[Name, Zone],
-    unread: Iterable[Name],
-    around: Mapping[Name, Zone] = MappingProxyType({}),
-    incomplete: Iterable[Name] = (),
-) -> Landscape:
+def landscape_of(zones: Mapping[Name, Zone], partial: Mapping[Name, Zone], beside: Beside) -> Landscape:
     """Return the landscape that all of these make; the arguments are those of `validate`."""
-    nothing = {origin: Zone(origin, {}, "") for origin in unread}
+    nothing = {origin: Zone(origin, {}, "") for origin in beside.unread}
     known: Mapping[Name, Zone] = {**nothing, **zones, **partial}
-    if around:  # may read zones as they are asked for: not all of them here
-        known = ChainMap(known, around)  # type: ignore[arg-type]  # nothing is written to it
-    return Landscape(known, frozenset((*nothing, *partial, *incomplete)))
+    if beside.around:  # may read zones as they are asked for: not all of them here
+        known = ChainMap(known, beside.around)  # type: ignore[arg-type]  # nothing is written to it
+    return Landscape(known, frozenset((*nothing, *partial, *beside.incomplete)))
 
 
 def _judge(scope: Scope, levels: Mapping[str, Level], *, whole: bool) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dnsctl.model.name import from_text
 from dnsctl.model.zone import Zone
-from dnsctl.validate.run import validate
+from dnsctl.validate.run import Beside, validate
 from tests.validate.examples import EXAMPLES
 from tests.validate.examples.example import Example
 from tests.validate.scenes import zone
@@ -93,6 +93,6 @@ def _told(
         lambda _: {},
         lambda _: None,
         partial=partial,  # type: ignore[arg-type]
-        unread=[from_text("example.com.")] if unread else [],
+        beside=Beside([from_text("example.com.")] if unread else []),
     )
     return Counter((each.rule, str(each.position)) for each in made.findings if each.zone == neighbour.origin)

@@ -1,0 +1,86 @@
+"""Work on many things, shared out among processes that are forked for it: results are those of one process.
+
+Each process works on its share and sends back the results, pickled; this process has a share of its own. The
+share of one that was killed, or failed, is done here. No process outlives the call.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import zip_longest
+from typing import NamedTuple, TypeVar, cast
+
+from dnsctl.model.prctl import die_with_parent
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+
+class _Helper(NamedTuple):
+    """A process, and the end of the pipe that its results come through."""
+
+    pid: int
+    results: int
+
+
+def shared(work: Callable[[Sequence[_T]], list[_R]], things: Sequence[_T], processes: int) -> list[_R]:
+    """Return what `work` makes of `things`, one result for each, in their order.
+
+    `work` is called once in each of up to `processes`, with a share of them; with all of them here where
+    there is nothing to share. What it changes elsewhere stays in its process.
+    """
+    count = max(1, min(processes, len(things)))
+    shares = [things[at::count] for at in range(count)]
+    helpers: list[_Helper] = []
+    try:
+        helpers += (_forked(work, share) for share in shares[1:])
+        made = [work(shares[0])]
+        for helper, share in zip(helpers, shares[1:], strict=True):
+            made.append(_results(helper, len(share)) or work(share))
+    finally:
+        for helper in helpers:
+            _end(helper)
+    absent = object()
+    return [
+        cast("_R", one) for row in zip_longest(*made, fillvalue=absent) for one in row if one is not absent
+    ]
+
+
+def _forked(work: Callable[[Sequence[_T]], list[_R]], share: Sequence[_T]) -> _Helper:
+    parent, (reading, writing) = os.getpid(), os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(writing)
+        return _Helper(pid, reading)
+    try:  # whatever happens, this process must not return to the code of its parent
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        die_with_parent(parent, signal.SIGKILL)
+        gc.disable()  # it ends soon, and a collection copies what it looks at
+        os.close(reading)
+        with os.fdopen(writing, "wb") as pipe:
+            pickle.dump(work(share), pipe, pickle.HIGHEST_PROTOCOL)
+    except BaseException:  # noqa: BLE001 - its parent does the work again, and meets the same
+        os._exit(1)
+    os._exit(0)
+
+
+def _results(helper: _Helper, count: int) -> list[_R] | None:
+    """Return the results of a process, or None where it did not send all of them."""
+    with suppress(EOFError, pickle.UnpicklingError), os.fdopen(os.dup(helper.results), "rb") as pipe:
+        made = pickle.load(pipe)  # noqa: S301 - of our own process
+        if isinstance(made, list) and len(made) == count:
+            return made
+    return None
+
+
+def _end(helper: _Helper) -> None:
+    os.close(helper.results)
+    with suppress(ProcessLookupError):
+        os.kill(helper.pid, signal.SIGKILL)  # it has sent what it had to send, or is not needed any more
+    os.waitpid(helper.pid, 0)
