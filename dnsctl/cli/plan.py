@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 
 import typer
 
@@ -11,8 +12,10 @@ from dnsctl.cli.context import Context
 from dnsctl.cli.output.aliases import alias_lines, aliases_json
 from dnsctl.cli.output.changes import errors_listed, guard_json, print_zones, vouched_lines, zone_json
 from dnsctl.cli.output.markdown import plan_markdown
+from dnsctl.cli.output.queries import queries_json, queries_lines
 from dnsctl.control.planning import Plan
 from dnsctl.control.planning import plan as find_plan
+from dnsctl.control.query_counts import queries_touched
 from dnsctl.errors import ConfigError, RevisionError
 from dnsctl.load.uncommitted import uncommitted
 from dnsctl.model.json_value import Json
@@ -33,15 +36,20 @@ def plan(
             if not Repo(context.root).config.exists():
                 context.config(fleet=False)  # raises: this is not an operations repo
             raise
+    now = datetime.now(UTC)
+    counted = queries_touched(Repo(context.root).state.queries, made.changeset.zones, now)
+    summary = [*queries_lines(counted, now), _summary(made)]
     output.findings(made.findings, sys.stderr)
     if rev == "HEAD":
         _warn_if_dirty(context)
     if as_json:
-        output.json_result(_to_json(made))
+        output.json_result(_to_json(made) | {"queries": queries_json(counted)})
     elif markdown:
-        output.line(plan_markdown(made.changeset.zones, made.guards, _summary(made)))
+        output.line(plan_markdown(made.changeset.zones, made.guards, summary))
     else:
         _print(made)
+        for each in summary:
+            output.line(each)
     if not made.is_empty:
         raise typer.Exit(CHANGES)
 
@@ -66,7 +74,6 @@ def _print(made: Plan) -> None:
     if made.guards:
         allows = " ".join(f"--allow {name}" for name in dict.fromkeys(each.guard for each in made.guards))
         output.line(f"A push would be refused. If the change is meant: dnsctl push {allows} --reason TEXT")
-    output.line(_summary(made))
 
 
 def _totals(made: Plan) -> dict[str, int]:

@@ -10,7 +10,8 @@
       pki/ca.crt  pki/ca.pem          the fleet's authority
       pki/control.*  pki/NODE.*       certificates of the control host and the nodes, with their keys
     state/                            of the control host: control.db, push.lock, image/, archive/, evidence/,
-                                      observations/, control.lock, hook.lock, jobs.json, aliases.json
+                                      observations/, control.lock, hook.lock, jobs.json, aliases.json,
+                                      queries.db, memory.db
       nodes/NAME/                     of a node, unless it has another place: see `NodeFiles`
 
 What a person may name in dnsctl.yaml stands here with the place that is taken where nothing is named.
@@ -121,6 +122,11 @@ class HostFiles:
     def aliases(self) -> Path:
         """Return where is kept what resolvers said of the targets of ALIAS."""
         return self.directory / "aliases.json"
+
+    @property
+    def queries(self) -> Path:
+        """Return where is kept how many queries zones got in the last day; losing it loses only that."""
+        return self.directory / "queries.db"
 
     @property
     def memory(self) -> Path:

@@ -1,16 +1,18 @@
 import json
 import re
 import subprocess
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dnsctl.cli.main import run
+from dnsctl.control.query_counts import NodeCounts, keep_counts
 from dnsctl.image.store import Image
 from dnsctl.load.revision import Revision
 from dnsctl.load.settings.file import load_config
+from dnsctl.model.name import from_text
 from dnsctl.publish.commit import intent_of
 from dnsctl.publish.pipeline import build, certify
 from dnsctl.release.archive import Archive
@@ -156,7 +158,17 @@ def test_json_has_stable_keys(repo: Repo, capsys: pytest.CaptureFixture[str]) ->
     repo.push()
     repo.commit("mail: {type: A, ttl: 60, value: 192.0.2.2}\nwww: {type: A, value: 192.0.2.1}\n")
     made = _json(repo, capsys)
-    assert made.keys() == {"commit", "against", "totals", "zones", "guards", "aliases", "approved", "rules"}
+    assert made.keys() == {
+        "commit",
+        "against",
+        "totals",
+        "zones",
+        "guards",
+        "aliases",
+        "approved",
+        "rules",
+        "queries",
+    }
     assert made["against"]["generation"] == 1
     assert made["totals"] == {"zones": 1, "unchanged": 0, "added": 0, "deleted": 0, "updated": 1}
     (zone,) = made["zones"]
@@ -259,6 +271,22 @@ def test_unknown_revision_is_one_line(repo: Repo, capsys: pytest.CaptureFixture[
 def _markdown(repo: Repo, capsys: pytest.CaptureFixture[str]) -> list[str]:
     assert _plan(repo, "--markdown") == 2
     return capsys.readouterr().out.splitlines()
+
+
+def test_share_of_the_last_days_queries_is_told(repo: Repo, capsys: pytest.CaptureFixture[str]) -> None:
+    repo.push()
+    repo.commit(ZONE.replace("192.0.2.1", "192.0.2.9"))
+    assert _json(repo, capsys)["queries"] is None
+    path, now, com = repo.root / "state/queries.db", datetime.now(UTC), from_text("example.com.")
+    for hours, count in ((3, 100), (0, 350)):
+        keep_counts(path, {"ns1": NodeCounts(10 * count, {com: count})}, now - timedelta(hours=hours))
+    told = _json(repo, capsys)["queries"]
+    assert (told["nodes"], told["total"], told["touched"]) == (["ns1"], 2500, 250)
+    assert told["zones"] == [{"zone": "example.com.", "queries": 250}]
+    line = "Queries of the last 3h to zones that change: 250 of 2500 (10%: example.com. 250), at ns1"
+    assert _plan(repo) == 2
+    assert line in capsys.readouterr().out.splitlines()
+    assert line in _markdown(repo, capsys)
 
 
 def test_plan_in_markdown_is_a_diff_that_nothing_in_a_file_breaks_out_of(

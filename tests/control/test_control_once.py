@@ -19,7 +19,7 @@ from tests.control.test_renewal import (
     without_git,
 )
 
-JOBS = ["renew", "remove", "observe", "roll", "alias", "verify", "clean-up", "watch"]
+JOBS = ["renew", "remove", "observe", "roll", "alias", "verify", "clean-up", "count", "watch"]
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_one_round_renews_verifies_cleans_and_watches(repo: Operations) -> None:
     assert all(served(repo, node)[1] > before for node in NODES)
     time.sleep(1.1)
     again = repo.json("control", "--once")
-    assert [each["job"] for each in again["jobs"] if each["done"]] == [JOBS[0], *JOBS[2:5], "watch"]
+    assert [each["job"] for each in again["jobs"] if each["done"]] == [JOBS[0], *JOBS[2:5], "count", "watch"]
     assert repo.generations() == {"ns1": 3, "ns2": 3}
     shown = repo.run("status").stdout
     assert not re.search(r"\d\dT\d\d:", shown), "times for people have one form"
@@ -88,7 +88,7 @@ def test_node_that_is_away_is_not_known_and_then_caught_up(repo: Operations) -> 
     told = repo.json("control", "--once", code=2)
     verdicts = {each["job"]: each["verdict"] for each in told["jobs"]}
     assert verdicts == dict.fromkeys(("renew", "roll", "verify", "watch"), "could not tell") | dict.fromkeys(
-        ("remove", "observe", "alias", "clean-up"), "well"
+        ("remove", "observe", "alias", "clean-up", "count"), "well"
     )
     assert "no signature runs out soon" in told["jobs"][0]["message"]
     assert "(and " not in told["jobs"][-1]["message"], "how many more is said once"
@@ -100,6 +100,7 @@ def test_node_that_is_away_is_not_known_and_then_caught_up(repo: Operations) -> 
         "roll",
         "alias",
         "verify",
+        "count",
         "watch",
     ]
     assert repo.generations() == {"ns1": 2, "ns2": 2}

@@ -90,6 +90,7 @@ def test_daemon_renews_by_itself_says_so_and_ends_when_told(fleet: tuple[Operati
             "alias",
             "verify",
             "clean-up",
+            "count",
             "watch",
         }
         assert {each["verdict"] for each in told["jobs"]} == {"well"}

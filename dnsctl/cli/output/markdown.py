@@ -20,9 +20,11 @@ _TICKS = re.compile("`+")
 _SIGNS = {"+": "+", "-": "-", "~": "!"}  # as the language `diff` colours them
 
 
-def plan_markdown(zones: Sequence[ZoneChangeset], guards: Sequence[GuardVerdict], summary: str) -> str:
+def plan_markdown(
+    zones: Sequence[ZoneChangeset], guards: Sequence[GuardVerdict], summary: Sequence[str]
+) -> str:
     """Return the comment: what it comes to, what guards refuse, and the changes, folded if they are many."""
-    parts = ["### dnsctl plan", "", _fenced([summary], "text")]
+    parts = ["### dnsctl plan", "", _fenced(summary, "text")]
     if guards:
         allows = " ".join(f"--allow {name}" for name in dict.fromkeys(each.guard for each in guards))
         verdicts = [f"{each}{f'; {each.advice}' if each.advice else ''}" for each in guards]

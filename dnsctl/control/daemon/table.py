@@ -16,6 +16,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from dnsctl.control.daemon.cleaning import cleaned
+from dnsctl.control.daemon.counting import counted
 from dnsctl.control.daemon.job import Job
 from dnsctl.control.daemon.parents import observed
 from dnsctl.control.daemon.readdressing import readdressed
@@ -89,5 +90,6 @@ JOBS: tuple[Job, ...] = (
     ),
     Job("verify", "asks every node for every RRset", nightly, verified, at=_night),
     Job("clean-up", "removes old evidence and what killed commands left", nightly, cleaned, at=_night),
+    Job("count", "counts the queries of zones, for plans", hourly, counted),
     Job(WATCH, "judges nodes, clocks and what runs out", often, watched),
 )
