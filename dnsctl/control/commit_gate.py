@@ -93,6 +93,9 @@ def judge_commit(
     if pushed is None or pushed == before:
         return CommitJudgement()
     rules, changed = rules_for(root, released, pushed), changed_rules(root, released, pushed)
+    if rules.fault:
+        what = f"who may release cannot be told from what was released last: {rules.fault}"
+        return CommitJudgement((GuardVerdict(SIGNATURE, None, what),), rules=changed)
     found = list(_branch(root, rules.branch, pushed)) if rules.branch is not None else []
     if rules.signers is None:
         return CommitJudgement(tuple(found), rules=changed)
@@ -118,6 +121,9 @@ def judge_return(
     if served is None or target.commit is None:
         return CommitJudgement()
     rules = rules_for(root, served, target.commit)
+    if rules.fault:
+        what = f"who must approve cannot be told from what was released last: {rules.fault}"
+        return CommitJudgement((GuardVerdict(APPROVAL, None, what),))
     if rules.signers is None or rules.approval is None:
         return CommitJudgement()
     if fault := _unreadable(rules.signers):

@@ -12,13 +12,14 @@ from functools import lru_cache
 from pathlib import Path
 
 from dnsctl.control.released import released as released_last
-from dnsctl.errors import DnsctlError, ImageError, ReleaseError, RevisionError
+from dnsctl.errors import ConfigError, ImageError, ReleaseError, RevisionError
 from dnsctl.load.revision import Revision
 from dnsctl.load.settings.config import ApprovalConfig, CommitsConfig
-from dnsctl.load.settings.file import load_config
+from dnsctl.load.settings.file import load_part
 from dnsctl.load.signatures.signers import SignerLists
 from dnsctl.release.manifest import Manifest
 
+_RULES = ("branch", "commits")  # settings of dnsctl.yaml
 _MAX_LIST = 2**22  # octets: thousands of keys
 
 
@@ -37,17 +38,20 @@ class Signers:
 
 @dataclass(frozen=True)
 class CommitRules:
-    """The rules. None: there is none about that."""
+    """The rules. None: there is none about that. `fault`: why those in force cannot be told."""
 
     branch: str | None
     signers: Signers | None
     approval: ApprovalConfig | None
+    fault: str = ""
 
 
 def rules_for(root: Path, released: Manifest | None, pushed: str) -> CommitRules:
     """Return the rules that `pushed` is judged by, where `released` is what is served."""
     found = [_rules_of(root, each) for each in (standing(root, released), pushed) if each is not None]
     known = [each for each in found if each is not None]
+    if known and known[0].fault:
+        return known[0]
     return CommitRules(
         next((each.branch for each in known if each.branch is not None), None),
         next((each.signers for each in known if each.signers is not None), None),
@@ -100,10 +104,12 @@ def standing(root: Path, released: Manifest | None) -> str | None:
 
 
 def _rules_of(root: Path, commit: str) -> CommitRules | None:
-    """Return the rules in the dnsctl.yaml of `commit`; None where it cannot be read."""
+    """Return the rules in the dnsctl.yaml of `commit`; None where that is not in this clone."""
     try:
         return _read_rules(root, commit)
-    except DnsctlError:
+    except ConfigError as error:
+        return CommitRules(None, None, None, f"{error.what}, at {error.where} in {commit[:12]}")
+    except RevisionError:
         return None
 
 
@@ -111,7 +117,7 @@ def _rules_of(root: Path, commit: str) -> CommitRules | None:
 def _read_rules(root: Path, commit: str) -> CommitRules:
     source = Revision(root, commit)
     try:
-        config = load_config(source)
+        config = load_part(source, _RULES)
         approval = config.commits.approval
         return CommitRules(
             config.branch,

@@ -68,7 +68,7 @@ from dnsctl.model.timestamp import stamp
 from dnsctl.publish.changeset import Fate
 from dnsctl.publish.commit import intent_of
 from dnsctl.publish.faults import ZonesWithErrorsError
-from dnsctl.publish.guards import enforce
+from dnsctl.publish.guards import enforce, is_allowed
 from dnsctl.publish.intent import Intent, Progress, no_progress
 from dnsctl.publish.memory import Memory
 from dnsctl.publish.old_answers import with_old_answers
@@ -285,7 +285,7 @@ def level(host: ControlHost, progress: Progress) -> int:
 
 def _at_once(request: Request) -> Callable[[Name], bool]:
     """Return which zones may be unsigned whatever their parents have: all, where a person says so by name."""
-    return lambda _: DS_CHANGE in request.allow
+    return lambda zone: is_allowed(request.allow, DS_CHANGE, zone)
 
 
 def _built(

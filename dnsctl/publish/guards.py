@@ -14,7 +14,7 @@ from dnsctl.errors import RefusalRule, ReleaseRefusedError
 from dnsctl.model import duration
 from dnsctl.model.guard_limits import GuardLimits
 from dnsctl.model.guard_names import DS_CHANGE, DS_MISMATCH, GUARDS, KEYS_MISSING
-from dnsctl.model.name import Name, to_text
+from dnsctl.model.name import ROOT, Name, from_text, to_text
 from dnsctl.model.rrset import Type, type_text
 from dnsctl.model.serial import distance
 from dnsctl.publish.changeset import Fate, ZoneChangeset
@@ -71,18 +71,34 @@ def judge(zones: Iterable[ZoneChangeset], limits: GuardLimits) -> tuple[GuardVer
 
 
 def enforce(verdicts: Iterable[GuardVerdict], allowed: Collection[str]) -> None:
-    """Raise ReleaseRefusedError for the first verdict not allowed, or where `allowed` names no guard."""
+    """Raise ReleaseRefusedError for the first verdict not allowed, or where `allowed` names no guard.
+
+    `allowed`: as of `is_allowed`.
+    """
     for name in allowed:
-        if name not in GUARDS:
+        guard, wanted, zone = name.partition("=")
+        if wanted:
+            from_text(zone, ROOT)  # raises for what is not a name
+        if guard not in GUARDS:
             raise ReleaseRefusedError(
-                f"{name!r} is not a guard",
+                f"{guard!r} is not a guard",
                 advice=f"guards are {', '.join(GUARDS)}",
                 rule=RefusalRule.GUARD_UNKNOWN,
             )
-    refused = [verdict for verdict in verdicts if verdict.guard not in allowed]
+    refused = [verdict for verdict in verdicts if not is_allowed(allowed, verdict.guard, verdict.zone)]
     if not refused:
         return
     raise GuardRefusedError(refused)
+
+
+def is_allowed(allowed: Collection[str], guard: str, zone: Name | None) -> bool:
+    """True where `allowed` lets `guard` pass for `zone`: by its name, or by `GUARD=ZONE` for that zone."""
+    if guard in allowed:
+        return True
+    named = (each.partition("=") for each in allowed)
+    return zone is not None and any(
+        name == guard and one and from_text(at, ROOT) == zone for name, one, at in named
+    )
 
 
 def _judge(zone: ZoneChangeset, limits: GuardLimits) -> Iterator[tuple[str, str]]:

@@ -105,6 +105,20 @@ def test_object_that_somebody_replaced_is_read_as_it_was_signed(signed: Signed) 
     source.close()
 
 
+def test_rules_hold_though_this_version_cannot_read_the_rest_of_the_file_that_was_released(
+    signed: Signed,
+) -> None:
+    signed.write("dnsctl.yaml", WANTED + "of-another-version: 1\n")
+    released = signed.commit("ours")
+    signed.write("dnsctl.yaml", CONFIG)
+    assert "is not signed; signers of " in signed.refused(released, signed.commit())
+    signed.write("dnsctl.yaml", CONFIG + "commits: {of-another-version: 1}\n")
+    released = signed.commit("ours")
+    signed.write("dnsctl.yaml", WANTED)
+    said = signed.refused(released, signed.commit("ours"))
+    assert "who may release cannot be told from what was released last: unknown setting commits.of-" in said
+
+
 @pytest.mark.parametrize(
     ("options", "lets"),
     [

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsctl.errors import RefusalRule
+from dnsctl.errors import NameSyntaxError, RefusalRule
 from dnsctl.model.guard_limits import GuardLimits
 from dnsctl.model.guard_names import GUARDS
 from dnsctl.model.policy import Algorithm, Policy
@@ -155,6 +155,22 @@ def test_verdicts_are_allowed_by_name_only() -> None:
         enforce(verdicts, [])
     with refused_by(RefusalRule.GUARD_UNKNOWN, "'force'"):
         enforce([], ["force"])
+
+
+def test_verdict_is_allowed_for_one_zone_and_stays_for_others() -> None:
+    verdicts = [GuardVerdict("ds-change", name(each), "would change") for each in (COM, "example.org.")]
+    enforce(verdicts[:1], ["ds-change=example.com"])
+    enforce(verdicts, ["ds-change=example.com.", "ds-change=EXAMPLE.org"])
+    with refused_by(RefusalRule.GUARD, "would change; if that is meant") as refused:
+        enforce(verdicts, ["ds-change=example.com", "deletes=example.org", "apex-ns"])
+    assert refused.value.where == "example.org."
+    with refused_by(RefusalRule.GUARD, "commit"):
+        enforce([GuardVerdict("history", None, "a commit")], ["history=example.com"])
+    with refused_by(RefusalRule.GUARD_UNKNOWN, "'force'"):
+        enforce([], ["force=example.com"])
+    for broken in ("ds-change=", "ds-change=a..b"):
+        with pytest.raises(NameSyntaxError):
+            enforce([], [broken])
 
 
 def test_every_guard_is_explained() -> None:

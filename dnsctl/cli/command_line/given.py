@@ -59,7 +59,7 @@ AllowOption = Annotated[
         "--allow",
         metavar="GUARD",
         autocompletion=completion.guards,
-        help="Override this guard; needs --reason.",
+        help="Override this guard, or GUARD=ZONE of one zone; needs --reason.",
     ),
 ]
 ReasonOption = Annotated[

@@ -7,7 +7,7 @@ is not of its kind and a contradiction raise ConfigError with `file:line:column`
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import UnionType
 from typing import Annotated, get_args, get_origin
 
@@ -45,6 +45,31 @@ def load_config(source: Source, path: str = CONFIG, *, fleet: bool = True) -> Co
 
 def parse_config(data: bytes, path: str = CONFIG, *, fleet: bool = True) -> Config:
     """Check the octets of dnsctl.yaml; `path` is for messages. Raises ConfigError."""
+    tree = _settings_in(data, path)
+    plain = _plain(tree)
+    config = _checked(plain, tree, path)
+    if fleet and not config.sites:
+        where = _place(path, tree.line, tree.column)
+        raise ConfigError("sites is missing", where=where, advice="name the sites and nodes of the fleet")
+    for found in contradictions(config, lambda at: _has(plain, at)):
+        raise ConfigError(_cut(found.what), where=_where(tree, found.path, path), advice=_cut(found.advice))
+    zones = tree.get("zones")
+    keys = (key for key, _ in zones.items.values()) if isinstance(zones, yaml_nodes.Mapping) else ()
+    places = {key.text: Position(path, key.line, key.column) for key in keys}
+    return config.located(places, Position(path, *_position(tree, (ZONE_FILES,))))
+
+
+def load_part(source: Source, names: Iterable[str], path: str = CONFIG) -> Config:
+    """Read and check what dnsctl.yaml says at the top under `names`; the rest is as if it was not written.
+
+    So it can be read however this version judges the rest. Raises ConfigError, and RevisionError where the
+    file cannot be read.
+    """
+    tree = _settings_in(source.read(path), path)
+    return _checked({"version": "1"} | {name: _plain(tree.get(name)) for name in names}, tree, path)
+
+
+def _settings_in(data: bytes, path: str) -> yaml_nodes.Mapping:
     try:
         tree = yaml_nodes.compose(data)
     except yaml_nodes.YamlFault as fault:
@@ -58,20 +83,14 @@ def parse_config(data: bytes, path: str = CONFIG, *, fleet: bool = True) -> Conf
             where=_place(path, key.line, key.column),
             advice="keep one of them",
         )
-    plain = _plain(tree)
+    return tree
+
+
+def _checked(plain: object, tree: yaml_nodes.Mapping, path: str) -> Config:
     try:
-        config = Config.model_validate(plain)
+        return Config.model_validate(plain)
     except ValidationError as error:
         raise _config_error(error, tree, path) from None
-    if fleet and not config.sites:
-        where = _place(path, tree.line, tree.column)
-        raise ConfigError("sites is missing", where=where, advice="name the sites and nodes of the fleet")
-    for found in contradictions(config, lambda at: _has(plain, at)):
-        raise ConfigError(_cut(found.what), where=_where(tree, found.path, path), advice=_cut(found.advice))
-    zones = tree.get("zones")
-    keys = (key for key, _ in zones.items.values()) if isinstance(zones, yaml_nodes.Mapping) else ()
-    places = {key.text: Position(path, key.line, key.column) for key in keys}
-    return config.located(places, Position(path, *_position(tree, (ZONE_FILES,))))
 
 
 def _plain(node: yaml_nodes.Node | None) -> object:
