@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import TypeVar
 
 from dnsctl.model.name import Name
@@ -62,11 +63,12 @@ def unpack(owner: Name, octets: bytes) -> tuple[RRset, ...]:
 def nsec3_unpacker(origin: Name) -> Callable[[bytes, bytes], RRset]:
     """Return what makes the NSEC3 RRset of a hash of the zone `origin` of the octets of its node."""
 
-    def made(digest: bytes, octets: bytes) -> RRset:
-        (one,) = unpack(nsec3_owner(digest, origin), octets)
-        return one
+    return partial(_nsec3_of, origin)
 
-    return made
+
+def _nsec3_of(origin: Name, digest: bytes, octets: bytes) -> RRset:
+    (one,) = unpack(nsec3_owner(digest, origin), octets)
+    return one
 
 
 class Packed(Mapping[_Key, _Value]):

@@ -8,12 +8,12 @@ puts a release into an image, this host's own included.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from dnsctl.errors import RefusalRule, ReleaseRefusedError
-from dnsctl.image.compiler import compile_zone
 from dnsctl.image.difference import Change, difference
 from dnsctl.image.layout import ZoneEntry
 from dnsctl.image.reader import Reader
@@ -35,11 +35,12 @@ from dnsctl.publish.changeset import (
     zone_changeset,
 )
 from dnsctl.publish.derived import with_derived
-from dnsctl.publish.finish import finish, published
+from dnsctl.publish.finish import published
 from dnsctl.publish.guards import GuardVerdict, judge
 from dnsctl.publish.intent import Intent, Progress, ZoneIntent, no_progress
 from dnsctl.publish.keys import ZoneKeys, unasked_keys, zone_keys
 from dnsctl.publish.known import Rest
+from dnsctl.publish.making import Due, Whole, made_in_order
 from dnsctl.publish.other_signers import refuse_shared_with_ours
 from dnsctl.publish.presigned import pass_presigned
 from dnsctl.publish.probes import budget, zone_probes
@@ -149,7 +150,7 @@ def build(
 
 
 class _Work:
-    """Zones on their way into a release: one in memory at a time; what is kept of each is collected."""
+    """Zones on their way into a release: a group in memory at a time; what is kept of each is collected."""
 
     def __init__(
         self,
@@ -179,6 +180,7 @@ class _Work:
         self.served: dict[Name, Cacheable] = {}
         self.before: dict[Name, Cacheable] = {}
         self.unasked: list[StoredKey] = []
+        self._underway: deque[tuple[ZoneChangeset, tuple[SigningKey, ...]]] = deque()  # being made, in order
 
     @property
     def new_keys(self) -> tuple[NewKey, ...]:
@@ -191,20 +193,13 @@ class _Work:
         passed = pass_presigned(
             (wanted for wanted, *_ in due), self._now, self._before, self._workers, self._progress
         )
-        each_may = budget(len(due))
-        for done, (wanted, keys, fate) in enumerate(due):
+        self._progress("sign and compile", 0, len(due))
+        planned = (self._planned(*each, passed.zones) for each in due)
+        zones = made_in_order(planned, self._now, self._workers, self._progress)
+        for done, made in enumerate(zones, start=1):
+            yield from difference(self._parent, [made.compiled]) if isinstance(made, Whole) else made.changes
+            self._take(made.zone, made.compiled.entry if isinstance(made, Whole) else made.entry, len(due))
             self._progress("sign and compile", done, len(due))
-            changes, made = self._make(wanted, keys, fate, passed.zones)
-            signed = made.zone
-            yield from made.changes
-            signers = signers_of(signed.get(signed.origin, Type.DNSKEY))
-            self.changesets.append(
-                replace(changes, key_signers=signers, keys=self.served[signed.origin].keys)
-            )
-            self.entries[signed.origin] = made.entry
-            room = min(each_may, MAX_PROBES - len(self.probes))
-            asked = (*changes.derived, *changes.records)
-            self.probes += zone_probes(signed, asked, self.apexes, room)
         self._progress("sign and compile", len(due), len(due))
 
     def _due(self) -> Iterator[tuple[ZoneIntent, ZoneKeys, Fate]]:
@@ -232,36 +227,36 @@ class _Work:
                 self.resting[origin] = rest
         self._progress("compare", total, total)
 
-    def _make(
+    def _planned(
         self, wanted: ZoneIntent, keys: ZoneKeys, fate: Fate, presigned: Mapping[Name, SignedZone]
-    ) -> tuple[ZoneChangeset, Made]:
+    ) -> Due | Made:
+        """Return a zone that is to be made as a whole, or what a change within it makes of it."""
         origin = wanted.zone.origin
         before = entry_before(self._parent, origin)
         previous = previous_of(wanted.zone, before, self._parent)
         changes = zone_changeset(wanted, keys, fate, before, previous, self._now, self._related)
         signing = self._signing(origin, keys)
+        self._underway.append((changes, signing))
+        if keys.begins and previous is not None:
+            self.before[origin] = cacheable(previous, ())
+        self.unasked += unasked_keys(wanted, keys)
         source = source_of(wanted, tokens((one.public, one.duty, whole_use(one.role)) for one in signing))
         serial = serial_for(wanted, before.serial if before else None, self._now)
         part = within(wanted, keys, before, changes.records, self._parent, self._now)
         made = made_within(part, signing, serial, self._now, source, self._image) if part else None
-        if made is None:
-            signed = finish(
-                wanted,
-                signing,
-                serial,
-                self._now,
-                previous=previous,
-                came_signed=presigned.get(origin),
-                workers=self._workers,
-                progress=self._progress,
-            )
-            compiled = compile_zone(signed, source)
-            made = Made(signed, compiled.entry, difference(self._parent, [compiled]))
-        self.served[origin] = cacheable(made.zone, ((one.public, one.duty) for one in signing))
-        if keys.begins and previous is not None:
-            self.before[origin] = cacheable(previous, ())
-        self.unasked += unasked_keys(wanted, keys)
-        return changes, made
+        return made or Due(wanted, signing, serial, source, previous, presigned.get(origin))
+
+    def _take(self, signed: SignedZone, entry: ZoneEntry, due: int) -> None:
+        """Keep what is told of a zone that is made; `due`: how many there are."""
+        changes, signing = self._underway.popleft()
+        origin = signed.origin
+        self.served[origin] = cacheable(signed, ((one.public, one.duty) for one in signing))
+        signers = signers_of(signed.get(origin, Type.DNSKEY))
+        self.changesets.append(replace(changes, key_signers=signers, keys=self.served[origin].keys))
+        self.entries[origin] = entry
+        room = min(budget(due), MAX_PROBES - len(self.probes))
+        asked = (*changes.derived, *changes.records)
+        self.probes += zone_probes(signed, asked, self.apexes, room)
 
     def _drafted(self, wanted: ZoneIntent, policy: Policy, keys: ZoneKeys) -> tuple[NewKey, ...]:
         """Make, in memory, the keys that the zone lacks: of no tag that it is served with, or will be."""
