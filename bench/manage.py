@@ -1,19 +1,24 @@
 """What an operator waits for: check, plan, push and verify of many zones, and octoDNS beside it.
 
-    .venv/bin/python bench/manage.py [--zones 405 2000] [--rrsets 21] [--runs 3] [--skip-peers]
+    .venv/bin/python bench/manage.py [--zones 405 10000] [--rrsets 21] [--runs 3] [--skip-peers]
+        [--skip-verify] [--cold]
 
 An operations repo with that many zones in YAML and two nodes on this machine, ECDSA P-256, NSEC. Every row is
 a command as a person types it, in a process of its own: the seconds that passed and the CPU seconds of the
 command, medians of `--runs`, and the peak memory of its largest process. *start* is `dnsctl --version`.
 `x octoDNS` is passed seconds by those of octoDNS for the same, from the same files in the same run:
 `octodns-sync` without `--doit` from one YamlProvider to another that holds the same, and `octodns-validate`.
+Two Knots take one record each run, too (`knots.py`). `--cold`, as root: one run each after all that the
+kernel keeps of files was dropped.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -23,7 +28,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from knots import KNOTD, knots
+
 from dnsctl.demo.rehearsal import Rehearsal, environment, rehearsal
+from dnsctl.model.fleet import Node
 
 TLDS = ("example", "test", "invalid")
 OCTODNS = """\
@@ -63,6 +71,26 @@ def zone_text(number: int, rrsets: int, address: int = 1) -> str:
     ]
     lines += [f"h{each}: {{type: A, value: 192.0.2.{each}}}" for each in range(rrsets - 9)]
     return "---\n" + "\n".join(lines) + "\n"
+
+
+def master_text(number: int, rrsets: int, address: int = 1) -> str:
+    """Return the same zone as a master file, for others."""
+    name = apex(number)
+    lines = [
+        "$TTL 3600",
+        f"@ SOA ns1.example.net. hostmaster.{name}. 1 86400 7200 3600000 3600",
+        "@ A 192.0.2.1",
+        f"@ MX 10 mail.{name}.",
+        "@ NS ns1.example.net.",
+        "@ NS ns2.example.net.",
+        '@ TXT "v=spf1 mx -all"',
+        '_dmarc TXT "v=DMARC1; p=none"',
+        f"ftp CNAME www.{name}.",
+        "mail A 192.0.2.25",
+        f"www A 192.0.2.{address}",
+        *(f"h{each} A 192.0.2.{each}" for each in range(rrsets - 9)),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def run(command: list[str], directory: Path, expect: tuple[int, ...] = (0,)) -> Cost:
@@ -117,19 +145,26 @@ class Repo:
         self._write(1, self._edits)
         self.commit()
 
+    def set_guard(self) -> None:
+        """Change a setting of dnsctl.yaml that is of no zone, and commit."""
+        path = self._stage.root / "dnsctl.yaml"
+        path.write_text(path.read_text().replace("deletes: 30%", "deletes: 40%"))
+        self.commit()
+
     def _write(self, number: int, address: int = 1) -> None:
         path = self._directory / f"{apex(number)}.yaml"
         path.write_text(zone_text(number, self._rrsets, address))
 
 
-def own_rows(stage: Rehearsal, repo: Repo, runs: int) -> dict[str, Cost]:
-    root = stage.root
+def own_rows(stage: Rehearsal, repo: Repo, options: argparse.Namespace) -> dict[str, Cost]:
+    root, runs = stage.root, options.runs
     found = {"start": median(runs, lambda: ours(root, "--version"))}
     found["check"] = median(min(runs, 2), lambda: ours(root, "check"))
     for name in stage.fleet:
         stage.start(name)
-    stage.wait(lambda: _is_up(root), "both nodes answering")
+    stage.wait(lambda: all(map(_is_up, stage.fleet.values())), "both agents listening")
     found["push, the first"] = ours(root, "push")
+    found["plan, after the first push"] = ours(root, "plan")
     found["plan, nothing changed"] = median(runs, lambda: ours(root, "plan"))
     found["push, nothing changed"] = median(runs, lambda: ours(root, "push"))
 
@@ -139,18 +174,30 @@ def own_rows(stage: Rehearsal, repo: Repo, runs: int) -> dict[str, Cost]:
 
     found["plan, one record"] = median(runs, lambda: edited("plan", (2,)))
     found["push, one record, verified"] = median(runs, lambda: edited("push", (0,)))
-    found["verify"] = ours(root, "verify")
-    found["verify --full"] = ours(root, "verify", "--full")
+    if options.cold:
+        found["plan, nothing changed, cold"] = cold(lambda: ours(root, "plan"))
+        found["push, one record, verified, cold"] = cold(lambda: edited("push", (0,)))
+    repo.set_guard()
+    found["plan, after a change of dnsctl.yaml"] = ours(root, "plan")
+    if not options.skip_verify:
+        found["verify"] = ours(root, "verify")
+        found["verify --full"] = ours(root, "verify", "--full")
     return found
 
 
-def _is_up(root: Path) -> bool:
-    """True once both nodes say that they serve nothing yet."""
-    told = subprocess.run(
-        [sys.executable, "-m", "dnsctl", "push", "--dry-run"],
-        cwd=root, env=environment(), capture_output=True, check=False,
-    )  # fmt: skip
-    return not told.returncode
+def cold(work: Callable[[], Cost]) -> Cost:
+    """Do `work` once, with nothing of any file in memory."""
+    os.sync()
+    Path("/proc/sys/vm/drop_caches").write_text("3")
+    return work()
+
+
+def _is_up(node: Node) -> bool:
+    """True once the node's agent can be connected to."""
+    host, _, port = node.control.rpartition("/")[2].rpartition(":")
+    with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
+        return True
+    return False
 
 
 def peer_rows(root: Path, runs: int) -> dict[str, Cost]:
@@ -170,19 +217,37 @@ def peer_rows(root: Path, runs: int) -> dict[str, Cost]:
     }
 
 
+def knot_rows(root: Path, options: argparse.Namespace, zones: int) -> dict[str, Cost]:
+    """Have two Knots take one record of one of as many zones, from the reload of its file to an answer."""
+    if not KNOTD.exists():
+        return {}
+    texts = {apex(each): master_text(each, options.rrsets) for each in range(zones)}
+    with knots(root / "state" / "knots", texts) as pair:
+
+        def changed(number: int) -> Cost:
+            return Cost(*pair.change(apex(1), master_text(1, options.rrsets, number), f"192.0.2.{number}"))
+
+        numbers = iter(range(2, 250))
+        return {"two Knots: one record": median(options.runs, lambda: changed(next(numbers)))}
+
+
 def main() -> None:
     asked = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     asked.add_argument("--zones", type=int, nargs="+", default=[405])
     asked.add_argument("--rrsets", type=int, default=21, help="of each zone, SOA included")
     asked.add_argument("--runs", type=int, default=3)
     asked.add_argument("--skip-peers", action="store_true")
+    asked.add_argument("--skip-verify", action="store_true")
+    asked.add_argument("--cold", action="store_true", help="as root: drops the kernel's caches")
     options = asked.parse_args()
     if options.rrsets < 10:
         asked.error("a zone has 10 RRsets at least")
     for zones in options.zones:
         with tempfile.TemporaryDirectory(prefix="dnsctl-bench-") as name, rehearsal(Path(name)) as stage:
-            rows = own_rows(stage, Repo(stage, zones, options.rrsets), options.runs)
-            peers = {} if options.skip_peers else peer_rows(stage.root, options.runs)
+            rows = own_rows(stage, Repo(stage, zones, options.rrsets), options)
+            peers = {}
+            if not options.skip_peers:
+                peers = peer_rows(stage.root, options.runs) | knot_rows(stage.root, options, zones)
         show(f"{zones:,} zones of {options.rrsets} RRsets", rows, peers)
 
 
@@ -192,7 +257,8 @@ def show(title: str, rows: dict[str, Cost], peers: dict[str, Cost]) -> None:
         ratio = f"{cost.passed / peers[label].passed:.3f}" if label in peers else ""
         print(f"| {label} | {cost.passed:.2f} | {cost.cpu:.2f} | {cost.memory} | {ratio} |")
     for label, cost in peers.items():
-        print(f"| octoDNS: {label} | {cost.passed:.2f} | {cost.cpu:.2f} | {cost.memory} | |", flush=True)
+        whose = "" if label.startswith("two Knots") else "octoDNS: "
+        print(f"| {whose}{label} | {cost.passed:.2f} | {cost.cpu:.2f} | {cost.memory} | |", flush=True)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar
 from dnsctl.model.json_value import Json
 
 LONGEST_CACHED = 7 * 86400  # seconds: no cache of good manners keeps a record longer (RFC 8767 §4)
+MOST_VERSIONS = 64  # of what nodes serve of a zone's keys: a roll brings four or five
 MOST_SETS = 64  # DS sets of a zone at a time: a roll brings two or three within the longest TTL
 MOST_OCTETS = 65536  # of rdata in these sets together
 _FIXED_FIELDS = 4  # octets before digest or public key (RFC 4034 §2.1, §5.1)
@@ -306,13 +307,13 @@ class ServedMemory:
         )
         shown = [(each.served, (each.dnskey_ttl, each.data_ttl)) for each in told if each.served is not None]
         complete = len(shown) == len(told) > 0
-        versions = _versions_after(self.versions, shown, complete, now)
+        versions = _latest_of(_versions_after(self.versions, shown, complete, now))
         return ServedMemory(told, versions, self.began or (now if complete else None))
 
     def decided(self, served: ServedKeys, dnskey_ttl: int, data_ttl: int, now: datetime) -> ServedMemory:
         """Return the memory with a version that is about to be served: from now on a cache may hold it."""
         shown = [(served, (dnskey_ttl, data_ttl))]
-        return replace(self, versions=_versions_after(self.versions, shown, False, now))
+        return replace(self, versions=_latest_of(_versions_after(self.versions, shown, False, now)))
 
     @property
     def silent(self) -> tuple[NodeView, ...]:
@@ -407,6 +408,17 @@ def _versions_after(
     return tuple(
         each for each in after.values() if each.gone is None or now < each.gone + timedelta(seconds=longest)
     )
+
+
+def _latest_of(versions: tuple[Version[ServedKeys], ...]) -> tuple[Version[ServedKeys], ...]:
+    """Return the last of `versions` to be served, at most MOST_VERSIONS: what is left out is the earliest.
+
+    While a node is out of reach for good, none of them is known to be gone.
+    """
+    if len(versions) <= MOST_VERSIONS:
+        return versions
+    kept = sorted(versions, key=lambda each: each.first)[-MOST_VERSIONS:]
+    return tuple(each for each in versions if each in kept)
 
 
 def _octets_in(ds: Iterable[bytes]) -> int:

@@ -9,6 +9,7 @@ from dnsctl.model.observation import (
     LONGEST_CACHED,
     MOST_OCTETS,
     MOST_SETS,
+    MOST_VERSIONS,
     DsMemory,
     NodeView,
     ParentView,
@@ -51,6 +52,15 @@ def _served(*rounds, ttl=3600):
     for hour, (first, second) in enumerate(rounds):
         memory = memory.after(_nodes(hour, first, second, ttl), _T0 + hour * _HOUR)
     return memory
+
+
+def test_versions_are_bounded_while_a_node_is_out_of_reach_for_good():
+    memory = ServedMemory()
+    versions = [ServedKeys((b"\1\1\3\15" + bytes([each]),)) for each in range(MOST_VERSIONS + 20)]
+    for hour, each in enumerate(versions):
+        memory = memory.decided(each, 3600, 3600, _T0 + hour * _HOUR)
+        memory = memory.after(_nodes(hour, each, None), _T0 + hour * _HOUR)
+    assert [each.what for each in memory.versions] == versions[-MOST_VERSIONS:]
 
 
 def test_ds_is_everywhere_since_the_last_server_got_it():
