@@ -59,7 +59,7 @@ class Killed(Fleet):
         died = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
         self.host = Host(root)
         self._recover()
-        self._age_keys()
+        self.age_keys()
         return died
 
     def _recover(self) -> None:

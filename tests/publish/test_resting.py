@@ -16,6 +16,7 @@ from dnsctl.control.since import released_since
 from dnsctl.errors import DnsctlError
 from dnsctl.load.revision import Revision
 from dnsctl.load.settings.file import load_config
+from dnsctl.model.name import to_text
 from dnsctl.publish.changeset import Changeset, changeset_of
 from dnsctl.publish.commit import intent_of
 from dnsctl.publish.intent import Intent
@@ -36,8 +37,8 @@ class Fleet:
         self.memory, self.now, self._written = Memory(root / "memory.db"), NOW, 0
         self.history.commit()
 
-    def intent(self, *, carrying: bool) -> Intent:
-        source = Revision(self.history.root, "HEAD")
+    def intent(self, *, carrying: bool, rev: str = "HEAD") -> Intent:
+        source = Revision(self.history.root, rev)
         memory = self.memory if carrying else None
         made = intent_of(source, load_config(source), today=self.history.day, memory=memory)
         self.history.good = made.commit or ""
@@ -52,17 +53,28 @@ class Fleet:
             self.memory.rest(intent.known, intent.zones, made.resting, intent.seen)
         return made
 
+    def go_back_elsewhere(self) -> None:
+        """Have a host that remembers other things release the commit before this one."""
+        try:
+            made = self.intent(carrying=False, rev="HEAD~1")
+            if self.compared(made).zones:
+                self.host.push(made, self.now)
+                self.now += LATER
+        except DnsctlError:
+            pass  # that commit has an error, or there is none
+        self.age_keys()
+
     def step(self) -> None:
         """Go on: a commit; sometimes keys are lost, sometimes it is so late that signatures are due."""
         self.history.step()
-        self._age_keys()
+        self.age_keys()
         what = self.history.rng.randrange(12)
         if what == 0:
             self.now += timedelta(days=8)
         elif what < 3 and (found := sorted(self.host.keystore.root.glob("*/"))):
             shutil.rmtree(self.history.rng.choice(found))
 
-    def _age_keys(self) -> None:
+    def age_keys(self) -> None:
         """Let what was written now be older than this clock: no two times are equal."""
         for each in self.host.keystore.root.glob("*/"):
             if each.stat().st_mtime > NOW.timestamp() - 1:
@@ -89,5 +101,31 @@ def test_any_history_is_released_as_by_a_full_comparison(tmp_path: Path, seed: i
         if whole.zones and fleet.history.rng.random() < 0.7:
             fleet.host.push(intent, fleet.now)
             fleet.now += LATER
-        fleet.step()
+            fleet.age_keys()
+            fleet.compared(fleet.intent(carrying=True))
+        if fleet.history.rng.random() < 0.2:
+            fleet.go_back_elsewhere()
+        else:
+            fleet.step()
     assert carried
+
+
+def test_zone_that_another_host_released_otherwise_is_looked_at_again(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, 0)
+    for path in (fleet.history.root / "zones").iterdir():
+        path.unlink()
+    fleet.history.write(
+        "zones/example.net.yaml", "ns1: {type: A, value: 192.0.2.53}\nns2: {type: A, value: 192.0.2.54}\n"
+    )
+    for number in (1, 2):
+        fleet.history.write("zones/example.org.yaml", f"www: {{type: A, value: 192.0.2.{number}}}\n")
+        fleet.history.commit()
+        fleet.host.push(fleet.intent(carrying=True), fleet.now)
+        fleet.age_keys()
+        fleet.now += LATER
+    assert not fleet.compared(fleet.intent(carrying=True)).zones
+    assert len(fleet.intent(carrying=True).carried) == 2
+    fleet.go_back_elsewhere()
+    intent = fleet.intent(carrying=True)
+    assert [to_text(each.origin) for each in fleet.compared(intent).zones] == ["example.org."]
+    assert len(intent.carried) == 1
