@@ -67,7 +67,7 @@ def released_branch(root: Path, config: Config) -> str:
 def follow(root: Path, bare: Path, branch: str) -> None:
     """Bring the operations repo to what `branch` of `bare` is now. Raises RevisionError where it cannot."""
     with _one_at_a_time(root):
-        git(root, "fetch", "--quiet", str(bare), f"+{APPROVALS}*:{APPROVALS}*")
+        git(root, "fetch", "--quiet", "--no-tags", str(bare), f"+{APPROVALS}*:{APPROVALS}*")
         git(root, "fetch", "--quiet", "--no-tags", str(bare), f"{HEADS}{branch}")
         here = git(root, "symbolic-ref", "--quiet", "--short", "HEAD", check=False).decode().strip()
         if here != branch:

@@ -5,16 +5,20 @@ from pathlib import Path
 import pytest
 
 from dnsctl.control.approving import approve
-from dnsctl.control.commit_gate import CommitJudgement, judge_commit
+from dnsctl.control.commit_gate import CommitJudgement, judge_commit, judge_return
+from dnsctl.control.deploying import follow
 from dnsctl.errors import DnsctlError, ReleaseRefusedError
 from dnsctl.load.signatures.approval import make_approval
 from dnsctl.model.name import from_text
+from dnsctl.model.repo import Repo
 from dnsctl.publish.changeset import Fate, ZoneChangeset
 from dnsctl.publish.guards import GuardVerdict
+from dnsctl.release.archive import Archive
+from dnsctl.release.manifest import DeltaReference
 from tests.cli.shell import CONFIG, dnsctl
 from tests.control.signing import Repository, openpgp
 from tests.peers import need
-from tests.release.releases import manifest
+from tests.release.releases import entry, manifest, sealed, sealed_certificate
 
 POLICY = CONFIG + "commits: {allowed-signers: signers, approval: {zones: example.com, guards: deletes}}\n"
 TEXT = "Approved for release by dnsctl\n\nDirectory: .\n"
@@ -237,6 +241,25 @@ def test_approval_that_nobody_asks_for_or_that_cannot_be_signed_says_so(approved
         approve(approved.root, approved.commit("alice"))
 
 
+def test_approval_comes_from_a_bare_repository_with_and_without_the_branch(
+    approved: Approved, tmp_path: Path
+) -> None:
+    bare, clone = tmp_path / "bare.git", tmp_path / "clone"
+    approved.git("clone", "-q", "--bare", ".", str(bare))
+    approved.git("clone", "-q", str(bare), str(clone))
+    approved.sign_as("alice", clone)
+    approved.git("-C", str(clone), "commit", "-q", "--allow-empty", "-S", "-m", "x")
+    approved.git("-C", str(clone), "push", "-q", "origin", "main", "HEAD:refs/tags/other")
+    follow(approved.root, bare, "main")
+    pushed = approved.git("rev-parse", "HEAD")
+    assert "alone does" in approved.said(pushed)
+    approved.sign_as("bob", clone)
+    approved.git("-C", str(clone), "push", "-q", "origin", approve(clone, pushed).tag)
+    follow(approved.root, bare, "main")
+    assert approved.said(pushed) == ""
+    assert approved.git("tag").startswith("dnsctl-approval/"), "and no other tag"
+
+
 def test_command_says_what_was_approved_and_how_others_get_it(approved: Approved) -> None:
     pushed = approved.commit("alice")
     approved.sign_as("bob")
@@ -245,3 +268,30 @@ def test_command_says_what_was_approved_and_how_others_get_it(approved: Approved
     assert f"git push origin dnsctl-approval/{pushed[:12]}-" in told.out
     found = dnsctl("approve", pushed, "--json", root=approved.root).json
     assert found == {"commit": pushed, "tag": found["tag"], "by": "bob@example.net", "suffices": True}
+
+
+def test_rollback_brings_back_what_was_approved_however_many_releases_ago(approved: Approved) -> None:
+    """Generations: 1 without an approval, 2 with, 3 and 4 change another zone, 5 is alone, 6 is served."""
+    commits = [approved.released, *(approved.commit("alice") for _ in range(5))]
+    approved.tag("bob", commits[1])
+    archive = Archive(Repo(approved.root).state.archive)
+    delta = DeltaReference(archive.put(b"x"), 1, 1)
+    com, org = entry("example.com."), entry("example.org.")
+    made = []
+    for number, zone in enumerate((com, com, org, org, com, com), 1):
+        commit = commits[2 if number == 4 else number - 1]  # 4 renews the signatures of 3
+        one = manifest(number, commit=commit, zones={zone.origin: zone}, removed=(), delta=delta)
+        archive.put_manifest(number, sealed(one))
+        archive.put_activation(number, sealed_certificate(one))
+        made.append(one)
+
+    def asked(target: int, zones: tuple[ZoneChangeset, ...], guard: str = "") -> bool:
+        verdicts = (GuardVerdict(guard, None, "something"),) if guard else ()
+        found = judge_return(approved.root, made[-1], made[target - 1], zones, verdicts).verdicts
+        assert {each.guard for each in found} <= {"approval"}
+        return bool(found)
+
+    zones = changed("example.com.")
+    assert [asked(target, zones) for target in (1, 2, 3, 4, 5)] == [True, False, False, False, True]
+    assert not asked(5, changed("example.org."))
+    assert asked(3, (), "deletes") and not asked(2, (), "deletes")
