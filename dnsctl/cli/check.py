@@ -16,7 +16,6 @@ from dnsctl.model.processors import usable_processors
 from dnsctl.model.repo import shown_directories
 from dnsctl.publish.work_tree import Checked
 from dnsctl.publish.work_tree import check as check_work_tree
-from dnsctl.sign.keystore import public_side
 
 
 def check(context: Context, zones: list[str], *, as_json: bool) -> None:
@@ -35,7 +34,7 @@ def check(context: Context, zones: list[str], *, as_json: bool) -> None:
             datetime.now(UTC),
             workers,
             progress,
-            public_side(context.keys),
+            context.keys,
             Targets(config, context.state),
         )
     if as_json:

@@ -26,7 +26,6 @@ from dnsctl.model.repo import CONFIG
 from dnsctl.publish.staged import check_staged
 from dnsctl.publish.work_tree import Checked, check
 from dnsctl.setup.hooks import POST_RECEIVE, PRE_COMMIT, PRE_PUSH, install_hooks
-from dnsctl.sign.keystore import public_side
 
 _INDEX = "GIT_INDEX_FILE"
 
@@ -68,10 +67,10 @@ def _pre_commit(context: Context) -> None:
             return
         changed, deleted = staged_changes(context.root)
         config = load_config(staged, fleet=False)
-        now, keystore = datetime.now(UTC), public_side(context.keys)
+        now = datetime.now(UTC)
         with output.stages() as progress:
             checked = check_staged(
-                staged, config, changed, deleted, now, usable_processors(), progress, keystore
+                staged, config, changed, deleted, now, usable_processors(), progress, context.keys
             )
     finally:
         staged.close()
@@ -93,7 +92,7 @@ def _pre_push(context: Context, lines: Iterable[str]) -> None:
                     datetime.now(UTC),
                     usable_processors(),
                     progress,
-                    public_side(context.keys),
+                    context.keys,
                 )
         finally:
             source.close()

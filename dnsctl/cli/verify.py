@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import typer
 
 from dnsctl.cli import output
 from dnsctl.cli.context import Context, zone_name
-from dnsctl.control.sites import Sites, sites_of
 from dnsctl.control.verifying import AtParents, verified
 from dnsctl.errors import ConfigError, DnsctlError
 from dnsctl.load.nearest import did_you_mean
@@ -20,6 +20,9 @@ from dnsctl.load.settings.config import Config
 from dnsctl.model.fleet import Node
 from dnsctl.model.name import Name, to_text
 from dnsctl.verify.report import Report
+
+if TYPE_CHECKING:
+    from dnsctl.control.sites import Sites
 
 SHOWN_FAULTS = 20
 _STYLES = ("bold green", "bold red", "bold yellow")  # by exit code
@@ -51,6 +54,8 @@ def verify(
 
 def _sites(context: Context, config: Config) -> Sites | None:
     """Return what looks from every site; None where nobody has the passphrase at hand, or no certificate."""
+    from dnsctl.control.sites import sites_of  # noqa: PLC0415 - with HTTP, for a look at parents alone
+
     if config.keystore.passphrase == "prompt":  # noqa: S105 - how it is named, not what it is
         return None
     try:

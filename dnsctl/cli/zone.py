@@ -23,9 +23,8 @@ from dnsctl.model.json_value import Json
 from dnsctl.model.name import to_relative_text, to_text
 from dnsctl.model.presentation import lines, master_file
 from dnsctl.model.rrset import RRset, rdata_text, type_text
-from dnsctl.model.zone import Zone
+from dnsctl.model.zone import Zone, is_presigned
 from dnsctl.publish.work_tree import NamedZoneFaultsError, load_one, load_work_tree
-from dnsctl.sign.presigned import is_presigned
 
 
 def list_zones(context: Context, *, as_json: bool) -> None:

@@ -18,10 +18,10 @@ from dnsctl.load.zones import load_zones
 from dnsctl.model.name import Name
 from dnsctl.model.policy import Policy
 from dnsctl.model.repo import Repo
+from dnsctl.model.zone import is_presigned
 from dnsctl.release.archive import Archive, activated
 from dnsctl.release.manifest import Manifest
 from dnsctl.sign.keystore import Keystore
-from dnsctl.sign.presigned import is_presigned
 
 
 def released(root: Path) -> Manifest | None:

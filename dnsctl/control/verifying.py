@@ -10,13 +10,10 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from dnsctl.control.newest import take_over_newest
-from dnsctl.control.observing import Means, look_at_parents
 from dnsctl.control.own_image import damage, generation_of, open_own
 from dnsctl.control.parents import faults_of, out_of_sight, parent_states
-from dnsctl.control.sites import Sites
 from dnsctl.control.telling import Tell
 from dnsctl.errors import InconclusiveError, RefusalRule
 from dnsctl.image.reader import Reader
@@ -28,6 +25,9 @@ from dnsctl.model.repo import HostFiles, Repo
 from dnsctl.verify.anchor import anchors_in
 from dnsctl.verify.parts import verify_by_processes
 from dnsctl.verify.report import Note, Report
+
+if TYPE_CHECKING:
+    from dnsctl.control.sites import Sites
 
 
 class AtParents(NamedTuple):
@@ -80,14 +80,20 @@ def verified(
 
     before = 0 if damage(state) else generation_of(state)
     if not before:
-        take_over_newest(root, tell)
+        _take_over_newest(root, tell)
         return ask()
     report = ask()
     if report.faults:
-        take_over_newest(root, tell)
+        _take_over_newest(root, tell)
         if generation_of(state) > before:
             return ask()
     return report
+
+
+def _take_over_newest(root: Path, tell: Tell) -> None:
+    from dnsctl.control.newest import take_over_newest  # noqa: PLC0415 - HTTP, where DNS shows a difference
+
+    take_over_newest(root, tell)
 
 
 @contextmanager
@@ -108,6 +114,8 @@ def _with_parents(
     asked = [each.origin for each in reader.zones() if zones is None or each.origin in zones]
     notes: list[Note] = []
     if at_parents is not None:
+        from dnsctl.control.observing import Means, look_at_parents  # noqa: PLC0415 - what asks others
+
         looked = look_at_parents(state, at_parents.config, reader, asked, now, Means(at_parents.sites))
         notes += [Note(zone, f"its parent could not be asked: {why}") for zone, why in looked.faults.items()]
         notes += [Note(zone, "its parent was not asked: no time was left") for zone in looked.left]

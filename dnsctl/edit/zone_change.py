@@ -28,10 +28,9 @@ from dnsctl.model.finding import Finding, Severity
 from dnsctl.model.name import ROOT, Name, ancestors, to_text
 from dnsctl.model.repo import MASTER
 from dnsctl.model.rrset import RRset, type_text
-from dnsctl.model.zone import Zone
+from dnsctl.model.zone import Zone, is_presigned
 from dnsctl.publish.judgement import judge
 from dnsctl.publish.work_tree import load_work_tree
-from dnsctl.sign.presigned import is_presigned
 
 Wanting = Callable[[Name, RRset | None], Wanted]  # of a zone, and what it has now
 Tell = Callable[[Iterable[Finding]], None]

@@ -262,11 +262,10 @@ def _sorted_out(parsed: Mapping[Name, _Read], about: Iterable[Finding], config: 
 def _without_file(listing: Listing, config: Config, only: frozenset[Name] | None) -> Iterable[Finding]:
     """Report zones without a file that are asked for, or that dnsctl.yaml has settings for."""
     files, place = listing.zones, shown_directories(config.zone_files)
-    known = [to_text(origin) for origin in files]
     for origin in sorted(only or ()):
         if origin not in files:
             message = f"zone {to_text(origin)} has no file"
-            advice = did_you_mean(to_text(origin), known) if known else "write one"
+            advice = did_you_mean(to_text(origin), [*map(to_text, files)]) if files else "write one"
             yield finding("zone-unknown", Position(place), message, advice, origin)
     if only is None:
         for directory in listing.empty if config.zone_files != (ZONES,) else ():
@@ -276,7 +275,7 @@ def _without_file(listing: Listing, config: Config, only: frozenset[Name] | None
         for origin, position in config.named_zones().items():
             if origin not in files:
                 message = f"settings for zone {to_text(origin)}, which has no file in {place}"
-                near = nearest(to_text(origin), known)
+                near = nearest(to_text(origin), [*map(to_text, files)])
                 advice = f"did you mean {near}?" if near else "remove them, or add the file"
                 yield finding("zone-settings-unused", position, message, advice)
 

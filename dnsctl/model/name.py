@@ -75,6 +75,9 @@ def from_text(text: str, origin: Name | None = None) -> Name:
 
 def _split(text: str) -> tuple[list[bytes], bool]:
     """Split presentation form into labels; also return whether it ended in a dot."""
+    if text.isascii() and "\\" not in text:
+        plain = text.encode().split(b".")
+        return (plain[:-1], True) if len(plain) > 1 and not plain[-1] else (plain, False)
     parts: list[bytes] = []
     label = bytearray()
     wide: list[str] = []  # the label's text, where it may hold a character outside ASCII

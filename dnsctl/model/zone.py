@@ -115,3 +115,8 @@ class SignedZone(_Nodes):
     signed: bool = False
     nsec3: Nsec3Parameters | None = None
     nsec3_nodes: Mapping[bytes, RRset] = field(default_factory=dict, repr=False)
+
+
+def is_presigned(zone: Zone | ValidatedZone) -> bool:
+    """True for a zone that somebody else has signed: its apex holds signatures."""
+    return any(one.signatures for one in zone.nodes.get(zone.origin, ()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from dnsctl.model.alias import Resolved
 from dnsctl.model.finding import Finding, Level
@@ -15,7 +16,9 @@ from dnsctl.model.policy import Policy
 from dnsctl.model.serial import SerialPolicy
 from dnsctl.model.zone import ValidatedZone
 from dnsctl.publish.known import Remembered, Seen
-from dnsctl.sign.keystore import NewKey
+
+if TYPE_CHECKING:
+    from dnsctl.sign.keystore import NewKey
 
 Progress = Callable[[str, int, int], None]  # stage, done, total
 

@@ -17,11 +17,9 @@ from dnsctl.model.alias import Resolve, ask_nobody
 from dnsctl.model.finding import Finding, Level, Severity
 from dnsctl.model.name import Name
 from dnsctl.model.policy import Policy
-from dnsctl.model.zone import SignedZone, ValidatedZone, Zone
+from dnsctl.model.zone import SignedZone, ValidatedZone, Zone, is_presigned
 from dnsctl.publish.aliases import addressed, incomplete
 from dnsctl.publish.intent import Progress, ZoneIntent, no_progress
-from dnsctl.publish.presigned import take_signed
-from dnsctl.sign.presigned import is_presigned
 from dnsctl.validate.landscape import Answer, Question
 from dnsctl.validate.rule import Certificates
 from dnsctl.validate.run import Beside, validate
@@ -120,6 +118,10 @@ def judge_signatures(
     judged: Judged, now: datetime, workers: int = 1, progress: Progress = no_progress
 ) -> Judged:
     """Verify every signature of the pre-signed zones, as valid at `now`."""
+    if not any(each.presigned for each in judged.zones.values()):
+        return judged
+    from dnsctl.publish.presigned import take_signed  # noqa: PLC0415 - what verifies, for these alone
+
     taken = take_signed(judged.zones.values(), now, workers=workers, progress=progress)
     refused = {origin for origin, one in taken.items() if one.zone is None}
     return replace(

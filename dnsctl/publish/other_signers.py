@@ -8,7 +8,8 @@ public side of the keystore, of zones only that have another signer's key.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from dnsctl.errors import KeystoreError
 from dnsctl.model.finding import Finding, Position, Severity
@@ -17,29 +18,37 @@ from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import Type
 from dnsctl.publish.faults import ZonesWithErrorsError
 from dnsctl.publish.intent import ZoneIntent
-from dnsctl.sign.keyfile import KeyState
-from dnsctl.sign.keystore import Keystore, StoredKey
 from dnsctl.validate.dnssec import TAG_SHARED
 
+if TYPE_CHECKING:
+    from dnsctl.sign.keystore import Keystore, StoredKey
 
-def shared_with_ours(zones: Mapping[Name, ZoneIntent], keystore: Keystore) -> Iterator[Finding]:
-    """Yield other signers' keys with the algorithm and tag of a key in the keystore. A renewal has none."""
+
+def shared_with_ours(
+    zones: Mapping[Name, ZoneIntent], keys_of: Callable[[Name], Iterable[StoredKey]]
+) -> Iterator[Finding]:
+    """Yield other signers' keys with the algorithm and tag of a key of ours. A renewal has none.
+
+    `keys_of` lists those in the keystore; it is asked for zones with another signer's keys alone.
+    """
     for origin, wanted in zones.items():
         if wanted.policy is None or wanted.source or wanted.zone.get(origin, Type.DNSKEY) is None:
             continue
         stored: Iterable[StoredKey] = ()
         with contextlib.suppress(KeystoreError):  # reported where keys are chosen
-            stored = keystore.list(origin)
+            stored = keys_of(origin)
         yield from _shared(wanted, stored)
 
 
 def refuse_shared_with_ours(zones: Mapping[Name, ZoneIntent], keystore: Keystore) -> None:
     """Raise ZonesWithErrorsError where `shared_with_ours` finds something."""
-    if found := tuple(shared_with_ours(zones, keystore)):
+    if found := tuple(shared_with_ours(zones, keystore.list)):
         raise ZonesWithErrorsError(found)
 
 
 def _shared(wanted: ZoneIntent, stored: Iterable[StoredKey]) -> Iterator[Finding]:
+    from dnsctl.sign.keyfile import KeyState  # noqa: PLC0415 - for zones with another signer's keys alone
+
     zone = wanted.zone
     dnskey = zone.get(zone.origin, Type.DNSKEY)
     if dnskey is None:

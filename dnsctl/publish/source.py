@@ -18,9 +18,8 @@ from dnsctl.model.policy import Lifetimes, Policy
 from dnsctl.model.rrset import Type
 from dnsctl.model.soa import with_expire_at_most, with_serial
 from dnsctl.model.validity import timing
-from dnsctl.model.zone import ValidatedZone
+from dnsctl.model.zone import ValidatedZone, is_presigned
 from dnsctl.publish.intent import ZoneIntent
-from dnsctl.sign.presigned import is_presigned
 
 _OF_KEYS = frozenset((Type.DNSKEY, Type.CDS, Type.CDNSKEY))
 _HALF = 32  # hexadecimal digits: half for the keys, half for the data

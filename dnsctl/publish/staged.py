@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from dnsctl.load.revision import Source
 from dnsctl.load.settings.config import Config
@@ -18,7 +18,6 @@ from dnsctl.model.name import ROOT, Name, ancestors, labels
 from dnsctl.model.repo import CONFIG, HOOKS, ZONE_SUFFIXES
 from dnsctl.publish.intent import Progress, no_progress
 from dnsctl.publish.work_tree import Checked, check
-from dnsctl.sign.keystore import Keystore
 
 _FRAGMENT = re.compile(r"[\w-]+")  # one label, as names of files that zones beside them include have
 _NEVER_INCLUDED = (".md", ".rst")
@@ -32,17 +31,17 @@ def check_staged(
     now: datetime,
     workers: int = 1,
     progress: Progress = no_progress,
-    keystore: Keystore | None = None,
+    keys: Path | None = None,
 ) -> Checked:
     """Return what `check` finds in zones of `staged` whose files are in `changed`; in all, where it must."""
     listed = zone_files(staged, config.zone_files).zones
     wanted = _zones_of(listed, changed, deleted)
     others = (*changed, *deleted)
     if any(_may_be_anyones(each, config) for each in others if each not in wanted):
-        return check(staged, config, None, now, workers, progress, keystore)
+        return check(staged, config, None, now, workers, progress, keys)
     zones = frozenset(wanted.values())
     only = zones | _related(zones, listed)
-    found = check(staged, config, only, now, workers, progress, keystore).findings if others else ()
+    found = check(staged, config, only, now, workers, progress, keys).findings if others else ()
     told = (each for each in found if each.zone in zones or each.position.file in changed)
     return Checked(tuple(told), len(zones))
 

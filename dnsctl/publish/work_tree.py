@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dnsctl.errors import ZoneFaultsError
 from dnsctl.load.revision import Source, WorkTree
@@ -19,7 +23,9 @@ from dnsctl.publish.faults import errors_of
 from dnsctl.publish.intent import Progress, ZoneIntent, no_progress
 from dnsctl.publish.judgement import judge, judge_signatures
 from dnsctl.publish.other_signers import shared_with_ours
-from dnsctl.sign.keystore import Keystore
+
+if TYPE_CHECKING:
+    from dnsctl.sign.keystore import StoredKey
 
 
 @dataclass(frozen=True)
@@ -75,21 +81,28 @@ def check(
     now: datetime,
     workers: int = 1,
     progress: Progress = no_progress,
-    keystore: Keystore | None = None,
+    keys: Path | None = None,
     resolve: Resolve = ask_nobody,
 ) -> Checked:
     """Load and judge all zones, or those of `only`, with the signatures of pre-signed ones.
 
-    `workers`: how many processes may be forked for it. `keystore`: with our own keys, where these are on this
+    `workers`: how many processes may be forked for it. `keys`: the directory of our own, where it is on this
     host; `resolve`: as of `judgement.judge`.
     """
     readers = workers if isinstance(tree, WorkTree) else 1  # each would need a git of its own
     loaded = load_work_tree(tree, config, only, progress, processes=readers)
     judged = judge(loaded, config.policy, config.checks, no_progress, resolve, config.certificates, workers)
     judged = judge_signatures(judged, now, workers, progress)
-    of_keys = shared_with_ours(judged.zones, keystore) if keystore is not None else ()
+    of_keys = shared_with_ours(judged.zones, partial(_keys_in, keys)) if keys is not None else ()
     found = by_position((*judged.findings, *of_keys))
     return Checked(tuple(found), _files(loaded, only))
+
+
+def _keys_in(directory: Path, origin: Name) -> Sequence[StoredKey]:
+    """Return the public side of the keys of a zone."""
+    from dnsctl.sign.keystore import public_side  # noqa: PLC0415 - for zones with another signer's keys alone
+
+    return public_side(directory).list(origin)
 
 
 def _files(loaded: Loaded, only: frozenset[Name] | None) -> int:

@@ -18,18 +18,13 @@ from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.soa import intervals_of, serial_of
 from dnsctl.model.validity import PRESIGNED_WARNING, moment
-from dnsctl.model.zone import Nsec3Parameters, SignedZone, ValidatedZone, Zone
+from dnsctl.model.zone import Nsec3Parameters, SignedZone, ValidatedZone
 from dnsctl.sign.chain import Break, breaks
 from dnsctl.sign.examine import Progress, examine
 from dnsctl.sign.published import PublishedKeys, algorithm_text, key_text
 from dnsctl.sign.signer import earliest_expiry
 from dnsctl.sign.zone_findings import ZoneFindings
 from dnsctl.sign.zonemd import zonemd_fault
-
-
-def is_presigned(zone: Zone | ValidatedZone) -> bool:
-    """True where the apex holds signatures."""
-    return any(one.signatures for one in zone.nodes.get(zone.origin, ()))
 
 
 class Taken(NamedTuple):

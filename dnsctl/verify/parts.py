@@ -6,7 +6,6 @@ one.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import time
@@ -14,8 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkProcess
+from typing import TYPE_CHECKING
 
 from dnsctl.errors import DnsctlError, InconclusiveError
 from dnsctl.image.layout import ZoneEntry
@@ -27,6 +25,10 @@ from dnsctl.verify.anchor import Anchors
 from dnsctl.verify.asking import SAMPLED_OWNERS, Asked, Asking, Progress, Told
 from dnsctl.verify.consistency import entries_of, verify_by
 from dnsctl.verify.report import NodeResult, Report
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import ForkProcess
 
 _WORTH_FORKING = 2000  # RRsets: half a second of work for each of two processes
 
@@ -102,7 +104,9 @@ class _Processes:
     """A process for each part. As a context manager: none outlives it."""
 
     def __init__(self, fleet: _Fleet, reopen: Reopen, parts: Sequence[Collection[Name]]) -> None:
-        context = multiprocessing.get_context("fork")
+        from multiprocessing import get_context  # noqa: PLC0415 - few verifications need processes
+
+        context = get_context("fork")
         self._total = sum(map(len, parts))
         self._hearing: list[Connection] = []
         self._running: list[ForkProcess] = []
@@ -124,6 +128,8 @@ class _Processes:
 
     def reports(self, progress: Progress | None) -> list[Report]:
         """Return the report of each, when all are there."""
+        from multiprocessing.connection import Connection, wait  # noqa: PLC0415 - as above
+
         done: dict[Connection, int] = {}
         reports: dict[Connection, Report] = {}
         while len(reports) < len(self._hearing):

@@ -92,7 +92,7 @@ def test_completion_imports_nothing_that_verbs_work_with(typed: str, shell: str,
 @pytest.mark.parametrize(
     ("arguments", "needs"),
     [
-        (["check"], {"dns", *SETTINGS, *SIGNING}),
+        (["check"], {"dns", *SETTINGS}),
         (["check", "--rules"], {"dns"}),
         (["zone", "list"], {"dns", *SETTINGS, *SIGNING, *IMAGE}),
         (["zone", "show", "example.com"], {"dns", *SETTINGS, *SIGNING, *IMAGE}),
@@ -108,6 +108,15 @@ def test_verb_imports_what_it_needs_and_no_other_heavy_package(
     code, names = imported(arguments, place)
     assert code == 0
     assert names & HEAVY <= needs
+
+
+def test_verify_imports_nothing_that_speaks_http_before_a_node_differs(place: Path) -> None:
+    script = (
+        "import sys, dnsctl.cli.verify\n"
+        "print(*sorted({each.partition('.')[0] for each in sys.modules if sys.modules[each] is not None}))\n"
+    )
+    names = set(run(place, script).stdout.split())
+    assert names & HEAVY == {"dns", "dnslib", *SETTINGS, *SIGNING, *IMAGE}
 
 
 @pytest.mark.parametrize(

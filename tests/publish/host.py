@@ -11,14 +11,13 @@ from dnsctl.model.guard_limits import GuardLimits
 from dnsctl.model.name import Name, from_text, to_text
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import Type, rdata_text, type_text
-from dnsctl.model.zone import SignedZone
+from dnsctl.model.zone import SignedZone, is_presigned
 from dnsctl.publish.intent import Intent, ZoneIntent
 from dnsctl.publish.keys import settle
 from dnsctl.publish.pipeline import Release, build, certify
 from dnsctl.release.archive import Archive
 from dnsctl.replicate.trust import Trust
 from dnsctl.sign.keystore import Keystore
-from dnsctl.sign.presigned import is_presigned
 from tests.build import validated
 from tests.release.releases import release_key
 

@@ -16,8 +16,7 @@ from dnsctl.model.name import from_text
 from dnsctl.model.nsec3 import nsec3_hash
 from dnsctl.model.policy import Policy
 from dnsctl.model.rrset import RRset, Type
-from dnsctl.model.zone import ValidatedZone
-from dnsctl.sign.presigned import is_presigned
+from dnsctl.model.zone import ValidatedZone, is_presigned
 from dnsctl.sign.signer import earliest_expiry, sign_zone
 from tests.build import APEX, validated
 from tests.peers import need
