@@ -242,9 +242,10 @@ def test_equal_file_is_not_read_again(history: History, tmp_path: Path, read: li
         ("guards: {deletes: 50%}\n", "", []),
         ("", "  example.org: {dnssec: none}\n", ["example.net.", "example.org."]),
         ("policies: {other: {denial: nsec3}}\n", OTHER, ["example.net.", "example.org."]),
+        ("", "  example.org: {certificates: {'': ca.example.net}}\n", ["example.net.", "example.org."]),
         ("parents: {standard: {ours: leave}}\n", "", ["example.com.", "example.net.", "example.org."]),
     ],
-    ids=["none", "one zone", "a policy", "all"],
+    ids=["none", "one zone", "a policy", "certificates", "all"],
 )  # fmt: skip
 def test_settings_that_change_are_a_reason_to_read_the_zones_that_they_are_of(
     history: History, tmp_path: Path, read: list[str], *, more: str, of_zones: str, again: list[str]
@@ -345,6 +346,21 @@ def test_memory_with_a_damaged_table_is_begun_anew(history: History, tmp_path: P
         file.write(b"\xff" * 100)
     for _ in range(2):
         assert dict(judged(history, Memory(path)).zones) == whole
+    assert len(Memory(path).recall().zones) == 3
+
+
+def test_row_that_cannot_be_read_is_a_reason_to_begin_anew(history: History, tmp_path: Path) -> None:
+    path = tmp_path / "memory.db"
+    judged(history, Memory(path))
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE zones SET files = '[', findings = '['")
+        database.commit()
+    history.write("zones/example.net.yaml", "ns1: {type: A, value: 192.0.2.1}\n")
+    history.commit()
+    for _ in range(2):
+        made, whole = judged(history, Memory(path)), judged(history, None)
+        assert dict(made.zones) == dict(whole.zones)
+        assert tuple(made.findings) == whole.findings
     assert len(Memory(path).recall().zones) == 3
 
 
