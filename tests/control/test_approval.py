@@ -122,7 +122,8 @@ def test_tag_without_a_signature_approves_nothing(approved: Approved) -> None:
     pushed = approved.commit("alice")
     approved.tag("", pushed)
     approved.git("tag", "dnsctl-approval/light", pushed)
-    assert approved.said(pushed).count(" is not signed") == 2
+    approved.git("tag", "dnsctl-approval/two\u2028lines", pushed)
+    assert approved.said(pushed).count(" is not signed") == 3
 
 
 def test_approval_of_another_commit_cannot_be_moved(approved: Approved) -> None:

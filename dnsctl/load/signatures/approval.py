@@ -55,7 +55,7 @@ def approvals(root: Path, commit: str, lists: SignerLists) -> Iterator[Tag]:
         "--format=%(objecttype) %(objectname) %(refname:lstrip=2)",
         f"refs/tags/{TAGS}/",
     )
-    for line in listing.decode("utf-8", "replace").splitlines():
+    for line in filter(None, listing.decode("utf-8", "replace").split("\n")):
         kind, identity, name = line.split(" ", 2)
         yield Tag(name, _approver(root, identity, commit, lists) if kind == "tag" else Fault("is not signed"))
 

@@ -34,4 +34,5 @@ def run(home: Path, command: Sequence[str | Path], told: bytes = b"") -> Done:
         ) from None
     except (OSError, subprocess.TimeoutExpired) as error:
         raise RevisionError(f"{name} failed: {error}", advice="try again") from None
-    return Done(not done.returncode, tuple(done.stdout.decode("utf-8", "replace").splitlines()))
+    text = done.stdout.decode("utf-8", "replace")
+    return Done(not done.returncode, tuple(text.split("\n")))  # and at no other sign: names may hold these

@@ -29,7 +29,9 @@ def judge_ssh(signed: Signed, listed: bytes, home: Path) -> Signer | Fault:
         return Fault("has a wrong signature")
     found = run(home, ("ssh-keygen", "-Y", "find-principals", "-s", signature, "-f", signers))
     names = [
-        each for each in found.lines if found.good and _is_of(home, each, signers, signature, signed.payload)
+        each
+        for each in filter(None, found.lines)
+        if found.good and _is_of(home, each, signers, signature, signed.payload)
     ]
     if names:
         return Signer(names[0], frozenset((*names, key)))
