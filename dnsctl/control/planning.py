@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
 from dnsctl.control.aliases.resolving import Ask, Targets
 from dnsctl.control.cache_gate import judge_caches
@@ -35,6 +36,7 @@ from dnsctl.publish.guards import GuardVerdict, judge
 from dnsctl.publish.intent import Intent, Progress
 from dnsctl.publish.memory import Memory
 from dnsctl.publish.old_answers import with_old_answers
+from dnsctl.publish.parts import Parts
 from dnsctl.publish.presigned import pass_presigned
 from dnsctl.publish.resting import at_work
 from dnsctl.release.archive import Archive
@@ -81,22 +83,20 @@ def plan(
     `offline`: no node is asked what is served. `tell` gets what a person should know besides. Raises
     ZonesWithErrorsError where a push would end with it.
     """
-    memory = Memory(Repo(root).state.memory) if against is None else None
-    intent = _intent(root, rev, progress, memory, ask=not offline)
-    if against is not None:
-        other = _intent(root, against, progress, ask=False)
-        changeset = compare(other, intent)
-        findings = _passed(intent, changeset, None, progress)
-        guards = judge(changeset.zones, intent.limits)
-        return Plan(intent.commit, {"commit": other.commit}, changeset, guards, findings, intent.aliases)
-    if offline:
-        tell("offline: compared with what this host knows; no node is asked what it serves")
-        require_whole(Repo(root).state, lately=True)
-    else:
-        from dnsctl.control.newest import take_over_newest  # noqa: PLC0415 - what speaks to nodes
+    with _Commit(root, rev) as commit:
+        if against is not None:
+            with _Commit(root, against) as other:
+                return _between(
+                    commit.intent(progress, ask=not offline), other.intent(progress, ask=False), progress
+                )
+        if offline:
+            tell("offline: compared with what this host knows; no node is asked what it serves")
+            require_whole(Repo(root).state, lately=True)
+        else:
+            from dnsctl.control.newest import take_over_newest  # noqa: PLC0415 - what speaks to nodes
 
-        take_over_newest(root, tell)
-    told, changeset, findings, seen = _against_release(root, intent, tell, progress)
+            take_over_newest(root, tell)
+        intent, (told, changeset, findings, seen) = _compared(root, commit, tell, progress, ask=not offline)
     guards = (*judge(changeset.zones, intent.limits), *seen)
     last, judged = released(root), CommitJudgement()
     if changeset.zones or changed_rules(root, last, intent.commit):
@@ -107,15 +107,39 @@ def plan(
     )
 
 
-def _intent(root: Path, rev: str, progress: Progress, memory: Memory | None = None, *, ask: bool) -> Intent:
-    """Read a commit; targets of ALIAS that are not fresh are asked for, unless that is not wanted."""
-    source = Revision(root, rev)
-    try:
-        config = load_config(source)
-        targets = Targets(config, Repo(root).state, _asked_by(config) if ask else None)
-        return intent_of(source, config, progress, resolve=targets, memory=memory)
-    finally:
-        source.close()
+def _between(intent: Intent, other: Intent, progress: Progress) -> Plan:
+    """Compare with what another commit asks for."""
+    changeset = compare(other, intent)
+    findings = _passed(intent, changeset, None, progress)
+    guards = judge(changeset.zones, intent.limits)
+    return Plan(intent.commit, {"commit": other.commit}, changeset, guards, findings, intent.aliases)
+
+
+class _Commit:
+    """A commit and its settings, which are read first: what is wrong with them is told before all else."""
+
+    def __init__(self, root: Path, rev: str) -> None:
+        self._source = Revision(root, rev)
+        self._config = load_config(self._source)
+        self._state = Repo(root).state
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._source.close()
+
+    def intent(
+        self, progress: Progress, memory: Memory | None = None, served: Reader | None = None, *, ask: bool
+    ) -> Intent:
+        """Read it; targets of ALIAS that are not fresh are asked for, unless that is not wanted.
+
+        `served`: the image that it will be compared with, as long as the result is used.
+        """
+        source, config = self._source, self._config
+        targets = Targets(config, self._state, _asked_by(config) if ask else None)
+        parts = Parts(source, config, self._state, served) if served is not None else None
+        return intent_of(source, config, progress, resolve=targets, memory=memory, parts=parts)
 
 
 def _asked_by(config: Config) -> Ask:
@@ -124,35 +148,55 @@ def _asked_by(config: Config) -> Ask:
     return asked_by(config)
 
 
+_Compared = tuple[dict[str, Json], Changeset, tuple[Finding, ...], tuple[GuardVerdict, ...]]
+
+
+def _compared(
+    root: Path, commit: _Commit, tell: Callable[[str], None], progress: Progress, *, ask: bool
+) -> tuple[Intent, _Compared]:
+    """Compare with the last release, where there is one."""
+    state = Repo(root).state
+    memory = Memory(state.memory)
+    if not is_there(state):
+        intent = commit.intent(progress, memory, ask=ask)
+        return intent, _of_nothing(root, intent, progress)
+    with open_own(state) as image, image.reader() as served:
+        intent = commit.intent(progress, memory, served, ask=ask)
+        return intent, _against_release(root, intent, served, tell, progress)
+
+
+def _of_nothing(root: Path, intent: Intent, progress: Progress) -> _Compared:
+    """Compare with no release at all."""
+    keystore = Keystore(Repo(root).keys.directory, _no_passphrase)
+    changeset = changeset_of(intent, keystore, None, datetime.now(UTC), progress)
+    return {"generation": 0, "manifest": None}, changeset, _passed(intent, changeset, None, progress), ()
+
+
 def _against_release(
-    root: Path, intent: Intent, tell: Callable[[str], None], progress: Progress
-) -> tuple[dict[str, Json], Changeset, tuple[Finding, ...], tuple[GuardVerdict, ...]]:
+    root: Path, intent: Intent, reader: Reader, tell: Callable[[str], None], progress: Progress
+) -> _Compared:
     repo = Repo(root)
     keystore = Keystore(repo.keys.directory, _no_passphrase)
     now = datetime.now(UTC)
-    if not is_there(repo.state):
-        changeset = changeset_of(intent, keystore, None, now, progress)
-        return {"generation": 0, "manifest": None}, changeset, _passed(intent, changeset, None, progress), ()
-    with open_own(repo.state) as image, image.reader() as reader:
-        told: dict[str, Json] = {"generation": reader.generation, "manifest": reader.manifest or None}
-        for each in of_ends(reader, keystore, now.timestamp()):
-            tell(f"warning: {each.about}: {each.message}")
-        since = released_since(Archive(repo.state.archive), reader)
-        intent = at_work(intent, keystore.stamps(now), reader, now, since)
-        if intent.carried:
-            require_right(repo.state, reader, intent.zones)
-        intent = kept_signed(intent, reader, keystore, repo.state, now)
-        changeset = changeset_of(intent, keystore, reader, now, progress)
-        zones = with_old_answers(changeset.zones, Archive(repo.state.archive), reader.generation, now)
-        changeset = replace(changeset, zones=zones)
-        if intent.known is not None:
-            memory = Memory(repo.state.memory)
-            memory.rest(intent.known, intent.zones, changeset.resting, intent.seen)
-        seen = (
-            *judge_ds_seen(repo.state, reader, changeset.zones, now),
-            *judge_caches(repo.state, reader, keystore, changeset.zones, now),
-        )
-        return told, changeset, _passed(intent, changeset, reader, progress), seen
+    told: dict[str, Json] = {"generation": reader.generation, "manifest": reader.manifest or None}
+    for each in of_ends(reader, keystore, now.timestamp()):
+        tell(f"warning: {each.about}: {each.message}")
+    since = released_since(Archive(repo.state.archive), reader)
+    intent = at_work(intent, keystore.stamps(now), reader, now, since)
+    if intent.carried:
+        require_right(repo.state, reader, intent.zones)
+    intent = kept_signed(intent, reader, keystore, repo.state, now)
+    changeset = changeset_of(intent, keystore, reader, now, progress)
+    zones = with_old_answers(changeset.zones, Archive(repo.state.archive), reader.generation, now)
+    changeset = replace(changeset, zones=zones)
+    if intent.known is not None:
+        memory = Memory(repo.state.memory)
+        memory.rest(intent.known, intent.zones, changeset.resting, intent.seen)
+    seen = (
+        *judge_ds_seen(repo.state, reader, changeset.zones, now),
+        *judge_caches(repo.state, reader, keystore, changeset.zones, now),
+    )
+    return told, changeset, _passed(intent, changeset, reader, progress), seen
 
 
 def _passed(

@@ -72,6 +72,7 @@ from dnsctl.publish.guards import enforce, is_allowed
 from dnsctl.publish.intent import Intent, Progress, no_progress
 from dnsctl.publish.memory import Memory
 from dnsctl.publish.old_answers import with_old_answers
+from dnsctl.publish.parts import Parts
 from dnsctl.publish.pipeline import Release, build, certify
 from dnsctl.publish.resting import at_work
 from dnsctl.release.manifest import Manifest
@@ -302,24 +303,31 @@ def _built(
     are asked for where they are not fresh.
     """
     source = Revision(host.root, rev)
-    try:
-        config = load_config(source)
-        state = Repo(host.root).state
-        targets = Targets(config, state, asked_by(config))
-        memory = Memory(state.memory)
-        intent = intent_of(source, config, progress, today=today, resolve=targets, memory=memory)
-    finally:
-        source.close()
-    targets.keep()
-    with host.image.reader() as served:
+    with host.image.reader() as served:  # as long as zones are read from it
+        try:
+            config = load_config(source)
+            state = Repo(host.root).state
+            targets = Targets(config, state, asked_by(config))
+            intent = intent_of(
+                source,
+                config,
+                progress,
+                today=today,
+                resolve=targets,
+                memory=Memory(state.memory),
+                parts=Parts(source, config, state, served),
+            )
+        finally:
+            source.close()
+        targets.keep()
         now = datetime.now(UTC)
         since = released_since(host.archive, served)
         intent = at_work(intent, host.keystore.stamps(now, fresh=False), served, now, since)
         if intent.carried:
             require_right(state, served, intent.zones)
         intent = kept_signed(intent, served, host.keystore, state, now, at_once)
-    anyway = by_rules and _has_other_rules(host, intent)
-    return build_intent(host, replace(intent, even_if_equal=anyway), progress)
+        anyway = by_rules and _has_other_rules(host, intent)
+        return build_intent(host, replace(intent, even_if_equal=anyway), progress)
 
 
 def _has_other_rules(host: ControlHost, intent: Intent) -> bool:

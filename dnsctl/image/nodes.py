@@ -26,6 +26,7 @@ class ImageNodes:
         self._reader = reader
         self._origin = entry.origin
         self._owners = entry.owners
+        self.digest = entry.digest
         self._file = file
 
     def get_node(self, owner: Name) -> Node:

@@ -342,13 +342,17 @@ class Writer(Reader):
     def digest_with(self, origin: Name, changes: Iterable[Change]) -> str:
         """Return the digest that the zone `origin` has with `changes` of its nodes; make these changes.
 
-        For a trial: its entry stays as it is. Raises ImageError where LMDB refuses.
+        For a trial: its entry stays as it is. Raises ImageError where LMDB refuses, DamagedImageError where
+        nodes beside those that change are not what was released.
         """
-        prefix = zone_prefix(origin)
+        prefix, told = zone_prefix(origin), tuple(changes)
         keys: dict[Table, list[bytes]] = {}
+        for table, key, _ in told:
+            keys.setdefault(table, []).append(key)
         try:
-            for table, key, value in changes:
-                keys.setdefault(table, []).append(key)
+            for table, changed in keys.items():
+                self._require_whole(table, prefix, changed)
+            for table, key, value in told:
                 if value is None:
                     self._transaction.delete(key, db=self._tables.of(table))
                 else:
@@ -428,8 +432,9 @@ class Writer(Reader):
             found = cursor.prev()
         return prefix
 
-    def _rehash(self, cursor: Cursor, mark: bytes, prefix: bytes, start: bytes) -> bytes:
-        """Renew the digest of the bucket `start`; return the key of the next one, or the end of the zone."""
+    @staticmethod
+    def _bucket(cursor: Cursor, prefix: bytes, start: bytes) -> tuple[list[tuple[bytes, bytes]], bytes]:
+        """Return the nodes of the bucket `start`, and the key of the next one, or the end of the zone."""
         nodes: list[tuple[bytes, bytes]] = []
         end = prefix[:-1] + b"\1"  # above all keys of the zone
         found = cursor.set_range(start)
@@ -442,6 +447,21 @@ class Writer(Reader):
                 break
             nodes.append((key, value))
             found = cursor.next()
+        return nodes, end
+
+    def _require_whole(self, table: Table, prefix: bytes, keys: Iterable[bytes]) -> None:
+        """Raise DamagedImageError where the nodes beside `keys` do not match the digests of their buckets."""
+        mark = bytes([table])
+        with self._transaction.cursor(self._tables.of(table)) as cursor:
+            for start in {self._bucket_start(cursor, prefix, key) for key in keys}:
+                nodes, _ = self._bucket(cursor, prefix, start)
+                known = self._transaction.get(mark + start, db=self._tables.buckets)
+                if known != (bucket_digest(nodes) if nodes else None):
+                    raise DamagedImageError("its records do not match their digest", where=str(self._path))
+
+    def _rehash(self, cursor: Cursor, mark: bytes, prefix: bytes, start: bytes) -> bytes:
+        """Renew the digest of the bucket `start`; return the key of the next one, or the end of the zone."""
+        nodes, end = self._bucket(cursor, prefix, start)
         if nodes:
             self._transaction.put(mark + start, bucket_digest(nodes), db=self._tables.buckets)
         else:

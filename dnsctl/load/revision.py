@@ -253,6 +253,10 @@ class Revision:
             found[os.fsdecode(path)] = (_entry(before, old), _entry(after, new))
         return found
 
+    def blob(self, read: str) -> bytes:
+        """Return the octets of a file by `MODE OBJECT`, as `files` has it. Raises RevisionError."""
+        return git(self.root, "cat-file", "blob", read.partition(" ")[2])
+
     def files(self) -> dict[str, str]:
         """Return all that is not a directory, by path from the root of the operations repo: `MODE OBJECT`.
 

@@ -34,7 +34,7 @@ class Overlay(Mapping[Name, Node]):
     """
 
     def __init__(self, base: Kept, changed: Mapping[Name, Node], facts: Facts) -> None:
-        self._base = base
+        self.base = base
         self.changed = changed
         self.facts = facts
         self._came = sorted((each for each, node in changed.items() if node), key=canonical_key)
@@ -42,7 +42,7 @@ class Overlay(Mapping[Name, Node]):
     def __getitem__(self, owner: Name) -> Node:
         found = self.changed.get(owner)
         if found is None:
-            found = self._base.get_node(owner)
+            found = self.base.get_node(owner)
         if not found:
             raise KeyError(owner)
         return found
@@ -53,7 +53,7 @@ class Overlay(Mapping[Name, Node]):
     def __iter__(self) -> Iterator[Name]:
         came = iter(self._came)
         coming = next(came, None)
-        for owner in self._base:
+        for owner in self.base:
             key = canonical_key(owner)
             while coming is not None and canonical_key(coming) < key:
                 yield coming
@@ -67,25 +67,25 @@ class Overlay(Mapping[Name, Node]):
             coming = next(came, None)
 
     def __len__(self) -> int:
-        gone = sum(1 for owner in self.changed if self._base.get_node(owner))
-        return len(self._base) - gone + len(self._came)
+        gone = sum(1 for owner in self.changed if self.base.get_node(owner))
+        return len(self.base) - gone + len(self._came)
 
     def after(self, owner: Name) -> Name | None:
         """Return the next owner in canonical order, or None. `owner` need not exist."""
         place = bisect_right(self._came, canonical_key(owner), key=canonical_key)
         coming = self._came[place] if place < len(self._came) else None
-        kept = self._base.after(owner)
+        kept = self.base.after(owner)
         while kept is not None and kept in self.changed:
-            kept = self._base.after(kept)
+            kept = self.base.after(kept)
         return min((each for each in (coming, kept) if each is not None), key=canonical_key, default=None)
 
     def before(self, owner: Name) -> Name | None:
         """Return the owner before it in canonical order, or None. `owner` need not exist."""
         place = bisect_left(self._came, canonical_key(owner), key=canonical_key)
         coming = self._came[place - 1] if place else None
-        kept = self._base.before(owner)
+        kept = self.base.before(owner)
         while kept is not None and kept in self.changed:
-            kept = self._base.before(kept)
+            kept = self.base.before(kept)
         return max((each for each in (coming, kept) if each is not None), key=canonical_key, default=None)
 
     def stands_above(self, name: Name) -> bool:

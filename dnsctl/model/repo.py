@@ -146,6 +146,10 @@ class HostFiles:
     def archive(self) -> Path:
         return self.directory / "archive"
 
+    def base(self, zone: str) -> Path:
+        """Return where is kept what is known of the file of a large zone; losing it only costs time."""
+        return self.directory / "bases" / f"{zone}.json"
+
     def observation(self, zone: str) -> Path:
         """Return where is kept what was seen of a zone; `zone`: its name as a file name."""
         return self.directory / "observations" / f"{zone}.json"

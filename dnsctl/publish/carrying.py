@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import posixpath
+from collections import ChainMap
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -34,7 +35,9 @@ from dnsctl.publish.intent import Progress, ZoneIntent
 from dnsctl.publish.judgement import Judged, judge, with_parents, zone_intent
 from dnsctl.publish.known import NEVER, NOTHING_KEPT, Known, Remembered, RowError
 from dnsctl.publish.memory import Memory
+from dnsctl.publish.parts import JudgedPart, Part, Parts
 from dnsctl.publish.zone_settings import ZoneSettings
+from dnsctl.validate.landscape import Landscape
 from dnsctl.validate.run import Beside, landscape_of, settings_findings
 
 _FILE = "100"  # begins the mode of a file in git
@@ -139,19 +142,24 @@ def judge_carrying(
     today: date | None = None,
     *,
     resolve: Resolve = ask_nobody,
+    parts: Parts | None = None,
 ) -> Carried:
     """Judge the zones at `source` as `judge` does, and remember what was found, unless there are errors.
 
-    `today` and `resolve`: see `commit.intent_of`.
+    `today`, `resolve` and `parts`: see `commit.intent_of`.
     """
     day = today or datetime.now(UTC).date()
-    made = None
-    try:
-        made = _Commit(source, config, memory, memory.recall(), day).judged(progress, resolve)
-    except RowError:
-        memory.forget()
-    if made is None:  # another process has written to the memory meanwhile, or it is damaged
-        made = _Commit(source, config, memory, NOTHING_KEPT, day).judged(progress, resolve)
+    for in_part in (True, False) if parts is not None else (False,):
+        try:
+            commit = _Commit(source, config, memory, memory.recall(), day)
+            made = commit.judged(progress, resolve, parts, in_part=in_part)
+        except RowError:
+            memory.forget()
+        else:
+            if made is not None:
+                return made
+    # another process has written to the memory meanwhile, or it is damaged
+    made = _Commit(source, config, memory, NOTHING_KEPT, day).judged(progress, resolve, parts, in_part=False)
     assert made is not None  # noqa: S101 - where nothing is remembered, nobody has asked
     return made
 
@@ -160,7 +168,12 @@ class _Commit:
     """One commit, and which of its zones are known."""
 
     def __init__(
-        self, source: Revision, config: Config, memory: Memory, before: Remembered, day: date
+        self,
+        source: Revision,
+        config: Config,
+        memory: Memory,
+        before: Remembered,
+        day: date,
     ) -> None:
         self._source, self._config, self._memory, self._day = source, config, memory, day
         self._tree = source.tree()
@@ -178,15 +191,22 @@ class _Commit:
         self._order: Iterable[Name] = before.zones if self._listing is None else self._listing.zones
         self._settings_now = self._all_settings()
 
-    def judged(self, progress: Progress, resolve: Resolve) -> Carried | None:
-        """Read what differs and judge it with what it touches; None where the memory cannot be trusted."""
+    def judged(
+        self, progress: Progress, resolve: Resolve, parts: Parts | None, *, in_part: bool
+    ) -> Carried | None:
+        """Read what differs and judge it with what it touches; None where the memory cannot be trusted.
+
+        `in_part`: of large zones, only the owners that differ; None, too, where that is not enough.
+        """
+        self._parts = parts
         found = self._changed_zones()
         if found is None:
             return None
         self._changed = found
         self._others = OnDemand(frozenset(self._order) - found, self._read)
+        part = self._in_part() if in_part else {}
         listing = Listing(
-            {each: self._files(each) for each in self._order if each in found},
+            {each: self._files(each) for each in self._order if each in found and each not in part},
             self._listing.findings if self._listing is not None else [],
         )
         loaded = load_listed(
@@ -197,24 +217,92 @@ class _Commit:
             lambda done, total: progress("load", done, total),
             today=self._day,
         )
-        loaded = replace(loaded, around=self._others)
-        if self._takes_out(loaded):
+        over = {origin: each.zone for origin, each in part.items()}
+        around: Mapping[Name, Zone] = ChainMap(over, self._others) if over else self._others  # type: ignore[arg-type]
+        loaded = replace(loaded, around=around)
+        if self._takes_out(loaded, part):
             return None
+        judged_parts = self._judge_parts(part, loaded, resolve)
         touched = self._touched(loaded, resolve)
-        if touched is None:
+        if touched is None or judged_parts is None:
             return None
-        whole = replace(loaded, zones={**loaded.zones, **{each: self._others[each] for each in touched}})
+        whole = replace(loaded, zones={**loaded.zones, **{each: self._read_whole(each) for each in touched}})
         config = self._config
         judged = judge(whole, config.policy, config.checks, progress, resolve, config.certificates)
+        judged = self._with_parts(judged, over, judged_parts)
+        loaded = replace(loaded, zones={**loaded.zones, **over})
         known = self._known(loaded, touched, judged)
         own = (each for each in judged.findings if each.zone is not None)
         fresh = (*known.about, *self._taken, *known.checks, *own)
         if not self._taken and not any(each.severity is Severity.ERROR for each in fresh):
             known = self._memory.keep(self._before, known, judged.asked)
+            self._keep_bases(known, loaded, judged, part, judged_parts)
         findings = Findings(lambda: by_position((*fresh, *self._kept(known, touched))))
         zones = Intents(self._order, with_parents(judged.zones, self._config), self._intent)
         judged = replace(judged, zones=zones, findings=findings)
         return Carried(judged, fresh, self._others.names, known)
+
+    # -- Large zones of which a few owners differ ---
+
+    def _in_part(self) -> dict[Name, Part]:
+        """Return the zones of those that changed which are not read whole."""
+        if self._parts is None:
+            return {}
+        found = {}
+        for origin in self._changed - self._moved:
+            files = self._files(origin)
+            read = {path: self._object(path) for path in files.parts}
+            if all(each.startswith(_FILE) for each in read.values()) and self._before.zones[origin].day == "":
+                part = self._parts.find(origin, files, read, self._settings.digest(origin))
+                if part is not None and not self._before.zones[origin].faults:
+                    found[origin] = part
+        return found
+
+    def _judge_parts(
+        self, part: Mapping[Name, Part], loaded: Loaded, resolve: Resolve
+    ) -> dict[Name, JudgedPart] | None:
+        """Judge the owners that differ; None where more than these has to be looked at."""
+        if not part or self._parts is None:
+            return {}
+        landscape = self._landscape(loaded, resolve)
+        judged = {origin: self._parts.judge(each, landscape) for origin, each in part.items()}
+        found = {origin: each for origin, each in judged.items() if each is not None}
+        return found if len(found) == len(part) else None
+
+    def _with_parts(
+        self, judged: Judged, over: Mapping[Name, Zone], parts: Mapping[Name, JudgedPart]
+    ) -> Judged:
+        """Return `judged` with the zones that were judged in part."""
+        if not parts:
+            return judged
+        findings = tuple(each for one in parts.values() for each in one.findings)
+        return replace(
+            judged,
+            zones={**judged.zones, **{origin: self._made(zone) for origin, zone in over.items()}},
+            findings=(*judged.findings, *findings),
+            found=(*judged.found, *findings),
+            asked={**judged.asked, **{origin: one.asked for origin, one in parts.items()}},
+        )
+
+    def _keep_bases(
+        self,
+        known: Remembered,
+        loaded: Loaded,
+        judged: Judged,
+        part: Mapping[Name, Part],
+        parts: Mapping[Name, JudgedPart],
+    ) -> None:
+        """Keep what the next commit may be compared with, of each large zone that was read."""
+        if self._parts is None:
+            return
+        for origin in self._changed & known.zones.keys():
+            one = known.zones[origin]
+            if origin in part:
+                self._parts.keep_part(part[origin], parts[origin])
+            elif origin in loaded.zones and not one.faults and not one.day and len(one.read) == 1:
+                [read] = one.read.values()
+                asked = judged.asked.get(origin, {})
+                self._parts.keep_whole(loaded.zones[origin], read, one.settings, one.findings, asked)
 
     # -- What differs ---
 
@@ -266,10 +354,11 @@ class _Commit:
     def _files(self, origin: Name) -> ZoneFiles:
         return self._before.zones[origin].files if self._listing is None else self._listing.zones[origin]
 
-    def _takes_out(self, loaded: Loaded) -> bool:
+    def _takes_out(self, loaded: Loaded, part: Container[Name]) -> bool:
         """True where a zone is a fragment of others, some of which were not read; else take out what was."""
         self._taken = tuple(each for each in loaded.findings if each.zone is None)
-        self._fragments = self._changed.difference(loaded.zones, loaded.partial, loaded.unread)
+        missing = self._changed.difference(loaded.zones, loaded.partial, loaded.unread)
+        self._fragments = frozenset(each for each in missing if each not in part)
         if self._fragments:
             self._order = [each for each in self._order if each not in self._fragments]
         included = {path for paths in loaded.included.values() for path in paths} | self._before.included
@@ -285,16 +374,19 @@ class _Commit:
         asked = self._memory.asked(self._before, {*self._changed, *self._gone}, self._moved)
         if asked is None:
             return None
-        shown, aliases = addressed(loaded, self._config.checks, resolve)
-        landscape = landscape_of(
-            shown.zones, shown.partial, Beside(shown.unread, shown.around, incomplete(aliases))
-        )
+        landscape = self._landscape(loaded, resolve)
         return frozenset(
             asker
             for asker, told in asked.items()
             if asker in self._others
             and any(landscape.answer(question) != answer for question, answer in told.items())
         )
+
+    def _landscape(self, loaded: Loaded, resolve: Resolve) -> Landscape:
+        """Return all zones as rules see them."""
+        shown, aliases = addressed(loaded, self._config.checks, resolve)
+        beside = Beside(shown.unread, shown.around, incomplete(aliases))
+        return landscape_of(shown.zones, shown.partial, beside)
 
     # -- What is known now ---
 
@@ -361,6 +453,13 @@ class _Commit:
     # -- When somebody needs more ---
 
     def _read(self, origin: Name) -> Zone:
+        if self._parts is not None and (known := self._before.zones.get(origin)) is not None:
+            part = self._parts.find(origin, known.files, known.read, known.settings)
+            if part is not None and not known.faults:
+                return part.zone
+        return self._read_whole(origin)
+
+    def _read_whole(self, origin: Name) -> Zone:
         defaults = ZoneDefaults.of(self._config.defaults)
         zone, findings = load_zone(self._source, self._files(origin), origin, defaults, self._day)
         if zone is None:  # the same files had no error: the repository lost one since
@@ -368,10 +467,12 @@ class _Commit:
         return zone
 
     def _intent(self, origin: Name) -> ZoneIntent:
-        zone = self._others[origin]
-        validated = ValidatedZone(origin, zone.nodes, zone.file, zone.emptied)
-        made = {origin: zone_intent(validated, zone, self._config.policy, self._config.checks)}
-        return with_parents(made, self._config)[origin]
+        return with_parents({origin: self._made(self._others[origin])}, self._config)[origin]
+
+    def _made(self, zone: Zone) -> ZoneIntent:
+        """Return what is asked for of a zone without errors."""
+        validated = ValidatedZone(zone.origin, zone.nodes, zone.file, zone.emptied)
+        return zone_intent(validated, zone, self._config.policy, self._config.checks)
 
 
 def _names(objects: Mapping[str, str], directories: tuple[str, ...]) -> str:

@@ -18,6 +18,7 @@ from dnsctl.publish.faults import ZonesWithErrorsError
 from dnsctl.publish.intent import Intent, Progress, no_progress
 from dnsctl.publish.judgement import Judged, judge, with_parents
 from dnsctl.publish.memory import Memory
+from dnsctl.publish.parts import Parts
 
 
 def intent_of(
@@ -28,15 +29,17 @@ def intent_of(
     today: date | None = None,
     resolve: Resolve = ask_nobody,
     memory: Memory | None = None,
+    parts: Parts | None = None,
 ) -> Intent:
     """Load and judge every zone at `source`. Raises ZonesWithErrorsError with all findings.
 
     `today` (UTC's by default) is compared with records' `expires`. Signatures of pre-signed zones are judged
     later, for those that the release takes. `resolve`: as of `judgement.judge`. With a `memory`, files of a
-    commit that are known are not read: the zones and the findings are the same.
+    commit that are known are not read; with `parts` as well, of large ones only what changed. The zones and
+    the findings are the same.
     """
     if memory is not None and isinstance(source, Revision):
-        carried = judge_carrying(source, config, memory, progress, today, resolve=resolve)
+        carried = judge_carrying(source, config, memory, progress, today, resolve=resolve, parts=parts)
         if any(each.severity is Severity.ERROR for each in carried.fresh):
             raise ZonesWithErrorsError(tuple(carried.judged.findings))
         made = _intent(carried.judged, source, config)

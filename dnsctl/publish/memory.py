@@ -85,7 +85,7 @@ class Memory:
             database.execute("BEGIN")  # all of one state
             about = dict(database.execute("SELECT key, value FROM about"))
             number = _number(database)
-            if about.get("key") != _digest_of_code():
+            if about.get("key") != digest_of_code():
                 return Remembered(number)
             rows = database.execute(f"SELECT {COLUMNS} FROM zones ORDER BY place")  # noqa: S608 - constant
             zones = KnownZones({Name(row[0]): row for row in rows})
@@ -145,7 +145,7 @@ class Memory:
             database.executemany("DELETE FROM asked WHERE asker = ?", [(bytes(zone),) for zone in replaced])
             database.executemany("INSERT INTO asked VALUES (?, ?, ?, ?, ?)", _rows(asked))
             made = replace(after, number=before.number + 1)
-            told = {"number": str(made.number), "key": _digest_of_code(), **_told(made)}
+            told = {"number": str(made.number), "key": digest_of_code(), **_told(made)}
             database.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", told.items())
             database.execute("COMMIT")
             return made
@@ -157,14 +157,14 @@ class Memory:
             if database is not None:
                 found = database.execute("SELECT value FROM about WHERE key = 'settled'").fetchone()
                 code, _, token = found[0].partition(" ") if found else ("", "", "")
-                return token if code == _digest_of_code() else ""
+                return token if code == digest_of_code() else ""
         return ""
 
     def settle(self, token: str) -> None:
         """Keep that the keys in the state that `token` names need nothing."""
         with self._open() as database:
             if database is not None:
-                told = ("settled", f"{_digest_of_code()} {token}")
+                told = ("settled", f"{digest_of_code()} {token}")
                 database.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", told)
 
     def rest(
@@ -264,7 +264,8 @@ def _is_alike(one: Seen | None, other: Seen | None) -> bool:
     return (one.manifest, one.stamps) == (other.manifest, other.stamps)
 
 
-def _digest_of_code() -> str:
+def digest_of_code() -> str:
+    """Return what changes with the code that decides what is found."""
     return hashlib.sha256(_code().encode()).hexdigest()
 
 

@@ -21,9 +21,14 @@ def previous_of(wanted: ValidatedZone, entry: ZoneEntry | None, served: Reader) 
     if entry is None:
         return None
     nodes = wanted.nodes
-    if not isinstance(nodes, Overlay) or entry.nsec3 is not None:
+    if not isinstance(nodes, Overlay) or not is_over(nodes, entry) or entry.nsec3 is not None:
         return served.signed_zone(entry.origin)
     kept = ImageNodes(served, entry, wanted.file)
     came = (one for node in nodes.changed.values() for one in node)
     gone = (one for owner in nodes.changed for one in kept.get_node(owner))
     return as_served(served, entry, nodes.facts.changed(came, gone))
+
+
+def is_over(nodes: Overlay, entry: ZoneEntry) -> bool:
+    """True where `nodes` change a few owners of the zone with `entry`, as the image has it."""
+    return isinstance(nodes.base, ImageNodes) and nodes.base.digest == entry.digest

@@ -30,6 +30,11 @@ def source_of(wanted: ZoneIntent, keys: Iterable[bytes]) -> str:
     return wanted.source or keys_digest(keys) + data_digest(wanted.zone, wanted.policy)
 
 
+def is_of_data(source: str, zone: ValidatedZone, policy: Policy | None) -> bool:
+    """True where `source` is the digest of `zone` under `policy`, by whatever keys."""
+    return source[_HALF:] == data_digest(zone, policy)
+
+
 def with_keys(source: str, keys: Iterable[bytes]) -> str:
     """Return a digest of the same data, signed by other keys."""
     return keys_digest(keys) + source[_HALF:]

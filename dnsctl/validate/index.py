@@ -6,11 +6,13 @@ cut or a DNAME. Rules ask for the types they are about and never walk the whole 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping, Set
 from dataclasses import dataclass
+from functools import cached_property
 
 from dnsctl.model.name import ROOT, Name, is_subdomain
 from dnsctl.model.occlusion import Standing, cut_owners, dname_owners, is_authoritative, topmost, walk
+from dnsctl.model.overlay import Overlay
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.zone import Zone
 
@@ -23,11 +25,11 @@ class Index:
 
     zone: Zone
     by_type: Mapping[int, list[RRset]]
-    empty_non_terminals: frozenset[Name]
+    empty_non_terminals: Container[Name]
     occluded: Mapping[Name, Name]
     strangers: tuple[Name, ...]
-    cuts: frozenset[Name]
-    dnames: frozenset[Name]
+    cuts: Set[Name]
+    dnames: Set[Name]
 
     def of(self, rdtype: int) -> list[RRset]:
         return self.by_type.get(rdtype, [])
@@ -54,7 +56,10 @@ class Index:
 
 
 def index_of(zone: Zone) -> Index:
-    """Walk `zone` once."""
+    """Walk `zone` once; where it is an `Overlay`, look up what is asked for."""
+    if isinstance(zone.nodes, Overlay):
+        names = EmptyNonTerminals(zone.origin, zone.nodes)
+        return Index(zone, ByType(zone), names, Occluded(zone), (), zone.cuts, zone.dnames)
     by_type: dict[int, list[RRset]] = {}
     empty: set[Name] = set()
     occluded: dict[Name, Name] = {}
@@ -81,3 +86,71 @@ def index_of(zone: Zone) -> Index:
     cuts = cut_owners(origin, by_type.get(Type.NS, ()))
     dnames = dname_owners(by_type.get(Type.DNAME, ()))
     return Index(zone, by_type, frozenset(empty), occluded, tuple(strangers), cuts, dnames)
+
+
+class Focused(Overlay):
+    """The same nodes; who goes over them comes to `changed` owners alone."""
+
+    def __iter__(self) -> Iterator[Name]:
+        return iter(self._came)
+
+    def __len__(self) -> int:
+        return len(self._came)
+
+
+class EmptyNonTerminals(Container[Name]):
+    """The empty non-terminals of a zone, found when asked for."""
+
+    def __init__(self, origin: Name, nodes: Overlay) -> None:
+        self._origin = origin
+        self._nodes = nodes
+
+    def __contains__(self, name: object) -> bool:
+        if not isinstance(name, bytes) or name == self._origin or not name.endswith(self._origin):
+            return False
+        return Name(name) not in self._nodes and self._nodes.stands_above(Name(name))
+
+
+class Occluded(Mapping[Name, Name]):
+    """The topmost cut or DNAME above each owner that has one."""
+
+    def __init__(self, zone: Zone) -> None:
+        self._zone = zone
+
+    def __getitem__(self, owner: Name) -> Name:
+        above = topmost(owner, self._zone.origin, self._zone.cuts, self._zone.dnames)
+        if above is None or owner not in self._zone.nodes:
+            raise KeyError(owner)
+        return above
+
+    def __iter__(self) -> Iterator[Name]:
+        return (owner for owner in self._zone.nodes if owner in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __bool__(self) -> bool:
+        return bool(self._zone.cuts or self._zone.dnames)
+
+
+class ByType(Mapping[int, list[RRset]]):
+    """The RRsets that going over a zone comes to, by type: sorted out when one type is asked for."""
+
+    def __init__(self, zone: Zone) -> None:
+        self._zone = zone
+
+    @cached_property
+    def _found(self) -> dict[int, list[RRset]]:
+        found: dict[int, list[RRset]] = {}
+        for one in self._zone.rrsets():
+            found.setdefault(one.rdtype, []).append(one)
+        return found
+
+    def __getitem__(self, rdtype: int) -> list[RRset]:
+        return self._found[rdtype]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)

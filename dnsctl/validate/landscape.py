@@ -106,9 +106,13 @@ class Landscape:
         self._indexes: dict[Name, Index] = {} if indexes is None else indexes
         self.asked: dict[Question, Answer] = {}
 
-    def seen_from(self, home: Name) -> Landscape:
-        """Return the same landscape; it remembers in `asked` what it is asked of zones other than `home`."""
-        return Landscape(self._zones, self._partial, home, self._indexes)
+    def seen_from(self, home: Name, index: Index | None = None) -> Landscape:
+        """Return the same landscape; it remembers in `asked` what it is asked of zones other than `home`.
+
+        `index`: of `home`, where it is not that of the whole zone.
+        """
+        indexes = self._indexes if index is None else {**self._indexes, home: index}
+        return Landscape(self._zones, self._partial, home, indexes)
 
     def index(self, origin: Name) -> Index:
         found = self._index(origin)

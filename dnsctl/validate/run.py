@@ -84,7 +84,7 @@ def validate(
             zone = zones[origin] if origin in zones else partial[origin]
             here = landscape.seen_from(origin)
             scope = Scope(zone, landscape.index(origin), here, policy(origin), certificates(origin))
-            found = tuple(_judge(scope, checks(origin), whole=origin not in partial))
+            found = tuple(judge_rules(scope, checks(origin), whole=origin not in partial))
             made.append(_Judged(found, here.asked))
         return made
 
@@ -116,9 +116,12 @@ def landscape_of(zones: Mapping[Name, Zone], partial: Mapping[Name, Zone], besid
     return Landscape(known, frozenset((*nothing, *partial, *beside.incomplete)))
 
 
-def _judge(scope: Scope, levels: Mapping[str, Level], *, whole: bool) -> Iterator[Finding]:
+def judge_rules(
+    scope: Scope, levels: Mapping[str, Level], rules: Iterable[Rule] = RULES, *, whole: bool = True
+) -> Iterator[Finding]:
+    """Yield what `rules` find; without `whole`, of a zone of which a part could not be read."""
     types = scope.index.by_type
-    for rule in RULES:
+    for rule in rules:
         if rule.types and rule.types.isdisjoint(types):
             continue
         severity = severity_of(rule, levels) if levels else rule.severity

@@ -14,7 +14,7 @@ from dnsctl.model.name import Name, from_text
 from dnsctl.model.policy import Policy, SignaturePolicy
 from dnsctl.model.rrset import RRset, Type, rrset
 from dnsctl.model.zone import ValidatedZone, nodes_of
-from dnsctl.publish import pipeline
+from dnsctl.publish import making, pipeline
 from dnsctl.publish.intent import Intent, ZoneIntent
 from dnsctl.publish.pipeline import Release
 from dnsctl.release import delta
@@ -110,7 +110,7 @@ def test_change_of_a_few_owners_signs_compiles_and_compares_no_other(tmp_path: P
     for each in edits:
         now += timedelta(hours=1)
         drawn |= each
-        with mock.patch.object(pipeline, "finish", side_effect=AssertionError("the whole zone is made")):
+        with mock.patch.object(making, "finish", side_effect=AssertionError("the whole zone is made")):
             made = built_in_part(host, intent_for(drawn, Policy()), now)
         sizes.append(len(list(delta.decode(made.delta, made.manifest.delta.length))))
         host.take(made, now)

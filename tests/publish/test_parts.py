@@ -1,0 +1,154 @@
+"""A large zone of which few owners change in its file has the release and the findings of a full load.
+
+Histories are drawn: lines come, go and change in a zone file, in YAML or as a master file; some commits are
+pushed, others only judged. After each step, both ways are compared. Here, no zone is too small.
+"""
+
+from __future__ import annotations
+
+import random
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from dnsctl.image.reader import Reader
+from dnsctl.load.revision import Revision
+from dnsctl.load.settings.file import load_config
+from dnsctl.model.finding import Finding
+from dnsctl.model.repo import HostFiles
+from dnsctl.publish import parts
+from dnsctl.publish.commit import intent_of
+from dnsctl.publish.faults import ZonesWithErrorsError
+from dnsctl.publish.intent import Intent
+from dnsctl.publish.memory import Memory
+from dnsctl.publish.parts import Parts
+from tests.publish.host import NOW, Host
+from tests.publish.test_carrying import DAY, LENIENT, SETTINGS
+
+HEAD = {
+    "yaml": "---\n'':\n  - {type: TXT, value: apex}\n",
+    "zone": "$ORIGIN example.com.\n$TTL 1h\n; (a comment)\n@ TXT apex\n",
+}
+LINES = {
+    "yaml": (
+        "{0}:\n  - {{type: A, value: 192.0.2.{1}}}\n",
+        "{0}: {{type: MX, value: '10 {2}.example.com.'}}\n",
+        "{0}:\n- type: TXT\n  value: 'v=spf1 a:{2}.example.com -all'\n",
+        "{0}: {{type: CNAME, value: {2}.example.com.}}\n",
+        "{0}: {{type: NS, value: ns.example.net.}}\n",
+        "{0}: {{type: A, ttl: 0, value: 192.0.2.{1}}}\n",
+        '# a comment\n{0}: {{type: TXT, value: "a \\"quoted\\" text"}}\n',
+    ),
+    "zone": (
+        "{0} A 192.0.2.{1}\n",
+        "{0} MX 10 {2}\n",
+        '{0} TXT "v=spf1 a:{2}.example.com -all"\n  A 192.0.2.{1}\n',
+        "{0} CNAME {2}\n",
+        "{0} NS ns.example.net.\n",
+        "{0} 0 A 192.0.2.{1}\n",
+        "{0} TXT ( a\n b )\n",
+    ),
+}
+SPECIAL = ("e-f", "ef", "x.yankee", "yankee", "z.bravo", "_dmarc", "'*'", "mail")
+OWNERS = ("alfa", "bravo", *(f"h{number}" for number in range(12)), *SPECIAL)
+
+
+class History:
+    """A zone file as blocks, one an owner, and the repo that it is in."""
+
+    def __init__(self, root: Path, ending: str, seed: int) -> None:
+        self.root, self.ending, self.rng = root, ending, random.Random(seed)
+        self.git("init", "-q")
+        (root / "zones").mkdir()
+        (root / "dnsctl.yaml").write_text(SETTINGS + LENIENT)
+        (root / "zones/example.net.yaml").write_text("www: {type: CNAME, value: alfa.example.com.}\n")
+        self.blocks = {owner: LINES[ending][0].format(owner.strip("'"), 1, "a") for owner in OWNERS[::2]}
+        if ending == "yaml":
+            self.blocks = {owner: LINES[ending][0].format(owner, 1, "a") for owner in OWNERS[::2]}
+        self.commit()
+
+    def git(self, *arguments: str) -> None:
+        identity = ("-c", "user.name=t", "-c", "user.email=t@example.net", "-c", "commit.gpgsign=false")
+        subprocess.run(["git", *identity, *arguments], cwd=self.root, check=True)
+
+    def commit(self) -> None:
+        path = self.root / f"zones/example.com.{self.ending}"
+        path.write_text(HEAD[self.ending] + "".join(self.blocks.values()))
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", "step")
+
+    def step(self) -> None:
+        rng = self.rng
+        for _ in range(rng.choice((1, 1, 1, 2))):
+            owner = rng.choice(OWNERS)
+            shown = owner if self.ending == "yaml" else owner.strip("'")
+            kinds = LINES[self.ending]
+            kind = kinds[rng.choice((*[0] * 14, 1, 1, 2, 2, *range(len(kinds))))]
+            text = kind.format(shown, rng.randrange(1, 9), rng.choice(("alfa", "bravo", "mail", "gone")))
+            if owner in self.blocks and rng.random() < 0.3:
+                del self.blocks[owner]
+            else:
+                self.blocks[owner] = text
+        self.commit()
+
+
+def judged(
+    source: Revision, files: HostFiles, served: Reader, *, short: bool
+) -> Intent | tuple[Finding, ...]:
+    config = load_config(source)
+    try:
+        if not short:
+            return intent_of(source, config, today=DAY)
+        memory, part = Memory(files.memory), Parts(source, config, files, served)
+        return intent_of(source, config, today=DAY, memory=memory, parts=part)
+    except ZonesWithErrorsError as error:
+        return error.findings
+
+
+def told(found: Intent | tuple[Finding, ...]) -> list[Finding]:
+    return sorted(found.findings if isinstance(found, Intent) else found)
+
+
+@pytest.mark.parametrize(("ending", "seed"), [("yaml", 1), ("yaml", 2), ("zone", 1), ("zone", 2)])
+def test_owners_that_change_in_a_file_give_the_release_and_the_findings_of_the_file(
+    tmp_path: Path, ending: str, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "LEAST", 0)
+    found = 0
+    find = Parts.find
+
+    def counted(*arguments: object) -> object:
+        nonlocal found
+        part = find(*arguments)  # type: ignore[arg-type]
+        found += part is not None
+        return part
+
+    monkeypatch.setattr(Parts, "find", counted)
+    (tmp_path / "repo").mkdir()
+    history, host, now = History(tmp_path / "repo", ending, seed), Host(tmp_path / "host"), NOW
+    files = HostFiles(tmp_path / "repo/state")
+    files.directory.mkdir()
+    for number in range(16):
+        now += timedelta(hours=1)
+        source = Revision(history.root, "HEAD")
+        with host.image.reader() as served:
+            whole = judged(source, files, served, short=False)
+            part = judged(source, files, served, short=True)
+            assert told(part) == told(whole)
+            if (
+                isinstance(whole, Intent)
+                and isinstance(part, Intent)
+                and (not number or history.rng.random() < 0.7)
+            ):
+                made = host.build(part, now)
+                wanted = host.build(whole, now)
+                if number:
+                    assert made == wanted
+                if made is not None:
+                    host.take(made, now)
+        source.close()
+        history.step()
+    host.image.close()
+    assert found > 3
