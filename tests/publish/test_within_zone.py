@@ -7,9 +7,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest import mock
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dnsctl.errors import DamagedImageError
+from dnsctl.image.layout import owner_key
 from dnsctl.model.name import Name, from_text
 from dnsctl.model.policy import Policy, SignaturePolicy
 from dnsctl.model.rrset import RRset, Type, rrset
@@ -122,3 +125,18 @@ def built_in_part(host: Host, wanted: Intent, now: datetime) -> Release:
     made = host.build(wanted, now)
     assert made is not None
     return made
+
+
+def test_nothing_is_made_beside_nodes_that_a_disk_has_changed(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    drawn: Drawn = {owner: {Type.A: (300, 0)} for owner in OWNERS[::2]}
+    host.push(intent_for(drawn, Policy()), NOW)
+    key = owner_key(OWNERS[0], ORIGIN)
+    with host.image.writer() as writer:
+        value = writer.owner(key)
+        assert value is not None
+        writer._transaction.put(key, value[:-1] + bytes((value[-1] ^ 1,)))
+    changed = intent_for({**drawn, OWNERS[0]: {Type.A: (300, 1)}}, Policy())
+    with pytest.raises(DamagedImageError, match="do not match their digest"):
+        host.build(changed, NOW + timedelta(hours=1))
+    host.image.close()
