@@ -31,7 +31,7 @@ from dnsctl.publish.judgement import Judged
 from dnsctl.serve.respond import Responder
 from dnsctl.sign.keystore import Keystore
 from dnsctl.startup.directory import find_config
-from dnsctl.verify.anchor import anchors_in
+from dnsctl.verify.anchor import NO_ANCHORS, anchors_in
 from dnsctl.verify.consistency import verify_fleet
 from dnsctl.verify.report import Report
 
@@ -179,7 +179,7 @@ class ZoneImage:
             now=datetime.now(UTC),
             zones=None if zones is None else {from_text(each, ROOT) for each in zones},
             full=full,
-            anchors=None if keys is None else anchors_in(Path(keys)),
+            anchors=NO_ANCHORS if keys is None else anchors_in(Path(keys)),
         )
 
 

@@ -22,7 +22,8 @@ from dnsctl.model.fleet import Node
 from dnsctl.model.name import Name
 from dnsctl.model.processors import usable_processors
 from dnsctl.model.repo import HostFiles, Repo
-from dnsctl.verify.anchor import anchors_in
+from dnsctl.sign.keyfile import directory_name
+from dnsctl.verify.anchor import AnchorFiles
 from dnsctl.verify.parts import verify_by_processes
 from dnsctl.verify.report import Note, Report
 
@@ -63,7 +64,7 @@ def verified(
                 advice="run `dnsctl push` first",
                 rule=RefusalRule.NOTHING_RELEASED,
             )
-        anchors = anchors_in(Repo(root).keys.directory)
+        anchors = AnchorFiles(Repo(root).keys.directory, directory_name)
         reopen, processes, moment = partial(_own_reader, state), usable_processors(), now()
         report = verify_by_processes(
             nodes,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import dns.exception
@@ -27,7 +28,8 @@ from dnsctl.verify.released import ReleasedZone, home
 
 _SEP = 0x0001  # RFC 4034 §2.1.1
 
-Anchors = Mapping[Name, tuple[bytes, ...]]  # apex -> DS rdatas
+Anchors = Mapping[Name, tuple[bytes, ...]]  # apex -> DS rdatas; perhaps read when a zone is asked for
+NO_ANCHORS: Anchors = MappingProxyType({})
 
 
 def anchors_in(keys: Path) -> dict[Name, tuple[bytes, ...]]:

@@ -25,7 +25,7 @@ from dnsctl.image.reader import Reader
 from dnsctl.model.fleet import Endpoint, Node
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import Type
-from dnsctl.verify.anchor import Anchors, Found
+from dnsctl.verify.anchor import NO_ANCHORS, Anchors, Found
 from dnsctl.verify.asking import Asked, Asking, Progress, Told
 from dnsctl.verify.client import MIN_UDP_PAYLOAD, WINDOW, Channel, Reply
 from dnsctl.verify.comparison import Mismatch
@@ -77,7 +77,7 @@ def verify_fleet(
     zones: Collection[Name] | None = None,
     full: bool = False,
     touched: Collection[Name] | None = None,
-    anchors: Anchors | None = None,
+    anchors: Anchors = NO_ANCHORS,
     progress: Progress | None = None,
 ) -> Report:
     """Ask every address of `nodes` and compare with the release that `reader` holds.
@@ -92,7 +92,7 @@ def verify_fleet(
     entries = entries_of(reader, zones)
 
     def ask(told: Told) -> Iterator[Asked]:
-        return Asking(reader, anchors or {}, now, told).questions(entries, touched, progress, full=full)
+        return Asking(reader, anchors, now, told).questions(entries, touched, progress, full=full)
 
     return verify_by(ask, nodes, reader, entries)
 
@@ -116,7 +116,7 @@ def verify_responder(
     *,
     now: datetime,
     zones: Collection[Name],
-    anchors: Anchors | None = None,
+    anchors: Anchors = NO_ANCHORS,
     progress: Progress | None = None,
 ) -> Report:
     """Ask `respond` for every RRset of `zones`, and compare with the release that `reader` holds.
@@ -126,7 +126,7 @@ def verify_responder(
     started = time.monotonic()
     entries = entries_of(reader, zones)
     run = _Run(reader, [_Target(_IN_PROCESS, Direct(respond))])
-    asking = Asking(reader, anchors or {}, now, run.told)
+    asking = Asking(reader, anchors, now, run.told)
     run.over(asking.questions(entries, None, progress, full=True))
     return run.report(entries, time.monotonic() - started)
 

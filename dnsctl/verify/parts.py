@@ -21,7 +21,7 @@ from dnsctl.image.reader import Reader
 from dnsctl.model.fleet import Node
 from dnsctl.model.name import Name
 from dnsctl.model.prctl import die_with_parent
-from dnsctl.verify.anchor import Anchors
+from dnsctl.verify.anchor import NO_ANCHORS, Anchors
 from dnsctl.verify.asking import SAMPLED_OWNERS, Asked, Asking, Progress, Told
 from dnsctl.verify.consistency import entries_of, verify_by
 from dnsctl.verify.report import NodeResult, Report
@@ -65,7 +65,7 @@ def verify_by_processes(
     now: datetime,
     zones: Collection[Name] | None = None,
     full: bool = False,
-    anchors: Anchors | None = None,
+    anchors: Anchors = NO_ANCHORS,
     progress: Progress | None = None,
 ) -> Report:
     """Ask for every RRset (`full`) or a sample, as `verify_fleet`, in up to `processes` where that is faster.
@@ -77,7 +77,7 @@ def verify_by_processes(
         raise InconclusiveError("no node to ask", advice="name a site of dnsctl.yaml that has nodes")
     with reopen() as reader:
         entries = entries_of(reader, zones)
-        fleet = _Fleet(nodes, reader.manifest, now, anchors or {}, len(entries), full)
+        fleet = _Fleet(nodes, reader.manifest, now, anchors, len(entries), full)
         parts = parts_of(entries, processes)
         if len(parts) < 2:
             return fleet.verified(reader, [each.origin for each in entries], progress)
