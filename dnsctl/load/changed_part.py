@@ -83,11 +83,18 @@ def changed_part(
 
 def is_named(text: bytes, label: bytes, part: ChangedPart) -> bool:
     """True where `label`, of letters, digits and hyphens, may stand in `text` outside of `part`."""
+    lower = text.lower()
+    if not lower.count(label, 0, part.start) + lower.count(label, part.stop):
+        return False  # nearly always, and sooner found
     return any(each == label for each in _labels_like(text, label, part))
 
 
 def has_lookalike(text: bytes, label: bytes, part: ChangedPart) -> bool:
     """True where a label that differs from it by hyphens and underscores may stand outside of `part`."""
+    lower, bare = text.lower(), label.translate(None, b"-_")
+    beside = any(each in lower for each in (b"-" + label, b"_" + label, label + b"-", label + b"_"))
+    if not beside and lower.translate(None, b"-_").count(bare) == lower.count(label):
+        return False  # nearly always, and sooner found
     return any(each != label for each in _labels_like(text, label, part))
 
 

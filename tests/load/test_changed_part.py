@@ -108,6 +108,9 @@ def test_names_that_stand_elsewhere_are_found_and_those_that_look_like_them() ->
     assert is_named(text, b"h-1", found)
     assert not is_named(text, b"h1", found)
     assert has_lookalike(text, b"h1", found)
+    for other in (b"-h1", b"h1_", b"H-1"):
+        assert has_lookalike(text.replace(b"h-1", other), b"h1", found)
+    assert not has_lookalike(text.replace(b"h-1", b"x-h1-y"), b"h1", found)
     assert not has_lookalike(text, b"h-1", found)
 
 
