@@ -74,9 +74,12 @@ def judge_push(
     zones: Sequence[ZoneChangeset],
     others: Sequence[GuardVerdict],
 ) -> CommitJudgement:
-    """Judge the commit `pushed` as `judge_commit` does, and by the guard `history`."""
-    rules = bool(changed_rules(root, released, pushed))
-    history = judge_history(root, released, pushed, zones, rules=rules)
+    """Judge the release of the commit `pushed` as `judge_commit` does, and by the guard `history`.
+
+    One that has no `zones` is made for something else, which can be lost as well.
+    """
+    more = not zones or bool(changed_rules(root, released, pushed))
+    history = judge_history(root, released, pushed, zones, more=more)
     judged = judge_commit(root, released, pushed, zones, (*history, *others))
     return replace(judged, verdicts=(*history, *judged.verdicts))
 

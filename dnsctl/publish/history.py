@@ -33,16 +33,16 @@ def judge_history(
     pushed: str | None,
     zones: Iterable[ZoneChangeset],
     *,
-    rules: bool = False,
+    more: bool = False,
 ) -> tuple[GuardVerdict, ...]:
     """Return the verdict of the guard; none where `pushed` comes from the commit that `released` is of.
 
-    `zones`: what the push would change, and `rules`: whether it changes who may release; where neither
-    changes, nothing can be lost.
+    `zones`: what the push would change, and `more`: whether it changes something beside their records, such
+    as who may release; where neither changes, nothing can be lost.
     """
     changed = tuple(each for each in zones if each.fate is not Fate.RENEWED)
     before = released.commit if released is not None else None
-    if before is None or pushed is None or before == pushed or not (changed or rules):
+    if before is None or pushed is None or before == pushed or not (changed or more):
         return ()
     fetch = "`git fetch --unshallow`" if is_shallow(root) else "`git fetch`"
     if not has_commit(root, before):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsctl.control.commit_gate import judge_commit
+from dnsctl.control.commit_gate import judge_commit, judge_push
 from dnsctl.load.ancestry import is_ancestor
 from dnsctl.load.revision import Revision
 from dnsctl.release.manifest import Manifest
@@ -72,6 +72,14 @@ def test_list_that_no_release_has_yet_limits_the_commit_that_brings_it_and_those
     assert "is not signed; signers of " in signed.refused(released, signed.commit())
     assert signed.refused(released, signed.commit("ours")) == ""
     assert "which is not on the list" in signed.refused(released, signed.commit("theirs"))
+
+
+def test_release_without_a_zone_takes_nothing_back_either(signed: Signed) -> None:
+    before = signed.commit("ours")
+    released = signed.commit("ours")
+    [verdict] = judge_push(signed.root, manifest(commit=released), before, (), ()).verdicts
+    assert verdict.guard == "history"
+    assert judge_push(signed.root, manifest(commit=before), released, (), ()).verdicts == ()
 
 
 def test_list_that_is_not_there_lets_nobody_through(signed: Signed) -> None:
