@@ -28,7 +28,8 @@ from dnsctl.model.rrset import Type, type_text
 class Field(NamedTuple):
     """A field of a mapping. `also`: an older name; `quoted`: a character-string in the text form.
 
-    `number`: what YAML reads as a number is one; `grouped`: digits in which white space means nothing.
+    `number`: what YAML reads as a number is one; `grouped`: digits in which white space means nothing;
+    `upper`: octoDNS serves it in upper case.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Field(NamedTuple):
     unit: str = ""
     number: bool = False
     grouped: bool = False
+    upper: bool = False
 
 
 class Remark(NamedTuple):
@@ -91,7 +93,7 @@ FIELDS: dict[int, tuple[Field, ...]] = {
     NAPTR: (
         Field("order", number=True),
         Field("preference", number=True),
-        Field("flags", quoted=True, default=""),
+        Field("flags", quoted=True, default="", upper=True),
         Field("service", quoted=True, default=""),
         Field("regexp", quoted=True, default=""),
         Field("replacement"),
@@ -288,7 +290,7 @@ def _scalar(
 
 def _token(field: Field, node: yaml_nodes.Scalar) -> str:
     if field.quoted:
-        return _quoted(field, node.text)
+        return _quoted(field, node.text.upper() if field.upper else node.text)
     text = "".join(node.text.split()) if field.grouped else node.text.strip()
     if not text or any(sign.isspace() for sign in text):
         raise RdataFault(f"field {field.name} is {text[:60]!r}", "write one word")

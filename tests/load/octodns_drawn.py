@@ -145,7 +145,7 @@ VALUES: dict[str, st.SearchStrategy[str]] = {
     "HTTPS": SVCB, "SVCB": SVCB,
     "LOC": locations,
     "MX": MX,
-    "NAPTR": fields(order=numbers, preference=numbers, flags=st.sampled_from(["S", "'U'", "A"]),
+    "NAPTR": fields(order=numbers, preference=numbers, flags=st.sampled_from(["S", "'U'", "a"]),
                     service=st.sampled_from(["SIP+D2U", "''"]), regexp=st.sampled_from(["''",
                                            "'!^.*$!sip:a@example.com!'"]),
                     replacement=st.sampled_from([".", "sip.example.net."])),

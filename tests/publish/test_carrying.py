@@ -57,6 +57,7 @@ MORE_SETTINGS = (
     "policies: {other: {denial: nsec3}}\n" + LENIENT + OTHER,
     "policies: {standard: {dnskey-ttl: 2h}}\n" + LENIENT,
     "zones:\n  '*.com': {checks: {mx-target-resolves: off}}\n",
+    LENIENT + "  example.org: {certificates: {'': ca.example.net, www: ca.example.org}}\n",
 )
 DAY = date(2026, 6, 1)
 
@@ -102,6 +103,9 @@ class History:
                 f"'': {{type: MX, value: '10 {rng.choice(TARGETS)}'}}",
                 f"sub: {{type: NS, values: [ns1.example.net., {rng.choice(TARGETS)}]}}",
                 "ns1: {type: A, value: 192.0.2.53}",
+                f"'': {{type: CAA, value: '0 issue ca.{rng.choice(APEXES)}'}}",
+                f"_dmarc: {{type: TXT, value: 'v=DMARC1\\; p=none\\; rua=mailto:a@{rng.choice(APEXES)}'}}",
+                "example.org._report._dmarc: {type: TXT, value: v=DMARC1}",
                 "dated: {type: A, value: 192.0.2.9, expires: 2026-06-20}",
                 f"d: {{type: DNAME, value: {rng.choice(APEXES)}.}}",
                 "'*': {type: TXT, value: any}",
@@ -133,7 +137,7 @@ class History:
         elif what == 9:
             self.write("shared.yml", f"{{type: A, value: 192.0.2.{rng.randrange(1, 9)}}}\n")
         elif what == 10:
-            self.day += timedelta(days=rng.randrange(1, 8))
+            self.day += timedelta(days=rng.randrange(-8, 9))  # clocks go back, too
         elif rng.random() < 0.3:
             self.write("zones/part.yaml", "{type: A, value: 192.0.2.7}\n")
         else:
