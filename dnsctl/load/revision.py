@@ -313,7 +313,18 @@ class Revision:
             raise RevisionError(
                 "leads outside the operations repo", where=self._where(path), advice="keep files inside it"
             )
+        if self._is_listed(path):
+            raise RevisionError(
+                "is in this commit, and git has lost what it holds",
+                where=self._where(path),
+                advice="`git fsck` says what is lost; fetch it from another clone",
+            )
         raise RevisionError("is not in this commit", where=self._where(path), advice="commit it")
+
+    def _is_listed(self, path: str) -> bool:
+        """True where the commit has a file at `path`, whether git can read it or not."""
+        tree = f"{self._tree}{self._prefix}".rstrip("/")
+        return bool(git(self.root, "ls-tree", "-z", "--full-tree", tree, "--", path, check=False))
 
     def _where(self, path: str) -> str:
         return f"{path} at {(self.commit or '')[:12]}"
