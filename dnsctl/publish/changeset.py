@@ -19,12 +19,12 @@ from dnsctl.model.guard_names import KEYS_MISSING
 from dnsctl.model.key import SEP_FLAG, key_tag, signs_keys
 from dnsctl.model.name import Name
 from dnsctl.model.observation import ServedKeys
-from dnsctl.model.parental import DELETE
+from dnsctl.model.parental import DELETE, is_delete
 from dnsctl.model.rrset import RRset, Type
 from dnsctl.model.rrset_size import RECORD
 from dnsctl.model.rrsig import SIGNER_AT, parse
 from dnsctl.model.validity import timing, why_due
-from dnsctl.model.zone import SignedZone
+from dnsctl.model.zone import SignedZone, ValidatedZone
 from dnsctl.publish.changes import RecordChange, ZoneChanges, zone_changes
 from dnsctl.publish.delegations import secure_entry_points
 from dnsctl.publish.derived import with_derived
@@ -48,6 +48,7 @@ from dnsctl.publish.source import source_of
 from dnsctl.sign.keystore import Keystore
 
 RENEWAL, UNSIGNED, UNSIGNING = "renewal", "unsigned", "unsigning"  # names of events
+STAYS_SIGNED = "stays-signed"
 
 
 class Fate(Enum):
@@ -303,6 +304,16 @@ def _policy_events(old: ZoneIntent, wanted: ZoneIntent) -> Iterator[DnssecEvent]
         yield DnssecEvent("policy", f"signing now follows {told}", wanted.presigned != old.presigned)
 
 
+def _wants_no_ds(zone: SignedZone | ValidatedZone) -> bool:
+    return any(
+        is_delete(rdtype, each)
+        for rdtype in DELETE
+        for one in (zone.get(zone.origin, rdtype),)
+        if one is not None
+        for each in one.rdatas
+    )
+
+
 def _signing_event(wanted: ZoneIntent, *, is_new: bool = False) -> DnssecEvent:
     """Report that signing starts or ends. Where it starts here, a DS is asked for later, by a roll; CDS that
     come with the zone, or keys of another signer, a parent may act on while caches hold unsigned answers.
@@ -342,6 +353,8 @@ def _events(
         yield DnssecEvent(UNSIGNING if wanted.signed else UNSIGNED, wanted.unsigning)
     elif wanted.signed != was:
         yield _signing_event(wanted, is_new=before is None)
+    elif wanted.signed and previous is not None and _wants_no_ds(previous) and not _wants_no_ds(wanted.zone):
+        yield DnssecEvent(STAYS_SIGNED, "is not to be unsigned any more, and asks for the DS of its keys")
     yield from ds_events(wanted)
     if keys.begins:
         yield from first_ds_waits(wanted, now)

@@ -244,6 +244,16 @@ def test_second_push_and_plan_change_nothing_and_records_go_on_changing(fleet: F
     assert fleet.asks() == set(DELETE.items())
 
 
+def test_zone_that_is_to_stay_signed_after_all_says_so(fleet: Fleet) -> None:
+    fleet.unsign(NOW + DAY)
+    release = fleet.push(intent({LOW: SIMPLE}), NOW + 2 * DAY)
+    assert "stays-signed" in events(release, LOW)
+    assert fleet.zone(LOW).signed
+    assert fleet.asks().isdisjoint(DELETE.items())
+    more = fleet.push(intent({LOW: SIMPLE + "a A 192.0.2.3\n"}), NOW + 3 * DAY)
+    assert "stays-signed" not in events(more, LOW)
+
+
 def test_plan_tells_the_same_as_the_push(fleet: Fleet) -> None:
     wanted = fleet.wanted(intent({LOW: SIMPLE}, None), NOW + DAY)
     with fleet.image.reader() as reader:

@@ -15,7 +15,7 @@ from dnsctl.control.push import Ending, Result, changed_zones
 from dnsctl.model.json_value import Json
 from dnsctl.model.name import to_text
 from dnsctl.model.repo import KEYS
-from dnsctl.publish.changeset import UNSIGNING, Fate
+from dnsctl.publish.changeset import STAYS_SIGNED, UNSIGNING, Fate
 from dnsctl.publish.ds_changes import DS_WAITS
 from dnsctl.publish.faults import ZonesWithErrorsError
 from dnsctl.publish.intent import Progress
@@ -97,12 +97,12 @@ def _print(result: Result, seconds: float) -> None:
 
 
 def _tell_waits(result: Result) -> None:
-    """Say of which zones the DS waits: one is asked for later, or has to go before the zone is unsigned."""
+    """Say what becomes of the DS of zones: it is asked for later, or again, or goes before signing ends."""
     if result.release is None or result.ending == "dry run" or result.failed is not None:
         return
     for zone in result.release.zones:
         for event in zone.events:
-            if event.name in (UNSIGNING, DS_WAITS):
+            if event.name in (UNSIGNING, STAYS_SIGNED, DS_WAITS):
                 output.say(f"{to_text(zone.origin)}: {event.message}")
 
 
