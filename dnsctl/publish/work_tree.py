@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
@@ -94,7 +94,8 @@ def check(
     judged = judge(loaded, config.policy, config.checks, no_progress, resolve, config.certificates, workers)
     judged = judge_signatures(judged, now, workers, progress)
     of_keys = shared_with_ours(judged.zones, partial(_keys_in, keys)) if keys is not None else ()
-    found = by_position((*judged.findings, *of_keys))
+    of_updates = _of_updates(tree.root, config) if keys is not None and only is None else ()
+    found = by_position((*judged.findings, *of_keys, *of_updates))
     return Checked(tuple(found), _files(loaded, only))
 
 
@@ -103,6 +104,15 @@ def _keys_in(directory: Path, origin: Name) -> Sequence[StoredKey]:
     from dnsctl.sign.keystore import public_side  # noqa: PLC0415 - for zones with another signer's keys alone
 
     return public_side(directory).list(origin)
+
+
+def _of_updates(root: Path, config: Config) -> Iterable[Finding]:
+    """Return what is found of keys that sign updates to parents."""
+    if not any(each.key or each.sig0 for each in config.parents.values()):
+        return ()
+    from dnsctl.publish.update_keys import missing_update_keys  # noqa: PLC0415 - opens keys; most need none
+
+    return missing_update_keys(root, config)
 
 
 def _files(loaded: Loaded, only: frozenset[Name] | None) -> int:

@@ -219,11 +219,13 @@ RULES: tuple[Rule, ...] = (
 )
 # fmt: on
 
-# Found elsewhere: about `checks` itself, about ALIAS, and about pre-signed zones.
+# Found elsewhere: about `checks` itself, keys of updates, ALIAS, and about pre-signed zones.
 FIXED, UNKNOWN = "checks-fixed", "checks-unknown"
+UPDATE_KEY = "update-key-missing"
 BESIDE: tuple[tuple[str, Severity, str], ...] = (
     (FIXED, _WARNING, "`checks` lowers a rule that serving relies on."),
     (UNKNOWN, _WARNING, "`checks` names a rule that does not exist."),
+    (UPDATE_KEY, _WARNING, "A key that signs updates to a parent is not on this host, which has the others."),
     *alias.RULES,
     *((name, severity, meaning) for name, severity, meaning, _ in presigned.RULES),
 )

@@ -60,6 +60,27 @@ def bind_pair(directory: Path, algorithm: str = "ECDSAP256SHA256", name: str = N
     return directory / f"{done.stdout.strip()}.private"
 
 
+def test_check_tells_of_a_key_that_is_missing_where_the_others_are(root: Path) -> None:
+    assert "update-key-missing" not in dnsctl("check", root=root).out, "a clone has no keys"
+    (root / "keys/release.pem").touch()
+    told = dnsctl("check", "--json", root=root)
+    [found] = [each for each in told.json["findings"] if each["rule"] == "update-key-missing"]
+    assert (told.code, found["severity"], found["file"]) == (0, "warning", "dnsctl.yaml")
+    assert found["message"].startswith(f"parent bind takes updates, and no key for SIG(0) of {NAME}. in")
+    assert f"dnsctl key generate {NAME}. --sig0" in found["advice"]
+    assert dnsctl("key", "generate", NAME, "--sig0", root=root).code == 0
+    assert "update-key-missing" not in dnsctl("check", root=root).out
+
+
+def test_check_tells_of_a_shared_key_that_is_missing(root: Path) -> None:
+    (root / "keys/release.pem").touch()
+    settings = root / "dnsctl.yaml"
+    settings.write_text(settings.read_text().replace("sig0: {name", "key: {name"))
+    told = dnsctl("check", root=root)
+    [line] = [each for each in told.out.splitlines() if "update-key-missing" in each]
+    assert "parent bind takes updates, and" in line and "keys/tsig/updates.example.com" in line
+
+
 @pytest.mark.parametrize("algorithm", ["", "RSASHA256", "ECDSAP384SHA384", "ED25519", "ED448"])
 def test_generated_key_is_printed_as_a_key_record_and_kept_encrypted(root: Path, algorithm: str) -> None:
     told = dnsctl(

@@ -5,7 +5,7 @@ from pathlib import Path
 from dnsctl.model import alias, presigned, reading
 from dnsctl.model.finding import Severity, level_text
 from dnsctl.validate.rule import Rule
-from dnsctl.validate.rules import BESIDE, FIXED, RULE_NAMES, RULES, UNKNOWN
+from dnsctl.validate.rules import BESIDE, FIXED, RULE_NAMES, RULES, UNKNOWN, UPDATE_KEY
 from tests.load.examples import ELSEWHERE, FILES
 from tests.validate.examples import EXAMPLES
 
@@ -61,6 +61,7 @@ WORDS = {
     alias.KEPT: "an ALIAS of a name that gets SERVFAIL, whose addresses are known",
     alias.NO_ADDRESS: "an ALIAS of a name in a zone of ours that has no address",
     FIXED: "`checks: {soa-missing: off}` in dnsctl.yaml",
+    UPDATE_KEY: "`sig0: {name: updates.example.net}` for a parent, and no such key in keys/sig0/",
     UNKNOWN: "`checks: {mx-target-resolve: off}` in dnsctl.yaml",
 }
 
