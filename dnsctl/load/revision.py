@@ -25,7 +25,8 @@ from dnsctl.model.repo import KEPT_HERE
 
 MAX_FILE = 256 * 2**20  # octets of one file, where the reader asks for no more
 _GIT_TIMEOUT = 60  # seconds
-_GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.quotepath=off")
+_QUIET = "advice.graftFileDeprecated=false"  # that there is an empty one (`_environment`) is nobody's fault
+_GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.quotepath=off", "-c", _QUIET)
 
 
 class Entry(NamedTuple):

@@ -1,4 +1,4 @@
-"""Keys that sign updates to parents and are not where dnsctl.yaml says: `check` finds them before a roll does.
+"""Keys that sign updates to parents and are not where dnsctl.yaml says: found before a roll needs them.
 
 On a host that has the fleet's keys only: in a clone elsewhere none of them is expected.
 """
