@@ -60,6 +60,6 @@ def test_releases_get_into_an_image_in_one_place():
 
 def test_whoever_else_writes_an_image_has_no_release_or_drops_it():
     of_no_fleet = {"startup/embedded.py", "library.py", "explain/explanation.py", "demo/forgery.py"}
-    assert calls("trial") == {"publish/pipeline.py", "control/keeping.py"}
+    assert calls("trial") == {"publish/pipeline.py", "publish/within_zone.py", "control/keeping.py"}
     assert calls("writer") == {"replicate/staging.py", "image/store.py"} | of_no_fleet
     assert calls("fill") == {"publish/directory.py", "explain/explanation.py", "demo/forgery.py"}
