@@ -303,7 +303,8 @@ def fmt(
 ) -> None:
     """Bring zone files in YAML into one form: owners sorted as octoDNS does, one indent, quotes where needed.
 
-    Comments stay. A file that would be read otherwise is named and left as it is, with exit code 1.
+    Comments stay; one with a blank line below it begins a section, and owners are sorted within each
+    section. A file that would be read otherwise is named and left as it is, with exit code 1.
     """
     from dnsctl.cli.zone_fmt import fmt as run
 
