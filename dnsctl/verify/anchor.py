@@ -57,6 +57,9 @@ class AnchorFiles(Mapping[Name, tuple[bytes, ...]]):
     def __len__(self) -> int:
         return len(anchors_in(self._keys))
 
+    def __bool__(self) -> bool:
+        return True  # whether there are any is not worth reading all files
+
 
 def _anchors(paths: Iterable[Path]) -> dict[Name, tuple[bytes, ...]]:
     found: dict[Name, list[bytes]] = {}
