@@ -13,6 +13,7 @@ from dnsctl.cli.output.aliases import alias_lines, aliases_json
 from dnsctl.cli.output.changes import errors_listed, guard_json, print_zones, vouched_lines, zone_json
 from dnsctl.cli.output.markdown import plan_markdown
 from dnsctl.cli.output.queries import queries_json, queries_lines
+from dnsctl.cli.output.settings import print_settings, settings_json, settings_lines
 from dnsctl.control.planning import Plan
 from dnsctl.control.planning import plan as find_plan
 from dnsctl.control.query_counts import queries_touched
@@ -45,6 +46,7 @@ def plan(
     if as_json:
         output.json_result(_to_json(made) | {"queries": queries_json(counted)})
     elif markdown:
+        summary += settings_lines(made.settings)
         output.line(plan_markdown(made.changeset.zones, made.guards, summary))
     else:
         _print(made)
@@ -65,6 +67,7 @@ def _warn_if_dirty(context: Context) -> None:
 
 
 def _print(made: Plan) -> None:
+    print_settings(made.settings)
     print_zones(made.changeset.zones, made.guards)
     owners = {change.owner for zone in made.changeset.zones for change in zone.records}
     for each in alias_lines(made.aliases, owners):
@@ -120,4 +123,5 @@ def _to_json(made: Plan) -> dict[str, Json]:
         "aliases": aliases_json(made.aliases),
         "approved": list(made.approved),
         "rules": list(made.rules),
+        "settings": settings_json(made.settings),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import replace
@@ -14,7 +15,9 @@ from dnsctl.cli import output
 from dnsctl.cli.context import Context
 from dnsctl.errors import ListenError
 from dnsctl.model.fleet import Endpoint, Network, RateLimit, ServeSettings
+from dnsctl.startup import TRIAL
 from dnsctl.startup.anew import NodeOrder, ZonesOrder, serve_anew
+from dnsctl.startup.released import Host, node_settings
 from dnsctl.startup.work import Tell
 
 _ENDPOINT = re.compile(r"(?:\[(?P<bracketed>[^\[\]]+)\]|(?P<plain>[^:\[\]]+)):(?P<port>[0-9]{1,5})")
@@ -51,9 +54,10 @@ def serve_settings(
 
 
 def _node_order(context: Context, name: str, state: Path | None, workers: int | None, user: str) -> NodeOrder:
-    settings = context.config().node_settings(name, context.root, state)
-    if workers is not None:
-        settings = replace(settings, serve=replace(settings.serve, workers=workers))
+    host = Host(context.config(), context.root, state, workers)
+    settings = node_settings(host, name, output.say, trial=TRIAL in os.environ)
+    if not context.program:  # it cannot be begun again
+        settings = replace(settings, in_force=None)
     return NodeOrder(settings, user)
 
 

@@ -56,6 +56,7 @@ def _print(found: FleetStatus, now: float, *, zones: bool) -> None:
         output.line("")
         _print_zones(nodes, answers)
         _print_parents(found)
+    _print_settings(answers)
     for name, answer in answers.items():
         if isinstance(answer, NodeStatus) and answer.refusal and answer.served == found.expected:
             output.say(f"{name}: refused at {_time(answer.refusal.at)}: {answer.refusal.reason}")
@@ -75,6 +76,20 @@ def _print(found: FleetStatus, now: float, *, zones: bool) -> None:
     style = "bold green" if current == len(nodes) and calm else "bold yellow"
     told_of = f"Generation {expected.generation}: served by {current} of {len(nodes)} nodes{_whose(found)}"
     output.styled((told_of, style))
+
+
+def _print_settings(answers: dict[str, Answer]) -> None:
+    """Say which nodes run with which settings, where they do not all run with the same, of a release."""
+    found: dict[tuple[int, str], list[str]] = {}
+    for name, answer in answers.items():
+        if isinstance(answer, NodeStatus) and answer.settings is not None:
+            key = (answer.settings.generation, answer.settings.digest)
+            found.setdefault(key, []).append(name)
+    if len({digest for _, digest in found}) < 2:
+        return
+    for (generation, digest), names in sorted(found.items()):
+        whose = f"of generation {generation}" if generation else "of their own dnsctl.yaml"
+        output.line(f"Settings {whose} ({digest[:12]}): {', '.join(names)}")
 
 
 def _print_jobs(journal: Journal, holder: Holder | None) -> None:
@@ -280,6 +295,15 @@ def _node_json(node: Node, answer: Answer, found: FleetStatus, now: float) -> di
         if answer.damage
         else None,
         "workers": answer.workers,
+        "settings": {
+            "digest": answer.settings.digest,
+            "generation": answer.settings.generation,
+            "wanted": answer.settings.wanted or None,
+            "current": answer.settings.is_current,
+            "reason": answer.settings.fault,
+        }
+        if answer.settings
+        else None,
         "zones": {
             origin: {
                 "serial": each.serial,

@@ -17,6 +17,7 @@ from dnsctl.model.policy import Policy
 from dnsctl.model.validity import PRESIGNED_WARNING, Period, moment
 from dnsctl.replicate.answers import NodeStatus, clocks_of
 from dnsctl.replicate.clocks import require_agreement
+from dnsctl.replicate.fitting import SettingsStatus
 from dnsctl.replicate.staging import Served
 from dnsctl.sign.keystore import Keystore
 
@@ -204,6 +205,8 @@ def of_nodes(answers: Answers, expected: Served | None) -> Iterator[Concern]:
             yield Concern("act", name, "answers no query before it has caught up")
         elif expected is not None and answer.served != expected:
             yield Concern("act", name, _otherwise(answer, expected))
+        elif answer.settings is not None and not answer.settings.is_current:
+            yield _with_other_settings(name, answer, answer.settings)
     if expected is None:
         yield Concern("act", "release", "neither the nodes nor this host have a release; run `dnsctl push`")
 
@@ -215,6 +218,17 @@ def _otherwise(answer: NodeStatus, expected: Served) -> str:
         return f"{what} than the others or this host ({expected.manifest[:12]})"
     reason = f"; it refused: {answer.refusal.reason}" if answer.refusal else ""
     return f"serves generation {served.generation}, not {expected.generation}{reason}"
+
+
+def _with_other_settings(name: str, answer: NodeStatus, settings: SettingsStatus) -> Concern:
+    wanted = f"generation {answer.served.generation}"
+    if settings.is_coming:
+        return Concern("soon", name, f"is about to run with the settings of {wanted}")
+    now = f"those of generation {settings.generation}" if settings.generation else "its own dnsctl.yaml"
+    advice = f"set that right, then reload it: systemctl reload dnsctl-node@{name}"
+    return Concern(
+        "act", name, f"runs with {now}, not with the settings of {wanted}: {settings.fault}; {advice}"
+    )
 
 
 def of_clocks(answers: Answers, now: float) -> Iterator[Concern]:

@@ -27,6 +27,7 @@ from dnsctl.publish.pipeline import Release
 from dnsctl.release import delta as deltas
 from dnsctl.release.archive import Archive
 from dnsctl.release.manifest import Manifest
+from dnsctl.release.settings import encode
 from dnsctl.replicate.staging import Staging
 from dnsctl.replicate.transaction import Outcome
 from dnsctl.replicate.trust import Trust
@@ -105,7 +106,12 @@ def as_kept(release: Release, image: Image) -> Iterator[Reader]:
             return
     with image.trial() as writer:
         writer.apply(deltas.decode(release.delta, release.manifest.delta.length))
-        writer.set_release(release.generation, release.manifest.digest)
+        writer.set_release(
+            release.generation,
+            release.manifest.digest,
+            release.manifest.commit,
+            encode(release.manifest.settings),
+        )
         yield writer
 
 

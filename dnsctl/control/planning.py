@@ -14,6 +14,7 @@ from dnsctl.control.commit_gate import CommitJudgement, judge_push
 from dnsctl.control.commit_rules import changed_rules
 from dnsctl.control.concerns import of_ends
 from dnsctl.control.ds_gate import judge_ds_seen
+from dnsctl.control.node_settings import compared, settings_intent
 from dnsctl.control.own_image import is_there, open_own, require_right, require_whole
 from dnsctl.control.released import released
 from dnsctl.control.since import released_since
@@ -39,6 +40,7 @@ from dnsctl.publish.old_answers import with_old_answers
 from dnsctl.publish.parts import Parts
 from dnsctl.publish.presigned import pass_presigned
 from dnsctl.publish.resting import at_work
+from dnsctl.publish.settings_changes import SettingsIntent
 from dnsctl.release.archive import Archive
 from dnsctl.sign.keystore import Keystore
 
@@ -51,7 +53,8 @@ class Plan:
 
     `findings`: of pre-signed zones whose signatures expire soon, and of targets of ALIAS that cannot be
     resolved. `aliases`: what became of ALIAS, by zone. `approved`: who approved the commit, besides its
-    signer; `rules`: which rules on who may release it changes.
+    signer; `rules`: which rules on who may release it changes. `settings`: what changes of
+    those of nodes.
     """
 
     commit: str | None
@@ -62,11 +65,12 @@ class Plan:
     aliases: Mapping[Name, tuple[Resolved, ...]] = field(default_factory=dict)
     approved: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
+    settings: SettingsIntent = field(default_factory=SettingsIntent)
 
     @property
     def is_empty(self) -> bool:
         """True where there is nothing to release."""
-        return not self.changeset.zones and not self.rules
+        return not self.changeset.zones and not self.rules and not self.settings.changes
 
 
 def plan(
@@ -86,8 +90,12 @@ def plan(
     with _Commit(root, rev) as commit:
         if against is not None:
             with _Commit(root, against) as other:
+                settings = compared(other.config, commit.config)
                 return _between(
-                    commit.intent(progress, ask=not offline), other.intent(progress, ask=False), progress
+                    commit.intent(progress, ask=not offline),
+                    other.intent(progress, ask=False),
+                    settings,
+                    progress,
                 )
         if offline:
             tell("offline: compared with what this host knows; no node is asked what it serves")
@@ -98,21 +106,45 @@ def plan(
             take_over_newest(root, tell)
         intent, (told, changeset, findings, seen) = _compared(root, commit, tell, progress, ask=not offline)
     guards = (*judge(changeset.zones, intent.limits), *seen)
+    settings = _settings(root, intent.commit, commit.config)
     last, judged = released(root), CommitJudgement()
-    if changeset.zones or changed_rules(root, last, intent.commit):
+    if changeset.zones or settings.changes or changed_rules(root, last, intent.commit):
         judged = judge_push(root, last, intent.commit, changeset.zones, guards)
-    guards = (*judged.verdicts, *guards)
     return Plan(
-        intent.commit, told, changeset, guards, findings, intent.aliases, judged.approved, judged.rules
+        intent.commit,
+        told,
+        changeset,
+        (*judged.verdicts, *guards),
+        findings,
+        intent.aliases,
+        judged.approved,
+        judged.rules,
+        settings,
     )
 
 
-def _between(intent: Intent, other: Intent, progress: Progress) -> Plan:
+def _settings(root: Path, pushed: str | None, config: Config) -> SettingsIntent:
+    """Return what a push of a commit with the dnsctl.yaml `config` would do to the settings of nodes."""
+    if not is_there(Repo(root).state):
+        return SettingsIntent()
+    with open_own(Repo(root).state) as image, image.reader() as served:
+        return settings_intent(served, root, pushed, config, lambda: released(root))
+
+
+def _between(intent: Intent, other: Intent, settings: SettingsIntent, progress: Progress) -> Plan:
     """Compare with what another commit asks for."""
     changeset = compare(other, intent)
     findings = _passed(intent, changeset, None, progress)
     guards = judge(changeset.zones, intent.limits)
-    return Plan(intent.commit, {"commit": other.commit}, changeset, guards, findings, intent.aliases)
+    return Plan(
+        intent.commit,
+        {"commit": other.commit},
+        changeset,
+        guards,
+        findings,
+        intent.aliases,
+        settings=settings,
+    )
 
 
 class _Commit:
@@ -120,7 +152,7 @@ class _Commit:
 
     def __init__(self, root: Path, rev: str) -> None:
         self._source = Revision(root, rev)
-        self._config = load_config(self._source)
+        self.config = load_config(self._source)
         self._state = Repo(root).state
 
     def __enter__(self) -> Self:
@@ -136,7 +168,7 @@ class _Commit:
 
         `served`: the image that it will be compared with, as long as the result is used.
         """
-        source, config = self._source, self._config
+        source, config = self._source, self.config
         targets = Targets(config, self._state, _asked_by(config) if ask else None)
         parts = Parts(source, config, self._state, served) if served is not None else None
         return intent_of(source, config, progress, resolve=targets, memory=memory, parts=parts)

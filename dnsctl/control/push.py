@@ -20,7 +20,7 @@ import contextlib
 import json
 import math
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -37,6 +37,7 @@ from dnsctl.control.full_check import check_in_full
 from dnsctl.control.generations import ENDED, TAKEN_BACK, counts_of
 from dnsctl.control.host import ControlHost, actor
 from dnsctl.control.keeping import as_kept, keep, prepared, room_for
+from dnsctl.control.node_settings import able_to_travel, again, await_settings, settings_intent
 from dnsctl.control.own_image import require_right
 from dnsctl.control.renewal import renewal_due
 from dnsctl.control.served import expect
@@ -75,6 +76,7 @@ from dnsctl.publish.old_answers import with_old_answers
 from dnsctl.publish.parts import Parts
 from dnsctl.publish.pipeline import Release, build, certify
 from dnsctl.publish.resting import at_work
+from dnsctl.publish.settings_changes import SettingsIntent
 from dnsctl.release.manifest import Manifest
 from dnsctl.replicate.transaction import Outcome, Outgoing, Phase, clocks_ahead, fence, push_release, reach
 from dnsctl.sign.keyfile import directory_name
@@ -124,7 +126,8 @@ class Result:
     and could not be made, each with why. `refused`: what the command ends with, though it did something: a
     guard's refusal after a dry run, records that have expired after signatures were renewed. `notes`: of this
     host's own state, what was damaged and mended, and what could not be kept. `full_check`: what was compared
-    before the release left, where that was asked for.
+    before the release left, where that was asked for. `not_in_force`: nodes that do not run with the settings
+    that the release brings, each with why.
     """
 
     ending: Ending
@@ -141,6 +144,7 @@ class Result:
     refused: DnsctlError | None = None
     notes: tuple[str, ...] = ()
     full_check: Report | None = None
+    not_in_force: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
@@ -297,10 +301,11 @@ def _built(
     *,
     at_once: Callable[[Name], bool],
     by_rules: bool = False,
+    settings_of: Callable[[Reader], SettingsIntent] | None = None,
 ) -> Release | None:
     """Build the release of a commit. `today`: what its records' `expires` is compared with; `at_once`: as of
-    `unsigning.kept_signed`; `by_rules`: also where all that it changes is who may release. Targets of ALIAS
-    are asked for where they are not fresh.
+    `unsigning.kept_signed`; `by_rules`: also where all that it changes is who may release; `settings_of`:
+    other settings of nodes than the commit's. Targets of ALIAS are asked for where they are not fresh.
     """
     source = Revision(host.root, rev)
     with host.image.reader() as served:  # as long as zones are read from it
@@ -326,8 +331,15 @@ def _built(
         if intent.carried:
             require_right(state, served, intent.zones)
         intent = kept_signed(intent, served, host.keystore, state, now, at_once)
-        anyway = by_rules and _has_other_rules(host, intent)
-        return build_intent(host, replace(intent, even_if_equal=anyway), progress)
+        if settings_of is None:
+            settings = settings_intent(
+                served, host.root, intent.commit, config, lambda: host.manifest(served.generation)
+            )
+        else:
+            settings = settings_of(served)
+        settings = able_to_travel(host, settings)
+        anyway = bool(settings.changes) or (by_rules and _has_other_rules(host, intent))
+        return build_intent(host, replace(intent, even_if_equal=anyway, settings=settings), progress)
 
 
 def _has_other_rules(host: ControlHost, intent: Intent) -> bool:
@@ -337,11 +349,22 @@ def _has_other_rules(host: ControlHost, intent: Intent) -> bool:
 
 
 def _built_again(
-    host: ControlHost, manifest: Manifest, progress: Progress, at_once: Callable[[Name], bool]
+    host: ControlHost,
+    manifest: Manifest,
+    progress: Progress,
+    at_once: Callable[[Name], bool],
+    *,
+    whole: bool = False,
 ) -> Release | None:
-    """Build the release of an earlier one's records, which had not expired when it was made."""
+    """Build the release of an earlier one's records, which had not expired when it was made, and of its
+    settings; `whole`: with sites and nodes.
+    """
     made = datetime.fromtimestamp(manifest.created, UTC).date()
-    return _built(host, manifest.commit or "", progress, made, at_once=at_once)
+
+    def settings(served: Reader) -> SettingsIntent:
+        return again(served, manifest, whole=whole)
+
+    return _built(host, manifest.commit or "", progress, made, at_once=at_once, settings_of=settings)
 
 
 def _judged(host: ControlHost, release: Release | None) -> Release | None:
@@ -404,6 +427,7 @@ def _out(
         "keys": [each.stored.path.name for each in release.new_keys],
         "without": request.without,
         "counts": counts_of(release.zones),
+        "settings": [each.setting for each in release.settings.changes],
     }
     host.state.audit(actor(), action, request.reason, details, when=datetime.now(UTC))
     sealed, delta = release.sealed, release.delta
@@ -422,14 +446,35 @@ def _out(
         free()
         keep(host, staging, release, outcome, action)
     _remember_aliases(host, release)
+    not_in_force = _await_settings(host, release, outcome, progress)
     try:
         with as_kept(release, host.image) as reader:
             report = _verified(host, release, outcome, reader, progress)
     except (DnsctlError, OSError) as error:
         host.notes.append(f"what is served could not be verified: {worded(error)}")
         return _logged(host, action, Result("not verified", manifest.generation, release, outcome))
-    result = Result(_ending(outcome, report), manifest.generation, release, outcome, report)
+    result = Result(
+        _ending(outcome, report, not_in_force),
+        manifest.generation,
+        release,
+        outcome,
+        report,
+        not_in_force=not_in_force,
+    )
     return _logged(host, action, result)
+
+
+def _await_settings(
+    host: ControlHost, release: Release, outcome: Outcome, progress: Progress
+) -> Mapping[str, str]:
+    """Wait for nodes that get other settings; return which do not run with them, and why."""
+    settings = release.manifest.settings
+    if settings is None or not release.settings.changes:
+        return {}
+    try:
+        return await_settings(host, settings, outcome.activated, progress)
+    except OSError as error:
+        return dict.fromkeys(outcome.activated, worded(error).what)
 
 
 def _remember_aliases(host: ControlHost, release: Release) -> None:
@@ -471,13 +516,15 @@ def _keys_on_disk(host: ControlHost, release: Release) -> Iterator[None]:
         raise
 
 
-def _ending(outcome: Outcome, report: Report | None) -> Ending:
-    """Return the ending: any fault, or silence everywhere, is a failure; silence of some is partial."""
+def _ending(outcome: Outcome, report: Report | None, not_in_force: Mapping[str, str]) -> Ending:
+    """Return the ending: any fault, or silence everywhere, is a failure; silence of some is partial, and so
+    are settings that are not in force.
+    """
     if report is None:
         return "partly"
     if report.faults or len(report.silent) == len(report.nodes):
         return "unverified"
-    return "partly" if report.silent or outcome.missed else "served"
+    return "partly" if report.silent or outcome.missed or not_in_force else "served"
 
 
 def _verified(
@@ -530,7 +577,8 @@ def _taken_back(host: ControlHost, failed: Result, before: int, progress: Progre
     request = Request(reason=f"generation {failed.generation} failed verification")
     try:
         begun = failed.release.before if failed.release else {}  # nobody was asked for a DS of these
-        release = _built_again(host, _earlier(host, before), progress, begun.__contains__)
+        earlier = _earlier(host, before)
+        release = _built_again(host, earlier, progress, begun.__contains__, whole=True)
         if release is None:
             raise ReleaseRefusedError(
                 f"generation {before} has the same records", rule=RefusalRule.SAME_RECORDS

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 GENERATION = b"generation"
 MANIFEST = b"manifest"
 SEALED = (b"sealed manifest", b"sealed certificate")  # of that release, as the release keys sealed them
+SETTINGS = b"settings"  # of nodes, that came with the release
+COMMIT = b"commit"  # that it was made from
 APEXES = b"apexes"  # counts changes of the set of zones
 LEFT_OUT = b"left out"  # zones that are to be served and cannot be: a JSON list of their prefixes
 JOURNAL = b"journal"  # the last changes: number, then the prefixes of the zones touched, as JSON
@@ -130,6 +132,16 @@ class Reader:
         """The release's sealed manifest and certificate; None where the writer had none to keep."""
         manifest, certificate = (self._meta(key) for key in SEALED)
         return (bytes(manifest), bytes(certificate)) if manifest and certificate else None
+
+    @property
+    def released_commit(self) -> str | None:
+        """The commit of that release; None where it has none, or an earlier version wrote the image."""
+        return self._meta(COMMIT).decode("ascii") or None
+
+    @property
+    def settings(self) -> bytes:
+        """The settings of nodes in the release, in canonical form; empty where it has none."""
+        return bytes(self._meta(SETTINGS))
 
     @property
     def apexes_version(self) -> int:

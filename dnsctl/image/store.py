@@ -32,12 +32,14 @@ from dnsctl.image.digest import begins_bucket, bucket_digest, zone_digest
 from dnsctl.image.layout import FORMAT, Table, ZoneEntry, apex_of, prefix_of, zone_prefix
 from dnsctl.image.reader import (
     APEXES,
+    COMMIT,
     GENERATION,
     JOURNAL,
     JOURNAL_LENGTH,
     LEFT_OUT,
     MANIFEST,
     SEALED,
+    SETTINGS,
     Reader,
     Tables,
     last_number,
@@ -274,12 +276,16 @@ class Writer(Reader):
             for each in stats
         )
 
-    def set_release(self, generation: int, manifest: str) -> None:
+    def set_release(
+        self, generation: int, manifest: str, commit: str | None = None, settings: bytes = b""
+    ) -> None:
         """Note which release the image holds; nothing vouches for it before `set_sealed`."""
         for key in SEALED:
             self._transaction.delete(key, db=self._tables.meta)
         self._transaction.put(GENERATION, b"%d" % generation, db=self._tables.meta)
         self._transaction.put(MANIFEST, manifest.encode("ascii"), db=self._tables.meta)
+        for key, value in ((COMMIT, (commit or "").encode("ascii")), (SETTINGS, settings)):
+            self._transaction.put(key, value, db=self._tables.meta)
 
     def set_sealed(self, manifest: bytes, certificate: bytes) -> None:
         """Keep the seals of the release in the image, so that whoever has the image can show them to others.

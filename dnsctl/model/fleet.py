@@ -104,11 +104,24 @@ class ServeSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class InForce:
+    """Which settings a node runs with: their `digest`, and the generation of the release they came with.
+
+    `generation` 0: those of the dnsctl.yaml on its own host.
+    """
+
+    digest: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
 class NodeSettings:
     """All a node's supervisor needs. `state` holds image/, releases/ and the generation counter.
 
     `parents`: servers of parents of zones that settings name: this node may be sent to look at them.
-    `metrics`: where /metrics and /health are served; None: nowhere.
+    `metrics`: where /metrics and /health are served; None: nowhere. `repo`: the directory with dnsctl.yaml
+    and keys/; `given_workers`: where the command line says how many; `in_force`: None for a node that cannot
+    take other settings while it runs.
     """
 
     node: Node
@@ -122,3 +135,6 @@ class NodeSettings:
     key: Path | None = None  # its private key (PEM)
     metrics: Endpoint | None = None
     parents: tuple[Endpoint, ...] = ()
+    repo: Path = Path()
+    given_workers: int | None = None
+    in_force: InForce | None = None

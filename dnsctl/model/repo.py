@@ -196,6 +196,11 @@ class NodeFiles:
         return self.directory / "damage"
 
     @property
+    def reload_refused(self) -> Path:
+        """Why it does not run with the settings of its release."""
+        return self.directory / "reload.refused"
+
+    @property
     def cookie_secret(self) -> Path:
         return self.directory / "cookie.secret"
 

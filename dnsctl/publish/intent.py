@@ -16,6 +16,7 @@ from dnsctl.model.policy import Policy
 from dnsctl.model.serial import SerialPolicy
 from dnsctl.model.zone import ValidatedZone
 from dnsctl.publish.known import Remembered, Seen
+from dnsctl.publish.settings_changes import SettingsIntent
 
 if TYPE_CHECKING:
     from dnsctl.sign.keystore import NewKey
@@ -95,7 +96,8 @@ class Intent:
     `commit` is None for a work tree outside git. `last_policy`: what a zone is signed by that is to be
     unsigned and may not be yet. `known`: what is remembered of the zones, and `same`: those of which it
     holds, which are read when their data is asked for. `carried`: zones that are at rest, and not in
-    `zones`; `seen`: what they were found so by. `even_if_equal`: it is released though no zone changes.
+    `zones`; `seen`: what they were found so by. `even_if_equal`: it is released though no zone changes;
+    `settings`: of nodes.
     """
 
     zones: Mapping[Name, ZoneIntent] = field(repr=False)
@@ -109,6 +111,7 @@ class Intent:
     carried: frozenset[Name] = field(default=frozenset(), repr=False)
     seen: Seen | None = field(default=None, repr=False)
     even_if_equal: bool = False
+    settings: SettingsIntent = field(default_factory=SettingsIntent)
 
     @property
     def aliases(self) -> dict[Name, tuple[Resolved, ...]]:

@@ -47,11 +47,13 @@ from dnsctl.publish.probes import budget, zone_probes
 from dnsctl.publish.resting import rest_of, stamp_of
 from dnsctl.publish.serials import serial_for
 from dnsctl.publish.served_zone import previous_of
+from dnsctl.publish.settings_changes import SettingsIntent
 from dnsctl.publish.source import source_of
 from dnsctl.publish.uses import Cacheable, cacheable, tokens
 from dnsctl.publish.within_zone import Made, within
 from dnsctl.publish.within_zone import made as made_within
 from dnsctl.release import delta as deltas
+from dnsctl.release import settings as node_settings
 from dnsctl.release.envelope import ReleaseKey, seal
 from dnsctl.release.manifest import MAX_PROBES, ActivationCertificate, DeltaReference, Manifest, Probe
 from dnsctl.sign.keyfile import RollState
@@ -66,7 +68,7 @@ class Release:
     marked as keys without a DS. `served`: what caches may come to hold of the keys of each zone; `before`:
     what they hold of zones that were unsigned and are signed now. `aliases`: what became of ALIAS, by zone;
     None where no commit was read. `approved`: who approved the commit; `rules`: what differs from before
-    about who may release.
+    about who may release; `settings`: of nodes, and what changes of them.
     """
 
     manifest: Manifest
@@ -82,6 +84,7 @@ class Release:
     aliases: Mapping[Name, tuple[Resolved, ...]] | None = field(default=None, repr=False)
     approved: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
+    settings: SettingsIntent = field(default_factory=SettingsIntent)
 
     @property
     def generation(self) -> int:
@@ -114,6 +117,7 @@ def build(
         removed = removed_zones(intent, parent)
         data, reference = deltas.encode_with_reference(work.changes(removed))
         generation, parent_digest = parent.generation + 1, parent.manifest or None
+        settings = intent.settings.settings or node_settings.decode(parent.settings)
     found(work.resting)
     if not work.changesets and not removed and not intent.even_if_equal:
         return None
@@ -130,6 +134,7 @@ def build(
         table=table,
         delta=reference,
         probes=tuple(work.probes),
+        settings=settings,
     )
     Manifest.from_bytes(manifest.to_bytes())  # what a node would refuse is refused here
     sealed = seal(manifest.to_bytes(), release_keys, "manifest")
@@ -146,6 +151,7 @@ def build(
         served=work.served,
         before=work.before,
         aliases=None if intent.partial else intent.aliases,
+        settings=intent.settings,
     )
 
 

@@ -1,7 +1,8 @@
-"""The manifest of a release, and the certificate that activates it. Canonical JSON, format 1.
+"""The manifest of a release, and the certificate that activates it. Canonical JSON, format 1 or 2.
 
 A manifest names the state of *all* zones at one commit by the digest of the table of all zones, and lists
-only the zones that changed against its parent, so that its size follows the change. Invariants: generation 1
+only the zones that changed against its parent, so that its size follows the change. In format 2 it has the
+settings of nodes as well, all of them: each release says what holds with it. Invariants: generation 1
 has no parent and every other has one; `zones` and `removed` are disjoint; no probe or entry of a zone is
 out of bounds. `from_bytes` takes hostile bytes and raises ReleaseError for all but a manifest that
 `to_bytes` would write again octet by octet.
@@ -20,11 +21,13 @@ from typing import TypedDict
 
 from dnsctl.errors import DnsctlError, ReleaseError
 from dnsctl.image.layout import ZoneEntry
+from dnsctl.model.json_value import Json
 from dnsctl.model.name import Name, from_text, to_text
-from dnsctl.release import canonical
+from dnsctl.release import canonical, settings
 from dnsctl.release.digest import is_digest
+from dnsctl.release.settings import FleetSettings
 
-FORMAT = 1
+FORMAT = 2  # the highest that is read; 1, which has no settings, is read and written as well
 MAX_MANIFEST = 32 * 2**20  # octets; inside an envelope it grows by a third
 MAX_CERTIFICATE = 4096  # octets
 MAX_PROBES = 4096
@@ -61,7 +64,10 @@ class Probe:
 
 @dataclass(frozen=True)
 class Manifest:
-    """One release. `zones`: entries of the changed zones; `table`: digest of the table after it (hex)."""
+    """One release. `zones`: entries of the changed zones; `table`: digest of the table after it (hex).
+
+    `settings`: of nodes; None where they do not travel, as in format 1.
+    """
 
     generation: int
     parent: str | None
@@ -72,7 +78,11 @@ class Manifest:
     table: str
     delta: DeltaReference
     probes: tuple[Probe, ...] = field(repr=False)
-    format: int = FORMAT
+    settings: FleetSettings | None = field(default=None, repr=False)
+
+    @property
+    def format(self) -> int:
+        return 1 if self.settings is None else 2
 
     @cached_property
     def digest(self) -> str:
@@ -81,9 +91,11 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """Return the canonical form."""
+        carried: dict[str, Json] = {} if self.settings is None else {"settings": self.settings}
         return canonical.encode(
             {
                 "format": self.format,
+                **carried,
                 "generation": self.generation,
                 "parent": self.parent,
                 "commit": self.commit,
@@ -112,10 +124,7 @@ class Manifest:
     @classmethod
     def from_bytes(cls, data: bytes) -> Manifest:
         """Parse and check; see the module for what is refused. Raises ReleaseError."""
-        value = canonical.fields(
-            canonical.decode(data, MAX_MANIFEST, "manifest"), "manifest", _ManifestFields
-        )
-        _require(value["format"] == FORMAT, f"is of format {value['format']}, this dnsctl reads {FORMAT}")
+        value, carried = _of_any_format(data)
         generation = _bounded(value["generation"], 1, _HIGHEST, "generation")
         parent, commit = value["parent"], value["commit"]
         _require((parent is None) == (generation == 1), "has a parent if and only if it is not the first")
@@ -137,9 +146,18 @@ class Manifest:
             table=value["table"],
             delta=_delta(value["delta"]),
             probes=tuple(_probe(each) for each in value["probes"]),
+            settings=carried,
         )
         _require(manifest.to_bytes() == data, "is not in canonical form")
         return manifest
+
+
+def settings_in(data: bytes) -> FleetSettings | None:
+    """Return the settings of nodes in the octets of a manifest, whose zones are not looked at.
+
+    Raises ReleaseError.
+    """
+    return _of_any_format(data)[1]
 
 
 class _ManifestFields(TypedDict):
@@ -153,6 +171,10 @@ class _ManifestFields(TypedDict):
     table: str
     delta: dict[str, object]
     probes: list[object]
+
+
+class _WithSettings(_ManifestFields):
+    settings: dict[str, Json]
 
 
 class _DeltaFields(TypedDict):
@@ -204,6 +226,18 @@ class ActivationCertificate:
             value["manifest"],
             _bounded(value["created"], 0, _HIGHEST, "created", what),
         )
+
+
+def _of_any_format(data: bytes) -> tuple[_ManifestFields, FleetSettings | None]:
+    """Return the fields, and the settings of nodes; their size is checked, and not what they say."""
+    value = canonical.decode(data, MAX_MANIFEST, "manifest")
+    number = value.get("format")
+    if type(number) is not int or number == 1:
+        return canonical.fields(value, "manifest", _ManifestFields), None
+    _require(number == FORMAT, f"is of format {number}, this dnsctl reads up to {FORMAT}")
+    with_settings = canonical.fields(value, "manifest", _WithSettings)
+    settings.encode(with_settings["settings"])
+    return with_settings, with_settings["settings"]
 
 
 def _entry(origin: str, value: object) -> tuple[Name, ZoneEntry]:

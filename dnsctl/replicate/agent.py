@@ -31,8 +31,9 @@ from dnsctl.replicate import acceptance, tls
 from dnsctl.replicate.api import PEER_CERTIFICATE, Api, Limits
 from dnsctl.replicate.catchup import CatchUp
 from dnsctl.replicate.client import AgentClient, Patience
+from dnsctl.replicate.fitting import Reloads, require_fit
 from dnsctl.replicate.pki import Credentials
-from dnsctl.replicate.staging import Notices, Staging
+from dnsctl.replicate.staging import Notices, OwnHost, Staging
 from dnsctl.replicate.tls import peer_of
 from dnsctl.replicate.trust import Trust
 from dnsctl.serve.transport.http_server import Guest, HttpServer, Welcome
@@ -51,16 +52,18 @@ def run_agent(
     stop: threading.Event | None = None,
     limits: Limits | None = None,
     alive: Callable[[], None] | None = None,
+    reload: Callable[[], None] | None = None,
 ) -> None:
     """Run the agent until SIGTERM, SIGINT, or `stop` is set. Call it in a process of its own, after the fork.
 
     `alive` is called each second while the agent does not hang; nothing is begun before its first return.
+    `reload` asks for the whole node to be reloaded, where a release has brought other settings.
     Raises PkiError for certificates that nobody would accept, ListenError where the address of
     `settings.node.control` cannot be bound, ImageError for a damaged image.
     """
     if alive is not None:
         alive()
-    asyncio.run(_Agent(settings, limits or Limits(), alive).run(stop))
+    asyncio.run(_Agent(settings, limits or Limits(), alive, Reloads(settings, reload)).run(stop))
 
 
 def try_agent(settings: NodeSettings) -> None:
@@ -88,8 +91,15 @@ def welcome(limits: Limits, known: frozenset[str]) -> Welcome:
 
 
 class _Agent:
-    def __init__(self, settings: NodeSettings, limits: Limits, alive: Callable[[], None] | None) -> None:
+    def __init__(
+        self,
+        settings: NodeSettings,
+        limits: Limits,
+        alive: Callable[[], None] | None,
+        reloads: Reloads,
+    ) -> None:
         self._settings = settings
+        self._reloads = reloads
         self._alive = alive
         self._limits = limits
         self._credentials = _credentials(settings)
@@ -114,6 +124,7 @@ class _Agent:
         try:
             staging = self._staging(image, counter)
             counter.advance()  # a predecessor may have died between commit and this
+            self._reloads.begun(staging.served.generation, staging.settings)
             await asyncio.get_running_loop().run_in_executor(writer, _prune, staging.archive)
             try:
                 await self._serve(context, listener, image, staging, writer, silence, counter, stop)
@@ -128,22 +139,24 @@ class _Agent:
 
     def _staging(self, image: Image, counter: GenerationCounter) -> Staging:
         settings = self._settings
-        return Staging(
+        staging = Staging(
             image,
             Archive(NodeFiles(settings.state).releases),
             Trust(settings.release_keys, settings.threshold),
             prove=acceptance.prove,
-            notices=Notices(lambda: self._committed(counter), self._note_damage),
+            notices=Notices(lambda: self._committed(counter, staging), self._note_damage),
             expiry=self._limits.expiry,
-            now=time.time,
+            own=OwnHost(time.time, lambda coming: require_fit(coming, settings)),
         )
+        return staging
 
-    def _committed(self, counter: GenerationCounter) -> None:
-        """Show the other processes what was committed."""
+    def _committed(self, counter: GenerationCounter, staging: Staging) -> None:
+        """Show the other processes what was committed, and have them begun anew for other settings."""
         if self._replacing:
             self._note.replace()
             self._replacing = False
         counter.advance()
+        self._reloads.committed(staging.served.generation, staging.settings)
 
     def _note_damage(self, reason: str) -> None:
         """Have the image replaced: readers do not see that its free pages are damaged."""
@@ -151,11 +164,11 @@ class _Agent:
             _log.error("the image is damaged: %s", reason)
             self._note.write(reason)
 
-    def _found(self, counter: GenerationCounter, silence: Silence) -> None:
+    def _found(self, counter: GenerationCounter, silence: Silence, staging: Staging) -> None:
         """Go on as a new node does, if our image is damaged: a peer serves what we should, and answers."""
         if self._replacing:
             silence.begin()
-            self._committed(counter)
+            self._committed(counter, staging)
 
     async def _serve(
         self,
@@ -196,7 +209,7 @@ class _Agent:
                 self._peers,
                 self._announce,
                 silence=silence,
-                found=lambda: self._found(counter, silence),
+                found=lambda: self._found(counter, silence, staging),
             )
             self._spawn(catch_up.run(self._limits.catch_up_every, wake))
             self._spawn(_tidy(api, staging, writer))

@@ -18,12 +18,14 @@ from dnsctl.model.name import from_text, to_text
 from dnsctl.model.validity import Period
 from dnsctl.release.digest import is_digest
 from dnsctl.replicate.clocks import Offset
+from dnsctl.replicate.fitting import SettingsStatus
 from dnsctl.replicate.staging import Refusal, Served
 from dnsctl.replicate.trust import Certified
 
 _LAST_TIME: Final = 2**37  # unix seconds: the year 6325
 _MOST_GENERATIONS: Final = 10**15
 _MOST_ZONES: Final = 10**8
+_LAST_FORMAT: Final = 10**4
 _MOST_WORKERS: Final = 10**5
 _LAST_SERIAL: Final = 2**32 - 1  # RFC 1982
 _LONGEST_NAME: Final = 255  # characters of a node's or a site's name
@@ -70,13 +72,15 @@ class NodeStatus:
     zones: dict[str, ZoneStatus]
     damage: Damage | None = None  # of its image: the last that was found
     certificate: int | None = None  # unix seconds: when the one that it shows runs out
+    settings: SettingsStatus | None = None  # None: an agent that does not say
+    manifest_format: int = 1  # the highest that it reads
 
     @classmethod
     def from_json(cls, answer: Mapping[str, object], clock: Offset | None) -> NodeStatus:
         """Read what `to_json` made. Raises ValueError or KeyError, which name what is missing or invalid."""
         held, refusal, zones = answer["prepared"], answer["refusal"], answer.get("zones", {})
         prepared = None if held is None else _object(held, "prepared")
-        damage = answer.get("damage")
+        damage, settings = answer.get("damage"), answer.get("settings")
         return cls(
             name=_name(answer, "name"),
             site=_name(answer, "site"),
@@ -91,6 +95,10 @@ class NodeStatus:
             workers=_integer(answer, "workers", _MOST_WORKERS),
             silent=answer.get("silent", False) is True,
             damage=None if damage is None else _damage(_object(damage, "damage")),
+            settings=None if settings is None else _settings(_object(settings, "settings")),
+            manifest_format=_integer(answer, "manifest_format", _LAST_FORMAT)
+            if "manifest_format" in answer
+            else 1,
             zones={
                 _zone_name(origin): ZoneStatus.from_json(_object(one, "zones"))
                 for origin, one in _items(zones)
@@ -99,7 +107,7 @@ class NodeStatus:
 
     def to_json(self) -> dict[str, Json]:
         """Return what an agent answers; when it does, it adds its `time`."""
-        prepared, refusal, damage = self.prepared, self.refusal, self.damage
+        prepared, refusal, damage, settings = self.prepared, self.refusal, self.damage, self.settings
         return {
             "name": self.name,
             "site": self.site,
@@ -120,6 +128,15 @@ class NodeStatus:
             "damage": None
             if damage is None
             else {"at": damage.at, "reason": damage.reason, "mended": damage.is_mended},
+            "settings": None
+            if settings is None
+            else {
+                "digest": settings.digest,
+                "generation": settings.generation,
+                "wanted": settings.wanted,
+                "fault": settings.fault,
+            },
+            "manifest_format": self.manifest_format,
             "zone_count": self.zone_count,
             **_period_json(self.period),
             "created": self.created,
@@ -183,6 +200,15 @@ def refusal_rule(value: object) -> RefusalRule | None:
 def _damage(answer: Mapping[str, object]) -> Damage:
     at = _integer(answer, "at", _LAST_TIME)
     return Damage(at, words(answer["reason"]), is_mended=answer["mended"] is True)
+
+
+def _settings(answer: Mapping[str, object]) -> SettingsStatus:
+    return SettingsStatus(
+        _digest(answer, "digest"),
+        _integer(answer, "generation", _MOST_GENERATIONS),
+        _digest(answer, "wanted") if answer["wanted"] else "",
+        words(answer["fault"]),
+    )
 
 
 def _zone_name(text: str) -> str:

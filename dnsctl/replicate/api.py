@@ -65,11 +65,12 @@ from dnsctl.model.fleet import NodeSettings
 from dnsctl.model.name import to_text
 from dnsctl.model.validity import Period
 from dnsctl.release.envelope import MAX_ENVELOPE, unverified_payload
-from dnsctl.release.manifest import MAX_CERTIFICATE, Manifest
+from dnsctl.release.manifest import FORMAT, MAX_CERTIFICATE, Manifest
 from dnsctl.replicate import snapshot
 from dnsctl.replicate.answers import NodeStatus, ZoneStatus
 from dnsctl.replicate.catchup import end_silence
 from dnsctl.replicate.client import HEAD_LENGTH
+from dnsctl.replicate.fitting import status_of
 from dnsctl.replicate.rights import RIGHTS, Right, require
 from dnsctl.replicate.staging import Served, Staging, refused
 from dnsctl.replicate.tls import Peer, peer_of
@@ -261,6 +262,8 @@ class Api:
             silent=self._silence.holds,
             zones=zones,
             damage=self._damage.last(),
+            settings=status_of(self._settings, served.generation, self._staging.settings, self._staging.age),
+            manifest_format=FORMAT,
         )
         answer = await asyncio.to_thread(status.to_json) if zones else status.to_json()
         answer["time"] = round(time.time(), 3)  # read last, to be sent at once

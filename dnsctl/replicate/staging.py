@@ -14,7 +14,7 @@ to the thread that began it. Invariants:
 * Every refusal has a reason. `status` shows what the control host was refused, and no peer overwrites that.
 
 Checks go cheapest and most trusted first: seal, form, generation, parent, nothing else prepared, times,
-delta, digests of zones, digest of the table, probes.
+settings, delta, digests of zones, digest of the table, probes.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from dnsctl.model.name import to_text
 from dnsctl.release import delta
 from dnsctl.release.archive import Archive
 from dnsctl.release.manifest import ActivationCertificate, Manifest
+from dnsctl.release.settings import FleetSettings, encode
 from dnsctl.replicate.clocks import Offset, require_company, require_past, require_validity
 from dnsctl.replicate.trust import Certified, Trust
 
@@ -97,6 +98,16 @@ class _Sealed(NamedTuple):
 
 
 @dataclass(frozen=True)
+class OwnHost:
+    """What a node judges by itself: a release must not be of the future by its clock `now`, signatures must
+    hold, and `fits` raises where the node cannot run with the settings that a push brings.
+    """
+
+    now: Callable[[], float]
+    fits: Callable[[FleetSettings], None] = lambda _settings: None
+
+
+@dataclass(frozen=True)
 class Notices:
     """Called after each commit; called with the reason where the image is not what LMDB wrote."""
 
@@ -114,9 +125,8 @@ class Held(NamedTuple):
 class Staging:
     """The one way of a release into an image, on nodes and on the control host.
 
-    `prove` asks the manifest's probes of the uncommitted state; `notices`: who hears of the image.
-    `now` is a node's clock, by which a release must not be of the future and its signatures must hold; the
-    control host has none, since it takes only what the fleet has taken.
+    `prove` asks the manifest's probes of the uncommitted state; `notices`: who hears of the image. `own`: of
+    a node; the control host has none, since it takes only what the fleet has taken.
     """
 
     def __init__(
@@ -129,7 +139,7 @@ class Staging:
         notices: Notices | None = None,
         expiry: float = EXPIRY,
         clock: Callable[[], float] = time.monotonic,
-        now: Callable[[], float] | None = None,
+        own: OwnHost | None = None,
     ) -> None:
         self.archive = archive
         self.trust = trust
@@ -140,10 +150,12 @@ class Staging:
         self._notices = notices or Notices()
         self._expiry = expiry
         self._clock = clock
-        self._now = now
+        self._own = own
         self._prepared: _Prepared | None = None
         self._give_back()
         self._shown: Certified | None = None  # what the image keeps of the release that is served
+        self._settings = b""  # of nodes, in that release
+        self._since = clock()
         self._served = self._read_served()
         self._mend_archive()
 
@@ -153,6 +165,16 @@ class Staging:
     def served(self) -> Served:
         """What is committed. Safe to read from any thread."""
         return self._served
+
+    @property
+    def settings(self) -> bytes:
+        """The settings of nodes in what is committed; empty where it has none. Safe from any thread."""
+        return self._settings
+
+    @property
+    def age(self) -> float:
+        """Seconds since something was committed, or this began."""
+        return self._clock() - self._since
 
     def prepared(self) -> Held | None:
         """Return the release that is prepared. Safe to read from any thread."""
@@ -177,9 +199,9 @@ class Staging:
 
         Order of checks: the manifest's seal (pinned keys, threshold), its form, its generation is the next
         one (an older one is a replay, a newer one means this node is behind), its parent is what is served,
-        nothing else is prepared, it was not made in the future and its signatures hold now, the delta is here
-        and is the one named, every touched zone's digest, the table's digest, the probes. Raises
-        ReleaseRefusedError; what is served is as it was.
+        nothing else is prepared, it was not made in the future and its signatures hold now, this node can run
+        with other settings that it brings, the delta is here and is the one named, every touched zone's
+        digest, the table's digest, the probes. Raises ReleaseRefusedError; what is served is as it was.
         """
         with self.refusing("prepare", source):
             self.expire()
@@ -195,6 +217,7 @@ class Staging:
                     rule=RefusalRule.ANOTHER_PREPARED,
                 )
             self._check_times(manifest)
+            self._check_settings(manifest)
             self._begin([_Sealed(manifest, sealed)])
             self._archive([_Sealed(manifest, sealed)])
         return manifest
@@ -411,19 +434,25 @@ class Staging:
 
     def _check_times(self, manifest: Manifest, certificate: ActivationCertificate | None = None) -> None:
         """Refuse what this node's clock says is of the future, or has signatures that do not hold."""
-        if self._now is not None:
-            now = self._now()
+        if self._own is not None:
+            now = self._own.now()
             require_past(manifest, certificate, now)
             require_validity(manifest.zones, now)
+
+    def _check_settings(self, manifest: Manifest) -> None:
+        """Refuse other settings than those of the served release, where this node cannot run with them."""
+        coming = manifest.settings
+        if self._own is not None and coming is not None and encode(coming) != self._settings:
+            self._own.fits(coming)
 
     def _check_decided(self, chain: Sequence[_Sealed], clocks: Mapping[str, Offset], *, late: bool) -> None:
         """Do the same for releases that others serve, of which the last will be served here.
 
         Not of the snapshot's other zones: they came with releases before it.
         """
-        if self._now is None:
+        if self._own is None:
             return
-        now, last = self._now(), chain[-1]
+        now, last = self._own.now(), chain[-1]
         require_past(last.manifest, self.trust.certificate(last.certificate), now)
         zones = {origin: entry for one in chain for origin, entry in one.manifest.zones.items()}
         require_validity(zones, now, late=late)
@@ -447,8 +476,9 @@ class Staging:
                 length += one.manifest.delta.length
                 _check_zones(one.manifest, writer)
             last = chain[-1]
-            if changes and snapshot is None:
-                self._image.reserve(writer.room(changes, length) + len(last.sealed) + _CERTIFICATE)
+            if snapshot is None:
+                kept = len(last.sealed) + len(encode(last.manifest.settings)) + _CERTIFICATE
+                self._image.reserve(writer.room(changes, length) + kept)
                 self.archive.reserve()
             self._check_state(last.manifest, writer)
             self._prepared = _Prepared(last.manifest, last.sealed, writer, self._clock() + self._expiry)
@@ -490,7 +520,7 @@ class Staging:
                 rule=RefusalRule.TABLE_DIFFERS,
             )
         self._prove(manifest, writer)
-        writer.set_release(manifest.generation, manifest.digest)
+        writer.set_release(manifest.generation, manifest.digest, manifest.commit, encode(manifest.settings))
 
     def _archive(self, chain: Iterable[_Sealed]) -> None:
         try:
@@ -519,6 +549,7 @@ class Staging:
             self._give_back()
             self._served = self._read_served()
         self._fetched = None
+        self._since = self._clock()
         _log.info("generation %d (%s) is served", manifest.generation, manifest.digest[:12])
         self._notices.committed()
 
@@ -537,6 +568,7 @@ class Staging:
     def _read_served(self) -> Served:
         with self._image.reader() as reader:
             self._shown = Certified(*reader.sealed) if reader.sealed else None
+            self._settings = reader.settings
             return Served(reader.generation, reader.manifest)
 
     @contextlib.contextmanager

@@ -9,6 +9,7 @@ what a name server needs; the caller reports failures.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -124,8 +125,20 @@ def _try(order: NodeOrder | ZonesOrder, descriptor: int) -> None:
         raise DnsctlError(
             "only a node of a fleet can be reloaded", advice="restart it", rule=RefusalRule.RELOAD
         )
-    order.try_out(bequest)
+    try:
+        order.try_out(bequest)
+    except DnsctlError as error:
+        _note(order.settings, error)
+        raise
     _write(order, descriptor)
+
+
+def _note(settings: NodeSettings, error: DnsctlError) -> None:
+    """Note why a node cannot run with released settings."""
+    from dnsctl.release import reload_note  # noqa: PLC0415 - few need it
+
+    if settings.in_force is not None and settings.in_force.generation:
+        reload_note.write(settings.state, reload_note.Refused(settings.in_force.digest, str(error)))
 
 
 def serve_handed(descriptor: str, tell: Telling) -> None:
@@ -154,4 +167,10 @@ def _vouched(state: Path, generation: int) -> tuple[str, str]:
 def _run_agent(settings: NodeSettings, alive: Callable[[], None]) -> None:
     from dnsctl.replicate.agent import run_agent  # noqa: PLC0415 - keeps a web server out of the workers
 
-    run_agent(settings, alive=alive)
+    supervisor = os.getppid()
+
+    def reload() -> None:
+        if os.getppid() == supervisor:  # else it has ended, and so do we
+            os.kill(supervisor, signal.SIGHUP)
+
+    run_agent(settings, alive=alive, reload=reload)

@@ -14,6 +14,8 @@ import pytest
 
 from dnsctl.cli.main import command_line
 from dnsctl.cli.output.ended import to_json
+from dnsctl.cli.status import _node_json
+from dnsctl.control.fleet_status import FleetStatus
 from dnsctl.control.host import connections
 from dnsctl.control.journal import doing_jobs, this_process
 from dnsctl.control.observations import Asked, Observed, remember
@@ -23,10 +25,12 @@ from dnsctl.demo.ports import free_port
 from dnsctl.errors import RefusalRule, ReleaseRefusedError
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.settings.file import load_config
+from dnsctl.model.fleet import Node
 from dnsctl.model.name import from_text
 from dnsctl.model.observation import DsMemory, ParentView
 from dnsctl.model.repo import Repo
 from dnsctl.release.archive import Archive
+from dnsctl.replicate.answers import NodeStatus
 from dnsctl.replicate.transaction import Outcome
 from dnsctl.verify.report import Report
 from tests.cli.shell import dnsctl
@@ -35,6 +39,7 @@ from tests.cli.test_plan_live import OTHERS, committed, primary
 from tests.control.operations import Operations, zone
 from tests.control.test_approval import Approved
 from tests.passphrase import PASSPHRASE
+from tests.replicate.test_answers import GOOD
 
 PAGE = (Path(__file__).parents[2] / "docs" / "json.md").read_text("utf-8")
 SECTIONS = {
@@ -127,7 +132,15 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
         *_by_hand(),
     ):
         told.hold(section, value)
+    told.hold("status", _reloading(), "nodes[]")
     return told
+
+
+def _reloading() -> Any:
+    """Return what `status` prints of a node that can run with other settings."""
+    answer = NodeStatus.from_json(GOOD, None)
+    node = Node("ns1", "dc1", (), "https://192.0.2.53:8853")
+    return _node_json(node, answer, FleetStatus((node,), {"ns1": answer}, None, {}, frozenset()), 0.0)
 
 
 def _of_files(root: Path) -> Iterator[tuple[str, Any]]:
@@ -236,6 +249,8 @@ def _of_changes(fleet: Operations) -> Iterator[tuple[str, Any]]:
     more = "new: {type: A, value: 192.0.2.7}\nnear: {type: ALIAS, value: www.example.com.}\n"
     text = zone("192.0.2.99", more).replace("mail: {type: A,", "post: {type: A,")
     fleet.write("zones/example.com.yaml", text.replace("mail.example.com", "post.example.com"))
+    settings = (fleet.root / "dnsctl.yaml").read_text() + "serve: {identity: changed}\n"
+    fleet.write("dnsctl.yaml", settings)
     fleet.commit("changes, and a zone removed")
     yield "plan", fleet.json("plan", code=2)
     yield "plan", fleet.json("plan", "--against", "HEAD~1", code=2)
@@ -320,6 +335,8 @@ def _by_hand() -> Iterator[tuple[str, Any]]:
     """Yield what a push prints where a node is lost after the decision, and where it is taken back."""
     outcome = Outcome(2, ("ns1",), {"ns2": "no answer"})
     yield "push", to_json(Result("partly", 2, outcome=outcome), 0.1)
+    not_in_force = {"ns2": "the secret of a TSIG key cannot be read"}
+    yield "push", to_json(Result("partly", 2, outcome=outcome, not_in_force=not_in_force), 0.1)
     unable = ((from_text("example.com."), "the keys that sign it are not in keys/"),)
     yield "push", to_json(Result("nothing", 2, action="renew", not_renewed=unable), 0.1)
     report = Report(2, "00", 1, 1, 1, 0.1, ())
@@ -348,7 +365,7 @@ def test_every_command_with_json_is_documented():
                 yield path + name
 
     found = set(commands(command_line()))
-    assert found == {title for title in SECTIONS if "--" not in title} - {"failure"} | set(SAME)
+    assert found == {title for title in SECTIONS if "--" not in title} - {"failure", "settings"} | set(SAME)
     assert all(f"`{command}` prints" in PAGE for command in SAME)
 
 

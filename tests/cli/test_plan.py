@@ -168,6 +168,7 @@ def test_json_has_stable_keys(repo: Repo, capsys: pytest.CaptureFixture[str]) ->
         "approved",
         "rules",
         "queries",
+        "settings",
     }
     assert made["against"]["generation"] == 1
     assert made["totals"] == {"zones": 1, "unchanged": 0, "added": 0, "deleted": 0, "updated": 1}

@@ -23,6 +23,7 @@ import dns.query
 from dnsctl.cli import main
 from dnsctl.demo.ports import free_port
 from dnsctl.release.envelope import ensure_release_key
+from dnsctl.release.manifest import FORMAT
 from dnsctl.replicate import api
 from dnsctl.replicate.pki import ensure_authority
 from dnsctl.replicate.rights import RIGHTS
@@ -62,11 +63,12 @@ class Done(NamedTuple):
     stderr: str
 
 
-def _serve(arguments: list[str], log: Path, source: str, lacks: str) -> None:
+def _serve(arguments: list[str], log: Path, source: str, lacks: str, reads: int) -> None:
     """Be `dnsctl serve`, writing to `log`, on a host whose own questions come from `source`, if given.
 
-    `lacks`: a path of the agent that its version does not know.
+    `lacks`: a path of the agent that its version does not know; `reads`: the format of manifests it reads.
     """
+    vars(api)["FORMAT"] = reads
     if lacks:
         vars(api)["RIGHTS"] = tuple(each for each in RIGHTS if each.path != lacks)
     if source:
@@ -89,6 +91,7 @@ class Operations:
     running: dict[str, multiprocessing.process.BaseProcess] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)  # of the questions that nodes send, by node
     lacking: dict[str, str] = field(default_factory=dict)  # what agents of older nodes do not know, by node
+    reading: dict[str, int] = field(default_factory=dict)  # manifests that older nodes read, by node
 
     def make(self, dnssec: str = "standard", issued: datetime | None = None) -> None:
         sites = "\n".join(
@@ -159,7 +162,13 @@ class Operations:
             arguments = ["-C", str(self.root), "serve", "--node", name]
             process = FORKED.Process(
                 target=_serve,
-                args=(arguments, log / f"{name}.log", self.sources.get(name, ""), self.lacking.get(name, "")),
+                args=(
+                    arguments,
+                    log / f"{name}.log",
+                    self.sources.get(name, ""),
+                    self.lacking.get(name, ""),
+                    self.reading.get(name, FORMAT),
+                ),
             )
             process.start()
             self.running[name] = process

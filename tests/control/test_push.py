@@ -268,10 +268,10 @@ def test_address_that_serves_something_else_is_found_and_named(repo: Operations,
     assert forgotten.stderr is not None
     try:
         assert any("serving on" in line for line in iter(forgotten.stderr.readline, ""))
-        config = (repo.root / "dnsctl.yaml").read_text()
-        repo.write("dnsctl.yaml", config.replace(listen, f'{listen}, "127.0.0.1:{port}"'))
         edit(repo, "192.0.2.99")
-        done = repo.run("push")
+        config = (repo.root / "dnsctl.yaml").read_text()  # of the work tree: no node is asked to take it
+        repo.write("dnsctl.yaml", config.replace(listen, f'{listen}, "127.0.0.1:{port}"'))
+        done = repo.run("push", "--rev", "HEAD")
     finally:
         forgotten.terminate()
         forgotten.communicate(timeout=10)

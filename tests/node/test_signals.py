@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 
@@ -97,3 +98,19 @@ def test_child_that_is_stopped_is_replaced_within_seconds(stage: Rehearsal, role
     assert stage.wait(is_back, "another process") < 8  # 4 s at most, and what a busy machine takes
     assert f"{role} (process {before[role]}) is stopped; killed" in log(stage)
     assert is_up(stage, "ns1")
+
+
+def test_reload_with_an_address_that_is_taken_leaves_all_as_it_was(stage: Rehearsal):
+    config = stage.root / "dnsctl.yaml"
+    text = config.read_text()
+    own = stage.fleet["ns1"].listen[0]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        other = f"127.0.0.1:{taken.getsockname()[1]}"
+        config.write_text(re.sub(rf'"?{re.escape(str(own))}"?', rf'\g<0>, "{other}"', text))
+        before = children(stage)
+        told = log(stage).count("the new program does not take over")
+        stage.nodes["ns1"].send_signal(signal.SIGHUP)
+        stage.wait(lambda: log(stage).count("the new program does not take over") > told, "a refusal")
+        config.write_text(text)
+    assert "is taken by" in log(stage).splitlines()[-2]
+    assert children(stage) == before

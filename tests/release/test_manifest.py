@@ -11,7 +11,8 @@ from dnsctl.image.layout import ZoneEntry
 from dnsctl.model.name import from_text
 from dnsctl.model.zone import Nsec3Parameters
 from dnsctl.release import canonical
-from dnsctl.release.manifest import ActivationCertificate, Manifest
+from dnsctl.release.manifest import ActivationCertificate, Manifest, settings_in
+from dnsctl.release.settings import MAX_SETTINGS
 from tests.release.releases import certificate, entry, manifest
 
 
@@ -44,6 +45,31 @@ def test_manifest_survives_its_bytes() -> None:
     again = Manifest.from_bytes(one.to_bytes())
     assert again == one
     assert again.digest == one.digest
+
+
+def test_settings_make_it_format_2_and_are_read_without_its_zones() -> None:
+    settings = {"format": 1, "serve": {"cookies": False}}
+    one = manifest(settings=settings)
+    assert (manifest().format, one.format) == (1, 2)
+    assert Manifest.from_bytes(one.to_bytes()) == one
+    assert settings_in(one.to_bytes()) == settings and settings_in(manifest().to_bytes()) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": 1, "settings": {}},  # which has none
+        {"format": 2},
+        {"format": 2, "settings": []},
+        {"format": 2, "settings": None},
+        {"format": 3, "settings": {}},
+        {"format": True},
+        {"format": 2, "settings": {"a": "x" * MAX_SETTINGS}},
+    ],
+)
+def test_settings_of_another_format_or_too_long_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ReleaseError):
+        Manifest.from_bytes(canonical.encode(json.loads(manifest().to_bytes()) | change))
 
 
 def test_digest_does_not_depend_on_the_order_zones_were_given_in() -> None:
@@ -141,10 +167,13 @@ _JSON = st.recursive(
 )
 
 
-@given(st.sampled_from(sorted(json.loads(manifest().to_bytes()))), _JSON)
+_FULL = json.loads(manifest(settings={"format": 1}).to_bytes())
+
+
+@given(st.sampled_from(sorted(_FULL)), _JSON)
 def test_any_json_in_any_field_raises_release_errors_only(field: str, value: Any) -> None:
     try:
-        data = canonical.encode(json.loads(manifest().to_bytes()) | {field: value})
+        data = canonical.encode(_FULL | {field: value})
         assert Manifest.from_bytes(data).to_bytes() == data
     except ReleaseError:
         pass

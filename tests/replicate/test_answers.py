@@ -19,6 +19,8 @@ GOOD: dict[str, Any] = {
     "refusal": {"at": 1_795_262_400, "action": "prepare", "reason": "no", "rule": "behind"},
     "workers": 2,
     "silent": False,
+    "settings": {"digest": DIGEST, "generation": 6, "wanted": DIGEST, "fault": ""},
+    "manifest_format": 2,
     "zone_count": 1,
     "expiry": 1_796_262_400,
     "inception": 1_795_262_400,
@@ -45,7 +47,9 @@ def test_what_a_node_says_is_written_as_it_is_read() -> None:
     assert NodeStatus.from_json(json.loads(json.dumps(written)), None) == NodeStatus.from_json(said, None)
 
 
-@pytest.mark.parametrize("field", ["prepared", "refusal", "damage", "created", "expiry", "inception"])
+@pytest.mark.parametrize(
+    "field", ["prepared", "refusal", "damage", "created", "expiry", "inception", "settings"]
+)
 def test_what_a_node_has_not_is_written_as_null(field: str) -> None:
     assert NodeStatus.from_json({**GOOD, field: None}, None).to_json()[field] is None
 
@@ -56,6 +60,8 @@ def test_what_a_node_has_not_is_written_as_null(field: str) -> None:
         *(("generation", each) for each in COUNTS),
         *(("workers", each) for each in COUNTS),
         *(("zone_count", each) for each in COUNTS),
+        *(("manifest_format", each) for each in COUNTS),
+        *(("settings", each) for each in OBJECTS),
         *((field, each) for field in ("created", "expiry", "inception") for each in TIMES),
         *((field, each) for field in ("name", "site") for each in WORDS),
         *(("manifest", each) for each in (None, 7, "", "AB" * 32, "ab" * 31, "g" * 64)),
@@ -70,7 +76,15 @@ def test_what_is_out_of_range_makes_the_answer_invalid(field: str, value: object
         NodeStatus.from_json({**GOOD, field: value}, None)
 
 
-@pytest.mark.parametrize("field", sorted(GOOD.keys() - {"silent", "zones", "created", "inception"}))
+OLDER = {"settings", "manifest_format"}  # agents of earlier versions say none of these
+
+
+def test_agent_that_says_nothing_of_settings_reads_the_first_format() -> None:
+    found = NodeStatus.from_json({key: value for key, value in GOOD.items() if key not in OLDER}, None)
+    assert (found.settings, found.manifest_format) == (None, 1)
+
+
+@pytest.mark.parametrize("field", sorted(GOOD.keys() - {"silent", "zones", "created", "inception"} - OLDER))
 def test_what_is_missing_makes_the_answer_invalid(field: str) -> None:
     with pytest.raises(KeyError):
         NodeStatus.from_json({key: value for key, value in GOOD.items() if key != field}, None)

@@ -23,7 +23,7 @@ from dnsctl.replicate.answers import NodeStatus
 from dnsctl.replicate.catchup import CatchUp
 from dnsctl.replicate.client import AgentClient
 from dnsctl.replicate.clocks import Offset, require_agreement, require_witness, span
-from dnsctl.replicate.staging import Staging
+from dnsctl.replicate.staging import OwnHost, Staging
 from tests.refusals import refused_by
 from tests.replicate.control import CREATED, Control, Made, text
 from tests.replicate.nodes import Fleet
@@ -128,7 +128,7 @@ class Node:
             Archive(root / "releases"),
             control.trust,
             prove=acceptance.prove,
-            now=lambda: self.now,
+            own=OwnHost(lambda: self.now),
         )
 
     def prepare(self, made: Made) -> None:
@@ -295,7 +295,11 @@ def test_node_whose_clock_no_other_agrees_with_does_not_catch_up(
 
     with Image.open(tmp_path / "image", readonly=False) as image, ThreadPoolExecutor(1) as writer:
         staging = Staging(
-            image, Archive(tmp_path / "archive"), control.trust, prove=acceptance.prove, now=time.time
+            image,
+            Archive(tmp_path / "archive"),
+            control.trust,
+            prove=acceptance.prove,
+            own=OwnHost(time.time),
         )
         if refusal:
             with contextlib.suppress(DnsctlError):

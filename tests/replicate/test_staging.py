@@ -1,27 +1,34 @@
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dnsctl.errors import RefusalRule, ReleaseRefusedError
+from dnsctl.errors import ConfigError, RefusalRule, ReleaseRefusedError
 from dnsctl.image.store import Image
 from dnsctl.model.name import from_text
 from dnsctl.release import delta
 from dnsctl.release.archive import Archive
 from dnsctl.release.manifest import DeltaReference, Probe
+from dnsctl.release.settings import FleetSettings, encode
 from dnsctl.replicate import acceptance, snapshot
-from dnsctl.replicate.staging import Notices, Served, Staging
+from dnsctl.replicate.staging import Notices, OwnHost, Served, Staging
 from dnsctl.replicate.trust import Certified, Trust
 from tests.refusals import refused_by
 from tests.replicate.control import Control, Made, new_key, text
 
+SETTINGS: FleetSettings = {"format": 1, "serve": {"cookies": False}}
+
 
 class Host:
-    """A node without HTTP, with a clock that stands still until told."""
+    """A node without HTTP, with a clock that stands still until told. `misfit`: why settings do not fit."""
 
     def __init__(self, root: Path, trust: Trust) -> None:
         self.now = 1000.0
         self.commits = 0
+        self.misfit = ""
+        self.asked: list[FleetSettings] = []
         self.image = Image.open(root / "image", readonly=False)
         self.staging = Staging(
             self.image,
@@ -30,7 +37,13 @@ class Host:
             prove=acceptance.prove,
             notices=Notices(committed=self._count),
             clock=lambda: self.now,
+            own=OwnHost(time.time, self._fits),
         )
+
+    def _fits(self, settings: FleetSettings) -> None:
+        self.asked.append(settings)
+        if self.misfit:
+            raise ConfigError(self.misfit)
 
     def _count(self) -> None:
         self.commits += 1
@@ -407,3 +420,38 @@ def test_older_snapshot_is_refused(
     host.push(second)
     with refused_by(RefusalRule.TOO_LATE):
         host.staging.restore(first.certified, snapshot.decode(path))
+
+
+def test_settings_of_a_release_are_kept_with_it(control: Control, host: Host, first: Made) -> None:
+    with_settings = control.altered(control.release({}, adopt=False), settings=SETTINGS)
+    host.push(with_settings)
+    assert host.staging.settings == encode(SETTINGS)
+    control.adopt(with_settings)
+    host.push(control.altered(control.release({"example.com.": text(2)}, adopt=False), settings=SETTINGS))
+    assert host.asked == [SETTINGS]  # the same are not asked for again
+
+
+def test_settings_that_do_not_fit_are_refused_in_a_push_and_stop_no_catch_up(
+    control: Control, host: Host, first: Made
+) -> None:
+    made = control.altered(control.release({"example.com.": text(2)}, adopt=False), settings=SETTINGS)
+    host.receive(made)
+    host.misfit = "an address is taken"
+    with refused_by(RefusalRule.CONFIG, "an address is taken"):
+        host.staging.prepare(made.sealed)
+    assert host.staging.served.generation == 1 and host.staging.prepared() is None
+    assert host.staging.follow(made.certified)
+    assert (host.staging.served.generation, host.staging.settings) == (2, encode(SETTINGS))
+
+
+def test_settings_that_the_release_keys_did_not_sign_are_refused(
+    control: Control, host: Host, first: Made, unchanged: None
+) -> None:
+    made = control.release({"example.com.": text(2)})
+    host.receive(made)
+    forged = control.seal(replace(made.manifest, settings=SETTINGS), made.delta, key=new_key())
+    with refused_by(RefusalRule.UNSEALED):
+        host.staging.prepare(forged.sealed)
+    with refused_by(RefusalRule.UNSEALED):
+        host.staging.follow(forged.certified)
+    assert host.asked == [] and host.staging.settings == b""

@@ -11,6 +11,7 @@ import typer
 from dnsctl.cli import output
 from dnsctl.cli.output.changes import guard_json, list_findings, print_zones, vouched_lines
 from dnsctl.cli.output.failed import failure_json
+from dnsctl.cli.output.settings import print_settings, settings_json
 from dnsctl.control.push import Ending, Result, changed_zones
 from dnsctl.model.json_value import Json
 from dnsctl.model.name import to_text
@@ -68,6 +69,7 @@ def _print(result: Result, seconds: float) -> None:
     if result.recovered:
         output.say(f"recovered {output.plural(result.recovered, 'release')} from the fleet")
     if result.ending == "dry run" and result.release is not None:
+        print_settings(result.release.settings)
         print_zones(result.release.zones, result.release.guards)
         for each in vouched_lines(result.release.approved, result.release.rules):
             output.line(each)
@@ -83,6 +85,8 @@ def _print(result: Result, seconds: float) -> None:
             )
     for name, why in (result.outcome.missed if result.outcome else {}).items():
         output.say(f"not reached: {name}: {why}")
+    for name, why in result.not_in_force.items():
+        output.say(f"{name} does not run with these settings: {why}")
     failed = result.failed or (result if result.ending in ("unverified", "rollback failed") else None)
     if failed and failed.report:
         for fault in failed.report.faults[:_SHOWN_FAULTS]:
@@ -147,7 +151,8 @@ def _summary(result: Result, seconds: float) -> str:
             f"{generation.capitalize()} is served and verified on {names}: {content}{compared}{rest} ({took})"
         )
     if result.ending == "partly":
-        return f"{generation.capitalize()} is served, but not by every node: see above ({took})"
+        lacks = "but not by every node" if _is_missed(result) else "but some nodes have other settings"
+        return f"{generation.capitalize()} is served, {lacks}: see above ({took})"
     if result.ending == "not verified":
         names = _names(result.outcome.activated if result.outcome else ()) or "no node"
         return f"{generation.capitalize()} is active on {names}, and not verified: see above ({took})"
@@ -157,6 +162,11 @@ def _summary(result: Result, seconds: float) -> str:
             f" {generation} serves the previous records ({took})"
         )
     return f"{generation.capitalize()} is served and failed verification: {_advice(result)} ({took})"
+
+
+def _is_missed(result: Result) -> bool:
+    missed = result.outcome.missed if result.outcome else ()
+    return bool(missed or result.report is None or result.report.silent)
 
 
 def _compared(report: Report | None) -> str:
@@ -189,7 +199,8 @@ def _content(release: Release) -> str:
     zones = output.plural(len(release.zones), "zone")
     untouched = output.plural(release.carried, "zone")
     if not release.zones:
-        return f"other rules on who may release, {untouched} untouched"
+        what = "settings of nodes" if release.settings.changes else "rules on who may release"
+        return f"other {what}, {untouched} untouched"
     if release.changes == 0 and all(each.fate is Fate.RENEWED for each in release.zones):
         return f"signatures of {zones} renewed, {untouched} untouched"
     gone = [each.rrsets_before for each in release.zones if each.fate is Fate.REMOVED]
@@ -238,6 +249,8 @@ def to_json(result: Result, seconds: float) -> dict[str, Json]:
         "activated": list(outcome.activated) if outcome else [],
         "missed": dict(outcome.missed) if outcome else {},
         "left_out": list(result.left_out),
+        "settings": settings_json(release.settings) if release else None,
+        "not_in_force": dict(result.not_in_force),
         "not_renewed": [{"zone": to_text(zone), "reason": why} for zone, why in result.not_renewed],
         "recovered": result.recovered,
         "notes": list(result.notes),

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from dnsctl.cli import output
 from dnsctl.cli.output.changes import print_change, print_zones, vouched_lines
+from dnsctl.cli.output.settings import print_settings
 from dnsctl.control.host import ControlHost
 from dnsctl.model.guard_names import HISTORY
 from dnsctl.model.name import Name, to_text
@@ -25,6 +26,7 @@ def shown(host: ControlHost) -> Callable[[Release], None]:
 
     def show(release: Release) -> None:
         takes_back = any(each.guard == HISTORY for each in release.guards)
+        print_settings(release.settings)
         undone: _Undone = _taken_back(host, release) if takes_back else frozenset()
         print_zones(_rest(release.zones, undone), (), _SHOWN)
         for each in vouched_lines(release.approved, release.rules):

@@ -18,7 +18,7 @@ from pydantic import Field, PrivateAttr, field_validator
 from dnsctl.errors import ConfigError, NameSyntaxError
 from dnsctl.load.nearest import did_you_mean
 from dnsctl.load.settings.alias import AliasConfig
-from dnsctl.load.settings.fleet import ControlConfig, NodeConfig, ReleaseConfig, Site
+from dnsctl.load.settings.fleet import ControlConfig, NodeConfig, ReleaseConfig, Site, nodes_of
 from dnsctl.load.settings.parents import ParentConfig
 from dnsctl.load.settings.policy import (
     UNSIGNED,
@@ -28,7 +28,7 @@ from dnsctl.load.settings.policy import (
     is_pattern,
     matching,
 )
-from dnsctl.load.settings.serve import ServeConfig, TransferConfig
+from dnsctl.load.settings.serve import ServeConfig, TransferConfig, serve_settings
 from dnsctl.load.settings.values import (
     ONE_OR_MORE_TEXTS,
     Branch,
@@ -161,11 +161,7 @@ class Config(Settings):
 
     def nodes(self) -> tuple[Node, ...]:
         """Return every node of every site, in the order of the file."""
-        return tuple(
-            Node(name, site_name, node.listen, node.control)
-            for site_name, site in self.sites.items()
-            for name, node in site.nodes.items()
-        )
+        return nodes_of(self.sites)
 
     def policy(self, zone: Name) -> Policy | None:
         """Return the DNSSEC policy of `zone`, or None where it stays unsigned."""
@@ -253,22 +249,12 @@ class Config(Settings):
 
     def serve_settings(self, node: Node, workers: int, root: Path) -> ServeSettings:
         """Return how `node`, of the fleet or not, answers. Raises ConfigError for a secret not there."""
-        answers = self.serve
-        keys = tuple(each.key(key, root) for key, each in self.transfers.keys.items())
-        return ServeSettings(
-            node.listen,
-            workers=workers,
-            transfer=self.transfer,
-            identity=answers.identity.replace("{node}", node.name).replace("{site}", node.site),
-            version=answers.version,
-            chaos=answers.chaos,
-            cookies=answers.cookies,
-            rate_limit=None if answers.rate_limit is None else answers.rate_limit.limit(),
-            cookie_secret=root / answers.cookie_secret,
-            keys=keys,
-            notify=self.transfers.secondaries(keys),
-            zone_metrics=answers.zone_metrics,
-        )
+        return serve_settings(self.serve, self.transfers, node, workers, root)
+
+    @property
+    def parent_servers(self) -> tuple[Endpoint, ...]:
+        """Return the servers of parents that settings name."""
+        return tuple(sorted({server for each in self.parents.values() for server in each.servers}))
 
     def node_settings(self, name: str, root: Path, state: Path | None = None) -> NodeSettings:
         """Return all that node `name` must know to run. Raises ConfigError, also for a release key."""
@@ -287,5 +273,6 @@ class Config(Settings):
             certificate=pki.certificate(name),
             key=pki.key(name),
             metrics=own.metrics,
-            parents=tuple(sorted({server for each in self.parents.values() for server in each.servers})),
+            parents=self.parent_servers,
+            repo=root,
         )

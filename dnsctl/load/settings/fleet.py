@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +24,7 @@ from dnsctl.load.settings.values import (
     Span,
     TimeOfDay,
 )
+from dnsctl.model.fleet import Node
 from dnsctl.model.repo import RELEASE_PUBLIC
 
 
@@ -39,6 +41,15 @@ class Site(Settings):
     """One datacenter."""
 
     nodes: Annotated[dict[Label, NodeConfig], NotEmpty]
+
+
+def nodes_of(sites: Mapping[str, Site]) -> tuple[Node, ...]:
+    """Return every node of every site, in the order of the file."""
+    return tuple(
+        Node(name, site_name, node.listen, node.control)
+        for site_name, site in sites.items()
+        for name, node in site.nodes.items()
+    )
 
 
 class ControlConfig(Settings):

@@ -21,7 +21,7 @@ from dnsctl.load.settings.values import (
     Switch,
     absolute_name,
 )
-from dnsctl.model.fleet import RateLimit, Secondary, TransferKey
+from dnsctl.model.fleet import Node, RateLimit, Secondary, ServeSettings, TransferKey
 from dnsctl.model.name import to_text
 from dnsctl.model.repo import COOKIE_SECRET
 
@@ -137,3 +137,24 @@ class ServeConfig(Settings):
     cookie_secret: FilePath = COOKIE_SECRET
     rate_limit: RateLimitConfig | None = None
     zone_metrics: Switch = True
+
+
+def serve_settings(
+    answers: ServeConfig, transfers: TransferConfig, node: Node, workers: int, root: Path
+) -> ServeSettings:
+    """Return how `node` answers. Raises ConfigError for the secret of a TSIG key that is not there."""
+    keys = tuple(each.key(key, root) for key, each in transfers.keys.items())
+    return ServeSettings(
+        node.listen,
+        workers=workers,
+        transfer=transfers.allow,
+        identity=answers.identity.replace("{node}", node.name).replace("{site}", node.site),
+        version=answers.version,
+        chaos=answers.chaos,
+        cookies=answers.cookies,
+        rate_limit=None if answers.rate_limit is None else answers.rate_limit.limit(),
+        cookie_secret=root / answers.cookie_secret,
+        keys=keys,
+        notify=transfers.secondaries(keys),
+        zone_metrics=answers.zone_metrics,
+    )
