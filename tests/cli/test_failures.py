@@ -56,7 +56,7 @@ def test_bug_is_told_by_its_rule(root: Path, monkeypatch: pytest.MonkeyPatch):
     def broken(*_: object) -> None:
         raise ZeroDivisionError("by nothing")
 
-    monkeypatch.setattr("dnsctl.cli.check.known_zones", broken)
+    monkeypatch.setattr("dnsctl.cli.check.check_work_tree", broken)
     assert shell.dnsctl("check", "--json", root=root).json["error"]["rule"] == "internal"
 
 

@@ -160,7 +160,7 @@ def fails_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def broken(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(dnsctl.cli.check, "known_zones", broken)
+    monkeypatch.setattr(dnsctl.cli.check, "check_work_tree", broken)
 
 
 def test_error_of_ours_is_one_line_and_its_exit_code(monkeypatch: pytest.MonkeyPatch):
