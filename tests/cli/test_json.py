@@ -6,7 +6,7 @@ Commands run on a fleet of two real nodes, and what hardly ever happens is made 
 import json
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from dnsctl.control.host import connections
 from dnsctl.control.journal import doing_jobs, this_process
 from dnsctl.control.observations import Asked, Observed, remember
 from dnsctl.control.push import Result
+from dnsctl.control.query_counts import NodeCounts, keep_counts
 from dnsctl.control.state import ControlState
 from dnsctl.demo.ports import free_port
 from dnsctl.errors import RefusalRule, ReleaseRefusedError
@@ -252,6 +253,7 @@ def _of_changes(fleet: Operations) -> Iterator[tuple[str, Any]]:
     settings = (fleet.root / "dnsctl.yaml").read_text() + "serve: {identity: changed}\n"
     fleet.write("dnsctl.yaml", settings)
     fleet.commit("changes, and a zone removed")
+    _counted(fleet)
     yield "plan", fleet.json("plan", code=2)
     yield "plan", fleet.json("plan", "--against", "HEAD~1", code=2)
     yield "push", fleet.json("push", "--dry-run", code=1)
@@ -268,6 +270,13 @@ def _of_changes(fleet: Operations) -> Iterator[tuple[str, Any]]:
         state.audit("me", "rollback activated", "", missed, when=datetime.now(UTC))
     yield "log", fleet.json("log")
     yield "log", fleet.json("log", "www.example.com", "A")
+
+
+def _counted(fleet: Operations) -> None:
+    """Have ns1 count queries for an hour."""
+    counts, now = Repo(fleet.root).state.queries, datetime.now(UTC)
+    keep_counts(counts, {"ns1": NodeCounts(0, {})}, now - timedelta(hours=1))
+    keep_counts(counts, {"ns1": NodeCounts(9, {from_text("example.com."): 7})}, now)
 
 
 def _drift(fleet: Operations) -> Any:
