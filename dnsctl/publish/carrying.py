@@ -205,21 +205,8 @@ class _Commit:
         self._changed = found
         self._others = OnDemand(frozenset(self._order) - found, self._read)
         part = self._in_part() if in_part else {}
-        listing = Listing(
-            {each: self._files(each) for each in self._order if each in found and each not in part},
-            self._listing.findings if self._listing is not None else [],
-        )
-        loaded = load_listed(
-            self._source,
-            self._config,
-            listing,
-            None,
-            lambda done, total: progress("load", done, total),
-            today=self._day,
-        )
         over = {origin: each.zone for origin, each in part.items()}
-        around: Mapping[Name, Zone] = ChainMap(over, self._others) if over else self._others  # type: ignore[arg-type]
-        loaded = replace(loaded, around=around)
+        loaded = self._loaded(over, progress)
         if self._takes_out(loaded, part):
             return None
         judged_parts = self._judge_parts(part, loaded, resolve)
@@ -241,6 +228,22 @@ class _Commit:
         zones = Intents(self._order, with_parents(judged.zones, self._config), self._intent)
         judged = replace(judged, zones=zones, findings=findings)
         return Carried(judged, fresh, self._others.names, known)
+
+    def _loaded(self, over: Mapping[Name, Zone], progress: Progress) -> Loaded:
+        """Read the zones that changed, but those of `over`, which are at hand."""
+        changed = self._changed - over.keys()
+        wanted = {each: self._files(each) for each in self._order if each in changed}
+        listing = Listing(wanted, self._listing.findings if self._listing is not None else [])
+        loaded = load_listed(
+            self._source,
+            self._config,
+            listing,
+            None,
+            lambda done, total: progress("load", done, total),
+            today=self._day,
+        )
+        around: Mapping[Name, Zone] = ChainMap(over, self._others) if over else self._others  # type: ignore[arg-type]
+        return replace(loaded, around=around)
 
     # -- Large zones of which a few owners differ ---
 
