@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import errno
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -97,10 +98,12 @@ def write_in_stages(*stages: Sequence[File]) -> None:
         for one in files:
             write(one.path, one.data, one.mode)
         return
+    token = secrets.token_hex(8)
     aside: dict[Path, Path] = {}
     try:
-        for one in files:
-            aside[one.path] = _write_aside(one.path, one.data, one.mode, synced=False)
+        for number, one in enumerate(files):
+            aside[one.path] = one.path.parent / f"{TEMPORARY_PREFIX}{token}-{number}"
+            _write_unsynced(aside[one.path], one)
         _sync_file_system(files[0].path.parent)
         for stage in stages:
             for one in stage:
@@ -110,6 +113,23 @@ def write_in_stages(*stages: Sequence[File]) -> None:
     finally:
         for left in aside.values():
             left.unlink(missing_ok=True)
+
+
+def _write_unsynced(temporary: Path, file: File) -> None:
+    """Write what is to be at the path of `file` beside it. Raises OSError, which names that path."""
+    with naming(file.path):
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            error.filename = str(file.path)
+            raise
+        try:
+            os.fchmod(descriptor, file.mode)
+            unwritten = memoryview(file.data)
+            while unwritten:
+                unwritten = unwritten[os.write(descriptor, unwritten) :]
+        finally:
+            os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -198,9 +218,7 @@ def _aside(path: Path) -> tuple[int, Path]:
     return descriptor, Path(name)
 
 
-def _write_aside(
-    path: Path, data: bytes, mode: int, reserved: Path | None = None, *, synced: bool = True
-) -> Path:
+def _write_aside(path: Path, data: bytes, mode: int, reserved: Path | None = None) -> Path:
     if reserved is not None and reserved.is_file():
         descriptor, temporary = os.open(reserved, os.O_WRONLY | os.O_CLOEXEC), reserved
     else:
@@ -211,8 +229,7 @@ def _write_aside(
             file.write(data)
             file.flush()
             os.ftruncate(file.fileno(), len(data))
-            if synced:
-                os.fsync(file.fileno())
+            os.fsync(file.fileno())
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

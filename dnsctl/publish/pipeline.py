@@ -136,8 +136,9 @@ def build(
         probes=tuple(work.probes),
         settings=settings,
     )
-    Manifest.from_bytes(manifest.to_bytes())  # what a node would refuse is refused here
-    sealed = seal(manifest.to_bytes(), release_keys, "manifest")
+    octets = manifest.to_bytes()
+    manifest = Manifest.from_bytes(octets)  # what a node would refuse is refused here
+    sealed = seal(octets, release_keys, "manifest")
     changesets = (*work.changesets, *removed)
     return Release(
         manifest=manifest,

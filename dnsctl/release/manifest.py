@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypedDict
+from weakref import WeakValueDictionary
 
 from dnsctl.errors import DnsctlError, ReleaseError
 from dnsctl.image.layout import ZoneEntry
@@ -123,7 +124,18 @@ class Manifest:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Manifest:
-        """Parse and check; see the module for what is refused. Raises ReleaseError."""
+        """Parse and check; see the module for what is refused. Raises ReleaseError.
+
+        One that is in use somewhere is not read again: each step of a release comes by it.
+        """
+        digest = hashlib.sha256(data).hexdigest()
+        found = _in_use.get(digest)
+        if found is None:
+            found = _in_use[digest] = cls._read(data)
+        return found
+
+    @classmethod
+    def _read(cls, data: bytes) -> Manifest:
         value, carried = _of_any_format(data)
         generation = _bounded(value["generation"], 1, _HIGHEST, "generation")
         parent, commit = value["parent"], value["commit"]
@@ -150,6 +162,9 @@ class Manifest:
         )
         _require(manifest.to_bytes() == data, "is not in canonical form")
         return manifest
+
+
+_in_use: WeakValueDictionary[str, Manifest] = WeakValueDictionary()  # by their digests
 
 
 def settings_in(data: bytes) -> FleetSettings | None:

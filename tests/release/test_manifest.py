@@ -1,6 +1,7 @@
 import contextlib
 import json
 from typing import Any
+from weakref import ref
 
 import pytest
 from hypothesis import given
@@ -70,6 +71,16 @@ def test_settings_make_it_format_2_and_are_read_without_its_zones() -> None:
 def test_settings_of_another_format_or_too_long_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ReleaseError):
         Manifest.from_bytes(canonical.encode(json.loads(manifest().to_bytes()) | change))
+
+
+def test_manifest_that_is_in_use_is_not_read_again_and_one_that_is_not_is_not_kept() -> None:
+    octets = manifest(generation=77).to_bytes()
+    first = Manifest.from_bytes(octets)
+    assert Manifest.from_bytes(bytes(bytearray(octets))) is first
+    known = ref(first)
+    del first
+    assert known() is None
+    assert Manifest.from_bytes(octets).to_bytes() == octets
 
 
 def test_digest_does_not_depend_on_the_order_zones_were_given_in() -> None:

@@ -305,7 +305,7 @@ def test_disk_that_fills_up_while_many_keys_are_stored_leaves_none_of_them(
     store, count = keystore(tmp_path), 0
     store.generate(ZONE, ED25519, "csk", NOW)
     before = sorted(tmp_path.rglob("*"))
-    name = {"write": "_write_aside", "sync": "_sync_file_system"}[fault]
+    name = {"write": "_write_unsynced", "sync": "_sync_file_system"}[fault]
     whole = getattr(durable, name)
 
     def full(path: Path, *rest: object, **options: object) -> object:
