@@ -124,7 +124,7 @@ class Repo:
     """The operations repo of a rehearsal, and edits in it."""
 
     def __init__(self, stage: Rehearsal, zones: int, rrsets: int) -> None:
-        self._stage, self._rrsets, self._edits = stage, rrsets, 1
+        self._stage, self._zones, self._rrsets, self._edits = stage, zones, rrsets, 1
         stage.run("init")
         stage.use_free_ports()
         self._directory = stage.root / "zones"
@@ -143,6 +143,13 @@ class Repo:
         """Change one record of one zone, and commit."""
         self._edits += 1
         self._write(1, self._edits)
+        self.commit()
+
+    def edit_all(self) -> None:
+        """Change one record of each zone, and commit."""
+        self._edits += 1
+        for number in range(self._zones):
+            self._write(number, self._edits)
         self.commit()
 
     def set_guard(self) -> None:
@@ -179,6 +186,11 @@ def own_rows(stage: Rehearsal, repo: Repo, options: argparse.Namespace) -> dict[
         found["push, one record, verified, cold"] = cold(lambda: edited("push", (0,)))
     repo.set_guard()
     found["plan, after a change of dnsctl.yaml"] = ours(root, "plan")
+    allowed = ("--allow", "updates", "--reason", "bench")
+    ours(root, "push")
+    repo.edit_all()
+    found["push, one record in each zone"] = ours(root, "push", *allowed)
+    found["rollback of it"] = ours(root, "rollback", *allowed)
     if not options.skip_verify:
         found["verify"] = ours(root, "verify")
         found["verify --full"] = ours(root, "verify", "--full")

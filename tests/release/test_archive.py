@@ -155,7 +155,7 @@ def test_archive_killed_at_any_moment_stays_whole(tmp_path: Path) -> None:
     archive, dice, reached = Archive(tmp_path), random.Random(7), 0
     deadline = time.monotonic() + 8
     rounds = 0
-    while rounds < 12 and time.monotonic() < deadline:
+    while not reached or (rounds < 12 and time.monotonic() < deadline):  # on a busy machine, few come far
         run_and_kill(WRITER, tmp_path, dice.uniform(0.0, 0.12))
         for generation in archive.generations():
             one = Manifest.from_bytes(_payload(archive.manifest(generation)))
@@ -164,7 +164,6 @@ def test_archive_killed_at_any_moment_stays_whole(tmp_path: Path) -> None:
         assert (archive.latest() or 0) >= reached
         reached = archive.latest() or 0
         rounds += 1
-    assert reached > 0  # how far it came is a matter of how busy the machine is
 
 
 def _payload(octets: bytes | None) -> bytes:
