@@ -26,6 +26,9 @@ _CONTINUES_MASTER = b" \t;\n"
 _ELSEWHERE_YAML = re.compile(rb"[&*!%?\r]|<<|expires|^\.\.\.|\\[^;\"]", re.MULTILINE)
 _ELSEWHERE_MASTER = re.compile(rb"[()$\r]|\\[^;\"]")
 _DIRECTIVE = re.compile(rb"^\$.*$", re.MULTILINE)
+_OTHER_DIRECTIVE = re.compile(rb"^\$(?!(?:ORIGIN|TTL)[ \t])", re.MULTILINE | re.IGNORECASE)
+_WITHIN_GROUP = re.compile(rb"\([^)]*\n\$")
+_PERHAPS_A_GROUP = re.compile(rb"[;\"][^\n]*[()]")  # parentheses in comments and texts are not of a group
 _KNOWN_DIRECTIVE = re.compile(rb"\$(ORIGIN|TTL)[ \t][^();\"\\]*", re.IGNORECASE)
 
 
@@ -79,6 +82,15 @@ def changed_part(
     lines = [each.count(b"\n", start, end) for each, end in ((old, old_end), (new, new_end))]
     end = first + 1 + lines[0]
     return ChangedPart(nodes[0], nodes[1], first + 1, end, lines[1] - lines[0], start, new_end)
+
+
+def has_plain_directives(text: bytes) -> bool:
+    """True where each line of a master file that begins with `$` sets an origin or a TTL: none makes records,
+    which would name what the text does not, and none stands within parentheses, where it is data."""
+    if _OTHER_DIRECTIVE.search(text):
+        return False
+    last = text.rfind(b"\n$") + 2
+    return not (_PERHAPS_A_GROUP.search(text, 0, last) or _WITHIN_GROUP.search(text, 0, last))
 
 
 def is_named(text: bytes, label: bytes, part: ChangedPart) -> bool:

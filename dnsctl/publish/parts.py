@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from dnsctl.image.layout import ZoneEntry
@@ -20,6 +20,7 @@ from dnsctl.load.changed_part import (
     ChangedPart,
     changed_part,
     has_lookalike,
+    has_plain_directives,
     is_named,
     keys_at_line_starts,
 )
@@ -165,7 +166,8 @@ class Parts:
         if facts.largest_ttl != base.facts.largest_ttl or len(where.after) >= base.owners:
             return None
         made = Zone(zone.origin, Overlay(kept, changed, facts), zone.file)
-        if not all(_is_own(owner, where, made, new) for owner in changed):
+        leads_here = {label for each in defaults.ns for label in labels(each)}  # and is not in the text
+        if not all(_is_own(owner, where, made, new, leads_here) for owner in changed):
             return None
         return Part(made, replace(base, plain=True), read, where)
 
@@ -174,7 +176,7 @@ def _is_plain_text(text: bytes, file: str, owners: int) -> bool:
     """True where names are spelt out, and where each line that begins an owner of a YAML file is known."""
     if not text.isascii() or _ESCAPE.search(text):
         return False
-    return file.endswith(MASTER) or keys_at_line_starts(text) == owners
+    return has_plain_directives(text) if file.endswith(MASTER) else keys_at_line_starts(text) == owners
 
 
 def _is_whole(where: ChangedPart, kept: ImageNodes) -> bool:
@@ -194,8 +196,9 @@ def _data(node: Node) -> list[tuple[int, int, tuple[bytes, ...]]]:
     return [(one.rdtype, one.ttl, one.rdatas) for one in node]
 
 
-def _is_own(owner: Name, where: ChangedPart, zone: Zone, text: bytes) -> bool:
-    """True where rules see a change of `owner` at this owner alone."""
+def _is_own(owner: Name, where: ChangedPart, zone: Zone, text: bytes, leads_here: Container[bytes]) -> bool:
+    """True where rules see a change of `owner` at this owner alone. `leads_here`: labels of name servers that
+    dnsctl.yaml names."""
     before, after = where.before.get(owner, ()), where.after.get(owner, ())
     if not is_plain(owner, (*before, *after), zone.origin) or zone.occluder(owner) is not None:
         return False
@@ -205,7 +208,8 @@ def _is_own(owner: Name, where: ChangedPart, zone: Zone, text: bytes) -> bool:
     if before and after and is_local(before, after, zone):
         return True
     above = ancestors(owner, zone.origin)[:-1]
-    return all(each in zone.nodes for each in above) and not is_named(text, label, where)
+    is_mentioned = label in leads_here or is_named(text, label, where)
+    return not is_mentioned and all(each in zone.nodes for each in above)
 
 
 def _kept(findings: Iterable[Finding], where: ChangedPart, file: str) -> list[Finding] | None:

@@ -55,12 +55,22 @@ SPECIAL = ("e-f", "ef", "x.yankee", "yankee", "z.bravo", "_dmarc", "'*'", "mail"
 OWNERS = ("alfa", "bravo", *(f"h{number}" for number in range(12)), *SPECIAL)
 
 
+def git(root: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.net", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", *identity, *arguments], cwd=root, check=True)
+
+
+def commit(root: Path) -> None:
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "--allow-empty", "-m", "step")
+
+
 class History:
     """A zone file as blocks, one an owner, and the repo that it is in."""
 
     def __init__(self, root: Path, ending: str, seed: int) -> None:
         self.root, self.ending, self.rng = root, ending, random.Random(seed)
-        self.git("init", "-q")
+        git(root, "init", "-q")
         (root / "zones").mkdir()
         (root / "dnsctl.yaml").write_text(SETTINGS + LENIENT)
         (root / "zones/example.net.yaml").write_text("www: {type: CNAME, value: alfa.example.com.}\n")
@@ -69,15 +79,10 @@ class History:
             self.blocks = {owner: LINES[ending][0].format(owner, 1, "a") for owner in OWNERS[::2]}
         self.commit()
 
-    def git(self, *arguments: str) -> None:
-        identity = ("-c", "user.name=t", "-c", "user.email=t@example.net", "-c", "commit.gpgsign=false")
-        subprocess.run(["git", *identity, *arguments], cwd=self.root, check=True)
-
     def commit(self) -> None:
         path = self.root / f"zones/example.com.{self.ending}"
         path.write_text(HEAD[self.ending] + "".join(self.blocks.values()))
-        self.git("add", "-A")
-        self.git("commit", "-q", "--allow-empty", "-m", "step")
+        commit(self.root)
 
     def step(self) -> None:
         rng = self.rng
@@ -152,3 +157,53 @@ def test_owners_that_change_in_a_file_give_the_release_and_the_findings_of_the_f
         history.step()
     host.image.close()
     assert found > 3
+
+
+FILE = HEAD["zone"] + "".join(f"h{number} A 192.0.2.{number}\n" for number in range(8))
+OURS = SETTINGS.replace("ns1.example.net., ns2", "ns1.example.com., ns2")
+UNSPELT = {  # what the file leads to without its name: settings, and the file before and after
+    "default-name-server": (OURS, FILE + "ns1 A 192.0.2.9\n", FILE),
+    "generated-behind": (
+        SETTINGS,
+        FILE + "web3 A 192.0.2.9\n$GENERATE 3-3 m$ MX 10 web$\n",
+        FILE + "$GENERATE 3-3 m$ MX 10 web$\n",
+    ),
+    "directive-in-parentheses": (
+        SETTINGS,
+        FILE + 'text TXT ( "a"\n$TTL 60\n )\n',
+        FILE + 'text TXT ( "a"\n$TTL 60\n )\nweb3 A 192.0.2.9\n',
+    ),
+    "directive-behind-parentheses-in-a-comment": (
+        SETTINGS,
+        FILE + 'text TXT ( "a" ; )\n$TTL 60\n )\n',
+        FILE + 'text TXT ( "a" ; )\n$TTL 60\n )\nweb3 A 192.0.2.9\n',
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNSPELT)
+def test_what_is_not_spelt_out_in_the_file_is_found_as_by_a_full_load(
+    tmp_path: Path, case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "LEAST", 0)
+    settings, before, after = UNSPELT[case]
+    (tmp_path / "repo/zones").mkdir(parents=True)
+    (tmp_path / "repo/dnsctl.yaml").write_text(settings)
+    git(tmp_path / "repo", "init", "-q")
+    host, files = Host(tmp_path / "host"), HostFiles(tmp_path / "repo/state")
+    files.directory.mkdir()
+    for text in (before, after):
+        (tmp_path / "repo/zones/example.com.zone").write_text(text)
+        commit(tmp_path / "repo")
+        source = Revision(tmp_path / "repo", "HEAD")
+        with host.image.reader() as served:
+            whole = judged(source, files, served, short=False)
+            part = judged(source, files, served, short=True)
+            assert told(part) == told(whole)
+            if isinstance(whole, Intent) and isinstance(part, Intent):
+                release = host.build(part)
+                assert text is before or release == host.build(whole)
+                if release is not None and text is before:
+                    host.take(release, NOW)
+        source.close()
+    host.image.close()
