@@ -37,10 +37,11 @@ from dnsctl.control.full_check import check_in_full
 from dnsctl.control.generations import ENDED, TAKEN_BACK, counts_of
 from dnsctl.control.host import ControlHost, actor
 from dnsctl.control.keeping import as_kept, keep, prepared, room_for
-from dnsctl.control.node_settings import able_to_travel, again, await_settings, settings_intent
+from dnsctl.control.node_settings import again, settings_intent
 from dnsctl.control.own_image import require_right
 from dnsctl.control.renewal import renewal_due
 from dnsctl.control.served import expect
+from dnsctl.control.settings_in_force import able_to_travel, await_settings
 from dnsctl.control.settling import settle_all
 from dnsctl.control.since import released_since
 from dnsctl.control.unsigning import kept_signed

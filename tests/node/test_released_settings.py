@@ -22,10 +22,10 @@ import dns.rcode
 import pytest
 
 from dnsctl.demo.ports import free_port
-from dnsctl.demo.rehearsal import Ran, Rehearsal, environment, rehearsal
+from dnsctl.demo.rehearsal import Ran, Rehearsal, environment
 from tests.node.running import children_of
 from tests.node.test_upgrade import Load
-from tests.scenarios.fleet import ZONE, ask, change, commit, is_up, texts, write_zone
+from tests.scenarios.fleet import ZONE, ask, change, commit, forked, is_up, texts, write_zone
 
 SECRET = "c2VjcmV0IG9mIGEgVFNJRyBrZXkgZm9yIHRlc3Rz\n"
 COPIED = ("dnsctl.yaml", "keys/release.pub", "keys/cookie.secret", "keys/pki/ca.crt", "keys/pki/ns2.crt",
@@ -47,7 +47,7 @@ class Fleet:
 
     def start(self, name: str) -> None:
         if name == "ns1":
-            self.stage.start(name)
+            Rehearsal.start(self.stage, name)  # a program that can begin again
         else:
             command = (
                 sys.executable,
@@ -79,6 +79,10 @@ class Fleet:
         told = json_of(self.stage.run("status", "--json", expect=(0, 1, 2)))
         return {each["node"]: each for each in told["nodes"]}
 
+    def told(self, name: str, what: str) -> Any:
+        """Return what `status` says of a node's settings; None while its agent is away."""
+        return (self.nodes()[name].get("settings") or {}).get(what)
+
     def identity(self, node: str) -> str:
         query = dns.message.make_query("example.com", "SOA", options=[dns.edns.NSIDOption(b"")])
         where = self.stage.fleet[node].listen[0]
@@ -97,7 +101,7 @@ def json_of(ran: Ran) -> Any:
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    with rehearsal(tmp_path_factory.mktemp("released") / "ops") as stage:
+    with forked(tmp_path_factory.mktemp("released") / "ops") as stage:
         stage.run("init")
         stage.use_free_ports()
         write_zone(stage, ZONE)
@@ -155,8 +159,8 @@ def test_node_killed_before_it_could_reload_begins_with_the_new_settings(fleet: 
         (sys.executable, "-m", "dnsctl", "push"), cwd=fleet.stage.root, env=environment(),
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    fleet.stage.wait(lambda: fleet.nodes()["ns2"]["settings"]["current"] is False, "the release at ns2")
-    assert fleet.nodes()["ns2"]["settings"]["reason"] == ""
+    fleet.stage.wait(lambda: fleet.told("ns2", "current") is False, "the release at ns2")
+    assert fleet.told("ns2", "reason") == ""
     fleet.stage.kill("ns2")
     fleet.start("ns2")
     assert push.wait(60) == 0
@@ -188,13 +192,13 @@ def test_node_that_was_away_takes_settings_up_by_itself_and_says_why_it_cannot(f
     change(fleet.stage, "192.0.2.25", "192.0.2.26")
     fleet.stage.run("push", "--without", "dc2", "--reason", "it is away", expect=(3,))
     fleet.start("ns2")
-    fleet.stage.wait(lambda: bool(fleet.nodes()["ns2"]["settings"]["reason"]), "why it has other settings")
+    fleet.stage.wait(lambda: bool(fleet.told("ns2", "reason")), "why it has other settings")
     assert texts(ask(fleet.stage, "ns2", "mail.example.com"), "A") == {"192.0.2.26"}  # zones do not wait
     told = fleet.stage.run("status", expect=(1,))
     assert any("ns2: runs with those of generation" in line and "TSIG key" in line for line in told.told)
     put_secret(fleet.host)
     fleet.stage.nodes["ns2"].send_signal(signal.SIGHUP)
-    fleet.stage.wait(lambda: fleet.nodes()["ns2"]["settings"]["current"] is True, "the released settings")
+    fleet.stage.wait(lambda: fleet.told("ns2", "current") is True, "the released settings")
     assert fleet.identity("ns2") == "with a key"
     fleet.settings(lambda _: config)
 
