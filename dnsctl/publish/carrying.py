@@ -252,7 +252,7 @@ class _Commit:
         if self._parts is None:
             return {}
         found = {}
-        for origin in self._changed - self._moved:
+        for origin in self._changed - self._moved - self._above:
             files = self._files(origin)
             read = {path: self._object(path) for path in files.parts}
             if all(each.startswith(_FILE) for each in read.values()) and self._before.zones[origin].day == "":
@@ -345,12 +345,14 @@ class _Commit:
             changed |= readers
         self._gone: frozenset[Name] = frozenset()
         self._moved: frozenset[Name] = frozenset()
+        self._above: frozenset[Name] = frozenset()  # names above these
         if self._listing is not None:
             files = self._listing.zones
             self._gone = frozenset(known.keys() - files.keys())
             self._moved = self._gone | (files.keys() - known.keys())
             changed |= self._moved
-            changed |= {each for moved in self._moved for each in ancestors(moved, ROOT)}
+            self._above = frozenset(each for moved in self._moved for each in ancestors(moved, ROOT))
+            changed |= self._above
             changed |= {each for each in files if each not in changed and known[each].files != files[each]}
         return frozenset(each for each in self._order if each in changed)
 

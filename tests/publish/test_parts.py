@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import subprocess
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -206,4 +207,29 @@ def test_what_is_not_spelt_out_in_the_file_is_found_as_by_a_full_load(
                 if release is not None and text is before:
                     host.take(release, NOW)
         source.close()
+    host.image.close()
+
+
+def test_large_zone_is_judged_whole_where_a_zone_below_it_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "LEAST", 0)
+    zones, host = tmp_path / "repo/zones", Host(tmp_path / "host")
+    zones.mkdir(parents=True)
+    (tmp_path / "repo/dnsctl.yaml").write_text(SETTINGS)
+    (zones / "example.com.zone").write_text(FILE + "m MX 10 host.sub\nhost.sub A 192.0.2.9\n")
+    git(tmp_path / "repo", "init", "-q")
+    commit(tmp_path / "repo")
+    files = HostFiles(tmp_path / "repo/state")
+    files.directory.mkdir()
+    with closing(Revision(tmp_path / "repo", "HEAD")) as source, host.image.reader() as served:
+        first = judged(source, files, served, short=True)
+    assert isinstance(first, Intent)
+    host.push(first)
+    (zones / "sub.example.com.yaml").write_text("www: {type: A, value: 192.0.2.1}\n")
+    commit(tmp_path / "repo")
+    with closing(Revision(tmp_path / "repo", "HEAD")) as source, host.image.reader() as served:
+        part = told(judged(source, files, served, short=True))
+        assert part == told(judged(source, files, served, short=False))
+    assert "mx-target-resolves" in {each.rule for each in part}  # there is no host in the zone below
     host.image.close()
