@@ -86,6 +86,9 @@ def _walk(
     origins = {node.origin for node in nodes.values()}
     left = _MOST
     for number in range(generation, max(0, generation - _RELEASES), -1):
+        is_oldest = number == 1 or not archive.path_of(number - 1, "manifest").exists()
+        if is_oldest and not ended:
+            return  # the oldest release ends nothing; it often has all zones, and costs as much to read
         manifest = activated(archive, number)
         is_recent = manifest is not None and manifest.created > now - LONGEST
         if manifest is None or not (is_recent or ended):
