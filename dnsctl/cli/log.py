@@ -13,16 +13,19 @@ import typer
 from dnsctl.cli import output
 from dnsctl.cli.context import Context, domain_name
 from dnsctl.cli.output.changes import change_json, print_change
+from dnsctl.cli.output.settings import named
 from dnsctl.control.generations import Ending, Generation, generations
 from dnsctl.control.owner_history import Touched, touching
 from dnsctl.errors import DnsctlError
 from dnsctl.load.ancestry import Commit, described
+from dnsctl.model.guard_names import GUARDS
 from dnsctl.model.json_value import Json
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.timestamp import stamp
 from dnsctl.release.archive import Archive
 
 _SHOWN_ZONES = 5
+_SHOWN_GUARDS = 5  # objections of one guard
 _SHOWN_CHANGES = 20  # of one release; all with --json
 _ENDINGS: dict[Ending, str] = {
     "served": "served and verified",
@@ -93,7 +96,7 @@ def _print(entry: Entry) -> None:
     output.line(f"  commit {_commit(entry)}")
     if made.reason:
         output.styled(f"  reason: {made.reason}")
-    for each in made.allowed:
+    for each in let_pass(made.allowed):
         output.styled("  let pass: ", (each, "yellow"))
     if made.approved:
         output.styled(f"  approved by {', '.join(made.approved)}")
@@ -101,6 +104,18 @@ def _print(entry: Entry) -> None:
     output.styled(f"  {_ended(made)}")
     if entry.touched is not None:
         _print_touched(entry.touched)
+
+
+def let_pass(allowed: Iterable[str]) -> Iterator[str]:
+    """Yield the first objections of each guard, and how many more it has."""
+    by_guard: dict[str, list[str]] = {}
+    for each in allowed:
+        guard = next((name for name in GUARDS if f"[{name}]" in each), "")
+        by_guard.setdefault(guard, []).append(each)
+    for guard, told in by_guard.items():
+        yield from told[:_SHOWN_GUARDS]
+        if len(told) > _SHOWN_GUARDS:
+            yield f"and {len(told) - _SHOWN_GUARDS} more of [{guard}] (more with --json)"
 
 
 def _when(made: Generation) -> str:
@@ -131,6 +146,8 @@ def _changed(made: Generation) -> str:
     texts = [_zones("released", manifest.zones), _zones("removed", manifest.removed)]
     if made.rules:
         texts.append(output.visible(f"who may release ({', '.join(made.rules)})"))
+    if made.settings:
+        texts.append(named(made.settings))
     return rrsets + "; ".join(each for each in texts if each)
 
 
@@ -176,6 +193,7 @@ def _to_json(entry: Entry) -> dict[str, Json]:
         "allowed": list(made.allowed),
         "approved": list(made.approved),
         "rules": list(made.rules),
+        "settings": list(made.settings),
         "without": made.without,
         "zones": sorted(map(to_text, manifest.zones)),
         "removed": sorted(map(to_text, manifest.removed)),

@@ -32,7 +32,8 @@ class Generation:
 
     `allowed`: guards that were let pass, each with its zone and what it said. `without`: the site that was
     left out. `missed`: nodes that were not reached, with why. `counts`: RRsets and zones, where it is known.
-    `approved`: who approved the commit, besides its signer; `rules`: what it changed about who may release.
+    `approved`: who approved the commit, besides its signer; `rules`: what it changed about who may release;
+    `settings`: those of nodes that it changed, by their paths in dnsctl.yaml.
     """
 
     manifest: Manifest = field(repr=False)
@@ -46,6 +47,7 @@ class Generation:
     counts: Mapping[str, int] | None = None
     approved: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
     ending: Ending = "unknown"
 
     @property
@@ -133,6 +135,7 @@ def _generation(manifest: Manifest, entries: Iterable[AuditEntry]) -> Generation
         details.get("counts"),
         tuple(details.get("approved") or ()),
         tuple(details.get("rules") or ()),
+        tuple(details.get("settings") or ()),
         _ending(later),
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dnsctl.cli.log import let_pass
 from dnsctl.errors import RefusalRule
 from tests.control.operations import NODES, ORG, Operations, made, zone
 from tests.control.test_history import clone
@@ -21,10 +22,15 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operations]:
         assert operations.run("push").returncode == 0
         (operations.root / "zones/example.org.yaml").unlink()
         operations.write("zones/example.com.yaml", zone("192.0.2.99", "ftp: {type: A, value: 192.0.2.21}\n"))
+        config = (operations.root / "dnsctl.yaml").read_text()
+        operations.write("dnsctl.yaml", f"{config}serve: {{version: two, rate-limit: {{rate: 5000}}}}\n")
         operations.commit("move the web server")
         assert operations.run("push").returncode == 1  # refused: no release
         allowed = ("--allow", "removed-zone", "--reason", "sold")
-        assert operations.run("push", *allowed).returncode == 0
+        sold = operations.run("push", *allowed)
+        assert sold.returncode == 0
+        assert "1 zone with 2 RRsets changed, 1 zone with all " in sold.stdout
+        assert ", other settings of nodes (serve.rate-limit, serve.version), 0 zones untouched" in sold.stdout
         operations.end("ns2")
         operations.write("zones/example.com.yaml", zone("192.0.2.100"))
         operations.commit("once more\n\nwith a body")
@@ -52,6 +58,8 @@ def test_releases_are_told_with_who_why_what_and_how_they_ended(repo: Operations
     assert sold["counts"] == {
         "added": 1, "deleted": 0, "updated": 1, "new": 0, "changed": 1, "renewed": 0, "removed": 1,
     }  # fmt: skip
+    assert sold["settings"] == ["serve.rate-limit", "serve.version"]
+    assert back["settings"] == without["settings"] == []
     assert {each["ending"] for each in (back, without, sold, first)} == {"served"}
     assert all("@" in each["actor"] for each in (back, without, sold, first))
 
@@ -65,9 +73,20 @@ def test_text_has_the_same(repo: Operations) -> None:
     assert "  let pass: example.org.: [removed-zone]" in text
     assert "  reason: sold" in text
     assert (
-        "  changed: 1 RRset added, 1 updated, 0 deleted; released example.com.; removed example.org." in text
+        "  changed: 1 RRset added, 1 updated, 0 deleted; released example.com.; removed example.org.;"
+        " settings of nodes (serve.rate-limit, serve.version)\n" in text
     )
     assert "  served and verified; without site dc2" in text
+
+
+def test_of_many_guards_of_one_name_the_first_are_told_and_no_other_guard_is_hidden() -> None:
+    removed = [f"z{number}.example.: [removed-zone] all of it" for number in range(300)]
+    told = list(let_pass([*removed, "[history] it takes back a commit"]))
+    assert told[:5] == removed[:5]
+    assert told[5:] == [
+        "and 295 more of [removed-zone] (more with --json)",
+        "[history] it takes back a commit",
+    ]
 
 
 def test_name_and_type_choose_the_releases_that_changed_them(repo: Operations) -> None:

@@ -129,7 +129,7 @@ def test_settings_alone_make_a_release_that_is_in_force_when_the_push_ends(fleet
     assert datagrams.faults == [] and streams.faults == []
     assert (datagrams.answered, streams.answered) == (datagrams.asked, streams.asked)
     assert identities == ["released ns1", "released ns2"] and allowed
-    assert "  ~ serve.identity: default -> released {node}" in "\n".join(done.lines)
+    assert "  ~ serve.identity: {node} (default) -> released {node}" in "\n".join(done.lines)
     assert (
         "  ~ transfers.allow: + 127.0.0.0/8  (networks and addresses that may transfer any zone)"
         in done.lines

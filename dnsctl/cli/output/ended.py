@@ -11,7 +11,7 @@ import typer
 from dnsctl.cli import output
 from dnsctl.cli.output.changes import guard_json, list_findings, print_zones, vouched_lines
 from dnsctl.cli.output.failed import failure_json
-from dnsctl.cli.output.settings import print_settings, settings_json
+from dnsctl.cli.output.settings import named, print_settings, settings_json
 from dnsctl.control.push import Ending, Result, changed_zones
 from dnsctl.model.json_value import Json
 from dnsctl.model.name import to_text
@@ -196,20 +196,22 @@ def _advice(result: Result) -> str:
 
 
 def _content(release: Release) -> str:
+    changes = release.settings.changes
+    settings = f"other {named([each.setting for each in changes])}" if changes else ""
+    beside = f", {settings}" if settings else ""
     zones = output.plural(len(release.zones), "zone")
     untouched = output.plural(release.carried, "zone")
     if not release.zones:
-        what = "settings of nodes" if release.settings.changes else "rules on who may release"
-        return f"other {what}, {untouched} untouched"
+        return f"{settings or 'other rules on who may release'}, {untouched} untouched"
     if release.changes == 0 and all(each.fate is Fate.RENEWED for each in release.zones):
-        return f"signatures of {zones} renewed, {untouched} untouched"
+        return f"signatures of {zones} renewed{beside}, {untouched} untouched"
     gone = [each.rrsets_before for each in release.zones if each.fate is Fate.REMOVED]
     removed = f"{output.plural(len(gone), 'zone')} with all {output.plural(sum(gone), 'RRset')} removed"
     if len(gone) == len(release.zones) and gone:
-        return f"{removed}, {untouched} untouched"
+        return f"{removed}{beside}, {untouched} untouched"
     zones = output.plural(len(release.zones) - len(gone), "zone")
     changed = f"{zones} with {output.plural(release.changes, 'RRset')} changed"
-    return f"{changed}{f', {removed}' if gone else ''}, {untouched} untouched"
+    return f"{changed}{f', {removed}' if gone else ''}{beside}, {untouched} untouched"
 
 
 def to_json(result: Result, seconds: float) -> dict[str, Json]:

@@ -8,6 +8,7 @@ the next.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Final, Literal
 
@@ -68,6 +69,19 @@ class ReleasedSettings(Settings):
     def written(self) -> dict[str, Json]:
         """Return what `read` takes: the same for settings that are the same."""
         return {"format": FORMAT, **_fields(self)}
+
+    def value_at(self, path: Sequence[str]) -> Json:
+        """Return the setting at `path`, its default where it is not written; None where there is none."""
+        found: object = self
+        for key in path:
+            fields = {
+                each.alias or name: name for name, each in getattr(type(found), "model_fields", {}).items()
+            }
+            if isinstance(found, dict):
+                found = found.get(key)
+            else:
+                found = getattr(found, fields[key]) if key in fields else None
+        return _plain(found)
 
     def applied_to(self, own: NodeSettings) -> NodeSettings:
         """Return the settings of a node, `own` where only its own host says them.
