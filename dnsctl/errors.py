@@ -11,6 +11,11 @@ import os
 from enum import StrEnum
 from typing import Final
 
+RELEASE_FIRST: Final = (  # what to do where this host has no release
+    "`dnsctl push` first; in a clone of a fleet that serves, copy keys/ from the control host,"
+    " and `dnsctl plan` fetches what is released"
+)
+
 
 class RefusalRule(StrEnum):
     """Why a command fails, or a node refuses a release: ids for programs, which `--json` prints.

@@ -22,7 +22,7 @@ from dnsctl.control.aliases.resolving import Targets
 from dnsctl.control.aliases.telling import Told, told_of, told_of_release
 from dnsctl.control.earlier import files_at
 from dnsctl.control.own_image import released
-from dnsctl.errors import ImageError, RefusalRule
+from dnsctl.errors import RELEASE_FIRST, ImageError, RefusalRule
 from dnsctl.explain.explanation import Explanation, compiled, explanation
 from dnsctl.image.reader import Reader
 from dnsctl.load.revision import Source
@@ -78,7 +78,7 @@ def _from_release(context: Context) -> Iterator[tuple[Reader, Aliases]]:
             raise ImageError(
                 "nothing is released yet",
                 where=str(context.image),
-                advice="`dnsctl push` first, or add --work-tree",
+                advice=f"run {RELEASE_FIRST}; or add --work-tree",
                 rule=RefusalRule.NOTHING_RELEASED,
             )
 

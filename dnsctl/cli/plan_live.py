@@ -11,7 +11,7 @@ from dnsctl.cli import output
 from dnsctl.cli.context import Context, zone_name
 from dnsctl.cli.zone_import import server_named
 from dnsctl.errors import ZoneFaultsError
-from dnsctl.interchange.live import Compared, Difference, compared
+from dnsctl.interchange.live import MAX_EXPIRE, Compared, Difference, compared
 from dnsctl.load.revision import Revision
 from dnsctl.load.settings.file import load_config
 from dnsctl.load.zone_files import zone_files
@@ -19,6 +19,8 @@ from dnsctl.load.zones import load_zones
 from dnsctl.model.json_value import Json
 from dnsctl.model.name import to_text
 from dnsctl.model.rrset import RRset, rdata_text, type_text
+from dnsctl.model.validity import timing
+from dnsctl.model.zone import is_presigned
 from dnsctl.publish.faults import errors_of
 
 
@@ -36,7 +38,9 @@ def plan_live(context: Context, rev: str, live: str, zones: list[str], *, as_jso
     found = []
     with output.stages() as progress:
         for count, (_, zone) in enumerate(sorted(loaded.zones.items()), 1):
-            found.append(compared(zone, server))
+            policy = None if is_presigned(zone) else config.policy(zone.origin)
+            largest = max((one.ttl for one in zone.rrsets()), default=0)
+            found.append(compared(zone, server, timing(policy, largest).expire if policy else MAX_EXPIRE))
             progress("ask", count, len(loaded.zones))
             if zone.aliases:
                 output.say(

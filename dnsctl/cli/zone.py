@@ -11,7 +11,7 @@ from dnsctl.cli import output
 from dnsctl.cli.context import Context, zone_name
 from dnsctl.control.earlier import files_at
 from dnsctl.control.own_image import released
-from dnsctl.errors import ImageError, RefusalRule
+from dnsctl.errors import RELEASE_FIRST, ImageError, RefusalRule
 from dnsctl.files import durable
 from dnsctl.interchange.octodns_yaml import octodns_yaml, unknown_types
 from dnsctl.interchange.signer import unsigned
@@ -141,7 +141,7 @@ def export(context: Context, zone: str, signed: bool | None, target: Path | None
         raise ImageError(
             "is not in a release yet",
             where=to_text(name),
-            advice="`dnsctl push` first",
+            advice=f"run {RELEASE_FIRST}",
             rule=RefusalRule.NOTHING_RELEASED,
         )
     found = _loaded(context, zone)

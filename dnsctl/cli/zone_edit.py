@@ -32,7 +32,7 @@ def set_values(
     as_json: bool,
 ) -> None:
     """Have `values` and no others at a name and type."""
-    owner, code = domain_name(name), _type(rdtype)
+    owner, code = _owner(name), _type(rdtype)
     seconds = ttl_of(ttl) if ttl else None
     if ttl and seconds is None:
         raise _wrong(f"--ttl {ttl}", "is not a TTL", "write seconds, or 1h30m")
@@ -47,7 +47,7 @@ def unset_values(
     context: Context, name: str, rdtype: str, values: Sequence[str], commit: Commit | None, *, as_json: bool
 ) -> None:
     """Take `values` away from a name and type; all where there are none."""
-    owner, code = domain_name(name), _type(rdtype)
+    owner, code = _owner(name), _type(rdtype)
 
     def wanted(origin: Name, there: RRset | None) -> Wanted:
         gone = _rdatas(origin, code, values)
@@ -55,6 +55,14 @@ def unset_values(
         return Wanted(origin, owner, code, left)
 
     _change(context, owner, code, wanted, commit, as_json=as_json)
+
+
+def _owner(text: str) -> Name:
+    """Return the name that a person gave; a label `@` only where it is written `\\@`."""
+    at, _, zone = text.partition(".")
+    if at == "@" and zone:
+        raise _wrong(text, "begins with @", f"for the apex of a zone write its name, {zone}")
+    return domain_name(text)
 
 
 def _type(text: str) -> int:

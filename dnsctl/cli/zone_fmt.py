@@ -41,13 +41,17 @@ def fmt(context: Context, zones: Sequence[str], *, check: bool, as_json: bool) -
 
 
 def _paths(tree: WorkTree, config: Config, zones: Sequence[str]) -> Iterator[str]:
-    """Yield the files in YAML; master files have no such form."""
+    """Yield the files in YAML. Master files have no such form; those that were named are told."""
     known = zone_files(tree, config.zone_files).zones
     wanted = [zone_name(each, tuple(known)) for each in zones] or sorted(
         known, key=lambda each: known[each].path
     )
     for origin in dict.fromkeys(wanted):
-        yield from (path for path in known[origin].parts if path.endswith(YAML))
+        for path in known[origin].parts:
+            if path.endswith(YAML):
+                yield path
+            elif zones:
+                output.say(f"{path}: a master file, which stays as it is: the form is of files in YAML")
 
 
 def _one(tree: WorkTree, path: str, *, check: bool) -> tuple[str, str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import posixpath
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Literal
 
 import dns.exception
-import dns.inet
 import dns.name
 import dns.tsig
 
@@ -32,11 +30,11 @@ from dnsctl.load import masterfile
 from dnsctl.load.nearest import did_you_mean
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.secret import resolve
+from dnsctl.load.settings.values import secondary_address
 from dnsctl.model.json_value import Json
 from dnsctl.model.name import to_text
 
 STANDARD_INPUT = "standard input"
-_SERVER = re.compile(r"(?P<address>[^@]+)(?:@(?P<port>\d{1,5}))?")
 _ALGORITHMS = ("hmac-sha1", "hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512")  # RFC 8945 §6
 _TSIG = "write NAME:ALGORITHM:file:PATH, or NAME:ALGORITHM:env:NAME, such as xfr.example:hmac-sha256:env:XFR"
 
@@ -85,12 +83,14 @@ def from_server(context: Context, zone: str, server: str, tsig: str, manner: Man
 
 
 def server_named(option: str, text: str) -> Server:
-    """Return the server that ADDRESS@PORT names. Raises ConfigError."""
-    found = _SERVER.fullmatch(text)
-    port = int(found["port"] or 53) if found else 0
-    if found is None or not 0 < port < 65536 or not dns.inet.is_address(found["address"]):
-        raise _wrong(f"{option} {text}", "is not a server", "write ADDRESS or ADDRESS@PORT")
-    return Server(found["address"], port)
+    """Return the server that ADDRESS, ADDRESS:PORT or ADDRESS@PORT names. Raises ConfigError."""
+    address, at, port = text.partition("@")
+    try:
+        found = secondary_address(f"[{address}]:{port}" if at else text)
+    except ValueError:
+        advice = "write an address, 192.0.2.53, or with a port 192.0.2.53:5300 or [2001:db8::53]:5300"
+        raise _wrong(f"{option} {text}", "is not a server", advice) from None
+    return Server(found.address, found.port)
 
 
 def from_configuration(
@@ -153,14 +153,18 @@ def _take(context: Context, taken: Taken, manner: Manner) -> None:
         old = replaced(context.work_tree(), directories, made, overwrite=manner.overwrite)
         if not manner.dry_run:
             place(context.root, directories[0], made, old)
-    _print(made, taken.left, directories[0], manner)
+    files = {posixpath.join(directories[0], each.name) for each in made}
+    _print(made, taken.left, [each for each in old if each not in files], directories[0], manner)
 
 
-def _print(made: Sequence[Written], left: Sequence[Left], directory: str, manner: Manner) -> None:
+def _print(
+    made: Sequence[Written], left: Sequence[Left], removed: Sequence[str], directory: str, manner: Manner
+) -> None:
     if manner.as_json:
         zones: list[Json] = [_json(each, directory) for each in made]
         not_taken: list[Json] = [{"what": each.what, "reason": each.why} for each in left]
-        output.json_result({"written": not manner.dry_run, "zones": zones, "not_taken": not_taken})
+        done: dict[str, Json] = {"written": not manner.dry_run, "zones": zones, "removes": list(removed)}
+        output.json_result(done | {"not_taken": not_taken})
         return
     for each in left:
         output.say(f"not taken: {each.what}: {each.why}")
@@ -182,6 +186,8 @@ def _print(made: Sequence[Written], left: Sequence[Left], directory: str, manner
         output.say(
             "left out is what another signer made; --presigned keeps it, and the zone is served as it is"
         )
+    for path in removed:
+        output.say(f"removes {path}")
     if manner.dry_run:
         output.say("dry run: nothing was written")
 

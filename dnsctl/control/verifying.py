@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dnsctl.control.own_image import damage, generation_of, open_own
 from dnsctl.control.parents import faults_of, out_of_sight, parent_states
 from dnsctl.control.telling import Tell
-from dnsctl.errors import InconclusiveError, RefusalRule
+from dnsctl.errors import RELEASE_FIRST, InconclusiveError, RefusalRule
 from dnsctl.image.reader import Reader
 from dnsctl.load.settings.config import Config
 from dnsctl.model.fleet import Node
@@ -61,7 +61,7 @@ def verified(
         if not state.image.is_dir():
             raise InconclusiveError(
                 "nothing was released from this host yet",
-                advice="run `dnsctl push` first",
+                advice=f"run {RELEASE_FIRST}",
                 rule=RefusalRule.NOTHING_RELEASED,
             )
         anchors = AnchorFiles(Repo(root).keys.directory, directory_name)

@@ -56,15 +56,27 @@ class ZoneText:
         return b"".join((*ended, self._own(text), *self.lines[block.end :]))
 
     def with_new(self, key: str, text: bytes) -> bytes:
-        """Return the file with a block more: in its place where the blocks are sorted, else at the end."""
-        keys = [natural_key(block.key) for block in self.blocks]
-        at = len(self.lines)
-        if self.blocks:
-            at = self.blocks[-1].end
-            if keys == sorted(keys):
-                before = [block for block in self.blocks if natural_key(block.key) < natural_key(key)]
-                at = before[-1].end if before else self.blocks[0].first
+        """Return the file with a block more.
+
+        It is put in its place where the blocks are sorted, or those of the last section; else at the end.
+        """
+        at = self.blocks[-1].end if self.blocks else len(self.lines)
+        for begin, blocks in ((None, self.blocks), self._last_section()):
+            keys = [natural_key(block.key) for block in blocks]
+            if blocks and keys == sorted(keys):
+                before = [block for block in blocks if natural_key(block.key) < natural_key(key)]
+                first = blocks[0].first if begin is None else begin
+                at = before[-1].end if before else first
+                break
         return b"".join((*self._ended(self.lines[:at]), self._own(text), *self.lines[at:]))
+
+    def _last_section(self) -> tuple[int | None, tuple[Block, ...]]:
+        """Return where the last section begins, None: with its first block, and its blocks."""
+        for number in range(len(self.blocks) - 1, 0, -1):
+            end, first = self.blocks[number - 1].end, self.blocks[number].first
+            if heading := split_gap(self.lines[end:first])[0]:
+                return end + len(heading), self.blocks[number:]
+        return None, self.blocks
 
     def _ended(self, lines: Sequence[bytes]) -> list[bytes]:
         """Return lines of which the last one has a line end, too."""
@@ -101,6 +113,13 @@ def zone_text(data: bytes, file: str) -> ZoneText:
         for key, first, end in zip(keys, starts, ends, strict=True)
     ]
     return ZoneText(file, lines, tuple(blocks))
+
+
+def split_gap(gap: Sequence[bytes]) -> tuple[Sequence[bytes], Sequence[bytes]]:
+    """Return what of the lines between two owners is the heading of a section, and what is of the owner."""
+    at = max((number for number, line in enumerate(gap, 1) if not line.strip()), default=0)
+    is_heading = any(line.strip() for line in gap[:at])
+    return (gap[:at], gap[at:]) if is_heading else (gap[:0], gap)
 
 
 def refused(where: str, what: str) -> DnsctlError:

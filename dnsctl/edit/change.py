@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dnsctl.edit.blocks import Block, ZoneText, zone_text
-from dnsctl.edit.owner_block import OwnerBlock, record_of, with_record
+from dnsctl.edit.owner_block import OwnerBlock, new_owner, record_of, with_record
 from dnsctl.errors import NameSyntaxError
 from dnsctl.interchange.octodns_values import octodns_value
-from dnsctl.interchange.octodns_yaml import dumped, owner_text
+from dnsctl.interchange.octodns_yaml import owner_text
 from dnsctl.load import rdata_fields, yaml_nodes
 from dnsctl.load.presentation import NameReader, RdataFault
 from dnsctl.model.name import Name
@@ -38,13 +38,14 @@ def changed(data: bytes, file: str, wanted: Wanted) -> bytes:
             return data
         key = owner_text(wanted.owner, wanted.origin)
         values = [octodns_value(wanted.rdtype, each) for each in wanted.rdatas]
-        return text.with_new(key, dumped({key: record_of(wanted.rdtype, values, wanted.ttl)}).encode("ascii"))
+        record = record_of(wanted.rdtype, values, wanted.ttl)
+        return text.with_new(key, new_owner(key, record, _sample(text)).encode())
     return _in_block(text, block, wanted)
 
 
 def _in_block(text: ZoneText, block: Block, wanted: Wanted) -> bytes:
     lines = text.text_of(block).decode("utf-8-sig").replace("\r\n", "\n")
-    sample = b"".join(text.lines[:2000]).decode("utf-8", "replace")
+    sample = _sample(text)
     owner = OwnerBlock(lines, text.file, block.first + 1, sample)
     reads = _reader(wanted)
     records = owner.records(wanted.rdtype)
@@ -62,6 +63,11 @@ def _in_block(text: ZoneText, block: Block, wanted: Wanted) -> bytes:
     else:
         owner.remove(wanted.rdtype)
     return text.with_block(block, b"" if owner.is_empty else owner.text().encode())
+
+
+def _sample(text: ZoneText) -> str:
+    """Return what shows how lists of the file are indented."""
+    return b"".join(text.lines[:2000]).decode("utf-8", "replace").replace("\r\n", "\n")
 
 
 def _reader(wanted: Wanted) -> Callable[[object], bytes | None]:

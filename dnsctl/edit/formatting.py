@@ -18,7 +18,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, PlainScalarString, SingleQuotedScalarString
 
-from dnsctl.edit.blocks import ZoneText, refused, zone_text
+from dnsctl.edit.blocks import ZoneText, refused, split_gap, zone_text
 from dnsctl.edit.owner_block import round_trip
 from dnsctl.interchange.octodns_yaml import natural_key
 from dnsctl.load import yaml_nodes
@@ -55,7 +55,7 @@ def _sorted(text: ZoneText, lines: list[bytes]) -> bytes:
     section: list[tuple[str, list[bytes]]] = []
     end = text.blocks[0].first
     for block in text.blocks:
-        heading, above = _split(lines[end : block.first])
+        heading, above = split_gap(lines[end : block.first])
         if heading:
             made += _in_order(section, after_heading=bool(made))
             made += heading
@@ -66,13 +66,6 @@ def _sorted(text: ZoneText, lines: list[bytes]) -> bytes:
         section.append((block.key, [*above, first, *lines[block.first + 1 : block.end]]))
         end = block.end
     return b"".join((*made, *_in_order(section, after_heading=bool(made))))
-
-
-def _split(gap: list[bytes]) -> tuple[list[bytes], list[bytes]]:
-    """Return what of the lines between two owners is the heading of a section, and what is of the owner."""
-    at = max((number for number, line in enumerate(gap, 1) if not line.strip()), default=0)
-    is_heading = any(line.strip() for line in gap[:at])
-    return (gap[:at], gap[at:]) if is_heading else ([], gap)
 
 
 def _in_order(section: list[tuple[str, list[bytes]]], *, after_heading: bool) -> Iterator[bytes]:

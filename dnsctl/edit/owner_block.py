@@ -131,6 +131,13 @@ class OwnerBlock:
         return written.getvalue()
 
 
+def new_owner(key: str, record: dict[str, Value], sample: str) -> str:
+    """Return the lines of an owner with one record, lists indented as in `sample`."""
+    written = io.StringIO()
+    round_trip(list_offset(sample)).dump(round_trip(0).load(dumped({key: record})), written)
+    return written.getvalue()
+
+
 def with_record(text: str, record: dict[str, Value], sample: str, where: str) -> str:
     """Return the lines of an owner with a record more; those that are there stay, or move right."""
     tree = yaml_nodes.compose(text.encode())

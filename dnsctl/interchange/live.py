@@ -1,7 +1,7 @@
 """What another name server serves of a zone, compared with the zone here: before it moves, and after.
 
 By a transfer where the server allows one, else question by question: then what it alone has cannot be seen.
-What signers make and the serial of the SOA are not compared.
+What signers make, the serial of the SOA, and EXPIRE above what signing lowers it to are not compared.
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ from dnsctl.interchange.signer import unsigned
 from dnsctl.model.canonical import canonical
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.rrset import RRset, Type, rrset, type_text
+from dnsctl.model.soa import with_expire_at_most
 from dnsctl.model.zone import Zone
 
 SIDE_BY_SIDE = 16  # questions that are on their way at once
 MAX_UDP = 1232  # octets, DNS Flag Day 2020
 PATIENCE = 3.0  # seconds for an answer
 TRIES = 3
+MAX_EXPIRE = 2**32 - 1  # seconds: what the field holds
 _SERIAL = slice(-20, -16)  # of SOA rdata: the first of the five numbers at its end (RFC 1035 §3.3.13)
 
 
@@ -57,22 +59,36 @@ class Compared:
 _Content = Mapping[tuple[Name, int], RRset]
 
 
-def compared(zone: Zone, server: Server) -> Compared:
-    """Compare a zone with what `server` serves. Raises DnsctlError where it does not serve the zone."""
-    ours = _content(zone)
+def compared(zone: Zone, server: Server, longest_expire: int = MAX_EXPIRE) -> Compared:
+    """Compare a zone with what `server` serves.
+
+    `longest_expire`: what signing lowers the SOA's EXPIRE to, in seconds; it may be lowered there or not yet.
+    Raises DnsctlError where the server does not serve the zone.
+    """
+    ours = _lowered(_content(zone), zone.origin, longest_expire)
     try:
-        theirs = _content(transferred(zone.origin, server).zone)
+        theirs = _lowered(_content(transferred(zone.origin, server).zone), zone.origin, longest_expire)
     except DnsctlError as error:
         if error.rule is not RefusalRule.TRANSFER:
             raise
         asked = {key: one for key, one in ours.items() if zone.occluder(key[0]) is None}
-        found = _differences(asked, _asked(zone.origin, asked, server))
+        answered = _lowered(_asked(zone.origin, asked, server), zone.origin, longest_expire)
+        found = _differences(asked, answered)
         return Compared(zone.origin, "questions", len(asked), tuple(found), str(error))
     return Compared(zone.origin, "transfer", len(ours), tuple(_differences(ours, theirs)))
 
 
 def _content(zone: Zone) -> _Content:
     return {(one.owner, one.rdtype): one._replace(position=None) for one in unsigned(zone)[0].rrsets()}
+
+
+def _lowered(content: _Content, origin: Name, longest_expire: int) -> _Content:
+    """Return the content with the EXPIRE that we would serve at most."""
+    key = (origin, int(Type.SOA))
+    if (soa := content.get(key)) is None:
+        return content
+    rdatas = tuple(with_expire_at_most(each, longest_expire) for each in soa.rdatas)
+    return {**content, key: soa._replace(rdatas=rdatas)}
 
 
 def _differences(ours: _Content, theirs: _Content) -> Iterator[Difference]:

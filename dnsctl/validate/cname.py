@@ -8,6 +8,7 @@ from dnsctl.model.name import Name, canonical_key, is_wildcard, to_text
 from dnsctl.model.rrset import RRset, Type, type_text
 from dnsctl.validate.landscape import MAX_FOLLOWED, Alias, Standing, follow
 from dnsctl.validate.rule import Fault, Scope
+from dnsctl.validate.target import write_what_is_meant
 
 _BESIDE_CNAME = frozenset({24, 25, 30, Type.RRSIG, Type.NSEC})  # SIG, KEY, NXT too: RFC 2181 §10.1, RFC 4034
 MAX_CHAIN = 8  # aliases; the strictest resolvers in use give up a little above (Unbound: 11)
@@ -111,7 +112,7 @@ def cname_target_resolves(scope: Scope) -> Iterator[Fault]:
                 scope.at(one),
                 f"{to_text(one.owner)} is an alias of {to_text(target)}, which has no records in "
                 f"{to_text(place.zone.origin) if place.zone else 'its zone'}",
-                f"add {to_text(target)}, or end the target with a dot where it is meant to be elsewhere",
+                f"add {to_text(target)}, or {write_what_is_meant(scope, one, target)}",
             )
 
 

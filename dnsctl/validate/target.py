@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from dnsctl.model.name import Name, is_subdomain, labels, to_text
+from dnsctl.model.name import Name, from_labels, is_subdomain, labels, to_text
+from dnsctl.model.repo import YAML
 from dnsctl.model.rrset import RRset, Type, type_text
 from dnsctl.validate.landscape import Place, Standing, follow
 from dnsctl.validate.rule import Fault, Scope
@@ -104,8 +105,18 @@ def _no_address(scope: Scope, one: RRset, target: Name, place: Place, role: str)
     return Fault(
         scope.at(one),
         f"{to_text(one.owner)} {type_text(one.rdtype)}: {role} {to_text(target)} {what} in {_zone(place)}",
-        f"add {to_text(target)} A or AAAA, or end the name with a dot where it is meant to be elsewhere",
+        f"add {to_text(target)} A or AAAA, or {write_what_is_meant(scope, one, target)}",
     )
+
+
+def write_what_is_meant(scope: Scope, one: RRset, target: Name) -> str:
+    """Return the advice for a wrong target: names in YAML are whole; elsewhere a final dot may be missing."""
+    more = len(labels(target)) - len(labels(scope.origin))
+    where = one.position.file if one.position else ""
+    if where.endswith(YAML) or more < 2 or not is_subdomain(target, scope.origin):
+        return "write the name that is meant"
+    relative = to_text(from_labels(labels(target)[:more]))
+    return f"write the name that is meant: for {relative}, with the dot at its end"
 
 
 def _aliases(scope: Scope, rdtype: Type, source: str) -> Iterator[Fault]:

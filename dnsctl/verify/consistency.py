@@ -19,7 +19,7 @@ from itertools import islice
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from dnsctl.errors import InconclusiveError, RefusalRule, WireFormatError
+from dnsctl.errors import RELEASE_FIRST, InconclusiveError, RefusalRule, WireFormatError
 from dnsctl.image.layout import ZoneEntry
 from dnsctl.image.reader import Reader
 from dnsctl.model.fleet import Endpoint, Node
@@ -135,7 +135,9 @@ def entries_of(reader: Reader, zones: Collection[Name] | None) -> list[ZoneEntry
     """Return the entries of `zones`, all if None, in the release. Raises InconclusiveError."""
     if not reader.generation:
         raise InconclusiveError(
-            "nothing was released yet", advice="run `dnsctl push` first", rule=RefusalRule.NOTHING_RELEASED
+            "nothing was released yet",
+            advice=f"run {RELEASE_FIRST}",
+            rule=RefusalRule.NOTHING_RELEASED,
         )
     if zones is None:
         return list(reader.zones())

@@ -114,6 +114,12 @@ def test_image_that_a_dry_run_left_is_no_release(tmp_path: Path):
     assert "nothing is released yet" in told.line
 
 
+def test_clone_is_told_where_the_release_comes_from(tmp_path: Path):
+    for verb in (("explain", "www.example.com"), ("verify",)):
+        told = dnsctl(*verb, root=repo(tmp_path))
+        assert "in a clone of a fleet that serves, copy keys/ from the control host" in told.err
+
+
 def test_work_tree_is_explained_without_a_release(tmp_path: Path):
     root = repo(tmp_path, example_com_yaml="'*.w': {type: A, value: 192.0.2.1}\n")
     told = dnsctl("explain", "any.w.example.com", "A", "--work-tree", "--json", root=root)

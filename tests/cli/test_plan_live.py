@@ -14,7 +14,12 @@ import dns.rdatatype
 import dns.zone
 import pytest
 
+from dnsctl.cli.zone_import import server_named
+from dnsctl.errors import ConfigError
 from dnsctl.interchange import live
+from dnsctl.interchange.axfr import Server
+from dnsctl.model.policy import Policy
+from dnsctl.model.validity import timing
 from tests.cli.shell import dnsctl, repo
 
 ZONE = """\
@@ -130,6 +135,30 @@ def test_the_same_records_are_no_difference_whatever_the_serial(root: Path, tran
     [zone] = told.json["zones"]
     assert (zone["by"], zone["differences"]) == ("transfer" if transfers else "questions", [])
     assert zone["rrsets"] == (7 if transfers else 6), "glue cannot be asked for"
+
+
+@pytest.mark.parametrize("transfers", [True, False])
+def test_expire_that_signing_lowers_is_no_difference_and_any_other_is(root: Path, transfers: bool) -> None:
+    served = timing(Policy(), 300).expire
+    assert served < 1209600
+    with primary(ZONE.replace("1209600", str(served)), transfers=transfers) as server:
+        told = dnsctl("plan", "--live", server, root=root)
+    assert told.code == 0, told.out
+    with primary(ZONE.replace("1209600", str(served - 1)), transfers=transfers) as server:
+        told = dnsctl("plan", "--live", server, root=root)
+    assert told.code == 2
+    assert f"+ example.com. 300 SOA ns1.example.com. h.example.com. 1 7200 1800 {served} 300" in told.out
+
+
+def test_server_is_written_as_listen_is_or_with_at() -> None:
+    for text, port in (("192.0.2.1", 53), ("192.0.2.1:5300", 5300), ("192.0.2.1@5300", 5300)):
+        assert server_named("--live", text) == Server("192.0.2.1", port)
+    for text in ("2001:db8::1@5300", "[2001:db8::1]:5300"):
+        assert server_named("--live", text) == Server("2001:db8::1", 5300)
+    assert server_named("--live", "2001:db8::1") == Server("2001:db8::1")
+    for text in ("192.0.2.1:0", "192.0.2.1@", "192.0.2.1:", "ns1.example.com", "192.0.2.1@65536"):
+        with pytest.raises(ConfigError, match="is not a server"):
+            server_named("--live", text)
 
 
 def test_differences_of_a_transfer_are_seen_on_both_sides(root: Path) -> None:

@@ -69,6 +69,7 @@ def test_a_master_file_becomes_a_file_that_says_the_same(root: Path, file: Path,
                 "left_out": [],
             }
         ],
+        "removes": [],
         "not_taken": [],
     }
     assert [each.name for each in (root / "zones").iterdir()] == [name]
@@ -108,7 +109,18 @@ def test_a_zone_that_has_a_file_is_replaced_only_on_demand(root: Path, file: Pat
     assert digests(root) == before
     told = dnsctl("zone", "import", "example.com", "--from", file, "--as", "zone", "--overwrite", root=root)
     assert told.code == 0
+    assert "removes zones/example.com.yaml" in told.err
     assert [each.name for each in (root / "zones").iterdir()] == ["example.com.zone"]
+
+
+def test_a_file_that_is_removed_is_told_before_and_one_that_is_replaced_is_not(root: Path, file: Path):
+    (root / "zones" / "example.com.zone").write_text(ZONE)
+    arguments = ("zone", "import", "example.com", "--from", file, "--overwrite", "--dry-run")
+    told = dnsctl(*arguments, root=root)
+    assert told.err.splitlines() == ["removes zones/example.com.zone", "dry run: nothing was written"]
+    assert dnsctl(*arguments, "--json", root=root).json["removes"] == ["zones/example.com.zone"]
+    assert [each.name for each in (root / "zones").iterdir()] == ["example.com.zone"]
+    assert "removes" not in dnsctl(*arguments, "--as", "zone", root=root).err
 
 
 def test_a_split_zone_is_replaced_as_a_whole(root: Path, file: Path):

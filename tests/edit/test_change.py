@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnsctl.edit.change import Wanted, changed
+from dnsctl.edit.formatting import formatted
 from dnsctl.errors import RefusalRule
 from dnsctl.interchange.incoming import content
 from dnsctl.interchange.octodns_yaml import octodns_yaml
@@ -179,3 +180,35 @@ def test_what_is_read_is_what_was_wanted_and_all_else_as_before(zone: Zone, one:
         expected[one.owner, one.rdtype] = one._replace(position=None)
     assert content(read(after)) == expected
     assert said(read(before)) == said(zone)
+
+
+SECTIONS = """\
+# Section one
+
+www:
+  type: A
+  value: 192.0.2.80
+
+# Section two
+
+# of b
+b:
+  type: A
+  value: 192.0.2.1
+
+d:
+  type: A
+  value: 192.0.2.1
+"""
+
+
+@pytest.mark.parametrize("label", ["a", "c", "e"])
+def test_new_owner_stands_in_the_last_section_where_fmt_leaves_it(label: str):
+    assert formatted(SECTIONS.encode(), FILE).decode() == SECTIONS
+    owner = from_text(f"{label}.example.com.")
+    values = [bytes((192, 0, 2, 7)), bytes((192, 0, 2, 8))]
+    made = changed(SECTIONS.encode(), FILE, Wanted(from_text("example.com."), owner, 1, values))
+    assert formatted(made, FILE) == made
+    lines = made.decode().splitlines()
+    assert lines.index(f"{label}:") > lines.index("# Section two")
+    assert lines[lines.index("b:") - 1] == "# of b"

@@ -207,6 +207,9 @@ def test_fmt_writes_files_and_check_only_tells(tmp_path: Path) -> None:
     assert (root / "zones" / "example.com.yaml").read_text() == AFTER
     assert dnsctl("zone", "fmt", "--check", root=root).code == 0
     assert dnsctl("zone", "fmt", "example.edu", root=root).code == 1
+    told = dnsctl("zone", "fmt", "example.org", root=root)
+    assert (told.code, told.out) == (0, "")
+    assert told.line.startswith("zones/example.org.zone: a master file, which stays as it is")
 
 
 def test_fmt_names_a_file_that_it_leaves_and_does_the_others(tmp_path: Path) -> None:

@@ -226,3 +226,15 @@ def test_a_commit_takes_a_path_as_it_is_and_not_as_a_pattern(tmp_path: Path, roo
     assert told.code == 0, told.err
     shown = git(root, "show", "-z", "--name-only", "--format=", "HEAD")
     assert shown.split("\0")[:-1] == ["z[ab]*/example.com.yaml"]
+
+
+def test_at_sign_before_a_zone_is_refused_with_the_name_of_the_apex(root: Path) -> None:
+    for verb in (("set", "@.example.com", "A", "192.0.2.1"), ("unset", "@.example.com", "A")):
+        told = dnsctl("zone", *verb, root=root)
+        assert (told.code, text(root)) == (1, ZONE)
+        assert "write its name, example.com" in told.line
+
+
+def test_label_at_sign_can_be_written_with_a_backslash(root: Path) -> None:
+    told = dnsctl("zone", "set", "\\@.example.com", "TXT", "x", root=root)
+    assert (told.code, told.out) == (0, 'zones/example.com.yaml: \\@.example.com. 3600 TXT "x"\n')

@@ -98,3 +98,10 @@ def test_alias_of_a_missing_name_in_another_of_our_zones_is_warned_of():
 
 def test_alias_to_somewhere_else_is_not_judged():
     assert rules("www CNAME gone.example.org.\n", ("example.net.", "")) == set()
+
+
+def test_final_dot_is_advised_only_where_it_can_be_missing():
+    finding = only("www CNAME cdn.example.net\n", "cname-target-resolves")
+    assert finding.advice.endswith("for cdn.example.net., with the dot at its end")
+    finding = only("www CNAME web.example.com.\n", "cname-target-resolves")
+    assert finding.advice == "add web.example.com., or write the name that is meant"

@@ -43,7 +43,7 @@ def plan(
         str,
         typer.Option(
             "--live",
-            metavar="ADDRESS[@PORT]",
+            metavar="ADDRESS[:PORT]",
             help="Compare with what this name server serves, by a transfer or question by question.",
         ),
     ] = "",

@@ -143,7 +143,7 @@ def import_zones(
         Path | None, typer.Option("--from", metavar="FILE", help="A master file; -: standard input.")
     ] = None,
     axfr: Annotated[
-        str, typer.Option("--axfr", metavar="ADDRESS[@PORT]", help="A name server that allows a transfer.")
+        str, typer.Option("--axfr", metavar="ADDRESS[:PORT]", help="A name server that allows a transfer.")
     ] = "",
     tsig: Annotated[
         str,
