@@ -4,6 +4,7 @@ import compileall
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from dnsctl.model import pkcs8, prctl
 from tests import passphrase
+from tests.processes import children
 
 _CLONE_NEWNET = 0x40000000  # linux/sched.h
 
@@ -26,6 +28,14 @@ _fresh_salt = pkcs8.fresh_salt
 def fresh_salts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every keystore draw a salt of its own, as it does outside of tests."""
     monkeypatch.setattr(pkcs8, "fresh_salt", _fresh_salt)
+
+
+@pytest.fixture
+def no_process_left() -> Iterator[None]:
+    """Have the test leave no child process behind. What tests before it keep for others is not counted."""
+    before = children()
+    yield
+    assert children() <= before
 
 
 def pytest_configure(config: pytest.Config) -> None:

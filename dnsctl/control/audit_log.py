@@ -9,12 +9,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 from dnsctl.control.state import StateError
 
 _BUSY = 10.0  # seconds to wait for a write of another process
+_AuditRow = tuple[float, str, str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ def audit_entries(path: Path) -> tuple[AuditEntry, ...]:
         rows = _rows(path, "SELECT at, actor, action, reason, details FROM audit ORDER BY id")
         return tuple(
             AuditEntry(datetime.fromtimestamp(at, UTC), actor, action, reason, json.loads(details))
-            for at, actor, action, reason, details in rows
+            for at, actor, action, reason, details in cast("list[_AuditRow]", rows)
         )
     except (sqlite3.Error, ValueError, OverflowError, OSError) as error:
         raise StateError(
@@ -50,12 +51,13 @@ def audit_entries(path: Path) -> tuple[AuditEntry, ...]:
 def released_commits(path: Path) -> dict[int, str | None]:
     """Return the commit of each generation that `path` has; nothing where it cannot be read."""
     try:
-        return dict(_rows(path, "SELECT generation, commit_id FROM releases"))
+        rows = _rows(path, "SELECT generation, commit_id FROM releases")
+        return dict(cast("list[tuple[int, str]]", rows))
     except (sqlite3.Error, OSError):
         return {}
 
 
-def _rows(path: Path, query: str) -> list[Any]:
+def _rows(path: Path, query: str) -> list[tuple[object, ...]]:
     if not path.exists():
         return []
     with closing(sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", _BUSY, uri=True)) as log:

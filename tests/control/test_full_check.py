@@ -9,7 +9,7 @@ import pytest
 from dnsctl.model.name import from_text
 from dnsctl.model.rrset import Type
 from dnsctl.model.zone import SignedZone
-from dnsctl.publish import finish, pipeline
+from dnsctl.publish import finish, making
 from tests.control.operations import NODES, Operations, made, zone
 
 MAIL = from_text("mail.example.com.")
@@ -60,7 +60,7 @@ def test_wrong_signature_of_an_earlier_release_is_found_before_anything_leaves(
     repo: Operations, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(pipeline, "finish", lambda *a, **k: with_wrong_signature(finish.finish(*a, **k)))
+        patched.setattr(making, "finish", lambda *a, **k: with_wrong_signature(finish.finish(*a, **k)))
         repo.run("push")  # tells that what is served is wrong: it was asked for
     edit(repo, "192.0.2.81")
     assert repo.json("push", "--dry-run")["result"] == "dry-run"
