@@ -46,7 +46,7 @@ def plan(
     if as_json:
         output.json_result(_to_json(made) | {"queries": queries_json(counted)})
     elif markdown:
-        summary += settings_lines(made.settings)
+        summary += [*vouched_lines(made.approved, made.rules), *settings_lines(made.settings)]
         output.line(plan_markdown(made.changeset.zones, made.guards, summary))
     else:
         _print(made)

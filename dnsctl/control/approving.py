@@ -1,7 +1,7 @@
 """Approve a commit, where the rules say that a second person has to: those of the last release.
 
-Needs no state and no keys of the fleet. A clone that knows of no release goes by the rules of the commit
-itself, or of its parent, from which it may have taken them.
+Needs no state and no keys of the fleet. A clone that knows of no release takes the rules of the parent for
+those of the last release: a commit may change them, and lets nobody in or out itself.
 """
 
 from __future__ import annotations
@@ -11,30 +11,37 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dnsctl.control.commit_gate import Vouching, vouching_for
-from dnsctl.control.commit_rules import CommitRules, Signers, rules_for
+from dnsctl.control.commit_rules import CommitRules, Signers, rules_for, rules_from
 from dnsctl.control.released import released
 from dnsctl.errors import RefusalRule, ReleaseRefusedError, RevisionError
 from dnsctl.load.revision import resolve
 from dnsctl.load.signatures.approval import drop_approval, make_approval
-from dnsctl.load.signatures.signer import Fault
+from dnsctl.load.signatures.signer import Fault, Signer
 
 
 class Approval(NamedTuple):
-    """An approval that was made. `suffices`: with it, two people vouch for the commit."""
+    """An approval. `suffices`: with it, two people vouch for the commit; `already`: it was there before.
+
+    `signers`: by which lists that was judged; `released`: they are those that a push goes by.
+    """
 
     commit: str
     tag: str
     by: str
     suffices: bool
+    already: bool
+    signers: Signers
+    released: bool
 
 
 def approve(root: Path, rev: str) -> Approval:
-    """Have git make a signed tag that approves `rev`. Leaves none that would count for nothing.
+    """Have git make a signed tag that approves `rev`. Leaves none that would count for nothing, or no more.
 
     Raises ReleaseRefusedError for who may not approve it, RevisionError where git cannot sign.
     """
     commit = resolve(root, rev)
-    rules = _rules(root, commit)
+    known = released(root)
+    rules = rules_for(root, known, commit) if known is not None else _rules(root, commit)
     if rules.signers is None or rules.signers.fault or rules.approval is None:
         fault = rules.signers.fault if rules.signers is not None else ""
         raise _refused(
@@ -43,30 +50,43 @@ def approve(root: Path, rev: str) -> Approval:
         )
     name = make_approval(root, commit)
     try:
-        return _judged(vouching_for(root, commit, rules), name, rules.signers)
+        made = _judged(vouching_for(root, commit, rules), name, rules.signers)
     except BaseException:
         drop_approval(root, name)
         raise
+    if made.already:
+        drop_approval(root, name)
+    return made._replace(released=known is not None)
 
 
 def _rules(root: Path, commit: str) -> CommitRules:
-    known = released(root)
-    rules = rules_for(root, known, commit)
-    if known is None and (rules.approval is None or rules.signers is None):
-        with suppress(RevisionError):
-            rules = rules_for(root, None, resolve(root, f"{commit}^1"))
-    return rules
+    """Return the rules of the parent, as far as it has any that can be read, and else of `commit`."""
+    with suppress(RevisionError):
+        rules = rules_from(root, resolve(root, f"{commit}^1"), commit)
+        if not rules.fault and (rules.signers is None or not rules.signers.fault):
+            return rules
+    return rules_from(root, commit)
 
 
 def _judged(vouching: Vouching, name: str, signers: Signers) -> Approval:
     by = next((each.by for each in vouching.tags if each.name == name), Fault("cannot be found"))
     if isinstance(by, Fault):
-        advice = f"sign with a key that {signers} has: git config user.signingkey, gpg.format"
+        advice = f"sign with a key that {signers.do('name')}: git config user.signingkey, gpg.format"
         raise _refused(f"your approval {by.what}", advice)
     if by not in vouching.approvers:
         what = f"{vouching.commit[:12]} is signed by {by.name}, too"
         raise _refused(what, "have somebody else approve it: two people must vouch")
-    return Approval(vouching.commit, name, by.name, vouching.suffices)
+    same = (tag for tag, who in vouching.tags if isinstance(who, Signer) and who.name == by.name)
+    earlier = next((tag for tag in same if tag != name), None)
+    return Approval(
+        vouching.commit,
+        earlier or name,
+        by.name,
+        vouching.suffices,
+        already=earlier is not None,
+        signers=signers,
+        released=False,
+    )
 
 
 def _refused(what: str, advice: str) -> ReleaseRefusedError:

@@ -139,7 +139,8 @@ def judge_return(
     ]
     wanted += _guards(rules.approval, verdicts)
     names = tuple(each.name for each in vouching.approvers)
-    return CommitJudgement(tuple(_approval(vouching, rules.signers, wanted)), names)
+    found = _approval(vouching, rules.signers, wanted, "roll back again")
+    return CommitJudgement(tuple(found), names)
 
 
 def vouching_for(root: Path, commit: str, rules: CommitRules) -> Vouching:
@@ -170,13 +171,18 @@ def _unreadable(signers: Signers) -> GuardVerdict | None:
 
 def _signature(vouching: Vouching, signers: Signers) -> Iterator[GuardVerdict]:
     if isinstance(vouching.signer, Fault):
-        message = f"{vouching.commit[:12]} {vouching.signer.what}; {signers} says who may sign"
-        advice = f"have one whom {signers} names sign it: git commit --amend --no-edit --gpg-sign"
+        message = f"{vouching.commit[:12]} {vouching.signer.what}; {signers.do('say')} who may sign"
+        advice = f"have one whom {signers.do('name')} sign it: git commit --amend --no-edit --gpg-sign"
         yield GuardVerdict(SIGNATURE, None, message, advice)
 
 
-def _approval(vouching: Vouching, signers: Signers, wanted: list[str]) -> Iterator[GuardVerdict]:
-    """Yield the verdict where `wanted`, what the commit changes, needs two people and has fewer."""
+def _approval(
+    vouching: Vouching, signers: Signers, wanted: list[str], retry: str = "push again"
+) -> Iterator[GuardVerdict]:
+    """Yield the verdict where `wanted`, what the commit changes, needs two people and has fewer.
+
+    `retry`: what to do once they have approved.
+    """
     if not wanted or vouching.suffices:
         return
     commit, signer = vouching.commit[:12], vouching.signer
@@ -187,8 +193,8 @@ def _approval(vouching: Vouching, signers: Signers, wanted: list[str]) -> Iterat
     what = f"{', '.join(wanted[:_SHOWN])}{more}"
     message = f"two people must vouch for a change of {what}, and for {commit} {alone}{tags}"
     advice = (
-        f"have another whom {signers} names run `dnsctl approve {commit}` and push the tag; "
-        "`git fetch` it here, and push again"
+        f"have another whom {signers.do('name')} run `dnsctl approve {commit}` and push the tag; "
+        f"`git fetch` it here, and {retry}"
     )
     yield GuardVerdict(APPROVAL, None, message, advice)
 

@@ -35,6 +35,10 @@ class Signers:
     def __str__(self) -> str:
         return f"{' and '.join(self.paths)} of {self.commit[:12]}"
 
+    def do(self, verb: str) -> str:
+        """Return what the lists do, as in "signers of 3f2a91c5d1a0 names"; `verb` in the plural."""
+        return f"{self} {verb if len(self.paths) > 1 else f'{verb}s'}"
+
 
 @dataclass(frozen=True)
 class CommitRules:
@@ -48,7 +52,12 @@ class CommitRules:
 
 def rules_for(root: Path, released: Manifest | None, pushed: str) -> CommitRules:
     """Return the rules that `pushed` is judged by, where `released` is what is served."""
-    found = [_rules_of(root, each) for each in (standing(root, released), pushed) if each is not None]
+    return rules_from(root, standing(root, released), pushed)
+
+
+def rules_from(root: Path, *commits: str | None) -> CommitRules:
+    """Return the rules of the first of `commits`, and those that it does not have of the next ones."""
+    found = [_rules_of(root, each) for each in commits if each is not None]
     known = [each for each in found if each is not None]
     if known and known[0].fault:
         return known[0]
@@ -66,9 +75,16 @@ def changed_rules(root: Path, released: Manifest | None, pushed: str | None) -> 
     """
     if released is None or pushed is None or released.commit == pushed:
         return ()
-    before = standing(root, released)
-    one = _rules_of(root, before) if before is not None and before != pushed else None
-    other = _rules_of(root, pushed) if one is not None else None
+    return differing_rules(root, standing(root, released), pushed)
+
+
+def differing_rules(root: Path, before: str | None, after: str | None) -> tuple[str, ...]:
+    """Return which rules are others in the commit `after` than in `before`.
+
+    None where either cannot be read.
+    """
+    one = _rules_of(root, before) if before is not None and before != after else None
+    other = _rules_of(root, after) if after is not None and one is not None else None
     if one is None or other is None:
         return ()
     listed = [(each.signers.paths, each.signers.lists) if each.signers else None for each in (one, other)]

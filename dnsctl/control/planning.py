@@ -11,7 +11,7 @@ from typing import Self
 from dnsctl.control.aliases.resolving import Ask, Targets
 from dnsctl.control.cache_gate import judge_caches
 from dnsctl.control.commit_gate import CommitJudgement, judge_push
-from dnsctl.control.commit_rules import changed_rules
+from dnsctl.control.commit_rules import changed_rules, differing_rules
 from dnsctl.control.concerns import of_ends
 from dnsctl.control.ds_gate import judge_ds_seen
 from dnsctl.control.node_settings import compared, settings_intent
@@ -92,6 +92,7 @@ def plan(
             with _Commit(root, against) as other:
                 settings = compared(other.config, commit.config)
                 return _between(
+                    root,
                     commit.intent(progress, ask=not offline),
                     other.intent(progress, ask=False),
                     settings,
@@ -131,7 +132,7 @@ def _settings(root: Path, pushed: str | None, config: Config) -> SettingsIntent:
         return settings_intent(served, root, pushed, config, lambda: released(root))
 
 
-def _between(intent: Intent, other: Intent, settings: SettingsIntent, progress: Progress) -> Plan:
+def _between(root: Path, intent: Intent, other: Intent, settings: SettingsIntent, progress: Progress) -> Plan:
     """Compare with what another commit asks for."""
     changeset = compare(other, intent)
     findings = _passed(intent, changeset, None, progress)
@@ -143,6 +144,7 @@ def _between(intent: Intent, other: Intent, settings: SettingsIntent, progress: 
         guards,
         findings,
         intent.aliases,
+        rules=differing_rules(root, other.commit, intent.commit),
         settings=settings,
     )
 

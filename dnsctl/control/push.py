@@ -128,7 +128,7 @@ class Result:
     guard's refusal after a dry run, records that have expired after signatures were renewed. `notes`: of this
     host's own state, what was damaged and mended, and what could not be kept. `full_check`: what was compared
     before the release left, where that was asked for. `not_in_force`: nodes that do not run with the settings
-    that the release brings, each with why.
+    that the release brings, each with why. `target`: the generation whose records a rollback brings back.
     """
 
     ending: Ending
@@ -146,6 +146,7 @@ class Result:
     notes: tuple[str, ...] = ()
     full_check: Report | None = None
     not_in_force: Mapping[str, str] = field(default_factory=dict)
+    target: int | None = None
 
     @property
     def exit_code(self) -> int:
@@ -196,7 +197,8 @@ def rollback(
         served = host.manifest(host.supply.served().generation)
         judged = judge_return(host.root, served, target, release.zones, release.guards)
         release = _with(release, judged)
-    return ended(host, release, "rollback", request, recovered, progress)
+    result = ended(host, release, "rollback", request, recovered, progress)
+    return replace(result, target=target.generation)
 
 
 def renew(host: ControlHost, request: Request, progress: Progress = no_progress) -> Result:

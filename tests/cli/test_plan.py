@@ -202,6 +202,29 @@ def test_two_revisions_are_compared_without_a_release(repo: Repo, capsys: pytest
     assert "- ftp 3600 A 192.0.2.3" in capsys.readouterr().out
 
 
+def test_two_revisions_differ_in_who_may_release_and_in_settings_of_nodes(
+    repo: Repo, capsys: pytest.CaptureFixture[str]
+) -> None:
+    between = ("--against", "HEAD~1")
+    rules = CONFIG + "branch: main\ncommits: {allowed-signers: signers}\n"
+    repo.write("signers", "")
+    repo.write("dnsctl.yaml", rules)
+    repo.commit(ZONE)
+    assert _plan(repo, *between) == 2
+    assert "Changes who may release: branch, those who may sign\n" in capsys.readouterr().out
+    repo.write("signers", "alice@example.net ssh-ed25519 AAAA\n")
+    repo.commit(ZONE + "ftp: {type: A, value: 192.0.2.3}\n")
+    assert _json(repo, capsys, *between)["rules"] == ["those who may sign"]
+    assert _plan(repo, *between, "--markdown") == 2
+    out = capsys.readouterr().out
+    assert "Changes who may release: those who may sign\n" in out and "+ ftp 3600 A 192.0.2.3" in out
+    repo.write("dnsctl.yaml", rules.replace("5301", "5302"))
+    repo.commit(ZONE)
+    assert [each["setting"] for each in _json(repo, capsys, *between)["settings"]["changes"]] == [
+        "sites.dc1.nodes.ns1.listen"
+    ]
+
+
 def test_removed_zone_is_a_guard_with_the_way_to_allow_it(
     repo: Repo, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -199,6 +199,8 @@ def test_people_are_told_apart_by_what_lists_call_them_whatever_they_sign_with(a
         approved.write("people.asc", keys.public("alice", "carol"))
         approved.write("dnsctl.yaml", POLICY.replace("signers,", "signers, openpgp-keys: people.asc,"))
         approved.released = approved.commit("alice")
+        lists = f"signers and people.asc of {approved.released[:12]} say who may sign"
+        assert lists in approved.said(approved.commit())
         pushed = approved.commit("alice")
         for name, lets in (("alice", False), ("carol", True)):
             signed = (*keys.by(name), "tag", "-f", "-s", "--cleanup=verbatim", "-m", TEXT)
@@ -268,7 +270,40 @@ def test_command_says_what_was_approved_and_how_others_get_it(approved: Approved
     assert told.out.startswith(f"bob@example.net approves commit {pushed[:12]} of A <a@example.net>, ")
     assert f"git push origin dnsctl-approval/{pushed[:12]}-" in told.out
     found = dnsctl("approve", pushed, "--json", root=approved.root).json
-    assert found == {"commit": pushed, "tag": found["tag"], "by": "bob@example.net", "suffices": True}
+    assert found == {
+        "commit": pushed,
+        "tag": approved.git("tag"),
+        "by": "bob@example.net",
+        "suffices": True,
+        "already": True,
+        "rules_of": approved.released,
+        "released": False,
+    }
+    assert dnsctl("approve", root=approved.root).out.startswith("Already approved by you: bob@example.net ")
+
+
+def test_commit_that_removes_its_signer_is_judged_as_a_push_judges_it(approved: Approved) -> None:
+    approved.write("signers", approved.line("bob"))
+    pushed = approved.commit("alice")
+    approved.sign_as("bob")
+    told = dnsctl("approve", root=approved.root).out
+    assert "One more has to" not in told
+    lists = f"signers of {approved.released[:12]} names"
+    assert f"This clone knows of no release: a push may ask other people than {lists}" in told
+    assert approved.said(pushed) == ""
+
+
+def test_approval_waits_for_another_in_the_words_of_the_lists(approved: Approved) -> None:
+    pushed = approved.commit()
+    approved.sign_as("bob")
+    told = dnsctl("approve", root=approved.root).out
+    assert f"nobody whom signers of {approved.released[:12]} names has signed the commit" in told
+    approved.sign_as("alice2")
+    made = approve(approved.root, pushed)
+    assert (made.suffices, made.already) == (True, False)
+    approved.sign_as("alice")
+    assert approve(approved.root, pushed) == made._replace(already=True), "by another key of the same person"
+    assert len(approved.git("tag").split()) == 2
 
 
 def test_rollback_brings_back_what_was_approved_however_many_releases_ago(approved: Approved) -> None:
@@ -296,3 +331,5 @@ def test_rollback_brings_back_what_was_approved_however_many_releases_ago(approv
     assert [asked(target, zones) for target in (1, 2, 3, 4, 5)] == [True, False, False, False, True]
     assert not asked(5, changed("example.org."))
     assert asked(3, (), "deletes") and not asked(2, (), "deletes")
+    [verdict] = judge_return(approved.root, made[-1], made[4], zones, ()).verdicts
+    assert verdict.advice.endswith("`git fetch` it here, and roll back again")

@@ -81,6 +81,11 @@ def test_second_person_is_asked_from_the_commit_on_that_says_so(people: People) 
     done = repo.json("push")
     assert (done["result"], done["zones"], done["approved"]) == ("served", [], ["bob@example.net"])
     assert repo.json("plan")["guards"] == [], "nothing to release"
+    nothing = repo.run("rollback", "--reason", "try").stdout
+    assert (
+        "Nothing to roll back: generation 1 has the same zones, and every node serves generation 2" in nothing
+    )
+    assert "rules on who may release, and sites, are not rolled back" in nothing
 
     alone = people.change("192.0.2.81")
     for command in ("plan", "push"):
@@ -88,6 +93,10 @@ def test_second_person_is_asked_from_the_commit_on_that_says_so(people: People) 
         assert "two people must vouch for a change of example.com." in said.stdout + said.stderr
     ended(begin(people.clone, "push", "-q", "origin", people.approve(alone)))
     assert "Approved by bob@example.net" in repo.run("plan").stdout
+    people.sign(repo.root, "bob")
+    again = approve(repo.root, alone)
+    assert (again.released, again.already, again.signers.commit) == (True, True, brings)
+    people.sign(repo.root, "alice")
     pushed = repo.run("push")
     assert pushed.returncode == 0 and "Approved by bob@example.net" in pushed.stdout
     assert addresses(repo) == ["192.0.2.81"]

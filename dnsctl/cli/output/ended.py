@@ -138,6 +138,11 @@ def _summary(result: Result, seconds: float) -> str:
     release, left_out = result.release, _names(result.left_out)
     if release is None:
         on = f"every node but {left_out} serves" if left_out else "every node serves"
+        if result.target is not None and result.target != result.generation:
+            return (
+                f"Nothing to roll back: generation {result.target} has the same zones, and {on} {generation};"
+                f" rules on who may release, and sites, are not rolled back ({took})"
+            )
         return f"Nothing to {result.action.replace('rollback', 'roll back')}: {on} {generation} ({took})"
     content = _content(release)
     if result.ending == "dry run":
