@@ -117,9 +117,10 @@ def _is_timed_alike(wanted: ZoneIntent, served: Reader, now: datetime) -> bool:
     if soa is None or policy is None or entry is None or entry.inception is None:
         return False
     validity = Validity.of(policy.signatures, now, refresh=0)
-    lasts = validity.expires(origin, Type.SOA) - validity.inception
+    expires = validity.expires(origin, Type.SOA)
+    lasts = expires - validity.inception
     told = [parse(each) for each in soa.signatures]
-    return all(each.expiration - each.inception == lasts for each in told)
+    return all(each.expiration - each.inception == lasts and each.expiration <= expires for each in told)
 
 
 def made(

@@ -104,6 +104,17 @@ def test_release_of_a_change_within_a_zone_is_that_of_the_whole_zone(
         host.image.close()
 
 
+def test_shorter_lifetime_that_leaves_the_span_of_signatures_is_seen(tmp_path: Path) -> None:
+    """Signatures that would expire after any new one are made again, though each spans as long as theirs."""
+    host = Host(tmp_path)
+    drawn: Drawn = {owner: {Type.A: (300, 0)} for owner in OWNERS[::2]}
+    host.push(intent_for(drawn, Policy()), NOW)
+    shorter = SignaturePolicy(lifetime=timedelta(days=13, hours=20), inception_offset=timedelta(hours=5))
+    changed = intent_for({**drawn, OWNERS[0]: {Type.A: (300, 1)}}, Policy(signatures=shorter))
+    assert built(host, changed, NOW + timedelta(hours=2)) is not None
+    host.image.close()
+
+
 def test_change_of_a_few_owners_signs_compiles_and_compares_no_other(tmp_path: Path) -> None:
     host = Host(tmp_path)
     drawn: Drawn = {owner: {Type.A: (300, 0), Type.TXT: (300, 0)} for owner in OWNERS[::2]}
