@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import shutil
 import signal
 import time
@@ -106,6 +107,10 @@ def test_of_very_many_changed_zones_some_are_verified_and_it_is_said_how_many(
     told = repo.json("push")
     assert (told["result"], len(told["zones"]), told["verification"]["zones"]) == ("served", 5, 2)
     assert answer(repo, "ns1", "www.z3.example.") == ["192.0.2.80"]
+    for number in range(4):
+        repo.write(f"zones/z{number}.example.yaml", zone("192.0.2.81"))
+    repo.commit("another address")
+    assert re.search(r" RRsets of 2 of these zones compared ", repo.run("push").stdout)
 
 
 def test_push_serves_the_commit_everywhere_and_says_so(repo: Operations) -> None:

@@ -151,7 +151,7 @@ def _summary(result: Result, seconds: float) -> str:
     if result.ending == "served":
         names = _names(result.outcome.activated if result.outcome else ())
         rest = f"; {left_out} will catch up" if left_out else ""
-        compared = _compared(result.report)
+        compared = _compared(result.report, release)
         return (
             f"{generation.capitalize()} is served and verified on {names}: {content}{compared}{rest} ({took})"
         )
@@ -174,13 +174,15 @@ def _is_missed(result: Result) -> bool:
     return bool(missed or result.report is None or result.report.silent)
 
 
-def _compared(report: Report | None) -> str:
+def _compared(report: Report | None, release: Release | None) -> str:
     """Say how much of what is served was asked for; every signature was verified before it left."""
     if report is None:
         return ""
+    served = sum(each.fate is not Fate.REMOVED for each in release.zones) if release is not None else 0
+    asked = f" of {report.zones} of these zones" if report.zones < served else ""
     if report.checked >= report.rrsets:
-        return f", all {report.rrsets} RRsets compared"
-    return f", {report.checked} of {report.rrsets} RRsets compared"
+        return f", all {report.rrsets} RRsets{asked} compared"
+    return f", {report.checked} of {report.rrsets} RRsets{asked} compared"
 
 
 def _checked(report: Report) -> str:
