@@ -30,15 +30,15 @@ def settings_intent(
 ) -> SettingsIntent:
     """Return what a release of the commit `pushed`, whose dnsctl.yaml is `config`, does to settings.
 
-    `last`: returns the manifest of what is served, for an image that does not say of which commit it is.
+    They are compared with those that are served, or until settings travel, with the dnsctl.yaml of the served
+    commit. `last`: returns the manifest of what is served, for an image that does not name its commit.
     """
-    commit = served.released_commit
-    if commit is None and served.generation and (manifest := last()) is not None:
-        commit = manifest.commit
-    released = config if commit == pushed else config_of(root, commit)
     wanted, before = wanted_by(config), decode(served.settings)
-    if before is None and released is not None and served.generation:
-        before = wanted_by(released)
+    if before is None and served.generation:
+        manifest = last() if served.released_commit is None else None
+        commit = manifest.commit if manifest is not None else served.released_commit
+        released = config if commit == pushed else config_of(root, commit)
+        before = wanted_by(released) if released is not None else None
     return SettingsIntent(wanted, settings_changes(before, wanted))
 
 
