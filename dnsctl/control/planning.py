@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
 
 from dnsctl.control.aliases.resolving import Ask, Targets
 from dnsctl.control.cache_gate import judge_caches
@@ -29,7 +29,7 @@ from dnsctl.model.json_value import Json
 from dnsctl.model.name import Name
 from dnsctl.model.presigned import EXPIRE, SOON
 from dnsctl.model.processors import usable_processors
-from dnsctl.model.repo import Repo
+from dnsctl.model.repo import HostFiles, Repo
 from dnsctl.publish.changeset import Changeset, Fate, changeset_of, compare
 from dnsctl.publish.commit import intent_of
 from dnsctl.publish.finish import published
@@ -53,8 +53,8 @@ class Plan:
 
     `findings`: of pre-signed zones whose signatures expire soon, and of targets of ALIAS that cannot be
     resolved. `aliases`: what became of ALIAS, by zone. `approved`: who approved the commit, besides its
-    signer; `rules`: which rules on who may release it changes. `settings`: what changes of
-    those of nodes.
+    signer; `rules`: which rules on who may release it changes; `settings`: those of nodes, and what changes
+    of them.
     """
 
     commit: str | None
@@ -87,9 +87,9 @@ def plan(
     `offline`: no node is asked what is served. `tell` gets what a person should know besides. Raises
     ZonesWithErrorsError where a push would end with it.
     """
-    with _Commit(root, rev) as commit:
+    with _opened(root, rev) as commit:
         if against is not None:
-            with _Commit(root, against) as other:
+            with _opened(root, against) as other:
                 settings = compared(other.config, commit.config)
                 return _between(
                     root,
@@ -149,19 +149,19 @@ def _between(root: Path, intent: Intent, other: Intent, settings: SettingsIntent
     )
 
 
+@contextmanager
+def _opened(root: Path, rev: str) -> Iterator[_Commit]:
+    with closing(Revision(root, rev)) as source:
+        yield _Commit(source, load_config(source), Repo(root).state)
+
+
+@dataclass(frozen=True)
 class _Commit:
     """A commit and its settings, which are read first: what is wrong with them is told before all else."""
 
-    def __init__(self, root: Path, rev: str) -> None:
-        self._source = Revision(root, rev)
-        self.config = load_config(self._source)
-        self._state = Repo(root).state
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._source.close()
+    source: Revision
+    config: Config
+    state: HostFiles
 
     def intent(
         self, progress: Progress, memory: Memory | None = None, served: Reader | None = None, *, ask: bool
@@ -170,9 +170,9 @@ class _Commit:
 
         `served`: the image that it will be compared with, as long as the result is used.
         """
-        source, config = self._source, self.config
-        targets = Targets(config, self._state, _asked_by(config) if ask else None)
-        parts = Parts(source, config, self._state, served) if served is not None else None
+        source, config = self.source, self.config
+        targets = Targets(config, self.state, _asked_by(config) if ask else None)
+        parts = Parts(source, config, self.state, served) if served is not None else None
         return intent_of(source, config, progress, resolve=targets, memory=memory, parts=parts)
 
 
