@@ -14,11 +14,10 @@ from dnsctl.control.commit_gate import CommitJudgement, judge_push
 from dnsctl.control.commit_rules import changed_rules, differing_rules
 from dnsctl.control.concerns import of_ends
 from dnsctl.control.ds_gate import judge_ds_seen
+from dnsctl.control.narrowing import narrowed
 from dnsctl.control.node_settings import compared, settings_intent
-from dnsctl.control.own_image import is_there, open_own, require_right, require_whole
+from dnsctl.control.own_image import is_there, open_own, require_whole
 from dnsctl.control.released import released
-from dnsctl.control.since import released_since
-from dnsctl.control.unsigning import kept_signed
 from dnsctl.image.reader import Reader
 from dnsctl.load.revision import Revision
 from dnsctl.load.settings.config import Config
@@ -39,7 +38,6 @@ from dnsctl.publish.memory import Memory
 from dnsctl.publish.old_answers import with_old_answers
 from dnsctl.publish.parts import Parts
 from dnsctl.publish.presigned import pass_presigned
-from dnsctl.publish.resting import at_work
 from dnsctl.publish.settings_changes import SettingsIntent
 from dnsctl.release.archive import Archive
 from dnsctl.sign.keystore import Keystore
@@ -215,11 +213,7 @@ def _against_release(
     told: dict[str, Json] = {"generation": reader.generation, "manifest": reader.manifest or None}
     for each in of_ends(reader, keystore, now.timestamp()):
         tell(f"warning: {each.about}: {each.message}")
-    since = released_since(Archive(repo.state.archive), reader)
-    intent = at_work(intent, keystore.stamps(now), reader, now, since)
-    if intent.carried:
-        require_right(repo.state, reader, intent.zones)
-    intent = kept_signed(intent, reader, keystore, repo.state, now)
+    intent = narrowed(intent, reader, keystore, repo.state, now)
     changeset = changeset_of(intent, keystore, reader, now, progress)
     zones = with_old_answers(changeset.zones, Archive(repo.state.archive), reader.generation, now)
     changeset = replace(changeset, zones=zones)

@@ -37,14 +37,12 @@ from dnsctl.control.full_check import check_in_full
 from dnsctl.control.generations import ENDED, TAKEN_BACK, counts_of
 from dnsctl.control.host import ControlHost, actor
 from dnsctl.control.keeping import as_kept, keep, prepared, room_for
+from dnsctl.control.narrowing import narrowed
 from dnsctl.control.node_settings import again, settings_intent
-from dnsctl.control.own_image import require_right
 from dnsctl.control.renewal import renewal_due
 from dnsctl.control.served import expect
 from dnsctl.control.settings_in_force import able_to_travel, await_settings
 from dnsctl.control.settling import settle_all
-from dnsctl.control.since import released_since
-from dnsctl.control.unsigning import kept_signed
 from dnsctl.errors import (
     DnsctlError,
     NodeUnreachableError,
@@ -76,7 +74,6 @@ from dnsctl.publish.memory import Memory
 from dnsctl.publish.old_answers import with_old_answers
 from dnsctl.publish.parts import Parts
 from dnsctl.publish.pipeline import Release, build, certify
-from dnsctl.publish.resting import at_work
 from dnsctl.publish.settings_changes import SettingsIntent
 from dnsctl.release.manifest import Manifest
 from dnsctl.replicate.transaction import Outcome, Outgoing, Phase, clocks_ahead, fence, push_release, reach
@@ -328,12 +325,7 @@ def _built(
         finally:
             source.close()
         targets.keep()
-        now = datetime.now(UTC)
-        since = released_since(host.archive, served)
-        intent = at_work(intent, host.keystore.stamps(now, fresh=False), served, now, since)
-        if intent.carried:
-            require_right(state, served, intent.zones)
-        intent = kept_signed(intent, served, host.keystore, state, now, at_once)
+        intent = narrowed(intent, served, host.keystore, state, datetime.now(UTC), at_once)
         if settings_of is None:
             settings = settings_intent(
                 served, host.root, intent.commit, config, lambda: host.manifest(served.generation)
