@@ -42,7 +42,7 @@ class Signers:
 
 @dataclass(frozen=True)
 class CommitRules:
-    """The rules. None: there is none about that. `fault`: why those in force cannot be told."""
+    """The rules. None: no rule says anything of that. `fault`: why those in force cannot be told."""
 
     branch: str | None
     signers: Signers | None
@@ -69,9 +69,9 @@ def rules_from(root: Path, *commits: str | None) -> CommitRules:
 
 
 def changed_rules(root: Path, released: Manifest | None, pushed: str | None) -> tuple[str, ...]:
-    """Return which rules are others in `pushed` than those in force, as dnsctl.yaml calls them.
+    """Return which rules differ between `pushed` and those in force, as dnsctl.yaml calls them.
 
-    None before the first release, or where either cannot be read.
+    Empty before the first release, and where either cannot be read.
     """
     if released is None or pushed is None or released.commit == pushed:
         return ()
@@ -79,10 +79,7 @@ def changed_rules(root: Path, released: Manifest | None, pushed: str | None) -> 
 
 
 def differing_rules(root: Path, before: str | None, after: str | None) -> tuple[str, ...]:
-    """Return which rules are others in the commit `after` than in `before`.
-
-    None where either cannot be read.
-    """
+    """Return which rules differ between two commits; empty where either cannot be read."""
     one = _rules_of(root, before) if before is not None and before != after else None
     other = _rules_of(root, after) if after is not None and one is not None else None
     if one is None or other is None:
