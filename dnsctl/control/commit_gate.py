@@ -13,7 +13,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dnsctl.control.commit_rules import CommitRules, Signers, changed_rules, rules_for
+from dnsctl.control.commit_rules import (
+    CommitRules,
+    Signers,
+    changed_rules,
+    differing_rules,
+    rules_for,
+    rules_from,
+    standing,
+)
 from dnsctl.load.ancestry import is_on_branch
 from dnsctl.load.settings.config import ApprovalConfig
 from dnsctl.load.settings.policy import is_named
@@ -95,7 +103,8 @@ def judge_commit(
     before = released.commit if released is not None else None
     if pushed is None or pushed == before:
         return CommitJudgement()
-    rules, changed = rules_for(root, released, pushed), changed_rules(root, released, pushed)
+    in_force = standing(root, released)
+    rules, changed = rules_from(root, in_force, pushed), differing_rules(root, in_force, pushed)
     if rules.fault:
         what = f"who may release cannot be told from what was released last: {rules.fault}"
         return CommitJudgement((GuardVerdict(SIGNATURE, None, what),), rules=changed)
@@ -107,7 +116,8 @@ def judge_commit(
     vouching = vouching_for(root, pushed, rules)
     found += _signature(vouching, rules.signers)
     if rules.approval is not None:
-        wanted = [*_zones(rules.approval, zones), *_guards(rules.approval, (*verdicts, *found))]
+        wanted = [*map(to_text, _changed(rules.approval, zones))]
+        wanted += _guards(rules.approval, (*verdicts, *found))
         wanted += ["who may release"] if changed else []
         found += _approval(vouching, rules.signers, wanted)
     return CommitJudgement(tuple(found), tuple(each.name for each in vouching.approvers), changed)
@@ -207,15 +217,11 @@ def _of_no_use(vouching: Vouching, tag: Tag) -> str:
 
 
 def _changed(approval: ApprovalConfig, zones: Iterable[ZoneChangeset]) -> Iterator[Name]:
-    """Yield the zones that `approval` is for and that change; renewed signatures are none."""
+    """Yield the zones that `approval` is for and that change; renewed signatures alone change nothing."""
     for each in zones:
         is_changed = bool(each.records or each.events) or each.fate in (Fate.NEW, Fate.REMOVED)
         if each.fate is not Fate.RENEWED and is_changed and is_named(approval.zones, each.origin):
             yield each.origin
-
-
-def _zones(approval: ApprovalConfig, zones: Iterable[ZoneChangeset]) -> Iterator[str]:
-    yield from map(to_text, _changed(approval, zones))
 
 
 def _guards(approval: ApprovalConfig, verdicts: Iterable[GuardVerdict]) -> Iterator[str]:
