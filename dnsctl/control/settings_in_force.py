@@ -16,8 +16,8 @@ from dnsctl.publish.settings_changes import SettingsIntent
 from dnsctl.release.manifest import FORMAT
 from dnsctl.release.settings import FleetSettings, digest_of, encode
 from dnsctl.replicate.answers import NodeStatus
+from dnsctl.replicate.fitting import PATIENCE
 
-PATIENCE: Final = 90.0  # seconds until a node runs with other settings: the trial of a program has 60
 _PAUSE: Final = 0.1  # seconds between two looks
 
 

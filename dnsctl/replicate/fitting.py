@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from dnsctl.errors import ListenError
@@ -17,7 +17,7 @@ from dnsctl.model.fleet import NodeSettings
 from dnsctl.release import reload_note
 from dnsctl.release.settings import FleetSettings, digest_of
 
-_PATIENCE: Final = 90.0  # seconds that a reload may take: the trial of a program has 60
+PATIENCE: Final = 90.0  # seconds that a reload may take: the trial of a program has 60
 _UNKNOWN: Final = "it did not reload, and its log says why"
 _PRIVILEGE: Final = (errno.EACCES, errno.EPERM)  # that a restart has, and a reload has not
 
@@ -50,15 +50,22 @@ def status_of(own: NodeSettings, served: int, data: bytes, age: float) -> Settin
 
     `data`: the settings of the generation that is `served`, for `age` seconds.
     """
-    now, wanted = own.in_force, digest_of(data)
+    found = _in_force(own, served, data)
+    if found is None or found.is_current:
+        return found
+    fault = reload_note.reason_for(own.state, found.wanted) or (_UNKNOWN if age > PATIENCE else "")
+    return replace(found, fault=fault)
+
+
+def _in_force(own: NodeSettings, served: int, data: bytes) -> SettingsStatus | None:
+    """Return the same, without a fault."""
+    now = own.in_force
     if now is None:
         return None
-    if served <= now.generation:  # they were read when this program began, from the release itself
-        return SettingsStatus(now.digest, now.generation, now.digest)
-    fault = ""
-    if wanted not in ("", now.digest):
-        fault = reload_note.reason_for(own.state, wanted) or (_UNKNOWN if age > _PATIENCE else "")
-    return SettingsStatus(now.digest, now.generation, wanted, fault)
+    # A program that began with this generation, or with a later one that is about to be committed, has read
+    # the settings from the release itself.
+    wanted = now.digest if served <= now.generation else digest_of(data)
+    return SettingsStatus(now.digest, now.generation, wanted)
 
 
 def require_fit(settings: FleetSettings, own: NodeSettings) -> None:
@@ -94,13 +101,7 @@ class Reloads:
             self.committed(served, data)
 
     def committed(self, served: int, data: bytes) -> None:
-        """Ask after the generation `served` was committed; `data`: its settings, empty where it has none.
-
-        Not where this program began with that generation, or a later one that is about to be committed: what
-        it read then is the release itself.
-        """
-        now, wanted = self._own.in_force, digest_of(data)
-        if self._ask is None or now is None or served <= now.generation:
-            return
-        if wanted not in ("", now.digest):
+        """Ask after the generation `served` was committed; `data`: its settings, empty where it has none."""
+        found = _in_force(self._own, served, data)
+        if self._ask is not None and found is not None and not found.is_current:
             self._ask()
