@@ -25,6 +25,7 @@ from dnsctl.load.settings.policy import (
     Defaults,
     WrittenPolicy,
     ZoneConfig,
+    check_names,
     is_pattern,
     matching,
 )
@@ -78,17 +79,15 @@ class ApprovalConfig(Settings):
     @field_validator("zones")
     @classmethod
     def _names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for each in value:
-            if not is_pattern(each):
-                absolute_name(each)
+        check_names(value)
         return value
 
     @field_validator("guards")
     @classmethod
     def _guards(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        known = [name for name in GUARDS if name != APPROVAL]
         for each in value:
-            if each not in GUARDS or each == APPROVAL:
-                known = [name for name in GUARDS if name != APPROVAL]
+            if each not in known:
                 raise ValueError(
                     f"{each!r} is not a guard that can ask for this: {did_you_mean(each, known)}"
                 )
@@ -145,9 +144,7 @@ class Config(Settings):
     @field_validator("zones")
     @classmethod
     def _names(cls, value: dict[str, ZoneConfig]) -> dict[str, ZoneConfig]:
-        for each in value:
-            if not is_pattern(each):
-                absolute_name(each)
+        check_names(value)
         return value
 
     @property

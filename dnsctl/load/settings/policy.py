@@ -141,6 +141,13 @@ def is_pattern(text: str) -> bool:
     return any(sign in text for sign in WILD)
 
 
+def check_names(entries: Iterable[str]) -> None:
+    """Raise ValueError for an entry that is neither a pattern nor a name."""
+    for each in entries:
+        if not is_pattern(each):
+            absolute_name(each)
+
+
 def matching(entries: Mapping[str, ZoneConfig], zone: Name) -> Iterator[ZoneConfig]:
     """Give the entries under `zones` that match `zone`, the most specific first."""
     name = to_text(zone).removesuffix(".")
