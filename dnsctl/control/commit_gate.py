@@ -81,12 +81,14 @@ def judge_push(
     pushed: str | None,
     zones: Sequence[ZoneChangeset],
     others: Sequence[GuardVerdict],
+    *,
+    settings: bool,
 ) -> CommitJudgement:
     """Judge the release of the commit `pushed` as `judge_commit` does, and by the guard `history`.
 
-    One that has no `zones` is made for something else, which can be lost as well.
+    `settings`: whether it changes those of nodes. What it changes beside records can be lost as well.
     """
-    more = not zones or bool(changed_rules(root, released, pushed))
+    more = settings or not zones or bool(changed_rules(root, released, pushed))
     history = judge_history(root, released, pushed, zones, more=more)
     judged = judge_commit(root, released, pushed, zones, (*history, *others))
     return replace(judged, verdicts=(*history, *judged.verdicts))

@@ -108,7 +108,9 @@ def plan(
     settings = _settings(root, intent.commit, commit.config)
     last, judged = released(root), CommitJudgement()
     if changeset.zones or settings.changes or changed_rules(root, last, intent.commit):
-        judged = judge_push(root, last, intent.commit, changeset.zones, guards)
+        judged = judge_push(
+            root, last, intent.commit, changeset.zones, guards, settings=bool(settings.changes)
+        )
     return Plan(
         intent.commit,
         told,

@@ -367,7 +367,14 @@ def _judged(host: ControlHost, release: Release | None) -> Release | None:
     if release is None:
         return None
     served = host.manifest(host.supply.served().generation)
-    judged = judge_push(host.root, served, release.manifest.commit, release.zones, release.guards)
+    judged = judge_push(
+        host.root,
+        served,
+        release.manifest.commit,
+        release.zones,
+        release.guards,
+        settings=bool(release.settings.changes),
+    )
     return _with(release, judged)
 
 

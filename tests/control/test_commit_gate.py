@@ -8,6 +8,8 @@ import pytest
 from dnsctl.control.commit_gate import judge_commit, judge_push
 from dnsctl.load.ancestry import is_ancestor
 from dnsctl.load.revision import Revision
+from dnsctl.model.name import from_text
+from dnsctl.publish.changeset import Fate, ZoneChangeset
 from dnsctl.release.manifest import Manifest
 from tests.cli.shell import CONFIG
 from tests.control.signing import Repository
@@ -74,12 +76,18 @@ def test_list_that_no_release_has_yet_limits_the_commit_that_brings_it_and_those
     assert "which is not on the list" in signed.refused(released, signed.commit("theirs"))
 
 
-def test_release_without_a_zone_takes_nothing_back_either(signed: Signed) -> None:
+@pytest.mark.parametrize("renewed", [False, True])
+def test_release_that_changes_no_record_takes_nothing_back_either(signed: Signed, renewed: bool) -> None:
+    zones = (ZoneChangeset(from_text("example.com."), Fate.RENEWED),) if renewed else ()
     before = signed.commit("ours")
     released = signed.commit("ours")
-    [verdict] = judge_push(signed.root, manifest(commit=released), before, (), ()).verdicts
+    [verdict] = judge_push(
+        signed.root, manifest(commit=released), before, zones, (), settings=renewed
+    ).verdicts
     assert verdict.guard == "history"
-    assert judge_push(signed.root, manifest(commit=before), released, (), ()).verdicts == ()
+    assert (
+        judge_push(signed.root, manifest(commit=before), released, zones, (), settings=renewed).verdicts == ()
+    )
 
 
 def test_list_that_is_not_there_lets_nobody_through(signed: Signed) -> None:
