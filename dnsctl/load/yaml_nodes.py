@@ -95,9 +95,9 @@ class Mapping:
     line: int
     column: int
     items: dict[str, tuple[Scalar, Node]] = field(default_factory=dict)
-    repeated: tuple[Scalar, ...] = ()
-    merged: frozenset[str] = frozenset()
-    replaced: tuple[Scalar, ...] = ()
+    repeated: list[Scalar] | tuple[()] = ()  # as the next two: made when needed, since most have none
+    merged: set[str] | frozenset[str] = frozenset()
+    replaced: list[Scalar] | tuple[()] = ()
     size: int = 1
     file: str = ""
 
@@ -106,7 +106,8 @@ class Mapping:
 
         `in_place`: what stands above `<<` gives way to it, as in octoDNS's own reader.
         """
-        merged, replaced = set(self.merged), list(self.replaced)
+        merged = self.merged if isinstance(self.merged, set) else set()
+        replaced = self.replaced or []
         for other in reversed(others) if in_place else others:
             for text, pair in other.items.items():
                 if text not in self.items:
@@ -116,7 +117,7 @@ class Mapping:
                 elif text not in merged and not _same(self.items[text][1], pair[1]):
                     replaced.append(self.items[text][0])
                 self.items[text] = pair
-        self.merged, self.replaced = frozenset(merged), tuple(replaced)
+        self.merged, self.replaced = merged, replaced
 
     def get(self, key: str) -> Node | None:
         """Return the value of `key`, or None."""
@@ -411,9 +412,11 @@ def _put(parent: Mapping, key: Scalar, node: Node, merge_in_place: bool) -> None
             others.append(each)
         parent.merge(others, in_place=merge_in_place)
     elif key.text in parent.items and key.text not in parent.merged:
-        parent.repeated = (*parent.repeated, key)
+        parent.repeated = parent.repeated or []
+        parent.repeated.append(key)
     else:
-        parent.merged -= {key.text}
+        if isinstance(parent.merged, set):
+            parent.merged.discard(key.text)
         parent.items[key.text] = (key, node)
 
 

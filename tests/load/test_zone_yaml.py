@@ -1,9 +1,11 @@
 """octoDNS's record syntax: real files load unchanged, and every fault is a finding with its place."""
 
+import time
 from datetime import date
 
 import pytest
 
+from dnsctl.load import yaml_nodes
 from dnsctl.load.draft import ZoneDefaults
 from dnsctl.load.zone_yaml import parse
 from dnsctl.model.finding import Finding, Severity
@@ -414,6 +416,19 @@ def test_merge_key_counts_where_it_stands_as_in_octodns() -> None:
         Severity.WARNING,
         "zones/example.com.yaml:3:8",
     )
+
+
+@pytest.mark.parametrize("again", ["{}: 2\n", "  {}: 2\n"], ids=["repeated", "in place of merged ones"])
+def test_time_for_keys_that_come_again_grows_with_them_and_not_with_their_square(again: str) -> None:
+    seconds = []
+    for count in (3000, 24000):
+        keys = [f"k{number}" for number in range(count)]
+        first, rest = ("", "") if again[0] != " " else ("x: &x\n", "y:\n  <<: *x\n")
+        text = first + "".join(map(again.format, keys)) + rest + "".join(map(again.format, keys))
+        start = time.process_time()
+        yaml_nodes.compose(text.encode())
+        seconds.append(time.process_time() - start)
+    assert seconds[1] < 8 * 4 * seconds[0]
 
 
 def test_records_merged_from_aliases_are_not_repeated_keys_but_own_ones_are() -> None:
