@@ -50,7 +50,7 @@ class _Fleet:
         entries = entries_of(reader, zones)
 
         def ask(told: Told) -> Iterator[Asked]:
-            sampled = SAMPLED_OWNERS * len(zones) // self.zones
+            sampled = SAMPLED_OWNERS * len(zones) // max(1, self.zones)
             asking = Asking(reader, self.anchors, self.now, told, sampled)
             return asking.questions(entries, None, progress, full=self.full)
 

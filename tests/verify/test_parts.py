@@ -17,7 +17,7 @@ from dnsctl.model.rrset import Type
 from dnsctl.model.zone import SignedZone
 from dnsctl.verify import parts
 from dnsctl.verify.anchor import anchors_in
-from dnsctl.verify.parts import parts_of, verify_by_processes
+from dnsctl.verify.parts import Reopen, parts_of, verify_by_processes
 from dnsctl.verify.report import Report
 from tests.verify.served import NOW, image_of, serving, signed
 
@@ -41,14 +41,21 @@ def zones(tmp_path: Path) -> list[SignedZone]:
 
 
 @pytest.fixture
-def verified(tmp_path: Path, zones: list[SignedZone], monkeypatch: pytest.MonkeyPatch) -> Verified:
-    """Return what verifies two servers of `served` against the release of `zones`, by `processes`."""
-    monkeypatch.setattr(parts, "_WORTH_FORKING", 10)
-
+def reopen(tmp_path: Path) -> Reopen:
     @contextmanager
-    def reopen() -> Iterator[Reader]:
+    def opened() -> Iterator[Reader]:
         with Image.open(tmp_path / "release") as image, image.reader() as reader:
             yield reader
+
+    return opened
+
+
+@pytest.fixture
+def verified(
+    tmp_path: Path, reopen: Reopen, zones: list[SignedZone], monkeypatch: pytest.MonkeyPatch
+) -> Verified:
+    """Return what verifies two servers of `served` against the release of `zones`, by `processes`."""
+    monkeypatch.setattr(parts, "_WORTH_FORKING", 10)
 
     def run(served: Sequence[SignedZone], processes: int, *, full: bool = True, **options: object) -> Report:
         with image_of(tmp_path / "release", *zones):
@@ -91,6 +98,13 @@ def test_several_processes_sample_as_many_owners_as_one(
     assert {each.verdict for each in reports} == {"consistent"}
     assert {each.checked for each in reports} == {reports[0].checked}
     assert reports[0].checked < reports[0].rrsets
+
+
+def test_release_without_zones_is_verified_too(tmp_path: Path, reopen: Reopen) -> None:
+    image_of(tmp_path / "release").close()
+    with serving(tmp_path / "one") as server:
+        report = verify_by_processes([server.node()], reopen, 2, now=NOW)
+    assert (report.verdict, report.zones, report.checked) == ("consistent", 0, 0)
 
 
 def test_drift_that_each_process_finds_is_reported_once(zones: list[SignedZone], verified: Verified) -> None:
