@@ -12,9 +12,7 @@ from dnsctl.image.reader import Reader
 from dnsctl.model.finding import Position
 from dnsctl.model.name import Name, is_subdomain
 from dnsctl.model.overlay import Node
-from dnsctl.model.rrset import KEY_TYPES, MADE_BY_SIGNING, Type
-
-_MADE_AT_APEX = MADE_BY_SIGNING | KEY_TYPES | {Type.ZONEMD}
+from dnsctl.model.rrset import MADE_AT_APEX, MADE_BY_SIGNING
 
 
 class ImageNodes:
@@ -33,7 +31,7 @@ class ImageNodes:
         found = self._reader.node(owner, self._origin)
         if not self._file:
             return found
-        made = _MADE_AT_APEX if owner == self._origin else MADE_BY_SIGNING
+        made = MADE_AT_APEX if owner == self._origin else MADE_BY_SIGNING
         position = Position(self._file)
         return tuple(
             one._replace(position=position, signatures=()) for one in found if one.rdtype not in made

@@ -57,6 +57,7 @@ class Type(IntEnum):
 
 MADE_BY_SIGNING = frozenset((Type.RRSIG, Type.NSEC, Type.NSEC3, Type.NSEC3PARAM))
 KEY_TYPES = frozenset((Type.DNSKEY, Type.CDS, Type.CDNSKEY))  # at the apex: of the keys, and signed by KSKs
+MADE_AT_APEX = MADE_BY_SIGNING | KEY_TYPES | {Type.ZONEMD}  # all that signing may make there
 
 # Octets before the names, and how many names follow, in rdata that may be compressed (RFC 3597 §4)
 COMPRESSIBLE = {

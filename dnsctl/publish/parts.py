@@ -32,7 +32,7 @@ from dnsctl.model.finding import Finding, Severity
 from dnsctl.model.name import Name, ancestors, labels
 from dnsctl.model.overlay import Node, Overlay
 from dnsctl.model.repo import MASTER, HostFiles
-from dnsctl.model.rrset import KEY_TYPES, MADE_BY_SIGNING, Type
+from dnsctl.model.rrset import MADE_AT_APEX
 from dnsctl.model.zone import ValidatedZone, Zone
 from dnsctl.publish import bases
 from dnsctl.publish.bases import Base
@@ -44,7 +44,6 @@ from dnsctl.validate.owners import is_local, is_plain, judge_owners
 from dnsctl.validate.reach import APEX, OWNER
 
 LEAST = 1000  # RRsets of a zone: smaller ones are quickly read
-_DERIVED = MADE_BY_SIGNING | KEY_TYPES | {Type.ZONEMD}
 _ESCAPE = re.compile(rb"\\[^;\"]")  # may spell a name in another way
 
 
@@ -124,7 +123,7 @@ class Parts:
         if isinstance(zone.nodes, Overlay) or len(zone.nodes) < LEAST or zone.facts.rrsets < LEAST:
             return
         facts, findings = zone.facts, tuple(found)
-        if zone.aliases or zone.emptied or zone.lenient or any(rdtype in _DERIVED for rdtype in facts.types):
+        if zone.aliases or zone.emptied or zone.lenient or not MADE_AT_APEX.isdisjoint(facts.types):
             return
         owners = sum(1 for node in zone.nodes.values() if any(map(_is_written, node)))
         base = Base(self._made(settings), read, facts, findings, asked, owners)

@@ -25,7 +25,7 @@ from dnsctl.image.store import Image
 from dnsctl.model.name import Name
 from dnsctl.model.occlusion import Standing
 from dnsctl.model.overlay import Overlay
-from dnsctl.model.rrset import KEY_TYPES, MADE_BY_SIGNING, Type
+from dnsctl.model.rrset import MADE_AT_APEX, Type
 from dnsctl.model.rrsig import parse
 from dnsctl.model.zone import SignedZone
 from dnsctl.publish.changes import RecordChange
@@ -39,8 +39,7 @@ from dnsctl.sign.keystore import SigningKey
 from dnsctl.sign.rrsig import Validity
 from dnsctl.sign.signer import sign_owners
 
-_DERIVED = MADE_BY_SIGNING | KEY_TYPES | {Type.ZONEMD}
-_SHAPING = frozenset((Type.SOA, Type.NS, Type.DS, Type.DNAME)) | _DERIVED  # decide on more than their owner
+_SHAPING = MADE_AT_APEX | {Type.SOA, Type.NS, Type.DS, Type.DNAME}  # decide on more than their owner
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ def _is_plain(wanted: ZoneIntent, keys: ZoneKeys, before: ZoneEntry) -> bool:
     moves = wanted.source or wanted.drafts or wanted.roll or wanted.unsigning or wanted.uses is not None
     if follows or moves or keys.missing or keys.begins or keys.lost or not before.signed:
         return False
-    return not any(rdtype in _DERIVED for rdtype in wanted.zone.facts.types)
+    return MADE_AT_APEX.isdisjoint(wanted.zone.facts.types)
 
 
 def _is_timed_alike(wanted: ZoneIntent, served: Reader, now: datetime) -> bool:
