@@ -45,10 +45,9 @@ class CompiledZone:
 
 def compile_zone(zone: SignedZone, source: str = "") -> CompiledZone:
     """Return nodes and entry of `zone`; `source` is kept in the entry. Raises ImageError without SOA."""
-    soa = zone.get(zone.origin, Type.SOA)
-    if soa is None:
+    if zone.get(zone.origin, Type.SOA) is None:
         raise ImageError("a zone without SOA cannot be compiled", where=to_text(zone.origin))
-    owners = _owners(zone, soa)
+    owners = _owners(zone)
     prefix = zone_prefix(zone.origin)
     hashes = {}
     for digest_ in sorted(zone.nsec3_nodes):
@@ -67,7 +66,6 @@ def compile_owners(
     `zone` is `previous`, which has the entry `before`, but for `owners`: none of them is below a cut or
     DNAME, or makes one. None where other signatures have to be looked at for the entry.
     """
-    soa = zone.get(zone.origin, Type.SOA)
     made: dict[bytes, bytes | None] = {}
     gone, came = _Counted(before.tags), _Counted(before.tags)
     for owner in owners:
@@ -75,12 +73,9 @@ def compile_owners(
         node = zone.nodes.get(owner, ())
         gone.add(previous.nodes.get(owner, ()))
         came.add(node)
-        rrsets = [(one.rdtype, one) for one in node]
-        if owner == zone.origin and soa is not None:
-            rrsets.insert(0, (NEGATIVE_SOA, soa._replace(ttl=negative_ttl(soa))))
         is_cut = owner != zone.origin and any(one.rdtype == Type.NS for one in node)
         flags = _flags(node, Standing.CUT if is_cut else Standing.DATA)
-        made[key] = fragment.encode_node(flags, 0, rrsets, owner, zone.origin) if node else None
+        made[key] = _node(zone, owner, node, flags) if node else None
     expiry, inception = before.expiry, came.inception
     if expiry is None or inception is None or before.inception is None or inception < before.inception:
         return None
@@ -101,7 +96,7 @@ def compile_owners(
     return dict(sorted(made.items())), entry
 
 
-def _owners(zone: SignedZone, soa: RRset) -> dict[bytes, bytes]:
+def _owners(zone: SignedZone) -> dict[bytes, bytes]:
     apex_key = canonical_key(zone.origin)
     apex_length, apex_labels = len(apex_key), len(labels(zone.origin))
     owners: dict[bytes, bytes] = {}
@@ -109,18 +104,25 @@ def _owners(zone: SignedZone, soa: RRset) -> dict[bytes, bytes]:
     depth = 0  # of the occluder
     for owner, node, standing, above in walk(zone.origin, zone.nodes):
         key = canonical_key(owner)
-        rrsets = [(one.rdtype, one) for one in node]
         if above is None:
             flags, level = _flags(node, standing), 0
         else:
             if above is not occluder:
                 occluder, depth = above, len(labels(above)) - apex_labels
             flags, level = OCCLUDED, depth
-        if owner == zone.origin:
-            rrsets.insert(0, (NEGATIVE_SOA, soa._replace(ttl=negative_ttl(soa))))
         node_key = apex_key + b"\0" + key[apex_length:]
-        owners[node_key] = fragment.encode_node(flags, level, rrsets, owner, zone.origin)
+        owners[node_key] = _node(zone, owner, node, flags, level)
     return owners
+
+
+def _node(zone: SignedZone, owner: Name, node: tuple[RRset, ...], flags: int, level: int = 0) -> bytes:
+    """Return what stands for an owner; at the apex also the SOA that goes with negative answers."""
+    rrsets = [(one.rdtype, one) for one in node]
+    if owner == zone.origin:
+        rrsets[:0] = (
+            (NEGATIVE_SOA, one._replace(ttl=negative_ttl(one))) for one in node if one.rdtype == Type.SOA
+        )
+    return fragment.encode_node(flags, level, rrsets, owner, zone.origin)
 
 
 def _flags(node: tuple[RRset, ...], standing: Standing) -> int:

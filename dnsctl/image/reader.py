@@ -248,20 +248,13 @@ class Reader:
     def node(self, owner: Name, origin: Name) -> tuple[RRset, ...]:
         """Return all RRsets of an owner of the zone `origin` decoded; nothing where it does not hold it."""
         value = self.owner(owner_key(owner, origin)) if is_subdomain(owner, origin) else None
-        if value is None:
-            return ()
-        return tuple(
-            fragment.decode(value, code, owner, origin) for code in fragment.node_types(value) if code
-        )
+        return () if value is None else _decoded(value, owner, origin)
 
     def owners(self, origin: Name) -> Iterator[Name]:
         """Yield the owners of a zone in canonical order."""
         prefix = zone_prefix(origin)
-        with self._transaction.cursor(self._tables.owners) as cursor:
-            found = cursor.set_range(prefix)
-            while found and cursor.key().startswith(prefix):
-                yield owner_of(cursor.key(), prefix)
-                found = cursor.next()
+        for key, _ in self.nodes(Table.OWNERS, prefix):
+            yield owner_of(key, prefix)
 
     def neighbour(self, owner: Name, origin: Name, *, after: bool) -> Name | None:
         """Return the owner of the zone next to `owner`, which is in the zone and need not exist, or None."""
@@ -285,10 +278,7 @@ class Reader:
         """Yield every RRset of a zone decoded, NSEC3 last; owners in canonical order."""
         prefix = zone_prefix(origin)
         for key, value in self.nodes(Table.OWNERS, prefix):
-            owner = owner_of(key, prefix)
-            for code in fragment.node_types(value):
-                if code:
-                    yield fragment.decode(value, code, owner, origin)
+            yield from _decoded(value, owner_of(key, prefix), origin)
         for _, one in self.nsec3_rrsets(origin):
             yield one
 
@@ -308,8 +298,7 @@ class Reader:
         nodes = {}
         for key, value in self.nodes(Table.OWNERS, prefix):
             owner = owner_of(key, prefix)
-            codes = fragment.node_types(value)
-            nodes[owner] = pack([fragment.decode(value, code, owner, origin) for code in codes if code])
+            nodes[owner] = pack(_decoded(value, owner, origin))
         hashes = {digest: pack((one,)) for digest, one in self.nsec3_rrsets(origin)}
         return SignedZone(
             origin=origin,
@@ -319,6 +308,11 @@ class Reader:
             nsec3=entry.nsec3,
             nsec3_nodes=Packed(hashes, nsec3_unpacker(origin)),
         )
+
+
+def _decoded(value: bytes, owner: Name, origin: Name) -> tuple[RRset, ...]:
+    """Return the RRsets of a node, without what it holds for negative answers."""
+    return tuple(fragment.decode(value, code, owner, origin) for code in fragment.node_types(value) if code)
 
 
 def last_number(journal: Journal) -> int:
