@@ -18,6 +18,7 @@ from dnsctl.image import fragment
 from dnsctl.image.layout import Table, owner_key
 from dnsctl.model import duration
 from dnsctl.model.name import Name, to_text
+from dnsctl.model.observation import LONGEST_CACHED
 from dnsctl.model.rrset import Type, type_text
 from dnsctl.publish.changes import RecordChange
 from dnsctl.publish.changeset import ZoneChangeset
@@ -25,7 +26,6 @@ from dnsctl.publish.effects import Effect
 from dnsctl.release import delta as deltas
 from dnsctl.release.archive import Archive, activated
 
-LONGEST = 7 * 86400  # seconds; resolvers cap TTLs here (RFC 8767 §4)
 _MOST = 16 * 2**20  # octets of deltas, uncompressed, that a plan may read: a fraction of a second
 _RELEASES = 200
 
@@ -90,7 +90,7 @@ def _walk(
         if is_oldest and not ended:
             return  # the oldest release ends nothing; it often has all zones, and costs as much to read
         manifest = activated(archive, number)
-        is_recent = manifest is not None and manifest.created > now - LONGEST
+        is_recent = manifest is not None and manifest.created > now - LONGEST_CACHED
         if manifest is None or not (is_recent or ended):
             return
         if origins.isdisjoint(manifest.zones):
@@ -107,10 +107,13 @@ def _walk(
 
 
 def _states(node: _Node, value: bytes | None, until: int) -> Iterator[tuple[RecordChange, OldAnswer]]:
-    types = frozenset(fragment.node_types(value)) if value is not None else frozenset[int]()
+    if value is None:
+        return
+    types = frozenset(fragment.node_types(value))
     for change in node.changes:
-        if value is not None and change.rdtype in types:
-            ttl = min(fragment.decode(value, change.rdtype, change.owner, node.origin).ttl, LONGEST)
+        if change.rdtype in types:
+            old = fragment.decode(value, change.rdtype, change.owner, node.origin)
+            ttl = min(old.ttl, LONGEST_CACHED)
             yield change, OldAnswer(ttl, until, until + ttl)
 
 
