@@ -41,12 +41,14 @@ def judge_history(
     as who may release; where neither changes, nothing can be lost.
     """
     changed = tuple(each for each in zones if each.fate is not Fate.RENEWED)
-    before = released.commit if released is not None else None
-    if before is None or pushed is None or before == pushed or not (changed or more):
+    if released is None or released.commit is None or pushed is None or not (changed or more):
+        return ()
+    before = released.commit
+    if before == pushed:
         return ()
     fetch = "`git fetch --unshallow`" if is_shallow(root) else "`git fetch`"
     if not has_commit(root, before):
-        made = datetime.fromtimestamp(released.created, UTC) if released is not None else None
+        made = datetime.fromtimestamp(released.created, UTC)
         message = (
             f"the released commit {before[:12]}, of {made:%Y-%m-%d %H:%M UTC}, is not in this clone: what it"
             f" changed would be lost{_listed('this push changes', list(_names(changed)))}"
