@@ -7,7 +7,7 @@ signalling names. Two states without a change here may still differ in those.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -70,9 +70,10 @@ def zone_changes(
     own = {one.rdtype for one in at_apex if one.position is not None or one.rdtype not in KEY_TYPES}
     derived_at_apex = {*KEY_TYPES, Type.ZONEMD} - (own - {Type.DNSKEY}) if signed_here else set()
     found: list[RecordChange] = []
-    totals = [0, 0]
-    is_part = isinstance(old, Overlay) and isinstance(new, Overlay)
-    owners = new.changed if isinstance(new, Overlay) and is_part else old.keys() | new.keys()
+    counted, totals = [0, 0], None
+    owners: Iterable[Name] = old.keys() | new.keys()
+    if isinstance(old, Overlay) and isinstance(new, Overlay):  # all other owners are the same
+        owners, totals = new.changed, (old.facts.rrsets, new.facts.rrsets)
     for owner in owners:
         made = MADE_BY_SIGNING | derived_at_apex if owner == origin else MADE_BY_SIGNING
         if owner in derived_ds:
@@ -81,8 +82,8 @@ def zone_changes(
             made = made | {Type.CDS, Type.CDNSKEY}
         was = {one.rdtype: one for one in old.get(owner, ()) if one.rdtype not in made}
         will = {one.rdtype: one for one in new.get(owner, ()) if one.rdtype not in made}
-        totals[0] += len(was)
-        totals[1] += len(will)
+        counted[0] += len(was)
+        counted[1] += len(will)
         for rdtype in was.keys() | will.keys():
             coming = will.get(rdtype)
             if rdtype == Type.SOA and coming is not None and longest_expire is not None:
@@ -91,10 +92,8 @@ def zone_changes(
             change = record_change(owner, rdtype, was.get(rdtype), coming)
             if change is not None:
                 found.append(change)
-    if isinstance(old, Overlay) and isinstance(new, Overlay):  # all other owners are the same
-        totals = [old.facts.rrsets, new.facts.rrsets]
     found.sort(key=lambda each: (canonical_key(each.owner), each.rdtype))
-    return ZoneChanges(tuple(found), *totals)
+    return ZoneChanges(tuple(found), *(totals or counted))
 
 
 def record_change(owner: Name, rdtype: int, was: RRset | None, will: RRset | None) -> RecordChange | None:
