@@ -12,8 +12,7 @@ import pickle
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from itertools import zip_longest
-from typing import NamedTuple, TypeVar, cast
+from typing import NamedTuple, TypeVar
 
 from dnsctl.model.prctl import die_with_parent
 
@@ -45,10 +44,7 @@ def shared(work: Callable[[Sequence[_T]], list[_R]], things: Sequence[_T], proce
     finally:
         for helper in helpers:
             _end(helper)
-    absent = object()
-    return [
-        cast("_R", one) for row in zip_longest(*made, fillvalue=absent) for one in row if one is not absent
-    ]
+    return [made[at % count][at // count] for at in range(len(things))]
 
 
 def _forked(work: Callable[[Sequence[_T]], list[_R]], share: Sequence[_T]) -> _Helper:

@@ -3,11 +3,11 @@
 import os
 import signal
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 
 from dnsctl.model.sharing import shared
+from tests.processes import children
 
 THINGS = list(range(11))
 
@@ -66,8 +66,3 @@ def test_fault_of_the_work_is_raised_here_and_no_process_is_left() -> None:
         with pytest.raises(ValueError, match=r"[01]"):
             shared(failing, THINGS, processes)
     assert children() == before
-
-
-def children() -> set[int]:
-    me = os.getpid()
-    return {int(each) for each in Path(f"/proc/{me}/task/{me}/children").read_text("ascii").split()}
