@@ -9,6 +9,7 @@ from itertools import chain, groupby
 from typing import NamedTuple
 
 from dnsctl.image.compiler import CompiledZone, compile_zone
+from dnsctl.image.layout import ZoneEntry
 from dnsctl.model.overlay import Overlay
 from dnsctl.model.zone import SignedZone
 from dnsctl.publish.finish import finish
@@ -52,13 +53,17 @@ class Whole(NamedTuple):
     zone: SignedZone
     compiled: CompiledZone
 
+    @property
+    def entry(self) -> ZoneEntry:
+        return self.compiled.entry
+
 
 def made_in_order(
     given: Iterable[Due | Made], now: datetime, workers: int, progress: Progress = no_progress
 ) -> Iterator[Whole | Made]:
     """Yield what becomes of each zone, in order, in `workers` processes; what is made already, as it is.
 
-    More is taken of `given` than comes out, at times. Raises SigningError, ImageError.
+    May take more of `given` than it has yielded. Raises SigningError, ImageError.
     """
     for is_apart, run in groupby(given, lambda one: workers > 1 and isinstance(one, Due) and one.is_apart):
         if is_apart:

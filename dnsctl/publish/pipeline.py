@@ -205,9 +205,8 @@ class _Work:
         zones = made_in_order(planned, self._now, self._workers, self._progress)
         for done, made in enumerate(zones, start=1):
             yield from difference(self._parent, [made.compiled]) if isinstance(made, Whole) else made.changes
-            self._take(made.zone, made.compiled.entry if isinstance(made, Whole) else made.entry, len(due))
+            self._take(made.zone, made.entry, len(due))
             self._progress("sign and compile", done, len(due))
-        self._progress("sign and compile", len(due), len(due))
 
     def _due(self) -> Iterator[tuple[ZoneIntent, ZoneKeys, Fate]]:
         """Yield the zones that are not carried over."""
