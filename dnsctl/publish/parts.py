@@ -32,7 +32,7 @@ from dnsctl.model.finding import Finding, Severity
 from dnsctl.model.name import Name, ancestors, labels
 from dnsctl.model.overlay import Node, Overlay
 from dnsctl.model.repo import MASTER, HostFiles
-from dnsctl.model.rrset import MADE_AT_APEX
+from dnsctl.model.rrset import MADE_AT_APEX, RRset
 from dnsctl.model.zone import ValidatedZone, Zone
 from dnsctl.publish import bases
 from dnsctl.publish.bases import Base
@@ -43,7 +43,7 @@ from dnsctl.validate.landscape import Answer, Landscape, Question
 from dnsctl.validate.owners import is_local, is_plain, judge_owners
 from dnsctl.validate.reach import APEX, OWNER
 
-LEAST = 1000  # RRsets of a zone: smaller ones are quickly read
+LEAST = 1000  # owners of a zone: smaller ones are quickly read
 _ESCAPE = re.compile(rb"\\[^;\"]")  # may spell a name in another way
 
 
@@ -83,8 +83,8 @@ class Parts:
         known, entry = self._bases(origin, settings), self._served.zone(origin)
         if not known or entry is None or files.parts != (files.path,) or [*read] != [files.path]:
             return None
+        kept = ImageNodes(self._served, entry, files.path)
         for base in known:
-            kept = ImageNodes(self._served, entry, files.path)
             zone = ValidatedZone(origin, Overlay(kept, {}, base.facts), files.path)
             if is_of_data(entry.source, zone, self._config.policy(origin)):
                 self._of_image[origin] = base
@@ -108,8 +108,7 @@ class Parts:
             return None
         asked = {**base.asked, **judged.asked}
         owners = base.owners + len(where.after) - len(where.before)
-        facts = zone.facts
-        made = Base(base.made, part.read, facts, findings, asked, owners, plain=True)
+        made = Base(base.made, part.read, zone.facts, findings, asked, owners, plain=True)
         return JudgedPart(findings, asked, made)
 
     def keep_part(self, part: Part, judged: JudgedPart) -> None:
@@ -120,7 +119,7 @@ class Parts:
         self, zone: Zone, read: str, settings: str, found: Iterable[Finding], asked: Mapping[Question, Answer]
     ) -> None:
         """Keep a base of a zone that was read and judged whole without a fault, if it may become one."""
-        if isinstance(zone.nodes, Overlay) or len(zone.nodes) < LEAST or zone.facts.rrsets < LEAST:
+        if isinstance(zone.nodes, Overlay) or len(zone.nodes) < LEAST:
             return
         facts, findings = zone.facts, tuple(found)
         if zone.aliases or zone.emptied or zone.lenient or not MADE_AT_APEX.isdisjoint(facts.types):
@@ -226,6 +225,5 @@ def _kept(findings: Iterable[Finding], where: ChangedPart, file: str) -> list[Fi
     return kept
 
 
-def _is_written(one: object) -> bool:
-    position = getattr(one, "position", None)
-    return position is not None and position.line > 0
+def _is_written(one: RRset) -> bool:
+    return one.position is not None and one.position.line > 0
