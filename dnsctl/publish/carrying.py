@@ -47,11 +47,11 @@ _FILE = "100"  # begins the mode of a file in git
 class Carried:
     """A commit that was judged so. `same`: zones that were not read; `known`: what is remembered of all.
 
-    `fresh`: findings of those that were, and of no zone. No other is an error.
+    `has_errors`: among what was found now; in what is remembered are none.
     """
 
     judged: Judged
-    fresh: tuple[Finding, ...]
+    has_errors: bool
     same: frozenset[Name]
     known: Remembered = field(repr=False)
 
@@ -221,13 +221,14 @@ class _Commit:
         known = self._known(loaded, touched, judged)
         own = (each for each in judged.findings if each.zone is not None)
         fresh = (*known.about, *self._taken, *known.checks, *own)
-        if not self._taken and not any(each.severity is Severity.ERROR for each in fresh):
+        has_errors = any(each.severity is Severity.ERROR for each in fresh)
+        if not self._taken and not has_errors:
             known = self._memory.keep(self._before, known, judged.asked)
             self._keep_bases(known, loaded, judged, part, judged_parts)
         findings = Findings(lambda: by_position((*fresh, *self._kept(known, touched))))
         zones = Intents(self._order, with_parents(judged.zones, self._config), self._intent)
         judged = replace(judged, zones=zones, findings=findings)
-        return Carried(judged, fresh, self._others.names, known)
+        return Carried(judged, has_errors, self._others.names, known)
 
     def _loaded(self, over: Mapping[Name, Zone], progress: Progress) -> Loaded:
         """Read the zones that changed, but those of `over`, which are at hand."""

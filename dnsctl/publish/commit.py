@@ -12,7 +12,7 @@ from dnsctl.load.revision import Revision, Source
 from dnsctl.load.settings.config import Config
 from dnsctl.load.zones import load_zones
 from dnsctl.model.alias import Resolve, ask_nobody
-from dnsctl.model.finding import Severity, by_position
+from dnsctl.model.finding import by_position
 from dnsctl.publish.carrying import judge_carrying
 from dnsctl.publish.faults import ZonesWithErrorsError
 from dnsctl.publish.intent import Intent, Progress, no_progress
@@ -40,7 +40,7 @@ def intent_of(
     """
     if memory is not None and isinstance(source, Revision):
         carried = judge_carrying(source, config, memory, progress, today, resolve=resolve, parts=parts)
-        if any(each.severity is Severity.ERROR for each in carried.fresh):
+        if carried.has_errors:
             raise ZonesWithErrorsError(tuple(carried.judged.findings))
         made = _intent(carried.judged, source, config)
         return replace(made, known=carried.known, same=carried.same)
