@@ -16,7 +16,7 @@ from collections import ChainMap
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import overload
 
 from dnsctl.load.draft import ZoneDefaults
@@ -209,8 +209,9 @@ class _Commit:
         loaded = self._loaded(over, progress)
         if self._takes_out(loaded, part):
             return None
-        judged_parts = self._judge_parts(part, loaded, resolve)
-        touched = self._touched(loaded, resolve)
+        landscape = cache(partial(self._landscape, loaded, resolve))  # made once, if anybody asks
+        judged_parts = self._judge_parts(part, landscape)
+        touched = self._touched(landscape)
         if touched is None or judged_parts is None:
             return None
         whole = replace(loaded, zones={**loaded.zones, **{each: self._read_whole(each) for each in touched}})
@@ -263,13 +264,12 @@ class _Commit:
         return found
 
     def _judge_parts(
-        self, part: Mapping[Name, Part], loaded: Loaded, resolve: Resolve
+        self, part: Mapping[Name, Part], landscape: Callable[[], Landscape]
     ) -> dict[Name, JudgedPart] | None:
         """Judge the owners that differ; None where more than these has to be looked at."""
         if not part or self._parts is None:
             return {}
-        landscape = self._landscape(loaded, resolve)
-        judged = {origin: self._parts.judge(each, landscape) for origin, each in part.items()}
+        judged = {origin: self._parts.judge(each, landscape()) for origin, each in part.items()}
         found = {origin: each for origin, each in judged.items() if each is not None}
         return found if len(found) == len(part) else None
 
@@ -373,19 +373,18 @@ class _Commit:
         short = {each: self._files(each) for each in self._order if len(each) == each[0] + 2}  # of one label
         return bool(self._taken or included_zones(short, included))
 
-    def _touched(self, loaded: Loaded, resolve: Resolve) -> frozenset[Name] | None:
+    def _touched(self, landscape: Callable[[], Landscape]) -> frozenset[Name] | None:
         """Return the zones that asked for what is answered otherwise now; None where that is not known."""
         if not self._others or not (self._changed or self._gone):
             return frozenset()
         asked = self._memory.asked(self._before, {*self._changed, *self._gone}, self._moved)
         if asked is None:
             return None
-        landscape = self._landscape(loaded, resolve)
         return frozenset(
             asker
             for asker, told in asked.items()
             if asker in self._others
-            and any(landscape.answer(question) != answer for question, answer in told.items())
+            and any(landscape().answer(question) != answer for question, answer in told.items())
         )
 
     def _landscape(self, loaded: Loaded, resolve: Resolve) -> Landscape:
