@@ -154,8 +154,8 @@ class Remembered:
     """All of it. `tree`: the object in git that holds all files, as they were read; `seen`: what zones were
     found at rest by, and `due`: when the first of these is looked at again, in unix seconds.
 
-    `about`: findings that are of no zone, where the files have the names of `names`, and dnsctl.yaml is the
-    object `config`; `checks`: those about `checks` in it; `included`: files that zones include.
+    `about`: findings that are of no zone, where the files have the names of `names`, and dnsctl.yaml has the
+    digest `config`; `checks`: those about `checks` in it; `included`: files that zones include.
     """
 
     number: int = 0  # of the writes before it was read

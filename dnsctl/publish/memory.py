@@ -175,7 +175,7 @@ class Memory:
         Nothing is kept where `before` is not what is kept.
         """
         rows = [
-            (rest_text(rest), None if rest is None or rest.due == math.inf else rest.due, bytes(zone))
+            (rest_text(rest), _due(rest), bytes(zone))
             for zone in compared
             if zone in before.zones
             for rest in (resting.get(zone),)
@@ -313,11 +313,17 @@ def _put_zones(
     database.executemany("DELETE FROM sources WHERE zone = ?", left)
     for zone, known in changed:
         row = row_of(zone, known)
-        due = known.rest.due if known.rest is not None and known.rest.due < math.inf else None
-        database.execute("INSERT OR REPLACE INTO zones VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, due))
+        database.execute(
+            "INSERT OR REPLACE INTO zones VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, _due(known.rest))
+        )
         database.execute("DELETE FROM sources WHERE zone = ?", row[:1])
         sources = ((_text(path), row[0]) for path in known.read)
         database.executemany("INSERT OR IGNORE INTO sources VALUES (?, ?)", sources)
+
+
+def _due(rest: Rest | None) -> float | None:
+    """Return when a zone is looked at again, as it is kept: None for never."""
+    return None if rest is None or rest.due == math.inf else rest.due
 
 
 def _text(path: str) -> str:
