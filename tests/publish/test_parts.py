@@ -75,10 +75,11 @@ class History:
         (root / "zones").mkdir()
         (root / "dnsctl.yaml").write_text(SETTINGS + LENIENT)
         (root / "zones/example.net.yaml").write_text("www: {type: CNAME, value: alfa.example.com.}\n")
-        self.blocks = {owner: LINES[ending][0].format(owner.strip("'"), 1, "a") for owner in OWNERS[::2]}
-        if ending == "yaml":
-            self.blocks = {owner: LINES[ending][0].format(owner, 1, "a") for owner in OWNERS[::2]}
+        self.blocks = {owner: LINES[ending][0].format(self.shown(owner), 1, "a") for owner in OWNERS[::2]}
         self.commit()
+
+    def shown(self, owner: str) -> str:
+        return owner if self.ending == "yaml" else owner.strip("'")
 
     def commit(self) -> None:
         path = self.root / f"zones/example.com.{self.ending}"
@@ -89,10 +90,11 @@ class History:
         rng = self.rng
         for _ in range(rng.choice((1, 1, 1, 2))):
             owner = rng.choice(OWNERS)
-            shown = owner if self.ending == "yaml" else owner.strip("'")
             kinds = LINES[self.ending]
             kind = kinds[rng.choice((*[0] * 14, 1, 1, 2, 2, *range(len(kinds))))]
-            text = kind.format(shown, rng.randrange(1, 9), rng.choice(("alfa", "bravo", "mail", "gone")))
+            text = kind.format(
+                self.shown(owner), rng.randrange(1, 9), rng.choice(("alfa", "bravo", "mail", "gone"))
+            )
             if owner in self.blocks and rng.random() < 0.3:
                 del self.blocks[owner]
             else:
