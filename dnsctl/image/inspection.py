@@ -63,9 +63,9 @@ def look(
 ) -> str:
     """Return what is wrong with the image at `path`; empty where nothing is, or it was replaced meanwhile.
 
-    `depth`: see what whoever answers reads first (ENTRIES), or whoever opens it (OPENS). An image of another
-    format is not damaged, nor is one that cannot be looked at for want of descriptors. `begin` is called in
-    the child.
+    `depth`: ENTRIES reads only what a server reads before any query, OPENS only what opening an image reads.
+    An image of another format is not damaged, nor is one that cannot be looked at for want of descriptors.
+    `begin` is called in the child.
     """
     before = identity(path)
     if before is None:

@@ -1,6 +1,6 @@
 """The nodes of a zone in an image, read when they are asked for: as they are served, or as they were written.
 
-What a reader sees stays as long as the reader is open, and no longer.
+They can be read while the reader is open, and no longer.
 """
 
 from __future__ import annotations

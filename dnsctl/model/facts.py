@@ -2,7 +2,7 @@
 
 `Facts` of a zone after a change are those before it, less the RRsets that go, and those that come: the zone
 need not be walked. `content` is a sum of digests of RRsets, modulo 2^512, so that order does not matter. It
-tells changes; it is not a seal: who can write the zone gains nothing by two contents of one sum.
+tells changes; it is not a seal: whoever can write the zone gains nothing from two zones of one sum.
 """
 
 from __future__ import annotations

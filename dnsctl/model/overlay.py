@@ -1,7 +1,7 @@
 """Nodes of a zone of which a few are other than in a zone that is kept elsewhere, and read owner by owner.
 
-What knows of such nodes looks up the owners that it needs, and their neighbours. All others may go over all
-of them, as over any mapping in canonical order: that is right, and takes as long as the zone is large.
+Code that knows of such nodes looks up the owners that it needs, and their neighbours. Other code may go over
+all of them, as over any mapping in canonical order: that is right, and slow where the zone is large.
 """
 
 from __future__ import annotations

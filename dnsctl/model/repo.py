@@ -197,7 +197,7 @@ class NodeFiles:
 
     @property
     def reload_refused(self) -> Path:
-        """Why it does not run with the settings of its release."""
+        """Return where stands why it does not run with the settings of its release."""
         return self.directory / "reload.refused"
 
     @property

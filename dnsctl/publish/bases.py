@@ -1,7 +1,7 @@
 """What is kept of the file of a large zone, so that a change of a few owners in it need not read all of it.
 
-A base is of one object in git, of what dnsctl.yaml says of the zone, and of this code. Nothing depends on it:
-losing it only costs time. What cannot be read or written stops nothing.
+A base holds for one object in git, for what dnsctl.yaml says of the zone, and for this code. Nothing depends
+on it: losing it only costs time. A base that cannot be read or written stops nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Base:
     """A zone's file that had no fault: the object `read` in git. `made`: of which code and settings.
 
     `facts`: of what is written in it; `findings`: of rules, which have `asked` that of other zones; `owners`:
-    how many have a record in the file. `plain`: each name in the text is spelt out, as was seen.
+    how many have a record in the file. `plain`: each name is known to be spelt out in the text.
     """
 
     made: str

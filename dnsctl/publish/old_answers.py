@@ -1,8 +1,8 @@
 """Answers of earlier releases that caches may hold for longer than the last release's: a TTL was lowered.
 
 Whoever lowers a TTL before a move has to wait for the old TTL: until it has run out, some clients see the
-move later than the new TTL tells. When the old answers ended is told by the deltas of the archive, which are
-read from the newest back, as far as a limit allows. Nothing depends on it: what cannot be read is not told.
+move later than the new TTL tells. The deltas of the archive tell when the old answers ended; they are read
+from the newest back, up to a limit. Nothing depends on it: what cannot be read is not told.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """A few owners of a large zone that change in its file: read and judged without the rest of it.
 
 All others are in the image, which was made from a file that is known (see `bases`): the two texts are
-compared as octets, and what differs is read from both. What cannot be located for sure, or what more than its
-own owner depends on, has the file read and judged whole. The result is the same, but for positions
-of what did not change, which are not kept.
+compared as octets, and what differs is read from both. Where a difference cannot be located for sure, or
+matters beyond its own owner, the file is read and judged whole. The result is the same, except that positions
+of what did not change are not kept.
 """
 
 from __future__ import annotations

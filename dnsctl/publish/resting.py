@@ -67,7 +67,7 @@ def at_work(
 def gone(intent: Intent, served: Collection[Name], parent: Reader) -> list[Name]:
     """Return the zones that the image has and `intent` has not. `served`: those of it that are in the image.
 
-    Where there are as many as there should be, nobody looks which they are.
+    Where the image holds as many as it should, its zones are not listed.
     """
     wanted = {*intent.zones, *intent.carried}
     others = sum(parent.zone_bytes(zone_prefix(each)) is not None for each in wanted.difference(served))

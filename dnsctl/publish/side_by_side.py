@@ -1,9 +1,9 @@
 """The same work for many things, shared out among forks of this process, a group at a time.
 
-A fork begins with all that is in memory, so that nothing is sent to it, keys neither. Each does its share of
-one group, writes what came out into memory that it shares with this process, and ends; meanwhile the next
-group is read. So what forks copy of the memory of this process is little, and what keys they hold is soon
-gone. Forks answer to nobody else: they ignore Ctrl-C, and end with this process.
+A fork begins with all that is in memory, keys included, so nothing is sent to it. It does its share of one
+group, writes the results into memory that it shares with this process, and ends; meanwhile the next group is
+read. So forks copy little of this process's memory, and their copies of keys are soon gone. They ignore
+Ctrl-C, and end with this process.
 """
 
 from __future__ import annotations

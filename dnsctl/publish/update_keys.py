@@ -1,6 +1,6 @@
 """Keys that sign updates to parents and are not where dnsctl.yaml says: found before a roll needs them.
 
-On a host that has the fleet's keys only: in a clone elsewhere none of them is expected.
+Only on a host that has the fleet's keys: a clone elsewhere need not have any of them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A change of a few owners within a zone: what of it is signed, compiled and compared again, and what is not.
 
-The release is octet for octet the one that is made from the whole zone. Where that cannot be told from the
-owners that change and their neighbours, or follows from more than these, there is no `Within`, or nothing is
-`made` of it: the zone is made as a whole. That is so unless
+The release is octet for octet the one that is made from the whole zone. Where more decides on it than the
+owners that change and their neighbours, `within` or `made` returns None, and the zone is made as a whole. So
+a change is within a zone only if
 
 * the image was made from the zone as it was before the change, by the same keys and the same policy, which
   its source digest tells, and no signature is due;

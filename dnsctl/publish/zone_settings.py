@@ -35,7 +35,7 @@ _LEFT_OUT = frozenset(
 
 
 class ZoneSettings:
-    """What `config` says of zones. What is the same for many of them is made out once."""
+    """What `config` says of zones. What is the same for many of them is computed once."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
