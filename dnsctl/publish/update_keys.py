@@ -11,20 +11,21 @@ from pathlib import Path
 from dnsctl.errors import ConfigError, KeystoreError
 from dnsctl.load.settings.config import Config
 from dnsctl.model.finding import Finding, Position
-from dnsctl.model.repo import CONFIG, RELEASE_PRIVATE, Repo
+from dnsctl.model.repo import CONFIG, Repo
 from dnsctl.sign.sig0_keys import chosen
 from dnsctl.validate.rules import SEVERITIES, UPDATE_KEY
 
 
 def missing_update_keys(root: Path, config: Config) -> Iterator[Finding]:
     """Yield a finding for each parent whose TSIG key, or key for SIG(0), cannot be had."""
-    if not (root / RELEASE_PRIVATE).exists():
+    keys = Repo(root).keys
+    if not keys.release_private.exists():
         return
     for name, parent in config.parents.items():
         try:
             sig0 = parent.policy(name, root).sig0
             if sig0 is not None:
-                chosen(Repo(root).keys.directory, sig0.owner, sig0.tag)
+                chosen(keys.directory, sig0.owner, sig0.tag)
         except (ConfigError, KeystoreError) as error:
             where = f" in {error.where}" if error.where and not error.where.startswith(CONFIG) else ""
             message = f"parent {name} takes updates, and {error.what}{where}"
