@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Set
+from functools import cached_property
 from typing import Protocol
 
 from dnsctl.model.name import Name, canonical_key, is_subdomain
@@ -34,7 +35,10 @@ class Existence:
 
     def __init__(self, zone: Whole) -> None:
         self._zone = zone
-        self._owners: list[Name] | None = None  # all of them, once they are needed
+
+    @cached_property
+    def _owners(self) -> list[Name]:
+        return list(self._zone.nodes)
 
     def exists(self, name: Name) -> bool:
         """True for owners and empty non-terminals (RFC 4592 §2.2.2)."""
@@ -43,8 +47,6 @@ class Existence:
             return True
         if isinstance(nodes, Overlay):
             return nodes.stands_above(name)
-        if self._owners is None:
-            self._owners = list(nodes)
         after = bisect_left(self._owners, canonical_key(name), key=canonical_key)
         return after < len(self._owners) and is_subdomain(self._owners[after], name)
 
