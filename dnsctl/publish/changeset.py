@@ -305,13 +305,9 @@ def _policy_events(old: ZoneIntent, wanted: ZoneIntent) -> Iterator[DnssecEvent]
 
 
 def _wants_no_ds(zone: SignedZone | ValidatedZone) -> bool:
-    return any(
-        is_delete(rdtype, each)
-        for rdtype in DELETE
-        for one in (zone.get(zone.origin, rdtype),)
-        if one is not None
-        for each in one.rdatas
-    )
+    """True where its CDS or CDNSKEY ask the parent to delete the DS (RFC 8078 §4)."""
+    found = (zone.get(zone.origin, rdtype) for rdtype in DELETE)
+    return any(is_delete(one.rdtype, each) for one in found if one is not None for each in one.rdatas)
 
 
 def _signing_event(wanted: ZoneIntent, *, is_new: bool = False) -> DnssecEvent:

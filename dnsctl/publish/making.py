@@ -75,7 +75,7 @@ def made_in_order(
 def _side_by_side(due: Iterable[Due], now: datetime, workers: int) -> Iterator[Whole]:
     groups = _groups(due)
     first = next(groups)
-    if len(first) == 1 or sum(one.owners for one in first) < _WORTH_FORKS:  # there is no other group then
+    if len(first) == 1 or sum(one.owners for one in first) < _WORTH_FORKS:  # it is the only group then
         yield from (_made(one, now) for one in first)
         return
     for made in shared_out(chain((first,), groups), partial(_made, now=now), workers):
