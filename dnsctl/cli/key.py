@@ -20,7 +20,7 @@ from dnsctl.model.json_value import Json
 from dnsctl.model.key import KeyRole
 from dnsctl.model.name import Name, to_text
 from dnsctl.model.policy import Policy
-from dnsctl.model.repo import CONFIG, Repo, shown_directories
+from dnsctl.model.repo import CONFIG, shown_directories
 from dnsctl.model.rrset import Type, rdata_text
 from dnsctl.model.timestamp import stamp
 from dnsctl.sign.keyfile import KeyState
@@ -74,13 +74,8 @@ def _print_keys(found: Sequence[StoredKey]) -> None:
 
 
 def _why_none(context: Context, name: Name | None) -> str:
-    """Return why nothing is listed (of zone `name`), and what to do.
-
-    Raises ConfigError outside of an operations repo, and DnsctlError for a zone that is not in it.
-    """
+    """Return why nothing is listed (of zone `name`), and what to do. Raises DnsctlError: an unknown zone."""
     if name is None:
-        if not Repo(context.root).config.exists():
-            context.config(fleet=False)  # raises: this is not an operations repo
         return "no keys yet: `dnsctl push` makes them on first need"
     zone_name(to_text(name), known_zones(context.work_tree(), context.config(fleet=False)))
     return f"{to_text(name)} has no keys: {_way_to_a_key(context, name)}"

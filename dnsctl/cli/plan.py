@@ -34,8 +34,7 @@ def plan(
         try:
             made = find_plan(context.root, rev, against, output.say, progress, offline=offline)
         except RevisionError:
-            if not Repo(context.root).config.exists():
-                context.config(fleet=False)  # raises: this is not an operations repo
+            context.require_repo()
             raise
     now = datetime.now(UTC)
     counted = queries_touched(Repo(context.root).state.queries, made.changeset.zones, now)

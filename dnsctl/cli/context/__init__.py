@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from dnsctl.errors import ConfigError, DnsctlError, NameSyntaxError, PassphraseError, RefusalRule
+from dnsctl.errors import DnsctlError, NameSyntaxError, PassphraseError, RefusalRule
 from dnsctl.load.nearest import did_you_mean
 from dnsctl.load.revision import WorkTree
 from dnsctl.load.secret import resolve
@@ -48,11 +48,8 @@ class Context:
 
     def require_repo(self) -> None:
         """Raise ConfigError where this is not an operations repo: for verbs that read no settings."""
-        settings = Repo(self.root).config
-        if not settings.exists():
-            raise ConfigError(
-                "no such file", where=str(settings), advice="run `dnsctl init`, or name the repo with -C"
-            )
+        if not Repo(self.root).config.exists():
+            self.config(fleet=False)  # raises
 
     def passphrase(self, config: Config) -> bytes:
         """Return the keystore's passphrase. Raises PassphraseError."""
