@@ -39,8 +39,8 @@ def plan_live(context: Context, rev: str, live: str, zones: list[str], *, as_jso
     with output.stages() as progress:
         for count, (_, zone) in enumerate(sorted(loaded.zones.items()), 1):
             policy = None if is_presigned(zone) else config.policy(zone.origin)
-            largest = max((one.ttl for one in zone.rrsets()), default=0)
-            found.append(compared(zone, server, timing(policy, largest).expire if policy else MAX_EXPIRE))
+            longest = timing(policy, zone.facts.largest_ttl).expire if policy else MAX_EXPIRE
+            found.append(compared(zone, server, longest))
             progress("ask", count, len(loaded.zones))
             if zone.aliases:
                 output.say(
