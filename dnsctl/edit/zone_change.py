@@ -18,7 +18,7 @@ from dnsctl.edit.commit import commit_file, refuse_uncommitted
 from dnsctl.edit.master_lines import changed_lines
 from dnsctl.errors import DnsctlError, RefusalRule, ZoneFaultsError
 from dnsctl.files import durable
-from dnsctl.interchange.incoming import aliases
+from dnsctl.interchange.incoming import aliases, content
 from dnsctl.interchange.octodns_yaml import from_defaults
 from dnsctl.interchange.placing import writing
 from dnsctl.load.revision import MAX_FILE, Entry, Source, WorkTree
@@ -173,16 +173,11 @@ def _file_of(files: ZoneFiles, zone: Zone, owner: Name) -> str:
     return path
 
 
-def _said(zone: Zone) -> dict[tuple[Name, int], tuple[int, tuple[bytes, ...]]]:
-    """Return what a zone says, without where it is written."""
-    return {(one.owner, one.rdtype): (one.ttl, one.rdatas) for one in zone.rrsets()}
-
-
 def _checked(source: Source, config: Config, before: Zone, want: Wanted, tell: Tell) -> Zone:
     """Return the zone as it is read afterwards. Raises DnsctlError where it is not what was wanted."""
     after = _without_error(source, config, want.origin, tell)
     key = (want.owner, want.rdtype)
-    old, new = _said(before), _said(after)
+    old, new = content(before), content(after)
     made = after.get(*key)
     if made is not None and from_defaults(made):
         made = None
