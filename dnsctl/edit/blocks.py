@@ -7,7 +7,7 @@ edited: each key begins its line, at column 1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -61,22 +61,23 @@ class ZoneText:
         It is put in its place where the blocks are sorted, or those of the last section; else at the end.
         """
         at = self.blocks[-1].end if self.blocks else len(self.lines)
-        for begin, blocks in ((None, self.blocks), self._last_section()):
+        for begin, blocks in self._sections():
             keys = [natural_key(block.key) for block in blocks]
-            if blocks and keys == sorted(keys):
+            if keys == sorted(keys):
                 before = [block for block in blocks if natural_key(block.key) < natural_key(key)]
-                first = blocks[0].first if begin is None else begin
-                at = before[-1].end if before else first
+                at = before[-1].end if before else begin
                 break
         return b"".join((*self._ended(self.lines[:at]), self._own(text), *self.lines[at:]))
 
-    def _last_section(self) -> tuple[int | None, tuple[Block, ...]]:
-        """Return where the last section begins, None: with its first block, and its blocks."""
+    def _sections(self) -> Iterator[tuple[int, tuple[Block, ...]]]:
+        """Yield where a first block may stand, and the blocks: of the file, then of its last section."""
+        if self.blocks:
+            yield self.blocks[0].first, self.blocks
         for number in range(len(self.blocks) - 1, 0, -1):
             end, first = self.blocks[number - 1].end, self.blocks[number].first
             if heading := split_gap(self.lines[end:first])[0]:
-                return end + len(heading), self.blocks[number:]
-        return None, self.blocks
+                yield end + len(heading), self.blocks[number:]
+                return
 
     def _ended(self, lines: Sequence[bytes]) -> list[bytes]:
         """Return lines of which the last one has a line end, too."""
