@@ -58,8 +58,7 @@ def _file_pages() -> Iterator[tuple[str, str]]:
 
 def _begun(name: str, what: str, *paragraphs: str) -> Iterator[str]:
     yield from roff.title(name, FILES)
-    yield from roff.heading("Name")
-    yield f"{roff.plain(name)} \\- {what}"
+    yield from roff.name(name, what)
     yield from roff.heading("Description")
     for each in paragraphs:
         yield from roff.paragraph(each)

@@ -17,6 +17,11 @@ def title(name: str, section: int) -> list[str]:
     return [f'.TH "{plain(name.upper())}" {section} "" "dnsctl {plain(__version__)}" "dnsctl manual"']
 
 
+def name(page: str, text: str) -> list[str]:
+    """Return the section that apropos(1) lists: a page, and what it is about."""
+    return [*heading("Name"), rf"{plain(page)} \- {words(text)}"]
+
+
 def heading(text: str) -> list[str]:
     return [f'.SH "{plain(text.upper())}"']
 
