@@ -62,8 +62,9 @@ def progress() -> Progress:
     """Return a progress display on standard error that leaves nothing behind."""
     console = _console(sys.stderr)
     figures: tuple[ProgressColumn, ...] = (BarColumn(), MofNCompleteColumn(), _TimeLeft())
+    taken = _FIGURES
     if console.width < _WITH_BARS:
-        figures = (TaskProgressColumn(), _TimeLeft())
-    room = console.width - (_FIGURES if console.width >= _WITH_BARS else _FEW_FIGURES)
+        figures, taken = (TaskProgressColumn(), _TimeLeft()), _FEW_FIGURES
+    room = console.width - taken
     named = TextColumn("{task.description}", table_column=Column(no_wrap=True, max_width=room))
     return Progress(named, *figures, console=console, transient=True, disable=not console.is_terminal)
