@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from dnsctl.edit.blocks import refused
@@ -154,22 +155,12 @@ def _name(text: _Text, entry: Entry, token: str, origin: Name) -> Name:
 def _record(text: _Text, entry: Entry, found: _Found) -> _Record:
     tokens, named, first = tuple(entry.tokens), entry.column == 1, entry.line - 1
     at = next((at for at, each in enumerate(tokens) if at >= named and type_code(each) is not None), None)
-    end = next(
-        (
-            end
-            for end in range(first + 1, len(text.lines) + 1)
-            if [tuple(each.tokens) for each in entries("\n".join(text.lines[first:end]))] == [tokens]
-        ),
-        None,
-    )
-    if at is None or end is None:
-        raise refused(f"{text.file}:{entry.line}", "is not a record that is changed here")
-    made = _Record(first, end, found.origin, tokens, at, named, found.has_ttl)
-    try:
-        made.rdata  # noqa: B018 - that it can be read
-    except (RdataFault, NameSyntaxError):
-        raise refused(f"{text.file}:{entry.line}", "is not a record that is changed here") from None
-    return made
+    if at is not None:
+        made = _Record(first, first + entry.lines, found.origin, tokens, at, named, found.has_ttl)
+        with suppress(RdataFault, NameSyntaxError):
+            made.rdata  # noqa: B018 - that it can be read
+            return made
+    raise refused(f"{text.file}:{entry.line}", "is not a record that is changed here")
 
 
 def _line(text: _Text, record: _Record, seconds: int | None, rdata: str = "", *, comment: bool = True) -> str:

@@ -28,7 +28,7 @@ _CLOSE = "close it, or quote the text; reading goes on at the next entry"
 class Entry(NamedTuple):
     """A logical line: where it begins (past column 1: its owner is blank), its tokens or its fault.
 
-    `quote` is line and column of the first quoted string that holds a line break.
+    `quote` is line and column of the first quoted string that holds a line break; `lines`: how many it takes.
     """
 
     line: int
@@ -37,6 +37,7 @@ class Entry(NamedTuple):
     fault: str = ""
     advice: str = ""
     quote: tuple[int, int] | None = None
+    lines: int = 1
 
 
 def entries(text: str) -> Iterator[Entry]:
@@ -66,7 +67,8 @@ def entries(text: str) -> Iterator[Entry]:
             while group.depth and lines.left and lines.begins_with(_CONTINUES):
                 lines.take()
         elif group.tokens:
-            yield Entry(number, group.column, group.tokens, quote=group.quote)
+            taken = lines.number - number
+            yield Entry(number, group.column, group.tokens, quote=group.quote, lines=taken)
 
 
 class _Lines:

@@ -102,7 +102,7 @@ class _Parser:
                 return False
             decoded = text.decode("utf-8-sig", "surrogateescape")
             self.wide = self.wide or not decoded.isascii()
-            for line, column, tokens, fault, advice, quote in entries(decoded):
+            for line, column, tokens, fault, advice, quote, _ in entries(decoded):
                 if fault:
                     self.find("masterfile-syntax", line, column, fault, advice)
                     continue
