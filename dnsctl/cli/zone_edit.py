@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 
 from dnsctl.cli import output
 from dnsctl.cli.context import Context, domain_name
-from dnsctl.cli.output.taken_back import taken_back
 from dnsctl.edit.blocks import refused
 from dnsctl.edit.change import Wanted
 from dnsctl.edit.zone_change import Change, Commit, Wanting, change_zone
@@ -103,8 +102,7 @@ def _change(
         output.findings(found, sys.stderr)
 
     config = context.config(fleet=False)
-    taken_back(context.root / config.zone_files[0])
-    done = change_zone(context.work_tree(), config, owner, code, commit, wanted, tell)
+    done = change_zone(context.work_tree(), config, owner, code, commit, wanted, tell, output.say)
     if as_json:
         output.json_result(_json(done, owner, code))
         return

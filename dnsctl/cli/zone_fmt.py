@@ -10,7 +10,6 @@ import typer
 
 from dnsctl.cli import output
 from dnsctl.cli.context import Context, zone_name
-from dnsctl.cli.output.taken_back import taken_back
 from dnsctl.edit.formatting import formatted
 from dnsctl.errors import DnsctlError
 from dnsctl.files import durable
@@ -25,8 +24,7 @@ from dnsctl.model.repo import YAML
 def fmt(context: Context, zones: Sequence[str], *, check: bool, as_json: bool) -> None:
     """Bring the files of `zones` into form, of all where there are none; `check`: only say which are not."""
     config, tree = context.config(fleet=False), context.work_tree()
-    taken_back(context.root / config.zone_files[0])
-    with writing(context.root / config.zone_files[0]):
+    with writing(context.root / config.zone_files[0], output.say):
         found = [_one(tree, path, check=check) for path in _paths(tree, config, zones)]
     if as_json:
         rows: list[Json] = [{"file": file, "result": result, "reason": why} for file, result, why in found]

@@ -16,7 +16,6 @@ import dns.tsig
 
 from dnsctl.cli import output
 from dnsctl.cli.context import Context, zone_name
-from dnsctl.cli.output.taken_back import taken_back
 from dnsctl.errors import ConfigError, DnsctlError, PassphraseError, RefusalRule, ZoneFaultsError
 from dnsctl.interchange.axfr import Server, transferred
 from dnsctl.interchange.elsewhere import Left, Place, Taken, place_of, without_missing
@@ -148,8 +147,7 @@ def _take(context: Context, taken: Taken, manner: Manner) -> None:
             )
     made = [written(each, manner.form, presigned=manner.presigned) for each in taken.zones]
     directories = context.config(fleet=False).zone_files
-    taken_back(context.root / directories[0])
-    with writing(context.root / directories[0]):
+    with writing(context.root / directories[0], output.say):
         old = replaced(context.work_tree(), directories, made, overwrite=manner.overwrite)
         if not manner.dry_run:
             place(context.root, directories[0], made, old)

@@ -96,12 +96,14 @@ def change_zone(
     commit: Commit | None,
     wanted: Wanting,
     tell: Tell,
+    say: Callable[[str], None],
 ) -> Change:
     """Change what `owner` has of a type into what `wanted` makes of its zone and the RRset that it has.
 
-    `tell` gets the errors that keep the zone from being changed. Raises DnsctlError; all is as before then.
+    `tell` gets the errors that keep the zone from being changed, `say` what was undone of a killed import.
+    Raises DnsctlError; all is as before then.
     """
-    with writing(tree.root / config.zone_files[0]):
+    with writing(tree.root / config.zone_files[0], say):
         origin, files = zone_of(tree, config, owner)
         before = _read(tree, config, origin, tell)
         if is_presigned(before):

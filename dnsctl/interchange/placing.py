@@ -2,7 +2,7 @@
 
 Files are written and synced aside first, in a directory of zones/ that readers skip; then they are moved to
 their places (`swapping`). What they replace is kept until the last one is there, and comes back if one fails,
-or with the next command that writes zone files. One process at a time: `writing` locks zones/.
+or when `writing` locks zones/ the next time. One process at a time.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import posixpath
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from dnsctl.errors import DnsctlError, HostBusyError, RefusalRule
@@ -29,10 +29,11 @@ _MANY = 64  # files: from here on all disks are synced once, and not each file
 
 
 @contextlib.contextmanager
-def writing(directory: Path) -> Iterator[None]:
-    """Be the only one who writes zone files of this repo while the block runs. Raises HostBusyError.
+def writing(directory: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Be the only one who writes zone files of this repo while the block runs.
 
-    `directory`: the first one of `zone-files`; it is made where it is missing.
+    What a killed process has left unfinished is undone before; `say` gets what there is to tell of that.
+    `directory`: the first one of `zone-files`; it is made where it is missing. Raises HostBusyError, OSError.
     """
     durable.make_directory(directory)
     descriptor = lock_directory(directory)
@@ -43,9 +44,20 @@ def writing(directory: Path) -> Iterator[None]:
                 where=f"{directory}/",
                 advice="wait for it, then try again",
             )
+        _take_back(directory, say)
         yield
     finally:
         os.close(descriptor)
+
+
+def _take_back(directory: Path, say: Callable[[str], None]) -> None:
+    for aside in directory.glob(f"{durable.TEMPORARY_PREFIX}*"):
+        undone, left = swapping.take_back(aside) if aside.is_dir() else ([], [])
+        if undone:
+            say(f"an import that was killed is taken back: {', '.join(sorted(undone))}")
+        for path in left:
+            say(f"{path}: changed since an import of it was killed: left as it is")
+    durable.remove_unfinished(directory)
 
 
 def replaced(
@@ -77,7 +89,7 @@ def replaced(
 def place(root: Path, directory: str, zones: Sequence[Written], old: Sequence[str]) -> None:
     """Put the files of `zones` into `directory`, and take away what is at the paths `old`.
 
-    Raises OSError; nothing has changed then. Where it is killed, `take_back` undoes what was done.
+    Raises OSError; nothing has changed then. Where it is killed, `writing` undoes what was done.
     """
     into = root / directory
     aside = Path(tempfile.mkdtemp(prefix=durable.TEMPORARY_PREFIX, dir=into))
@@ -89,22 +101,6 @@ def place(root: Path, directory: str, zones: Sequence[Written], old: Sequence[st
         swapping.swap(aside, swapping.planned(aside, targets, [root / path for path in old]))
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-
-
-def take_back(directory: Path) -> list[str]:
-    """Undo what a process that was killed has left unfinished in `directory`; return what to tell of it.
-
-    Raises HostBusyError, OSError.
-    """
-    told: list[str] = []
-    with writing(directory):
-        for aside in directory.glob(f"{durable.TEMPORARY_PREFIX}*"):
-            undone, left = swapping.take_back(aside) if aside.is_dir() else ([], [])
-            if undone:
-                told.append(f"an import that was killed is taken back: {', '.join(sorted(undone))}")
-            told += [f"{path}: changed since an import of it was killed: left as it is" for path in left]
-        durable.remove_unfinished(directory)
-    return told
 
 
 def _write(new: Path, zones: Sequence[Written]) -> None:

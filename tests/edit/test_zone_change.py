@@ -183,6 +183,7 @@ def test_changes_that_run_at_once_are_all_there(root: Path) -> None:
     config = load_config(tree, fleet=False)
     failed: list[BaseException] = []
     failed_by: list[Finding] = []
+    said: list[str] = []
 
     def change(count: int) -> None:
         owner = from_text(f"h{count}.example.com.")
@@ -191,7 +192,9 @@ def test_changes_that_run_at_once_are_all_there(root: Path) -> None:
             return Wanted(origin, owner, int(Type.A), [bytes((192, 0, 2, count))])
 
         try:
-            change_zone(tree, config, owner, int(Type.A), Commit(f"h{count}"), wanted, failed_by.extend)
+            change_zone(
+                tree, config, owner, int(Type.A), Commit(f"h{count}"), wanted, failed_by.extend, said.append
+            )
         except (DnsctlError, OSError, RevisionError) as error:
             failed.append(error)
 
@@ -200,7 +203,7 @@ def test_changes_that_run_at_once_are_all_there(root: Path) -> None:
         each.start()
     for each in threads:
         each.join(60)
-    assert (failed, failed_by) == ([], [])
+    assert (failed, failed_by, said) == ([], [], [])
     assert [f"h{count}:" in text(root) for count in range(6)] == [True] * 6
     assert sorted(git(root, "log", "-6", "--format=%s").split()) == [f"h{count}" for count in range(6)]
 
