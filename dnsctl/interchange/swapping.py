@@ -50,8 +50,7 @@ def swap(aside: Path, steps: Sequence[Step]) -> None:
     try:
         for step in steps:
             _take(aside, step)
-        for place in {(aside.parent / step.target).parent for step in steps}:
-            durable.sync_directory(place)
+        _sync(aside, steps)
     except BaseException:
         take_back(aside)
         raise
@@ -60,7 +59,7 @@ def swap(aside: Path, steps: Sequence[Step]) -> None:
 
 
 def _take(aside: Path, step: Step) -> None:
-    made, target, kept = aside / NEW / step.made, aside.parent / step.target, aside / KEPT / step.kept
+    made, target, kept = _places(aside, step)
     if step.made and step.kept and target.is_file() and made.is_file():
         kept.hardlink_to(target)  # so that a reader finds the old file or the new one
         made.replace(target)
@@ -85,7 +84,7 @@ def take_back(aside: Path) -> tuple[list[str], list[str]]:
     undone: list[str] = []
     left: list[str] = []
     for step in reversed(steps):
-        made, target, kept = aside / NEW / step.made, aside.parent / step.target, aside / KEPT / step.kept
+        made, target, kept = _places(aside, step)
         placed = bool(step.made) and not os.path.lexists(made) and os.path.lexists(target)
         saved = bool(step.kept) and os.path.lexists(kept)
         if not placed and not saved:
@@ -99,10 +98,20 @@ def take_back(aside: Path) -> tuple[list[str], list[str]]:
         if saved:
             kept.replace(target)
         undone.append(name)
-    for place in {(aside.parent / step.target).parent for step in steps}:
-        durable.sync_directory(place)
+    _sync(aside, steps)
     (aside / PLAN).unlink()
     return undone, left
+
+
+def _places(aside: Path, step: Step) -> tuple[Path, Path, Path]:
+    """Return where what is made, the target, and what is kept stand, whether they are there or not."""
+    return aside / NEW / step.made, aside.parent / step.target, aside / KEPT / step.kept
+
+
+def _sync(aside: Path, steps: Sequence[Step]) -> None:
+    """Have the directories of all targets on the disk."""
+    for place in {_places(aside, step)[1].parent for step in steps}:
+        durable.sync_directory(place)
 
 
 def _from(aside: Path, path: Path) -> str:
