@@ -26,7 +26,6 @@ from dnsctl.model.rrset import type_text
 
 _STRING = Tag(suffix="tag:yaml.org,2002:str")
 _NULL = Tag(suffix="tag:yaml.org,2002:null")
-_NULLS = frozenset(("", "~", "null", "Null", "NULL"))
 _DASH = re.compile(r"^((?: |- )*)[^\s#-][^\n]*: *(?:#[^\n]*)?\n(?: *#[^\n]*\n)*( *)- ", re.MULTILINE)
 _WIDE = 2**30
 KEY = "_"  # what stands for the owner while its block is changed
@@ -37,7 +36,7 @@ class _AsText(VersionedResolver):
 
     def resolve(self, kind: type, value: object, implicit: Sequence[bool]) -> object:
         if kind is ScalarNode and implicit[0]:
-            return _NULL if value in _NULLS else _STRING
+            return _NULL if value in yaml_nodes.NULLS else _STRING
         return super().resolve(kind, value, implicit)
 
 
