@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dnsctl.load import masterfile, zone_yaml
 from dnsctl.load.draft import ZoneDefaults
@@ -64,16 +64,16 @@ def changed_part(
         if found is None:
             return None
         head = found
-    elif not _is_plain_yaml(old):
+    elif b"\r" in old or old.startswith(b"\xef\xbb\xbf"):
         return None
-    first, nothing = old.count(b"\n", 0, start), ZoneDefaults(defaults.ttl, None, (), defaults.file)
+    first = old.count(b"\n", 0, start)
     shift = first - head.count(b"\n")
+    read, elsewhere = (masterfile.parse, _ELSEWHERE_MASTER) if master else (zone_yaml.parse, _ELSEWHERE_YAML)
     nodes = []
     for part in (old[start:old_end], new[start:new_end]):
-        if (_ELSEWHERE_MASTER if master else _ELSEWHERE_YAML).search(part):
+        if elsewhere.search(part):
             return None
-        read = masterfile.parse if master else zone_yaml.parse
-        zone, faults = read(head + part, file, origin, nothing)
+        zone, faults = read(head + part, file, origin, replace(defaults, soa=None, ns=()))
         if zone is None or faults or zone.aliases or zone.emptied or zone.lenient:
             return None
         if not master and keys_at_line_starts(part) != len(zone.nodes):
@@ -98,7 +98,7 @@ def is_named(text: bytes, label: bytes, part: ChangedPart) -> bool:
     lower = text.lower()
     if not lower.count(label, 0, part.start) + lower.count(label, part.stop):
         return False  # nearly always, and sooner found
-    return any(each == label for each in _labels_like(text, label, part))
+    return any(each == label for each in _labels_like(lower, label, part))
 
 
 def has_lookalike(text: bytes, label: bytes, part: ChangedPart) -> bool:
@@ -107,14 +107,14 @@ def has_lookalike(text: bytes, label: bytes, part: ChangedPart) -> bool:
     beside = any(each in lower for each in (b"-" + label, b"_" + label, label + b"-", label + b"_"))
     if not beside and lower.translate(None, b"-_").count(bare) == lower.count(label):
         return False  # nearly always, and sooner found
-    return any(each != label for each in _labels_like(text, label, part))
+    return any(each != label for each in _labels_like(lower, label, part))
 
 
 def _labels_like(text: bytes, label: bytes, part: ChangedPart) -> Iterator[bytes]:
-    letters = label.translate(None, b"-_").decode("ascii")
-    like = re.compile(b"[-_]*" + b"[-_]*".join(re.escape(each).encode() for each in letters) + b"[-_]*")
+    bare = label.translate(None, b"-_")
+    like = re.compile(b"[-_]*" + b"".join(re.escape(bytes((each,))) + b"[-_]*" for each in bare))
     for start, stop in ((0, part.start), (part.stop, len(text))):
-        for found in like.finditer(text.lower(), start, stop):
+        for found in like.finditer(text, start, stop):
             around = text[max(0, found.start() - 1) : found.start()] + text[found.end() : found.end() + 1]
             if not any(chr(each).isalnum() for each in around):
                 yield found.group()
@@ -187,11 +187,6 @@ def _head(old: bytes, new: bytes, start: int) -> bytes | None:
     if not any(each[:4].upper() == b"$TTL" for each in found):
         return None  # the last TTL that was written counts
     return b"".join(each + b"\n" for each in found)
-
-
-def _is_plain_yaml(text: bytes) -> bool:
-    """True where a text has what is asked of it here."""
-    return b"\r" not in text and not text.startswith(b"\xef\xbb\xbf")
 
 
 def keys_at_line_starts(text: bytes) -> int:
