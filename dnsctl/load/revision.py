@@ -150,9 +150,8 @@ class Revision:
         """`tree`: that of no commit, instead of the one of `rev`."""
         self.root = root
         self.commit: str | None = None if tree else resolve(root, rev)
-        prefix = os.fsdecode(git(root, "rev-parse", "--show-prefix")).rstrip("\n")
         self._tree = f"{tree or self.commit}:"  # what git resolves paths and symbolic links in
-        self._prefix = prefix
+        self._prefix = _prefix(root)
         self._whole = True
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -214,7 +213,7 @@ class Revision:
 
     def _resolved(self, paths: list[str]) -> list[tuple[str, str]]:
         """Return kind (tree, blob, missing, dangling, loop, symlink, notdir) and object of each path."""
-        specs = [f"{self._tree}{self._prefix}{path}".rstrip("/") for path in paths if "\n" not in path]
+        specs = [self._spec(path) for path in paths if "\n" not in path]
         if not specs:
             return [("missing", "")] * len(paths)
         asked = "".join(f"{spec}\n" for spec in specs).encode(errors="surrogateescape")
@@ -233,10 +232,14 @@ class Revision:
         rest = iter(answers)
         return [("missing", "") if "\n" in path else next(rest) for path in paths]
 
+    def _spec(self, path: str = "") -> str:
+        """Return what names a path of the operations repo, or its root, to git."""
+        return f"{self._tree}{self._prefix}{path}".rstrip("/")
+
     def tree(self) -> str:
         """Return the object that holds all files of the operations repo; empty where it has none."""
-        spec = f"{self._tree}{self._prefix}".rstrip("/")
-        return git(self.root, "rev-parse", "--verify", "--quiet", spec, check=False).decode().strip()
+        found = git(self.root, "rev-parse", "--verify", "--quiet", self._spec(), check=False)
+        return found.decode().strip()
 
     def changes_since(self, tree: str) -> dict[str, tuple[str, str]] | None:
         """Return what is not as in `tree`, by path: `MODE OBJECT` then and now, empty where it is not there.
@@ -264,9 +267,8 @@ class Revision:
         Modes of files begin with 100; others are of symbolic links, behind which nothing is listed, and of
         submodules.
         """
-        tree = f"{self._tree}{self._prefix}".rstrip("/")
         found: dict[str, str] = {}
-        for line in git(self.root, "ls-tree", "-r", "-z", "--full-tree", tree).split(b"\0"):
+        for line in git(self.root, "ls-tree", "-r", "-z", "--full-tree", self._spec()).split(b"\0"):
             head, _, path = line.partition(b"\t")
             if path:
                 mode, _, identity = head.decode("ascii").split(" ")
@@ -324,8 +326,8 @@ class Revision:
 
     def _is_listed(self, path: str) -> bool:
         """True where the commit has a file at `path`, whether git can read it or not."""
-        tree = f"{self._tree}{self._prefix}".rstrip("/")
-        return bool(git(self.root, "ls-tree", "-z", "--full-tree", tree, "--", path, check=False))
+        asked = ("ls-tree", "-z", "--full-tree", self._spec(), "--", path)
+        return bool(git(self.root, *asked, check=False))
 
     def _where(self, path: str) -> str:
         return f"{path} at {(self.commit or '')[:12]}"
@@ -369,7 +371,7 @@ def is_dirty(root: Path, paths: tuple[str, ...]) -> tuple[str, ...]:
     listing = git(
         root, "status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--", *wanted
     )
-    prefix = os.fsdecode(git(root, "rev-parse", "--show-prefix")).rstrip("\n")
+    prefix = _prefix(root)
     changed = (os.fsdecode(line[3:]) for line in listing.split(b"\0") if len(line) > 3)
     return tuple(sorted(path.removeprefix(prefix) for path in changed))
 
@@ -417,7 +419,12 @@ def _loop(where: str) -> RevisionError:
 
 def directory_of(root: Path) -> str:
     """Return where `root` is in its git repository, as a path from its root; a dot for that."""
-    return os.fsdecode(git(root, "rev-parse", "--show-prefix")).rstrip("\n").rstrip("/") or "."
+    return _prefix(root).rstrip("/") or "."
+
+
+def _prefix(root: Path) -> str:
+    """Return what paths in the git repository have before those from `root`: with a final slash, or empty."""
+    return os.fsdecode(git(root, "rev-parse", "--show-prefix")).rstrip("\n")
 
 
 _ELSEWHERE = (  # variables that point git at another repository, other objects or another history
