@@ -118,7 +118,7 @@ class Occluded(Mapping[Name, Name]):
         self._zone = zone
 
     def __getitem__(self, owner: Name) -> Name:
-        above = topmost(owner, self._zone.origin, self._zone.cuts, self._zone.dnames)
+        above = self._zone.occluder(owner)
         if above is None or owner not in self._zone.nodes:
             raise KeyError(owner)
         return above

@@ -25,11 +25,7 @@ from dnsctl.validate.run import judge_rules
 _PLAIN = frozenset((Type.A, Type.AAAA, Type.TXT, Type.MX))
 _KNOWN = APEX | OF_ZONE | OWNER | SUMMED
 _ADDRESSES = frozenset((Type.A, Type.AAAA))
-_BY_ADDRESS = (
-    Type.PTR,
-    Type.SVCB,
-    Type.HTTPS,
-)  # are compared with addresses of their targets
+_BY_ADDRESS = (Type.PTR, Type.SVCB, Type.HTTPS)  # rules compare these with addresses of their targets
 
 
 class Judged(NamedTuple):

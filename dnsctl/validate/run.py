@@ -24,6 +24,8 @@ from dnsctl.validate.landscape import Answer, Landscape, Question
 from dnsctl.validate.rule import Certificates, Rule, Scope
 from dnsctl.validate.rules import BESIDE, FIXED, RULE_NAMES, RULES, SEVERITIES, UNKNOWN
 
+WORTH_A_PROCESS = 100  # zones: they take as long as to fork, and to hear of them
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -32,9 +34,6 @@ class Verdict:
     zones: Mapping[Name, ValidatedZone]
     findings: tuple[Finding, ...]
     asked: Mapping[Name, Mapping[Question, Answer]] = field(default_factory=dict, repr=False)
-
-
-WORTH_A_PROCESS = 100  # zones: they take as long as to fork, and to hear of them
 
 
 class Beside(NamedTuple):
