@@ -31,7 +31,7 @@ from dnsctl.model.rrset import Type
 _COMPRESSIBLE = frozenset({Type.NS, Type.CNAME, Type.SOA, Type.PTR, Type.MX})  # RFC 3597 §4, RFC 1035
 _KEPT = 4096  # rdatas that were decoded last: what one batch of answers has, and more
 _POINTER = 0xC0  # RFC 1035 §4.1.4
-_RRSIG_HEAD = struct.Struct("!HBBIIIH")  # RFC 4034 §3.1
+RRSIG_HEAD = struct.Struct("!HBBIIIH")  # what stands before the signer's name, RFC 4034 §3.1
 _QR, _AA, _TC = 0x8000, 0x0400, 0x0200  # RFC 1035 §4.1.1
 _DO = 0x8000  # RFC 3225 §3, in the lower half of OPT's TTL
 
@@ -168,7 +168,7 @@ def read_rdata(rdclass: int, rdtype: int, octets: bytes) -> tuple[dns.rdata.Rdat
 def _written(rdata: dns.rdata.Rdata) -> bytes:
     """Return the octets of what dnspython has read. Its own writer takes long for a name inside rdata."""
     if isinstance(rdata, RRSIG):
-        head = _RRSIG_HEAD.pack(
+        head = RRSIG_HEAD.pack(
             rdata.type_covered,
             rdata.algorithm,
             rdata.labels,

@@ -21,8 +21,8 @@ from dns.rdtypes.dnskeybase import Flag
 
 from dnsctl.model.name import Name, label_count, name_end
 from dnsctl.model.rrset import CLASS_IN, Type
+from dnsctl.verify.decoders import RRSIG_HEAD
 
-_FIXED = struct.Struct("!HBBIIIH")  # what stands before the signer's name, RFC 4034 §3.1
 _PROTOCOL = 3  # RFC 4034 §2.1.2
 
 
@@ -48,11 +48,11 @@ class Signature(NamedTuple):
 def read(rdata: bytes) -> Signature:
     """Return the fields of an RRSIG's rdata. Raises ValueError where it is malformed."""
     try:
-        covered, algorithm, labels, ttl, expiration, inception, tag = _FIXED.unpack_from(rdata)
-        end = name_end(rdata, _FIXED.size)
+        covered, algorithm, labels, ttl, expiration, inception, tag = RRSIG_HEAD.unpack_from(rdata)
+        end = name_end(rdata, RRSIG_HEAD.size)
     except (struct.error, IndexError):
         raise ValueError("an RRSIG that is cut short") from None
-    head, signer = rdata[: _FIXED.size], Name(rdata[_FIXED.size : end].lower())
+    head, signer = rdata[: RRSIG_HEAD.size], Name(rdata[RRSIG_HEAD.size : end].lower())
     times = (expiration, inception)
     return Signature(head, covered, algorithm, labels, ttl, *times, tag, signer, rdata[end:])
 
