@@ -37,7 +37,7 @@ def shared(work: Callable[[Sequence[_T]], list[_R]], things: Sequence[_T], proce
     shares = [things[at::count] for at in range(count)]
     helpers: list[_Helper] = []
     try:
-        helpers += (_forked(work, share) for share in shares[1:])
+        helpers += (_helper(work, share) for share in shares[1:])
         made = [work(shares[0])]
         for helper, share in zip(helpers, shares[1:], strict=True):
             made.append(_results(helper, len(share)) or work(share))
@@ -47,23 +47,37 @@ def shared(work: Callable[[Sequence[_T]], list[_R]], things: Sequence[_T], proce
     return [made[at % count][at // count] for at in range(len(things))]
 
 
-def _forked(work: Callable[[Sequence[_T]], list[_R]], share: Sequence[_T]) -> _Helper:
-    parent, (reading, writing) = os.getpid(), os.pipe()
+def forked(work: Callable[[], object]) -> int:
+    """Fork, and return the process id. The fork does `work` and ends: with 1 where that raises, else with 0.
+
+    It ends with this process, too. Raises OSError.
+    """
+    parent = os.getpid()
     pid = os.fork()
     if pid:
-        os.close(writing)
-        return _Helper(pid, reading)
+        return pid
     try:  # whatever happens, this process must not return to the code of its parent
+        die_with_parent(parent, signal.SIGKILL)
+        gc.disable()  # it ends soon, and a collection copies every page that it looks at
+        work()
+        os._exit(0)
+    finally:
+        os._exit(1)
+
+
+def _helper(work: Callable[[Sequence[_T]], list[_R]], share: Sequence[_T]) -> _Helper:
+    reading, writing = os.pipe()
+
+    def send() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        die_with_parent(parent, signal.SIGKILL)
-        gc.disable()  # it ends soon, and a collection copies what it looks at
         os.close(reading)
         with os.fdopen(writing, "wb") as pipe:
             pickle.dump(work(share), pipe, pickle.HIGHEST_PROTOCOL)
-    except BaseException:  # noqa: BLE001 - its parent does the work again, and meets the same
-        os._exit(1)
-    os._exit(0)
+
+    pid = forked(send)  # where it fails, its parent does the work again, and meets the same
+    os.close(writing)
+    return _Helper(pid, reading)
 
 
 def _results(helper: _Helper, count: int) -> list[_R] | None:

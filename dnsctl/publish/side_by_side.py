@@ -8,17 +8,17 @@ Ctrl-C, and end with this process.
 
 from __future__ import annotations
 
-import gc
 import os
 import pickle
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 from typing import Generic, TypeVar
 
 from dnsctl.errors import SystemRefusalError
-from dnsctl.model.prctl import die_with_parent
+from dnsctl.model.sharing import forked
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -53,23 +53,14 @@ class _Fork(Generic[_In, _Out]):
 
     def __init__(self, share: Sequence[_In], work: Callable[[_In], _Out]) -> None:
         self._file = os.fdopen(os.memfd_create("dnsctl results"), "w+b")
-        parent = os.getpid()
         try:
-            self._pid = os.fork()
+            self._pid = forked(partial(self._write, share, work))
         except OSError as error:
             self._file.close()
             raise SystemRefusalError.of(error) from None
-        if not self._pid:
-            try:
-                signal.signal(signal.SIGINT, signal.SIG_IGN)
-                die_with_parent(parent, signal.SIGKILL)
-                gc.disable()  # a collection would touch, and so copy, every page that is shared
-                self._write(share, work)
-                os._exit(0)
-            finally:
-                os._exit(1)
 
     def _write(self, share: Sequence[_In], work: Callable[[_In], _Out]) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             made: list[_Out] | Exception = [work(one) for one in share]
         except Exception as error:  # noqa: BLE001 - told to the parent, which raises it
