@@ -185,11 +185,11 @@ class _Commit:
         if changes is None:
             before, changes = Remembered(before.number), {}
         self._before, self._changes = before, changes
+        self._is_set_alike = before.config == self._written  # dnsctl.yaml is the file of before
         self._names = self._named()
         is_listed = bool(before.names) and before.names == self._names
         self._listing = None if is_listed else zone_files(source, config.zone_files)
         self._order: Iterable[Name] = before.zones if self._listing is None else self._listing.zones
-        self._settings_now = self._all_settings()
 
     def judged(
         self, progress: Progress, resolve: Resolve, parts: Parts | None, *, in_part: bool
@@ -323,22 +323,16 @@ class _Commit:
         """Return the digest of `_names`: that of before where no file came, or went, or became a link."""
         before = self._before
         is_alike = all(old.startswith(_FILE) and new.startswith(_FILE) for old, new in self._changes.values())
-        if before.names and is_alike and before.config == self._written:
+        if before.names and is_alike and self._is_set_alike:
             return before.names
         return _names(self._objects, self._config.zone_files)
-
-    def _all_settings(self) -> Mapping[Name, str] | None:
-        """Return the digest of what dnsctl.yaml says, zone by zone; None where it is the file of before."""
-        if self._before.config == self._written:
-            return None
-        return {origin: self._settings.digest(origin) for origin in self._order}
 
     def _changed_zones(self) -> frozenset[Name] | None:
         """Return the zones that are read; None where the memory cannot be trusted."""
         known = self._before.zones
         changed = known.outdated(self._day.isoformat())
-        if self._settings_now is not None:
-            changed |= known.otherwise_set(self._settings_now)
+        if not self._is_set_alike:
+            changed |= known.otherwise_set({each: self._settings.digest(each) for each in self._order})
         if self._changes:
             readers = self._memory.readers(self._before, self._changes)
             if readers is None:
@@ -408,17 +402,14 @@ class _Commit:
                 new[origin] = replace(read, faults=tuple(faults.get(origin, ())), findings=own)
             elif origin in touched:
                 new[origin] = replace(before.zones[origin], findings=own)
-            elif (
-                before.config != self._written
-                and (place := self._place(origin)) != before.zones[origin].place
-            ):
+            elif not self._is_set_alike and (place := self._place(origin)) != before.zones[origin].place:
                 new[origin] = replace(before.zones[origin], place=place)
         zones = before.zones.replaced(None if is_alike else self._order, new)
         included = before.included
         if self._gone or included or any(loaded.included.values()):
             included = _included(zones.values())
         made = replace(before, zones=zones, tree=self._tree, names=self._names, config=self._written)
-        is_alike = is_alike and before.config == self._written
+        is_alike = is_alike and self._is_set_alike
         if not is_alike:
             told = (
                 each
