@@ -1,7 +1,7 @@
-"""Approve a commit, where the rules say that a second person has to: those of the last release.
+"""Approve a commit where the rules of the last release ask for a second person.
 
-Needs no state and no keys of the fleet. A clone that knows of no release takes the rules of the parent for
-those of the last release: a commit may change them, and lets nobody in or out itself.
+Needs no state and no keys of the fleet. A clone that knows of no release goes by the rules of the parent
+commit: a commit may change the rules, but lets nobody in or out itself.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dnsctl.load.signatures.signer import Fault, Signer
 class Approval(NamedTuple):
     """An approval. `suffices`: with it, two people vouch for the commit; `already`: it was there before.
 
-    `signers`: by which lists that was judged; `released`: they are those that a push goes by.
+    `signers`: the lists that it was judged by; `released`: a push goes by the same ones.
     """
 
     commit: str
@@ -35,9 +35,9 @@ class Approval(NamedTuple):
 
 
 def approve(root: Path, rev: str) -> Approval:
-    """Have git make a signed tag that approves `rev`. Leaves none that would count for nothing, or no more.
+    """Have git make a signed tag that approves `rev`; remove it again if it counts for nothing, or twice.
 
-    Raises ReleaseRefusedError for who may not approve it, RevisionError where git cannot sign.
+    Raises ReleaseRefusedError where the user may not approve it, RevisionError where git cannot sign.
     """
     commit = resolve(root, rev)
     known = released(root)
@@ -60,7 +60,7 @@ def approve(root: Path, rev: str) -> Approval:
 
 
 def _rules(root: Path, commit: str) -> CommitRules:
-    """Return the rules of the parent, as far as it has any that can be read, and else of `commit`."""
+    """Return the rules of the parent, and those of `commit` that it lacks; else only those of `commit`."""
     with suppress(RevisionError):
         rules = rules_from(root, resolve(root, f"{commit}^1"), commit)
         if not rules.fault and (rules.signers is None or not rules.signers.fault):

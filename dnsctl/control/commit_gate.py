@@ -1,7 +1,7 @@
 """Guards on the commit itself: `branch`, which one it is on; `signature`, who vouches for it; `approval`,
-whether somebody else does, too, where that is wanted.
+whether a second person does, where that is wanted.
 
-`commit_rules` says by which rules. The signer of the commit and those who approved it must be two people: of
+The rules are in `commit_rules`. The signer of the commit and those who approved it must be two people: of
 a commit that nobody on the list has signed, two must approve. A rollback is asked for `approval` alone, and
 not where it brings back what was approved (`judge_return`). What is made of the released commit again, such
 as a renewal of signatures, is asked for nothing.
@@ -101,7 +101,7 @@ def judge_commit(
     zones: Iterable[ZoneChangeset] = (),
     verdicts: Iterable[GuardVerdict] = (),
 ) -> CommitJudgement:
-    """Judge the commit `pushed`, which changes `zones`, and to which other guards have objected."""
+    """Judge the commit `pushed`. `zones`: what it changes; `verdicts`: what other guards object to."""
     before = released.commit if released is not None else None
     if pushed is None or pushed == before:
         return CommitJudgement()
@@ -156,7 +156,7 @@ def judge_return(
 
 
 def vouching_for(root: Path, commit: str, rules: CommitRules) -> Vouching:
-    """Return who of those whom `rules` names vouches for `commit`. Raises RevisionError."""
+    """Return which of those whom `rules` admits vouch for `commit`. Raises RevisionError."""
     if rules.signers is None:
         return Vouching(commit, Fault("is not signed"), ())
     lists = rules.signers.lists

@@ -1,8 +1,8 @@
 """Which rules say who may release what: `branch` and `commits` of dnsctl.yaml, and the lists that they name.
 
-Those of the last release count, so that no commit lets itself in. A rollback takes records back, and not the
-rules: after one, those count that did before. What a release has no rule about, the commit that is pushed may
-limit itself. A commit that changes the rules makes a release, though no record changes (`changed_rules`).
+Those of the last release count, so that no commit lets itself in. A rollback takes back records, but not the
+rules: after it, the same rules count as before. Where the last release has no rule, the pushed commit's own
+counts. A commit that changes the rules makes a release, though no record changes (`changed_rules`).
 """
 
 from __future__ import annotations
@@ -104,9 +104,9 @@ def branch_in_force(root: Path) -> str | None:
 
 
 def standing(root: Path, released: Manifest | None) -> str | None:
-    """Return the commit whose rules are in force: of all that were released, the last that was new then.
+    """Return the commit whose rules are in force: the last that was released for the first time.
 
-    What is released again is gone back to.
+    One that is released again is a step back.
     """
     if released is None:
         return None

@@ -238,7 +238,7 @@ def control_host(
     Order: the lock, release keys, the image and the records, made where they are missing or damaged, then
     certificates. `holder`: `JOB`, for what the daemon does. Another who finds a job at work waits for it, and
     is told so; with `wait`, for a push of somebody else as well. `whole`: as of `own_image.remove_damaged`,
-    for who signs what the image holds.
+    for work that signs what the image holds.
     Raises HostBusyError where another process holds the lock, ConfigError for an unknown site, and what
     opening any of it raises.
     """

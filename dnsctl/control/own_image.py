@@ -25,7 +25,7 @@ from dnsctl.release.archive import Archive
 from dnsctl.replicate.trust import Trust
 
 NOTHING_LOST = "nothing is lost by that: the next `dnsctl push` takes it from the nodes"
-_EVERY = 86400  # seconds: what a disk does to a file that nobody writes to is found after as many
+_EVERY = 86400  # seconds: a disk may damage a file that nobody writes to, so it is read again after these
 _SOON_READ = 10_000  # owners of a zone: some 20 ms
 _QUICKLY_READ = 64 * 2**20  # octets: about a second
 
@@ -55,7 +55,7 @@ def damage(state: HostFiles, trust: Trust | None = None, *, depth: Depth = Depth
 
 
 def damage_since(state: HostFiles, trust: Trust | None) -> str:
-    """Return the same, but read all of the image only where that was not done for a day, or the file changed.
+    """Do as `damage`, but read all of the image only where that was not done for a day, or the file changed.
 
     What was read lately comes from the kernel's memory: to read it again says nothing of the disk.
     """
@@ -123,7 +123,7 @@ def _note(state: HostFiles, at: int, file: tuple[int, ...] | None) -> None:
 def require_whole(state: HostFiles, *, quickly: bool = False, lately: bool = False) -> None:
     """Raise DamagedImageError, with advice, where the image is damaged. For those who only read.
 
-    `quickly`: for what is to be answered at once, of a large image only what opens it. `lately`: as of
+    `quickly`: for what is to be answered at once, only the entries of zones of a large image. `lately`: as
     `damage_since`.
     """
     depth = Depth.ENTRIES if quickly and _size(state) > _QUICKLY_READ else Depth.WHOLE

@@ -1,7 +1,7 @@
 """How many queries each zone got in the last day, by the hour: `state/queries.db`.
 
-Nodes count from their start. The daemon's job `count` reads these counts each hour, and here stands what
-came between two looks, all nodes together. Losing the file loses nothing but this: counting begins anew.
+Nodes count from their start. The daemon's job `count` reads these counts each hour; this file has what came
+between two looks, for all nodes together. If it is lost, counting begins anew, and nothing else is lost.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _HOUR = 3600  # seconds
 _HOURS = 24
-_LONGEST = 26 * _HOUR  # between two looks, of which one each night is the least
+_LONGEST = 26 * _HOUR  # between two looks; there is one each night at least
 _BUSY = 5.0  # seconds to wait for another process
 _ALL = b""  # in the place of a zone: all queries of a node
 _SCHEMA = """
@@ -48,7 +48,7 @@ class NodeCounts:
 
 @dataclass(frozen=True)
 class LastDay:
-    """Queries of a day, or since less. `zones`: of those that were asked about, if they got any."""
+    """Queries of the last day, or of a part of it, from `since`. `zones`: those asked about that got any."""
 
     since: datetime
     nodes: tuple[str, ...]
@@ -80,7 +80,7 @@ def keep_counts(path: Path, found: Mapping[str, NodeCounts], now: datetime) -> N
 
 
 def _forget(database: sqlite3.Connection, at: int) -> None:
-    within = (_first(at), at // _HOUR)  # a clock that went back leaves hours that are not yet
+    within = (_first(at), at // _HOUR)  # a clock that went back leaves hours of the future
     for table in ("hours", "looks"):
         database.execute(f"DELETE FROM {table} WHERE hour NOT BETWEEN ? AND ?", within)  # noqa: S608 - ours
 
@@ -109,7 +109,7 @@ def _keep(database: sqlite3.Connection, node: str, counts: NodeCounts, at: int) 
 
 
 def queries_touched(path: Path, changed: Iterable[ZoneChangeset], now: datetime) -> LastDay | None:
-    """Return what zones got of which records change, as `last_day`; None also where none does."""
+    """Return what `last_day` does for zones whose records change; None also where none do."""
     zones = [each.origin for each in changed if each.fate in (Fate.CHANGED, Fate.REMOVED)]
     return last_day(path, zones, now) if zones else None
 

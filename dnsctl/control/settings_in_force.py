@@ -31,7 +31,7 @@ def able_to_travel(host: ControlHost, intent: SettingsIntent) -> SettingsIntent:
         return intent
     if intent.changes:
         host.notes.append(
-            f"nodes get no settings with this release, but from their own dnsctl.yaml: {reason}"
+            f"this release brings nodes no settings, and their own dnsctl.yaml counts: {reason}"
         )
     return SettingsIntent()
 

@@ -10,7 +10,7 @@ from dnsctl.image.reader import Reader
 from dnsctl.model.name import Name
 from dnsctl.release.archive import Archive, activated
 
-_STEPS: Final = 64  # releases that are looked through: beyond it, to compare all zones costs no more
+_STEPS: Final = 64  # releases that are looked through: past these, comparing all zones costs no more
 
 
 def released_since(archive: Archive, reader: Reader) -> Callable[[str], frozenset[Name] | None]:

@@ -126,7 +126,7 @@ class Manifest:
     def from_bytes(cls, data: bytes) -> Manifest:
         """Parse and check; see the module for what is refused. Raises ReleaseError.
 
-        One that is in use somewhere is not read again: each step of a release comes by it.
+        One that is in use is not parsed again: each step of a release reads it.
         """
         digest = hashlib.sha256(data).hexdigest()
         found = _in_use.get(digest)
@@ -168,7 +168,7 @@ _in_use: WeakValueDictionary[str, Manifest] = WeakValueDictionary()  # by their 
 
 
 def settings_in(data: bytes) -> FleetSettings | None:
-    """Return the settings of nodes in the octets of a manifest, whose zones are not looked at.
+    """Return the settings of nodes in the octets of a manifest, without a look at its zones.
 
     Raises ReleaseError.
     """

@@ -1,7 +1,7 @@
 """The settings of nodes inside a manifest: their canonical form, their digest, how long they may be.
 
 What they say is for `load.settings.released` to judge; here they are an object of JSON like any other, so
-that who only carries a release need not know them.
+that code which only carries a release need not know them.
 """
 
 from __future__ import annotations

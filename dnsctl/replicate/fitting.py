@@ -46,7 +46,7 @@ class SettingsStatus:
 
 
 def status_of(own: NodeSettings, served: int, data: bytes, age: float) -> SettingsStatus | None:
-    """Return what the node runs with; None for one that has nothing to say.
+    """Return what the node runs with; None for one that cannot take other settings while it runs.
 
     `data`: the settings of the generation that is `served`, for `age` seconds.
     """
@@ -71,7 +71,7 @@ def _in_force(own: NodeSettings, served: int, data: bytes) -> SettingsStatus | N
 def require_fit(settings: FleetSettings, own: NodeSettings) -> None:
     """Check that this node could run with `settings`: their form, secrets of TSIG keys, new addresses.
 
-    Raises ConfigError, ListenError. An address that needs a privilege is none of these: it takes a restart.
+    Raises ConfigError, ListenError. An address that needs a privilege passes: it takes a restart.
     """
     # Here, because they take 10 MB, and most releases bring no other settings.
     from dnsctl.load.settings.released import ReleasedSettings  # noqa: PLC0415 - as above

@@ -446,7 +446,7 @@ class Staging:
             self._own.fits(coming)
 
     def _check_decided(self, chain: Sequence[_Sealed], clocks: Mapping[str, Offset], *, late: bool) -> None:
-        """Do the same for releases that others serve, of which the last will be served here.
+        """Do as `_check_times` for releases that others serve, of which the last will be served here.
 
         Not of the snapshot's other zones: they came with releases before it.
         """

@@ -41,7 +41,7 @@ class _Last(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What a node's own host says: `config`, of `root`; where its state is, how many workers, if it does."""
+    """What a node's own host says: `config`, of `root`; `state`, `workers`: None where nobody says these."""
 
     config: Config
     root: Path

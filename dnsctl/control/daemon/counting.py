@@ -1,7 +1,7 @@
 """The job `count`: how many queries each zone got, from the /metrics of nodes that have one.
 
-So a plan can tell which share of the last day's queries it touches. Nodes keep no day, and this asks nothing
-of them that a Prometheus does not.
+So a plan can tell which share of the last day's queries it touches. Nodes count from their start only, and
+are asked no more than a Prometheus asks.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _AT_ONCE: Final = 8
 
 
 class _NotCountedError(Exception):
-    """A node does not tell, or not what can be read."""
+    """A node does not tell its counts, or they cannot be read."""
 
 
 def counted(work: Work) -> Verdict:
@@ -39,7 +39,7 @@ def counted(work: Work) -> Verdict:
         if node.metrics is not None
     }
     if not asked:
-        return Verdict("well", "no node has `metrics:`, so no plan can tell of queries")
+        return Verdict("well", "no node has `metrics:`, so plans tell nothing of queries")
     found: dict[str, NodeCounts] = {}
     silent: list[str] = []
     with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -54,9 +54,8 @@ def counted(work: Work) -> Verdict:
     except OSError as error:
         return Verdict("unknown", f"cannot keep what was counted: {error}")
     told = f"queries of {len(found)} of {len(asked)} nodes are counted"
-    return Verdict(
-        "well", "; ".join([told, *silent[:1]])
-    )  # an address may be for others: see docs/metrics.md
+    # A silent node is not a fault: its address may be open to others only, see docs/metrics.md.
+    return Verdict("well", "; ".join([told, *silent[:1]]))
 
 
 def _counts_at(address: Endpoint) -> NodeCounts:

@@ -202,7 +202,7 @@ class Config(Settings):
         merged: dict[Name, tuple[str, ...]] = {}
         for each in matching(self.zones, zone):
             for owner, authorities in each.certificates.items():
-                with suppress(NameSyntaxError):  # too long together with this zone: no name of it
+                with suppress(NameSyntaxError):  # too long below this zone
                     merged.setdefault(from_text(owner or "@", zone), authorities)
         return merged
 

@@ -1,7 +1,7 @@
 """An example for each section of dnsctl.yaml, for docs/configuration.md and dnsctl.yaml(5).
 
-Together, one behind the other, they are a file that is loaded as it stands and has every setting: a name that
-one section gives, such as of a policy, is used in others.
+One after the other they make a file that loads and has every setting: a name that one section gives, such as
+of a policy, is used in others.
 """
 
 from __future__ import annotations

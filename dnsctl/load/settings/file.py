@@ -60,10 +60,10 @@ def parse_config(data: bytes, path: str = CONFIG, *, fleet: bool = True) -> Conf
 
 
 def load_part(source: Source, names: Iterable[str], path: str = CONFIG) -> Config:
-    """Read and check what dnsctl.yaml says at the top under `names`; the rest is as if it was not written.
+    """Read and check what dnsctl.yaml says at the top under `names`, and take the rest for not written.
 
-    So it can be read however this version judges the rest. Raises ConfigError, and RevisionError where the
-    file cannot be read.
+    So a file can be read in part whose rest is wrong for this version. Raises ConfigError, and RevisionError
+    where the file cannot be read.
     """
     tree = _settings_in(source.read(path), path)
     return _checked({"version": "1"} | {name: _plain(tree.get(name)) for name in names}, tree, path)

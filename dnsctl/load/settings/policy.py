@@ -158,7 +158,7 @@ def matching(entries: Mapping[str, ZoneConfig], zone: Name) -> Iterator[ZoneConf
 def is_named(patterns: Iterable[str], zone: Name) -> bool:
     """True where a name or a pattern among `patterns` is of `zone`, or of a name above it.
 
-    A zone below another takes the place of what that says about these names.
+    A new zone below another replaces what the other says about these names.
     """
     labels = to_text(zone).removesuffix(".").split(".")
     above = [".".join(labels[at:]) for at in range(len(labels) + 1)]

@@ -28,7 +28,7 @@ _FAULTS = {  # by the word of gpg's doc/DETAILS: who is named after it
 
 
 def judge_openpgp(signed: Signed, keys: bytes, home: Path) -> Signer | Fault:
-    """Return whose key in `keys` made it; `home`: an empty directory. Raises RevisionError."""
+    """Return the signer, if the key is in `keys`; `home`: an empty directory. Raises RevisionError."""
     _gpg(home, "--import", told=keys)
     owners = _owners(_gpg(home, "--with-colons", "--list-keys").lines)
     if not owners:
@@ -58,7 +58,7 @@ def _gpg(home: Path, *arguments: str, told: bytes = b"") -> Done:
 
 
 def _owners(colons: Iterable[str]) -> dict[str, Signer]:
-    """Return whose each primary key is, by its fingerprint, from gpg's list with colons."""
+    """Return the owner of each primary key, by its fingerprint, from gpg's list with colons."""
     owners: dict[str, Signer] = {}
     primary, expected = "", False
     for each in (line.split(":") for line in colons):

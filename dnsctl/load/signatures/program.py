@@ -1,4 +1,4 @@
-"""Run a program that verifies signatures: with an environment that says nothing, and for a bounded time."""
+"""Run a program that verifies signatures, without the user's environment and for a bounded time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Done(NamedTuple):
 
 
 def run(home: Path, command: Sequence[str | Path], told: bytes = b"") -> Done:
-    """Run `command` with nothing to find in `home`. Raises RevisionError where it is not installed."""
+    """Run `command`, whose home directory is `home`. Raises RevisionError where it is not installed."""
     environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home), "LC_ALL": "C"}
     name = str(command[0])
     try:
@@ -35,4 +35,4 @@ def run(home: Path, command: Sequence[str | Path], told: bytes = b"") -> Done:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise RevisionError(f"{name} failed: {error}", advice="try again") from None
     text = done.stdout.decode("utf-8", "replace")
-    return Done(not done.returncode, tuple(text.split("\n")))  # and at no other sign: names may hold these
+    return Done(not done.returncode, tuple(text.split("\n")))  # names may hold other breaks of lines

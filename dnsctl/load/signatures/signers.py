@@ -1,4 +1,4 @@
-"""Whom a list of signers vouches for: SSH keys, OpenPGP keys, or both."""
+"""Who made a signature, by lists of those who may: of SSH keys, of OpenPGP keys, or of both."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dnsctl.load.signatures.ssh import judge_ssh
 
 
 class SignerLists(NamedTuple):
-    """The lists, by what stands in their files; None: there is no such list."""
+    """The lists, as octets of their files. None: dnsctl.yaml names no such list."""
 
     ssh: bytes | None
     openpgp: bytes | None

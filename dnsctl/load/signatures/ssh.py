@@ -20,7 +20,7 @@ _KEY = re.compile(r"with \S+ key (SHA256:[A-Za-z0-9+/]+)")
 
 
 def judge_ssh(signed: Signed, listed: bytes, home: Path) -> Signer | Fault:
-    """Return who on the list `listed` made it; `home`: an empty directory. Raises RevisionError."""
+    """Return the signer, if on the list `listed`; `home`: an empty directory. Raises RevisionError."""
     signers, signature = home / "signers", home / "signature"
     signers.write_bytes(listed)
     signature.write_bytes(signed.signature)
