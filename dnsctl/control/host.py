@@ -125,6 +125,10 @@ class ControlHost:
         if fault and self._had_again(served.generation):
             self.notes.append(f"{fault}; it was taken from a node again")
 
+    def served_manifest(self) -> Manifest | None:
+        """Return the manifest of what is served, as `manifest` does; None before the first release."""
+        return self.manifest(self.supply.served().generation)
+
     def manifest(self, generation: int) -> Manifest | None:
         """Return the manifest of an activated generation; None where the archive has none.
 

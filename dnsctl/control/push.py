@@ -24,6 +24,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -191,7 +192,7 @@ def rollback(
     target = _earlier(host, generation)
     release = _built_again(host, target, progress, _at_once(request))
     if release is not None:
-        served = host.manifest(host.supply.served().generation)
+        served = host.served_manifest()
         judged = judge_return(host.root, served, target, release.zones, release.guards)
         release = _with(release, judged)
     result = ended(host, release, "rollback", request, recovered, progress)
@@ -326,21 +327,16 @@ def _built(
             source.close()
         targets.keep()
         intent = narrowed(intent, served, host.keystore, state, datetime.now(UTC), at_once)
+        last = partial(host.manifest, served.generation)
         if settings_of is None:
-            settings = settings_intent(
-                served, host.root, intent.commit, config, lambda: host.manifest(served.generation)
-            )
+            settings = settings_intent(served, host.root, intent.commit, config, last)
         else:
             settings = settings_of(served)
         settings = able_to_travel(host, settings)
-        anyway = bool(settings.changes) or (by_rules and _has_other_rules(host, intent))
+        anyway = bool(settings.changes) or (
+            by_rules and bool(changed_rules(host.root, last(), intent.commit))
+        )
         return build_intent(host, replace(intent, even_if_equal=anyway, settings=settings), progress)
-
-
-def _has_other_rules(host: ControlHost, intent: Intent) -> bool:
-    """True where what may be released after the commit of `intent` is not what may be now."""
-    served = host.manifest(host.supply.served().generation)
-    return bool(changed_rules(host.root, served, intent.commit))
 
 
 def _built_again(
@@ -366,7 +362,7 @@ def _judged(host: ControlHost, release: Release | None) -> Release | None:
     """Return `release` with the verdicts of the guards on its commit."""
     if release is None:
         return None
-    served = host.manifest(host.supply.served().generation)
+    served = host.served_manifest()
     judged = judge_push(
         host.root,
         served,

@@ -47,7 +47,7 @@ def _rest(zones: tuple[ZoneChangeset, ...], undone: _Undone) -> Iterator[ZoneCha
 
 def _taken_back(host: ControlHost, release: Release) -> _Undone:
     """Print what was released by commits that this one lacks, and is undone by it; return that."""
-    served, pushed = host.manifest(host.supply.served().generation), release.manifest.commit
+    served, pushed = host.served_manifest(), release.manifest.commit
     commits = lost_commits(host.root, served, pushed)
     undone = taken_back(host.root, served, pushed, release.zones)
     count = output.plural(len(commits), "commit")

@@ -102,7 +102,7 @@ def _left_to_another(work: Work, host: ControlHost) -> Verdict | None:
 def _due_since(work: Work, host: ControlHost) -> datetime:
     """Return since when this host waits for another to renew what the last release left due."""
     waits = work.last.waits if work.last is not None else None
-    manifest = host.manifest(host.supply.served().generation)
+    manifest = host.served_manifest()
     if waits is None or manifest is None or manifest.created >= waits.timestamp():
         return work.now
     return waits
