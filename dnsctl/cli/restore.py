@@ -8,7 +8,7 @@ from pathlib import Path
 from dnsctl.cli import output
 from dnsctl.cli.context import Context
 from dnsctl.cli.output.backups import contents_json, print_contents
-from dnsctl.control.backup.restoring import contents_of, refuse_what_is_not_one
+from dnsctl.control.backup.restoring import contents_of, require_backup
 from dnsctl.control.backup.restoring import restore as restored
 from dnsctl.errors import PassphraseError
 from dnsctl.load.secret import resolve
@@ -25,7 +25,7 @@ def restore(
     as_json: bool,
 ) -> None:
     """Restore the backup in `file` to `directory`, or list it. `reference`: the passphrase it is under."""
-    refuse_what_is_not_one(file)  # before a passphrase is typed
+    require_backup(file)  # before a passphrase is typed
     passphrase = _passphrase(reference)
     if listed:
         contents = contents_of(file, passphrase)

@@ -64,13 +64,9 @@ class Killed(Fleet):
 
     def _recover(self) -> None:
         """Do what every push does first: take what was decided and is not in the image."""
-
-        async def run(staging: Staging, writer: ThreadPoolExecutor) -> int:
-            return await recover(staging, writer, ())
-
         with ThreadPoolExecutor(1) as writer:
             staging = Staging(self.host.image, self.host.archive, TRUST, prove=acceptance.prove)
-            asyncio.run(run(staging, writer))
+            asyncio.run(recover(staging, writer, ()))
             writer.submit(staging.close).result()
 
 

@@ -49,8 +49,8 @@ class Restored:
     other_release_key: bool = False
 
 
-def refuse_what_is_not_one(source: Path) -> None:
-    """Raise SystemRefusalError, BackupError where `source` does not begin as a backup."""
+def require_backup(source: Path) -> None:
+    """Raise BackupError where `source` does not begin as a backup, and what opening it raises."""
     with _opened(source) as file:
         refuse_other(file.read(HEAD), str(source))
 
