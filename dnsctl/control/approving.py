@@ -50,13 +50,13 @@ def approve(root: Path, rev: str) -> Approval:
         )
     name = make_approval(root, commit)
     try:
-        made = _judged(vouching_for(root, commit, rules), name, rules.signers)
+        made = _judged(vouching_for(root, commit, rules), name, rules.signers, released=known is not None)
     except BaseException:
         drop_approval(root, name)
         raise
     if made.already:
         drop_approval(root, name)
-    return made._replace(released=known is not None)
+    return made
 
 
 def _rules(root: Path, commit: str) -> CommitRules:
@@ -68,7 +68,7 @@ def _rules(root: Path, commit: str) -> CommitRules:
     return rules_from(root, commit)
 
 
-def _judged(vouching: Vouching, name: str, signers: Signers) -> Approval:
+def _judged(vouching: Vouching, name: str, signers: Signers, *, released: bool) -> Approval:
     by = next((each.by for each in vouching.tags if each.name == name), Fault("cannot be found"))
     if isinstance(by, Fault):
         advice = f"sign with a key that {signers.do('name')}: git config user.signingkey, gpg.format"
@@ -85,7 +85,7 @@ def _judged(vouching: Vouching, name: str, signers: Signers) -> Approval:
         vouching.suffices,
         already=earlier is not None,
         signers=signers,
-        released=False,
+        released=released,
     )
 
 

@@ -68,7 +68,7 @@ def test_documented_file_says_what_it_shows() -> None:
     assert (config.guards.deletes, config.guards.minimum) == (0.3, 10)
     assert config.release.keys == ("keys/release.pub",)
     assert config.keystore.passphrase == "file:keys/passphrase"
-    assert config.transfer == ()
+    assert config.transfers.allow == ()
 
 
 def test_every_field_of_a_policy_can_be_written_and_reaches_the_policy() -> None:

@@ -46,7 +46,7 @@ from dnsctl.load.settings.values import (
     section,
 )
 from dnsctl.model.finding import Level, Position
-from dnsctl.model.fleet import Endpoint, Network, Node, NodeSettings, ServeSettings
+from dnsctl.model.fleet import Endpoint, Node, NodeSettings, ServeSettings
 from dnsctl.model.guard_limits import STANDARD_LIMITS, GuardLimits
 from dnsctl.model.guard_names import APPROVAL, GUARDS
 from dnsctl.model.name import Name, from_text
@@ -146,10 +146,6 @@ class Config(Settings):
     def _names(cls, value: dict[str, ZoneConfig]) -> dict[str, ZoneConfig]:
         check_names(value)
         return value
-
-    @property
-    def transfer(self) -> tuple[Network, ...]:
-        return self.transfers.allow
 
     @property
     def alias_resolvers(self) -> tuple[Endpoint, ...]:
