@@ -20,6 +20,7 @@ from dnsctl.load.revision import Source
 from dnsctl.load.settings.config import Config
 from dnsctl.load.settings.policy import WRITTEN
 from dnsctl.load.settings.rules import Path, contradictions
+from dnsctl.load.settings.values import reason_of
 from dnsctl.model.finding import Position
 from dnsctl.model.repo import CONFIG, ZONE_FILES
 
@@ -119,15 +120,6 @@ def _repeated(node: yaml_nodes.Node) -> Iterator[yaml_nodes.Scalar]:
             yield from _repeated(item)
 
 
-_KINDS = {  # of a value that is of another kind, in the words of YAML
-    "tuple_type": "should be a list",
-    "list_type": "should be a list",
-    "dict_type": "should be a mapping",
-    "model_type": "should be a mapping",
-    "model_attributes_type": "should be a mapping",
-}
-
-
 def _config_error(error: ValidationError, tree: yaml_nodes.Node, path: str) -> ConfigError:
     """Turn the first complaint in the file's order into one line a person can act on."""
     faults = error.errors(include_url=False, include_context=False, include_input=False)
@@ -140,8 +132,7 @@ def _config_error(error: ValidationError, tree: yaml_nodes.Node, path: str) -> C
     elif first["type"] == "missing":
         what, advice = f"{name} is missing", "write version: 1" if loc == ("version",) else "set it"
     else:
-        reason = _KINDS.get(first["type"]) or str(first["msg"]).removeprefix("Value error, ")
-        reason = reason.replace("Input should", "should")
+        reason = reason_of(first)
         what, advice = f"{name}: {reason}", "" if ":" in reason else "correct it"
     return ConfigError(_cut(what) + more, where=_where(tree, loc, path), advice=_cut(advice))
 

@@ -18,7 +18,7 @@ from dnsctl.errors import ConfigError
 from dnsctl.load.settings.config import Config
 from dnsctl.load.settings.fleet import NodeConfig, Site, nodes_of
 from dnsctl.load.settings.serve import ServeConfig, TransferConfig, serve_settings
-from dnsctl.load.settings.values import Label, NotEmpty, SecondaryAddress, Settings, section
+from dnsctl.load.settings.values import Label, NotEmpty, SecondaryAddress, Settings, reason_of, section
 from dnsctl.model.fleet import Endpoint, Network, Node, NodeSettings
 from dnsctl.model.json_value import Json
 from dnsctl.model.repo import CONFIG
@@ -145,5 +145,4 @@ def _worded(error: ValidationError | RecursionError) -> str:
         return "the released settings are nested too deeply"
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     name = ".".join(str(part) for part in first["loc"] if part != "[key]") or "all of them"
-    reason = str(first["msg"]).removeprefix("Value error, ").replace("Input should", "should")
-    return f"the released settings cannot be read: {name}: {reason}"[:_LONGEST]
+    return f"the released settings cannot be read: {name}: {reason_of(first)}"[:_LONGEST]

@@ -26,6 +26,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic.config import JsonDict
+from pydantic_core import ErrorDetails
 
 from dnsctl.errors import NameSyntaxError
 from dnsctl.load.secret import check_reference
@@ -47,6 +48,13 @@ _SWITCHES = {"on": True, "true": True, "yes": True, "off": False, "false": False
 NEITHER = "off"  # of an algorithm beside another
 UNLIMITED = "unlimited"
 _ISSUER = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+", re.ASCII)
+_KINDS = {  # of a value that is of another kind, in the words of YAML
+    "tuple_type": "should be a list",
+    "list_type": "should be a list",
+    "dict_type": "should be a mapping",
+    "model_type": "should be a mapping",
+    "model_attributes_type": "should be a mapping",
+}
 _TEXT = {"type": "string"}
 _DURATION_SCHEMA = {"type": ["string", "integer"], "pattern": r"^(\d+|(\d+[smhdwSMHDW])+)$"}
 
@@ -338,6 +346,12 @@ class Settings(BaseModel):
             return value
         known = {field.alias for field in cls.model_fields.values()}
         return {key: each for key, each in value.items() if each is not None or key not in known}
+
+
+def reason_of(fault: ErrorDetails) -> str:
+    """Return what is wrong with a setting, in words for people."""
+    reason = _KINDS.get(fault["type"]) or str(fault["msg"]).removeprefix("Value error, ")
+    return reason.replace("Input should", "should")
 
 
 def section(kind: type[Settings], written: JsonDict | None = None) -> Any:
