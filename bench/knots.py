@@ -17,13 +17,13 @@ from typing import NamedTuple
 import dns.exception
 import dns.message
 import dns.query
+from servers import Server
 
 from dnsctl.demo.ports import free_port
 
 KNOTD, KNOTC = Path("/usr/sbin/knotd"), Path("/usr/sbin/knotc")
 _PATIENCE = 900.0  # seconds until both serve all zones
 _POLL = 0.001  # seconds
-_TICK = os.sysconf("SC_CLK_TCK")
 
 _COMMON = """\
 server:
@@ -80,22 +80,22 @@ class Took(NamedTuple):
 
 
 class Knots:
-    """Both, once they serve all zones. `primary` and `secondary`: their processes and directories."""
+    """Both, the one that signs first, once they serve all zones."""
 
-    def __init__(self, root: Path, processes: list[subprocess.Popen[bytes]], port: int) -> None:
-        self._root, self._processes, self._port = root, processes, port
+    def __init__(self, root: Path, servers: list[Server]) -> None:
+        self._root, self._servers = root, servers
 
     def change(self, apex: str, text: str, address: str) -> Took:
         """Have the zone file replaced by `text`, in which www has `address`; return what that took."""
         (self._root / "primary" / "zones" / f"{apex}.zone").write_text(text)
         before, began = self._spent(), time.perf_counter()
         self._control("zone-reload", f"{apex}.")
-        while address not in answers(self._port, f"www.{apex}.", "A"):
+        while address not in answers(self._servers[1].port, f"www.{apex}.", "A"):
             if time.perf_counter() - began > _PATIENCE:
                 raise SystemExit(f"Knot does not serve the change of {apex}")
             time.sleep(_POLL)
         passed = time.perf_counter() - began
-        return Took(passed, self._spent() - before, max(map(_resident, self._processes)))
+        return Took(passed, self._spent() - before, max(_resident(each.process) for each in self._servers))
 
     def _control(self, *arguments: str) -> None:
         socket = self._root / "primary" / "knot.sock"
@@ -104,7 +104,7 @@ class Knots:
     def _spent(self) -> float:
         children = os.times()
         own = children.children_user + children.children_system  # knotc
-        return own + sum(map(_cpu, self._processes))
+        return own + sum(each.cpu_seconds() for each in self._servers)
 
 
 @contextlib.contextmanager
@@ -114,7 +114,7 @@ def knots(root: Path, zones: Mapping[str, str]) -> Iterator[Knots]:
     while ports[0] == ports[1]:
         ports = ports[0], free_port()
     lines = "".join(f'  - domain: "{apex}."\n    file: "{apex}.zone"\n' for apex in zones)
-    processes: list[subprocess.Popen[bytes]] = []
+    servers: list[Server] = []
     try:
         for name, port, other, kind in (
             ("primary", *ports, _PRIMARY),
@@ -128,14 +128,13 @@ def knots(root: Path, zones: Mapping[str, str]) -> Iterator[Knots]:
             config = directory / "knot.conf"
             config.write_text((_COMMON + kind).format(directory=directory, port=port, other=other) + lines)
             with (directory / "log").open("wb") as log:
-                processes.append(subprocess.Popen((KNOTD, "-c", config), stdout=log, stderr=log))
+                process = subprocess.Popen((KNOTD, "-c", config), stdout=log, stderr=log)
+            servers.append(Server(name, process, port))
         _wait(ports[1], zones)
-        yield Knots(root, processes, ports[1])
+        yield Knots(root, servers)
     finally:
-        for each in processes:
-            each.terminate()
-        for each in processes:
-            each.wait()
+        for each in servers:
+            each.end()
 
 
 def _wait(port: int, zones: Mapping[str, str]) -> None:
@@ -154,11 +153,6 @@ def answers(port: int, owner: str, rdtype: str) -> set[str]:
         reply = dns.query.udp(query, "127.0.0.1", port=port, timeout=0.5)
         return {rdata.to_text() for rrset in reply.answer for rdata in rrset}
     return set()
-
-
-def _cpu(process: subprocess.Popen[bytes]) -> float:
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICK
 
 
 def _resident(process: subprocess.Popen[bytes]) -> int:

@@ -169,7 +169,7 @@ def own_rows(stage: Rehearsal, repo: Repo, options: argparse.Namespace) -> dict[
     found["check"] = median(min(runs, 2), lambda: ours(root, "check"))
     for name in stage.fleet:
         stage.start(name)
-    stage.wait(lambda: all(map(_is_up, stage.fleet.values())), "both agents listening")
+    stage.wait(lambda: all(map(is_up, stage.fleet.values())), "both agents listening")
     found["push, the first"] = ours(root, "push")
     found["plan, after the first push"] = ours(root, "plan")
     found["plan, nothing changed"] = median(runs, lambda: ours(root, "plan"))
@@ -204,7 +204,7 @@ def cold(work: Callable[[], Cost]) -> Cost:
     return work()
 
 
-def _is_up(node: Node) -> bool:
+def is_up(node: Node) -> bool:
     """True once the node's agent can be connected to."""
     host, _, port = node.control.rpartition("/")[2].rpartition(":")
     with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=1):

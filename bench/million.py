@@ -14,14 +14,13 @@ import argparse
 import os
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import NamedTuple
 
-from dnsctl.demo.rehearsal import Rehearsal, environment, rehearsal
+import manage
+
+from dnsctl.demo.rehearsal import Rehearsal, rehearsal
 
 ZONE = "large.example"
 HEAD = {
@@ -95,24 +94,16 @@ def nodes_cpu(stage: Rehearsal) -> float:
 
 def ours(stage: Rehearsal, *arguments: str, expect: int = 0) -> Cost:
     """Run a command to its end."""
-    said = stage.root / "state" / "said"
-    with said.open("wb") as output:
-        nodes, began = nodes_cpu(stage), time.perf_counter()
-        command = [sys.executable, "-m", "dnsctl", *arguments]
-        process = subprocess.Popen(command, cwd=stage.root, env=environment(), stdout=output, stderr=output)
-        _, status, used = os.wait4(process.pid, 0)
-        passed = time.perf_counter() - began
-    process.returncode = code = os.waitstatus_to_exitcode(status)
-    if code != expect:
-        raise SystemExit(f"{' '.join(command)} ended with {code}:\n{said.read_text()[-2000:]}")
-    return Cost(passed, used.ru_utime + used.ru_stime, nodes_cpu(stage) - nodes, used.ru_maxrss // 1024)
+    nodes = nodes_cpu(stage)
+    passed, cpu, memory = manage.ours(stage.root, *arguments, expect=(expect,))
+    return Cost(passed, cpu, nodes_cpu(stage) - nodes, memory)
 
 
 def rows(stage: Rehearsal, large: Large, runs: int) -> dict[str, Cost]:
     found = {"start": median([ours(stage, "--version") for _ in range(runs)])}
     for name in stage.fleet:
         stage.start(name)
-    stage.wait(lambda: _is_up(stage), "both nodes answering")
+    stage.wait(lambda: all(map(manage.is_up, stage.fleet.values())), "both agents listening")
     found["push, the first"] = ours(stage, "push")
 
     def edited(verb: str, expect: int) -> Cost:
@@ -128,13 +119,6 @@ def rows(stage: Rehearsal, large: Large, runs: int) -> dict[str, Cost]:
 def median(made: list[Cost]) -> Cost:
     passed, cpu, nodes = (statistics.median(each[place] for each in made) for place in range(3))
     return Cost(passed, cpu, nodes, max(each.memory for each in made))
-
-
-def _is_up(stage: Rehearsal) -> bool:
-    """True once both nodes say that they serve nothing yet."""
-    command = [sys.executable, "-m", "dnsctl", "status", "--json"]
-    told = subprocess.run(command, cwd=stage.root, env=environment(), capture_output=True, check=False)
-    return told.stdout.count(b'"generation"') >= len(stage.fleet)
 
 
 def main() -> None:
