@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 RELEASE_FIRST: Final = (  # what to do where this host has no release
-    "`dnsctl push` first; in a clone of a fleet that serves, copy keys/ from the control host,"
+    "run `dnsctl push` first; in a clone of a fleet that serves, copy keys/ from the control host,"
     " and `dnsctl plan` fetches what is released"
 )
 

@@ -78,7 +78,7 @@ def _from_release(context: Context) -> Iterator[tuple[Reader, Aliases]]:
             raise ImageError(
                 "nothing is released yet",
                 where=str(context.image),
-                advice=f"run {RELEASE_FIRST}; or add --work-tree",
+                advice=f"{RELEASE_FIRST}; or add --work-tree",
                 rule=RefusalRule.NOTHING_RELEASED,
             )
 

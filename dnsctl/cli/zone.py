@@ -141,7 +141,7 @@ def export(context: Context, zone: str, signed: bool | None, target: Path | None
         raise ImageError(
             "is not in a release yet",
             where=to_text(name),
-            advice=f"run {RELEASE_FIRST}",
+            advice=RELEASE_FIRST,
             rule=RefusalRule.NOTHING_RELEASED,
         )
     found = _loaded(context, zone)

@@ -61,7 +61,7 @@ def verified(
         if not state.image.is_dir():
             raise InconclusiveError(
                 "nothing was released from this host yet",
-                advice=f"run {RELEASE_FIRST}",
+                advice=RELEASE_FIRST,
                 rule=RefusalRule.NOTHING_RELEASED,
             )
         anchors = AnchorFiles(Repo(root).keys.directory, directory_name)

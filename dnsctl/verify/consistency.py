@@ -136,7 +136,7 @@ def entries_of(reader: Reader, zones: Collection[Name] | None) -> list[ZoneEntry
     if not reader.generation:
         raise InconclusiveError(
             "nothing was released yet",
-            advice=f"run {RELEASE_FIRST}",
+            advice=RELEASE_FIRST,
             rule=RefusalRule.NOTHING_RELEASED,
         )
     if zones is None:
