@@ -153,7 +153,7 @@ class Repo:
         self.commit()
 
     def set_guard(self) -> None:
-        """Change a setting of dnsctl.yaml that is of no zone, and commit."""
+        """Change a setting of dnsctl.yaml that concerns no zone, and commit."""
         path = self._stage.root / "dnsctl.yaml"
         path.write_text(path.read_text().replace("deletes: 30%", "deletes: 40%"))
         self.commit()

@@ -7,7 +7,7 @@ one is a delegation with DS and one without; 900,000 names are 1.35 million reco
 denial is NSEC. *Raw* is what `cryptography` takes for the signatures and their verifications alone, on one
 core. Each row has the seconds that passed, the CPU seconds of all its processes, these as a multiple of raw,
 the memory of its largest process and, for ours, that of all its processes: the resident size of the first and
-what the others have beside it (Pss, read each quarter of a second; of the user who may read it, else their
+what the others have beside it (Pss, read each quarter of a second, if this user may read it; else their
 resident size). Ours holds the zone as it was read, too. ldns-signzone, kzonesign and `dnssec-signzone -P` do
 not verify what they made.
 """

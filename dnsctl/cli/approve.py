@@ -20,11 +20,11 @@ def approve(context: Context, commit: str, *, as_json: bool) -> None:
     before = "Already approved by you: " if made.already else ""
     output.line(output.visible(f"{before}{made.by} approves commit {told}"))
     if not made.suffices:
-        told = f"One more has to: nobody whom {made.signers.do('name')} has signed the commit"
-        output.line(output.visible(told))
+        why = f"nobody whom {made.signers.do('name')} has signed the commit"
+        output.line(output.visible(f"Another person must approve it as well: {why}"))
     if not made.released:
-        told = f"This clone knows of no release: a push may ask other people than {made.signers.do('name')}"
-        output.line(output.visible(told))
+        others = f"a push may ask other people than {made.signers.do('name')}"
+        output.line(output.visible(f"This clone knows of no release: {others}"))
     output.line(output.visible(f"To let others see it: git push origin {made.tag}"))
 
 

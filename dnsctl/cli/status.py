@@ -79,7 +79,7 @@ def _print(found: FleetStatus, now: float, *, zones: bool) -> None:
 
 
 def _print_settings(answers: dict[str, Answer]) -> None:
-    """Say which nodes run with which settings, where they do not all run with the same, of a release."""
+    """Say which nodes run with which settings, if these differ."""
     found: dict[tuple[int, str], list[str]] = {}
     for name, answer in answers.items():
         if isinstance(answer, NodeStatus) and answer.settings is not None:

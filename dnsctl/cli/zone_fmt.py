@@ -49,7 +49,7 @@ def _paths(tree: WorkTree, config: Config, zones: Sequence[str]) -> Iterator[str
             if path.endswith(YAML):
                 yield path
             elif zones:
-                output.say(f"{path}: a master file, which stays as it is: the form is of files in YAML")
+                output.say(f"{path}: a master file, which stays as it is: only files in YAML have a form")
 
 
 def _one(tree: WorkTree, path: str, *, check: bool) -> tuple[str, str, str]:

@@ -1,4 +1,4 @@
-"""Files of a directory replaced by others, all or none: what was not finished, whoever comes next takes back.
+"""Files of a directory replaced by others, all or none. Whoever comes next takes back what was not finished.
 
 Before the first move, a plan of all moves stands in the directory `aside`, on the disk; it is removed after
 the last one. While it is there, `take_back` undoes what was done of it. What somebody has changed since then
@@ -79,7 +79,7 @@ def take_back(aside: Path) -> tuple[list[str], list[str]]:
     """
     try:
         steps = [Step(*each) for each in json.loads((aside / PLAN).read_bytes())]
-    except (FileNotFoundError, ValueError, TypeError):  # of a plan that was not all written nothing was done
+    except (FileNotFoundError, ValueError, TypeError):  # nothing was done of a plan that is not whole
         return [], []
     undone: list[str] = []
     left: list[str] = []

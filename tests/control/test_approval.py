@@ -287,7 +287,7 @@ def test_commit_that_removes_its_signer_is_judged_as_a_push_judges_it(approved: 
     pushed = approved.commit("alice")
     approved.sign_as("bob")
     told = dnsctl("approve", root=approved.root).out
-    assert "One more has to" not in told
+    assert "Another person must approve" not in told
     lists = f"signers of {approved.released[:12]} names"
     assert f"This clone knows of no release: a push may ask other people than {lists}" in told
     assert approved.said(pushed) == ""

@@ -59,7 +59,7 @@ AllowOption = Annotated[
         "--allow",
         metavar="GUARD",
         autocompletion=completion.guards,
-        help="Override this guard, or GUARD=ZONE of one zone; needs --reason.",
+        help="Override this guard, or with GUARD=ZONE for one zone only; needs --reason.",
     ),
 ]
 ReasonOption = Annotated[

@@ -12,7 +12,7 @@ from dnsctl.model.name import Name, to_text
 from dnsctl.model.timestamp import stamp
 
 _NAMED = 3  # zones
-_A_DAY = timedelta(hours=22)  # what was counted for as long is called that
+_A_DAY = timedelta(hours=22)  # from here on it is called a day
 
 
 def queries_lines(counted: LastDay | None, now: datetime) -> Iterator[str]:

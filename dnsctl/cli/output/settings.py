@@ -10,7 +10,6 @@ from dnsctl.model.json_value import Json
 from dnsctl.publish.settings_changes import SettingChange, SettingsIntent
 from dnsctl.release.settings import digest_of, encode
 
-_HEADING = "Settings of nodes"
 _SHOWN = 5
 
 
@@ -23,7 +22,7 @@ def print_settings(intent: SettingsIntent) -> None:
 def settings_lines(intent: SettingsIntent) -> Iterator[str]:
     """Yield a heading and a line for each setting that changes."""
     if intent.changes:
-        yield f"{_HEADING} change"
+        yield "Settings of nodes change"
     yield from (output.visible(_line(each)) for each in intent.changes)
 
 
@@ -81,7 +80,7 @@ def _default(value: Json) -> str:
 
 
 def _inside(mapping: Json) -> str:
-    """Return what a mapping says that is switched on by being there."""
+    """Return what a mapping says; that it is there switches it on."""
     if not isinstance(mapping, dict):
         return "off"
     return ", ".join(f"{name} {_text(each)}" for name, each in mapping.items()) or "on"

@@ -26,7 +26,7 @@ def approve(
     ] = "HEAD",
     as_json: JsonOption = False,
 ) -> None:
-    """Approve a commit that somebody else has signed: a signed tag, made with your git and your key."""
+    """Approve a commit that somebody else has signed, by a signed tag that your git makes with your key."""
     from dnsctl.cli.approve import approve as run
 
     run(here(ctx), commit, as_json=as_json)
