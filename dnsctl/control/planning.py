@@ -103,9 +103,9 @@ def plan(
             from dnsctl.control.newest import take_over_newest  # noqa: PLC0415 - what speaks to nodes
 
             take_over_newest(root, tell)
-        intent, (told, changeset, findings, seen) = _compared(root, commit, tell, progress, ask=not offline)
+        intent, settings, found = _compared(root, commit, tell, progress, ask=not offline)
+    told, changeset, findings, seen = found
     guards = (*judge(changeset.zones, intent.limits), *seen)
-    settings = _settings(root, intent.commit, commit.config)
     last, judged = released(root), CommitJudgement()
     if changeset.zones or settings.changes or changed_rules(root, last, intent.commit):
         judged = judge_push(
@@ -122,14 +122,6 @@ def plan(
         judged.rules,
         settings,
     )
-
-
-def _settings(root: Path, pushed: str | None, config: Config) -> SettingsIntent:
-    """Return what a push of a commit with the dnsctl.yaml `config` would do to the settings of nodes."""
-    if not is_there(Repo(root).state):
-        return SettingsIntent()
-    with open_own(Repo(root).state) as image, image.reader() as served:
-        return settings_intent(served, root, pushed, config, lambda: released(root))
 
 
 def _between(root: Path, intent: Intent, other: Intent, settings: SettingsIntent, progress: Progress) -> Plan:
@@ -187,16 +179,18 @@ _Compared = tuple[dict[str, Json], Changeset, tuple[Finding, ...], tuple[GuardVe
 
 def _compared(
     root: Path, commit: _Commit, tell: Callable[[str], None], progress: Progress, *, ask: bool
-) -> tuple[Intent, _Compared]:
+) -> tuple[Intent, SettingsIntent, _Compared]:
     """Compare with the last release, where there is one."""
     state = Repo(root).state
     memory = Memory(state.memory)
     if not is_there(state):
         intent = commit.intent(progress, memory, ask=ask)
-        return intent, _of_nothing(root, intent, progress)
+        return intent, SettingsIntent(), _of_nothing(root, intent, progress)
     with open_own(state) as image, image.reader() as served:
         intent = commit.intent(progress, memory, served, ask=ask)
-        return intent, _against_release(root, intent, served, tell, progress)
+        found = _against_release(root, intent, served, tell, progress)
+        settings = settings_intent(served, root, intent.commit, commit.config, lambda: released(root))
+        return intent, settings, found
 
 
 def _of_nothing(root: Path, intent: Intent, progress: Progress) -> _Compared:
