@@ -21,7 +21,6 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _OURS = frozenset(("primary", "master"))
-_CLASSES = frozenset(("in", "ch", "hs"))
 
 
 @dataclass
