@@ -10,7 +10,14 @@ import typer
 from dnsctl.cli import output
 from dnsctl.cli.context import Context
 from dnsctl.cli.output.aliases import alias_lines, aliases_json
-from dnsctl.cli.output.changes import errors_listed, guard_json, print_zones, vouched_lines, zone_json
+from dnsctl.cli.output.changes import (
+    allowing,
+    errors_listed,
+    guard_json,
+    print_zones,
+    vouched_lines,
+    zone_json,
+)
 from dnsctl.cli.output.markdown import plan_markdown
 from dnsctl.cli.output.queries import queries_json, queries_lines
 from dnsctl.cli.output.settings import print_settings, settings_json, settings_lines
@@ -74,7 +81,7 @@ def _print(made: Plan) -> None:
     for each in vouched_lines(made.approved, made.rules):
         output.line(each)
     if made.guards:
-        allows = " ".join(f"--allow {name}" for name in dict.fromkeys(each.guard for each in made.guards))
+        allows = allowing(made.guards)
         output.line(f"A push would be refused. If the change is meant: dnsctl push {allows} --reason TEXT")
 
 

@@ -74,6 +74,11 @@ def vouched_lines(approved: Sequence[str], rules: Sequence[str]) -> Iterator[str
         yield f"Changes who may release: {', '.join(rules)}"
 
 
+def allowing(guards: Sequence[GuardVerdict]) -> str:
+    """Return the options that let all of `guards` pass."""
+    return " ".join(f"--allow {name}" for name in dict.fromkeys(each.guard for each in guards))
+
+
 def _guard_line(verdict: GuardVerdict) -> tuple[tuple[str, str], str]:
     text = f"guard {verdict.guard}: {verdict.message}"
     advice = f"; {verdict.advice}" if verdict.advice else ""

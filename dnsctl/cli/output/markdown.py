@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from dnsctl.cli import output
-from dnsctl.cli.output.changes import change_lines
+from dnsctl.cli.output.changes import allowing, change_lines
 from dnsctl.publish.changeset import ZoneChangeset
 from dnsctl.publish.guards import GuardVerdict
 
@@ -26,9 +26,8 @@ def plan_markdown(
     """Return the comment: what it comes to, what guards refuse, and the changes, folded if they are many."""
     parts = ["### dnsctl plan", "", _fenced(summary, "text")]
     if guards:
-        allows = " ".join(f"--allow {name}" for name in dict.fromkeys(each.guard for each in guards))
         verdicts = [f"{each}{f'; {each.advice}' if each.advice else ''}" for each in guards]
-        refused = f"**A push is refused** without `{allows} --reason TEXT`:"
+        refused = f"**A push is refused** without `{allowing(guards)} --reason TEXT`:"
         parts += ["", refused, "", _fenced(verdicts, "text")]
     if zones:
         count = sum(len(each.records) for each in zones)
