@@ -4,13 +4,13 @@ import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from dnsctl.cli.main import command_line
 from dnsctl.errors import RefusalRule
 from tests.cli.shell import CONFIG, Told, dnsctl, repo
+from tests.cli.test_main import commands
 
 ODD = "\x1b]0;x\x07"  # sets the title of a terminal's window
 VALUES = {"zone": "example.com", "name": "www.example.com", "rdtype": "A"}
@@ -20,15 +20,11 @@ www: {type: CNAME, value: "gone\\e.example.com."}
 """
 
 
-def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    for name, each in group.commands.items():
-        if hasattr(each, "commands"):
-            yield from commands(each, (*path, name))
-        elif any(option.name == "as_json" for option in each.params):
-            yield (*path, name), each
-
-
-COMMANDS = dict(commands(command_line()))
+COMMANDS = {
+    tuple(called.split()[1:]): command
+    for called, command in commands(command_line())
+    if any(each.name == "as_json" for each in command.params)
+}
 
 
 def arguments(path: tuple[str, ...], value: str = "") -> list[str]:

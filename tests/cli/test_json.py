@@ -36,6 +36,7 @@ from dnsctl.replicate.transaction import Outcome
 from dnsctl.verify.report import Report
 from tests.cli.shell import dnsctl
 from tests.cli.shell import repo as files
+from tests.cli.test_main import commands
 from tests.cli.test_plan_live import OTHERS, committed, primary
 from tests.control.operations import Operations, zone
 from tests.control.test_approval import Approved
@@ -366,14 +367,11 @@ def test_every_key_that_is_documented_is_printed(told: Told):
 
 
 def test_every_command_with_json_is_documented():
-    def commands(group: Any, path: str = "") -> Iterator[str]:
-        for name, each in group.commands.items():
-            if hasattr(each, "commands"):
-                yield from commands(each, f"{path}{name} ")
-            elif any(option.name == "as_json" for option in each.params):
-                yield path + name
-
-    found = set(commands(command_line()))
+    found = {
+        called.removeprefix("dnsctl ")
+        for called, command in commands(command_line())
+        if any(each.name == "as_json" for each in command.params)
+    }
     assert found == {title for title in SECTIONS if "--" not in title} - {"failure", "settings"} | set(SAME)
     assert all(f"`{command}` prints" in PAGE for command in SAME)
 
