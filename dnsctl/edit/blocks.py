@@ -117,7 +117,7 @@ def zone_text(data: bytes, file: str) -> ZoneText:
 
 
 def split_gap(gap: Sequence[bytes]) -> tuple[Sequence[bytes], Sequence[bytes]]:
-    """Return what of the lines between two owners is the heading of a section, and what is of the owner."""
+    """Split the lines between two owners: the heading of a section, and what belongs to the owner below."""
     at = max((number for number, line in enumerate(gap, 1) if not line.strip()), default=0)
     is_heading = any(line.strip() for line in gap[:at])
     return (gap[:at], gap[at:]) if is_heading else (gap[:0], gap)
@@ -134,7 +134,7 @@ def _lines(data: bytes) -> list[bytes]:
 
 
 def _end(lines: Sequence[bytes], first: int, end: int) -> int:
-    """Return where a block ends: what is blank or a comment at column 1 behind it belongs to what follows."""
+    """Return where a block ends: blank lines and comments at column 1 behind it belong to what follows."""
     while end > first + 1 and (
         not (line := lines[end - 1]).strip() or line[:1] == b"#" or line[:3] == b"..."
     ):

@@ -71,7 +71,7 @@ class _Record:
 
 @dataclass
 class _Text:
-    """The lines of a file, what comes before some of them, what in the place of others (None: nothing)."""
+    """The lines of a file; what comes before some of them, and what replaces others (None: nothing)."""
 
     file: str
     lines: list[str]
@@ -125,7 +125,7 @@ def changed_lines(data: bytes, file: str, wanted: Wanted, default_ttl: int) -> b
 
 
 def _walked(text: _Text, bare: str, wanted: Wanted) -> _Found:
-    """Read a file as `masterfile` does, no more of it than tells which lines hold the owner."""
+    """Read a file as `masterfile` does, but only what tells which lines hold the owner."""
     found = _Found(wanted.origin)
     owner: Name | None = None
     for entry in entries(bare):

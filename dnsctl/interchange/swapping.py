@@ -35,7 +35,7 @@ class Step(NamedTuple):
 
 
 def planned(aside: Path, targets: Sequence[Path], old: Sequence[Path]) -> tuple[Step, ...]:
-    """Return the steps that put new/ of `aside` at `targets`, of the same names, and take away `old`."""
+    """Return the steps that move what is in new/ of `aside` to `targets`, by name, and take away `old`."""
     saved = {path: str(count) for count, path in enumerate(old)}
     steps = [
         Step(path.name, _from(aside, path), saved.pop(path, ""), _digest(aside / NEW / path.name))

@@ -24,7 +24,7 @@ Row = tuple[str, str]
 
 
 class Told(NamedTuple):
-    """What is told of a command, here and in its manual page. `commands`: those below it, in a line each."""
+    """What `--help` and the manual page tell of a command. `commands`: those below it, a line each."""
 
     usage: str
     paragraphs: tuple[str, ...]

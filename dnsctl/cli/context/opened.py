@@ -20,8 +20,8 @@ def opened(
 ) -> Iterator[ControlHost]:
     """Open the control host; print its notes, and list findings in zones before the failure.
 
-    `newest`: fetch what the fleet serves before. `wait`: until no other push runs. A
-    `renewal` signs what the image holds.
+    `newest`: fetch what the fleet serves before. `wait`: until no other push runs. A `renewal` signs what the
+    image holds, and has all of it read.
     """
     unheard: list[str] = []
     with errors_listed(), ExitStack() as stack:

@@ -16,7 +16,7 @@ _A_DAY = timedelta(hours=22)  # from here on it is called a day
 
 
 def queries_lines(counted: LastDay | None, now: datetime) -> Iterator[str]:
-    """Yield a line on queries that zones got whose records change, if anybody counted."""
+    """Yield a line on the queries to zones whose records change, if anybody counted."""
     if counted is None:
         return
     share = 100 * counted.touched / counted.queries

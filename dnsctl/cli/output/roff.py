@@ -50,7 +50,7 @@ def words(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Return a text in which nothing means anything to roff, and every character is ASCII (groff_char(7))."""
+    """Return a text in ASCII, with all escaped that means something to roff (groff_char(7))."""
     return "".join(each if each.isascii() else rf"\[u{ord(each):04X}]" for each in text.translate(_ESCAPES))
 
 
