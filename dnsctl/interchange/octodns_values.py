@@ -59,8 +59,7 @@ def _reads_as(rdtype: int, value: Value, rdata: bytes) -> bool:
     except (RdataFault, NameSyntaxError):
         return False
     finally:
-        _READER.relative.clear()
-        _READER.remarks.clear()
+        _READER.forget()
 
 
 def _node(value: Value) -> yaml_nodes.Node:

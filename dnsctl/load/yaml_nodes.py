@@ -223,10 +223,6 @@ class _Event(Protocol):
     value: str
 
 
-class _Loader(Protocol):
-    def get_event(self) -> _Event | None: ...
-
-
 def _syntax_fault(error: yaml.MarkedYAMLError, broken_text: _Event | None) -> YamlFault:
     """Return the fault with the place to look at: where a quote begins, not where the file ends.
 

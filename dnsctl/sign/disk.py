@@ -67,7 +67,7 @@ def make_directories(directories: Sequence[Path]) -> None:
     try:
         durable.make_directories(directories, 0o700)
     except OSError as error:
-        raise unwritable(Path(error.filename or directories[0]), error) from None
+        raise unwritable(Path(error.filename), error) from None
 
 
 def unwritable(path: Path, error: OSError) -> KeystoreError:

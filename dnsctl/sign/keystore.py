@@ -342,8 +342,8 @@ class Keystore:
             known = directories[directory]
             self._refuse_taken(stored, known)
             private = durable.File(stored.private_path, self.encrypted(new.signing.private), 0o600)
-            lost = {one.public.rdata: one.state for one in known}
-            if lost.get(stored.public.rdata, KeyState.GENERATED) is not KeyState.GENERATED:
+            states = {one.public.rdata: one.state for one in known}
+            if states.get(stored.public.rdata, KeyState.GENERATED) is not KeyState.GENERATED:
                 before.append(private)  # which was lost; the other files are as they were
                 continue
             times = stored.times.entered(KeyState.GENERATED, stored.times.generated)
