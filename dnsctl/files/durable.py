@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 TEMPORARY_PREFIX = ".writing-"  # what a killed writer may leave behind; readers skip it
-_FEW = 12  # files; to sync more one by one takes longer than their whole file system
+_FEW = 12  # files; to sync more one by one takes longer than to sync their whole file system
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -90,8 +90,8 @@ def write(path: Path, data: bytes, mode: int = 0o644, reserved: Path | None = No
 def write_in_stages(*stages: Sequence[File]) -> None:
     """Put files where they belong: those of a stage are durable before one of the next is there.
 
-    All are below one directory of one file system, whose directories are there already. Raises OSError:
-    files of earlier stages, and some of the stage, may then be there, each of them whole.
+    All belong on one file system, in directories that exist. Raises OSError: files of earlier stages, and
+    some of the stage, may then be there, each of them whole.
     """
     files = [one for stage in stages for one in stage]
     if len(files) <= _FEW:

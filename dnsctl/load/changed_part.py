@@ -1,9 +1,9 @@
 """Where two texts of one zone file differ: the owners there, read from both without the rest of the file.
 
 Nothing is guessed. A part is made only of whole lines that begin an owner in both texts, up to the next such
-line; where what stands elsewhere could change its meaning, there is none, and the file is read whole. That is
-for the caller to complete: the old part must hold all that its owners have in the zone, and readers must have
-had nothing to say of the old text.
+line; where what stands elsewhere could change its meaning, there is none, and the file is read whole. The
+caller checks the rest: the old part must hold all that its owners have in the zone, and reading the old text
+must have found no fault.
 """
 
 from __future__ import annotations

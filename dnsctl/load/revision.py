@@ -25,7 +25,7 @@ from dnsctl.model.repo import KEPT_HERE
 
 MAX_FILE = 256 * 2**20  # octets of one file, where the reader asks for no more
 _GIT_TIMEOUT = 60  # seconds
-_QUIET = "advice.graftFileDeprecated=false"  # that there is an empty one (`_environment`) is nobody's fault
+_QUIET = "advice.graftFileDeprecated=false"  # git would warn of the empty graft file of `_environment`
 _GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.quotepath=off", "-c", _QUIET)
 
 
@@ -242,9 +242,9 @@ class Revision:
         return found.decode().strip()
 
     def changes_since(self, tree: str) -> dict[str, tuple[str, str]] | None:
-        """Return what is not as in `tree`, by path: `MODE OBJECT` then and now, empty where it is not there.
+        """Return what differs from `tree`, by path: `MODE OBJECT` then and now, empty where there is no file.
 
-        None where git does not have that tree any more.
+        None where git no longer has that tree.
         """
         found: dict[str, tuple[str, str]] = {}
         asked = ("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-ext-diff", tree, self.tree())
@@ -458,7 +458,7 @@ def _environment() -> dict[str, str]:
 def git(root: Path, *arguments: str, check: bool = True, asked: bytes = b"", patient: bool = False) -> bytes:
     """Return what git prints when run in `root` and told `asked`.
 
-    With `check`, raise RevisionError where it fails. `patient`: it may ask a person, who takes their time.
+    With `check`, raise RevisionError where it fails. `patient`: no time limit; git may ask a person.
     """
     try:
         done = subprocess.run(

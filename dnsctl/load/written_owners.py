@@ -1,7 +1,7 @@
-r"""Owner names as zone files have them, for who may not wait until these are parsed: lines are looked at.
+r"""Owner names as zone files write them, for completion, which cannot wait for a parser: it looks at lines.
 
-What a file includes is not looked at, nor what stands beyond `MOST` octets of all files together. A name is
-given without its final dot, as it is written; one that a terminal would not show as it is, is left out.
+It looks neither at included files nor beyond `MOST` octets of all files together. It gives a name as it is
+written, without the final dot, and leaves out names that a terminal would show in another way.
 """
 
 from __future__ import annotations

@@ -435,13 +435,13 @@ class _Reader:
 
 
 def _has_data_alone(record: Mapping) -> bool:
-    """True for a record with type, TTL and values, and without anything that is to be told or obeyed."""
+    """True for a record with type, TTL and values, and nothing else to report or to obey."""
     return record.items.keys() <= _DATA_KEYS and not record.repeated and not record.replaced
 
 
 @lru_cache(maxsize=1024)
 def _plain_type(text: str) -> int | None:
-    """Return the code of a type that nothing is to be said of; None for all others, which may be types."""
+    """Return the code of a type that needs no remark; None for any other text, a type or not."""
     if text.upper() in ALIASES or text.upper() in UNSERVED or text in NULLS:
         return None
     code = type_code(text.strip())

@@ -87,7 +87,7 @@ class SigningProcess:
         )
 
     def lost(self) -> SigningError:
-        """End the process that does not answer, and return what is to be said of it."""
+        """End the process, which does not answer, and return the error that says so."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_ENDING)
         code = self._process.returncode
@@ -125,7 +125,7 @@ class _Crew:
         self._next = 0
 
     def give(self, number: int, chunk: Sequence[bytes]) -> None:
-        """Send a chunk to who has the fewest; take what comes meanwhile, so that nobody waits for anybody."""
+        """Send a chunk to the process with the fewest; take results meanwhile, lest both ends wait."""
         while number - self._next >= self._most and self._next not in self._found:
             self._take()
         chosen = min(self._crew.values(), key=lambda each: len(each.waiting))

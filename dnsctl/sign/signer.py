@@ -95,7 +95,7 @@ def sign_owners(
     serial: int,
     previous: SignedZone,
 ) -> dict[Name, tuple[RRset, ...]]:
-    """Return those nodes that `sign_zone` would make other than in `previous`, and some that it would not.
+    """Return the nodes that `sign_zone` would make and `previous` has not, and some that both have.
 
     `zone` is an `Overlay` that differs from what `previous` was made from, by the same keys and policy, in
     `owners` alone: authoritative data below the apex. No signature is due, NSEC denies, there is no ZONEMD.

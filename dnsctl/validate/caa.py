@@ -1,6 +1,6 @@
 """CAA (RFC 8659): properties that certification authorities ignore, or read as "nobody may issue".
 
-Which authorities a zone's certificates come from is told by dnsctl.yaml; others are not judged.
+dnsctl.yaml names the authorities that a zone's certificates come from; others are not judged.
 """
 
 from __future__ import annotations

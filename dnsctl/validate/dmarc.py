@@ -1,7 +1,7 @@
 """DMARC policies (RFC 7489 §6.3, §6.4; RFC 9091): what receivers would ignore.
 
-Reports to another organization need its consent (§7.1). Which names are of one organization is told by our
-zones: there is no list of public suffixes here.
+Reports to another organization need its consent (§7.1). Our zones tell which names are of one organization:
+nothing here reads a list of public suffixes.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ def index_of(zone: Zone) -> Index:
 
 
 class Focused(Overlay):
-    """The same nodes; who goes over them comes to `changed` owners alone."""
+    """The same nodes; going over them yields the `changed` owners alone."""
 
     def __iter__(self) -> Iterator[Name]:
         return iter(self._came)
@@ -134,7 +134,7 @@ class Occluded(Mapping[Name, Name]):
 
 
 class ByType(Mapping[int, list[RRset]]):
-    """The RRsets that going over a zone comes to, by type: sorted out when one type is asked for."""
+    """The RRsets that going over a zone yields, by type; grouped when the first type is asked for."""
 
     def __init__(self, zone: Zone) -> None:
         self._zone = zone

@@ -89,8 +89,8 @@ class Neighbour(NamedTuple):
 class Landscape:
     """All zones at hand, seen as resolvers see them. `home`: the zone that is judged.
 
-    Of `partial` ones a part could not be read: of others nothing is known then, and what `home` lacks proves
-    nothing.
+    A part of `partial` zones could not be read. Such a zone tells nothing to others; `home` itself counts by
+    what it has, and what it lacks proves nothing.
     """
 
     def __init__(

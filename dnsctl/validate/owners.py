@@ -1,6 +1,6 @@
 """Judge a few owners of a large zone, among all of its names: what the rules find in them, and in no other.
 
-It is for the caller that no other name of the zone leads to these owners where that matters (`is_local`).
+The caller sees to it that no other name of the zone leads to these owners where that matters (`is_local`).
 """
 
 from __future__ import annotations

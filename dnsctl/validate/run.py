@@ -37,7 +37,7 @@ class Verdict:
 
 
 class Beside(NamedTuple):
-    """What else there is of our zones. `unread`: nothing could be read: names that lead there are not judged.
+    """Our other zones. `unread`: nothing of them could be read, so that names that lead there are not judged.
 
     `around`: zones without errors that names lead to, and that are not judged. What `incomplete` zones lack
     is not judged either; these may pass.

@@ -42,7 +42,10 @@ def anchors_in(keys: Path) -> dict[Name, tuple[bytes, ...]]:
 
 
 class AnchorFiles(Mapping[Name, tuple[bytes, ...]]):
-    """The same, zone by zone as somebody asks. `directory_of`: the name of a zone's directory in `keys`."""
+    """As `anchors_in`, but a zone's files are read when it is asked for.
+
+    `directory_of`: the name of a zone's directory in `keys`.
+    """
 
     def __init__(self, keys: Path, directory_of: Callable[[Name], str]) -> None:
         self._keys = keys

@@ -103,7 +103,10 @@ def verify_by(
     reader: Reader,
     entries: Sequence[ZoneEntry],
 ) -> Report:
-    """Ask every address of `nodes` the questions about `entries` that `ask` makes, which tells of chains."""
+    """Ask every address of `nodes` the questions about `entries` that `ask` yields.
+
+    `ask` gets what is to hear of chains of trust.
+    """
     started = time.monotonic()
     run = _Run(reader, [_Target(node, Channel(endpoint)) for node in nodes for endpoint in addresses(node)])
     run.over(ask(run.told))
